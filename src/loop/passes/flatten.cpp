@@ -1,0 +1,110 @@
+#include "loop/passes/flatten.h"
+
+#include <set>
+
+#include "loop/builder.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::loop {
+
+bool IsPerThread(const Kernel& kernel, BufferId id) {
+  const Buffer& buffer = kernel.buffers[id];
+  if (buffer.space != Space::kRegister || buffer.type.shape.size() < 2) return false;
+  std::set<VarId> threads;
+  ForEachStmt(kernel.body, [&](const Stmt& stmt) {
+    auto* loop = std::get_if<For>(&stmt);
+    if (loop && loop->kind == LoopKind::kThread) threads.insert(loop->var);
+  });
+  bool per_thread = true;
+  auto check = [&](const Index& index) {
+    auto* variable = std::get_if<Variable>(&kernel.exprs[index[0]].node);
+    per_thread &= variable && threads.count(variable->var);
+  };
+  Kernel& mutable_kernel = const_cast<Kernel&>(kernel);
+  auto check_expr = [&](ExprId root) {
+    ForEachExpr(mutable_kernel, root, [&](ExprId e) {
+      auto* load = std::get_if<Load>(&kernel.exprs[e].node);
+      if (load && load->buffer == id) check(load->index);
+    });
+  };
+  ForEachStmt(kernel.body, [&](const Stmt& stmt) {
+    if (auto* store = std::get_if<Store>(&stmt)) {
+      if (store->buffer == id) check(store->index);
+      check_expr(store->value);
+    } else if (auto* let = std::get_if<Let>(&stmt)) {
+      check_expr(let->value);
+    } else if (auto* test = std::get_if<If>(&stmt)) {
+      check_expr(test->condition);
+    }
+  });
+  return per_thread;
+}
+
+namespace {
+
+class Flattener {
+ public:
+  explicit Flattener(Kernel& kernel) : kernel_(kernel), build_(kernel) {
+    for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+      keeps_row_.push_back(IsPerThread(kernel, BufferId{b}));
+    }
+  }
+
+  void Run() {
+    ExprRewriter rewrite(kernel_, [this](ExprId id, ExprId) {
+      Expr expr = kernel_.exprs[id];
+      auto* load = std::get_if<Load>(&expr.node);
+      if (!load) return id;
+      load->index = Flat(load->buffer, load->index);
+      return kernel_.exprs.Add(std::move(expr));
+    });
+    Rewrite(kernel_.body, rewrite);
+    for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
+      Shape& shape = kernel_.buffers[BufferId{b}].type.shape;
+      if (keeps_row_[static_cast<size_t>(b)]) {
+        shape = {shape[0], ElementCount(Shape(shape.begin() + 1, shape.end()))};
+      } else {
+        shape = {ElementCount(shape)};
+      }
+    }
+  }
+
+ private:
+  void Rewrite(Block& block, ExprRewriter& rewrite) {
+    for (Stmt& stmt : block) {
+      if (auto* loop = std::get_if<For>(&stmt)) {
+        Rewrite(loop->body, rewrite);
+      } else if (auto* let = std::get_if<Let>(&stmt)) {
+        let->value = rewrite(let->value);
+      } else if (auto* test = std::get_if<If>(&stmt)) {
+        test->condition = rewrite(test->condition);
+        Rewrite(test->body, rewrite);
+      } else if (auto* store = std::get_if<Store>(&stmt)) {
+        for (ExprId& index : store->index) index = rewrite(index);
+        store->index = Flat(store->buffer, store->index);
+        store->value = rewrite(store->value);
+      }
+    }
+  }
+
+  Index Flat(BufferId id, const Index& index) {
+    const Shape& shape = kernel_.buffers[id].type.shape;
+    size_t first = keeps_row_[static_cast<size_t>(id.index)] ? 1 : 0;
+    ExprId offset = build_.Int(0);
+    for (size_t d = first; d < shape.size(); ++d) {
+      offset = build_.Add(build_.Mul(offset, build_.Size(shape[d])), index[d]);
+    }
+    if (first == 1) return {index[0], offset};
+    return {offset};
+  }
+
+  Kernel& kernel_;
+  Builder build_;
+  std::vector<bool> keeps_row_;
+};
+
+}  // namespace
+
+void Flatten(Kernel& kernel) { Flattener(kernel).Run(); }
+
+}  // namespace webnnc::loop

@@ -1,0 +1,666 @@
+#include "loop/passes/simplify.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/overloaded.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::loop {
+
+static bool IsIndex(const Expr& expr) { return expr.dtype == DType::kI32 && expr.lanes == 1; }
+
+void Simplifier::Bind(VarId var, const Dim& extent) {
+  bound_[var] = {extent, static_cast<int>(bound_.size()) + 1};
+}
+
+void Simplifier::Define(VarId var, ExprId value) { defined_[var] = value; }
+
+ExprId Simplifier::operator()(ExprId id) {
+  auto found = done_.find(id);
+  if (found != done_.end()) return found->second;
+  ExprId result = Compute(id);
+  done_[id] = result;
+  return result;
+}
+
+ExprId Simplifier::Compute(ExprId id) {
+  Expr expr = kernel_.exprs[id];
+  if (IsIndex(expr)) return SimplifyIndex(id);
+  std::vector<ExprId> operands = Operands(expr);
+  for (ExprId& operand : operands) operand = (*this)(operand);
+  if (auto* variable = std::get_if<Variable>(&expr.node)) {
+    auto found = defined_.find(variable->var);
+    return found == defined_.end() ? id : (*this)(found->second);
+  }
+  expr = WithOperands(std::move(expr), operands);
+  if (expr.lanes > 1) return kernel_.exprs.Add(std::move(expr));
+  if (auto* unary = std::get_if<Unary>(&expr.node)) return build_.Apply(unary->op, unary->a);
+  if (auto* binary = std::get_if<Binary>(&expr.node)) {
+    if (IsComparison(binary->op) && IsIndex(kernel_.exprs[binary->a])) {
+      return SimplifyComparison(*binary);
+    }
+    return build_.Apply(binary->op, binary->a, binary->b);
+  }
+  if (auto* select = std::get_if<Select>(&expr.node)) {
+    return build_.Select(select->condition, select->yes, select->no);
+  }
+  if (auto* convert = std::get_if<Convert>(&expr.node)) {
+    return build_.Convert(convert->a, expr.dtype);
+  }
+  return kernel_.exprs.Add(std::move(expr));
+}
+
+ExprId Simplifier::SimplifyIndex(ExprId id) { return FromPolynomial(ToPolynomial(id)); }
+
+// A copy: the pool may grow while it is looked at.
+std::optional<Binary> Simplifier::BinaryAt(ExprId id) const {
+  auto* binary = std::get_if<Binary>(&kernel_.exprs[id].node);
+  return binary ? std::optional(*binary) : std::nullopt;
+}
+
+// ---- Expressions to polynomials and back ------------------------------------------------------
+
+Polynomial Simplifier::ToPolynomial(ExprId id) {
+  auto found = polynomials_.find(id);
+  if (found != polynomials_.end()) return found->second;
+  Polynomial p = Recombine(Compound(id));
+  polynomials_[id] = p;
+  return p;
+}
+
+Polynomial Simplifier::Atom(ExprId id) { return {{{{id}, 1}}, 0}; }
+
+Polynomial Simplifier::Compound(ExprId id) {
+  Expr expr = kernel_.exprs[id];
+  if (auto* constant = std::get_if<Constant>(&expr.node)) {
+    return ConstantPolynomial(constant->value.integer);
+  }
+  if (auto* variable = std::get_if<Variable>(&expr.node)) {
+    auto value = defined_.find(variable->var);
+    if (value != defined_.end()) return ToPolynomial(value->second);
+    auto range = bound_.find(variable->var);
+    if (range != bound_.end() && range->second.extent.Is(1)) return {};
+    return Atom(id);
+  }
+  if (auto* size = std::get_if<Size>(&expr.node)) return OfDim(size->dim);
+  auto* binary = std::get_if<Binary>(&expr.node);
+  if (!binary) {
+    std::vector<ExprId> operands = Operands(expr);
+    for (ExprId& operand : operands) operand = (*this)(operand);
+    if (auto* select = std::get_if<Select>(&expr.node)) {
+      (void)select;
+      ExprId chosen = build_.Select(operands[0], operands[1], operands[2]);
+      bool still = std::holds_alternative<Select>(kernel_.exprs[chosen].node);
+      return still ? Atom(chosen) : ToPolynomial(chosen);
+    }
+    if (std::holds_alternative<Convert>(expr.node)) {
+      ExprId converted = build_.Convert(operands[0], DType::kI32);
+      return converted == operands[0] || build_.ConstantValue(converted) ? ToPolynomial(converted)
+                                                                         : Atom(converted);
+    }
+    return Atom(kernel_.exprs.Add(WithOperands(std::move(expr), operands)));
+  }
+  Polynomial a = ToPolynomial(binary->a), b = ToPolynomial(binary->b);
+  switch (binary->op) {
+    case BinaryOp::kAdd: return a + b;
+    case BinaryOp::kSub: return a - b;
+    case BinaryOp::kMul:
+      // Expanding larger sums could take exponential space; no index needs it.
+      if (a.terms.size() * b.terms.size() <= 64) return a * b;
+      break;
+    case BinaryOp::kFloorDiv: return Divide(a, b);
+    case BinaryOp::kFloorMod: return Remainder(a, b);
+    case BinaryOp::kDiv:
+      if (ProvablyNonNegative(a) && ProvablyNonNegative(b)) return Divide(a, b);
+      break;
+    case BinaryOp::kMod:
+      if (ProvablyNonNegative(a) && ProvablyNonNegative(b)) return Remainder(a, b);
+      break;
+    case BinaryOp::kMin:
+    case BinaryOp::kMax: return Smaller(binary->op, a, b);
+    default: break;
+  }
+  ExprId folded = build_.Apply(binary->op, FromPolynomial(a), FromPolynomial(b));
+  if (const Scalar* value = build_.ConstantValue(folded)) return ConstantPolynomial(value->integer);
+  return Atom(folded);
+}
+
+Polynomial Simplifier::OfAtom(const DimAtom& atom) {
+  if (atom.kind == DimAtom::Kind::kSymbol) return Atom(build_.Size(Dim::Symbol(atom.symbol)));
+  const auto& [a, b] = *atom.arguments;
+  switch (atom.kind) {
+    case DimAtom::Kind::kFloorDiv: return Atom(build_.Size(FloorDiv(a, b)));
+    case DimAtom::Kind::kMod: return Atom(build_.Size(Mod(a, b)));
+    case DimAtom::Kind::kMin: return Atom(build_.Size(Min(a, b)));
+    default: return Atom(build_.Size(Max(a, b)));
+  }
+}
+
+Polynomial Simplifier::OfDim(const Dim& dim) {
+  Polynomial sum = ConstantPolynomial(dim.constant());
+  for (const DimTerm& term : dim.terms()) {
+    Polynomial product = ConstantPolynomial(term.coefficient);
+    for (const DimAtom& atom : term.factors) product = product * OfAtom(atom);
+    sum = sum + product;
+  }
+  return sum;
+}
+
+int Simplifier::Depth(ExprId id) {
+  auto found = depths_.find(id);
+  if (found != depths_.end()) return found->second;
+  const Expr& expr = kernel_.exprs[id];
+  int depth = 0;
+  if (auto* variable = std::get_if<Variable>(&expr.node)) {
+    auto range = bound_.find(variable->var);
+    depth = range == bound_.end() ? 1 << 20 : range->second.depth;
+  }
+  for (ExprId operand : Operands(expr)) depth = std::max(depth, Depth(operand));
+  depths_[id] = depth;
+  return depth;
+}
+
+ExprId Simplifier::FromPolynomial(const Polynomial& p) {
+  struct Term {
+    int depth;
+    Monomial monomial;
+    int64_t coefficient;
+  };
+  std::vector<Term> terms;
+  for (const auto& [monomial, coefficient] : p.terms) {
+    Term term{0, monomial, coefficient};
+    for (ExprId factor : monomial) term.depth = std::max(term.depth, Depth(factor));
+    // Shallow factors first, for the same reason as shallow terms.
+    std::stable_sort(term.monomial.begin(), term.monomial.end(),
+                     [&](ExprId a, ExprId b) { return Depth(a) < Depth(b); });
+    terms.push_back(std::move(term));
+  }
+  // A sum starts with a positive term where it has one: b - a, not -a + b.
+  std::stable_sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) {
+    if (a.depth != b.depth) return a.depth < b.depth;
+    return a.coefficient > 0 && b.coefficient < 0;
+  });
+  ExprId sum = build_.Int(0);
+  for (const Term& term : terms) {
+    ExprId product = term.monomial[0];
+    for (size_t i = 1; i < term.monomial.size(); ++i) {
+      product = build_.Mul(product, term.monomial[i]);
+    }
+    int64_t magnitude = std::abs(term.coefficient);
+    bool first = build_.ConstantValue(sum) != nullptr;
+    if (first) {
+      sum = build_.Mul(product, build_.Int(term.coefficient));
+    } else {
+      product = build_.Mul(product, build_.Int(magnitude));
+      sum = term.coefficient < 0 ? build_.Sub(sum, product) : build_.Add(sum, product);
+    }
+  }
+  if (p.constant < 0 && !p.terms.empty()) return build_.Sub(sum, build_.Int(-p.constant));
+  return build_.Add(sum, build_.Int(p.constant));
+}
+
+// ---- Bounds -----------------------------------------------------------------------------------
+
+Simplifier::Bounds Simplifier::BoundsOf(ExprId atom) {
+  Expr expr = kernel_.exprs[atom];
+  if (auto* variable = std::get_if<Variable>(&expr.node)) {
+    auto range = bound_.find(variable->var);
+    if (range == bound_.end()) return {};
+    return {Polynomial{}, OfDim(range->second.extent) - ConstantPolynomial(1)};
+  }
+  if (auto* size = std::get_if<Size>(&expr.node)) {
+    auto low = LowerBound(size->dim);
+    if (low && *low >= 0) return {Atom(atom), Atom(atom)};
+    return {};
+  }
+  if (auto* select = std::get_if<Select>(&expr.node)) {
+    // Enough for a clamped index: both sides constant bounds.
+    auto low_a = ConstantBelow(ToPolynomial(select->yes)), low_b = ConstantBelow(ToPolynomial(select->no));
+    auto high_a = ConstantAbove(ToPolynomial(select->yes)), high_b = ConstantAbove(ToPolynomial(select->no));
+    Bounds bounds;
+    if (low_a && low_b) bounds.low = ConstantPolynomial(std::min(*low_a, *low_b));
+    if (high_a && high_b) bounds.high = ConstantPolynomial(std::max(*high_a, *high_b));
+    return bounds;
+  }
+  auto* binary = std::get_if<Binary>(&expr.node);
+  if (!binary) return {};
+  Polynomial a = ToPolynomial(binary->a), b = ToPolynomial(binary->b);
+  switch (binary->op) {
+    case BinaryOp::kDiv:
+    case BinaryOp::kFloorDiv: {
+      Bounds bounds;
+      if (!b.IsConstant() || b.constant <= 0) {
+        // A divisor of at least 1 does not make the dividend larger.
+        if (ProvablyNonNegative(a)) bounds = {Polynomial{}, Above(a)};
+        return bounds;
+      }
+      auto low = ConstantBelow(a), high = ConstantAbove(a);
+      auto floor_div = [&](int64_t x) { return (x - (((x % b.constant) + b.constant) % b.constant)) / b.constant; };
+      if (low) bounds.low = ConstantPolynomial(floor_div(*low));
+      if (!low && ProvablyNonNegative(a)) bounds.low = Polynomial{};
+      if (high) bounds.high = ConstantPolynomial(floor_div(*high));
+      if (!high && ProvablyNonNegative(a)) bounds.high = Above(a);
+      return bounds;
+    }
+    case BinaryOp::kMod:
+      if (!ProvablyNonNegative(a)) return {};
+      [[fallthrough]];
+    case BinaryOp::kFloorMod:
+      if (b.IsConstant() && b.constant <= 0) return {};
+      if (auto above = Above(b)) return {Polynomial{}, *above - ConstantPolynomial(1)};
+      return {};
+    case BinaryOp::kMin: {
+      Bounds bounds;
+      auto low_a = ConstantBelow(a), low_b = ConstantBelow(b);
+      if (low_a && low_b) bounds.low = ConstantPolynomial(std::min(*low_a, *low_b));
+      auto high_a = ConstantAbove(a), high_b = ConstantAbove(b);
+      if (high_a && high_b) {
+        bounds.high = ConstantPolynomial(std::min(*high_a, *high_b));
+      } else {
+        bounds.high = b.IsConstant() ? Above(a) : Above(b);
+        if (high_a) bounds.high = ConstantPolynomial(*high_a);
+        if (high_b) bounds.high = ConstantPolynomial(*high_b);
+      }
+      return bounds;
+    }
+    case BinaryOp::kMax: {
+      Bounds bounds;
+      auto high_a = ConstantAbove(a), high_b = ConstantAbove(b);
+      if (high_a && high_b) bounds.high = ConstantPolynomial(std::max(*high_a, *high_b));
+      auto low_a = ConstantBelow(a), low_b = ConstantBelow(b);
+      if (low_a || low_b) {
+        bounds.low = ConstantPolynomial(std::max(low_a.value_or(INT32_MIN), low_b.value_or(INT32_MIN)));
+      }
+      return bounds;
+    }
+    default: return {};
+  }
+}
+
+// Replaces each factor by its upper bound where the coefficient is positive and by its lower one
+// where it is negative. Factors of a product must be known to be at least 0.
+std::optional<Polynomial> Simplifier::Above(const Polynomial& p) {
+  Polynomial sum = ConstantPolynomial(p.constant);
+  for (const auto& [monomial, coefficient] : p.terms) {
+    Polynomial product = ConstantPolynomial(coefficient);
+    for (ExprId factor : monomial) {
+      Bounds bounds = BoundsOf(factor);
+      const auto& bound = coefficient > 0 ? bounds.high : bounds.low;
+      if (!bound) return std::nullopt;
+      if (monomial.size() > 1) {
+        // low >= 0: every coefficient of a polynomial in sizes is at least 0.
+        bool non_negative = bounds.low && bounds.low->constant >= 0;
+        if (bounds.low) {
+          for (const auto& [m, c] : bounds.low->terms) non_negative &= c >= 0;
+        }
+        if (!non_negative) return std::nullopt;
+      }
+      product = product * *bound;
+    }
+    sum = sum + product;
+  }
+  return sum;
+}
+
+std::optional<Polynomial> Simplifier::Below(const Polynomial& p) {
+  auto above = Above(p * -1);
+  if (!above) return std::nullopt;
+  return *above * -1;
+}
+
+std::optional<int64_t> Simplifier::ConstantAbove(const Polynomial& p) {
+  if (p.IsConstant()) return p.constant;
+  auto above = Above(p);
+  if (!above) return std::nullopt;
+  // Sizes are at least 0, so terms below 0 may be left out.
+  for (const auto& [monomial, coefficient] : above->terms) {
+    if (coefficient > 0) return std::nullopt;
+  }
+  return above->constant;
+}
+
+std::optional<int64_t> Simplifier::ConstantBelow(const Polynomial& p) {
+  auto above = ConstantAbove(p * -1);
+  if (!above) return std::nullopt;
+  return -*above;
+}
+
+bool Simplifier::ProvablyNonNegative(const Polynomial& p) {
+  auto low = ConstantBelow(p);
+  return low && *low >= 0;
+}
+
+int64_t Simplifier::KnownDivisor(const Polynomial& p) {
+  int64_t divisor = std::abs(p.constant);
+  for (const auto& [monomial, coefficient] : p.terms) {
+    int64_t product = std::abs(coefficient);
+    for (ExprId factor : monomial) {
+      if (auto* size = std::get_if<Size>(&kernel_.exprs[factor].node)) {
+        product *= std::max<int64_t>(1, webnnc::KnownDivisor(size->dim));
+      }
+      auto binary = BinaryAt(factor);
+      // min(a, b) and max(a, b) are one of them.
+      if (binary && (binary->op == BinaryOp::kMin || binary->op == BinaryOp::kMax)) {
+        int64_t common = std::gcd(KnownDivisor(ToPolynomial(binary->a)),
+                                  KnownDivisor(ToPolynomial(binary->b)));
+        product *= std::max<int64_t>(1, common);
+      }
+    }
+    divisor = std::gcd(divisor, product);
+  }
+  return divisor;
+}
+
+// ---- Division ---------------------------------------------------------------------------------
+
+static int64_t FloorDivide(int64_t a, int64_t b) {
+  int64_t quotient = a / b;
+  return quotient - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+Simplifier::Split Simplifier::SplitBy(const Polynomial& a, int64_t c) {
+  Split split;
+  for (const auto& [monomial, coefficient] : a.terms) {
+    // Toward zero: a rest with the coefficient's own sign keeps its bounds tight.
+    int64_t whole = coefficient / c;
+    if (whole) split.quotient.AddTerm(monomial, whole);
+    if (coefficient % c) split.rest.AddTerm(monomial, coefficient % c);
+  }
+  split.quotient.constant = FloorDivide(a.constant, c);
+  split.rest.constant = a.constant - split.quotient.constant * c;
+  // If the rest stays within one multiple of c, that multiple is known too.
+  auto low = ConstantBelow(split.rest), high = ConstantAbove(split.rest);
+  if (low && high && FloorDivide(*low, c) == FloorDivide(*high, c)) {
+    int64_t extra = FloorDivide(*low, c);
+    split.quotient.constant += extra;
+    split.rest.constant -= extra * c;
+  }
+  return split;
+}
+
+// rest = unit*quotient + small with 0 <= small < unit and unit dividing c, if there is such a
+// unit above 1.
+std::optional<Simplifier::Split> Simplifier::SplitOffUnits(const Polynomial& rest, int64_t c,
+                                                           int64_t* unit) {
+  std::vector<int64_t> units;
+  for (const auto& [monomial, coefficient] : rest.terms) {
+    units.push_back(std::gcd(coefficient, c));
+  }
+  std::sort(units.rbegin(), units.rend());
+  for (int64_t u : units) {
+    if (u <= 1 || c % u != 0) continue;
+    Split split;
+    for (const auto& [monomial, coefficient] : rest.terms) {
+      (coefficient % u == 0 ? split.quotient : split.rest)
+          .AddTerm(monomial, coefficient % u == 0 ? coefficient / u : coefficient);
+    }
+    split.quotient.constant = FloorDivide(rest.constant, u);
+    split.rest.constant = rest.constant - split.quotient.constant * u;
+    auto low = ConstantBelow(split.rest), high = ConstantAbove(split.rest);
+    if (!low || !high || FloorDivide(*low, u) != FloorDivide(*high, u)) continue;
+    int64_t extra = FloorDivide(*low, u);
+    split.quotient.constant += extra;
+    split.rest.constant -= extra * u;
+    *unit = u;
+    return split;
+  }
+  return std::nullopt;
+}
+
+Polynomial Simplifier::DivideByConstant(const Polynomial& a, int64_t c) {
+  if (c == 1) return a;
+  auto [quotient, rest] = SplitBy(a, c);
+  auto low = ConstantBelow(rest), high = ConstantAbove(rest);
+  if (low && high && *low >= 0 && *high < c) return quotient;
+  int64_t unit = 1;
+  if (auto split = SplitOffUnits(rest, c, &unit)) {
+    return quotient + DivideByConstant(split->quotient, c / unit);
+  }
+  // floordiv(floordiv(x, d), c) is floordiv(x, d*c).
+  if (rest.terms.size() == 1 && rest.constant == 0 && rest.terms.begin()->second == 1 &&
+      rest.terms.begin()->first.size() == 1) {
+    auto binary = BinaryAt(rest.terms.begin()->first[0]);
+    if (binary && (binary->op == BinaryOp::kDiv || binary->op == BinaryOp::kFloorDiv)) {
+      Polynomial x = ToPolynomial(binary->a), d = ToPolynomial(binary->b);
+      if (d.IsConstant() && d.constant > 0) return quotient + DivideByConstant(x, d.constant * c);
+    }
+  }
+  return quotient + DivisionAtom(true, rest, ConstantPolynomial(c));
+}
+
+Polynomial Simplifier::RemainderByConstant(const Polynomial& a, int64_t c) {
+  if (c == 1) return {};
+  Polynomial rest = SplitBy(a, c).rest;
+  auto low = ConstantBelow(rest), high = ConstantAbove(rest);
+  if (low && high && *low >= 0 && *high < c) return rest;
+  int64_t unit = 1;
+  if (auto split = SplitOffUnits(rest, c, &unit)) {
+    return RemainderByConstant(split->quotient, c / unit) * unit + split->rest;
+  }
+  // floormod(floormod(x, d), c) is floormod(x, c) when c divides d.
+  if (rest.terms.size() == 1 && rest.constant == 0 && rest.terms.begin()->second == 1 &&
+      rest.terms.begin()->first.size() == 1) {
+    auto binary = BinaryAt(rest.terms.begin()->first[0]);
+    if (binary && (binary->op == BinaryOp::kMod || binary->op == BinaryOp::kFloorMod)) {
+      Polynomial x = ToPolynomial(binary->a), d = ToPolynomial(binary->b);
+      if (d.IsConstant() && d.constant > 0 && d.constant % c == 0) return RemainderByConstant(x, c);
+    }
+  }
+  return DivisionAtom(false, rest, ConstantPolynomial(c));
+}
+
+// Division by sizes: a = b*quotient + rest where b is a single product, if the rest is known to be
+// in [0, b).
+std::optional<Simplifier::Split> Simplifier::SplitBySizes(const Polynomial& a,
+                                                          const Polynomial& b) {
+  Split split;
+  if (b.terms.size() == 1 && b.constant == 0) {
+    const auto& [divisor, scale] = *b.terms.begin();
+    for (const auto& [monomial, coefficient] : a.terms) {
+      Monomial left = monomial;
+      bool divides = coefficient % scale == 0;
+      for (ExprId factor : divisor) {
+        auto found = std::find(left.begin(), left.end(), factor);
+        divides &= found != left.end();
+        if (!divides) break;
+        left.erase(found);
+      }
+      if (divides) {
+        split.quotient.AddTerm(left, coefficient / scale);
+      } else {
+        split.rest.AddTerm(monomial, coefficient);
+      }
+    }
+    split.rest.constant = a.constant;
+  } else {
+    split.rest = a;
+  }
+  bool inside = ProvablyNonNegative(split.rest) &&
+                ProvablyNonNegative(b - split.rest - ConstantPolynomial(1));
+  if (!inside) {
+    auto above = Above(split.rest);
+    inside = ProvablyNonNegative(split.rest) && above &&
+             ProvablyNonNegative(b - *above - ConstantPolynomial(1));
+  }
+  if (!inside) return std::nullopt;
+  return split;
+}
+
+Polynomial Simplifier::DivisionAtom(bool quotient, const Polynomial& a, const Polynomial& b) {
+  bool non_negative = ProvablyNonNegative(a) && ProvablyNonNegative(b);
+  BinaryOp op = quotient ? (non_negative ? BinaryOp::kDiv : BinaryOp::kFloorDiv)
+                         : (non_negative ? BinaryOp::kMod : BinaryOp::kFloorMod);
+  ExprId atom = build_.Apply(op, FromPolynomial(a), FromPolynomial(b));
+  if (const Scalar* value = build_.ConstantValue(atom)) return ConstantPolynomial(value->integer);
+  return Atom(atom);
+}
+
+Polynomial Simplifier::Divide(const Polynomial& a, const Polynomial& b) {
+  if (b.IsConstant() && b.constant > 0) return DivideByConstant(a, b.constant);
+  if (!b.IsConstant()) {
+    if (auto split = SplitBySizes(a, b)) return split->quotient;
+  }
+  return DivisionAtom(true, a, b);
+}
+
+Polynomial Simplifier::Remainder(const Polynomial& a, const Polynomial& b) {
+  if (b.IsConstant() && b.constant > 0) return RemainderByConstant(a, b.constant);
+  if (!b.IsConstant()) {
+    if (auto split = SplitBySizes(a, b)) return split->rest;
+  }
+  return DivisionAtom(false, a, b);
+}
+
+Polynomial Simplifier::Smaller(BinaryOp op, const Polynomial& a, const Polynomial& b) {
+  bool min = op == BinaryOp::kMin;
+  if (ProvablyNonNegative(b - a)) return min ? a : b;
+  if (ProvablyNonNegative(a - b)) return min ? b : a;
+  return Atom(build_.Apply(op, FromPolynomial(a), FromPolynomial(b)));
+}
+
+// k*(x % c) + k*c*(x / c) is k*x. Repeats, since one merge may enable the next: positions are
+// often split into more than two coordinates.
+Polynomial Simplifier::Recombine(Polynomial p) {
+  while (RecombineOnce(p)) {
+  }
+  return p;
+}
+
+bool Simplifier::RecombineOnce(Polynomial& p) {
+  for (const auto& [monomial, coefficient] : p.terms) {
+    for (size_t i = 0; i < monomial.size(); ++i) {
+      auto binary = BinaryAt(monomial[i]);
+      if (!binary || (binary->op != BinaryOp::kMod && binary->op != BinaryOp::kFloorMod)) continue;
+      Polynomial x = ToPolynomial(binary->a), c = ToPolynomial(binary->b);
+      Polynomial others = ConstantPolynomial(1);
+      for (size_t j = 0; j < monomial.size(); ++j) {
+        if (j != i) others = others * Atom(monomial[j]);
+      }
+      // What would have to be there: coefficient * others * c * (x / c).
+      Polynomial whole = others * c * Divide(x, c) * coefficient;
+      bool present = !whole.terms.empty() && whole.constant == 0;
+      for (const auto& [m, k] : whole.terms) {
+        auto found = p.terms.find(m);
+        present &= found != p.terms.end() && found->second == k;
+      }
+      if (!present) continue;
+      Polynomial part;
+      part.AddTerm(monomial, coefficient);
+      p = p - whole - part + others * x * coefficient;
+      return true;
+    }
+  }
+  return false;
+}
+
+// ---- Conditions -------------------------------------------------------------------------------
+
+ExprId Simplifier::SimplifyComparison(const Binary& binary) {
+  Polynomial difference = ToPolynomial(binary.b) - ToPolynomial(binary.a);
+  if (binary.op == BinaryOp::kEqual || binary.op == BinaryOp::kNotEqual) {
+    bool differs = ProvablyNonNegative(difference - ConstantPolynomial(1)) ||
+                   ProvablyNonNegative(difference * -1 - ConstantPolynomial(1));
+    bool same = difference.IsConstant() && difference.constant == 0;
+    if (differs || same) {
+      return build_.Constant(Scalar::Bool(same == (binary.op == BinaryOp::kEqual)));
+    }
+    return build_.Apply(binary.op, binary.a, binary.b);
+  }
+  // Both orders become difference > 0.
+  if (binary.op == BinaryOp::kLessEqual) difference.constant += 1;
+  if (ProvablyNonNegative(difference - ConstantPolynomial(1))) {
+    return build_.Constant(Scalar::Bool(true));
+  }
+  if (ProvablyNonNegative(difference * -1)) return build_.Constant(Scalar::Bool(false));
+  // unit*x + small > 0 with -unit < small <= 0 is x > 0.
+  std::vector<int64_t> units;
+  for (const auto& [monomial, coefficient] : difference.terms) units.push_back(std::abs(coefficient));
+  std::sort(units.rbegin(), units.rend());
+  for (int64_t unit : units) {
+    if (unit <= 1) break;
+    Polynomial x, small;
+    for (const auto& [monomial, coefficient] : difference.terms) {
+      if (coefficient % unit == 0) {
+        x.AddTerm(monomial, coefficient / unit);
+      } else {
+        small.AddTerm(monomial, coefficient);
+      }
+    }
+    // The constant goes to x, rounded up, so that what stays is in (-unit, 0].
+    x.constant = -FloorDivide(-difference.constant, unit);
+    small.constant = difference.constant - x.constant * unit;
+    auto low = ConstantBelow(small), high = ConstantAbove(small);
+    if (!low || !high || *low <= -unit || *high > 0) continue;
+    difference = x;
+    break;
+  }
+  // Positive terms stand on the right, so that no operand needs a negation.
+  Polynomial left, right;
+  for (const auto& [monomial, coefficient] : difference.terms) {
+    (coefficient < 0 ? left : right).AddTerm(monomial, std::abs(coefficient));
+  }
+  (difference.constant < 0 ? left : right).constant = std::abs(difference.constant);
+  return build_.Less(FromPolynomial(left), FromPolynomial(right));
+}
+
+// ---- Whole kernels ----------------------------------------------------------------------------
+
+namespace {
+
+class KernelSimplifier {
+ public:
+  explicit KernelSimplifier(Kernel& kernel) : kernel_(kernel), simplify_(kernel) {}
+
+  Block Run(Block block) {
+    Block out;
+    for (Stmt& stmt : block) {
+      if (auto* loop = std::get_if<For>(&stmt)) {
+        if (loop->extent.Is(0)) continue;
+        simplify_.Bind(loop->var, loop->extent);
+        loop->body = Run(std::move(loop->body));
+        if (loop->body.empty()) continue;
+        // A variable that can only be 0 has been replaced already.
+        bool once = loop->extent.Is(1) && !IsWorkgroup(loop->kind) && loop->kind != LoopKind::kThread;
+        if (once) {
+          for (Stmt& inner : loop->body) out.push_back(std::move(inner));
+        } else {
+          out.push_back(std::move(*loop));
+        }
+      } else if (auto* test = std::get_if<If>(&stmt)) {
+        test->condition = simplify_(test->condition);
+        auto* constant = std::get_if<Constant>(&kernel_.exprs[test->condition].node);
+        if (constant && !constant->value.integer) continue;
+        Block body = Run(std::move(test->body));
+        if (body.empty()) continue;
+        if (constant) {
+          for (Stmt& inner : body) out.push_back(std::move(inner));
+        } else {
+          out.push_back(If{test->condition, std::move(body)});
+        }
+      } else if (auto* let = std::get_if<Let>(&stmt)) {
+        let->value = simplify_(let->value);
+        out.push_back(std::move(*let));
+      } else if (auto* store = std::get_if<Store>(&stmt)) {
+        for (ExprId& index : store->index) index = simplify_(index);
+        store->value = simplify_(store->value);
+        out.push_back(std::move(*store));
+      } else {
+        out.push_back(std::move(stmt));
+      }
+    }
+    return out;
+  }
+
+ private:
+  Kernel& kernel_;
+  Simplifier simplify_;
+};
+
+}  // namespace
+
+void Simplify(Kernel& kernel) {
+  kernel.body = KernelSimplifier(kernel).Run(std::move(kernel.body));
+}
+
+}  // namespace webnnc::loop

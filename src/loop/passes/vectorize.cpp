@@ -1,0 +1,219 @@
+#include "loop/passes/vectorize.h"
+
+#include "base/overloaded.h"
+#include "loop/builder.h"
+#include "loop/passes/simplify.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::loop {
+
+namespace {
+
+// Turns the body of one vector loop into vectors.
+class LaneVectorizer {
+ public:
+  LaneVectorizer(Kernel& kernel, Simplifier& simplify, const For& loop)
+      : kernel_(kernel),
+        build_(kernel),
+        simplify_(simplify),
+        var_(loop.var),
+        lanes_(static_cast<int32_t>(loop.extent.value())) {}
+
+  Block Run(const Block& block) {
+    Block out;
+    for (const Stmt& stmt : block) {
+      if (auto* loop = std::get_if<For>(&stmt)) {
+        simplify_.Bind(loop->var, loop->extent);
+        out.push_back(For{loop->var, loop->extent, loop->kind, Run(loop->body)});
+      } else if (auto* store = std::get_if<Store>(&stmt)) {
+        RunStore(*store, out);
+      } else if (auto* test = std::get_if<If>(&stmt)) {
+        RunIf(*test, out);
+      } else {
+        // Lets are made by later passes, and no barrier is inside a vector loop.
+        CHECK(false);
+      }
+    }
+    return out;
+  }
+
+ private:
+  bool Varies(ExprId id) {
+    auto found = varies_.find(id);
+    if (found != varies_.end()) return found->second;
+    auto* variable = std::get_if<Variable>(&kernel_.exprs[id].node);
+    bool varies = variable && variable->var == var_;
+    for (ExprId operand : Operands(kernel_.exprs[id])) varies |= Varies(operand);
+    varies_[id] = varies;
+    return varies;
+  }
+
+  bool HasLoad(ExprId id) {
+    bool found = false;
+    ForEachExpr(kernel_, id, [&](ExprId e) {
+      found |= std::holds_alternative<Load>(kernel_.exprs[e].node);
+    });
+    return found;
+  }
+
+  // `id` with the lane's number put in.
+  ExprId AtLane(ExprId id, int64_t lane) {
+    Substitution put(kernel_, {{var_, build_.Int(lane)}});
+    return simplify_(put(id));
+  }
+
+  // How far the index moves from one lane to the next, if that is the same everywhere.
+  std::optional<int64_t> Stride(ExprId index) {
+    Polynomial p = simplify_.ToPolynomial(index);
+    int64_t stride = 0;
+    for (const auto& [monomial, coefficient] : p.terms) {
+      bool varies = false;
+      for (ExprId factor : monomial) varies |= Varies(factor);
+      if (!varies) continue;
+      auto* variable = std::get_if<Variable>(&kernel_.exprs[monomial[0]].node);
+      if (monomial.size() != 1 || !variable) return std::nullopt;
+      stride = coefficient;
+    }
+    return stride;
+  }
+
+  ExprId PackLanes(ExprId id) {
+    std::vector<ExprId> lanes;
+    for (int64_t lane = 0; lane < lanes_; ++lane) lanes.push_back(AtLane(id, lane));
+    for (ExprId lane : lanes) {
+      if (lane != lanes[0]) return build_.Pack(std::move(lanes));
+    }
+    return build_.Splat(lanes[0], lanes_);
+  }
+
+  // The vector of `id`'s values in all lanes.
+  ExprId Vector(ExprId id) {
+    auto found = done_.find(id);
+    if (found != done_.end()) return found->second;
+    ExprId result = Varies(id) ? VectorOf(id) : build_.Splat(id, lanes_);
+    done_[id] = result;
+    return result;
+  }
+
+  ExprId VectorOf(ExprId id) {
+    Expr expr = kernel_.exprs[id];
+    expr.lanes = lanes_;
+    return std::visit(
+        Overloaded{
+            [&](const Variable&) {
+              return kernel_.exprs.Add({Ramp{build_.Int(0)}, DType::kI32, lanes_});
+            },
+            [&](const Load& load) {
+              auto stride = Stride(load.index.back());
+              if (stride != 1) return PackLanes(id);
+              Index index = load.index;
+              index.back() = AtLane(index.back(), 0);
+              return kernel_.exprs.Add({Load{load.buffer, index}, expr.dtype, lanes_});
+            },
+            [&](const Select& select) {
+              if (!Varies(select.condition)) {
+                return kernel_.exprs.Add(
+                    {Select{select.condition, Vector(select.yes), Vector(select.no)}, expr.dtype,
+                     lanes_});
+              }
+              // A condition may guard a load, which must then stay behind it, lane by lane.
+              if (HasLoad(select.yes) || HasLoad(select.no)) return PackLanes(id);
+              return kernel_.exprs.Add(
+                  {Select{Vector(select.condition), Vector(select.yes), Vector(select.no)},
+                   expr.dtype, lanes_});
+            },
+            [&](const auto&) {
+              std::vector<ExprId> operands = Operands(expr);
+              for (ExprId& operand : operands) operand = Vector(operand);
+              return kernel_.exprs.Add(WithOperands(expr, operands));
+            },
+        },
+        expr.node);
+  }
+
+  void RunStore(const Store& store, Block& out) {
+    auto stride = Stride(store.index.back());
+    bool row_varies = store.index.size() > 1 && Varies(store.index[0]);
+    if (stride == 1 && !row_varies) {
+      Index index = store.index;
+      index.back() = AtLane(index.back(), 0);
+      out.push_back(Store{store.buffer, std::move(index), Vector(store.value), store.update});
+      return;
+    }
+    LaneByLane({store}, out);
+  }
+
+  void LaneByLane(const Block& block, Block& out) {
+    for (int64_t lane = 0; lane < lanes_; ++lane) {
+      Block copy = CloneBlock(kernel_, block, {{var_, build_.Int(lane)}});
+      RewriteExprs(copy, [&](ExprId id) { return simplify_(id); });
+      for (Stmt& stmt : copy) out.push_back(std::move(stmt));
+    }
+  }
+
+  void RunIf(const If& test, Block& out) {
+    ExprId condition = simplify_(test.condition);
+    if (!Varies(condition)) {
+      out.push_back(If{condition, Run(test.body)});
+      return;
+    }
+    ExprId all = build_.Constant(Scalar::Bool(true));
+    for (int64_t lane = 0; lane < lanes_; ++lane) all = build_.And(all, AtLane(condition, lane));
+    // i < n in the last lane says it for all: conditions that only grow stricter need one test.
+    ExprId last = AtLane(condition, lanes_ - 1);
+    if (IsMonotone(condition)) all = last;
+    out.push_back(If{all, Run(test.body)});
+    Block rest;
+    LaneByLane({test}, rest);
+    out.push_back(If{build_.Not(all), std::move(rest)});
+  }
+
+  // Whether `condition` is a < b with b - a falling from lane to lane.
+  bool IsMonotone(ExprId condition) {
+    auto* binary = std::get_if<Binary>(&kernel_.exprs[condition].node);
+    if (!binary || binary->op != BinaryOp::kLess) return false;
+    Binary copy = *binary;
+    auto rise = Stride(copy.a), fall = Stride(copy.b);
+    return rise && fall && *rise >= 0 && *fall <= 0;
+  }
+
+  Kernel& kernel_;
+  Builder build_;
+  Simplifier& simplify_;
+  VarId var_;
+  int32_t lanes_;
+  std::unordered_map<ExprId, ExprId> done_;
+  std::unordered_map<ExprId, bool> varies_;
+};
+
+class Vectorizer {
+ public:
+  explicit Vectorizer(Kernel& kernel) : kernel_(kernel), simplify_(kernel) {}
+
+  void Run(Block& block) {
+    Block out;
+    for (Stmt& stmt : block) {
+      auto* loop = std::get_if<For>(&stmt);
+      if (auto* test = std::get_if<If>(&stmt)) Run(test->body);
+      if (loop) simplify_.Bind(loop->var, loop->extent);
+      if (loop && loop->kind == LoopKind::kVector) {
+        Block vectors = LaneVectorizer(kernel_, simplify_, *loop).Run(loop->body);
+        for (Stmt& inner : vectors) out.push_back(std::move(inner));
+        continue;
+      }
+      if (loop) Run(loop->body);
+      out.push_back(std::move(stmt));
+    }
+    block = std::move(out);
+  }
+
+ private:
+  Kernel& kernel_;
+  Simplifier simplify_;
+};
+
+}  // namespace
+
+void Vectorize(Kernel& kernel) { Vectorizer(kernel).Run(kernel.body); }
+
+}  // namespace webnnc::loop

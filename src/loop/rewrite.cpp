@@ -1,0 +1,116 @@
+#include "loop/rewrite.h"
+
+#include <unordered_set>
+
+#include "loop/builder.h"
+
+namespace webnnc::loop {
+
+ExprId ExprRewriter::operator()(ExprId id) {
+  auto found = done_.find(id);
+  if (found != done_.end()) return found->second;
+  // A copy, since rewriting adds to the pool.
+  Expr expr = kernel_.exprs[id];
+  std::vector<ExprId> operands = Operands(expr);
+  bool changed = false;
+  for (ExprId& operand : operands) {
+    ExprId rewritten = (*this)(operand);
+    changed |= rewritten != operand;
+    operand = rewritten;
+  }
+  ExprId rebuilt = changed ? kernel_.exprs.Add(WithOperands(std::move(expr), operands)) : id;
+  ExprId result = step_(rebuilt, id);
+  done_[id] = result;
+  return result;
+}
+
+Substitution::Substitution(Kernel& kernel, std::unordered_map<VarId, ExprId> values)
+    : rewriter_(kernel, [&kernel, values = std::move(values)](ExprId id, ExprId) {
+        auto* variable = std::get_if<Variable>(&kernel.exprs[id].node);
+        if (!variable) return id;
+        auto found = values.find(variable->var);
+        return found == values.end() ? id : found->second;
+      }) {}
+
+void RewriteExprs(Block& block, const std::function<ExprId(ExprId)>& f) {
+  for (Stmt& stmt : block) {
+    if (auto* loop = std::get_if<For>(&stmt)) {
+      RewriteExprs(loop->body, f);
+    } else if (auto* let = std::get_if<Let>(&stmt)) {
+      let->value = f(let->value);
+    } else if (auto* store = std::get_if<Store>(&stmt)) {
+      for (ExprId& index : store->index) index = f(index);
+      store->value = f(store->value);
+    } else if (auto* test = std::get_if<If>(&stmt)) {
+      test->condition = f(test->condition);
+      RewriteExprs(test->body, f);
+    }
+  }
+}
+
+static void Visit(const Kernel& kernel, ExprId id, const std::function<void(ExprId)>& visit,
+                  std::unordered_set<ExprId>& seen) {
+  if (!seen.insert(id).second) return;
+  for (ExprId operand : Operands(kernel.exprs[id])) Visit(kernel, operand, visit, seen);
+  visit(id);
+}
+
+void ForEachExpr(const Kernel& kernel, ExprId id, const std::function<void(ExprId)>& visit) {
+  std::unordered_set<ExprId> seen;
+  Visit(kernel, id, visit, seen);
+}
+
+void ForEachStmt(const Block& block, const std::function<void(const Stmt&)>& visit) {
+  for (const Stmt& stmt : block) {
+    visit(stmt);
+    if (auto* loop = std::get_if<For>(&stmt)) ForEachStmt(loop->body, visit);
+    if (auto* test = std::get_if<If>(&stmt)) ForEachStmt(test->body, visit);
+  }
+}
+
+bool Mentions(const Kernel& kernel, ExprId id, const std::function<bool(VarId)>& is) {
+  bool found = false;
+  ForEachExpr(kernel, id, [&](ExprId e) {
+    auto* variable = std::get_if<Variable>(&kernel.exprs[e].node);
+    found |= variable && is(variable->var);
+  });
+  return found;
+}
+
+static Block Clone(Kernel& kernel, const Block& block,
+                   std::unordered_map<VarId, ExprId>& values) {
+  Builder build(kernel);
+  auto fresh = [&](VarId var) {
+    VarId copy = kernel.vars.Add(Var(kernel.vars[var]));
+    values[var] = build.Var(copy);
+    return copy;
+  };
+  Block out;
+  for (const Stmt& stmt : block) {
+    auto substitute = [&](ExprId id) { return Substitution(kernel, values)(id); };
+    if (auto* loop = std::get_if<For>(&stmt)) {
+      VarId var = fresh(loop->var);
+      out.push_back(For{var, loop->extent, loop->kind, Clone(kernel, loop->body, values)});
+    } else if (auto* let = std::get_if<Let>(&stmt)) {
+      ExprId value = substitute(let->value);
+      out.push_back(Let{fresh(let->var), value});
+    } else if (auto* store = std::get_if<Store>(&stmt)) {
+      Substitution replace(kernel, values);
+      Index index;
+      for (ExprId i : store->index) index.push_back(replace(i));
+      out.push_back(Store{store->buffer, std::move(index), replace(store->value), store->update});
+    } else if (auto* test = std::get_if<If>(&stmt)) {
+      ExprId condition = substitute(test->condition);
+      out.push_back(If{condition, Clone(kernel, test->body, values)});
+    } else {
+      out.push_back(Barrier{});
+    }
+  }
+  return out;
+}
+
+Block CloneBlock(Kernel& kernel, const Block& block, std::unordered_map<VarId, ExprId> values) {
+  return Clone(kernel, block, values);
+}
+
+}  // namespace webnnc::loop

@@ -1,0 +1,221 @@
+#include "loop/verify.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/overloaded.h"
+
+namespace webnnc::loop {
+
+namespace {
+
+class Verifier {
+ public:
+  explicit Verifier(const Kernel& kernel)
+      : kernel_(kernel),
+        defined_(static_cast<size_t>(kernel.vars.size())),
+        checked_(static_cast<size_t>(kernel.exprs.size())) {}
+
+  Status Run() { return CheckBlock(kernel_.body, Context{}); }
+
+ private:
+  struct Context {
+    bool in_thread = false;
+    bool in_loop = false;  // of any kind but workgroup
+    std::set<LoopKind> axes;
+  };
+
+  Error Fail(const std::string& message) const {
+    return Error{"@" + kernel_.name + ": " + message};
+  }
+
+  Status CheckBlock(const Block& block, const Context& context) {
+    std::vector<VarId> lets;
+    for (const Stmt& stmt : block) {
+      if (auto* loop = std::get_if<For>(&stmt)) {
+        TRY(CheckFor(*loop, context, block.size()));
+      } else if (auto* let = std::get_if<Let>(&stmt)) {
+        TRY(CheckExpr(let->value));
+        const Expr& expr = kernel_.exprs[let->value];
+        const Var& var = kernel_.vars[let->var];
+        if (var.dtype != expr.dtype || var.lanes != expr.lanes) {
+          return Fail("let " + var.name + " has another type than its value");
+        }
+        TRY(Define(let->var));
+        lets.push_back(let->var);
+      } else if (auto* store = std::get_if<Store>(&stmt)) {
+        TRY(CheckStore(*store));
+      } else if (auto* test = std::get_if<If>(&stmt)) {
+        TRY(CheckExpr(test->condition));
+        const Expr& expr = kernel_.exprs[test->condition];
+        if (expr.dtype != DType::kBool || expr.lanes != 1) return Fail("a condition is not a bool");
+        Context inner = context;
+        inner.in_loop = true;
+        TRY(CheckBlock(test->body, inner));
+      } else if (context.in_thread) {
+        return Fail("a barrier stands inside a thread loop");
+      }
+    }
+    for (VarId var : lets) Undefine(var);
+    return kSuccess;
+  }
+
+  Status CheckFor(const For& loop, Context context, size_t siblings) {
+    const std::string& name = kernel_.vars[loop.var].name;
+    if (loop.extent.IsConstant() && loop.extent.value() < 0) {
+      return Fail("the loop over " + name + " has a negative extent");
+    }
+    bool needs_constant = loop.kind == LoopKind::kThread || loop.kind == LoopKind::kVector ||
+                          loop.kind == LoopKind::kUnrolled;
+    if (needs_constant && !loop.extent.IsConstant()) {
+      return Fail("the " + std::string(Name(loop.kind)) + " loop over " + name +
+                  " needs a constant extent");
+    }
+    if (IsWorkgroup(loop.kind)) {
+      if (context.in_loop || siblings != 1) {
+        return Fail("the workgroup loop over " + name + " is not outermost");
+      }
+      if (!context.axes.insert(loop.kind).second) {
+        return Fail("two loops are bound to " + std::string(Name(loop.kind)));
+      }
+    } else {
+      context.in_loop = true;
+    }
+    if (loop.kind == LoopKind::kThread) {
+      if (context.in_thread) return Fail("the thread loop over " + name + " is inside another");
+      context.in_thread = true;
+    }
+    TRY(Define(loop.var));
+    TRY(CheckBlock(loop.body, context));
+    Undefine(loop.var);
+    return kSuccess;
+  }
+
+  Status CheckStore(const Store& store) {
+    const Buffer& buffer = kernel_.buffers[store.buffer];
+    const Expr& value = kernel_.exprs[store.value];
+    if (buffer.space == Space::kIn) return Fail("stores to %" + buffer.name + ", a parameter in");
+    if (value.dtype != buffer.type.dtype) {
+      return Fail("stores " + std::string(Name(value.dtype)) + " to %" + buffer.name + ": " +
+                  Print(buffer.type));
+    }
+    TRY(CheckAccess(store.buffer, store.index));
+    if (value.lanes > 1 && store.index.size() != 1) {
+      return Fail("stores lanes to %" + buffer.name + ", which is not one-dimensional");
+    }
+    return CheckExpr(store.value);
+  }
+
+  Status CheckAccess(BufferId id, const Index& index) {
+    const Buffer& buffer = kernel_.buffers[id];
+    if (index.size() != buffer.type.shape.size()) {
+      return Fail("accesses %" + buffer.name + ": " + Print(buffer.type) + " with " +
+                  std::to_string(index.size()) + " indices");
+    }
+    for (ExprId i : index) {
+      if (kernel_.exprs[i].dtype != DType::kI32 || kernel_.exprs[i].lanes != 1) {
+        return Fail("an index of %" + buffer.name + " is not i32");
+      }
+      TRY(CheckExpr(i));
+    }
+    return kSuccess;
+  }
+
+  // Operand types were checked when the expression was made; what may be wrong is its place.
+  Status CheckExpr(ExprId id) {
+    if (checked_[static_cast<size_t>(id.index)] == epoch_) return kSuccess;
+    const Expr& expr = kernel_.exprs[id];
+    if (auto* variable = std::get_if<Variable>(&expr.node)) {
+      if (!defined_[static_cast<size_t>(variable->var.index)]) {
+        return Fail("uses " + kernel_.vars[variable->var].name + " where it is not defined");
+      }
+    } else if (auto* load = std::get_if<Load>(&expr.node)) {
+      TRY(CheckAccess(load->buffer, load->index));
+    }
+    for (ExprId operand : Operands(expr)) TRY(CheckExpr(operand));
+    checked_[static_cast<size_t>(id.index)] = epoch_;
+    return kSuccess;
+  }
+
+  Status Define(VarId var) {
+    if (defined_[static_cast<size_t>(var.index)]) {
+      return Fail(kernel_.vars[var].name + " is defined twice");
+    }
+    defined_[static_cast<size_t>(var.index)] = true;
+    return kSuccess;
+  }
+
+  void Undefine(VarId var) {
+    defined_[static_cast<size_t>(var.index)] = false;
+    ++epoch_;
+  }
+
+  const Kernel& kernel_;
+  std::vector<bool> defined_;
+  // What has been checked since a variable last went out of scope.
+  std::vector<int> checked_;
+  int epoch_ = 1;
+};
+
+}  // namespace
+
+Status Verify(const Kernel& kernel) { return Verifier(kernel).Run(); }
+
+static bool Loads(const Kernel& kernel, ExprId id, BufferId buffer, std::set<ExprId>& seen) {
+  if (!seen.insert(id).second) return false;
+  const Expr& expr = kernel.exprs[id];
+  auto* load = std::get_if<Load>(&expr.node);
+  if (load && load->buffer == buffer) return true;
+  std::vector<ExprId> operands = Operands(expr);
+  return std::any_of(operands.begin(), operands.end(),
+                     [&](ExprId operand) { return Loads(kernel, operand, buffer, seen); });
+}
+
+// The store of a perfect nest of serial loops, or null if `stmt` is not one.
+static const Store* StoreOf(const Stmt& stmt) {
+  if (auto* store = std::get_if<Store>(&stmt)) return store;
+  auto* loop = std::get_if<For>(&stmt);
+  bool perfect = loop && loop->kind == LoopKind::kSerial && loop->body.size() == 1;
+  return perfect ? StoreOf(loop->body[0]) : nullptr;
+}
+
+Status VerifyPlain(const Kernel& kernel) {
+  TRY(Verify(kernel));
+  for (size_t i = 0; i < kernel.body.size(); ++i) {
+    std::string stage = "stage " + std::to_string(i) + " of @" + kernel.name;
+    const Store* store = StoreOf(kernel.body[i]);
+    if (!store) return Error{stage + " is not serial loops around one store"};
+    std::set<ExprId> seen;
+    if (Loads(kernel, store->value, store->buffer, seen)) {
+      return Error{stage + " loads %" + kernel.buffers[store->buffer].name + ", which it stores"};
+    }
+  }
+  return kSuccess;
+}
+
+static Status CheckFlatBlock(const Kernel& kernel, const Block& block) {
+  for (const Stmt& stmt : block) {
+    if (auto* loop = std::get_if<For>(&stmt)) {
+      if (loop->kind == LoopKind::kVector || loop->kind == LoopKind::kUnrolled) {
+        return Error{"@" + kernel.name + ": a loop over " + kernel.vars[loop->var].name + " is " +
+                     std::string(Name(loop->kind)) + " in a flat kernel"};
+      }
+      TRY(CheckFlatBlock(kernel, loop->body));
+    } else if (auto* test = std::get_if<If>(&stmt)) {
+      TRY(CheckFlatBlock(kernel, test->body));
+    }
+  }
+  return kSuccess;
+}
+
+Status VerifyFlat(const Kernel& kernel) {
+  TRY(Verify(kernel));
+  for (const Buffer& buffer : kernel.buffers) {
+    if (buffer.type.shape.size() != 1 || buffer.space == Space::kTemporary) {
+      return Error{"@" + kernel.name + ": %" + buffer.name + " is not flat"};
+    }
+  }
+  return CheckFlatBlock(kernel, kernel.body);
+}
+
+}  // namespace webnnc::loop

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "loop/kernel.h"
+
+namespace webnnc::schedule {
+
+// Puts a barrier between two regions of threads wherever one stores to workgroup memory that the
+// other uses. A region is a thread loop; a loop around regions is taken to run twice.
+//
+//   for t in 64 thread { %tile[t] = ... }
+//   barrier
+//   for t in 64 thread { ... = %tile[t + 1] }
+void InsertBarriers(loop::Kernel& kernel);
+
+}  // namespace webnnc::schedule

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <vector>
+
+#include "loop/kernel.h"
+
+namespace webnnc::schedule {
+
+// Gives what flows between merged stages its place inside the loops they share: each temporary
+// shrinks to what one iteration of the `shared` loops uses,
+//
+//   temporary %max: f32[n]   %max[i.0*4 + i.1]   ->   workgroup %max: f32[4]   %max[i.1]
+//
+// in workgroup memory if several threads' regions use it, else in registers. Fails if a temporary
+// would need the stages to share more than they do.
+Status LocalizeTemporaries(loop::Kernel& kernel, const std::vector<loop::VarId>& shared);
+
+}  // namespace webnnc::schedule

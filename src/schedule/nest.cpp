@@ -1,0 +1,217 @@
+#include "schedule/nest.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "loop/builder.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::schedule {
+
+using loop::BufferId;
+using loop::ExprId;
+using loop::VarId;
+
+const NestLoop* LoopList::Find(const std::string& name) const {
+  int at = Position(name);
+  return at < 0 ? nullptr : &loops[static_cast<size_t>(at)];
+}
+
+NestLoop* LoopList::Find(const std::string& name) {
+  int at = Position(name);
+  return at < 0 ? nullptr : &loops[static_cast<size_t>(at)];
+}
+
+int LoopList::Position(const std::string& name) const {
+  for (size_t i = 0; i < loops.size(); ++i) {
+    if (loops[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+std::vector<LoopList*> Nest::Lists() {
+  std::vector<LoopList*> lists{&main};
+  for (LoopList& list : rest) lists.push_back(&list);
+  return lists;
+}
+
+namespace {
+
+std::optional<VarId> AsVariable(const loop::Kernel& kernel, ExprId id) {
+  auto* variable = std::get_if<loop::Variable>(&kernel.exprs[id].node);
+  return variable ? std::optional(variable->var) : std::nullopt;
+}
+
+Nest NestOf(const loop::Kernel& kernel, const loop::Stmt& stage) {
+  Nest nest;
+  const loop::Stmt* at = &stage;
+  while (auto* loop = std::get_if<loop::For>(at)) {
+    nest.main.loops.push_back({kernel.vars[loop->var].name, loop->var, loop->extent});
+    at = &loop->body[0];
+  }
+  nest.store = std::get<loop::Store>(*at);
+  std::set<VarId> spatial;
+  for (ExprId index : nest.store.index) {
+    if (auto var = AsVariable(kernel, index)) spatial.insert(*var);
+  }
+  for (NestLoop& loop : nest.main.loops) {
+    loop.reduction = nest.store.update != loop::Update::kSet && !spatial.count(loop.var);
+  }
+  // Two loops of one name could not be told apart.
+  std::set<std::string> taken;
+  for (NestLoop& loop : nest.main.loops) {
+    std::string name = loop.name;
+    for (int n = 2; !taken.insert(loop.name).second; ++n) loop.name = name + "_" + std::to_string(n);
+  }
+  return nest;
+}
+
+// If `start` sets what `reduction` adds to, the start's value in the reduction's variables.
+std::optional<ExprId> InitOf(loop::Kernel& kernel, const Nest& start, const Nest& reduction) {
+  bool pairs = start.store.update == loop::Update::kSet &&
+               reduction.store.update != loop::Update::kSet &&
+               start.store.buffer == reduction.store.buffer;
+  if (!pairs) return std::nullopt;
+  std::unordered_map<VarId, ExprId> values;
+  for (size_t d = 0; d < start.store.index.size(); ++d) {
+    if (auto var = AsVariable(kernel, start.store.index[d])) {
+      values[*var] = reduction.store.index[d];
+    }
+  }
+  return loop::Substitution(kernel, std::move(values))(start.store.value);
+}
+
+class WriterFinder {
+ public:
+  explicit WriterFinder(Nests& nests) : nests_(nests), kernel_(nests.kernel) {}
+
+  // Attaches each elementwise nest that can be to the reduction whose result it uses.
+  void Run() {
+    std::vector<Nest> kept;
+    for (Nest& nest : nests_.nests) {
+      if (!Attach(nest, kept)) kept.push_back(std::move(nest));
+    }
+    nests_.nests = std::move(kept);
+    // A result that is also used outside its writers is stored as well.
+    for (Nest& nest : nests_.nests) {
+      if (!nest.writers.empty() && UsedOutside(nest)) {
+        loop::Builder build(kernel_);
+        ExprId result = build.Load(nest.store.buffer, nest.store.index);
+        nest.writers.insert(nest.writers.begin(),
+                            loop::Store{nest.store.buffer, nest.store.index, result});
+      }
+    }
+  }
+
+ private:
+  std::vector<loop::Load> LoadsIn(ExprId id) {
+    std::vector<loop::Load> loads;
+    loop::ForEachExpr(kernel_, id, [&](ExprId e) {
+      if (auto* load = std::get_if<loop::Load>(&kernel_.exprs[e].node)) loads.push_back(*load);
+    });
+    return loads;
+  }
+
+  bool Attach(const Nest& writer, std::vector<Nest>& earlier) {
+    if (writer.store.update != loop::Update::kSet || writer.init) return false;
+    for (auto producer = earlier.rbegin(); producer != earlier.rend(); ++producer) {
+      auto values = MapLoops(writer, *producer);
+      if (!values) continue;
+      // Everything the writer reads must be there when the producer's result is.
+      if (producer != earlier.rbegin() && ReadsAnyOf(writer, earlier, *producer)) return false;
+      loop::Substitution rename(kernel_, std::move(*values));
+      loop::Store store = writer.store;
+      for (ExprId& index : store.index) index = rename(index);
+      store.value = rename(store.value);
+      producer->writers.push_back(std::move(store));
+      return true;
+    }
+    return false;
+  }
+
+  bool ReadsAnyOf(const Nest& writer, const std::vector<Nest>& earlier, const Nest& after) {
+    bool later = false, reads = false;
+    for (const Nest& nest : earlier) {
+      if (later) {
+        for (const loop::Load& load : LoadsIn(writer.store.value)) {
+          reads |= load.buffer == nest.store.buffer;
+          for (const loop::Store& store : nest.writers) reads |= load.buffer == store.buffer;
+        }
+      }
+      later |= &nest == &after;
+    }
+    return reads;
+  }
+
+  // The writer's variables in terms of the producer's, if each iteration of the writer uses one
+  // element of the producer's result, a different one each time.
+  std::optional<std::unordered_map<VarId, ExprId>> MapLoops(const Nest& writer,
+                                                           const Nest& producer) {
+    bool is_reduction = producer.store.update != loop::Update::kSet;
+    if (!is_reduction) return std::nullopt;
+    std::optional<loop::Index> used;
+    for (const loop::Load& load : LoadsIn(writer.store.value)) {
+      if (load.buffer != producer.store.buffer) continue;
+      if (used && *used != load.index) return std::nullopt;
+      used = load.index;
+    }
+    if (!used) return std::nullopt;
+    std::unordered_map<VarId, ExprId> values;
+    for (size_t d = 0; d < used->size(); ++d) {
+      auto from = AsVariable(kernel_, (*used)[d]);
+      auto to = AsVariable(kernel_, producer.store.index[d]);
+      if (from.has_value() != to.has_value()) return std::nullopt;
+      if (!from) {
+        if ((*used)[d] != producer.store.index[d]) return std::nullopt;
+        continue;
+      }
+      if (!values.emplace(*from, producer.store.index[d]).second) return std::nullopt;
+    }
+    if (values.size() != writer.main.loops.size()) return std::nullopt;
+    return values;
+  }
+
+  bool UsedOutside(const Nest& producer) {
+    BufferId buffer = producer.store.buffer;
+    if (kernel_.buffers[buffer].space != loop::Space::kTemporary) return true;
+    for (const Nest& nest : nests_.nests) {
+      auto uses = [&](ExprId id) {
+        for (const loop::Load& load : LoadsIn(id)) {
+          if (load.buffer == buffer) return true;
+        }
+        return false;
+      };
+      if (uses(nest.store.value)) return true;
+      if (&nest == &producer) continue;
+      for (const loop::Store& store : nest.writers) {
+        if (uses(store.value)) return true;
+      }
+    }
+    return false;
+  }
+
+  Nests& nests_;
+  loop::Kernel& kernel_;
+};
+
+}  // namespace
+
+Nests ExtractNests(const loop::Kernel& plain) {
+  Nests nests{plain, {}, 0};
+  for (const loop::Stmt& stage : plain.body) {
+    Nest nest = NestOf(plain, stage);
+    if (!nests.nests.empty()) {
+      if (auto init = InitOf(nests.kernel, nests.nests.back(), nest)) {
+        nest.init = init;
+        nests.nests.pop_back();
+      }
+    }
+    nests.nests.push_back(std::move(nest));
+  }
+  nests.kernel.body.clear();
+  WriterFinder(nests).Run();
+  return nests;
+}
+
+}  // namespace webnnc::schedule

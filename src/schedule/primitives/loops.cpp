@@ -1,0 +1,172 @@
+// The primitives that only rearrange or mark loops.
+#include <algorithm>
+
+#include "loop/builder.h"
+#include "schedule/nest.h"
+
+namespace webnnc::schedule {
+
+static bool HasAll(const LoopList& list, const std::vector<std::string>& names) {
+  return std::all_of(names.begin(), names.end(),
+                     [&](const std::string& name) { return list.Position(name) >= 0; });
+}
+
+// Calls f(list) for every list of loops that has all of `names`.
+template <typename F>
+static Status ForMatching(Nests& nests, const char* what, const std::vector<std::string>& names,
+                          F f) {
+  bool found = false;
+  for (Nest& nest : nests.nests) {
+    for (LoopList* list : nest.Lists()) {
+      if (!HasAll(*list, names)) continue;
+      found = true;
+      TRY(f(*list));
+    }
+  }
+  if (found) return kSuccess;
+  std::string text;
+  for (const std::string& name : names) text += " " + name;
+  return Error{std::string(what) + ": no stage has loops" + text};
+}
+
+Status ApplyFuse(Nests& nests, const Fuse& fuse) {
+  if (fuse.loops.size() < 2) return Error{"fuse takes at least two loops"};
+  return ForMatching(nests, "fuse", fuse.loops, [&](LoopList& list) -> Status {
+    auto first = static_cast<size_t>(list.Position(fuse.loops[0]));
+    Dim extent = 1;
+    for (size_t i = 0; i < fuse.loops.size(); ++i) {
+      if (first + i >= list.loops.size() || list.loops[first + i].name != fuse.loops[i]) {
+        return Error{"fuse: " + fuse.loops[i] + " does not follow " + fuse.loops[i ? i - 1 : 0]};
+      }
+      if (list.loops[first + i].reduction != list.loops[first].reduction) {
+        return Error{"fuse: " + fuse.loops[i] + " is a reduction and " + fuse.loops[0] + " is not"};
+      }
+      extent = extent * list.loops[first + i].extent;
+    }
+    loop::Builder build(nests.kernel);
+    NestLoop fused = list.loops[first];
+    fused.name = fuse.into;
+    fused.var = nests.kernel.vars.Add({fuse.into});
+    fused.extent = extent;
+    loop::ExprId left = build.Var(fused.var);
+    for (size_t i = fuse.loops.size(); i-- > 0;) {
+      const NestLoop& loop = list.loops[first + i];
+      loop::ExprId size = build.Size(loop.extent);
+      loop::ExprId value = i == 0 ? left : build.FloorMod(left, size);
+      list.definitions.push_back({loop.var, value});
+      left = build.FloorDiv(left, size);
+    }
+    auto begin = list.loops.begin() + static_cast<int64_t>(first);
+    list.loops.erase(begin + 1, begin + static_cast<int64_t>(fuse.loops.size()));
+    list.loops[first] = fused;
+    return kSuccess;
+  });
+}
+
+Status ApplyOrder(Nests& nests, const Order& order) {
+  return ForMatching(nests, "order", order.loops, [&](LoopList& list) -> Status {
+    if (list.loops.size() != order.loops.size()) {
+      for (const NestLoop& loop : list.loops) {
+        bool named = std::count(order.loops.begin(), order.loops.end(), loop.name) == 1;
+        if (!named) return Error{"order: where does " + loop.name + " go?"};
+      }
+      return Error{"order: a loop is named twice"};
+    }
+    std::vector<NestLoop> loops;
+    for (const std::string& name : order.loops) loops.push_back(*list.Find(name));
+    list.loops = std::move(loops);
+    return kSuccess;
+  });
+}
+
+Status ApplyMerge(Nests& nests, const Merge& merge) {
+  for (Nest& nest : nests.nests) {
+    for (LoopList* list : nest.Lists()) {
+      if (!HasAll(*list, merge.loops)) return Error{"merge: a stage lacks one of the loops"};
+      for (size_t i = 0; i < merge.loops.size(); ++i) {
+        const NestLoop& loop = list->loops[i];
+        bool same = loop.extent == nests.nests[0].main.loops[i].extent;
+        if (loop.name != merge.loops[i] || loop.reduction || !same) {
+          return Error{"merge: " + merge.loops[i] + " is not an outermost loop of all stages"};
+        }
+      }
+    }
+  }
+  nests.merged = merge.loops.size();
+  return kSuccess;
+}
+
+Status ApplyBind(Nests& nests, const Bind& bind) {
+  bool needs_constant = bind.kind == loop::LoopKind::kThread ||
+                        bind.kind == loop::LoopKind::kVector ||
+                        bind.kind == loop::LoopKind::kUnrolled;
+  // Unrolling and vectors are for each loop by itself; threads are taken together.
+  std::vector<std::vector<std::string>> groups;
+  if (bind.kind == loop::LoopKind::kThread) {
+    groups.push_back(bind.loops);
+  } else {
+    for (const std::string& name : bind.loops) groups.push_back({name});
+  }
+  for (const auto& group : groups) {
+    TRY(ForMatching(nests, "bind", group, [&](LoopList& list) -> Status {
+      for (const std::string& name : group) {
+        NestLoop& loop = *list.Find(name);
+        if (needs_constant && !loop.extent.IsConstant()) {
+          return Error{"bind: the extent of " + name + " is not constant"};
+        }
+        loop.kind = bind.kind;
+      }
+      return kSuccess;
+    }));
+  }
+  return kSuccess;
+}
+
+Status ApplyKeep(Nests& nests, const Keep& keep) {
+  bool found = false;
+  for (Nest& nest : nests.nests) {
+    if (!nest.init || (!keep.at.empty() && !nest.main.Find(keep.at))) continue;
+    found = true;
+    nest.keep = keep;
+  }
+  if (!found) return Error{"keep: no reduction inside a loop " + keep.at};
+  return kSuccess;
+}
+
+Status ApplyCombine(Nests& nests, const Combine& combine) {
+  return ForMatching(nests, "combine", {combine.loop}, [&](LoopList& list) -> Status {
+    NestLoop& loop = *list.Find(combine.loop);
+    // In stages where the loop is spatial there is nothing to combine.
+    if (!loop.reduction) return kSuccess;
+    if (loop.kind != loop::LoopKind::kThread && loop.kind != loop::LoopKind::kVector) {
+      return Error{"combine: " + combine.loop + " is bound to neither thread nor vector"};
+    }
+    loop.combined = true;
+    return kSuccess;
+  });
+}
+
+Status ApplyStage(Nests& nests, const Stage& stage) {
+  bool found = false;
+  for (Nest& nest : nests.nests) {
+    if (!nest.init || !nest.main.Find(stage.at)) continue;
+    for (const std::string& name : stage.layout) {
+      bool inside = nest.main.Position(name) > nest.main.Position(stage.at);
+      if (!inside) return Error{"stage: " + name + " is not inside " + stage.at};
+      if (!nest.main.Find(name)->extent.IsConstant()) {
+        return Error{"stage: the extent of " + name + " is not constant"};
+      }
+    }
+    std::vector<std::string> layout = stage.layout, fill = stage.fill;
+    std::sort(layout.begin(), layout.end());
+    std::sort(fill.begin(), fill.end());
+    if (!fill.empty() && fill != layout) return Error{"stage: fill and layout name other loops"};
+    if (!nest.rest.empty()) return Error{"stage: the reduction was peeled"};
+    found = true;
+    nest.stages.push_back(stage);
+  }
+  if (!found) return Error{"stage: no reduction inside a loop " + stage.at};
+  return kSuccess;
+}
+
+}  // namespace webnnc::schedule

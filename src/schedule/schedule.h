@@ -1,0 +1,116 @@
+// A schedule is data: a list of loop transformations that turns a plain kernel into a fast one.
+// It can make a kernel slow, never wrong; the interpreter proves it in tests.
+//
+//   schedule {
+//     split i 16 4
+//     split j 16 4 tail=shift
+//     split k 16
+//     order i.0 j.0 k.0 i.1 j.1 k.1 i.2 j.2
+//     bind i.0 workgroup.y
+//     bind j.0 workgroup.x
+//     bind i.1 j.1 thread
+//     keep j.0
+//     stage left k.0 workgroup i.1 i.2 k.1
+//     unroll i.2
+//     vector j.2
+//   }
+//
+// A directive speaks of loops by name and holds for every stage that has a loop of that name. It
+// may speak of loops only as earlier directives left them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "loop/kernel.h"
+
+namespace webnnc::schedule {
+
+// What happens where the factors do not divide the extent.
+enum class Tail : uint8_t {
+  kGuard,  // iterations past the end do nothing; loads there give the neutral element
+  kShift,  // the last tile moves back to end with the loop and computes some elements twice
+  kPeel,   // the loop is run in whole tiles, and what is left one by one behind it
+};
+
+// `loop` becomes loop.0, of ceil(extent / product of factors), loop.1 of factors[0], ...
+struct Split {
+  std::string loop;
+  std::vector<int64_t> factors;
+  Tail tail = Tail::kGuard;
+};
+
+// Loops that are directly inside each other become one, the first named the slowest.
+struct Fuse {
+  std::vector<std::string> loops;
+  std::string into;
+};
+
+// All loops of the stages that have all of these, outermost first.
+struct Order {
+  std::vector<std::string> loops;
+};
+
+// Stages share their outermost loops, which these name, and run one after another inside them.
+// What flows between the stages stays in workgroup memory or registers.
+struct Merge {
+  std::vector<std::string> loops;
+};
+
+// Runs a loop in parallel, unrolled or as a vector. Several loops may be bound to `thread`
+// together: neighbours, the first the slowest.
+struct Bind {
+  std::vector<std::string> loops;
+  loop::LoopKind kind;
+};
+
+// The reduction's result stays in registers for all iterations of what is inside `at`, and is
+// stored once. `at` may be "" for all loops.
+struct Keep {
+  std::string at;
+};
+
+// A loop of a reduction that is bound to `thread` or `vector`: each thread or lane reduces its
+// own part, and the parts are combined at the end.
+struct Combine {
+  std::string loop;
+};
+
+enum class Operand : uint8_t { kLeft, kRight, kValue };
+
+// Computes an operand of the reduction's product (or the whole value) for all iterations inside
+// `at` once, ahead of them, into memory laid out by `layout`: loops inside `at`, the last the
+// fastest. All threads together fill a tile in workgroup memory, in the order of `fill` and by
+// vectors of `lanes`.
+struct Stage {
+  Operand operand = Operand::kLeft;
+  std::string at;
+  loop::Space space = loop::Space::kWorkgroup;
+  std::vector<std::string> layout;
+  std::vector<std::string> fill = {};  // empty: as `layout`
+  int64_t lanes = 1;
+  // Elements added to each row of the last dimensions, so that rows start in different banks.
+  int64_t pad = 0;
+  // How many of the last loops of `layout` form a row for `pad`.
+  int64_t row = 1;
+  // The next tile is loaded into registers while this one is used.
+  bool ahead = false;
+};
+
+using Directive = std::variant<Split, Fuse, Order, Merge, Bind, Keep, Combine, Stage>;
+using Schedule = std::vector<Directive>;
+
+std::string Print(const Directive& directive);
+// "schedule {\n  split i 64 4\n}\n"
+std::string Print(const Schedule& schedule);
+Result<Schedule> ParseSchedule(Lexer& lexer);
+
+// Applies `schedule` to a plain kernel. What comes out is a scheduled kernel; it computes the same.
+// Fails when a directive does not fit the kernel: names no loop, or asks for what its comment above
+// rules out.
+Result<loop::Kernel> Apply(const loop::Kernel& plain, const Schedule& schedule);
+
+}  // namespace webnnc::schedule

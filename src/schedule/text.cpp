@@ -1,0 +1,198 @@
+#include <algorithm>
+
+#include "base/overloaded.h"
+#include "schedule/schedule.h"
+
+namespace webnnc::schedule {
+
+static constexpr std::string_view kTailNames[] = {"guard", "shift", "peel"};
+static constexpr std::string_view kOperandNames[] = {"left", "right", "value"};
+
+static std::string Words(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += " " + word;
+  return out;
+}
+
+std::string Print(const Directive& directive) {
+  return std::visit(
+      Overloaded{
+          [](const Split& split) {
+            std::string out = "split " + split.loop;
+            for (int64_t factor : split.factors) out += " " + std::to_string(factor);
+            if (split.tail != Tail::kGuard) {
+              out += " tail=" + std::string(kTailNames[static_cast<int>(split.tail)]);
+            }
+            return out;
+          },
+          [](const Fuse& fuse) { return "fuse" + Words(fuse.loops) + " into " + fuse.into; },
+          [](const Order& order) { return "order" + Words(order.loops); },
+          [](const Merge& merge) { return "merge" + Words(merge.loops); },
+          [](const Bind& bind) {
+            if (bind.kind == loop::LoopKind::kUnrolled) return "unroll" + Words(bind.loops);
+            if (bind.kind == loop::LoopKind::kVector) return "vector" + Words(bind.loops);
+            return "bind" + Words(bind.loops) + " " + std::string(Name(bind.kind));
+          },
+          [](const Keep& keep) { return keep.at.empty() ? "keep" : "keep " + keep.at; },
+          [](const Combine& combine) { return "combine " + combine.loop; },
+          [](const Stage& stage) {
+            std::string out = "stage " +
+                              std::string(kOperandNames[static_cast<int>(stage.operand)]) + " " +
+                              stage.at + " " + std::string(Name(stage.space)) + Words(stage.layout);
+            if (!stage.fill.empty()) out += " fill" + Words(stage.fill);
+            if (stage.lanes != 1) out += " lanes=" + std::to_string(stage.lanes);
+            if (stage.pad != 0) out += " pad=" + std::to_string(stage.pad);
+            if (stage.row != 1) out += " row=" + std::to_string(stage.row);
+            if (stage.ahead) out += " ahead";
+            return out;
+          },
+      },
+      directive);
+}
+
+std::string Print(const Schedule& schedule) {
+  std::string out = "schedule {\n";
+  for (const Directive& directive : schedule) out += "  " + Print(directive) + "\n";
+  return out + "}\n";
+}
+
+namespace {
+
+constexpr std::string_view kKeywords[] = {"split", "fuse",    "order", "merge", "bind",  "unroll",
+                                          "vector", "keep", "combine", "stage", "thread", "into",
+                                          "tail",  "fill",    "lanes", "pad",   "row",   "ahead",
+                                          "workgroup", "register", "workgroup.x", "workgroup.y",
+                                          "workgroup.z"};
+
+class Parser {
+ public:
+  explicit Parser(Lexer& lexer) : lexer_(lexer) {}
+
+  Result<Schedule> Run() {
+    TRY(lexer_.Expect("schedule"));
+    TRY(lexer_.Expect("{"));
+    Schedule schedule;
+    while (!lexer_.Eat("}")) {
+      TRY_ASSIGN(auto directive, ParseDirective());
+      schedule.push_back(std::move(directive));
+    }
+    return schedule;
+  }
+
+ private:
+  // Loop names up to the next keyword or brace.
+  Result<std::vector<std::string>> Loops() {
+    std::vector<std::string> loops;
+    for (;;) {
+      bool stops = lexer_.Sees("}") || lexer_.AtEnd();
+      for (std::string_view keyword : kKeywords) stops |= lexer_.Sees(keyword);
+      if (stops) return loops;
+      TRY_ASSIGN(auto name, lexer_.Word());
+      loops.push_back(name);
+    }
+  }
+
+  Result<Directive> ParseDirective() {
+    if (lexer_.Eat("split")) return ParseSplit();
+    if (lexer_.Eat("fuse")) {
+      Fuse fuse;
+      TRY_ASSIGN(fuse.loops, Loops());
+      TRY(lexer_.Expect("into"));
+      TRY_ASSIGN(fuse.into, lexer_.Word());
+      return Directive(fuse);
+    }
+    if (lexer_.Eat("order")) {
+      TRY_ASSIGN(auto loops, Loops());
+      return Directive(Order{loops});
+    }
+    if (lexer_.Eat("merge")) {
+      TRY_ASSIGN(auto loops, Loops());
+      return Directive(Merge{loops});
+    }
+    if (lexer_.Eat("unroll")) {
+      TRY_ASSIGN(auto loops, Loops());
+      return Directive(Bind{loops, loop::LoopKind::kUnrolled});
+    }
+    if (lexer_.Eat("vector")) {
+      TRY_ASSIGN(auto loops, Loops());
+      return Directive(Bind{loops, loop::LoopKind::kVector});
+    }
+    if (lexer_.Eat("bind")) return ParseBind();
+    if (lexer_.Eat("keep")) {
+      TRY_ASSIGN(auto loops, Loops());
+      if (loops.size() > 1) return lexer_.Fail("keep takes one loop");
+      return Directive(Keep{loops.empty() ? "" : loops[0]});
+    }
+    if (lexer_.Eat("combine")) {
+      TRY_ASSIGN(auto name, lexer_.Word());
+      return Directive(Combine{name});
+    }
+    TRY(lexer_.Expect("stage"));
+    return ParseStage();
+  }
+
+  Result<Directive> ParseSplit() {
+    Split split;
+    TRY_ASSIGN(split.loop, lexer_.Word());
+    while (lexer_.SeesNumber()) {
+      TRY_ASSIGN(auto factor, lexer_.Integer());
+      if (factor < 1 || factor > 1 << 20) return lexer_.Fail("a factor is from 1 to 2^20");
+      split.factors.push_back(factor);
+    }
+    if (lexer_.Eat("tail")) {
+      TRY(lexer_.Expect("="));
+      TRY_ASSIGN(auto name, lexer_.Word());
+      auto found = std::find(std::begin(kTailNames), std::end(kTailNames), name);
+      if (found == std::end(kTailNames)) return lexer_.Fail("no tail '" + name + "'");
+      split.tail = static_cast<Tail>(found - std::begin(kTailNames));
+    }
+    return Directive(split);
+  }
+
+  Result<Directive> ParseBind() {
+    Bind bind{};
+    TRY_ASSIGN(bind.loops, Loops());
+    for (int k = 3; k < loop::kLoopKindCount; ++k) {
+      auto kind = static_cast<loop::LoopKind>(k);
+      if (!lexer_.Eat(Name(kind))) continue;
+      bind.kind = kind;
+      return Directive(bind);
+    }
+    return lexer_.Fail("expected thread or workgroup.x");
+  }
+
+  Result<Directive> ParseStage() {
+    Stage stage;
+    TRY_ASSIGN(auto operand, lexer_.Word());
+    auto found = std::find(std::begin(kOperandNames), std::end(kOperandNames), operand);
+    if (found == std::end(kOperandNames)) return lexer_.Fail("no operand '" + operand + "'");
+    stage.operand = static_cast<Operand>(found - std::begin(kOperandNames));
+    TRY_ASSIGN(stage.at, lexer_.Word());
+    if (lexer_.Eat("register")) {
+      stage.space = loop::Space::kRegister;
+    } else {
+      TRY(lexer_.Expect("workgroup"));
+    }
+    TRY_ASSIGN(stage.layout, Loops());
+    if (lexer_.Eat("fill")) {
+      TRY_ASSIGN(stage.fill, Loops());
+    }
+    for (auto [name, value] : {std::pair{"lanes", &stage.lanes}, {"pad", &stage.pad},
+                               {"row", &stage.row}}) {
+      if (!lexer_.Eat(name)) continue;
+      TRY(lexer_.Expect("="));
+      TRY_ASSIGN(*value, lexer_.Integer());
+      if (*value < 0 || *value > 64) return lexer_.Fail("from 0 to 64");
+    }
+    stage.ahead = lexer_.Eat("ahead");
+    return Directive(stage);
+  }
+
+  Lexer& lexer_;
+};
+
+}  // namespace
+
+Result<Schedule> ParseSchedule(Lexer& lexer) { return Parser(lexer).Run(); }
+
+}  // namespace webnnc::schedule

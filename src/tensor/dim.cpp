@@ -1,0 +1,482 @@
+#include "tensor/dim.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+namespace webnnc {
+
+static constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+
+static int64_t SaturatingAdd(int64_t a, int64_t b) {
+  int64_t out;
+  if (!__builtin_add_overflow(a, b, &out)) return out;
+  return a < 0 ? -kLargest : kLargest;
+}
+
+static int64_t SaturatingMul(int64_t a, int64_t b) {
+  int64_t out;
+  if (!__builtin_mul_overflow(a, b, &out)) return out;
+  return (a < 0) != (b < 0) ? -kLargest : kLargest;
+}
+
+static int64_t FloorDivide(int64_t a, int64_t b) {
+  if (b == 0) return 0;
+  int64_t quotient = a / b;
+  return quotient - (a % b != 0 && (a < 0) != (b < 0));
+}
+
+std::strong_ordering operator<=>(const DimAtom& a, const DimAtom& b) {
+  if (auto order = a.kind <=> b.kind; order != 0) return order;
+  if (a.kind == DimAtom::Kind::kSymbol) return a.symbol <=> b.symbol;
+  if (a.arguments == b.arguments) return std::strong_ordering::equal;
+  if (auto order = a.arguments->first <=> b.arguments->first; order != 0) return order;
+  return a.arguments->second <=> b.arguments->second;
+}
+
+static std::strong_ordering CompareFactors(const std::vector<DimAtom>& a,
+                                           const std::vector<DimAtom>& b) {
+  // Longer products first, so that a polynomial prints from its highest degree down.
+  if (auto order = b.size() <=> a.size(); order != 0) return order;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (auto order = a[i] <=> b[i]; order != 0) return order;
+  }
+  return std::strong_ordering::equal;
+}
+
+std::strong_ordering operator<=>(const Dim& a, const Dim& b) {
+  if (auto order = a.terms_.size() <=> b.terms_.size(); order != 0) return order;
+  for (size_t i = 0; i < a.terms_.size(); ++i) {
+    if (auto order = CompareFactors(a.terms_[i].factors, b.terms_[i].factors); order != 0)
+      return order;
+    if (auto order = a.terms_[i].coefficient <=> b.terms_[i].coefficient; order != 0) return order;
+  }
+  return a.constant_ <=> b.constant_;
+}
+
+// Assembles a Dim from terms in any order.
+class DimBuilder {
+ public:
+  void Add(std::vector<DimAtom> factors, int64_t coefficient) {
+    if (factors.empty()) {
+      constant_ = SaturatingAdd(constant_, coefficient);
+      return;
+    }
+    std::sort(factors.begin(), factors.end());
+    terms_.push_back({std::move(factors), coefficient});
+  }
+  void AddConstant(int64_t value) { constant_ = SaturatingAdd(constant_, value); }
+  void Add(const Dim& dim, int64_t scale) {
+    constant_ = SaturatingAdd(constant_, SaturatingMul(dim.constant_, scale));
+    for (const DimTerm& term : dim.terms_) {
+      terms_.push_back({term.factors, SaturatingMul(term.coefficient, scale)});
+    }
+  }
+
+  Dim Build() {
+    std::sort(terms_.begin(), terms_.end(), [](const DimTerm& a, const DimTerm& b) {
+      return CompareFactors(a.factors, b.factors) < 0;
+    });
+    Dim out(constant_);
+    for (DimTerm& term : terms_) {
+      if (!out.terms_.empty() && CompareFactors(out.terms_.back().factors, term.factors) == 0) {
+        int64_t& sum = out.terms_.back().coefficient;
+        sum = SaturatingAdd(sum, term.coefficient);
+      } else {
+        out.terms_.push_back(std::move(term));
+      }
+    }
+    std::erase_if(out.terms_, [](const DimTerm& term) { return term.coefficient == 0; });
+    // No model means a size of this many terms; squaring one again and again would fill memory.
+    bool absurd = out.terms_.size() > 128;
+    for (const DimTerm& term : out.terms_) absurd |= term.factors.size() > 32;
+    return absurd ? Dim(kLargest) : out;
+  }
+
+ private:
+  int64_t constant_ = 0;
+  std::vector<DimTerm> terms_;
+};
+
+Dim Dim::Symbol(std::string name) {
+  DimBuilder builder;
+  builder.Add({DimAtom{DimAtom::Kind::kSymbol, std::move(name), nullptr}}, 1);
+  return builder.Build();
+}
+
+static Dim FromAtom(DimAtom::Kind kind, const Dim& a, const Dim& b) {
+  DimBuilder builder;
+  auto arguments = std::make_shared<const std::pair<Dim, Dim>>(a, b);
+  builder.Add({DimAtom{kind, "", std::move(arguments)}}, 1);
+  return builder.Build();
+}
+
+Dim operator+(const Dim& a, const Dim& b) {
+  DimBuilder builder;
+  builder.Add(a, 1);
+  builder.Add(b, 1);
+  return builder.Build();
+}
+
+Dim operator-(const Dim& a, const Dim& b) {
+  DimBuilder builder;
+  builder.Add(a, 1);
+  builder.Add(b, -1);
+  return builder.Build();
+}
+
+Dim operator*(const Dim& a, const Dim& b) {
+  DimBuilder builder;
+  builder.Add(a, b.constant());
+  for (const DimTerm& y : b.terms()) {
+    builder.Add(y.factors, SaturatingMul(a.constant(), y.coefficient));
+    for (const DimTerm& x : a.terms()) {
+      std::vector<DimAtom> factors = x.factors;
+      factors.insert(factors.end(), y.factors.begin(), y.factors.end());
+      builder.Add(std::move(factors), SaturatingMul(x.coefficient, y.coefficient));
+    }
+  }
+  return builder.Build();
+}
+
+// The part of `a` that `b` divides term by term, and the rest: a = b * quotient + rest.
+static std::pair<Dim, Dim> DivideTerms(const Dim& a, const Dim& b) {
+  DimBuilder quotient, rest;
+  if (b.IsConstant()) {
+    int64_t divisor = b.value();
+    for (const DimTerm& term : a.terms()) {
+      int64_t whole = FloorDivide(term.coefficient, divisor);
+      if (term.coefficient % divisor != 0) whole = 0;
+      quotient.Add(term.factors, whole);
+      rest.Add(term.factors, term.coefficient - whole * divisor);
+    }
+    int64_t whole = FloorDivide(a.constant(), divisor);
+    quotient.AddConstant(whole);
+    rest.AddConstant(a.constant() - whole * divisor);
+    return {quotient.Build(), rest.Build()};
+  }
+  if (b.terms().size() != 1 || b.constant() != 0) {
+    // Long division by a sum: only the exact multiple of the whole sum is looked for.
+    const DimTerm& lead = b.terms()[0];
+    Dim left = a, whole;
+    for (int step = 0; step < 8 && !left.IsConstant(); ++step) {
+      DimBuilder lead_builder;
+      lead_builder.Add(lead.factors, lead.coefficient);
+      auto [q, r] = DivideTerms(left, lead_builder.Build());
+      if (q.Is(0)) break;
+      whole = whole + q;
+      left = left - q * b;
+    }
+    if (left.Is(0)) return {whole, Dim(0)};
+    return {Dim(0), a};
+  }
+  const DimTerm& divisor = b.terms()[0];
+  for (const DimTerm& term : a.terms()) {
+    std::vector<DimAtom> factors = term.factors;
+    bool divides = term.coefficient % divisor.coefficient == 0;
+    for (const DimAtom& atom : divisor.factors) {
+      auto found = std::find(factors.begin(), factors.end(), atom);
+      if (found == factors.end()) {
+        divides = false;
+        break;
+      }
+      factors.erase(found);
+    }
+    if (divides) {
+      quotient.Add(factors, term.coefficient / divisor.coefficient);
+    } else {
+      rest.Add(term.factors, term.coefficient);
+    }
+  }
+  rest.AddConstant(a.constant());
+  return {quotient.Build(), rest.Build()};
+}
+
+Dim FloorDiv(const Dim& a, const Dim& b) {
+  CHECK(!b.Is(0));
+  if (a.IsConstant() && b.IsConstant()) return FloorDivide(a.value(), b.value());
+  if (b.Is(1) || a.Is(0)) return a;
+  auto [quotient, rest] = DivideTerms(a, b);
+  if (rest.Is(0)) return quotient;
+  // floordiv(b*q + r, b) is q + floordiv(r, b), whatever the signs.
+  if (ProvablyLessEqual(0, rest) && ProvablyLess(rest, b)) return quotient;
+  if (!quotient.Is(0)) return quotient + FloorDiv(rest, b);
+  // floordiv(floordiv(x, c), d) is floordiv(x, c*d) for positive c and d.
+  if (b.IsConstant() && b.value() > 0 && a.terms().size() == 1 && a.constant() == 0 &&
+      a.terms()[0].coefficient == 1 && a.terms()[0].factors.size() == 1) {
+    const DimAtom& atom = a.terms()[0].factors[0];
+    if (atom.kind == DimAtom::Kind::kFloorDiv && atom.arguments->second.IsConstant()) {
+      return FloorDiv(atom.arguments->first, atom.arguments->second * b);
+    }
+  }
+  return FromAtom(DimAtom::Kind::kFloorDiv, a, b);
+}
+
+Dim CeilDiv(const Dim& a, const Dim& b) { return FloorDiv(a + b - 1, b); }
+
+Dim Mod(const Dim& a, const Dim& b) {
+  CHECK(!b.Is(0));
+  if (a.IsConstant() && b.IsConstant()) {
+    return a.value() - FloorDivide(a.value(), b.value()) * b.value();
+  }
+  if (b.Is(1)) return 0;
+  auto [quotient, rest] = DivideTerms(a, b);
+  if (rest.Is(0)) return 0;
+  if (ProvablyLessEqual(0, rest) && ProvablyLess(rest, b)) return rest;
+  return FromAtom(DimAtom::Kind::kMod, rest, b);
+}
+
+Dim Min(const Dim& a, const Dim& b) {
+  if (ProvablyLessEqual(a, b)) return a;
+  if (ProvablyLessEqual(b, a)) return b;
+  return a < b ? FromAtom(DimAtom::Kind::kMin, a, b) : FromAtom(DimAtom::Kind::kMin, b, a);
+}
+
+Dim Max(const Dim& a, const Dim& b) {
+  if (ProvablyLessEqual(a, b)) return b;
+  if (ProvablyLessEqual(b, a)) return a;
+  return a < b ? FromAtom(DimAtom::Kind::kMax, a, b) : FromAtom(DimAtom::Kind::kMax, b, a);
+}
+
+std::optional<Dim> ExactDiv(const Dim& a, const Dim& b) {
+  if (b.Is(0)) return std::nullopt;
+  auto [quotient, rest] = DivideTerms(a, b);
+  if (rest.Is(0)) return quotient;
+  return std::nullopt;
+}
+
+// ---- Values and bounds ------------------------------------------------------------------------
+
+static Dim Apply(DimAtom::Kind kind, const Dim& a, const Dim& b) {
+  switch (kind) {
+    case DimAtom::Kind::kFloorDiv: return b.Is(0) ? Dim(0) : FloorDiv(a, b);
+    case DimAtom::Kind::kMod: return b.Is(0) ? Dim(0) : Mod(a, b);
+    case DimAtom::Kind::kMin: return Min(a, b);
+    case DimAtom::Kind::kMax: return Max(a, b);
+    case DimAtom::Kind::kSymbol: break;
+  }
+  CHECK(false);
+  return 0;
+}
+
+Dim Dim::Substitute(const SymbolValues& symbols) const {
+  if (IsConstant()) return *this;
+  Dim sum(constant_);
+  for (const DimTerm& term : terms_) {
+    Dim product(term.coefficient);
+    for (const DimAtom& atom : term.factors) {
+      if (atom.kind == DimAtom::Kind::kSymbol) {
+        auto found = symbols.find(atom.symbol);
+        product = product * (found == symbols.end() ? Symbol(atom.symbol) : Dim(found->second));
+      } else {
+        product = product * Apply(atom.kind, atom.arguments->first.Substitute(symbols),
+                                  atom.arguments->second.Substitute(symbols));
+      }
+    }
+    sum = sum + product;
+  }
+  return sum;
+}
+
+int64_t Dim::Evaluate(const SymbolValues& symbols) const { return Substitute(symbols).value(); }
+
+void Dim::CollectSymbols(std::set<std::string>& into) const {
+  for (const DimTerm& term : terms_) {
+    for (const DimAtom& atom : term.factors) {
+      if (atom.kind == DimAtom::Kind::kSymbol) {
+        into.insert(atom.symbol);
+      } else {
+        atom.arguments->first.CollectSymbols(into);
+        atom.arguments->second.CollectSymbols(into);
+      }
+    }
+  }
+}
+
+namespace {
+struct Range {
+  std::optional<int64_t> low, high;
+};
+}  // namespace
+
+static Range RangeOf(const Dim& dim);
+
+static Range RangeOf(const DimAtom& atom) {
+  if (atom.kind == DimAtom::Kind::kSymbol) return {0, std::nullopt};
+  Range a = RangeOf(atom.arguments->first), b = RangeOf(atom.arguments->second);
+  switch (atom.kind) {
+    case DimAtom::Kind::kFloorDiv: {
+      if (!b.low || *b.low <= 0) return {};
+      Range out;
+      if (a.low) out.low = *a.low >= 0 ? (b.high ? FloorDivide(*a.low, *b.high) : 0)
+                                       : FloorDivide(*a.low, *b.low);
+      if (a.high) out.high = *a.high >= 0 ? FloorDivide(*a.high, *b.low)
+                                          : (b.high ? FloorDivide(*a.high, *b.high) : -1);
+      return out;
+    }
+    case DimAtom::Kind::kMod:
+      if (!b.low || *b.low <= 0) return {};
+      return {0, b.high ? std::optional(*b.high - 1) : std::nullopt};
+    case DimAtom::Kind::kMin: {
+      Range out;
+      if (a.low && b.low) out.low = std::min(*a.low, *b.low);
+      if (a.high || b.high) out.high = std::min(a.high.value_or(kLargest), b.high.value_or(kLargest));
+      return out;
+    }
+    case DimAtom::Kind::kMax: {
+      Range out;
+      if (a.high && b.high) out.high = std::max(*a.high, *b.high);
+      if (a.low || b.low) out.low = std::max(a.low.value_or(-kLargest), b.low.value_or(-kLargest));
+      return out;
+    }
+    case DimAtom::Kind::kSymbol: break;
+  }
+  return {};
+}
+
+static Range RangeOf(const Dim& dim) {
+  Range sum{dim.constant(), dim.constant()};
+  for (const DimTerm& term : dim.terms()) {
+    Range product{1, 1};
+    for (const DimAtom& atom : term.factors) {
+      Range factor = RangeOf(atom);
+      // Products of anything that may be negative are left unbounded.
+      bool known = product.low && *product.low >= 0 && factor.low && *factor.low >= 0;
+      if (!known) {
+        product = {};
+        break;
+      }
+      product.low = SaturatingMul(*product.low, *factor.low);
+      product.high = product.high && factor.high
+                         ? std::optional(SaturatingMul(*product.high, *factor.high))
+                         : std::nullopt;
+    }
+    // A lone factor may be negative.
+    if (term.factors.size() == 1) product = RangeOf(term.factors[0]);
+    if (term.coefficient < 0) std::swap(product.low, product.high);
+    auto add = [&](std::optional<int64_t>& total, const std::optional<int64_t>& part) {
+      if (!total || !part) {
+        total.reset();
+      } else {
+        total = SaturatingAdd(*total, SaturatingMul(*part, term.coefficient));
+      }
+    };
+    add(sum.low, product.low);
+    add(sum.high, product.high);
+  }
+  return sum;
+}
+
+std::optional<int64_t> LowerBound(const Dim& dim) { return RangeOf(dim).low; }
+std::optional<int64_t> UpperBound(const Dim& dim) { return RangeOf(dim).high; }
+
+bool ProvablyLessEqual(const Dim& a, const Dim& b) {
+  if (a.IsConstant() && b.IsConstant()) return a.value() <= b.value();
+  auto low = LowerBound(b - a);
+  return low && *low >= 0;
+}
+
+bool ProvablyLess(const Dim& a, const Dim& b) { return ProvablyLessEqual(a + 1, b); }
+
+int64_t KnownDivisor(const Dim& dim) {
+  int64_t divisor = std::abs(dim.constant());
+  for (const DimTerm& term : dim.terms()) divisor = std::gcd(divisor, term.coefficient);
+  return divisor;
+}
+
+bool IsAbsurd(const Dim& dim) {
+  constexpr int64_t kAbsurd = int64_t{1} << 47;
+  if (std::abs(dim.constant()) >= kAbsurd) return true;
+  return std::any_of(dim.terms().begin(), dim.terms().end(), [](const DimTerm& term) {
+    return std::abs(term.coefficient) >= kAbsurd;
+  });
+}
+
+// ---- Text -------------------------------------------------------------------------------------
+
+static constexpr std::string_view kFunctionNames[] = {"", "floordiv", "mod", "min", "max"};
+
+static std::string PrintAtom(const DimAtom& atom) {
+  if (atom.kind == DimAtom::Kind::kSymbol) {
+    // A symbol whose name would read as a number or a function is quoted.
+    bool bare = atom.symbol.empty() || (atom.symbol[0] >= '0' && atom.symbol[0] <= '9') ||
+                atom.symbol[0] == '.' || QuoteName(atom.symbol) != atom.symbol;
+    for (std::string_view name : kFunctionNames) bare |= atom.symbol == name;
+    return bare ? Quote(atom.symbol) : atom.symbol;
+  }
+  return std::string(kFunctionNames[static_cast<int>(atom.kind)]) + "(" +
+         Print(atom.arguments->first) + "," + Print(atom.arguments->second) + ")";
+}
+
+std::string Print(const Dim& dim) {
+  if (dim.IsConstant()) return std::to_string(dim.value());
+  std::string out;
+  for (const DimTerm& term : dim.terms()) {
+    int64_t coefficient = term.coefficient;
+    if (coefficient < 0) {
+      out += '-';
+    } else if (!out.empty()) {
+      out += '+';
+    }
+    if (std::abs(coefficient) != 1) out += std::to_string(std::abs(coefficient)) + "*";
+    for (size_t i = 0; i < term.factors.size(); ++i) {
+      out += (i ? "*" : "") + PrintAtom(term.factors[i]);
+    }
+  }
+  if (dim.constant() > 0) out += "+";
+  if (dim.constant() != 0) out += std::to_string(dim.constant());
+  return out;
+}
+
+static Result<Dim> ParseFactor(Lexer& lexer) {
+  if (lexer.depth > Lexer::kMaxDepth) return lexer.Fail("nests too deeply");
+  for (int kind = 1; kind < 5; ++kind) {
+    if (!lexer.Eat(kFunctionNames[kind])) continue;
+    ++lexer.depth;
+    TRY(lexer.Expect("("));
+    TRY_ASSIGN(auto a, ParseDim(lexer));
+    TRY(lexer.Expect(","));
+    TRY_ASSIGN(auto b, ParseDim(lexer));
+    TRY(lexer.Expect(")"));
+    --lexer.depth;
+    bool divides = kind == 1 || kind == 2;
+    if (divides && b.Is(0)) return lexer.Fail("divides by 0");
+    return Apply(static_cast<DimAtom::Kind>(kind), a, b);
+  }
+  if (lexer.Sees("\"")) {
+    TRY_ASSIGN(auto name, lexer.Name());
+    return Dim::Symbol(name);
+  }
+  if (lexer.SeesNumber()) {
+    TRY_ASSIGN(auto value, lexer.Integer());
+    return Dim(value);
+  }
+  TRY_ASSIGN(auto name, lexer.Word());
+  return Dim::Symbol(name);
+}
+
+static Result<Dim> ParseProduct(Lexer& lexer) {
+  TRY_ASSIGN(auto product, ParseFactor(lexer));
+  // A bound, since expanding (a+b)*(a+b)*... in hostile input has exponentially many terms.
+  for (int factors = 0; lexer.Eat("*"); ++factors) {
+    if (factors > 16) return lexer.Fail("too many factors");
+    TRY_ASSIGN(auto factor, ParseFactor(lexer));
+    product = product * factor;
+  }
+  return product;
+}
+
+Result<Dim> ParseDim(Lexer& lexer) {
+  Dim sum;
+  bool negative = false;
+  do {
+    // A '-' may also belong to a number; both readings have the same value.
+    if (lexer.Eat("-")) negative = !negative;
+    TRY_ASSIGN(auto product, ParseProduct(lexer));
+    sum = negative ? sum - product : sum + product;
+    negative = lexer.Sees("-");
+  } while (lexer.Eat("+") || lexer.Eat("-"));
+  return sum;
+}
+
+}  // namespace webnnc

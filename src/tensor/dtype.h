@@ -1,0 +1,36 @@
+// Element types.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace webnnc {
+
+enum class DType : uint8_t {
+  kBool,  // one byte, 0 or 1
+  kI8,
+  kU8,
+  kI16,
+  kU16,
+  kI32,
+  kU32,
+  kI64,
+  kU64,
+  kF16,
+  kF32,
+  kF64,
+};
+inline constexpr int kDTypeCount = 12;
+
+// "f32", as the text forms and the bundle's manifest write it.
+std::string_view Name(DType dtype);
+std::optional<DType> DTypeNamed(std::string_view name);
+
+int64_t ByteSize(DType dtype);
+bool IsFloat(DType dtype);
+// Integers in the arithmetic sense: kBool is not one.
+bool IsInteger(DType dtype);
+bool IsSigned(DType dtype);
+
+}  // namespace webnnc
