@@ -1,0 +1,27 @@
+// The oracle: what a graph computes, by the operations' own definitions.
+#pragma once
+
+#include <optional>
+
+#include "graph/graph.h"
+
+namespace webnnc::graph {
+
+// The results of `op` for constant operands.
+Result<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tensor>& operands);
+
+// Runs a whole graph, node by node. `inputs` are as graph.inputs; symbols take the inputs' sizes,
+// and an input whose sizes contradict them is an error. Results are as graph.outputs.
+Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs);
+
+// What symbols must be for inputs of these types to fit the graph.
+Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs);
+
+// The elements of a small integer tensor as sizes. `known` is as the operands; an operand that is
+// not known has no value. Nothing if an element is no size, or cannot be told apart for all values
+// of the symbols.
+using SizeElements = std::vector<Dim>;
+std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
+                                          const std::vector<std::optional<SizeElements>>& known);
+
+}  // namespace webnnc::graph

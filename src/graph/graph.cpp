@@ -1,0 +1,147 @@
+#include "graph/graph.h"
+
+#include <algorithm>
+
+namespace webnnc::graph {
+
+std::string_view Name(const Op& op) {
+  if (auto* unary = std::get_if<Unary>(&op)) return Name(unary->function);
+  if (auto* binary = std::get_if<Binary>(&op)) return OperationName(binary->op);
+  return std::visit([](const auto& op) { return op.kName; }, op);
+}
+
+Result<Types> InferTypes(const Op& op, const Types& operands) {
+  return std::visit(
+      [&](const auto& o) -> Result<Types> {
+        if (operands.size() < o.kMinOperands || operands.size() > o.kMaxOperands) {
+          return Error{std::string(Name(op)) + " does not take " + std::to_string(operands.size()) +
+                       " operands"};
+        }
+        return o.Infer(operands);
+      },
+      op);
+}
+
+// ---- Building ---------------------------------------------------------------------------------
+
+Builder::Builder(Graph& graph) : graph_(graph) {
+  for (const Value& value : graph.values) taken_.emplace(value.name, 1);
+}
+
+std::string Builder::Unique(const std::string& name) {
+  std::string candidate = name.empty() ? "v" : name;
+  if (taken_.emplace(candidate, 1).second) return candidate;
+  int& next = taken_[name.empty() ? "v" : name];
+  do {
+    candidate = (name.empty() ? "v" : name) + "." + std::to_string(++next);
+  } while (!taken_.emplace(candidate, 1).second);
+  return candidate;
+}
+
+ValueId Builder::AddValue(const std::string& name, TensorType type) {
+  return graph_.values.Add({Unique(name), std::move(type)});
+}
+
+Result<ValueId> Builder::TryAdd(Op op, std::vector<ValueId> operands, const std::string& name) {
+  Types types;
+  for (ValueId operand : operands) types.push_back(graph_.values[operand].type);
+  TRY_ASSIGN(auto inferred, InferTypes(op, types));
+  CHECK(inferred.size() == 1);
+  for (const Dim& size : inferred[0].shape) {
+    if (IsAbsurd(size)) return Error{"a size of the result is absurd: " + Print(size)};
+    if (size.IsConstant() && size.value() < 0) {
+      return Error{"the result's size would be negative: " + Print(inferred[0])};
+    }
+  }
+  if (IsAbsurd(ByteSize(inferred[0]))) {
+    return Error{"the result is too large: " + Print(inferred[0])};
+  }
+  ValueId result = AddValue(name, std::move(inferred[0]));
+  graph_.nodes.push_back({std::move(op), std::move(operands), {result}, origins_});
+  return result;
+}
+
+ValueId Builder::Add(Op op, std::vector<ValueId> operands, const std::string& name) {
+  auto result = TryAdd(std::move(op), std::move(operands), name);
+  if (!result) std::fprintf(stderr, "internal error: %s\n", result.error().message.c_str());
+  CHECK(result);
+  return result.value();
+}
+
+ValueId Builder::AddConstant(Tensor value, const std::string& name) {
+  return Add(Constant{std::move(value), name}, {}, name);
+}
+
+ValueId Builder::AddScalar(DType dtype, double value) {
+  return AddConstant(ScalarTensor(Scalar::Of(dtype, value)), PrintReal(value));
+}
+
+// ---- Rewriting --------------------------------------------------------------------------------
+
+Rewriter::Rewriter(Graph& graph) : graph_(graph), old_(std::move(graph.nodes)), build(graph) {
+  graph.nodes.clear();
+}
+
+Rewriter::~Rewriter() {
+  for (Port& port : graph_.outputs) port.value = Current(port.value);
+  RemoveDeadNodes(graph_);
+}
+
+ValueId Rewriter::Current(ValueId id) const {
+  for (auto found = replaced_.find(id); found != replaced_.end(); found = replaced_.find(id)) {
+    id = found->second;
+  }
+  return id;
+}
+
+Node& Rewriter::Visit(size_t at) {
+  Node& node = old_[at];
+  for (ValueId& operand : node.operands) operand = Current(operand);
+  build.SetOrigins(node.origins);
+  return node;
+}
+
+void Rewriter::Replace(const Node& node, ValueId by) { Replace(node.result(), by); }
+
+void Rewriter::Replace(ValueId from, ValueId by) {
+  if (from != by) replaced_[from] = by;
+}
+
+// ---- Looking around ---------------------------------------------------------------------------
+
+Links::Links(const Graph& graph)
+    : definition(static_cast<size_t>(graph.values.size())),
+      users(static_cast<size_t>(graph.values.size())),
+      is_output(static_cast<size_t>(graph.values.size())) {
+  for (const Node& node : graph.nodes) {
+    for (ValueId result : node.results) definition[static_cast<size_t>(result.index)] = &node;
+    for (ValueId operand : node.operands) users[static_cast<size_t>(operand.index)].push_back(&node);
+  }
+  for (const Port& port : graph.outputs) is_output[static_cast<size_t>(port.value.index)] = true;
+}
+
+void ReplaceUses(Graph& graph, ValueId from, ValueId to) {
+  for (Node& node : graph.nodes) std::replace(node.operands.begin(), node.operands.end(), from, to);
+  for (Port& port : graph.outputs) {
+    if (port.value == from) port.value = to;
+  }
+}
+
+void RemoveDeadNodes(Graph& graph) {
+  std::vector<bool> used(static_cast<size_t>(graph.values.size()));
+  for (const Port& port : graph.outputs) used[static_cast<size_t>(port.value.index)] = true;
+
+  std::vector<Node> live;
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    bool needed = std::any_of(node->results.begin(), node->results.end(), [&](ValueId result) {
+      return used[static_cast<size_t>(result.index)];
+    });
+    if (!needed) continue;
+    for (ValueId operand : node->operands) used[static_cast<size_t>(operand.index)] = true;
+    live.push_back(std::move(*node));
+  }
+  std::reverse(live.begin(), live.end());
+  graph.nodes = std::move(live);
+}
+
+}  // namespace webnnc::graph

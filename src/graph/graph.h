@@ -1,0 +1,169 @@
+// The graph IR says what to compute: a list of operations on immutable tensors, in SSA form.
+//
+// Invariants, checked by Verify (verify.h):
+//   - nodes are in topological order: an operand is an input or an earlier result;
+//   - every value has the type its operation infers;
+//   - names are unique. They are for people: no pass may decide anything by a name.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/id.h"
+#include "graph/ops.h"
+#include "tensor/type.h"
+
+namespace webnnc::graph {
+
+using ValueId = Id<struct ValueTag>;
+
+struct Value {
+  std::string name;
+  TensorType type;
+};
+
+struct Node {
+  Op op;
+  std::vector<ValueId> operands;
+  std::vector<ValueId> results;
+  // The nodes of the ONNX model that this came from, for errors and the report.
+  std::vector<std::string> origins = {};
+
+  ValueId result() const {
+    CHECK(results.size() == 1);
+    return results[0];
+  }
+};
+
+// What a caller of the model calls an input or output. Names are the model's own.
+struct Port {
+  std::string name;
+  ValueId value;
+};
+
+struct Graph {
+  std::string name;
+  IdVector<ValueTag, Value> values;
+  std::vector<Port> inputs;
+  std::vector<Node> nodes;
+  std::vector<Port> outputs;
+};
+
+// "conv"; of an elementwise operation its function: "exp", "add".
+std::string_view Name(const Op& op);
+
+// The types that `op` gives for operands of these types, or why it cannot take them.
+Result<Types> InferTypes(const Op& op, const Types& operands);
+
+// Appends nodes to a graph, with types inferred and names made unique.
+class Builder {
+ public:
+  explicit Builder(Graph& graph);
+
+  // A new value, no node. Inputs are made this way.
+  ValueId AddValue(const std::string& name, TensorType type);
+  // The operands must fit: they are the compiler's own. Results are named after `name`.
+  ValueId Add(Op op, std::vector<ValueId> operands, const std::string& name);
+  ValueId AddConstant(Tensor value, const std::string& name);
+  ValueId AddScalar(DType dtype, double value);
+  // The same, for operands that may not fit.
+  Result<ValueId> TryAdd(Op op, std::vector<ValueId> operands, const std::string& name);
+
+  const TensorType& type(ValueId id) const { return graph_.values[id].type; }
+  // What nodes added from now on come from.
+  void SetOrigins(std::vector<std::string> origins) { origins_ = std::move(origins); }
+
+ private:
+  std::string Unique(const std::string& name);
+
+  Graph& graph_;
+  std::map<std::string, int> taken_;
+  std::vector<std::string> origins_;
+};
+
+// Rewrites a graph node by node: takes the nodes out and puts back what the pass wants.
+//
+//   Rewriter rewrite(graph);
+//   for (Node& node : rewrite.nodes()) {
+//     if (...) rewrite.Replace(node, rewrite.build.Add(...)); else rewrite.Keep(std::move(node));
+//   }
+//
+// When it goes out of scope, uses of replaced values follow and dead nodes are dropped.
+class Rewriter {
+ public:
+  explicit Rewriter(Graph& graph);
+  Rewriter(const Rewriter&) = delete;
+  ~Rewriter();
+
+  // The old nodes, in order. A node's operands are current when the loop reaches it.
+  class Nodes {
+   public:
+    class Iterator {
+     public:
+      Iterator(Rewriter* rewriter, size_t at) : rewriter_(rewriter), at_(at) {}
+      Node& operator*() const { return rewriter_->Visit(at_); }
+      void operator++() { ++at_; }
+      bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+
+     private:
+      Rewriter* rewriter_;
+      size_t at_;
+    };
+    explicit Nodes(Rewriter* rewriter) : rewriter_(rewriter) {}
+    Iterator begin() const { return {rewriter_, 0}; }
+    Iterator end() const { return {rewriter_, rewriter_->old_.size()}; }
+
+   private:
+    Rewriter* rewriter_;
+  };
+  Nodes nodes() { return Nodes(this); }
+
+  void Keep(Node node) { graph_.nodes.push_back(std::move(node)); }
+  // Drops `node`; its only result is now `by`.
+  void Replace(const Node& node, ValueId by);
+  void Replace(ValueId from, ValueId by);
+  ValueId Current(ValueId id) const;
+
+ private:
+  Node& Visit(size_t at);
+
+  Graph& graph_;
+  std::vector<Node> old_;
+  std::map<ValueId, ValueId> replaced_;
+
+ public:
+  Builder build;
+};
+
+// ---- Looking around ---------------------------------------------------------------------------
+
+// For each value the node that defines it, or null; and the nodes that use it, in order, once for
+// each use. Valid until nodes are added or removed.
+struct Links {
+  explicit Links(const Graph& graph);
+  const Node* DefinitionOf(ValueId id) const { return definition[static_cast<size_t>(id.index)]; }
+  const std::vector<const Node*>& UsersOf(ValueId id) const {
+    return users[static_cast<size_t>(id.index)];
+  }
+  bool IsOutput(ValueId id) const { return is_output[static_cast<size_t>(id.index)]; }
+  // The operation that defines `id`, if it is a T.
+  template <typename T>
+  const T* As(ValueId id) const {
+    const Node* node = DefinitionOf(id);
+    return node ? std::get_if<T>(&node->op) : nullptr;
+  }
+
+  std::vector<const Node*> definition;
+  std::vector<std::vector<const Node*>> users;
+  std::vector<bool> is_output;
+};
+
+// Makes every use of `from` a use of `to`, outputs included.
+void ReplaceUses(Graph& graph, ValueId from, ValueId to);
+
+// Drops the nodes whose results nobody uses.
+void RemoveDeadNodes(Graph& graph);
+
+}  // namespace webnnc::graph

@@ -1,0 +1,41 @@
+#include "graph/lower.h"
+
+#include <map>
+
+#include "loop/lowering.h"
+
+namespace webnnc::graph {
+
+loop::Kernel LowerNode(const Graph& graph, const Node& node) {
+  loop::Kernel kernel;
+  kernel.name = Name(node.op);
+  std::map<ValueId, loop::BufferId> buffers;
+  std::vector<loop::BufferId> operands, results;
+  for (ValueId id : node.operands) {
+    auto [found, is_new] = buffers.emplace(id, loop::BufferId());
+    if (is_new) {
+      found->second = kernel.buffers.Add({graph.values[id].name, graph.values[id].type, loop::Space::kIn});
+    }
+    operands.push_back(found->second);
+  }
+  for (ValueId id : node.results) {
+    results.push_back(kernel.buffers.Add({graph.values[id].name, graph.values[id].type, loop::Space::kOut}));
+  }
+  loop::Lowering lowering{kernel, operands, results};
+  std::visit([&](const auto& op) { op.Lower(lowering); }, node.op);
+  return kernel;
+}
+
+loop::Kernel LowerOp(const Op& op, const Types& operands) {
+  Graph graph;
+  Node node{op, {}, {}};
+  for (const TensorType& type : operands) {
+    node.operands.push_back(graph.values.Add({"x" + std::to_string(node.operands.size()), type}));
+  }
+  auto types = InferTypes(op, operands);
+  CHECK(types);
+  for (const TensorType& type : types.value()) node.results.push_back(graph.values.Add({"y", type}));
+  return LowerNode(graph, node);
+}
+
+}  // namespace webnnc::graph

@@ -1,0 +1,391 @@
+// The vocabulary of the graph IR: every operation, its attributes and its meaning.
+//
+// To add an operation: write its struct here, add it to Op, and write src/graph/ops/<name>.cpp.
+// The C++ compiler and the linker name whatever is still missing. docs/adding-an-operator.md has an
+// example.
+//
+// Everywhere below, operands broadcast as NumPy's where it says so and not elsewhere; axes count
+// from the front (importers resolve negative ones).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/fields.h"
+#include "base/result.h"
+#include "loop/kernel.h"
+#include "tensor/data.h"
+#include "tensor/type.h"
+
+namespace webnnc::loop {
+struct Lowering;
+}
+
+namespace webnnc::graph {
+
+using Types = std::vector<TensorType>;
+using Sizes1D = std::vector<Dim>;
+using Integers = std::vector<int64_t>;
+
+// What every operation struct has:
+//   kName, kMinOperands, kMaxOperands   checked before Infer
+//   Infer    the results' types, or why the operands do not fit
+//   Lower    the definition as loops (loop/lowering.h)
+#define WEBNNC_OPERATION(name, min, max)                   \
+  static constexpr std::string_view kName = name;          \
+  static constexpr size_t kMinOperands = min;              \
+  static constexpr size_t kMaxOperands = max;              \
+  Result<Types> Infer(std::span<const TensorType>) const;  \
+  void Lower(loop::Lowering&) const
+
+inline constexpr size_t kAnyNumber = SIZE_MAX;
+
+// ---- Sources ----------------------------------------------------------------------------------
+
+// A tensor known at compile time.
+struct Constant {
+  Tensor value;
+  // The initialiser it came from, for people.
+  std::string name;
+
+  static constexpr auto kFields = Fields();
+  WEBNNC_OPERATION("constant", 0, 0);
+};
+
+// Sizes as elements: i64[k], or i64[] with `scalar`. What an ONNX model computes with Shape.
+struct Sizes {
+  Sizes1D values;
+  bool scalar = false;
+
+  static constexpr auto kFields = Fields(Field("values", &Sizes::values),
+                                         Field("scalar", &Sizes::scalar));
+  WEBNNC_OPERATION("sizes", 0, 0);
+};
+
+// 0, 1, ..., count - 1 as i64[count].
+struct Iota {
+  Dim count;
+
+  static constexpr auto kFields = Fields(Field("count", &Iota::count));
+  WEBNNC_OPERATION("iota", 0, 0);
+};
+
+// ---- Elementwise ------------------------------------------------------------------------------
+
+// Functions of one element. The first are loop::UnaryOp, by the same names and in the same order.
+enum class Function : uint8_t {
+  kNegate, kAbs, kSign, kNot, kBitNot, kFloor, kCeil, kRound, kTrunc, kExp, kLog, kSqrt, kSin,
+  kCos, kTan, kAsin, kAcos, kAtan, kSinh, kCosh, kTanh, kAsinh, kAcosh, kAtanh, kErf, kIsNan,
+  kIsInf,
+  kRelu,        // max(x, 0)
+  kSigmoid,     // 1 / (1 + exp(-x))
+  kSoftplus,    // log(1 + exp(x))
+  kReciprocal,  // 1 / x
+};
+inline constexpr int kFunctionCount = 31;
+std::string_view Name(Function function);
+
+// result[i...] = function(x[i...]). In text, the function's name is the operation's.
+struct Unary {
+  Function function = Function::kNegate;
+
+  static constexpr auto kFields = Fields();
+  WEBNNC_OPERATION("unary", 1, 1);
+};
+
+// result[i...] = a[i...] op b[i...], broadcast. In text: add, sub, mul, div, mod, floordiv,
+// floormod, pow, min, max, and, or, xor, shl, shr, equal, notequal, less, lessequal.
+struct Binary {
+  loop::BinaryOp op = loop::BinaryOp::kAdd;
+
+  static constexpr auto kFields = Fields();
+  WEBNNC_OPERATION("binary", 2, 2);
+};
+std::string_view OperationName(loop::BinaryOp op);
+
+// result[i...] = condition[i...] ? a[i...] : b[i...], broadcast.
+struct Where {
+  static constexpr auto kFields = Fields();
+  WEBNNC_OPERATION("where", 3, 3);
+};
+
+// Elements converted as tensor/scalar.h says.
+struct Cast {
+  DType to = DType::kF32;
+
+  static constexpr auto kFields = Fields(Field("to", &Cast::to));
+  WEBNNC_OPERATION("cast", 1, 1);
+};
+
+// ---- Products ---------------------------------------------------------------------------------
+
+// result[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]; the leading dimensions broadcast.
+struct MatMul {
+  bool transpose_a = false;  // a[..., k, i]
+  bool transpose_b = false;  // b[..., j, k]
+
+  static constexpr auto kFields = Fields(Field("transpose_a", &MatMul::transpose_a),
+                                         Field("transpose_b", &MatMul::transpose_b));
+  WEBNNC_OPERATION("matmul", 2, 2);
+};
+
+// A sum of products over labels, one letter a dimension: "bij,bjk->bik". Each operand has as many
+// letters as dimensions, every letter of the result is in an operand, and the result repeats none.
+struct Einsum {
+  std::string equation;
+
+  static constexpr auto kFields = Fields(Field("equation", &Einsum::equation));
+  WEBNNC_OPERATION("einsum", 1, kAnyNumber);
+};
+
+// Where the channels of images and filters are.
+//   first: x[n, c, s...]   filter[o, c/groups, k...]   (ConvTranspose: filter[c, o/groups, k...])
+//   last:  x[n, s..., c]   filter[k..., c/groups, o]   (ConvTranspose: filter[k..., c, o/groups])
+enum class Layout : uint8_t { kChannelsFirst, kChannelsLast };
+
+// result[n, o, p...] = sum over c, k... of x[n, c, p*stride + k*dilation - pad...] * filter[o, c, k...]
+// with zeros outside x. Operands: x, filter. Of `groups` groups, each sees its share of channels.
+struct Conv {
+  Integers strides, dilations, pads_begin, pads_end;  // one a spatial dimension
+  int64_t groups = 1;
+  Layout layout = Layout::kChannelsFirst;
+
+  static constexpr auto kFields = Fields(
+      Field("strides", &Conv::strides), Field("dilations", &Conv::dilations),
+      Field("pads_begin", &Conv::pads_begin), Field("pads_end", &Conv::pads_end),
+      Field("groups", &Conv::groups), Field("layout", &Conv::layout));
+  WEBNNC_OPERATION("conv", 2, 2);
+};
+
+// The transpose of Conv with respect to x: each element of x adds filter*x to the result at
+// p*stride + k*dilation - pad. The result's size is
+// (in - 1)*stride + (k - 1)*dilation + 1 + extra - pads_begin - pads_end.
+struct ConvTranspose {
+  Integers strides, dilations, pads_begin, pads_end, extra;
+  int64_t groups = 1;
+  Layout layout = Layout::kChannelsFirst;
+
+  static constexpr auto kFields = Fields(
+      Field("strides", &ConvTranspose::strides), Field("dilations", &ConvTranspose::dilations),
+      Field("pads_begin", &ConvTranspose::pads_begin), Field("pads_end", &ConvTranspose::pads_end),
+      Field("extra", &ConvTranspose::extra), Field("groups", &ConvTranspose::groups),
+      Field("layout", &ConvTranspose::layout));
+  WEBNNC_OPERATION("conv_transpose", 2, 2);
+};
+
+// ---- Windows and reductions -------------------------------------------------------------------
+
+enum class PoolKind : uint8_t {
+  kMax,
+  kMaxIndex,  // i64: where kMax found its element, counted through the whole of x in row-major order
+  kAverage,   // over the elements of x, or of x with its padding if count_pads
+  kSum,
+};
+
+// Slides a window over dimensions first, first + 1, ... of x. Outside x there is nothing: -inf for
+// kMax, 0 for sums. With `ceil`, a last window that starts inside x or its left padding counts even
+// if it sticks out.
+struct Pool {
+  PoolKind kind = PoolKind::kMax;
+  int64_t first = 2;
+  Integers kernel, strides, dilations, pads_begin, pads_end;
+  bool ceil = false;
+  bool count_pads = false;
+  bool column_major = false;  // of kMaxIndex: indices count the last two window dimensions swapped
+
+  static constexpr auto kFields = Fields(
+      Field("kind", &Pool::kind), Field("first", &Pool::first), Field("kernel", &Pool::kernel),
+      Field("strides", &Pool::strides), Field("dilations", &Pool::dilations),
+      Field("pads_begin", &Pool::pads_begin), Field("pads_end", &Pool::pads_end),
+      Field("ceil", &Pool::ceil), Field("count_pads", &Pool::count_pads),
+      Field("column_major", &Pool::column_major));
+  WEBNNC_OPERATION("pool", 1, 1);
+};
+
+enum class ReduceKind : uint8_t { kSum, kProd, kMax, kMin };
+
+// Combines the elements along `axes`, which stay as 1 with keep.
+struct Reduce {
+  ReduceKind kind = ReduceKind::kSum;
+  Integers axes;
+  bool keep = true;
+
+  static constexpr auto kFields = Fields(Field("kind", &Reduce::kind), Field("axes", &Reduce::axes),
+                                         Field("keep", &Reduce::keep));
+  WEBNNC_OPERATION("reduce", 1, 1);
+};
+
+// i64: where along `axis` the largest (smallest) element is; the first of equals, or the last.
+struct ArgReduce {
+  bool min = false;
+  int64_t axis = 0;
+  bool keep = true;
+  bool last = false;
+
+  static constexpr auto kFields = Fields(Field("min", &ArgReduce::min), Field("axis", &ArgReduce::axis),
+                                         Field("keep", &ArgReduce::keep),
+                                         Field("last", &ArgReduce::last));
+  WEBNNC_OPERATION("arg_reduce", 1, 1);
+};
+
+// result[i...] = exp(x[i...] - max) / sum, with max and sum taken along `axes` together; its
+// logarithm if `log`.
+struct Softmax {
+  Integers axes;
+  bool log = false;
+
+  static constexpr auto kFields = Fields(Field("axes", &Softmax::axes), Field("log", &Softmax::log));
+  WEBNNC_OPERATION("softmax", 1, 1);
+};
+
+// result = (x - mean) / sqrt(variance + epsilon) with both taken along `axes`. Not centred: the
+// mean is left in, and the mean square takes the variance's place. Computed in f32 or wider.
+struct Normalize {
+  Integers axes;
+  double epsilon = 1e-5;
+  bool center = true;
+
+  static constexpr auto kFields = Fields(Field("axes", &Normalize::axes),
+                                         Field("epsilon", &Normalize::epsilon),
+                                         Field("center", &Normalize::center));
+  WEBNNC_OPERATION("normalize", 1, 1);
+};
+
+// ---- Moving elements --------------------------------------------------------------------------
+
+// Dimension d of the result is dimension order[d] of x.
+struct Transpose {
+  Integers order;
+
+  static constexpr auto kFields = Fields(Field("order", &Transpose::order));
+  WEBNNC_OPERATION("transpose", 1, 1);
+};
+
+// The same elements in row-major order under another shape.
+struct Reshape {
+  Sizes1D shape;
+
+  static constexpr auto kFields = Fields(Field("shape", &Reshape::shape));
+  WEBNNC_OPERATION("reshape", 1, 1);
+};
+
+// x broadcast to `shape`.
+struct Expand {
+  Sizes1D shape;
+
+  static constexpr auto kFields = Fields(Field("shape", &Expand::shape));
+  WEBNNC_OPERATION("expand", 1, 1);
+};
+
+// result[i...] = x[starts + i*steps...], of the given sizes; all inside x. Steps may be negative.
+struct Slice {
+  Sizes1D starts, sizes;
+  Integers steps;
+
+  static constexpr auto kFields = Fields(Field("starts", &Slice::starts),
+                                         Field("sizes", &Slice::sizes),
+                                         Field("steps", &Slice::steps));
+  WEBNNC_OPERATION("slice", 1, 1);
+};
+
+enum class PadMode : uint8_t { kConstant, kReflect, kEdge, kWrap };
+
+// x with `begin` elements before and `end` after it in each dimension. Operands: x and, for
+// kConstant, the scalar that fills.
+struct Pad {
+  Sizes1D begin, end;
+  PadMode mode = PadMode::kConstant;
+
+  static constexpr auto kFields = Fields(Field("begin", &Pad::begin), Field("end", &Pad::end),
+                                         Field("mode", &Pad::mode));
+  WEBNNC_OPERATION("pad", 1, 2);
+};
+
+// The operands behind each other along `axis`.
+struct Concat {
+  int64_t axis = 0;
+
+  static constexpr auto kFields = Fields(Field("axis", &Concat::axis));
+  WEBNNC_OPERATION("concat", 1, kAnyNumber);
+};
+
+// result[a..., i..., b...] = x[a..., indices[i...], b...] with indices at dimension `axis` of x.
+// Negative indices count from the end; those outside x are moved to its nearest end.
+struct Gather {
+  int64_t axis = 0;
+
+  static constexpr auto kFields = Fields(Field("axis", &Gather::axis));
+  WEBNNC_OPERATION("gather", 2, 2);
+};
+
+// result[i...] = x[i...] with dimension `axis` replaced by indices[i...], as in Gather.
+struct GatherElements {
+  int64_t axis = 0;
+
+  static constexpr auto kFields = Fields(Field("axis", &GatherElements::axis));
+  WEBNNC_OPERATION("gather_elements", 2, 2);
+};
+
+// result[b..., i..., s...] = x[b..., indices[b..., i..., :], s...] with `batch` dimensions b.
+struct GatherND {
+  int64_t batch = 0;
+
+  static constexpr auto kFields = Fields(Field("batch", &GatherND::batch));
+  WEBNNC_OPERATION("gather_nd", 2, 2);
+};
+
+// x repeated `repeats` times along each dimension.
+struct Tile {
+  Sizes1D repeats;
+
+  static constexpr auto kFields = Fields(Field("repeats", &Tile::repeats));
+  WEBNNC_OPERATION("tile", 1, 1);
+};
+
+enum class ResizeMode : uint8_t { kNearest, kLinear, kCubic };
+// Where element i of the result lies in x, with scale = result size / x size.
+enum class CoordinateMode : uint8_t {
+  kHalfPixel,           // (i + 0.5) / scale - 0.5
+  kHalfPixelSymmetric,  // the same, about the middle of x
+  kPytorchHalfPixel,    // the same, 0 where the result's size is 1
+  kAlignCorners,        // i * (x size - 1) / (result size - 1)
+  kAsymmetric,          // i / scale
+  kTfCropAndResize,     // within the region of interest roi
+};
+enum class NearestMode : uint8_t { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil };
+
+// x sampled at other points. The vectors have an entry for each dimension; a dimension whose size
+// stays and whose scale is 1 is left alone.
+struct Resize {
+  ResizeMode mode = ResizeMode::kNearest;
+  CoordinateMode coordinates = CoordinateMode::kHalfPixel;
+  NearestMode nearest = NearestMode::kRoundPreferFloor;
+  Sizes1D sizes;
+  std::vector<double> scales;              // 0: the ratio of the sizes
+  std::vector<double> roi_begin, roi_end;  // of kTfCropAndResize: fractions of x
+  double cubic_coefficient = -0.75;
+  bool exclude_outside = false;    // of kCubic: samples outside x get weight 0
+  double extrapolation_value = 0;  // of kTfCropAndResize: the result outside x
+
+  static constexpr auto kFields = Fields(
+      Field("mode", &Resize::mode), Field("coordinates", &Resize::coordinates),
+      Field("nearest", &Resize::nearest), Field("sizes", &Resize::sizes),
+      Field("scales", &Resize::scales), Field("roi_begin", &Resize::roi_begin),
+      Field("roi_end", &Resize::roi_end), Field("cubic_coefficient", &Resize::cubic_coefficient),
+      Field("exclude_outside", &Resize::exclude_outside),
+      Field("extrapolation_value", &Resize::extrapolation_value));
+  WEBNNC_OPERATION("resize", 1, 1);
+};
+
+#undef WEBNNC_OPERATION
+
+using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
+                        ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose,
+                        Reshape, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile,
+                        Resize>;
+
+}  // namespace webnnc::graph

@@ -1,0 +1,231 @@
+#include <algorithm>
+#include <cmath>
+
+#include "graph/ops/shapes.h"
+
+namespace webnnc::graph {
+
+Result<Types> Resize::Infer(std::span<const TensorType> operands) const {
+  const TensorType& x = operands[0];
+  size_t rank = x.shape.size();
+  if (sizes.size() != rank || scales.size() != rank) {
+    return Error{Describe(kName, operands) + ": sizes and scales need an entry a dimension"};
+  }
+  bool has_roi = coordinates == CoordinateMode::kTfCropAndResize;
+  if (has_roi && (roi_begin.size() != rank || roi_end.size() != rank)) {
+    return Error{Describe(kName, operands) + ": the region of interest needs an entry a dimension"};
+  }
+  if (mode != ResizeMode::kNearest && !IsFloat(x.dtype) && x.dtype == DType::kBool) {
+    return Error{"resize: bool cannot be interpolated"};
+  }
+  return Types{{x.dtype, sizes}};
+}
+
+namespace {
+
+// One element of x's part in an element of the result, along one dimension.
+struct Sample {
+  loop::ExprId index;   // i32, inside x
+  loop::ExprId weight;  // f32, or invalid for 1
+};
+
+class ResizeLowering {
+ public:
+  ResizeLowering(const Resize& resize, loop::Lowering& to)
+      : resize_(resize), to_(to), b_(to.build), x_(to.Operand(0)) {}
+
+  void Run() {
+    LowerMap(to_, [&](const loop::Index& at) {
+      std::vector<std::vector<Sample>> samples;
+      loop::ExprId inside = b_.Constant(Scalar::Bool(true));
+      for (size_t d = 0; d < at.size(); ++d) samples.push_back(SamplesAlong(d, at[d], &inside));
+      loop::ExprId value = b_.Convert(Sum(samples, {}, {}), x_.dtype);
+      return b_.Select(inside, value, b_.Real(x_.dtype, resize_.extrapolation_value));
+    });
+  }
+
+ private:
+  loop::ExprId Real(double value) { return b_.Real(DType::kF32, value); }
+  loop::ExprId ToReal(loop::ExprId i) { return b_.Convert(i, DType::kF32); }
+
+  // The sum over all combinations of samples. Elements keep their type while there is nothing to
+  // weigh, so that integers are not rounded.
+  loop::ExprId Sum(const std::vector<std::vector<Sample>>& samples, loop::Index index,
+                   loop::ExprId weight) {
+    size_t d = index.size();
+    if (d == samples.size()) {
+      loop::ExprId value = b_.Load(to_.operands[0], index);
+      return weight.valid() ? b_.Mul(ToReal(value), weight) : value;
+    }
+    loop::ExprId sum;
+    for (const Sample& sample : samples[d]) {
+      loop::Index next = index;
+      next.push_back(sample.index);
+      loop::ExprId product = sample.weight;
+      if (weight.valid()) product = product.valid() ? b_.Mul(weight, product) : weight;
+      loop::ExprId part = Sum(samples, next, product);
+      sum = sum.valid() ? b_.Add(sum, part) : part;
+    }
+    return sum;
+  }
+
+  // 1 / scale along d, as f32.
+  loop::ExprId InverseScale(size_t d) {
+    if (resize_.scales[d] > 0) return Real(1 / resize_.scales[d]);
+    return b_.Div(ToReal(b_.Size(x_.shape[d])), ToReal(b_.Size(resize_.sizes[d])));
+  }
+
+  // Where element i of the result lies in x.
+  loop::ExprId Coordinate(size_t d, loop::ExprId i) {
+    const Dim &in = x_.shape[d], &out = resize_.sizes[d];
+    loop::ExprId place = ToReal(i);
+    auto half_pixel = [&] {
+      loop::ExprId middle = b_.Mul(b_.Add(place, Real(0.5)), InverseScale(d));
+      return b_.Sub(middle, Real(0.5));
+    };
+    switch (resize_.coordinates) {
+      case CoordinateMode::kHalfPixel: return half_pixel();
+      case CoordinateMode::kPytorchHalfPixel: {
+        loop::ExprId many = b_.Less(b_.Int(1), b_.Size(out));
+        return b_.Select(many, half_pixel(), Real(0));
+      }
+      case CoordinateMode::kHalfPixelSymmetric: {
+        // The exact scale may differ from the ratio of the rounded sizes; x stays centred.
+        loop::ExprId scale = b_.Div(Real(1), InverseScale(d)), width = ToReal(b_.Size(in));
+        loop::ExprId adjustment = b_.Div(ToReal(b_.Size(out)), b_.Mul(scale, width));
+        loop::ExprId offset = b_.Mul(b_.Mul(width, Real(0.5)), b_.Sub(Real(1), adjustment));
+        return b_.Add(offset, half_pixel());
+      }
+      case CoordinateMode::kAlignCorners: {
+        loop::ExprId last_out = ToReal(b_.Size(out - 1)), last_in = ToReal(b_.Size(in - 1));
+        loop::ExprId many = b_.Less(b_.Int(1), b_.Size(out));
+        return b_.Select(many, b_.Div(b_.Mul(place, last_in), last_out), Real(0));
+      }
+      case CoordinateMode::kAsymmetric: return b_.Mul(place, InverseScale(d));
+      case CoordinateMode::kTfCropAndResize: {
+        loop::ExprId last_out = ToReal(b_.Size(out - 1)), last_in = ToReal(b_.Size(in - 1));
+        double begin = resize_.roi_begin[d], end = resize_.roi_end[d];
+        loop::ExprId step = b_.Div(b_.Mul(Real(end - begin), last_in), last_out);
+        loop::ExprId start = b_.Mul(Real(begin), last_in);
+        loop::ExprId many = b_.Less(b_.Int(1), b_.Size(out));
+        return b_.Select(many, b_.Add(start, b_.Mul(place, step)),
+                         b_.Mul(Real((begin + end) / 2), last_in));
+      }
+    }
+    CHECK(false);
+    return {};
+  }
+
+  loop::ExprId Clamp(loop::ExprId i, size_t d) {
+    return b_.Max(b_.Min(i, b_.Size(x_.shape[d] - 1)), b_.Int(0));
+  }
+
+  std::vector<Sample> SamplesAlong(size_t d, loop::ExprId i, loop::ExprId* inside) {
+    bool crops = resize_.coordinates == CoordinateMode::kTfCropAndResize;
+    bool whole = !crops || (resize_.roi_begin[d] == 0 && resize_.roi_end[d] == 1);
+    bool same_scale = resize_.scales[d] == 1 || resize_.scales[d] == 0;
+    if (resize_.sizes[d] == x_.shape[d] && same_scale && whole) return {{i, {}}};
+    if (resize_.mode == ResizeMode::kNearest) {
+      if (auto exact = ExactNearest(d, i)) return {{*exact, {}}};
+    }
+    loop::ExprId x = Coordinate(d, i);
+    if (crops) {
+      loop::ExprId last = ToReal(b_.Size(x_.shape[d] - 1));
+      *inside = b_.And(*inside, b_.And(b_.LessEqual(Real(0), x), b_.LessEqual(x, last)));
+    }
+    switch (resize_.mode) {
+      case ResizeMode::kNearest: return {{Clamp(Nearest(x), d), {}}};
+      case ResizeMode::kLinear: return Linear(d, x);
+      case ResizeMode::kCubic: return Cubic(d, x);
+    }
+    CHECK(false);
+    return {};
+  }
+
+  // Enlarging by a whole number s repeats each element s times, for every way of rounding that
+  // does not move by half a pixel: element i is i / s. No rounding error can spoil that.
+  std::optional<loop::ExprId> ExactNearest(size_t d, loop::ExprId i) {
+    double scale = resize_.scales[d];
+    auto ratio = ExactDiv(resize_.sizes[d], x_.shape[d]);
+    if (scale == 0 && ratio && ratio->IsConstant()) scale = static_cast<double>(ratio->value());
+    if (scale < 1 || scale != std::floor(scale) || scale > 1 << 20) return std::nullopt;
+    auto factor = static_cast<int64_t>(scale);
+    if (resize_.sizes[d] != x_.shape[d] * factor) return std::nullopt;
+    bool rounds = resize_.nearest == NearestMode::kRoundPreferFloor ||
+                  resize_.nearest == NearestMode::kRoundPreferCeil;
+    bool half_pixel = resize_.coordinates == CoordinateMode::kHalfPixel && rounds;
+    bool floors = resize_.coordinates == CoordinateMode::kAsymmetric &&
+                  resize_.nearest == NearestMode::kFloor;
+    if (!half_pixel && !floors) return std::nullopt;
+    return b_.FloorDiv(i, b_.Int(factor));
+  }
+
+  loop::ExprId Nearest(loop::ExprId x) {
+    using loop::UnaryOp;
+    switch (resize_.nearest) {
+      case NearestMode::kRoundPreferFloor:
+        x = b_.Apply(UnaryOp::kCeil, b_.Sub(x, Real(0.5)));
+        break;
+      case NearestMode::kRoundPreferCeil:
+        x = b_.Apply(UnaryOp::kFloor, b_.Add(x, Real(0.5)));
+        break;
+      case NearestMode::kFloor: x = b_.Apply(UnaryOp::kFloor, x); break;
+      case NearestMode::kCeil: x = b_.Apply(UnaryOp::kCeil, x); break;
+    }
+    return b_.Convert(x, DType::kI32);
+  }
+
+  std::vector<Sample> Linear(size_t d, loop::ExprId x) {
+    // Beyond the ends the nearest element is repeated.
+    loop::ExprId last = ToReal(b_.Size(x_.shape[d] - 1));
+    loop::ExprId clamped = b_.Max(b_.Min(x, last), Real(0));
+    loop::ExprId low = b_.Apply(loop::UnaryOp::kFloor, clamped), part = b_.Sub(clamped, low);
+    loop::ExprId index = b_.Convert(low, DType::kI32);
+    return {{Clamp(index, d), b_.Sub(Real(1), part)},
+            {Clamp(b_.Add(index, b_.Int(1)), d), part}};
+  }
+
+  // Cubic convolution (Keys, 1981) with the coefficient as a.
+  std::vector<Sample> Cubic(size_t d, loop::ExprId x) {
+    double a = resize_.cubic_coefficient;
+    loop::ExprId low = b_.Apply(loop::UnaryOp::kFloor, x), t = b_.Sub(x, low);
+    auto polynomial = [&](loop::ExprId v, double c3, double c2, double c1, double c0) {
+      loop::ExprId sum = b_.Add(b_.Mul(v, Real(c3)), Real(c2));
+      sum = b_.Add(b_.Mul(v, sum), Real(c1));
+      return b_.Add(b_.Mul(v, sum), Real(c0));
+    };
+    loop::ExprId rest = b_.Sub(Real(1), t);
+    loop::ExprId weights[4] = {
+        polynomial(b_.Add(t, Real(1)), a, -5 * a, 8 * a, -4 * a),
+        polynomial(t, a + 2, -(a + 3), 0, 1),
+        polynomial(rest, a + 2, -(a + 3), 0, 1),
+        polynomial(b_.Add(rest, Real(1)), a, -5 * a, 8 * a, -4 * a),
+    };
+    std::vector<Sample> samples;
+    loop::ExprId first = b_.Convert(low, DType::kI32), total = Real(0);
+    for (int64_t k = 0; k < 4; ++k) {
+      loop::ExprId index = b_.Add(first, b_.Int(k - 1)), weight = weights[k];
+      if (resize_.exclude_outside) {
+        loop::ExprId within = b_.Within(index, b_.Int(0), b_.Size(x_.shape[d]));
+        weight = b_.Select(within, weight, Real(0));
+      }
+      total = b_.Add(total, weight);
+      samples.push_back({Clamp(index, d), weight});
+    }
+    if (resize_.exclude_outside) {
+      for (Sample& sample : samples) sample.weight = b_.Div(sample.weight, total);
+    }
+    return samples;
+  }
+
+  const Resize& resize_;
+  loop::Lowering& to_;
+  loop::Builder& b_;
+  TensorType x_;
+};
+
+}  // namespace
+
+void Resize::Lower(loop::Lowering& to) const { ResizeLowering(*this, to).Run(); }
+
+}  // namespace webnnc::graph

@@ -1,0 +1,71 @@
+#include "graph/ops/shapes.h"
+
+namespace webnnc::graph {
+
+std::string Describe(std::string_view what, std::span<const TensorType> operands) {
+  std::string out(what);
+  for (size_t i = 0; i < operands.size(); ++i) {
+    out += (i == 0 ? " of " : i + 1 == operands.size() ? " and " : ", ") + Print(operands[i]);
+  }
+  return out;
+}
+
+Status CheckAxes(std::string_view what, const Integers& axes, int64_t rank) {
+  int64_t last = -1;
+  for (int64_t axis : axes) {
+    if (axis <= last || axis >= rank) {
+      return Error{std::string(what) + ": axis " + std::to_string(axis) + " of " +
+                   std::to_string(rank) + " dimensions"};
+    }
+    last = axis;
+  }
+  return kSuccess;
+}
+
+Result<Shape> BroadcastAll(std::string_view what, std::span<const TensorType> operands) {
+  Shape shape;
+  for (const TensorType& operand : operands) {
+    auto both = Broadcast(shape, operand.shape);
+    if (!both) {
+      Error error{"cannot broadcast the operands of " + Describe(what, operands)};
+      if (!IsStatic(shape) || !IsStatic(operand.shape)) {
+        error.notes.push_back("sizes that are equal when the model runs need the same name; "
+                              "--dim NAME=N fixes one");
+      }
+      return error;
+    }
+    shape = std::move(*both);
+  }
+  return shape;
+}
+
+void LowerMap(loop::Lowering& to, const std::function<loop::ExprId(const loop::Index&)>& value) {
+  to.build.ForEach(to.Result().shape, [&](const loop::Index& index) {
+    to.build.Store(to.results[0], index, value(index));
+  });
+}
+
+DType AccumulatorType(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dtype; }
+
+loop::BufferId AccumulatorFor(loop::Lowering& to) {
+  TensorType type = to.Result();
+  if (AccumulatorType(type.dtype) == type.dtype) return to.results[0];
+  type.dtype = AccumulatorType(type.dtype);
+  return to.Temporary("sum", type);
+}
+
+void Finish(loop::Lowering& to, loop::BufferId accumulator) {
+  if (accumulator == to.results[0]) return;
+  LowerMap(to, [&](const loop::Index& index) {
+    return to.build.Convert(to.build.Load(accumulator, index), to.Result().dtype);
+  });
+}
+
+loop::ExprId ClampedIndex(loop::Builder& build, loop::ExprId index, const Dim& size) {
+  loop::ExprId n = build.Size(size), zero = build.Int(0);
+  loop::ExprId i = build.Convert(index, DType::kI32);
+  i = build.Select(build.Less(i, zero), build.Add(i, n), i);
+  return build.Max(build.Min(i, build.Sub(n, build.Int(1))), zero);
+}
+
+}  // namespace webnnc::graph

@@ -1,0 +1,66 @@
+#include "graph/ops/window.h"
+
+namespace webnnc::graph {
+
+Status CheckWindow(std::string_view what, const Window& window, size_t rank) {
+  for (const Integers* values : {&window.kernel, &window.strides, &window.dilations}) {
+    if (values->size() != rank) {
+      return Error{std::string(what) + ": an attribute has " + std::to_string(values->size()) +
+                   " entries for " + std::to_string(rank) + " spatial dimensions"};
+    }
+    for (int64_t value : *values) {
+      if (value < 1 || value > INT32_MAX) {
+        return Error{std::string(what) + ": sizes, strides and dilations are at least 1"};
+      }
+    }
+  }
+  for (const Integers* pads : {&window.pads_begin, &window.pads_end}) {
+    if (pads->size() != rank) {
+      return Error{std::string(what) + ": pads do not fit " + std::to_string(rank) +
+                   " spatial dimensions"};
+    }
+    for (int64_t pad : *pads) {
+      if (std::abs(pad) > INT32_MAX) return Error{std::string(what) + ": a pad is out of range"};
+    }
+  }
+  return kSuccess;
+}
+
+Dim OutputSize(const Window& window, size_t d, const Dim& in) {
+  int64_t reach = (window.kernel[d] - 1) * window.dilations[d] + 1;
+  Dim free = in + (window.pads_begin[d] + window.pads_end[d] - reach);
+  if (!window.ceil) return FloorDiv(free, window.strides[d]) + 1;
+  Dim places = CeilDiv(free, window.strides[d]) + 1;
+  // A last window must not start in the right padding.
+  Dim starts_inside = FloorDiv(in + (window.pads_begin[d] - 1), window.strides[d]) + 1;
+  return Min(places, starts_inside);
+}
+
+Touch TouchAt(loop::Builder& build, const Window& window, size_t d, const Dim& in,
+              loop::ExprId place, loop::ExprId tap) {
+  loop::ExprId position =
+      build.Sub(build.Add(build.Mul(place, build.Int(window.strides[d])),
+                          build.Mul(tap, build.Int(window.dilations[d]))),
+                build.Int(window.pads_begin[d]));
+  // The output's size is such that without padding nothing lies outside. Saying so here saves a
+  // condition that could not be seen to hold where sizes are symbolic.
+  loop::ExprId inside = build.Constant(Scalar::Bool(true));
+  if (window.pads_begin[d] > 0) inside = build.LessEqual(build.Int(0), position);
+  if (window.pads_end[d] > 0 || window.ceil) {
+    inside = build.And(inside, build.Less(position, build.Size(in)));
+  }
+  return {position, inside};
+}
+
+ImageDims DimsOf(Layout layout, size_t rank) {
+  if (layout == Layout::kChannelsFirst) return {1, 2};
+  return {rank - 1, 1};
+}
+
+std::vector<std::string> Numbered(const std::string& prefix, size_t count) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < count; ++i) names.push_back(prefix + std::to_string(i));
+  return names;
+}
+
+}  // namespace webnnc::graph

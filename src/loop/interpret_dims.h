@@ -1,0 +1,20 @@
+// Runs a kernel on sizes instead of numbers: how the shape arithmetic of a model is done when the
+// model is compiled.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "loop/kernel.h"
+
+namespace webnnc::loop {
+
+// An element: a size, or nothing where it is not known.
+using DimElements = std::vector<std::optional<Dim>>;
+
+// memory[b] holds buffer b in row-major order; parameters are given by the caller. Integers and
+// bools only. Fails (false) at whatever sizes do not decide: a loop of symbolic extent, a
+// comparison that holds for some values of the symbols only.
+bool InterpretDims(const Kernel& kernel, std::vector<DimElements>& memory);
+
+}  // namespace webnnc::loop
