@@ -1,0 +1,1 @@
+#include "spirv/emit.h"

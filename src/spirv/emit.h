@@ -1,0 +1,45 @@
+// Emits GPU kernels as SPIR-V, for Vulkan's memory model and WebGPU's rules.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "loop/kernel.h"
+
+namespace webnnc::spirv {
+
+struct Options {
+  // Declare storage buffers that are only read as such. Off where one GPU buffer holds several of a
+  // kernel's parameters, since WebGPU binds a buffer as either read-only or writable in a dispatch.
+  bool read_only_parameters = false;
+};
+
+// A kernel as a compute shader with entry point "main".
+//
+// Descriptor set 0: binding i is the kernel's i-th parameter (in or out, in the order of
+// kernel.buffers), a storage buffer; if `sizes` is not empty, the binding after the last parameter
+// is a uniform buffer that holds them as i32, padded to a multiple of 4.
+struct Module {
+  std::vector<uint32_t> words;
+  // Invocations in a workgroup; all in x.
+  int64_t workgroup_size = 1;
+  // What the shader must be told when it runs: each distinct size that is not constant.
+  std::vector<Dim> sizes;
+  // Bytes of workgroup memory.
+  int64_t workgroup_bytes = 0;
+  bool uses_f16 = false;
+};
+
+// Emits a flat kernel (loop::VerifyFlat), validates it with spirv-val and runs those of SPIRV-Tools'
+// optimisation passes that help. Element types are bool (in expressions only), i32, u32, f32 and
+// f16, lanes 1 to 4: passes before this see to it. Anything else is an error that names it.
+Result<Module> Emit(const loop::Kernel& kernel, const Options& options = {});
+
+// spirv-val's verdict, with its message.
+Status Validate(const std::vector<uint32_t>& words);
+
+// The text form (spirv-dis), for --emit spirv.
+std::string Disassemble(const std::vector<uint32_t>& words);
+
+}  // namespace webnnc::spirv

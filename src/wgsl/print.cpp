@@ -1,0 +1,1 @@
+#include "wgsl/print.h"
