@@ -26,6 +26,12 @@ static std::string_view Line(std::string_view text, int number) {
   return text.substr(0, text.find('\n'));
 }
 
+static std::string DescribeCause(const Error& cause) {
+  std::string out = "  " + (cause.where.node.empty() ? "" : cause.where.node + ": ") + cause.message + "\n";
+  for (const std::string& note : cause.notes) out += "    note: " + note + "\n";
+  return out;
+}
+
 std::string Describe(const Error& error, std::string_view text) {
   Location where = Locate(error.where, text);
   std::string out;
@@ -38,6 +44,7 @@ std::string Describe(const Error& error, std::string_view text) {
     out += std::string(static_cast<size_t>(std::max(where.column - 1, 0)), ' ') + "^\n";
   }
   for (const std::string& note : error.notes) out += "  note: " + note + "\n";
+  for (const Error& cause : error.causes) out += DescribeCause(cause);
   return out;
 }
 

@@ -24,6 +24,8 @@ struct Error {
   Location where = {};
   // What would help, one sentence each.
   std::vector<std::string> notes = {};
+  // The problems that a summary sums up.
+  std::vector<Error> causes = {};
 };
 
 struct Success {};

@@ -1,5 +1,7 @@
 #include "graph/evaluate.h"
 
+#include <algorithm>
+
 #include "graph/lower.h"
 #include "loop/interpret.h"
 #include "loop/interpret_dims.h"
@@ -113,7 +115,7 @@ std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
   if (!types || types.value().size() != 1) return std::nullopt;
   const TensorType& result = types.value()[0];
   constexpr int64_t kMostElements = 64;
-  bool small = !IsFloat(result.dtype) && IsStatic(result.shape) &&
+  bool small = IsStatic(result.shape) &&
                ElementCount(result.shape).value() <= kMostElements;
   if (!small) return std::nullopt;
   loop::Kernel kernel = LowerOp(op, operands);

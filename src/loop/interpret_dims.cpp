@@ -1,5 +1,7 @@
 #include "loop/interpret_dims.h"
 
+#include <cmath>
+
 #include "base/overloaded.h"
 
 namespace webnnc::loop {
@@ -103,10 +105,9 @@ class Machine {
 
   Element Eval(ExprId id) {
     const Expr& expr = kernel_.exprs[id];
-    if (IsFloat(expr.dtype)) return std::nullopt;
     return std::visit(
         Overloaded{
-            [](const Constant& node) { return Element(Dim(node.value.integer)); },
+            [](const Constant& node) { return EvalConstant(node.value); },
             [&](const Variable& node) { return vars_[static_cast<size_t>(node.var.index)]; },
             [](const Size& node) { return Element(node.dim); },
             [&](const Load& node) {
@@ -131,10 +132,23 @@ class Machine {
         expr.node);
   }
 
+  // Some exporters multiply sizes as floats and round the product. Reals that are integers are
+  // sizes too, and what keeps them integers is allowed.
+  static Element EvalConstant(const Scalar& value) {
+    if (!IsFloat(value.dtype)) return Dim(value.integer);
+    constexpr double kExact = 1 << 24;
+    bool integral = value.real == std::floor(value.real) && std::fabs(value.real) <= kExact;
+    return integral ? Element(Dim(static_cast<int64_t>(value.real))) : std::nullopt;
+  }
+
   Element EvalUnary(const Unary& unary) {
     Element a = Eval(unary.a);
     if (!a) return std::nullopt;
     switch (unary.op) {
+      case UnaryOp::kFloor:
+      case UnaryOp::kCeil:
+      case UnaryOp::kRound:
+      case UnaryOp::kTrunc: return a;
       case UnaryOp::kNegate: return Dim(0) - *a;
       case UnaryOp::kAbs: return Max(*a, Dim(0) - *a);
       case UnaryOp::kNot: return a->IsConstant() ? Element(Dim(a->value() == 0)) : std::nullopt;
@@ -162,6 +176,11 @@ class Machine {
   Element EvalBinary(const Binary& binary) {
     Element a = Eval(binary.a), b = Eval(binary.b);
     if (!a || !b) return std::nullopt;
+    bool real = IsFloat(kernel_.exprs[binary.a].dtype);
+    if (real && (binary.op == BinaryOp::kDiv || binary.op == BinaryOp::kMod)) {
+      auto exact = ExactDiv(*a, *b);
+      return exact && binary.op == BinaryOp::kDiv ? Element(*exact) : std::nullopt;
+    }
     bool positive = ProvablyLessEqual(0, *a) && ProvablyLessEqual(1, *b);
     bool constants = a->IsConstant() && b->IsConstant();
     switch (binary.op) {

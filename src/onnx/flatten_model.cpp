@@ -1,0 +1,193 @@
+#include "onnx/flatten_model.h"
+
+#include <set>
+
+namespace webnnc::onnx {
+
+std::string FlatNode::Title() const {
+  if (!node.name().empty()) return node.name();
+  for (const std::string& output : node.output()) {
+    if (!output.empty()) return output;
+  }
+  return node.op_type();
+}
+
+namespace {
+
+using Opsets = std::map<std::string, int64_t>;
+
+std::string Domain(const std::string& domain) { return domain == "ai.onnx" ? "" : domain; }
+
+template <typename Proto>
+Opsets OpsetsOf(const Proto& proto) {
+  Opsets opsets;
+  for (const auto& import : proto.opset_import()) opsets[Domain(import.domain())] = import.version();
+  return opsets;
+}
+
+class Inliner {
+ public:
+  explicit Inliner(const pb::ModelProto& model) : model_(model) {
+    for (const auto& function : model.functions()) {
+      functions_[{Domain(function.domain()), function.name()}] = &function;
+    }
+  }
+
+  Result<std::vector<FlatNode>> Run() {
+    Opsets opsets = OpsetsOf(model_);
+    for (const auto& node : model_.graph().node()) TRY(Visit(node, opsets, 0));
+    return std::move(nodes_);
+  }
+
+ private:
+  static constexpr int kMostCalls = 64;
+  static constexpr size_t kMostNodes = 1 << 20;
+
+  Status Visit(const pb::NodeProto& node, const Opsets& opsets, int depth) {
+    auto function = functions_.find({Domain(node.domain()), node.op_type()});
+    if (function == functions_.end()) {
+      auto opset = opsets.find(Domain(node.domain()));
+      nodes_.push_back({node, opset == opsets.end() ? 0 : opset->second});
+      if (nodes_.size() > kMostNodes) return Error{"the model has more than a million nodes"};
+      return kSuccess;
+    }
+    if (depth == kMostCalls) {
+      return Error{"function " + node.op_type() + " calls itself"};
+    }
+    return Inline(node, *function->second, depth);
+  }
+
+  Status Inline(const pb::NodeProto& call, const pb::FunctionProto& function, int depth) {
+    std::map<std::string, std::string> names{{"", ""}};
+    for (int i = 0; i < function.input_size(); ++i) {
+      names[function.input(i)] = i < call.input_size() ? call.input(i) : "";
+    }
+    for (int i = 0; i < function.output_size(); ++i) {
+      bool used = i < call.output_size() && !call.output(i).empty();
+      // An output that is also an input of the function would need a copy.
+      if (names.count(function.output(i)) && used) {
+        pb::NodeProto copy;
+        copy.set_op_type("Identity");
+        *copy.add_input() = names[function.output(i)];
+        *copy.add_output() = call.output(i);
+        nodes_.push_back({copy, 13});
+      } else if (used) {
+        names[function.output(i)] = call.output(i);
+      }
+    }
+    std::string prefix = FlatNode{call, 0}.Title() + "/" + std::to_string(calls_++) + "/";
+    auto rename = [&](std::string* name) {
+      auto [found, is_new] = names.emplace(*name, prefix + *name);
+      *name = found->second;
+    };
+    Opsets opsets = OpsetsOf(function);
+    for (pb::NodeProto node : function.node()) {
+      node.set_name(prefix + (node.name().empty() ? node.op_type() : node.name()));
+      for (auto& input : *node.mutable_input()) rename(&input);
+      for (auto& output : *node.mutable_output()) rename(&output);
+      BindAttributes(call, &node);
+      TRY(Visit(node, opsets, depth + 1));
+    }
+    return kSuccess;
+  }
+
+  // Replaces attributes that refer to the function's by the call's; those the call leaves out go.
+  static void BindAttributes(const pb::NodeProto& call, pb::NodeProto* node) {
+    pb::NodeProto bound;
+    for (const auto& attribute : node->attribute()) {
+      if (attribute.ref_attr_name().empty()) {
+        *bound.add_attribute() = attribute;
+        continue;
+      }
+      for (const auto& given : call.attribute()) {
+        if (given.name() != attribute.ref_attr_name()) continue;
+        auto* copy = bound.add_attribute();
+        *copy = given;
+        copy->set_name(attribute.name());
+      }
+    }
+    *node->mutable_attribute() = bound.attribute();
+  }
+
+  const pb::ModelProto& model_;
+  std::map<std::pair<std::string, std::string>, const pb::FunctionProto*> functions_;
+  std::vector<FlatNode> nodes_;
+  int calls_ = 0;
+};
+
+// Puts each node behind those it depends on, otherwise in the model's order.
+class Sorter {
+ public:
+  Sorter(const pb::GraphProto& graph, std::vector<FlatNode> nodes)
+      : graph_(graph), nodes_(std::move(nodes)), state_(nodes_.size()) {}
+
+  Result<std::vector<FlatNode>> Run() {
+    for (const auto& input : graph_.input()) given_.insert(input.name());
+    for (const auto& tensor : graph_.initializer()) given_.insert(tensor.name());
+    for (const auto& tensor : graph_.sparse_initializer()) given_.insert(tensor.values().name());
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      for (const std::string& output : nodes_[i].node.output()) {
+        if (output.empty()) continue;
+        if (given_.count(output) || !definition_.emplace(output, i).second) {
+          return Error{Quote(output) + " is defined twice", {0, 0, nodes_[i].Title()}};
+        }
+      }
+    }
+    for (size_t i = 0; i < nodes_.size(); ++i) TRY(Visit(i));
+    std::vector<FlatNode> sorted;
+    for (size_t i : order_) sorted.push_back(std::move(nodes_[i]));
+    return sorted;
+  }
+
+ private:
+  enum class State : uint8_t { kNew, kOpen, kDone };
+
+  // Depth first, with a stack of our own: chains of nodes are longer than the machine's stack.
+  Status Visit(size_t start) {
+    if (state_[start] == State::kDone) return kSuccess;
+    std::vector<std::pair<size_t, int>> stack{{start, 0}};
+    state_[start] = State::kOpen;
+    while (!stack.empty()) {
+      auto& [i, next] = stack.back();
+      const pb::NodeProto& node = nodes_[i].node;
+      if (next == node.input_size()) {
+        state_[i] = State::kDone;
+        order_.push_back(i);
+        stack.pop_back();
+        continue;
+      }
+      const std::string& input = node.input(next++);
+      if (input.empty() || given_.count(input)) continue;
+      auto definition = definition_.find(input);
+      if (definition == definition_.end()) {
+        return Error{"uses " + Quote(input) + ", which nothing defines", {0, 0, nodes_[i].Title()}};
+      }
+      size_t d = definition->second;
+      if (state_[d] == State::kOpen) {
+        return Error{"the model has a cycle: it depends on itself through " + Quote(input),
+                     {0, 0, nodes_[i].Title()}};
+      }
+      if (state_[d] == State::kNew) {
+        state_[d] = State::kOpen;
+        stack.push_back({d, 0});
+      }
+    }
+    return kSuccess;
+  }
+
+  const pb::GraphProto& graph_;
+  std::vector<FlatNode> nodes_;
+  std::vector<State> state_;
+  std::vector<size_t> order_;
+  std::set<std::string> given_;
+  std::map<std::string, size_t> definition_;
+};
+
+}  // namespace
+
+Result<std::vector<FlatNode>> FlattenModel(const Model& model) {
+  TRY_ASSIGN(auto nodes, Inliner(model.proto()).Run());
+  return Sorter(model.proto().graph(), std::move(nodes)).Run();
+}
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,277 @@
+#include "onnx/import.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "onnx/flatten_model.h"
+#include "onnx/node_context.h"
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+std::vector<std::string> KnownOperators() {
+  std::vector<std::string> names;
+  for (const Operator& op : Operators()) {
+    names.push_back((op.domain.empty() ? "" : std::string(op.domain) + ".") + std::string(op.name));
+  }
+  return names;
+}
+
+namespace {
+
+constexpr int64_t kOldestOpset = 7;
+
+class Importer {
+ public:
+  Importer(const Model& model, const ImportOptions& options)
+      : model_(model), proto_(model.proto().graph()), options_(options), scope_(model, graph_) {}
+
+  Result<graph::Graph> Run() {
+    TRY_ASSIGN(auto nodes, FlattenModel(model_));
+    TRY(CheckOperators(nodes));
+    for (const auto& tensor : proto_.initializer()) initializers_[tensor.name()] = &tensor;
+    graph_.name = proto_.name().empty() ? "main" : proto_.name();
+    TRY(AddInputs());
+    for (const FlatNode& node : nodes) ImportNode(node);
+    AddOutputs();
+    if (!problems_.empty()) return Summary("cannot be compiled");
+    graph::RemoveDeadNodes(graph_);
+    return std::move(graph_);
+  }
+
+ private:
+  Error Summary(const std::string& what) {
+    size_t count = problems_.size();
+    Error error{std::to_string(count) + (count == 1 ? " node " : " nodes ") + what};
+    error.causes = std::move(problems_);
+    return error;
+  }
+
+  static std::string TitleOf(const FlatNode& node) {
+    std::string domain = node.node.domain().empty() ? "" : node.node.domain() + ".";
+    return "node " + Quote(node.Title()) + " (" + domain + node.node.op_type() + ", opset " +
+           std::to_string(node.opset) + ")";
+  }
+
+  void Note(const FlatNode& node, Error error) {
+    error.where.node = TitleOf(node);
+    problems_.push_back(std::move(error));
+  }
+
+  // First of all, and for all nodes: operators that are not there.
+  Status CheckOperators(const std::vector<FlatNode>& nodes) {
+    for (const FlatNode& node : nodes) {
+      bool standard = node.node.domain().empty() || node.node.domain() == "ai.onnx";
+      if (!FindOperator(node.node.domain(), node.node.op_type())) {
+        Note(node, Error{"the operator is not supported"});
+      } else if (standard && node.opset == 0) {
+        Note(node, Error{"the model does not say which opset it uses"});
+      } else if (standard && node.opset < kOldestOpset) {
+        Note(node, Error{"the opset is older than " + std::to_string(kOldestOpset),
+                         {},
+                         {"export the model again, or convert it with ONNX's version converter"}});
+      }
+    }
+    if (problems_.empty()) return kSuccess;
+    return Summary("cannot be compiled");
+  }
+
+  // ---- Inputs and outputs
+
+  Result<Dim> DimOf(const pb::TensorShapeProto::Dimension& dimension, const std::string& input,
+                    int position) {
+    if (dimension.has_dim_value()) {
+      if (dimension.dim_value() >= 0) return Dim(dimension.dim_value());
+      return SymbolDim(input + "." + std::to_string(position));
+    }
+    std::string name = dimension.dim_param();
+    // A size without a name gets one that says where it is.
+    bool nameless = name.empty() || name == "?" || name == "None";
+    return SymbolDim(nameless ? input + "." + std::to_string(position) : name);
+  }
+
+  Dim SymbolDim(const std::string& name) {
+    symbols_.insert(name);
+    auto fixed = options_.dims.find(name);
+    return fixed == options_.dims.end() ? Dim::Symbol(name) : Dim(fixed->second);
+  }
+
+  Result<TensorType> InputType(const pb::ValueInfoProto& input) {
+    if (!input.type().has_tensor_type()) {
+      return Error{"input " + Quote(input.name()) + " is not a tensor"};
+    }
+    const auto& tensor = input.type().tensor_type();
+    TensorType type;
+    auto dtype = ElementType(tensor.elem_type());
+    if (!dtype) return Error{"input " + Quote(input.name()) + ": " + dtype.error().message};
+    type.dtype = dtype.value();
+    auto given = options_.input_shapes.find(input.name());
+    if (given != options_.input_shapes.end()) {
+      if (tensor.has_shape() && tensor.shape().dim_size() != static_cast<int>(given->second.size())) {
+        return Error{"--input " + input.name() + " gives " + std::to_string(given->second.size()) +
+                     " dimensions, the model has " + std::to_string(tensor.shape().dim_size())};
+      }
+      type.shape = given->second;
+      for (Dim& size : type.shape) {
+        size.CollectSymbols(symbols_);
+        size = size.Substitute(options_.dims);
+      }
+      return type;
+    }
+    if (!tensor.has_shape()) {
+      return Error{"input " + Quote(input.name()) + " has no shape",
+                   {},
+                   {"give one with --input " + input.name() + ":SHAPE"}};
+    }
+    for (int d = 0; d < tensor.shape().dim_size(); ++d) {
+      TRY_ASSIGN(auto size, DimOf(tensor.shape().dim(d), input.name(), d));
+      if (IsAbsurd(size)) return Error{"input " + Quote(input.name()) + " has an absurd size"};
+      type.shape.push_back(size);
+    }
+    if (IsAbsurd(ByteSize(type))) return Error{"input " + Quote(input.name()) + " has an absurd size"};
+    return type;
+  }
+
+  Status AddInputs() {
+    std::set<std::string> names;
+    for (const auto& input : proto_.input()) {
+      // Old models list their weights as inputs with a default.
+      if (initializers_.count(input.name())) continue;
+      TRY_ASSIGN(auto type, InputType(input));
+      ValueId id = scope_.build.AddValue(input.name(), type);
+      if (!names.insert(input.name()).second) return Error{"two inputs are named " + Quote(input.name())};
+      values_[input.name()] = id;
+      graph_.inputs.push_back({input.name(), id});
+    }
+    for (const auto& [name, shape] : options_.input_shapes) {
+      if (!names.count(name)) {
+        return Error{"--input names " + Quote(name) + ", which is not an input", {}, {Listing("inputs", names)}};
+      }
+    }
+    for (const auto& [name, value] : options_.dims) {
+      if (!symbols_.count(name)) {
+        return Error{"--dim names " + Quote(name) + ", which is not a size of an input",
+                     {},
+                     {Listing("symbolic sizes", symbols_)}};
+      }
+    }
+    return kSuccess;
+  }
+
+  static std::string Listing(const std::string& what, const std::set<std::string>& names) {
+    std::string text = "the model's " + what + " are";
+    for (const std::string& name : names) text += " " + name;
+    return names.empty() ? "the model has no " + what : text;
+  }
+
+  void AddOutputs() {
+    std::set<std::string> names;
+    for (const auto& output : proto_.output()) {
+      if (poisoned_.count(output.name())) continue;
+      auto id = Lookup(output.name());
+      if (!id) {
+        problems_.push_back(std::move(id.error()));
+      } else if (!names.insert(output.name()).second) {
+        problems_.push_back(Error{"two outputs are named " + Quote(output.name())});
+      } else {
+        graph_.outputs.push_back({output.name(), id.value()});
+      }
+    }
+  }
+
+  // ---- Nodes
+
+  // The value of this name; a weight's constant is made when it is first used.
+  Result<ValueId> Lookup(const std::string& name) {
+    auto found = values_.find(name);
+    if (found != values_.end()) return found->second;
+    auto initializer = initializers_.find(name);
+    if (initializer == initializers_.end()) return Error{Quote(name) + " is not defined"};
+    auto tensor = model_.ReadTensor(*initializer->second);
+    if (!tensor) return Error{"weight " + Quote(name) + ": " + tensor.error().message};
+    scope_.build.SetOrigins({});
+    TRY_ASSIGN(auto id, scope_.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
+    return values_[name] = id;
+  }
+
+  void ImportNode(const FlatNode& node) {
+    bool poisoned = false;
+    std::vector<ValueId> operands;
+    std::optional<Error> problem;
+    for (const std::string& input : node.node.input()) {
+      poisoned |= poisoned_.count(input) > 0;
+      operands.push_back(ValueId());
+      if (input.empty() || poisoned) continue;
+      auto id = Lookup(input);
+      if (!id) {
+        problem = id.error();
+      } else {
+        operands.back() = id.value();
+      }
+    }
+    // What depends on a node with a problem cannot be judged.
+    if (!poisoned && !problem) problem = RunImport(node, operands);
+    if (poisoned || problem) {
+      for (const std::string& output : node.node.output()) poisoned_.insert(output);
+    }
+    if (problem) Note(node, std::move(*problem));
+  }
+
+  std::optional<Error> RunImport(const FlatNode& node, std::vector<ValueId> operands) {
+    const Operator& op = *FindOperator(node.node.domain(), node.node.op_type());
+    for (size_t i = 0; i < op.operands; ++i) {
+      if (i >= operands.size() || !operands[i].valid()) {
+        return Error{"operand " + std::to_string(i) + " is missing"};
+      }
+    }
+    while (!operands.empty() && !operands.back().valid()) operands.pop_back();
+    std::string name = node.node.output_size() ? node.node.output(0) : node.Title();
+    int32_t first = graph_.values.size();
+    scope_.build.SetOrigins({node.Title()});
+    NodeContext context(scope_, node.node, node.opset, std::move(operands), name);
+    auto results = op.import(context);
+    if (!results) return results.error();
+    for (size_t i = 0; i < results.value().size(); ++i) {
+      ValueId id = results.value()[i];
+      if (!id.valid() || static_cast<int>(i) >= node.node.output_size()) continue;
+      const std::string& output = node.node.output(static_cast<int>(i));
+      if (output.empty()) continue;
+      values_[output] = id;
+      if (id.index >= first) TakeName(id, output, first);
+    }
+    for (const std::string& output : node.node.output()) {
+      if (!output.empty() && !values_.count(output)) {
+        return Error{"output " + Quote(output) + " is not supported"};
+      }
+    }
+    return std::nullopt;
+  }
+
+  // The node's result is called what the model calls it; a value made on the way swaps names.
+  void TakeName(ValueId id, const std::string& name, int32_t first) {
+    for (int32_t i = first; i < graph_.values.size(); ++i) {
+      graph::Value& value = graph_.values[ValueId{i}];
+      if (value.name == name) std::swap(value.name, graph_.values[id].name);
+    }
+  }
+
+  const Model& model_;
+  const pb::GraphProto& proto_;
+  const ImportOptions& options_;
+  graph::Graph graph_;
+  Scope scope_;
+  std::map<std::string, const pb::TensorProto*> initializers_;
+  std::map<std::string, ValueId> values_;
+  std::set<std::string> poisoned_, symbols_;
+  std::vector<Error> problems_;
+};
+
+}  // namespace
+
+Result<graph::Graph> Import(const std::string& path, const ImportOptions& options) {
+  TRY_ASSIGN(auto model, Model::Load(path));
+  return Importer(model, options).Run();
+}
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,26 @@
+// The ONNX front end: a model file becomes a graph. Differences between opsets end here.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "graph/graph.h"
+
+namespace webnnc::onnx {
+
+struct ImportOptions {
+  // Symbols that are fixed: --dim batch=1.
+  SymbolValues dims;
+  // Shapes that replace those the model declares for its inputs: --input image:1,3,h,w.
+  std::map<std::string, Shape> input_shapes;
+};
+
+// All nodes that cannot be imported are reported in one error, in the model's order.
+Result<graph::Graph> Import(const std::string& path, const ImportOptions& options = {});
+
+// The operators that Import knows, as "Conv" or "com.microsoft.FusedConv", sorted.
+std::vector<std::string> KnownOperators();
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,168 @@
+#include "onnx/model.h"
+
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <cstring>
+#include <filesystem>
+
+namespace webnnc::onnx {
+
+namespace fs = std::filesystem;
+
+Result<DType> ElementType(int32_t onnx_type) {
+  switch (onnx_type) {
+    case pb::TensorProto::BOOL: return DType::kBool;
+    case pb::TensorProto::INT8: return DType::kI8;
+    case pb::TensorProto::UINT8: return DType::kU8;
+    case pb::TensorProto::INT16: return DType::kI16;
+    case pb::TensorProto::UINT16: return DType::kU16;
+    case pb::TensorProto::INT32: return DType::kI32;
+    case pb::TensorProto::UINT32: return DType::kU32;
+    case pb::TensorProto::INT64: return DType::kI64;
+    case pb::TensorProto::UINT64: return DType::kU64;
+    case pb::TensorProto::FLOAT16: return DType::kF16;
+    case pb::TensorProto::FLOAT: return DType::kF32;
+    case pb::TensorProto::DOUBLE: return DType::kF64;
+    default: break;
+  }
+  // Types newer than the description of ONNX that this is built with have numbers only.
+  static const std::map<int32_t, const char*> kNames = {
+      {0, "undefined"},       {8, "string"},      {14, "complex64"},     {15, "complex128"},
+      {16, "bfloat16"},       {17, "float8e4m3fn"}, {18, "float8e4m3fnuz"}, {19, "float8e5m2"},
+      {20, "float8e5m2fnuz"}, {21, "uint4"},      {22, "int4"},          {23, "float4e2m1"},
+      {24, "float8e8m0"},     {25, "uint2"},      {26, "int2"}};
+  auto found = kNames.find(onnx_type);
+  std::string name = found == kNames.end() ? "number " + std::to_string(onnx_type) : found->second;
+  return Error{"the element type " + name + " is not supported"};
+}
+
+Result<Model> Model::Load(const std::string& path) {
+  TRY_ASSIGN(auto file, MapFile(path));
+  // Protobuf counts bytes in an int.
+  if (file.bytes.size() > INT32_MAX) {
+    return Error{path + " has over 2 GiB in one file, more than protobuf reads",
+                 {},
+                 {"save the weights as external data"}};
+  }
+  if (file.bytes.empty()) return Error{path + " is empty"};
+  auto proto = std::make_shared<pb::ModelProto>();
+  ::google::protobuf::io::ArrayInputStream stream(file.bytes.data(), static_cast<int>(file.bytes.size()));
+  bool parsed = proto->ParseFromZeroCopyStream(&stream);
+  if (!parsed || !proto->has_graph()) {
+    return Error{path + " is not an ONNX model, or is cut short"};
+  }
+  // Many files that are not ONNX parse as protobuf with nothing in it that is known.
+  if (proto->graph().node_size() == 0 && proto->graph().output_size() == 0) {
+    return Error{path + " is not an ONNX model: its graph is empty"};
+  }
+  Model model;
+  model.proto_ = std::move(proto);
+  model.path_ = path;
+  model.folder_ = fs::path(path).parent_path().string();
+  model.files_ = std::make_shared<std::map<std::string, MappedFile>>();
+  return model;
+}
+
+Result<TensorData> Model::ReadExternal(const pb::TensorProto& tensor, int64_t bytes) const {
+  std::string location;
+  int64_t offset = 0, length = bytes;
+  auto number = [](const std::string& text, int64_t* value) {
+    char* end = nullptr;
+    errno = 0;
+    *value = std::strtoll(text.c_str(), &end, 10);
+    return !text.empty() && *end == '\0' && errno == 0 && *value >= 0;
+  };
+  for (const auto& entry : tensor.external_data()) {
+    bool fine = true;
+    if (entry.key() == "location") location = entry.value();
+    if (entry.key() == "offset") fine = number(entry.value(), &offset);
+    if (entry.key() == "length") fine = number(entry.value(), &length);
+    if (!fine) return Error{"its external data has a bad " + entry.key() + ": " + Quote(entry.value())};
+  }
+  fs::path relative = fs::path(location).lexically_normal();
+  bool inside = !location.empty() && relative.is_relative() && *relative.begin() != "..";
+  if (!inside) {
+    return Error{"its external data is at " + Quote(location) +
+                 ", which is not a path inside the model's folder"};
+  }
+  if (length != bytes) {
+    return Error{"its external data has " + std::to_string(length) + " bytes, but its type needs " +
+                 std::to_string(bytes)};
+  }
+  auto found = files_->find(location);
+  if (found == files_->end()) {
+    auto file = MapFile((fs::path(folder_) / relative).string());
+    if (!file) return Error{"its external data: " + file.error().message};
+    found = files_->emplace(location, file.value()).first;
+  }
+  const MappedFile& file = found->second;
+  auto size = static_cast<int64_t>(file.bytes.size());
+  if (offset > size || bytes > size - offset) {
+    return Error{"its external data ends at byte " + std::to_string(offset + bytes) + " of " +
+                 Quote(location) + ", which has " + std::to_string(size)};
+  }
+  return TensorData::View(file.bytes.subspan(static_cast<size_t>(offset), static_cast<size_t>(bytes)),
+                          file.keep_alive);
+}
+
+// The elements of one of a tensor's typed fields.
+template <typename Field>
+static Result<TensorData> FromField(const Field& field, DType dtype, int64_t count, bool half_bits) {
+  if (field.size() != count) {
+    return Error{"it has " + std::to_string(field.size()) + " elements, but its shape has " +
+                 std::to_string(count)};
+  }
+  std::vector<uint8_t> bytes(static_cast<size_t>(count * ByteSize(dtype)));
+  for (int64_t i = 0; i < count; ++i) {
+    auto value = field.Get(static_cast<int>(i));
+    if (half_bits) {
+      auto bits = static_cast<uint16_t>(value);
+      std::memcpy(bytes.data() + i * 2, &bits, 2);
+    } else if constexpr (std::is_floating_point_v<decltype(value)>) {
+      WriteScalar(bytes.data(), i, Scalar::Real(dtype, value));
+    } else {
+      WriteScalar(bytes.data(), i, Scalar::Integer(dtype, static_cast<int64_t>(value)));
+    }
+  }
+  return TensorData::Own(std::move(bytes));
+}
+
+static Result<TensorData> ReadTyped(const pb::TensorProto& tensor, DType dtype, int64_t count) {
+  switch (dtype) {
+    case DType::kF32: return FromField(tensor.float_data(), dtype, count, false);
+    case DType::kF64: return FromField(tensor.double_data(), dtype, count, false);
+    case DType::kI64: return FromField(tensor.int64_data(), dtype, count, false);
+    case DType::kU32:
+    case DType::kU64: return FromField(tensor.uint64_data(), dtype, count, false);
+    case DType::kF16: return FromField(tensor.int32_data(), dtype, count, true);
+    default: return FromField(tensor.int32_data(), dtype, count, false);
+  }
+}
+
+Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
+  Tensor result;
+  TRY_ASSIGN(result.type.dtype, ElementType(tensor.data_type()));
+  for (int64_t size : tensor.dims()) {
+    if (size < 0) return Error{"it has a negative size"};
+    result.type.shape.push_back(size);
+  }
+  Dim total = ByteSize(result.type);
+  if (IsAbsurd(total)) return Error{"its size is absurd: " + Print(result.type)};
+  int64_t bytes = total.value(), count = bytes / ByteSize(result.type.dtype);
+  if (tensor.has_segment()) return Error{"it is stored in segments, which is not supported"};
+  if (tensor.data_location() == pb::TensorProto::EXTERNAL) {
+    TRY_ASSIGN(result.data, ReadExternal(tensor, bytes));
+  } else if (tensor.has_raw_data()) {
+    const std::string& raw = tensor.raw_data();
+    if (static_cast<int64_t>(raw.size()) != bytes) {
+      return Error{"it has " + std::to_string(raw.size()) + " bytes, but " + Print(result.type) +
+                   " needs " + std::to_string(bytes)};
+    }
+    result.data = TensorData::View({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, proto_);
+  } else {
+    TRY_ASSIGN(result.data, ReadTyped(tensor, result.type.dtype, count));
+  }
+  return result;
+}
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,43 @@
+// Reads model files: protobuf, and tensors wherever their bytes are.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/file.h"
+#include "base/result.h"
+#include "onnx/onnx.pb.h"
+#include "tensor/data.h"
+
+namespace webnnc::onnx {
+
+namespace pb = ::onnx;
+
+// A parsed model and what its tensors need to be read.
+class Model {
+ public:
+  // Errors: no file, not protobuf or not ONNX, truncated, over 2 GiB in one file.
+  static Result<Model> Load(const std::string& path);
+
+  const pb::ModelProto& proto() const { return *proto_; }
+  const std::string& path() const { return path_; }
+
+  // The tensor's elements. Raw bytes are not copied: they stay in the parsed model, or in the
+  // mapped file that external data names. Errors: an element type that is not supported, too few
+  // or too many bytes, an external file that is missing, short, or outside the model's folder.
+  Result<Tensor> ReadTensor(const pb::TensorProto& tensor) const;
+
+ private:
+  Result<TensorData> ReadExternal(const pb::TensorProto& tensor, int64_t bytes) const;
+
+  std::shared_ptr<const pb::ModelProto> proto_;
+  std::string path_, folder_;
+  // External files by location, mapped when first used.
+  std::shared_ptr<std::map<std::string, MappedFile>> files_;
+};
+
+// The element type, or an error that names the one ONNX has there.
+Result<DType> ElementType(int32_t onnx_type);
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,248 @@
+#include "onnx/node_context.h"
+
+#include <algorithm>
+
+namespace webnnc::onnx {
+
+// ---- Scope ------------------------------------------------------------------------------------
+
+std::optional<graph::SizeElements> Scope::KnownSizes(ValueId id) const {
+  auto found = sizes_.find(id);
+  return found == sizes_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Result<ValueId> Scope::Add(graph::Op op, std::vector<ValueId> operands, const std::string& name) {
+  TRY_ASSIGN(auto id, build.TryAdd(op, operands, name));
+  definition_[id] = graph.nodes.size() - 1;
+  if (auto* constant = std::get_if<graph::Constant>(&op)) {
+    const Tensor& tensor = constant->value;
+    constants_[id] = tensor;
+    constexpr int64_t kMostElements = 64;
+    if (ElementCount(tensor.type.shape).value() > kMostElements) return id;
+    graph::SizeElements elements;
+    for (int64_t i = 0; i < ElementCount(tensor.type.shape).value(); ++i) {
+      webnnc::Scalar element = tensor.data.At(tensor.type.dtype, i);
+      bool integral = !IsFloat(element.dtype) || element.real == static_cast<double>(static_cast<int32_t>(element.real));
+      if (!integral) return id;
+      elements.push_back(IsFloat(element.dtype) ? static_cast<int64_t>(element.real) : element.integer);
+    }
+    sizes_[id] = std::move(elements);
+    return id;
+  }
+  graph::Types types;
+  std::vector<std::optional<graph::SizeElements>> known;
+  bool any = std::holds_alternative<graph::Sizes>(op) || std::holds_alternative<graph::Iota>(op);
+  for (ValueId operand : operands) {
+    types.push_back(graph.values[operand].type);
+    known.push_back(KnownSizes(operand));
+    any |= known.back().has_value();
+  }
+  if (any) {
+    if (auto elements = graph::EvaluateSizes(op, types, known)) sizes_[id] = std::move(*elements);
+  }
+  return id;
+}
+
+Result<std::optional<Tensor>> Scope::KnownConstant(ValueId id) {
+  auto found = constants_.find(id);
+  if (found != constants_.end()) return std::optional(found->second);
+  auto definition = definition_.find(id);
+  if (definition == definition_.end()) return std::optional<Tensor>();
+  // What is known as integers needs no evaluation, and may depend on sizes of inputs only.
+  const TensorType& type = graph.values[id].type;
+  if (auto sizes = KnownSizes(id); sizes && IsStatic(type.shape)) {
+    std::vector<uint8_t> bytes(sizes->size() * static_cast<size_t>(ByteSize(type.dtype)));
+    bool constant = true;
+    for (size_t i = 0; i < sizes->size() && constant; ++i) {
+      constant = (*sizes)[i].IsConstant();
+      if (!constant) break;
+      auto value = static_cast<double>((*sizes)[i].value());
+      WriteScalar(bytes.data(), static_cast<int64_t>(i),
+                  IsFloat(type.dtype) ? webnnc::Scalar::Real(type.dtype, value)
+                                      : webnnc::Scalar::Integer(type.dtype, (*sizes)[i].value()));
+    }
+    if (constant) return std::optional(Tensor{type, TensorData::Own(std::move(bytes))});
+  }
+  const graph::Node node = graph.nodes[definition->second];
+  std::vector<Tensor> operands;
+  for (ValueId operand : node.operands) {
+    TRY_ASSIGN(auto constant, KnownConstant(operand));
+    if (!constant) return std::optional<Tensor>();
+    operands.push_back(*constant);
+  }
+  auto* sizes = std::get_if<graph::Sizes>(&node.op);
+  if (sizes && !std::all_of(sizes->values.begin(), sizes->values.end(),
+                            [](const Dim& size) { return size.IsConstant(); })) {
+    return std::optional<Tensor>();
+  }
+  if (!IsStatic(type.shape)) return std::optional<Tensor>();
+  TRY_ASSIGN(auto results, graph::Evaluate(node.op, operands));
+  constants_[id] = results[0];
+  return std::optional(results[0]);
+}
+
+// ---- Operands ---------------------------------------------------------------------------------
+
+bool NodeContext::Wants(size_t result) const {
+  return static_cast<int>(result) < node_.output_size() && !node_.output(static_cast<int>(result)).empty();
+}
+
+static Error MustBeKnown(const pb::NodeProto& node, size_t i) {
+  return Error{"operand " + std::to_string(i) + " (" + Quote(node.input(static_cast<int>(i))) +
+                   ") decides shapes or attributes, but depends on data that is only there when the "
+                   "model runs",
+               {},
+               {"make it a constant, or export the model with fixed sizes"}};
+}
+
+Result<graph::SizeElements> NodeContext::Sizes(size_t i) const {
+  if (auto sizes = scope_.KnownSizes(operands_.at(i))) return *sizes;
+  TRY_ASSIGN(auto constant, scope_.KnownConstant(operands_[i]));
+  if (!constant) return MustBeKnown(node_, i);
+  graph::SizeElements sizes;
+  for (int64_t e = 0; e < ElementCount(constant->type.shape).value(); ++e) {
+    sizes.push_back(Convert(constant->data.At(constant->type.dtype, e), DType::kI64).integer);
+  }
+  return sizes;
+}
+
+Result<std::vector<int64_t>> NodeContext::Integers(size_t i) const {
+  TRY_ASSIGN(auto sizes, Sizes(i));
+  std::vector<int64_t> values;
+  for (const Dim& size : sizes) {
+    if (!size.IsConstant()) {
+      return Error{"operand " + std::to_string(i) + " depends on the size " + Print(size),
+                   {},
+                   {"fix the size with --dim"}};
+    }
+    values.push_back(size.value());
+  }
+  return values;
+}
+
+Result<Tensor> NodeContext::Constant(size_t i) const {
+  TRY_ASSIGN(auto constant, scope_.KnownConstant(operands_.at(i)));
+  if (!constant) return MustBeKnown(node_, i);
+  return *constant;
+}
+
+Result<std::vector<double>> NodeContext::Reals(size_t i) const {
+  TRY_ASSIGN(auto tensor, Constant(i));
+  std::vector<double> values;
+  for (int64_t e = 0; e < ElementCount(tensor.type.shape).value(); ++e) {
+    values.push_back(tensor.data.At(tensor.type.dtype, e).AsReal());
+  }
+  return values;
+}
+
+// ---- Attributes -------------------------------------------------------------------------------
+
+const pb::AttributeProto* NodeContext::Find(const std::string& name) const {
+  for (const auto& attribute : node_.attribute()) {
+    if (attribute.name() == name) return &attribute;
+  }
+  return nullptr;
+}
+
+int64_t NodeContext::Int(const std::string& name, int64_t otherwise) const {
+  auto* attribute = Find(name);
+  return attribute ? attribute->i() : otherwise;
+}
+
+double NodeContext::Float(const std::string& name, double otherwise) const {
+  auto* attribute = Find(name);
+  return attribute ? attribute->f() : otherwise;
+}
+
+std::string NodeContext::String(const std::string& name, const std::string& otherwise) const {
+  auto* attribute = Find(name);
+  return attribute ? attribute->s() : otherwise;
+}
+
+std::vector<int64_t> NodeContext::Ints(const std::string& name,
+                                       std::vector<int64_t> otherwise) const {
+  auto* attribute = Find(name);
+  if (!attribute) return otherwise;
+  return {attribute->ints().begin(), attribute->ints().end()};
+}
+
+std::vector<double> NodeContext::Floats(const std::string& name) const {
+  auto* attribute = Find(name);
+  if (!attribute) return {};
+  return {attribute->floats().begin(), attribute->floats().end()};
+}
+
+Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
+  auto* attribute = Find(name);
+  if (!attribute || !attribute->has_t()) return Error{"attribute " + name + " is missing"};
+  return scope_.model.ReadTensor(attribute->t());
+}
+
+std::vector<std::string> NodeContext::AttributeNames() const {
+  std::vector<std::string> names;
+  for (const auto& attribute : node_.attribute()) names.push_back(attribute.name());
+  return names;
+}
+
+Result<std::vector<int64_t>> NodeContext::IntsOrOperand(const std::string& name, size_t i,
+                                                        std::vector<int64_t> otherwise) const {
+  if (HasAttribute(name)) return Ints(name);
+  if (Has(i)) return Integers(i);
+  return otherwise;
+}
+
+Result<int64_t> NodeContext::Axis(int64_t axis, int64_t rank) const {
+  if (axis < -rank || axis >= rank) {
+    return Error{"axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) +
+                 " dimensions"};
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+Result<std::vector<int64_t>> NodeContext::Axes(const std::vector<int64_t>& axes,
+                                               int64_t rank) const {
+  std::vector<int64_t> out;
+  for (int64_t axis : axes) {
+    TRY_ASSIGN(auto front, Axis(axis, rank));
+    out.push_back(front);
+  }
+  std::sort(out.begin(), out.end());
+  if (std::adjacent_find(out.begin(), out.end()) != out.end()) return Error{"an axis is named twice"};
+  return out;
+}
+
+// ---- Building ---------------------------------------------------------------------------------
+
+Result<ValueId> NodeContext::Scalar(DType dtype, double value) {
+  return AddConstant(ScalarTensor(webnnc::Scalar::Of(dtype, value)));
+}
+
+Result<ValueId> NodeContext::AddConstant(Tensor tensor) {
+  return scope_.Add(graph::Constant{std::move(tensor), name_ + ".constant"}, {}, name_ + ".constant");
+}
+
+Result<ValueId> NodeContext::IntegerConstant(DType dtype, const std::vector<int64_t>& values) {
+  return AddConstant(IntegerTensor(dtype, values));
+}
+
+Result<ValueId> NodeContext::Binary(loop::BinaryOp op, ValueId a, double value) {
+  TRY_ASSIGN(auto scalar, Scalar(TypeOf(a).dtype, value));
+  return Binary(op, a, scalar);
+}
+
+Result<ValueId> NodeContext::Cast(ValueId a, DType to) {
+  if (TypeOf(a).dtype == to) return a;
+  return Add(graph::Cast{to}, {a});
+}
+
+Result<ValueId> NodeContext::Reshape(ValueId a, Shape shape) {
+  if (TypeOf(a).shape == shape) return a;
+  return Add(graph::Reshape{std::move(shape)}, {a});
+}
+
+Result<ValueId> NodeContext::Transpose(ValueId a, std::vector<int64_t> order) {
+  if (std::is_sorted(order.begin(), order.end())) return a;
+  return Add(graph::Transpose{std::move(order)}, {a});
+}
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,120 @@
+// What an operator's import function is given: its node's operands and attributes, and a builder
+// for what it becomes.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/evaluate.h"
+#include "graph/graph.h"
+#include "onnx/model.h"
+
+namespace webnnc::onnx {
+
+using graph::ValueId;
+
+// What is known of values while a model is imported.
+class Scope {
+ public:
+  Scope(const Model& model, graph::Graph& graph)
+      : model(model), graph(graph), build(graph) {}
+
+  // The value's elements as sizes, if they are known: of constants, of Shape's results and of what
+  // the model computes from them.
+  std::optional<graph::SizeElements> KnownSizes(ValueId id) const;
+  // The value as a constant, computed if it has to be; nothing if it depends on an input.
+  Result<std::optional<Tensor>> KnownConstant(ValueId id);
+
+  // Builder::TryAdd, which also learns what is known of the result.
+  Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands, const std::string& name);
+
+  const Model& model;
+  graph::Graph& graph;
+  graph::Builder build;
+
+ private:
+  std::map<ValueId, graph::SizeElements> sizes_;
+  std::map<ValueId, size_t> definition_;  // index into graph.nodes
+  std::map<ValueId, Tensor> constants_;
+};
+
+class NodeContext {
+ public:
+  NodeContext(Scope& scope, const pb::NodeProto& node, int64_t opset,
+              std::vector<ValueId> operands, std::string name)
+      : scope_(scope), node_(node), opset_(opset), operands_(std::move(operands)), name_(std::move(name)) {}
+
+  int64_t opset() const { return opset_; }
+  const std::string& op_type() const { return node_.op_type(); }
+  const Model& model() const { return scope_.model; }
+
+  // ---- Operands. An optional operand that is left out is not there.
+
+  size_t count() const { return operands_.size(); }
+  bool Has(size_t i) const { return i < operands_.size() && operands_[i].valid(); }
+  // An operand that must be there: Import has checked that.
+  ValueId operator[](size_t i) const { return operands_.at(i); }
+  const TensorType& Type(size_t i) const { return TypeOf(operands_.at(i)); }
+  const TensorType& TypeOf(ValueId id) const { return scope_.graph.values[id].type; }
+  // Which of the node's results anyone could use: an unnamed one nobody can.
+  bool Wants(size_t result) const;
+
+  // The operand's elements as sizes, or an error that says why they are needed now.
+  Result<graph::SizeElements> Sizes(size_t i) const;
+  // The same for axes and the like: integers.
+  Result<std::vector<int64_t>> Integers(size_t i) const;
+  Result<Tensor> Constant(size_t i) const;
+  Result<std::vector<double>> Reals(size_t i) const;
+  std::optional<graph::SizeElements> KnownSizes(ValueId id) const { return scope_.KnownSizes(id); }
+
+  // ---- Attributes
+
+  bool HasAttribute(const std::string& name) const { return Find(name) != nullptr; }
+  int64_t Int(const std::string& name, int64_t otherwise) const;
+  double Float(const std::string& name, double otherwise) const;
+  std::string String(const std::string& name, const std::string& otherwise) const;
+  std::vector<int64_t> Ints(const std::string& name, std::vector<int64_t> otherwise = {}) const;
+  std::vector<double> Floats(const std::string& name) const;
+  Result<Tensor> TensorAttribute(const std::string& name) const;
+  std::vector<std::string> AttributeNames() const;
+  // Where axes may be an attribute (older opsets) or operand `i` (newer).
+  Result<std::vector<int64_t>> IntsOrOperand(const std::string& name, size_t i,
+                                             std::vector<int64_t> otherwise) const;
+
+  // An axis counted from the front, or an error.
+  Result<int64_t> Axis(int64_t axis, int64_t rank) const;
+  // Distinct axes counted from the front, in rising order.
+  Result<std::vector<int64_t>> Axes(const std::vector<int64_t>& axes, int64_t rank) const;
+
+  // ---- Building
+
+  Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands) {
+    return scope_.Add(std::move(op), std::move(operands), name_);
+  }
+  Result<ValueId> Unary(graph::Function function, ValueId a) { return Add(graph::Unary{function}, {a}); }
+  Result<ValueId> Binary(loop::BinaryOp op, ValueId a, ValueId b) { return Add(graph::Binary{op}, {a, b}); }
+  // a op value, with the number as a scalar of a's type.
+  Result<ValueId> Binary(loop::BinaryOp op, ValueId a, double value);
+  Result<ValueId> Cast(ValueId a, DType to);
+  Result<ValueId> Reshape(ValueId a, Shape shape);
+  Result<ValueId> Transpose(ValueId a, std::vector<int64_t> order);
+  Result<ValueId> Scalar(DType dtype, double value);
+  Result<ValueId> IntegerConstant(DType dtype, const std::vector<int64_t>& values);
+  Result<ValueId> AddConstant(Tensor tensor);
+
+ private:
+  const pb::AttributeProto* Find(const std::string& name) const;
+
+  Scope& scope_;
+  const pb::NodeProto& node_;
+  int64_t opset_;
+  std::vector<ValueId> operands_;
+  std::string name_;
+};
+
+// One value a result of the node; an invalid id for one that is not wanted.
+using Values = std::vector<ValueId>;
+
+}  // namespace webnnc::onnx

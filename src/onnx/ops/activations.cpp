@@ -1,0 +1,212 @@
+#include <cmath>
+
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+using graph::Function;
+using loop::BinaryOp;
+
+namespace {
+
+// x < bound ? yes : no, with the bound as a number.
+Result<ValueId> Choose(NodeContext& c, ValueId x, double bound, ValueId yes, ValueId no) {
+  TRY_ASSIGN(auto below, c.Binary(BinaryOp::kLess, x, bound));
+  return c.Add(graph::Where{}, {below, yes, no});
+}
+
+// scale * (exp(x) - 1)
+Result<ValueId> ScaledExpM1(NodeContext& c, ValueId x, double scale) {
+  TRY_ASSIGN(auto power, c.Unary(Function::kExp, x));
+  TRY_ASSIGN(auto less_one, c.Binary(BinaryOp::kSub, power, 1));
+  return c.Binary(BinaryOp::kMul, less_one, scale);
+}
+
+// min(max(alpha*x + beta, 0), 1)
+Result<ValueId> HardSigmoid(NodeContext& c, ValueId x, double alpha, double beta) {
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, x, alpha));
+  TRY_ASSIGN(auto moved, c.Binary(BinaryOp::kAdd, scaled, beta));
+  TRY_ASSIGN(auto low, c.Binary(BinaryOp::kMax, moved, 0));
+  return c.Binary(BinaryOp::kMin, low, 1);
+}
+
+}  // namespace
+
+Result<Values> ImportElu(NodeContext& c) {
+  TRY_ASSIGN(auto negative, ScaledExpM1(c, c[0], c.Float("alpha", 1)));
+  TRY_ASSIGN(auto result, Choose(c, c[0], 0, negative, c[0]));
+  return Values{result};
+}
+
+Result<Values> ImportCelu(NodeContext& c) {
+  double alpha = c.Float("alpha", 1);
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kDiv, c[0], alpha));
+  TRY_ASSIGN(auto negative, ScaledExpM1(c, scaled, alpha));
+  TRY_ASSIGN(auto result, Choose(c, c[0], 0, negative, c[0]));
+  return Values{result};
+}
+
+Result<Values> ImportSelu(NodeContext& c) {
+  double alpha = c.Float("alpha", 1.67326319217681884765625);
+  double gamma = c.Float("gamma", 1.05070102214813232421875);
+  TRY_ASSIGN(auto negative, ScaledExpM1(c, c[0], alpha));
+  TRY_ASSIGN(auto chosen, Choose(c, c[0], 0, negative, c[0]));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, chosen, gamma));
+  return Values{result};
+}
+
+Result<Values> ImportLeakyRelu(NodeContext& c) {
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, c[0], c.Float("alpha", 0.01)));
+  TRY_ASSIGN(auto result, Choose(c, c[0], 0, scaled, c[0]));
+  return Values{result};
+}
+
+Result<Values> ImportPRelu(NodeContext& c) {
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, c[0], c[1]));
+  TRY_ASSIGN(auto result, Choose(c, c[0], 0, scaled, c[0]));
+  return Values{result};
+}
+
+Result<Values> ImportThresholdedRelu(NodeContext& c) {
+  double alpha = c.Float("alpha", 1);
+  TRY_ASSIGN(auto limit, c.Scalar(c.Type(0).dtype, alpha));
+  TRY_ASSIGN(auto above, c.Binary(BinaryOp::kLess, limit, c[0]));
+  TRY_ASSIGN(auto zero, c.Scalar(c.Type(0).dtype, 0));
+  TRY_ASSIGN(auto result, c.Add(graph::Where{}, {above, c[0], zero}));
+  return Values{result};
+}
+
+Result<Values> ImportShrink(NodeContext& c) {
+  double lambd = c.Float("lambd", 0.5), bias = c.Float("bias", 0);
+  DType dtype = c.Type(0).dtype;
+  // In floats, as ONNX defines it: the bounds need not be integers where x is.
+  TRY_ASSIGN(auto x, c.Cast(c[0], IsFloat(dtype) ? dtype : DType::kF32));
+  TRY_ASSIGN(auto raised, c.Binary(BinaryOp::kAdd, x, bias));
+  TRY_ASSIGN(auto lowered, c.Binary(BinaryOp::kSub, x, bias));
+  TRY_ASSIGN(auto zero, c.Scalar(c.TypeOf(x).dtype, 0));
+  TRY_ASSIGN(auto limit, c.Scalar(c.TypeOf(x).dtype, lambd));
+  TRY_ASSIGN(auto above, c.Binary(BinaryOp::kLess, limit, x));
+  TRY_ASSIGN(auto upper, c.Add(graph::Where{}, {above, lowered, zero}));
+  TRY_ASSIGN(auto shrunk, Choose(c, x, -lambd, raised, upper));
+  TRY_ASSIGN(auto result, c.Cast(shrunk, dtype));
+  return Values{result};
+}
+
+Result<Values> ImportHardSigmoid(NodeContext& c) {
+  TRY_ASSIGN(auto result, HardSigmoid(c, c[0], c.Float("alpha", 0.2), c.Float("beta", 0.5)));
+  return Values{result};
+}
+
+Result<Values> ImportHardSwish(NodeContext& c) {
+  TRY_ASSIGN(auto gate, HardSigmoid(c, c[0], 1.0 / 6, 0.5));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, c[0], gate));
+  return Values{result};
+}
+
+Result<Values> ImportSwish(NodeContext& c) {
+  double alpha = c.Float("alpha", 1);
+  ValueId x = c[0];
+  if (alpha != 1) {
+    TRY_ASSIGN(x, c.Binary(BinaryOp::kMul, x, alpha));
+  }
+  TRY_ASSIGN(auto gate, c.Unary(Function::kSigmoid, x));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, c[0], gate));
+  return Values{result};
+}
+
+Result<Values> ImportMish(NodeContext& c) {
+  TRY_ASSIGN(auto soft, c.Unary(Function::kSoftplus, c[0]));
+  TRY_ASSIGN(auto gate, c.Unary(Function::kTanh, soft));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, c[0], gate));
+  return Values{result};
+}
+
+Result<Values> ImportSoftsign(NodeContext& c) {
+  TRY_ASSIGN(auto magnitude, c.Unary(Function::kAbs, c[0]));
+  TRY_ASSIGN(auto divisor, c.Binary(BinaryOp::kAdd, magnitude, 1));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, c[0], divisor));
+  return Values{result};
+}
+
+Result<Values> ImportGelu(NodeContext& c) {
+  std::string approximate = c.String("approximate", "none");
+  ValueId x = c[0], inner;
+  if (approximate == "tanh") {
+    // sqrt(2/pi) * (x + 0.044715 x^3)
+    TRY_ASSIGN(auto square, c.Binary(BinaryOp::kMul, x, x));
+    TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, square, 0.044715));
+    TRY_ASSIGN(auto factor, c.Binary(BinaryOp::kAdd, scaled, 1));
+    TRY_ASSIGN(auto cubic, c.Binary(BinaryOp::kMul, x, factor));
+    TRY_ASSIGN(auto argument, c.Binary(BinaryOp::kMul, cubic, std::sqrt(2 / M_PI)));
+    TRY_ASSIGN(inner, c.Unary(Function::kTanh, argument));
+  } else if (approximate == "none") {
+    TRY_ASSIGN(auto argument, c.Binary(BinaryOp::kMul, x, std::sqrt(0.5)));
+    TRY_ASSIGN(inner, c.Unary(Function::kErf, argument));
+  } else {
+    return Error{"approximate is none or tanh"};
+  }
+  TRY_ASSIGN(auto raised, c.Binary(BinaryOp::kAdd, inner, 1));
+  TRY_ASSIGN(auto half, c.Binary(BinaryOp::kMul, x, 0.5));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, half, raised));
+  return Values{result};
+}
+
+namespace {
+
+// Up to opset 12 softmax takes everything from the axis on together; since 13 the axis alone.
+Result<std::vector<int64_t>> SoftmaxAxes(NodeContext& c) {
+  int64_t rank = c.Type(0).rank();
+  bool together = c.opset() < 13;
+  int64_t given = c.Int("axis", together ? 1 : -1);
+  if (rank == 0) return std::vector<int64_t>();
+  // A default axis of 1 behind a vector takes nothing: each element is a row.
+  if (together && given == rank) return std::vector<int64_t>();
+  TRY_ASSIGN(auto axis, c.Axis(given, rank));
+  std::vector<int64_t> axes{axis};
+  for (int64_t d = axis + 1; together && d < rank; ++d) axes.push_back(d);
+  return axes;
+}
+
+}  // namespace
+
+Result<Values> ImportSoftmax(NodeContext& c) {
+  TRY_ASSIGN(auto axes, SoftmaxAxes(c));
+  TRY_ASSIGN(auto result, c.Add(graph::Softmax{axes, false}, {c[0]}));
+  return Values{result};
+}
+
+Result<Values> ImportLogSoftmax(NodeContext& c) {
+  TRY_ASSIGN(auto axes, SoftmaxAxes(c));
+  TRY_ASSIGN(auto result, c.Add(graph::Softmax{axes, true}, {c[0]}));
+  return Values{result};
+}
+
+// 1 where the first largest element of the row is, 0 elsewhere.
+Result<Values> ImportHardmax(NodeContext& c) {
+  TRY_ASSIGN(auto axes, SoftmaxAxes(c));
+  const TensorType type = c.Type(0);
+  if (axes.empty()) {
+    TRY_ASSIGN(auto one, c.Scalar(type.dtype, 1));
+    TRY_ASSIGN(auto ones, c.Add(graph::Expand{type.shape}, {one}));
+    return Values{ones};
+  }
+  // The row as one dimension.
+  Shape rows(type.shape.begin(), type.shape.begin() + axes[0]);
+  Shape row(type.shape.begin() + axes[0], type.shape.begin() + axes.back() + 1);
+  Shape rest(type.shape.begin() + axes.back() + 1, type.shape.end());
+  Shape flat = rows;
+  flat.push_back(ElementCount(row));
+  flat.insert(flat.end(), rest.begin(), rest.end());
+  TRY_ASSIGN(auto x, c.Reshape(c[0], flat));
+  TRY_ASSIGN(auto where, c.Add(graph::ArgReduce{false, axes[0], true, false}, {x}));
+  TRY_ASSIGN(auto positions, c.Add(graph::Iota{flat[static_cast<size_t>(axes[0])]}, {}));
+  Shape column(rest.size() + 1, 1);
+  column[0] = flat[static_cast<size_t>(axes[0])];
+  TRY_ASSIGN(auto upright, c.Reshape(positions, column));
+  TRY_ASSIGN(auto hit, c.Binary(BinaryOp::kEqual, where, upright));
+  TRY_ASSIGN(auto cast, c.Cast(hit, type.dtype));
+  TRY_ASSIGN(auto result, c.Reshape(cast, type.shape));
+  return Values{result};
+}
+
+}  // namespace webnnc::onnx

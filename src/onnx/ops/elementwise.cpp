@@ -1,0 +1,201 @@
+#include <cmath>
+
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+using graph::Function;
+using loop::BinaryOp;
+
+template <Function function>
+Result<Values> ImportUnary(NodeContext& c) {
+  // Rounding and sign tests of integers and NaN tests exist in ONNX for floats only; an identity
+  // for those that leave integers alone is what newer opsets mean.
+  TRY_ASSIGN(auto result, c.Unary(function, c[0]));
+  return Values{result};
+}
+
+template <BinaryOp op>
+Result<Values> ImportBinary(NodeContext& c) {
+  TRY_ASSIGN(auto result, c.Binary(op, c[0], c[1]));
+  return Values{result};
+}
+
+template <BinaryOp op>
+Result<Values> ImportVariadic(NodeContext& c) {
+  ValueId result = c[0];
+  for (size_t i = 1; i < c.count(); ++i) {
+    TRY_ASSIGN(result, c.Binary(op, result, c[i]));
+  }
+  return Values{result};
+}
+
+#define WEBNNC_UNARY(function) template Result<Values> ImportUnary<Function::function>(NodeContext&)
+WEBNNC_UNARY(kAbs);
+WEBNNC_UNARY(kAcos);
+WEBNNC_UNARY(kAcosh);
+WEBNNC_UNARY(kAsin);
+WEBNNC_UNARY(kAsinh);
+WEBNNC_UNARY(kAtan);
+WEBNNC_UNARY(kAtanh);
+WEBNNC_UNARY(kBitNot);
+WEBNNC_UNARY(kCeil);
+WEBNNC_UNARY(kCos);
+WEBNNC_UNARY(kCosh);
+WEBNNC_UNARY(kErf);
+WEBNNC_UNARY(kExp);
+WEBNNC_UNARY(kFloor);
+WEBNNC_UNARY(kIsNan);
+WEBNNC_UNARY(kLog);
+WEBNNC_UNARY(kNegate);
+WEBNNC_UNARY(kNot);
+WEBNNC_UNARY(kReciprocal);
+WEBNNC_UNARY(kRelu);
+WEBNNC_UNARY(kRound);
+WEBNNC_UNARY(kSigmoid);
+WEBNNC_UNARY(kSign);
+WEBNNC_UNARY(kSin);
+WEBNNC_UNARY(kSinh);
+WEBNNC_UNARY(kSoftplus);
+WEBNNC_UNARY(kSqrt);
+WEBNNC_UNARY(kTan);
+WEBNNC_UNARY(kTanh);
+#define WEBNNC_BINARY(op) template Result<Values> ImportBinary<BinaryOp::op>(NodeContext&)
+WEBNNC_BINARY(kAdd);
+WEBNNC_BINARY(kAnd);
+WEBNNC_BINARY(kDiv);
+WEBNNC_BINARY(kEqual);
+WEBNNC_BINARY(kLess);
+WEBNNC_BINARY(kLessEqual);
+WEBNNC_BINARY(kMul);
+WEBNNC_BINARY(kOr);
+WEBNNC_BINARY(kSub);
+WEBNNC_BINARY(kXor);
+template Result<Values> ImportVariadic<BinaryOp::kAdd>(NodeContext&);
+template Result<Values> ImportVariadic<BinaryOp::kMax>(NodeContext&);
+template Result<Values> ImportVariadic<BinaryOp::kMin>(NodeContext&);
+
+Result<Values> ImportGreater(NodeContext& c) {
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kLess, c[1], c[0]));
+  return Values{result};
+}
+
+Result<Values> ImportGreaterOrEqual(NodeContext& c) {
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kLessEqual, c[1], c[0]));
+  return Values{result};
+}
+
+Result<Values> ImportBitShift(NodeContext& c) {
+  std::string direction = c.String("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT") return Error{"direction is LEFT or RIGHT"};
+  BinaryOp op = direction == "LEFT" ? BinaryOp::kShiftLeft : BinaryOp::kShiftRight;
+  TRY_ASSIGN(auto result, c.Binary(op, c[0], c[1]));
+  return Values{result};
+}
+
+Result<Values> ImportMod(NodeContext& c) {
+  bool c_style = c.Int("fmod", 0) != 0;
+  if (!c_style && IsFloat(c.Type(0).dtype)) return Error{"floats need fmod=1"};
+  BinaryOp op = c_style ? BinaryOp::kMod : BinaryOp::kFloorMod;
+  TRY_ASSIGN(auto result, c.Binary(op, c[0], c[1]));
+  return Values{result};
+}
+
+// The result has the base's type. Between types, the power is computed in the base's type where
+// that is a float, else in the exponent's.
+Result<Values> ImportPow(NodeContext& c) {
+  DType base = c.Type(0).dtype, exponent = c.Type(1).dtype;
+  DType common = IsFloat(base) || !IsFloat(exponent) ? base : exponent;
+  TRY_ASSIGN(auto a, c.Cast(c[0], common));
+  TRY_ASSIGN(auto b, c.Cast(c[1], common));
+  TRY_ASSIGN(auto power, c.Binary(BinaryOp::kPow, a, b));
+  TRY_ASSIGN(auto result, c.Cast(power, base));
+  return Values{result};
+}
+
+Result<Values> ImportMean(NodeContext& c) {
+  TRY_ASSIGN(auto sum, ImportVariadic<BinaryOp::kAdd>(c));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, sum[0], static_cast<double>(c.count())));
+  return Values{result};
+}
+
+Result<Values> ImportWhere(NodeContext& c) {
+  TRY_ASSIGN(auto result, c.Add(graph::Where{}, {c[0], c[1], c[2]}));
+  return Values{result};
+}
+
+Result<Values> ImportIdentity(NodeContext& c) { return Values{c[0]}; }
+
+// Inference: everything is kept. The ratio and the seed do not matter then.
+Result<Values> ImportDropout(NodeContext& c) {
+  if (c.Has(2)) {
+    TRY_ASSIGN(auto training, c.Integers(2));
+    bool drops = !training.empty() && training[0] != 0;
+    if (drops && c.Has(1)) {
+      TRY_ASSIGN(auto ratio, c.Reals(1));
+      drops = ratio.empty() || ratio[0] != 0;
+    }
+    if (drops) return Error{"it is in training mode", {}, {"export the model for inference"}};
+  }
+  if (!c.Wants(1)) return Values{c[0]};
+  TRY_ASSIGN(auto kept, c.Scalar(DType::kBool, 1));
+  TRY_ASSIGN(auto mask, c.Add(graph::Expand{c.Type(0).shape}, {kept}));
+  return Values{c[0], mask};
+}
+
+Result<Values> ImportCast(NodeContext& c) {
+  TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
+  TRY_ASSIGN(auto result, c.Cast(c[0], to));
+  return Values{result};
+}
+
+Result<Values> ImportCastLike(NodeContext& c) {
+  TRY_ASSIGN(auto result, c.Cast(c[0], c.Type(1).dtype));
+  return Values{result};
+}
+
+// Bounds are attributes up to opset 10 and operands since.
+Result<Values> ImportClip(NodeContext& c) {
+  DType dtype = c.Type(0).dtype;
+  ValueId result = c[0];
+  struct Bound {
+    const char* attribute;
+    size_t operand;
+    BinaryOp op;
+    Scalar none;
+  };
+  const Bound bounds[] = {{"min", 1, BinaryOp::kMax, Lowest(dtype)},
+                          {"max", 2, BinaryOp::kMin, Highest(dtype)}};
+  for (const Bound& bound : bounds) {
+    ValueId limit;
+    if (c.HasAttribute(bound.attribute)) {
+      double value = c.Float(bound.attribute, 0);
+      // The largest float, which older exporters write for "no bound", bounds nothing.
+      bool none = bound.op == BinaryOp::kMax ? value <= bound.none.AsReal() : value >= bound.none.AsReal();
+      if (none) continue;
+      TRY_ASSIGN(limit, c.Scalar(dtype, value));
+    } else if (c.Has(bound.operand)) {
+      TRY_ASSIGN(limit, c.Reshape(c[bound.operand], {}));
+    } else {
+      continue;
+    }
+    TRY_ASSIGN(result, c.Binary(bound.op, result, limit));
+  }
+  return Values{result};
+}
+
+Result<Values> ImportIsInf(NodeContext& c) {
+  bool negative = c.Int("detect_negative", 1) != 0, positive = c.Int("detect_positive", 1) != 0;
+  TRY_ASSIGN(auto infinite, c.Unary(Function::kIsInf, c[0]));
+  if (negative && positive) return Values{infinite};
+  TRY_ASSIGN(auto zero, c.Scalar(c.Type(0).dtype, 0));
+  TRY_ASSIGN(auto side, positive ? c.Binary(BinaryOp::kLess, zero, c[0])
+                                 : c.Binary(BinaryOp::kLess, c[0], zero));
+  if (!negative && !positive) {
+    TRY_ASSIGN(side, c.Binary(BinaryOp::kNotEqual, side, side));
+  }
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kAnd, infinite, side));
+  return Values{result};
+}
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,77 @@
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+using loop::BinaryOp;
+
+Result<Values> ImportGather(NodeContext& c) {
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  TRY_ASSIGN(auto result, c.Add(graph::Gather{axis}, {c[0], c[1]}));
+  return Values{result};
+}
+
+Result<Values> ImportGatherElements(NodeContext& c) {
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  TRY_ASSIGN(auto result, c.Add(graph::GatherElements{axis}, {c[0], c[1]}));
+  return Values{result};
+}
+
+Result<Values> ImportGatherND(NodeContext& c) {
+  TRY_ASSIGN(auto result, c.Add(graph::GatherND{c.Int("batch_dims", 0)}, {c[0], c[1]}));
+  return Values{result};
+}
+
+// values[1] where position along the new axis equals the index, values[0] elsewhere. Negative
+// indices count from the end.
+Result<Values> ImportOneHot(NodeContext& c) {
+  const TensorType indices = c.Type(0);
+  TRY_ASSIGN(auto depth, c.Sizes(1));
+  if (depth.size() != 1) return Error{"the depth is not a scalar"};
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), indices.rank() + 1));
+  Shape shape = indices.shape;
+  shape.insert(shape.begin() + axis, 1);
+  TRY_ASSIGN(auto integers, c.Cast(c[0], DType::kI64));
+  TRY_ASSIGN(auto raised, c.Reshape(integers, shape));
+  TRY_ASSIGN(auto size, c.Add(graph::Sizes{depth, true}, {}));
+  TRY_ASSIGN(auto from_front, c.Binary(BinaryOp::kFloorMod, raised, size));
+  // Out of range in either direction means nowhere.
+  TRY_ASSIGN(auto zero, c.Scalar(DType::kI64, 0));
+  TRY_ASSIGN(auto lowest, c.Binary(BinaryOp::kSub, zero, size));
+  TRY_ASSIGN(auto not_below, c.Binary(BinaryOp::kLessEqual, lowest, raised));
+  TRY_ASSIGN(auto not_above, c.Binary(BinaryOp::kLess, raised, size));
+  TRY_ASSIGN(auto inside, c.Binary(BinaryOp::kAnd, not_below, not_above));
+  TRY_ASSIGN(auto positions, c.Add(graph::Iota{depth[0]}, {}));
+  Shape upright(static_cast<size_t>(indices.rank() + 1 - axis), 1);
+  upright[0] = depth[0];
+  TRY_ASSIGN(auto along, c.Reshape(positions, upright));
+  TRY_ASSIGN(auto equal, c.Binary(BinaryOp::kEqual, from_front, along));
+  TRY_ASSIGN(auto hit, c.Binary(BinaryOp::kAnd, equal, inside));
+  TRY_ASSIGN(auto first, c.Add(graph::Slice{{0}, {1}, {1}}, {c[2]}));
+  TRY_ASSIGN(auto second, c.Add(graph::Slice{{1}, {1}, {1}}, {c[2]}));
+  TRY_ASSIGN(auto off, c.Reshape(first, {}));
+  TRY_ASSIGN(auto on, c.Reshape(second, {}));
+  TRY_ASSIGN(auto result, c.Add(graph::Where{}, {hit, on, off}));
+  return Values{result};
+}
+
+Result<Values> ImportTrilu(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  if (type.rank() < 2) return Error{"x is " + Print(type)};
+  const Dim &rows = type.shape[type.shape.size() - 2], &columns = type.shape.back();
+  bool upper = c.Int("upper", 1) != 0;
+  TRY_ASSIGN(auto row, c.Add(graph::Iota{rows}, {}));
+  TRY_ASSIGN(auto upright, c.Reshape(row, {rows, 1}));
+  if (c.Has(1)) {
+    TRY_ASSIGN(auto k, c.Reshape(c[1], {}));
+    TRY_ASSIGN(upright, c.Binary(BinaryOp::kAdd, upright, k));
+  }
+  TRY_ASSIGN(auto column, c.Add(graph::Iota{columns}, {}));
+  // Upper keeps column >= row + k, lower column <= row + k.
+  TRY_ASSIGN(auto kept, upper ? c.Binary(BinaryOp::kLessEqual, upright, column)
+                              : c.Binary(BinaryOp::kLessEqual, column, upright));
+  TRY_ASSIGN(auto zero, c.Scalar(type.dtype, 0));
+  TRY_ASSIGN(auto result, c.Add(graph::Where{}, {kept, c[0], zero}));
+  return Values{result};
+}
+
+}  // namespace webnnc::onnx

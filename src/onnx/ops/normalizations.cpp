@@ -1,0 +1,190 @@
+#include <algorithm>
+
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+using graph::Function;
+using loop::BinaryOp;
+using Integers = std::vector<int64_t>;
+
+namespace {
+
+// A vector with one element a channel, made to broadcast over an image with channels second.
+Result<ValueId> Upright(NodeContext& c, ValueId vector, int64_t rank) {
+  if (c.TypeOf(vector).rank() != 1) return Error{"expected one element a channel, not " + Print(c.TypeOf(vector))};
+  Shape shape(static_cast<size_t>(rank) - 1, 1);
+  shape[0] = c.TypeOf(vector).shape[0];
+  return c.Reshape(vector, shape);
+}
+
+Result<ValueId> ScaleAndShift(NodeContext& c, ValueId x, ValueId scale, ValueId shift) {
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, x, scale));
+  return c.Binary(BinaryOp::kAdd, scaled, shift);
+}
+
+Integers Following(int64_t first, int64_t rank) {
+  Integers axes;
+  for (int64_t d = first; d < rank; ++d) axes.push_back(d);
+  return axes;
+}
+
+}  // namespace
+
+// Inference: mean and variance are given. In f32 where the operands are f16.
+Result<Values> ImportBatchNormalization(NodeContext& c) {
+  if (c.Int("training_mode", 0) != 0 || (c.opset() < 14 && c.Wants(1))) {
+    return Error{"it is in training mode", {}, {"export the model for inference"}};
+  }
+  int64_t rank = c.Type(0).rank();
+  if (rank < 2) return Error{"x is " + Print(c.Type(0))};
+  DType dtype = c.Type(0).dtype, statistics = c.Type(3).dtype;
+  ValueId parts[4];
+  for (size_t i = 0; i < 4; ++i) {
+    TRY_ASSIGN(auto cast, c.Cast(c[i + 1], statistics));
+    TRY_ASSIGN(parts[i], Upright(c, cast, rank));
+  }
+  auto [scale, shift, mean, variance] = parts;
+  TRY_ASSIGN(auto wide, c.Binary(BinaryOp::kAdd, variance, c.Float("epsilon", 1e-5)));
+  TRY_ASSIGN(auto deviation, c.Unary(Function::kSqrt, wide));
+  TRY_ASSIGN(auto factor, c.Binary(BinaryOp::kDiv, scale, deviation));
+  TRY_ASSIGN(auto x, c.Cast(c[0], statistics));
+  TRY_ASSIGN(auto centered, c.Binary(BinaryOp::kSub, x, mean));
+  TRY_ASSIGN(auto scaled, ScaleAndShift(c, centered, factor, shift));
+  TRY_ASSIGN(auto result, c.Cast(scaled, dtype));
+  return Values{result};
+}
+
+Result<Values> ImportInstanceNormalization(NodeContext& c) {
+  int64_t rank = c.Type(0).rank();
+  if (rank < 3) return Error{"x is " + Print(c.Type(0))};
+  graph::Normalize op{Following(2, rank), c.Float("epsilon", 1e-5), true};
+  TRY_ASSIGN(auto normal, c.Add(op, {c[0]}));
+  TRY_ASSIGN(auto scale, Upright(c, c[1], rank));
+  TRY_ASSIGN(auto shift, Upright(c, c[2], rank));
+  TRY_ASSIGN(auto result, ScaleAndShift(c, normal, scale, shift));
+  return Values{result};
+}
+
+// Up to opset 20 scale and bias have an element a group, since 21 an element a channel.
+Result<Values> ImportGroupNormalization(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  int64_t groups = c.Int("num_groups", 0), rank = type.rank();
+  if (rank < 3 || groups < 1) return Error{"x is " + Print(type) + " in " + std::to_string(groups) + " groups"};
+  auto each = ExactDiv(type.shape[1], groups);
+  if (!each) return Error{std::to_string(groups) + " groups do not divide " + Print(type.shape[1]) + " channels"};
+  Shape grouped = type.shape;
+  grouped[1] = groups;
+  grouped.insert(grouped.begin() + 2, *each);
+  TRY_ASSIGN(auto x, c.Reshape(c[0], grouped));
+  graph::Normalize op{Following(2, rank + 1), c.Float("epsilon", 1e-5), true};
+  TRY_ASSIGN(auto normal, c.Add(op, {x}));
+  if (c.opset() < 21) {
+    TRY_ASSIGN(auto scale, Upright(c, c[1], rank + 1));
+    TRY_ASSIGN(auto shift, Upright(c, c[2], rank + 1));
+    TRY_ASSIGN(auto scaled, ScaleAndShift(c, normal, scale, shift));
+    TRY_ASSIGN(auto result, c.Reshape(scaled, type.shape));
+    return Values{result};
+  }
+  TRY_ASSIGN(auto whole, c.Reshape(normal, type.shape));
+  TRY_ASSIGN(auto scale, Upright(c, c[1], rank));
+  TRY_ASSIGN(auto shift, Upright(c, c[2], rank));
+  TRY_ASSIGN(auto result, ScaleAndShift(c, whole, scale, shift));
+  return Values{result};
+}
+
+// The mean over axes, kept, in f32 or wider.
+static Result<ValueId> Mean(NodeContext& c, ValueId x, const Integers& axes) {
+  TRY_ASSIGN(auto sum, c.Add(graph::Reduce{graph::ReduceKind::kSum, axes, true}, {x}));
+  Dim count = 1;
+  for (int64_t axis : axes) count = count * c.TypeOf(x).shape[static_cast<size_t>(axis)];
+  TRY_ASSIGN(auto size, c.Add(graph::Sizes{{count}, true}, {}));
+  TRY_ASSIGN(auto divisor, c.Cast(size, c.TypeOf(x).dtype));
+  return c.Binary(BinaryOp::kDiv, sum, divisor);
+}
+
+Result<Values> ImportLayerNormalization(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), type.rank()));
+  graph::Normalize op{Following(axis, type.rank()), c.Float("epsilon", 1e-5), true};
+  TRY_ASSIGN(auto result, c.Add(op, {c[0]}));
+  TRY_ASSIGN(result, c.Binary(BinaryOp::kMul, result, c[1]));
+  if (c.Has(2)) {
+    TRY_ASSIGN(result, c.Binary(BinaryOp::kAdd, result, c[2]));
+  }
+  Values results{result, ValueId(), ValueId()};
+  if (!c.Wants(1) && !c.Wants(2)) return results;
+  TRY_ASSIGN(auto x, c.Cast(c[0], DType::kF32));
+  TRY_ASSIGN(auto mean, Mean(c, x, op.axes));
+  TRY_ASSIGN(auto centered, c.Binary(BinaryOp::kSub, x, mean));
+  TRY_ASSIGN(auto square, c.Binary(BinaryOp::kMul, centered, centered));
+  TRY_ASSIGN(auto variance, Mean(c, square, op.axes));
+  TRY_ASSIGN(auto wide, c.Binary(BinaryOp::kAdd, variance, op.epsilon));
+  TRY_ASSIGN(auto deviation, c.Unary(Function::kSqrt, wide));
+  results[1] = mean;
+  TRY_ASSIGN(results[2], c.Unary(Function::kReciprocal, deviation));
+  return results;
+}
+
+Result<Values> ImportRMSNormalization(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), type.rank()));
+  graph::Normalize op{Following(axis, type.rank()), c.Float("epsilon", 1e-5), false};
+  TRY_ASSIGN(auto normal, c.Add(op, {c[0]}));
+  TRY_ASSIGN(auto scale, c.Cast(c[1], type.dtype));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, normal, scale));
+  return Values{result};
+}
+
+// (x - mean) / (sqrt(mean square of that) + tiny): no epsilon is given, so ONNX's own stands in.
+Result<Values> ImportMeanVarianceNormalization(NodeContext& c) {
+  TRY_ASSIGN(auto axes, c.Axes(c.Ints("axes", {0, 2, 3}), c.Type(0).rank()));
+  TRY_ASSIGN(auto result, c.Add(graph::Normalize{axes, 1e-9, true}, {c[0]}));
+  return Values{result};
+}
+
+Result<Values> ImportLpNormalization(NodeContext& c) {
+  int64_t p = c.Int("p", 2);
+  if (p != 1 && p != 2) return Error{"p is 1 or 2"};
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), c.Type(0).rank()));
+  ValueId parts;
+  if (p == 1) {
+    TRY_ASSIGN(parts, c.Unary(Function::kAbs, c[0]));
+  } else {
+    TRY_ASSIGN(parts, c.Binary(BinaryOp::kMul, c[0], c[0]));
+  }
+  TRY_ASSIGN(auto norm, c.Add(graph::Reduce{graph::ReduceKind::kSum, {axis}, true}, {parts}));
+  if (p == 2) {
+    TRY_ASSIGN(norm, c.Unary(Function::kSqrt, norm));
+  }
+  // A row of zeros stays one.
+  TRY_ASSIGN(auto zero, c.Scalar(c.Type(0).dtype, 0));
+  TRY_ASSIGN(auto one, c.Scalar(c.Type(0).dtype, 1));
+  TRY_ASSIGN(auto empty, c.Binary(BinaryOp::kEqual, norm, zero));
+  TRY_ASSIGN(auto divisor, c.Add(graph::Where{}, {empty, one, norm}));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, c[0], divisor));
+  return Values{result};
+}
+
+// x / (bias + alpha/size * sum of squares over `size` neighbouring channels)^beta
+Result<Values> ImportLRN(NodeContext& c) {
+  int64_t size = c.Int("size", 0);
+  if (size < 1 || c.Type(0).rank() < 2) return Error{"size is " + std::to_string(size)};
+  double alpha = c.Float("alpha", 1e-4), beta = c.Float("beta", 0.75), bias = c.Float("bias", 1);
+  TRY_ASSIGN(auto square, c.Binary(BinaryOp::kMul, c[0], c[0]));
+  graph::Pool window;
+  window.kind = graph::PoolKind::kSum;
+  window.first = 1;
+  window.kernel = {size};
+  window.strides = window.dilations = {1};
+  window.pads_begin = {(size - 1) / 2};
+  window.pads_end = {size - 1 - (size - 1) / 2};
+  TRY_ASSIGN(auto sum, c.Add(window, {square}));
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, sum, alpha / static_cast<double>(size)));
+  TRY_ASSIGN(auto base, c.Binary(BinaryOp::kAdd, scaled, bias));
+  TRY_ASSIGN(auto power, c.Binary(BinaryOp::kPow, base, beta));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, c[0], power));
+  return Values{result};
+}
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,269 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+using graph::CoordinateMode;
+using graph::NearestMode;
+using graph::ResizeMode;
+
+namespace {
+
+Result<ResizeMode> ModeOf(const std::string& name) {
+  if (name == "nearest") return ResizeMode::kNearest;
+  if (name == "linear" || name == "bilinear") return ResizeMode::kLinear;
+  if (name == "cubic") return ResizeMode::kCubic;
+  return Error{"the mode is " + name};
+}
+
+Result<CoordinateMode> CoordinatesOf(const std::string& name) {
+  static const std::map<std::string, CoordinateMode> kModes = {
+      {"half_pixel", CoordinateMode::kHalfPixel},
+      {"half_pixel_symmetric", CoordinateMode::kHalfPixelSymmetric},
+      {"pytorch_half_pixel", CoordinateMode::kPytorchHalfPixel},
+      {"align_corners", CoordinateMode::kAlignCorners},
+      {"asymmetric", CoordinateMode::kAsymmetric},
+      {"tf_crop_and_resize", CoordinateMode::kTfCropAndResize}};
+  auto found = kModes.find(name);
+  if (found == kModes.end()) return Error{"the coordinate transformation is " + name};
+  return found->second;
+}
+
+Result<NearestMode> NearestOf(const std::string& name) {
+  static const std::map<std::string, NearestMode> kModes = {
+      {"round_prefer_floor", NearestMode::kRoundPreferFloor},
+      {"round_prefer_ceil", NearestMode::kRoundPreferCeil},
+      {"floor", NearestMode::kFloor},
+      {"ceil", NearestMode::kCeil},
+      {"simple", NearestMode::kFloor}};
+  auto found = kModes.find(name);
+  if (found == kModes.end()) return Error{"the nearest mode is " + name};
+  return found->second;
+}
+
+// floor(size * scale), which for a whole number needs no size.
+Result<Dim> Scaled(const Dim& size, double scale) {
+  constexpr double kLargest = 1 << 24;
+  if (!(scale > 0) || scale > kLargest) return Error{"a scale is " + PrintReal(scale)};
+  if (scale == std::floor(scale)) return size * static_cast<int64_t>(scale);
+  if (!size.IsConstant()) {
+    // 1/s of a size divides.
+    double inverse = std::round(1 / scale);
+    if (std::fabs(1 / scale - inverse) < 1e-6) return FloorDiv(size, static_cast<int64_t>(inverse));
+    return Error{"a scale of " + PrintReal(scale) + " needs to know the size " + Print(size), {}, {"fix it with --dim"}};
+  }
+  // Scales are stored as f32: 7 * (9/7) must still give 9.
+  return Dim(static_cast<int64_t>(std::floor(static_cast<double>(size.value()) * scale + 1e-6)));
+}
+
+// How much each element of x counts for each element of the result, along one dimension, when
+// sampling is widened so that shrinking averages. Rows are elements of the result.
+class AntialiasMatrix {
+ public:
+  AntialiasMatrix(const graph::Resize& resize, int64_t in, int64_t out, double scale)
+      : resize_(resize), in_(in), out_(out), scale_(scale) {}
+
+  Tensor Run() {
+    std::vector<uint8_t> bytes(static_cast<size_t>(in_ * out_ * 4));
+    for (int64_t i = 0; i < out_; ++i) {
+      std::vector<double> weights = Row(i);
+      for (int64_t j = 0; j < in_; ++j) {
+        WriteScalar(bytes.data(), i * in_ + j, Scalar::Real(DType::kF32, weights[static_cast<size_t>(j)]));
+      }
+    }
+    return {{DType::kF32, {out_, in_}}, TensorData::Own(std::move(bytes))};
+  }
+
+ private:
+  // The sampling kernel: a triangle, or Keys' cubic.
+  double Kernel(double x) const {
+    x = std::fabs(x);
+    if (resize_.mode == ResizeMode::kLinear) return std::max(0.0, 1 - x);
+    double a = resize_.cubic_coefficient;
+    if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+    return 0;
+  }
+
+  double Coordinate(int64_t i) const {
+    auto place = static_cast<double>(i);
+    auto last_in = static_cast<double>(in_ - 1), last_out = static_cast<double>(out_ - 1);
+    double half_pixel = (place + 0.5) / scale_ - 0.5;
+    switch (resize_.coordinates) {
+      case CoordinateMode::kAlignCorners: return out_ == 1 ? 0 : place * last_in / last_out;
+      case CoordinateMode::kAsymmetric: return place / scale_;
+      case CoordinateMode::kPytorchHalfPixel: return out_ == 1 ? 0 : half_pixel;
+      case CoordinateMode::kHalfPixelSymmetric: {
+        double adjustment = static_cast<double>(out_) / (scale_ * static_cast<double>(in_));
+        return static_cast<double>(in_) / 2 * (1 - adjustment) + half_pixel;
+      }
+      default: return half_pixel;
+    }
+  }
+
+  std::vector<double> Row(int64_t i) const {
+    double shrink = std::min(scale_, 1.0), reach = (resize_.mode == ResizeMode::kLinear ? 1 : 2) / shrink;
+    double x = Coordinate(i), total = 0;
+    std::vector<double> weights(static_cast<size_t>(in_));
+    auto first = static_cast<int64_t>(std::floor(x - reach)), last = static_cast<int64_t>(std::ceil(x + reach));
+    for (int64_t j = first; j <= last; ++j) {
+      double weight = Kernel((static_cast<double>(j) - x) * shrink);
+      bool outside = j < 0 || j >= in_;
+      if (outside && resize_.exclude_outside) continue;
+      weights[static_cast<size_t>(std::clamp<int64_t>(j, 0, in_ - 1))] += weight;
+      total += weight;
+    }
+    for (double& weight : weights) weight /= total;
+    return weights;
+  }
+
+  const graph::Resize& resize_;
+  int64_t in_, out_;
+  double scale_;
+};
+
+// Resizing along each dimension in turn by a matrix.
+Result<ValueId> Antialias(NodeContext& c, ValueId x, const graph::Resize& resize) {
+  size_t rank = resize.sizes.size();
+  DType dtype = c.TypeOf(x).dtype;
+  TRY_ASSIGN(x, c.Cast(x, DType::kF32));
+  for (size_t d = 0; d < rank; ++d) {
+    const Dim in = c.TypeOf(x).shape[d], &out = resize.sizes[d];
+    if (in == out) continue;
+    if (!in.IsConstant() || !out.IsConstant()) {
+      return Error{"antialias needs to know the size " + Print(in), {}, {"fix it with --dim"}};
+    }
+    double scale = resize.scales[d];
+    if (scale == 0) scale = static_cast<double>(out.value()) / static_cast<double>(in.value());
+    TRY_ASSIGN(auto matrix, c.AddConstant(AntialiasMatrix(resize, in.value(), out.value(), scale).Run()));
+    std::string labels, result;
+    for (size_t e = 0; e < rank; ++e) labels += static_cast<char>('a' + e);
+    result = labels;
+    result[d] = 'z';
+    std::string equation = labels + ",z" + labels[d] + "->" + result;
+    TRY_ASSIGN(x, c.Add(graph::Einsum{equation}, {x, matrix}));
+  }
+  return c.Cast(x, dtype);
+}
+
+// Whether operand i is there and not the empty tensor that stands for "not given".
+bool Given(NodeContext& c, size_t i) { return c.Has(i) && !ElementCount(c.Type(i).shape).Is(0); }
+
+Result<Values> Finish(NodeContext& c, const graph::Resize& resize, bool antialias) {
+  if (resize.sizes == c.Type(0).shape && resize.coordinates != CoordinateMode::kTfCropAndResize) {
+    return Values{c[0]};
+  }
+  if (antialias) {
+    TRY_ASSIGN(auto result, Antialias(c, c[0], resize));
+    return Values{result};
+  }
+  TRY_ASSIGN(auto result, c.Add(resize, {c[0]}));
+  return Values{result};
+}
+
+// The sizes that keep the ratio of x's: all fit inside, or cover, those asked for.
+Status KeepAspectRatio(NodeContext& c, graph::Resize& resize, const std::vector<size_t>& axes, const std::string& policy) {
+  double scale = policy == "not_larger" ? INFINITY : 0;
+  for (size_t d : axes) {
+    const Dim &in = c.Type(0).shape[d], &out = resize.sizes[d];
+    if (!in.IsConstant() || !out.IsConstant()) return Error{policy + " needs to know the size " + Print(in), {}, {"fix it with --dim"}};
+    double ratio = static_cast<double>(out.value()) / static_cast<double>(in.value());
+    scale = policy == "not_larger" ? std::min(scale, ratio) : std::max(scale, ratio);
+  }
+  for (size_t d : axes) {
+    resize.scales[d] = scale;
+    resize.sizes[d] = static_cast<int64_t>(std::round(scale * static_cast<double>(c.Type(0).shape[d].value())));
+  }
+  return kSuccess;
+}
+
+Result<graph::Resize> ReadAttributes(NodeContext& c) {
+  graph::Resize resize;
+  TRY_ASSIGN(resize.mode, ModeOf(c.String("mode", "nearest")));
+  // Opset 10 had neither attribute, and meant this.
+  bool first = c.opset() < 11;
+  TRY_ASSIGN(resize.coordinates,
+             CoordinatesOf(c.String("coordinate_transformation_mode", first ? "asymmetric" : "half_pixel")));
+  TRY_ASSIGN(resize.nearest, NearestOf(c.String("nearest_mode", first ? "floor" : "round_prefer_floor")));
+  resize.cubic_coefficient = c.Float("cubic_coeff_a", -0.75);
+  resize.exclude_outside = c.Int("exclude_outside", 0) != 0;
+  resize.extrapolation_value = c.Float("extrapolation_value", 0);
+  return resize;
+}
+
+}  // namespace
+
+Result<Values> ImportResize(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  size_t rank = shape.size();
+  TRY_ASSIGN(auto resize, ReadAttributes(c));
+  resize.sizes = shape;
+  resize.scales.assign(rank, 1);
+  std::vector<size_t> axes;
+  for (size_t d = 0; d < rank; ++d) axes.push_back(d);
+  if (c.HasAttribute("axes")) {
+    axes.clear();
+    for (int64_t axis : c.Ints("axes")) {
+      TRY_ASSIGN(auto front, c.Axis(axis, static_cast<int64_t>(rank)));
+      axes.push_back(static_cast<size_t>(front));
+    }
+  }
+  // Opset 10: x, scales. Since 11: x, roi, scales, sizes.
+  size_t scales_at = c.opset() < 11 ? 1 : 2;
+  if (Given(c, 3)) {
+    TRY_ASSIGN(auto sizes, c.Sizes(3));
+    if (sizes.size() != axes.size()) return Error{"sizes do not fit " + Print(c.Type(0))};
+    for (size_t i = 0; i < axes.size(); ++i) {
+      resize.sizes[axes[i]] = sizes[i];
+      resize.scales[axes[i]] = 0;
+    }
+    std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
+    if (policy != "stretch") TRY(KeepAspectRatio(c, resize, axes, policy));
+  } else if (Given(c, scales_at)) {
+    TRY_ASSIGN(auto scales, c.Reals(scales_at));
+    if (scales.size() != axes.size()) return Error{"scales do not fit " + Print(c.Type(0))};
+    for (size_t i = 0; i < axes.size(); ++i) {
+      resize.scales[axes[i]] = scales[i];
+      TRY_ASSIGN(resize.sizes[axes[i]], Scaled(shape[axes[i]], scales[i]));
+    }
+  } else {
+    return Error{"it has neither scales nor sizes"};
+  }
+  if (resize.coordinates == CoordinateMode::kTfCropAndResize) {
+    if (!Given(c, 1)) return Error{"the region of interest is missing"};
+    TRY_ASSIGN(auto roi, c.Reals(1));
+    if (roi.size() != 2 * axes.size()) return Error{"the region of interest does not fit"};
+    resize.roi_begin.assign(rank, 0);
+    resize.roi_end.assign(rank, 1);
+    for (size_t i = 0; i < axes.size(); ++i) {
+      resize.roi_begin[axes[i]] = roi[i];
+      resize.roi_end[axes[i]] = roi[i + axes.size()];
+    }
+  }
+  bool antialias = c.Int("antialias", 0) != 0 && resize.mode != ResizeMode::kNearest;
+  return Finish(c, resize, antialias);
+}
+
+// Resize before there was Resize: scales are an attribute up to opset 8, an operand in 9.
+Result<Values> ImportUpsample(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  graph::Resize resize;
+  TRY_ASSIGN(resize.mode, ModeOf(c.String("mode", "nearest")));
+  resize.coordinates = CoordinateMode::kAsymmetric;
+  resize.nearest = NearestMode::kFloor;
+  resize.scales = c.Floats("scales");
+  if (resize.scales.empty() && c.Has(1)) {
+    TRY_ASSIGN(resize.scales, c.Reals(1));
+  }
+  if (resize.scales.size() != shape.size()) return Error{"scales do not fit " + Print(c.Type(0))};
+  for (size_t d = 0; d < shape.size(); ++d) {
+    TRY_ASSIGN(auto size, Scaled(shape[d], resize.scales[d]));
+    resize.sizes.push_back(size);
+  }
+  return Finish(c, resize, false);
+}
+
+}  // namespace webnnc::onnx

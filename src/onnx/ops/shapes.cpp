@@ -1,0 +1,335 @@
+#include <algorithm>
+
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+using Integers = std::vector<int64_t>;
+using graph::SizeElements;
+
+Result<Values> ImportReshape(NodeContext& c) {
+  const Shape from = c.Type(0).shape;
+  SizeElements wanted;
+  if (c.Has(1)) {
+    TRY_ASSIGN(wanted, c.Sizes(1));
+  } else {
+    return Error{"the shape is missing"};
+  }
+  bool zero_copies = c.Int("allowzero", 0) == 0;
+  Shape shape;
+  std::optional<size_t> free;
+  for (size_t d = 0; d < wanted.size(); ++d) {
+    if (wanted[d].Is(-1)) {
+      if (free) return Error{"two sizes are -1"};
+      free = d;
+      shape.push_back(1);
+    } else if (wanted[d].Is(0) && zero_copies) {
+      if (d >= from.size()) return Error{"size " + std::to_string(d) + " is 0, but x is " + Print(c.Type(0))};
+      shape.push_back(from[d]);
+    } else {
+      shape.push_back(wanted[d]);
+    }
+  }
+  if (free) {
+    Dim all = ElementCount(from), others = ElementCount(shape);
+    if (others.Is(0)) {
+      shape[*free] = 0;
+    } else if (auto size = ExactDiv(all, others)) {
+      shape[*free] = *size;
+    } else {
+      return Error{"cannot reshape " + Print(c.Type(0)) + ": " + Print(others) + " does not divide " + Print(all)};
+    }
+  }
+  TRY_ASSIGN(auto result, c.Reshape(c[0], shape));
+  return Values{result};
+}
+
+Result<Values> ImportFlatten(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  int64_t rank = c.Type(0).rank(), axis = c.Int("axis", 1);
+  if (axis < -rank || axis > rank) return Error{"axis " + std::to_string(axis) + " of " + Print(c.Type(0))};
+  if (axis < 0) axis += rank;
+  Dim rows = ElementCount(Shape(shape.begin(), shape.begin() + axis));
+  Dim columns = ElementCount(Shape(shape.begin() + axis, shape.end()));
+  TRY_ASSIGN(auto result, c.Reshape(c[0], {rows, columns}));
+  return Values{result};
+}
+
+Result<Values> ImportSqueeze(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  bool given = c.HasAttribute("axes") || c.Has(1);
+  TRY_ASSIGN(auto axes, c.IntsOrOperand("axes", 1, {}));
+  TRY_ASSIGN(axes, c.Axes(axes, c.Type(0).rank()));
+  Shape out;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    bool named = std::count(axes.begin(), axes.end(), static_cast<int64_t>(d)) > 0;
+    if (named && !shape[d].Is(1)) return Error{"dimension " + std::to_string(d) + " of " + Print(c.Type(0)) + " is not 1"};
+    bool drops = given ? named : shape[d].Is(1);
+    if (!drops) out.push_back(shape[d]);
+  }
+  TRY_ASSIGN(auto result, c.Reshape(c[0], out));
+  return Values{result};
+}
+
+Result<Values> ImportUnsqueeze(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  TRY_ASSIGN(auto axes, c.IntsOrOperand("axes", 1, {}));
+  int64_t rank = c.Type(0).rank() + static_cast<int64_t>(axes.size());
+  TRY_ASSIGN(axes, c.Axes(axes, rank));
+  Shape out;
+  size_t next = 0;
+  for (int64_t d = 0; d < rank; ++d) {
+    bool added = std::count(axes.begin(), axes.end(), d) > 0;
+    out.push_back(added ? Dim(1) : shape[next++]);
+  }
+  TRY_ASSIGN(auto result, c.Reshape(c[0], out));
+  return Values{result};
+}
+
+Result<Values> ImportTranspose(NodeContext& c) {
+  int64_t rank = c.Type(0).rank();
+  Integers order = c.Ints("perm");
+  if (order.empty()) {
+    for (int64_t d = rank; d-- > 0;) order.push_back(d);
+  }
+  TRY_ASSIGN(auto result, c.Transpose(c[0], order));
+  return Values{result};
+}
+
+Result<Values> ImportExpand(NodeContext& c) {
+  TRY_ASSIGN(auto wanted, c.Sizes(1));
+  auto shape = Broadcast(c.Type(0).shape, wanted);
+  if (!shape) return Error{"cannot expand " + Print(c.Type(0)) + " to " + Print(wanted)};
+  if (*shape == c.Type(0).shape) return Values{c[0]};
+  TRY_ASSIGN(auto result, c.Add(graph::Expand{*shape}, {c[0]}));
+  return Values{result};
+}
+
+Result<Values> ImportTile(NodeContext& c) {
+  TRY_ASSIGN(auto repeats, c.Sizes(1));
+  TRY_ASSIGN(auto result, c.Add(graph::Tile{repeats}, {c[0]}));
+  return Values{result};
+}
+
+Result<Values> ImportConcat(NodeContext& c) {
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  if (c.count() == 1) return Values{c[0]};
+  std::vector<ValueId> operands;
+  for (size_t i = 0; i < c.count(); ++i) operands.push_back(c[i]);
+  TRY_ASSIGN(auto result, c.Add(graph::Concat{axis}, operands));
+  return Values{result};
+}
+
+namespace {
+
+// A slice of everything, to be narrowed.
+graph::Slice Whole(const Shape& shape) {
+  return {SizeElements(shape.size(), 0), shape, Integers(shape.size(), 1)};
+}
+
+// A bound of a slice, counted from the end if negative and kept inside [low, high]. Numpy's rule.
+Result<Dim> ClampBound(const Dim& bound, const Dim& size, const Dim& low, const Dim& high) {
+  bool huge = bound.IsConstant() && bound.value() > INT32_MAX;
+  if (huge) return high;
+  if (bound.IsConstant() && bound.value() < -INT32_MAX) return low;
+  Dim front = bound;
+  if (bound.IsConstant()) {
+    if (bound.value() < 0) front = size + bound;
+  } else if (!ProvablyLessEqual(0, bound)) {
+    // -n with n a size counts from the end; other signs cannot be told.
+    if (!ProvablyLessEqual(bound, Dim(-1)) && !ProvablyLessEqual(bound, Dim(0))) {
+      return Error{"a bound of the slice, " + Print(bound) + ", may have either sign", {}, {"fix the size with --dim"}};
+    }
+    front = size + bound;
+  }
+  return Min(Max(front, low), high);
+}
+
+}  // namespace
+
+// Bounds are attributes up to opset 9 and operands since.
+Result<Values> ImportSlice(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  SizeElements starts, ends;
+  Integers axes, steps;
+  if (c.HasAttribute("starts")) {
+    for (int64_t start : c.Ints("starts")) starts.push_back(start);
+    for (int64_t end : c.Ints("ends")) ends.push_back(end);
+    axes = c.Ints("axes");
+  } else {
+    if (!c.Has(1) || !c.Has(2)) return Error{"starts or ends are missing"};
+    TRY_ASSIGN(starts, c.Sizes(1));
+    TRY_ASSIGN(ends, c.Sizes(2));
+    if (c.Has(3)) {
+      TRY_ASSIGN(axes, c.Integers(3));
+    }
+    if (c.Has(4)) {
+      TRY_ASSIGN(steps, c.Integers(4));
+    }
+  }
+  if (axes.empty()) {
+    for (size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
+  }
+  if (steps.empty()) steps.assign(starts.size(), 1);
+  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size()) {
+    return Error{"starts, ends, axes and steps differ in length"};
+  }
+  graph::Slice slice = Whole(shape);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    TRY_ASSIGN(auto axis, c.Axis(axes[i], c.Type(0).rank()));
+    auto d = static_cast<size_t>(axis);
+    int64_t step = steps[i];
+    const Dim& size = shape[d];
+    if (step == 0) return Error{"a step is 0"};
+    Dim from, count;
+    if (step > 0) {
+      TRY_ASSIGN(from, ClampBound(starts[i], size, 0, size));
+      TRY_ASSIGN(auto to, ClampBound(ends[i], size, 0, size));
+      count = Max(CeilDiv(to - from, step), 0);
+    } else {
+      TRY_ASSIGN(from, ClampBound(starts[i], size, 0, size - 1));
+      TRY_ASSIGN(auto to, ClampBound(ends[i], size, -1, size - 1));
+      count = Max(CeilDiv(from - to, -step), 0);
+    }
+    slice.starts[d] = from;
+    slice.sizes[d] = count;
+    slice.steps[d] = step;
+  }
+  if (slice.sizes == shape && slice.steps == Integers(shape.size(), 1)) return Values{c[0]};
+  TRY_ASSIGN(auto result, c.Add(slice, {c[0]}));
+  return Values{result};
+}
+
+// Sizes of the parts: an attribute up to opset 12, an operand since; or equal, by their number.
+Result<Values> ImportSplit(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  auto d = static_cast<size_t>(axis);
+  SizeElements parts;
+  if (c.HasAttribute("split")) {
+    for (int64_t size : c.Ints("split")) parts.push_back(size);
+  } else if (c.Has(1)) {
+    TRY_ASSIGN(parts, c.Sizes(1));
+  } else {
+    int64_t count = 0;
+    while (c.Wants(static_cast<size_t>(count))) ++count;
+    count = c.Int("num_outputs", count);
+    if (count < 1) return Error{"it has no outputs"};
+    // The last part may be smaller.
+    Dim each = CeilDiv(shape[d], count), left = shape[d];
+    for (int64_t i = 0; i + 1 < count; ++i) {
+      parts.push_back(each);
+      left = left - each;
+    }
+    parts.push_back(left);
+  }
+  Values results;
+  Dim start = 0;
+  for (const Dim& size : parts) {
+    graph::Slice slice = Whole(shape);
+    slice.starts[d] = start;
+    slice.sizes[d] = size;
+    start = start + size;
+    TRY_ASSIGN(auto result, c.Add(slice, {c[0]}));
+    results.push_back(result);
+  }
+  if (start != shape[d]) {
+    return Error{"the parts make " + Print(start) + ", but dimension " + std::to_string(axis) + " is " + Print(shape[d])};
+  }
+  return results;
+}
+
+// Pads are an attribute up to opset 10 and operands since. Negative pads cut.
+Result<Values> ImportPad(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  size_t rank = shape.size();
+  SizeElements pads;
+  if (c.HasAttribute("pads")) {
+    for (int64_t pad : c.Ints("pads")) pads.push_back(pad);
+  } else if (c.Has(1)) {
+    TRY_ASSIGN(pads, c.Sizes(1));
+  } else {
+    return Error{"pads are missing"};
+  }
+  Integers axes;
+  if (c.Has(3)) {
+    TRY_ASSIGN(axes, c.Integers(3));
+  } else {
+    for (size_t d = 0; d < rank; ++d) axes.push_back(static_cast<int64_t>(d));
+  }
+  if (pads.size() != 2 * axes.size()) return Error{"pads do not fit " + Print(c.Type(0))};
+
+  graph::Pad pad{SizeElements(rank, 0), SizeElements(rank, 0), graph::PadMode::kConstant};
+  graph::Slice cut = Whole(shape);
+  bool pads_any = false, cuts_any = false;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    TRY_ASSIGN(auto axis, c.Axis(axes[i], static_cast<int64_t>(rank)));
+    auto d = static_cast<size_t>(axis);
+    Dim begin = pads[i], end = pads[i + axes.size()];
+    Dim none = 0, cut_begin = Max(none - begin, 0), cut_end = Max(none - end, 0);
+    cut.starts[d] = cut_begin;
+    cut.sizes[d] = shape[d] - cut_begin - cut_end;
+    pad.begin[d] = Max(begin, 0);
+    pad.end[d] = Max(end, 0);
+    pads_any |= !pad.begin[d].Is(0) || !pad.end[d].Is(0);
+    cuts_any |= !cut_begin.Is(0) || !cut_end.Is(0);
+  }
+  std::string mode = c.String("mode", "constant");
+  ValueId x = c[0];
+  if (cuts_any) {
+    TRY_ASSIGN(x, c.Add(cut, {x}));
+  }
+  if (!pads_any) return Values{x};
+  std::vector<ValueId> operands{x};
+  if (mode == "constant") {
+    ValueId value;
+    if (c.Has(2)) {
+      TRY_ASSIGN(value, c.Reshape(c[2], {}));
+    } else {
+      TRY_ASSIGN(value, c.Scalar(c.Type(0).dtype, c.Float("value", 0)));
+    }
+    operands.push_back(value);
+  } else if (mode == "reflect") {
+    pad.mode = graph::PadMode::kReflect;
+  } else if (mode == "edge") {
+    pad.mode = graph::PadMode::kEdge;
+  } else if (mode == "wrap") {
+    pad.mode = graph::PadMode::kWrap;
+  } else {
+    return Error{"the mode is " + mode};
+  }
+  TRY_ASSIGN(auto result, c.Add(pad, operands));
+  return Values{result};
+}
+
+Result<Values> ImportDepthToSpace(NodeContext& c) {
+  const Shape s = c.Type(0).shape;
+  int64_t block = c.Int("blocksize", 0);
+  if (s.size() != 4 || block < 1) return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
+  auto depth = ExactDiv(s[1], block * block);
+  if (!depth) return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(s[1]) + " channels"};
+  std::string mode = c.String("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD") return Error{"the mode is " + mode};
+  bool depth_first = mode == "DCR";
+  Shape apart = depth_first ? Shape{s[0], block, block, *depth, s[2], s[3]}
+                            : Shape{s[0], *depth, block, block, s[2], s[3]};
+  Integers order = depth_first ? Integers{0, 3, 4, 1, 5, 2} : Integers{0, 1, 4, 2, 5, 3};
+  TRY_ASSIGN(auto split, c.Reshape(c[0], apart));
+  TRY_ASSIGN(auto moved, c.Transpose(split, order));
+  TRY_ASSIGN(auto result, c.Reshape(moved, {s[0], *depth, s[2] * block, s[3] * block}));
+  return Values{result};
+}
+
+Result<Values> ImportSpaceToDepth(NodeContext& c) {
+  const Shape s = c.Type(0).shape;
+  int64_t block = c.Int("blocksize", 0);
+  if (s.size() != 4 || block < 1) return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
+  auto height = ExactDiv(s[2], block), width = ExactDiv(s[3], block);
+  if (!height || !width) return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(c.Type(0))};
+  TRY_ASSIGN(auto split, c.Reshape(c[0], {s[0], s[1], *height, block, *width, block}));
+  TRY_ASSIGN(auto moved, c.Transpose(split, {0, 3, 5, 1, 2, 4}));
+  TRY_ASSIGN(auto result, c.Reshape(moved, {s[0], s[1] * (block * block), *height, *width}));
+  return Values{result};
+}
+
+}  // namespace webnnc::onnx

@@ -1,0 +1,244 @@
+#include <algorithm>
+#include <cmath>
+
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+using loop::BinaryOp;
+using Integers = std::vector<int64_t>;
+
+namespace {
+
+struct WindowAttributes {
+  Integers kernel, strides, dilations, pads_begin, pads_end;
+};
+
+// SAME pads so that the result's size is ceil(in / stride), an odd element on the named side.
+Status PadToSame(NodeContext& c, WindowAttributes& window, bool odd_at_end) {
+  for (size_t d = 0; d < window.kernel.size(); ++d) {
+    const Dim& in = c.Type(0).shape[d + 2];
+    int64_t reach = (window.kernel[d] - 1) * window.dilations[d] + 1, total;
+    if (in.IsConstant()) {
+      int64_t places = (in.value() + window.strides[d] - 1) / window.strides[d];
+      total = std::max<int64_t>(0, (places - 1) * window.strides[d] + reach - in.value());
+    } else if (window.strides[d] == 1) {
+      total = reach - 1;
+    } else {
+      return Error{"auto_pad needs to know the size " + Print(in), {}, {"fix it with --dim"}};
+    }
+    int64_t small = total / 2, large = total - small;
+    window.pads_begin[d] = odd_at_end ? small : large;
+    window.pads_end[d] = odd_at_end ? large : small;
+  }
+  return kSuccess;
+}
+
+// Strides, dilations and pads for a window of this size; the first operand is the image.
+Result<WindowAttributes> ReadWindow(NodeContext& c, Integers kernel) {
+  size_t rank = kernel.size();
+  if (c.Type(0).rank() != static_cast<int64_t>(rank) + 2 || rank == 0) {
+    return Error{"a window of " + std::to_string(rank) + " dimensions does not fit " + Print(c.Type(0))};
+  }
+  WindowAttributes window{std::move(kernel), c.Ints("strides", Integers(rank, 1)),
+                          c.Ints("dilations", Integers(rank, 1)), Integers(rank, 0), Integers(rank, 0)};
+  if (window.strides.size() != rank || window.dilations.size() != rank) {
+    return Error{"strides or dilations do not fit " + std::to_string(rank) + " spatial dimensions"};
+  }
+  for (size_t d = 0; d < rank; ++d) {
+    if (window.strides[d] < 1 || window.dilations[d] < 1 || window.kernel[d] < 1) {
+      return Error{"sizes, strides and dilations are at least 1"};
+    }
+  }
+  std::string automatic = c.String("auto_pad", "NOTSET");
+  if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
+    TRY(PadToSame(c, window, automatic == "SAME_UPPER"));
+  } else if (automatic == "NOTSET" || automatic.empty()) {
+    Integers pads = c.Ints("pads", Integers(2 * rank, 0));
+    if (pads.size() != 2 * rank) return Error{"pads do not fit " + std::to_string(rank) + " dimensions"};
+    window.pads_begin.assign(pads.begin(), pads.begin() + static_cast<int64_t>(rank));
+    window.pads_end.assign(pads.begin() + static_cast<int64_t>(rank), pads.end());
+  } else if (automatic != "VALID") {
+    return Error{"auto_pad is " + automatic};
+  }
+  return window;
+}
+
+// The filter's spatial sizes, and a check that the attribute says the same.
+Result<Integers> KernelOf(NodeContext& c) {
+  const TensorType& filter = c.Type(1);
+  if (filter.rank() < 3) return Error{"the filter is " + Print(filter)};
+  Integers kernel;
+  for (size_t d = 2; d < filter.shape.size(); ++d) {
+    if (!filter.shape[d].IsConstant()) return Error{"the filter's size must be known: " + Print(filter)};
+    kernel.push_back(filter.shape[d].value());
+  }
+  if (c.Ints("kernel_shape", kernel) != kernel) return Error{"kernel_shape is not that of the filter"};
+  return kernel;
+}
+
+// Adds a vector with one element a channel.
+Result<ValueId> AddBias(NodeContext& c, ValueId image, ValueId bias) {
+  Shape shape(static_cast<size_t>(c.TypeOf(image).rank()) - 1, 1);
+  if (c.TypeOf(bias).rank() != 1) return Error{"the bias is " + Print(c.TypeOf(bias))};
+  shape[0] = c.TypeOf(bias).shape[0];
+  TRY_ASSIGN(auto upright, c.Reshape(bias, shape));
+  return c.Binary(BinaryOp::kAdd, image, upright);
+}
+
+}  // namespace
+
+Result<Values> ImportConv(NodeContext& c) {
+  TRY_ASSIGN(auto kernel, KernelOf(c));
+  TRY_ASSIGN(auto window, ReadWindow(c, kernel));
+  graph::Conv conv{window.strides,    window.dilations,    window.pads_begin,
+                   window.pads_end, c.Int("group", 1), graph::Layout::kChannelsFirst};
+  TRY_ASSIGN(auto result, c.Add(conv, {c[0], c[1]}));
+  if (c.Has(2)) {
+    TRY_ASSIGN(result, AddBias(c, result, c[2]));
+  }
+  return Values{result};
+}
+
+Result<Values> ImportConvTranspose(NodeContext& c) {
+  TRY_ASSIGN(auto kernel, KernelOf(c));
+  size_t rank = kernel.size();
+  graph::ConvTranspose conv{c.Ints("strides", Integers(rank, 1)), c.Ints("dilations", Integers(rank, 1)),
+                            Integers(rank, 0), Integers(rank, 0),
+                            c.Ints("output_padding", Integers(rank, 0)), c.Int("group", 1),
+                            graph::Layout::kChannelsFirst};
+  if (conv.strides.size() != rank || conv.dilations.size() != rank || conv.extra.size() != rank ||
+      c.Type(0).rank() != static_cast<int64_t>(rank) + 2) {
+    return Error{"an attribute does not fit " + std::to_string(rank) + " spatial dimensions"};
+  }
+  std::string automatic = c.String("auto_pad", "NOTSET");
+  Integers wanted = c.Ints("output_shape");
+  // Newer models may give the whole shape; its spatial part counts.
+  if (wanted.size() == rank + 2) wanted.erase(wanted.begin(), wanted.begin() + 2);
+  bool same = automatic == "SAME_UPPER" || automatic == "SAME_LOWER";
+  if (!wanted.empty() || same) {
+    if (!wanted.empty() && wanted.size() != rank) return Error{"output_shape does not fit"};
+    for (size_t d = 0; d < rank; ++d) {
+      const Dim& in = c.Type(0).shape[d + 2];
+      if (!in.IsConstant()) return Error{"the size " + Print(in) + " must be known", {}, {"fix it with --dim"}};
+      int64_t size = wanted.empty() ? in.value() * conv.strides[d] : wanted[d];
+      int64_t reach = (kernel[d] - 1) * conv.dilations[d] + 1;
+      int64_t full = (in.value() - 1) * conv.strides[d] + reach + conv.extra[d];
+      int64_t total = full - size;
+      if (total < 0) {
+        conv.extra[d] -= total;
+        total = 0;
+      }
+      int64_t small = total / 2, large = total - small;
+      conv.pads_begin[d] = automatic == "SAME_UPPER" ? small : large;
+      conv.pads_end[d] = automatic == "SAME_UPPER" ? large : small;
+    }
+  } else {
+    Integers pads = c.Ints("pads", Integers(2 * rank, 0));
+    if (pads.size() != 2 * rank) return Error{"pads do not fit " + std::to_string(rank) + " dimensions"};
+    conv.pads_begin.assign(pads.begin(), pads.begin() + static_cast<int64_t>(rank));
+    conv.pads_end.assign(pads.begin() + static_cast<int64_t>(rank), pads.end());
+  }
+  TRY_ASSIGN(auto result, c.Add(conv, {c[0], c[1]}));
+  if (c.Has(2)) {
+    TRY_ASSIGN(result, AddBias(c, result, c[2]));
+  }
+  return Values{result};
+}
+
+namespace {
+
+graph::Pool PoolOf(graph::PoolKind kind, const WindowAttributes& window, bool ceil) {
+  graph::Pool pool;
+  pool.kind = kind;
+  pool.kernel = window.kernel;
+  pool.strides = window.strides;
+  pool.dilations = window.dilations;
+  pool.pads_begin = window.pads_begin;
+  pool.pads_end = window.pads_end;
+  pool.ceil = ceil;
+  return pool;
+}
+
+Result<WindowAttributes> ReadPoolWindow(NodeContext& c) {
+  Integers kernel = c.Ints("kernel_shape");
+  if (kernel.empty()) return Error{"kernel_shape is missing"};
+  return ReadWindow(c, kernel);
+}
+
+}  // namespace
+
+Result<Values> ImportMaxPool(NodeContext& c) {
+  TRY_ASSIGN(auto window, ReadPoolWindow(c));
+  bool ceil = c.Int("ceil_mode", 0) != 0;
+  TRY_ASSIGN(auto result, c.Add(PoolOf(graph::PoolKind::kMax, window, ceil), {c[0]}));
+  if (!c.Wants(1)) return Values{result};
+  graph::Pool index = PoolOf(graph::PoolKind::kMaxIndex, window, ceil);
+  index.column_major = c.Int("storage_order", 0) != 0;
+  TRY_ASSIGN(auto indices, c.Add(index, {c[0]}));
+  return Values{result, indices};
+}
+
+Result<Values> ImportAveragePool(NodeContext& c) {
+  TRY_ASSIGN(auto window, ReadPoolWindow(c));
+  graph::Pool pool = PoolOf(graph::PoolKind::kAverage, window, c.Int("ceil_mode", 0) != 0);
+  pool.count_pads = c.Int("count_include_pad", 0) != 0;
+  TRY_ASSIGN(auto result, c.Add(pool, {c[0]}));
+  return Values{result};
+}
+
+namespace {
+
+// (sum of |x|^p)^(1/p), where `sum` adds up.
+template <typename Sum>
+Result<ValueId> Norm(NodeContext& c, ValueId x, int64_t p, Sum sum) {
+  TRY_ASSIGN(auto magnitude, c.Unary(graph::Function::kAbs, x));
+  if (p == 1) return sum(magnitude);
+  ValueId power;
+  if (p == 2) {
+    TRY_ASSIGN(power, c.Binary(BinaryOp::kMul, x, x));
+  } else {
+    TRY_ASSIGN(power, c.Binary(BinaryOp::kPow, magnitude, static_cast<double>(p)));
+  }
+  TRY_ASSIGN(auto total, sum(power));
+  if (p == 2) return c.Unary(graph::Function::kSqrt, total);
+  return c.Binary(BinaryOp::kPow, total, 1.0 / static_cast<double>(p));
+}
+
+Integers SpatialAxes(NodeContext& c) {
+  Integers axes;
+  for (int64_t d = 2; d < c.Type(0).rank(); ++d) axes.push_back(d);
+  return axes;
+}
+
+}  // namespace
+
+Result<Values> ImportLpPool(NodeContext& c) {
+  TRY_ASSIGN(auto window, ReadPoolWindow(c));
+  graph::Pool pool = PoolOf(graph::PoolKind::kSum, window, c.Int("ceil_mode", 0) != 0);
+  TRY_ASSIGN(auto result, Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(pool, {x}); }));
+  return Values{result};
+}
+
+Result<Values> ImportGlobalAveragePool(NodeContext& c) {
+  TRY_ASSIGN(auto sum, c.Add(graph::Reduce{graph::ReduceKind::kSum, SpatialAxes(c), true}, {c[0]}));
+  Dim count = 1;
+  for (int64_t axis : SpatialAxes(c)) count = count * c.Type(0).shape[static_cast<size_t>(axis)];
+  TRY_ASSIGN(auto size, c.Add(graph::Sizes{{count}, true}, {}));
+  TRY_ASSIGN(auto divisor, c.Cast(size, c.Type(0).dtype));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, sum, divisor));
+  return Values{result};
+}
+
+Result<Values> ImportGlobalMaxPool(NodeContext& c) {
+  TRY_ASSIGN(auto result, c.Add(graph::Reduce{graph::ReduceKind::kMax, SpatialAxes(c), true}, {c[0]}));
+  return Values{result};
+}
+
+Result<Values> ImportGlobalLpPool(NodeContext& c) {
+  graph::Reduce reduce{graph::ReduceKind::kSum, SpatialAxes(c), true};
+  TRY_ASSIGN(auto result, Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(reduce, {x}); }));
+  return Values{result};
+}
+
+}  // namespace webnnc::onnx
