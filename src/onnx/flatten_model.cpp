@@ -5,11 +5,11 @@
 namespace webnnc::onnx {
 
 std::string FlatNode::Title() const {
-  if (!node.name().empty()) return node.name();
-  for (const std::string& output : node.output()) {
+  if (!node().name().empty()) return node().name();
+  for (const std::string& output : node().output()) {
     if (!output.empty()) return output;
   }
-  return node.op_type();
+  return node().op_type();
 }
 
 namespace {
@@ -35,7 +35,10 @@ class Inliner {
 
   Result<std::vector<FlatNode>> Run() {
     Opsets opsets = OpsetsOf(model_);
-    for (const auto& node : model_.graph().node()) TRY(Visit(node, opsets, 0));
+    for (const auto& node : model_.graph().node()) {
+      // The model outlives the nodes, so there is nothing to keep alive.
+      TRY(Visit(std::shared_ptr<const pb::NodeProto>(std::shared_ptr<void>(), &node), opsets, 0));
+    }
     return std::move(nodes_);
   }
 
@@ -43,18 +46,18 @@ class Inliner {
   static constexpr int kMostCalls = 64;
   static constexpr size_t kMostNodes = 1 << 20;
 
-  Status Visit(const pb::NodeProto& node, const Opsets& opsets, int depth) {
-    auto function = functions_.find({Domain(node.domain()), node.op_type()});
+  Status Visit(const std::shared_ptr<const pb::NodeProto>& node, const Opsets& opsets, int depth) {
+    auto function = functions_.find({Domain(node->domain()), node->op_type()});
     if (function == functions_.end()) {
-      auto opset = opsets.find(Domain(node.domain()));
+      auto opset = opsets.find(Domain(node->domain()));
       nodes_.push_back({node, opset == opsets.end() ? 0 : opset->second});
       if (nodes_.size() > kMostNodes) return Error{"the model has more than a million nodes"};
       return kSuccess;
     }
     if (depth == kMostCalls) {
-      return Error{"function " + node.op_type() + " calls itself"};
+      return Error{"function " + node->op_type() + " calls itself"};
     }
-    return Inline(node, *function->second, depth);
+    return Inline(*node, *function->second, depth);
   }
 
   Status Inline(const pb::NodeProto& call, const pb::FunctionProto& function, int depth) {
@@ -66,26 +69,28 @@ class Inliner {
       bool used = i < call.output_size() && !call.output(i).empty();
       // An output that is also an input of the function would need a copy.
       if (names.count(function.output(i)) && used) {
-        pb::NodeProto copy;
-        copy.set_op_type("Identity");
-        *copy.add_input() = names[function.output(i)];
-        *copy.add_output() = call.output(i);
+        auto copy = std::make_shared<pb::NodeProto>();
+        copy->set_op_type("Identity");
+        *copy->add_input() = names[function.output(i)];
+        *copy->add_output() = call.output(i);
         nodes_.push_back({copy, 13});
       } else if (used) {
         names[function.output(i)] = call.output(i);
       }
     }
-    std::string prefix = FlatNode{call, 0}.Title() + "/" + std::to_string(calls_++) + "/";
+    std::string title = call.name().empty() ? call.op_type() : call.name();
+    std::string prefix = title + "/" + std::to_string(calls_++) + "/";
     auto rename = [&](std::string* name) {
       auto [found, is_new] = names.emplace(*name, prefix + *name);
       *name = found->second;
     };
     Opsets opsets = OpsetsOf(function);
-    for (pb::NodeProto node : function.node()) {
-      node.set_name(prefix + (node.name().empty() ? node.op_type() : node.name()));
-      for (auto& input : *node.mutable_input()) rename(&input);
-      for (auto& output : *node.mutable_output()) rename(&output);
-      BindAttributes(call, &node);
+    for (const pb::NodeProto& inner : function.node()) {
+      auto node = std::make_shared<pb::NodeProto>(inner);
+      node->set_name(prefix + (inner.name().empty() ? inner.op_type() : inner.name()));
+      for (auto& input : *node->mutable_input()) rename(&input);
+      for (auto& output : *node->mutable_output()) rename(&output);
+      BindAttributes(call, node.get());
       TRY(Visit(node, opsets, depth + 1));
     }
     return kSuccess;
@@ -126,7 +131,7 @@ class Sorter {
     for (const auto& tensor : graph_.initializer()) given_.insert(tensor.name());
     for (const auto& tensor : graph_.sparse_initializer()) given_.insert(tensor.values().name());
     for (size_t i = 0; i < nodes_.size(); ++i) {
-      for (const std::string& output : nodes_[i].node.output()) {
+      for (const std::string& output : nodes_[i].node().output()) {
         if (output.empty()) continue;
         if (given_.count(output) || !definition_.emplace(output, i).second) {
           return Error{Quote(output) + " is defined twice", {0, 0, nodes_[i].Title()}};
@@ -149,7 +154,7 @@ class Sorter {
     state_[start] = State::kOpen;
     while (!stack.empty()) {
       auto& [i, next] = stack.back();
-      const pb::NodeProto& node = nodes_[i].node;
+      const pb::NodeProto& node = nodes_[i].node();
       if (next == node.input_size()) {
         state_[i] = State::kDone;
         order_.push_back(i);

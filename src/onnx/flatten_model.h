@@ -10,7 +10,9 @@ namespace webnnc::onnx {
 
 // A node of the model, or of a function of the model where it is called.
 struct FlatNode {
-  pb::NodeProto node;
+  // The model's own, or a copy that a function's call made.
+  std::shared_ptr<const pb::NodeProto> proto;
+  const pb::NodeProto& node() const { return *proto; }
   // The version of the operator set of the node's domain; 0 if the model does not import it.
   int64_t opset = 0;
 

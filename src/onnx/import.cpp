@@ -20,7 +20,7 @@ std::vector<std::string> KnownOperators() {
 
 namespace {
 
-constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kOldestOpset = 6;
 
 class Importer {
  public:
@@ -49,8 +49,8 @@ class Importer {
   }
 
   static std::string TitleOf(const FlatNode& node) {
-    std::string domain = node.node.domain().empty() ? "" : node.node.domain() + ".";
-    return "node " + Quote(node.Title()) + " (" + domain + node.node.op_type() + ", opset " +
+    std::string domain = node.node().domain().empty() ? "" : node.node().domain() + ".";
+    return "node " + Quote(node.Title()) + " (" + domain + node.node().op_type() + ", opset " +
            std::to_string(node.opset) + ")";
   }
 
@@ -62,8 +62,8 @@ class Importer {
   // First of all, and for all nodes: operators that are not there.
   Status CheckOperators(const std::vector<FlatNode>& nodes) {
     for (const FlatNode& node : nodes) {
-      bool standard = node.node.domain().empty() || node.node.domain() == "ai.onnx";
-      if (!FindOperator(node.node.domain(), node.node.op_type())) {
+      bool standard = node.node().domain().empty() || node.node().domain() == "ai.onnx";
+      if (!FindOperator(node.node().domain(), node.node().op_type())) {
         Note(node, Error{"the operator is not supported"});
       } else if (standard && node.opset == 0) {
         Note(node, Error{"the model does not say which opset it uses"});
@@ -138,6 +138,11 @@ class Importer {
     for (const auto& input : proto_.input()) {
       // Old models list their weights as inputs with a default.
       if (initializers_.count(input.name())) continue;
+      auto constant = options_.constants.find(input.name());
+      if (constant != options_.constants.end()) {
+        TRY_ASSIGN(values_[input.name()], scope_.Add(graph::Constant{constant->second, input.name()}, {}, input.name()));
+        continue;
+      }
       TRY_ASSIGN(auto type, InputType(input));
       ValueId id = scope_.build.AddValue(input.name(), type);
       if (!names.insert(input.name()).second) return Error{"two inputs are named " + Quote(input.name())};
@@ -199,7 +204,7 @@ class Importer {
     bool poisoned = false;
     std::vector<ValueId> operands;
     std::optional<Error> problem;
-    for (const std::string& input : node.node.input()) {
+    for (const std::string& input : node.node().input()) {
       poisoned |= poisoned_.count(input) > 0;
       operands.push_back(ValueId());
       if (input.empty() || poisoned) continue;
@@ -213,34 +218,34 @@ class Importer {
     // What depends on a node with a problem cannot be judged.
     if (!poisoned && !problem) problem = RunImport(node, operands);
     if (poisoned || problem) {
-      for (const std::string& output : node.node.output()) poisoned_.insert(output);
+      for (const std::string& output : node.node().output()) poisoned_.insert(output);
     }
     if (problem) Note(node, std::move(*problem));
   }
 
   std::optional<Error> RunImport(const FlatNode& node, std::vector<ValueId> operands) {
-    const Operator& op = *FindOperator(node.node.domain(), node.node.op_type());
+    const Operator& op = *FindOperator(node.node().domain(), node.node().op_type());
     for (size_t i = 0; i < op.operands; ++i) {
       if (i >= operands.size() || !operands[i].valid()) {
         return Error{"operand " + std::to_string(i) + " is missing"};
       }
     }
     while (!operands.empty() && !operands.back().valid()) operands.pop_back();
-    std::string name = node.node.output_size() ? node.node.output(0) : node.Title();
+    std::string name = node.node().output_size() ? node.node().output(0) : node.Title();
     int32_t first = graph_.values.size();
     scope_.build.SetOrigins({node.Title()});
-    NodeContext context(scope_, node.node, node.opset, std::move(operands), name);
+    NodeContext context(scope_, node.node(), node.opset, std::move(operands), name);
     auto results = op.import(context);
     if (!results) return results.error();
     for (size_t i = 0; i < results.value().size(); ++i) {
       ValueId id = results.value()[i];
-      if (!id.valid() || static_cast<int>(i) >= node.node.output_size()) continue;
-      const std::string& output = node.node.output(static_cast<int>(i));
+      if (!id.valid() || static_cast<int>(i) >= node.node().output_size()) continue;
+      const std::string& output = node.node().output(static_cast<int>(i));
       if (output.empty()) continue;
       values_[output] = id;
       if (id.index >= first) TakeName(id, output, first);
     }
-    for (const std::string& output : node.node.output()) {
+    for (const std::string& output : node.node().output()) {
       if (!output.empty() && !values_.count(output)) {
         return Error{"output " + Quote(output) + " is not supported"};
       }

@@ -175,7 +175,11 @@ std::vector<double> NodeContext::Floats(const std::string& name) const {
 Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
   auto* attribute = Find(name);
   if (!attribute || !attribute->has_t()) return Error{"attribute " + name + " is missing"};
-  return scope_.model.ReadTensor(attribute->t());
+  TRY_ASSIGN(auto tensor, scope_.model.ReadTensor(attribute->t()));
+  // The node may be a copy that does not live as long as the graph.
+  auto bytes = tensor.data.bytes();
+  tensor.data = TensorData::Own({bytes.begin(), bytes.end()});
+  return tensor;
 }
 
 std::vector<std::string> NodeContext::AttributeNames() const {

@@ -62,7 +62,14 @@ Result<Values> ImportLeakyRelu(NodeContext& c) {
 }
 
 Result<Values> ImportPRelu(NodeContext& c) {
-  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, c[0], c[1]));
+  ValueId slope = c[1];
+  if (c.opset() < 7 && c.Type(1).rank() == 1 && c.Type(0).rank() > 2) {
+    // In opset 6 a vector has an element a channel.
+    Shape upright(static_cast<size_t>(c.Type(0).rank()) - 1, 1);
+    upright[0] = c.Type(1).shape[0];
+    TRY_ASSIGN(slope, c.Reshape(slope, upright));
+  }
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, c[0], slope));
   TRY_ASSIGN(auto result, Choose(c, c[0], 0, scaled, c[0]));
   return Values{result};
 }

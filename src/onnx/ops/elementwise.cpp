@@ -15,9 +15,20 @@ Result<Values> ImportUnary(NodeContext& c) {
   return Values{result};
 }
 
+// Opset 6 broadcasts by attributes: b lies along a's dimensions from `axis` on, at the end by
+// default.
+static Result<ValueId> Aligned(NodeContext& c) {
+  if (c.opset() >= 7 || !c.HasAttribute("axis")) return c[1];
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  Shape shape = c.Type(1).shape;
+  while (axis + static_cast<int64_t>(shape.size()) < c.Type(0).rank()) shape.push_back(1);
+  return c.Reshape(c[1], shape);
+}
+
 template <BinaryOp op>
 Result<Values> ImportBinary(NodeContext& c) {
-  TRY_ASSIGN(auto result, c.Binary(op, c[0], c[1]));
+  TRY_ASSIGN(auto b, Aligned(c));
+  TRY_ASSIGN(auto result, c.Binary(op, c[0], b));
   return Values{result};
 }
 
