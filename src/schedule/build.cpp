@@ -17,6 +17,7 @@
 #include <set>
 
 #include "loop/builder.h"
+#include "loop/passes/collapse.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
 #include "schedule/insert_barriers.h"
@@ -705,6 +706,7 @@ Result<loop::Kernel> Build(Nests nests) {
   TRY_ASSIGN(nests.kernel.body, builder.Run(0));
   TRY(LocalizeTemporaries(nests.kernel, builder.shared()));
   loop::Simplify(nests.kernel);
+  loop::DropUnused(nests.kernel);
   InsertBarriers(nests.kernel);
   return std::move(nests.kernel);
 }

@@ -47,7 +47,11 @@ class PoolLowering {
 
   void Run() {
     switch (pool_.kind) {
-      case PoolKind::kMax: return Accumulate(to_.results[0], loop::Update::kMax);
+      case PoolKind::kMax: {
+        loop::BufferId max = AccumulatorFor(to_);
+        Accumulate(max, loop::Update::kMax);
+        return Finish(to_, max);
+      }
       case PoolKind::kMaxIndex: return MaxIndex();
       case PoolKind::kSum:
       case PoolKind::kAverage: break;
@@ -123,7 +127,8 @@ class PoolLowering {
   }
 
   void MaxIndex() {
-    loop::BufferId largest = to_.Temporary("largest", {x_.dtype, places_});
+    DType wide = AccumulatorType(x_.dtype);
+    loop::BufferId largest = to_.Temporary("largest", {wide, places_});
     Accumulate(largest, loop::Update::kMax);
     constexpr loop::Update kMin = loop::Update::kMin;
     Scalar start = loop::Neutral(kMin, DType::kI64);
@@ -132,7 +137,7 @@ class PoolLowering {
     }, names_);
     b_.ForEach(taps_, [&](const loop::Index& at) {
       loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
-      Element element = ElementAt(at, x_.dtype, loop::Update::kMax);
+      Element element = ElementAt(at, wide, loop::Update::kMax);
       loop::ExprId is_largest = b_.Equal(element.value, b_.Load(largest, place));
       is_largest = b_.And(element.inside, is_largest);
       loop::ExprId index = b_.Convert(RowMajor(element.index), DType::kI64);

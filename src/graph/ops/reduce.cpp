@@ -74,13 +74,17 @@ void ArgReduce::Lower(loop::Lowering& to) const {
   const TensorType x = to.Operand(0);
   const Integers axes{axis};
   Rows rows(to, x.shape, axes);
-  loop::BufferId best = rows.Temporary("best", x.dtype);
+  DType wide = AccumulatorType(x.dtype);
+  loop::BufferId best = rows.Temporary("best", wide);
   loop::BufferId where = rows.Temporary("where", DType::kI32);
   rows.Reduce(best, min ? loop::Update::kMin : loop::Update::kMax,
-              [&](const loop::Index& at, const loop::Index&) { return b.Load(to.operands[0], at); });
+              [&](const loop::Index& at, const loop::Index&) {
+                return b.Convert(b.Load(to.operands[0], at), wide);
+              });
   loop::Update update = last ? loop::Update::kMax : loop::Update::kMin;
   rows.Reduce(where, update, [&](const loop::Index& at, const loop::Index& row) {
-    loop::ExprId hit = b.Equal(b.Load(to.operands[0], at), b.Load(best, row));
+    loop::ExprId element = b.Convert(b.Load(to.operands[0], at), wide);
+    loop::ExprId hit = b.Equal(element, b.Load(best, row));
     loop::ExprId none = b.Constant(loop::Neutral(update, DType::kI32));
     return b.Select(hit, at[static_cast<size_t>(axis)], none);
   });

@@ -1,0 +1,91 @@
+// What the compiled model, the C++ runtime and model.js agree on: records in the wasm memory.
+//
+// All fields are 32-bit little-endian; pointers are addresses in the wasm memory. The compiler
+// writes these records into the module's data; the runtime fills in those marked "set by Prepare".
+// model.js reads them at the offsets that follow from the order of the fields, so a change here is
+// a change of kAbiVersion.
+#pragma once
+
+#include <stdint.h>
+
+namespace webnnc::abi {
+
+constexpr uint32_t kAbiVersion = 1;
+
+// A size: at least 0 is the size itself; less than 0 is entry ~value of Model::dims.
+using Size = int32_t;
+
+struct Buffer {
+  uint32_t kind;  // BufferKind
+  Size bytes;
+  // Of kWeights: where in the weights file. Otherwise set by Prepare: the address (CPU) or the
+  // offset in the arena (GPU).
+  uint32_t offset;
+  // The steps between which the buffer is in use, both included. An input is in use from step 0,
+  // an output until the last.
+  uint32_t first_step, last_step;
+};
+
+enum BufferKind : uint32_t { kArena = 0, kWeights = 1 };
+
+// An input or output of the model.
+struct Port {
+  const char* name;  // UTF-8, 0-terminated
+  uint32_t dtype;    // webnnc::DType
+  uint32_t rank;
+  const Size* shape;
+  // Index into Program::buffers, of the CPU's program and of the GPU's.
+  uint32_t cpu_buffer, gpu_buffer;
+};
+
+struct Program {
+  uint32_t buffer_count;
+  Buffer* buffers;
+  uint32_t step_count;
+  // Set by Prepare: bytes of the arena.
+  uint32_t arena_bytes;
+};
+
+// One dispatch of the GPU's program. `parameters` is the offset of its sizes in Model::parameters,
+// or kNoParameters.
+struct Dispatch {
+  uint32_t kernel;
+  uint32_t x, y, z;
+  uint32_t parameters;
+  uint32_t argument_count;
+  const uint32_t* arguments;  // indices into Program::buffers
+};
+constexpr uint32_t kNoParameters = 0xffffffff;
+// WebGPU's alignment of offsets in bindings.
+constexpr uint32_t kBindingAlignment = 256;
+
+struct Model {
+  uint32_t abi_version;
+  // Symbols come first in dims; set by the caller. The others are set by Prepare.
+  uint32_t symbol_count;
+  const char* const* symbol_names;
+  uint32_t dim_count;
+  int32_t* dims;
+  uint32_t input_count;
+  const Port* inputs;
+  uint32_t output_count;
+  const Port* outputs;
+  Program cpu, gpu;
+  uint32_t weights_bytes;
+  // Of the CPU: set by Prepare, the address that the weights file's bytes go to.
+  uint32_t weights;
+  Dispatch* dispatches;  // of the GPU, one a step
+  uint32_t parameter_bytes;
+  uint8_t* parameters;
+};
+
+enum Target : uint32_t { kCpu = 0, kGpu = 1 };
+
+// What Prepare gives.
+enum Status : uint32_t {
+  kOk = 0,
+  kOutOfMemory = 1,
+  kSizeOutOfRange = 2,  // a size that sizes are computed from makes another negative or too large
+};
+
+}  // namespace webnnc::abi

@@ -1,0 +1,52 @@
+#include "webnnc/compiler.h"
+
+#include "base/diagnostics.h"
+#include "bundle/bundle.h"
+#include "graph/text.h"
+#include "graph/verify.h"
+#include "onnx/import.h"
+#include "plan/form_kernels.h"
+#include "plan/schedule_kernels.h"
+#include "wasm/compile.h"
+
+namespace webnnc {
+
+namespace {
+
+Status Run(const CompileOptions& options) {
+  TRY_ASSIGN(auto graph, onnx::Import(options.model, {options.dims, {}, {}}));
+  TRY(graph::Verify(graph));
+  if (options.emit == "graph") {
+    options.print(graph::Print(graph));
+    return kSuccess;
+  }
+  IdVector<plan::WeightTag, plan::Weight> weights;
+  plan::Program cpu = plan::FormKernels(graph, {plan::Target::kWasm}, weights);
+  TRY(plan::ScheduleKernels(cpu));
+  if (options.emit == "program") {
+    options.print(plan::Print(cpu));
+    return kSuccess;
+  }
+  bundle::PlaceWeights(weights);
+  wasm::ModelInput input{&cpu, nullptr, &weights, {}};
+  wasm::DimTable dims = wasm::CollectDims(input);
+  if (options.emit == "llvm") {
+    options.print(wasm::PrintLlvm(input, dims, {}));
+    return kSuccess;
+  }
+  TRY_ASSIGN(auto folder, OutputFolder::Create(options.output, bundle::FileNames()));
+  TRY_ASSIGN(auto simd, wasm::Compile(input, dims, {false}));
+  TRY(folder.Write("model.wasm", simd));
+  TRY(bundle::WriteWeights(weights, folder.PathOf("model.weights.bin")));
+  return folder.Commit();
+}
+
+}  // namespace
+
+std::optional<std::string> Compile(const CompileOptions& options) {
+  Status status = Run(options);
+  if (status) return std::nullopt;
+  return Describe(status.error(), "");
+}
+
+}  // namespace webnnc

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loop/kernel.h"
+
+namespace webnnc::loop {
+
+// Finds the loops that all stages of a plain kernel have in common: those over the elements of the
+// temporaries that flow between them. A softmax's are the loops over its rows. They become the
+// outermost loops of every stage, in the same order and with the same names r0, r1, ...; the other
+// loops are named q0, q1, ... from the outermost.
+//
+// Gives the names r0, r1, ..., or nothing (and leaves the kernel alone) if the stages do not share
+// all loops that temporaries are indexed by.
+std::optional<std::vector<std::string>> AlignRows(Kernel& kernel);
+
+}  // namespace webnnc::loop

@@ -1,0 +1,70 @@
+#include "loop/passes/promote_half.h"
+
+#include <unordered_map>
+
+#include "loop/builder.h"
+
+namespace webnnc::loop {
+
+namespace {
+
+class Promoter {
+ public:
+  explicit Promoter(Kernel& kernel) : kernel_(kernel), build_(kernel) {}
+
+  void Run(Block& block) {
+    for (Stmt& stmt : block) {
+      if (auto* loop = std::get_if<For>(&stmt)) Run(loop->body);
+      if (auto* test = std::get_if<If>(&stmt)) {
+        test->condition = Promote(test->condition);
+        Run(test->body);
+      }
+      if (auto* let = std::get_if<Let>(&stmt)) {
+        let->value = Promote(let->value);
+        kernel_.vars[let->var].dtype = kernel_.exprs[let->value].dtype;
+      }
+      if (auto* store = std::get_if<Store>(&stmt)) {
+        for (ExprId& index : store->index) index = Promote(index);
+        store->value = Promote(store->value);
+        if (kernel_.buffers[store->buffer].type.dtype == DType::kF16) {
+          store->value = build_.Convert(store->value, DType::kF16);
+        }
+      }
+    }
+  }
+
+ private:
+  // `id` with f32 in the place of f16.
+  ExprId Promote(ExprId id) {
+    auto found = done_.find(id);
+    if (found != done_.end()) return found->second;
+    Expr expr = kernel_.exprs[id];
+    std::vector<ExprId> operands = Operands(expr);
+    for (ExprId& operand : operands) operand = Promote(operand);
+    ExprId result;
+    bool half = expr.dtype == DType::kF16;
+    bool stays = std::holds_alternative<Load>(expr.node) || std::holds_alternative<Convert>(expr.node);
+    if (auto* constant = std::get_if<Constant>(&expr.node)) {
+      result = half ? build_.Splat(build_.Constant(webnnc::Convert(constant->value, DType::kF32)), expr.lanes) : id;
+    } else if (half && stays) {
+      result = build_.Convert(kernel_.exprs.Add(WithOperands(expr, operands)), DType::kF32);
+    } else {
+      if (half) expr.dtype = DType::kF32;
+      // A conversion from f16 has become one from f32, perhaps to f32.
+      bool converts = std::holds_alternative<Convert>(expr.node);
+      result = converts ? build_.Convert(operands[0], expr.dtype)
+                        : kernel_.exprs.Add(WithOperands(expr, operands));
+    }
+    return done_[id] = result;
+  }
+
+  Kernel& kernel_;
+  Builder build_;
+  std::unordered_map<ExprId, ExprId> done_;
+};
+
+}  // namespace
+
+void PromoteHalf(Kernel& kernel) { Promoter(kernel).Run(kernel.body); }
+
+}  // namespace webnnc::loop

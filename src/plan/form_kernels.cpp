@@ -1,0 +1,448 @@
+#include "plan/form_kernels.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "loop/lowering.h"
+#include "loop/passes/collapse.h"
+#include "loop/passes/inline_maps.h"
+#include "loop/rewrite.h"
+#include "loop/stage.h"
+#include "schedule/classify.h"
+
+namespace webnnc::plan {
+
+using graph::Node;
+using graph::ValueId;
+
+namespace {
+
+// Nodes that one kernel computes; the last one's result is the kernel's.
+struct Group {
+  std::vector<size_t> nodes;  // in the graph's order
+  loop::Kernel kernel;        // plain, inlined, not yet collapsed
+  schedule::Kind kind = schedule::Kind::kMap;
+  // Only moves elements, or makes them from nothing: computing it again costs nothing much.
+  bool is_free = false;
+  // An upper bound of the arithmetic operations an element of a map takes.
+  int64_t work = 0;
+};
+
+bool IsOneElement(const graph::Constant& constant) {
+  return ElementCount(constant.value.type.shape).Is(1);
+}
+
+class KernelFormer {
+ public:
+  KernelFormer(const graph::Graph& graph, const FormOptions& options, IdVector<WeightTag, Weight>& weights)
+      : graph_(graph), options_(options), weights_(weights), links_(graph), group_of_(graph.nodes.size()) {}
+
+  Program Run() {
+    program_.name = graph_.name;
+    program_.target = options_.target;
+    for (size_t n = 0; n < graph_.nodes.size(); ++n) AddNode(n);
+    Emit();
+    return std::move(program_);
+  }
+
+ private:
+  static constexpr size_t kNoGroup = SIZE_MAX;
+
+  // ---- Grouping
+
+  const Node& NodeAt(size_t n) const { return graph_.nodes[n]; }
+
+  // What is part of the code of whoever uses it: scalars and sizes.
+  bool IsInlineSource(const Node& node) const {
+    if (auto* constant = std::get_if<graph::Constant>(&node.op)) return IsOneElement(*constant);
+    return std::holds_alternative<graph::Sizes>(node.op) || std::holds_alternative<graph::Iota>(node.op);
+  }
+  bool IsWeight(const Node& node) const {
+    auto* constant = std::get_if<graph::Constant>(&node.op);
+    return constant && !IsOneElement(*constant);
+  }
+
+  size_t IndexOf(const Node* node) const { return static_cast<size_t>(node - graph_.nodes.data()); }
+
+  // The group that computes `id`, or kNoGroup for inputs and weights.
+  size_t GroupOf(ValueId id) const {
+    const Node* node = links_.DefinitionOf(id);
+    if (!node || IsWeight(*node)) return kNoGroup;
+    return group_of_[IndexOf(node)];
+  }
+
+  // Starts a group with node n and merges into it what it can of its operands' groups.
+  void AddNode(size_t n) {
+    if (IsWeight(NodeAt(n))) return;
+    Group group{{n}, {}, {}, false, 0};
+    CHECK(Form(group));
+    group_of_[n] = groups_.size();
+    groups_.push_back(std::move(group));
+    if (IsInlineSource(NodeAt(n))) return;
+    while (MergeSomeOperand(group_of_[n])) {
+    }
+  }
+
+  // Operands computed last come first: an epilogue joins the product before it, not the residual
+  // that was there long ago. One merge may make room for another, that of a value which had two
+  // users and now has one.
+  bool MergeSomeOperand(size_t into) {
+    std::set<size_t, std::greater<>> operands;
+    for (size_t n : groups_[into].nodes) {
+      for (ValueId operand : NodeAt(n).operands) operands.insert(GroupOf(operand));
+    }
+    for (size_t from : operands) {
+      if (TryMerge(from, into)) return true;
+    }
+    return false;
+  }
+
+  ValueId ResultOf(const Group& group) const { return NodeAt(group.nodes.back()).result(); }
+
+  bool TryMerge(size_t from, size_t into) {
+    if (from == kNoGroup || from == into) return false;
+    // Copying a group again would change nothing.
+    const auto &theirs = groups_[from].nodes, &own = groups_[into].nodes;
+    if (std::includes(own.begin(), own.end(), theirs.begin(), theirs.end())) return false;
+    const Group &producer = groups_[from], &consumer = groups_[into];
+    ValueId result = ResultOf(producer);
+    bool used_elsewhere = links_.IsOutput(result);
+    for (const Node* user : links_.UsersOf(result)) {
+      size_t n = IndexOf(user);
+      // Nodes that have not been reached yet are users too.
+      bool inside = std::count(consumer.nodes.begin(), consumer.nodes.end(), n) > 0;
+      used_elsewhere |= !inside;
+    }
+    // What is free is copied, the others move.
+    if (used_elsewhere && !(producer.is_free && producer.kind == schedule::Kind::kMap)) {
+      return false;
+    }
+    Group merged;
+    std::set_union(producer.nodes.begin(), producer.nodes.end(), consumer.nodes.begin(), consumer.nodes.end(),
+                   std::back_inserter(merged.nodes));
+    if (!Form(merged) || !Worth(producer, consumer, merged)) return false;
+    if (!used_elsewhere) {
+      for (size_t n : producer.nodes) group_of_[n] = into;
+      groups_[from].nodes.clear();
+    }
+    groups_[into] = std::move(merged);
+    return true;
+  }
+
+  // ---- Lowering a group
+
+  // The kernel of the group's nodes. Fails if no rule could schedule it.
+  bool Form(Group& group) {
+    loop::Kernel& kernel = group.kernel;
+    kernel = loop::Kernel();
+    buffers_.clear();
+    std::set<size_t> inside(group.nodes.begin(), group.nodes.end());
+    for (size_t n : group.nodes) LowerNode(kernel, n, inside, n == group.nodes.back());
+    for (size_t n : group.nodes) {
+      bool named = !IsInlineSource(NodeAt(n)) && NodeAt(n).origins.size();
+      if (named || kernel.name.empty()) kernel.name += (kernel.name.empty() ? "" : "_") + std::string(Name(NodeAt(n).op));
+    }
+    loop::InlineMaps(kernel);
+    loop::Kernel collapsed = kernel;
+    loop::Collapse(collapsed);
+    group.kind = schedule::Classify(collapsed);
+    std::tie(group.is_free, group.work) = WorkOf(group);
+    int64_t parameters = 0;
+    for (const loop::Buffer& buffer : collapsed.buffers) {
+      parameters += buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
+    }
+    return group.nodes.size() == 1 ||
+           (group.kind != schedule::Kind::kNone && parameters <= options_.max_parameters);
+  }
+
+  void LowerNode(loop::Kernel& kernel, size_t n, const std::set<size_t>& inside, bool last) {
+    const Node& node = NodeAt(n);
+    auto buffer_of = [&](ValueId id, loop::Space space) {
+      auto [found, is_new] = buffers_.emplace(id, loop::BufferId());
+      const graph::Value& value = graph_.values[id];
+      if (is_new) found->second = kernel.buffers.Add({value.name, value.type, space});
+      return found->second;
+    };
+    std::vector<loop::BufferId> operands, results;
+    for (ValueId operand : node.operands) {
+      const Node* definition = links_.DefinitionOf(operand);
+      bool inline_source = definition && IsInlineSource(*definition) && !inside.count(IndexOf(definition));
+      if (inline_source && !buffers_.count(operand)) LowerNode(kernel, IndexOf(definition), inside, false);
+      operands.push_back(buffer_of(operand, loop::Space::kIn));
+    }
+    for (ValueId result : node.results) {
+      results.push_back(buffer_of(result, last ? loop::Space::kOut : loop::Space::kTemporary));
+    }
+    if (auto* constant = std::get_if<graph::Constant>(&node.op)) {
+      // One element of whatever shape: a number in the code.
+      loop::Builder build(kernel);
+      Scalar value = constant->value.data.At(constant->value.type.dtype, 0);
+      build.ForEach(constant->value.type.shape, [&](const loop::Index& at) {
+        build.Store(results[0], at, build.Constant(value));
+      });
+      return;
+    }
+    // Lower must not see the kernel's earlier statements as its own: it only appends.
+    loop::Lowering lowering{kernel, operands, results};
+    std::visit([&](const auto& op) { op.Lower(lowering); }, node.op);
+  }
+
+  // ---- What merging is worth
+
+  // Whether a map computes nothing, and how many operations an element takes otherwise. Functions
+  // like exp count as several.
+  std::pair<bool, int64_t> WorkOf(const Group& group) const {
+    if (group.kind != schedule::Kind::kMap || group.kernel.body.size() != 1) return {false, 0};
+    const loop::Kernel& kernel = group.kernel;
+    loop::Stage stage = loop::StagesOf(kernel)[0];
+    int64_t work = 0;
+    bool looks_up = false;
+    loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+      const loop::Expr& expr = kernel.exprs[id];
+      if (auto* load = std::get_if<loop::Load>(&expr.node)) {
+        for (loop::ExprId index : load->index) {
+          loop::ForEachExpr(kernel, index, [&](loop::ExprId e) {
+            looks_up |= std::holds_alternative<loop::Load>(kernel.exprs[e].node);
+          });
+        }
+      }
+      // i32 is what indices are computed in.
+      if (expr.dtype == DType::kI32 || expr.dtype == DType::kBool) return;
+      if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
+        bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;
+        work += simple ? 1 : 12;
+      }
+      if (auto* b = std::get_if<loop::Binary>(&expr.node)) {
+        work += b->op == loop::BinaryOp::kPow ? 20 : b->op == loop::BinaryOp::kDiv ? 4 : 1;
+      }
+      work += std::holds_alternative<loop::Convert>(expr.node);
+    });
+    if (looks_up) work += 4;
+    return {work == 0, work};
+  }
+
+  // How often the consumer's kernel computes an element of the producer's result, at most.
+  double Repeats(const Group& producer, const Group& merged) const {
+    auto count = [](const Dim& dim) {
+      // A symbol stands for something larger than most constants.
+      SymbolValues values;
+      std::set<std::string> symbols;
+      dim.CollectSymbols(symbols);
+      for (const std::string& symbol : symbols) values[symbol] = 64;
+      return static_cast<double>(std::max<int64_t>(1, dim.Evaluate(values)));
+    };
+    double elements = count(ElementCount(graph_.values[ResultOf(producer)].type.shape)), most = 0;
+    for (const loop::Stage& stage : loop::StagesOf(merged.kernel)) {
+      Dim iterations = 1;
+      for (const loop::StageLoop& loop : stage.loops) iterations = iterations * loop.extent;
+      most = std::max(most, count(iterations) / elements);
+    }
+    return most;
+  }
+
+  bool Worth(const Group& producer, const Group& consumer, const Group& merged) const {
+    using schedule::Kind;
+    // Products are scheduled by themselves: a kernel of rows would compute them one by one.
+    if (merged.kind == Kind::kRows && (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction)) {
+      return false;
+    }
+    if (producer.kind != Kind::kMap) {
+      // The producer's result would be stored in a stage of its own, or computed anew.
+      return merged.kind == producer.kind || merged.kind == Kind::kRows;
+    }
+    bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction;
+    if (producer.is_free) return !(products && HasSeveralSources(producer));
+    // Arithmetic is repeated where the consumer reads an element more than once.
+    double repeats = Repeats(producer, merged);
+    constexpr int64_t kCheap = 6;
+    if (repeats <= 1.01) return true;
+    if (consumer.kind == Kind::kRows) return producer.work <= kCheap && repeats <= 4;
+    if (consumer.kind == Kind::kMap) {
+      // A launch costs as much as many repeated operations on a GPU; on the CPU there is none.
+      return producer.work <= kCheap && (options_.target == Target::kWebGpu || repeats <= 4);
+    }
+    return false;
+  }
+
+  // A concatenation and the like: choosing where to read from would stand in the innermost loop.
+  bool HasSeveralSources(const Group& producer) const {
+    std::set<loop::BufferId> sources;
+    for (const loop::Stage& stage : loop::StagesOf(producer.kernel)) {
+      loop::ForEachExpr(producer.kernel, stage.store.value, [&](loop::ExprId id) {
+        auto* load = std::get_if<loop::Load>(&producer.kernel.exprs[id].node);
+        if (load) sources.insert(load->buffer);
+      });
+    }
+    return sources.size() > 1;
+  }
+
+  // ---- The program
+
+  void Emit() {
+    for (const graph::Port& port : graph_.inputs) {
+      const TensorType& type = graph_.values[port.value].type;
+      BufferId buffer = program_.buffers.Add({port.name, type.dtype, ElementCount(type.shape), BufferKind::kInput});
+      place_[port.value] = buffer;
+      program_.inputs.push_back({port.name, type, buffer});
+    }
+    // A group runs when its last node does.
+    std::vector<size_t> order;
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      if (!groups_[g].nodes.empty() && !IsInlineSource(NodeAt(groups_[g].nodes.back()))) order.push_back(g);
+    }
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      return groups_[a].nodes.back() < groups_[b].nodes.back();
+    });
+    std::set<ValueId> needed = NeededResults(order);
+    for (size_t g : order) {
+      if (needed.count(ResultOf(groups_[g]))) EmitGroup(groups_[g]);
+    }
+    for (const graph::Port& port : graph_.outputs) EmitOutput(port);
+  }
+
+  // Groups that were only copied into others are left without users.
+  std::set<ValueId> NeededResults(const std::vector<size_t>& order) const {
+    std::set<ValueId> needed;
+    for (const graph::Port& port : graph_.outputs) needed.insert(port.value);
+    for (size_t i = order.size(); i-- > 0;) {
+      const Group& group = groups_[order[i]];
+      if (!needed.count(ResultOf(group))) continue;
+      for (size_t n : group.nodes) needed.insert(NodeAt(n).operands.begin(), NodeAt(n).operands.end());
+    }
+    return needed;
+  }
+
+  BufferId PlaceOf(ValueId id) {
+    auto found = place_.find(id);
+    if (found != place_.end()) return found->second;
+    const Node* node = links_.DefinitionOf(id);
+    CHECK(node && IsWeight(*node));
+    const auto& constant = std::get<graph::Constant>(node->op);
+    return place_[id] = AddWeight(constant);
+  }
+
+  BufferId AddWeight(const graph::Constant& constant) {
+    WeightId weight = FindWeight(constant);
+    const TensorType& type = weights_[weight].type;
+    return program_.buffers.Add({weights_[weight].name, type.dtype, ElementCount(type.shape), BufferKind::kWeight, weight});
+  }
+
+  // The other target's program may have stored it already.
+  WeightId FindWeight(const graph::Constant& constant) {
+    const auto* bytes = constant.value.data.bytes().data();
+    for (int32_t w = 0; w < weights_.size(); ++w) {
+      const Weight& weight = weights_[WeightId{w}];
+      if (weight.data.bytes().data() == bytes && weight.type == constant.value.type) return WeightId{w};
+    }
+    return weights_.Add({constant.name, constant.value.type, constant.value.data});
+  }
+
+  void EmitGroup(Group& group) {
+    ValueId result = ResultOf(group);
+    const graph::Value& value = graph_.values[result];
+    const Node& last = NodeAt(group.nodes.back());
+    // A reshape by itself: the same bytes.
+    if (group.nodes.size() == 1 && std::holds_alternative<graph::Reshape>(last.op)) {
+      place_[result] = PlaceOf(last.operands[0]);
+      return;
+    }
+    CHECK(Form(group));
+    // The parameters' values, in the kernel's order.
+    std::vector<std::pair<loop::BufferId, ValueId>> values;
+    for (const auto& [id, buffer] : buffers_) values.push_back({buffer, id});
+    std::sort(values.begin(), values.end());
+    Step step;
+    loop::Kernel kernel = std::move(group.kernel);
+    DropUnusedParameters(kernel, values);
+    for (const auto& [buffer, id] : values) {
+      loop::Space space = kernel.buffers[buffer].space;
+      if (space != loop::Space::kIn && space != loop::Space::kOut) continue;
+      if (space == loop::Space::kOut) {
+        place_[id] = program_.buffers.Add({value.name, value.type.dtype, ElementCount(value.type.shape)});
+      }
+      step.arguments.push_back(PlaceOf(id));
+    }
+    loop::Collapse(kernel);
+    schedule::Classify(kernel);
+    std::vector<std::string> origins;
+    for (size_t n : group.nodes) {
+      for (const std::string& origin : NodeAt(n).origins) {
+        if (std::find(origins.begin(), origins.end(), origin) == origins.end()) origins.push_back(origin);
+      }
+    }
+    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}, std::move(origins)});
+    program_.steps.push_back(std::move(step));
+  }
+
+  // An operand whose elements do not matter, only its shape, is no parameter.
+  void DropUnusedParameters(loop::Kernel& kernel, const std::vector<std::pair<loop::BufferId, ValueId>>& values) {
+    std::set<loop::BufferId> used;
+    for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+      loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+        auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
+        if (load) used.insert(load->buffer);
+      });
+    }
+    for (const auto& [buffer, id] : values) {
+      loop::Buffer& parameter = kernel.buffers[buffer];
+      if (parameter.space == loop::Space::kIn && !used.count(buffer)) parameter.space = loop::Space::kTemporary;
+    }
+  }
+
+  // An output is a buffer of its own, so that its bytes are the caller's: what is an input, a
+  // weight, or another output already is copied.
+  void EmitOutput(const graph::Port& port) {
+    const TensorType& type = graph_.values[port.value].type;
+    BufferId buffer;
+    const Node* node = links_.DefinitionOf(port.value);
+    bool inline_source = node && IsInlineSource(*node);
+    if (!inline_source) buffer = PlaceOf(port.value);
+    if (inline_source || program_.buffers[buffer].kind != BufferKind::kActivation) {
+      buffer = EmitCopy(port, type, inline_source ? node : nullptr, buffer);
+    }
+    program_.buffers[buffer].kind = BufferKind::kOutput;
+    program_.outputs.push_back({port.name, type, buffer});
+  }
+
+  BufferId EmitCopy(const graph::Port& port, const TensorType& type, const Node* source, BufferId from) {
+    loop::Kernel kernel;
+    kernel.name = "copy";
+    Step step;
+    if (source) {
+      buffers_.clear();
+      LowerNode(kernel, IndexOf(source), {}, true);
+    } else {
+      auto in = kernel.buffers.Add({"x", type, loop::Space::kIn});
+      auto out = kernel.buffers.Add({port.name, type, loop::Space::kOut});
+      loop::Builder build(kernel);
+      build.ForEach(type.shape, [&](const loop::Index& at) { build.Store(out, at, build.Load(in, at)); });
+      step.arguments.push_back(from);
+    }
+    BufferId to = program_.buffers.Add({port.name, type.dtype, ElementCount(type.shape)});
+    step.arguments.push_back(to);
+    loop::Collapse(kernel);
+    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}, {}});
+    program_.steps.push_back(std::move(step));
+    return to;
+  }
+
+  const graph::Graph& graph_;
+  const FormOptions& options_;
+  IdVector<WeightTag, Weight>& weights_;
+  graph::Links links_;
+  std::vector<Group> groups_;
+  std::vector<size_t> group_of_;
+  std::map<ValueId, loop::BufferId> buffers_;  // of the kernel that Form made last
+  std::map<ValueId, BufferId> place_;
+  Program program_;
+};
+
+}  // namespace
+
+Program FormKernels(const graph::Graph& graph, const FormOptions& options, IdVector<WeightTag, Weight>& weights) {
+  return KernelFormer(graph, options, weights).Run();
+}
+
+}  // namespace webnnc::plan

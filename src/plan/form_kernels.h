@@ -1,0 +1,26 @@
+#pragma once
+
+#include "graph/graph.h"
+#include "plan/program.h"
+
+namespace webnnc::plan {
+
+struct FormOptions {
+  Target target = Target::kWasm;
+  // The most buffers a kernel may have (WebGPU: storage buffers a shader stage).
+  int64_t max_parameters = 1 << 20;
+};
+
+// Groups the graph's nodes into kernels and lowers each group to one plain kernel.
+//
+// Every node starts as a group of its own. A group is merged into the one that uses its result if
+// nobody else does, if what comes out is something that a rule can schedule (schedule::Classify),
+// and if it saves more than it costs: see `Worth` in the source for what is counted. What only
+// moves elements, and scalars, are copied into every user. Reshapes that are left become nothing at
+// all: their result is their operand's buffer.
+//
+// `weights` receives the constants that kernels read.
+Program FormKernels(const graph::Graph& graph, const FormOptions& options,
+                    IdVector<WeightTag, Weight>& weights);
+
+}  // namespace webnnc::plan

@@ -1,0 +1,36 @@
+#include "plan/program.h"
+
+namespace webnnc::plan {
+
+std::string_view Name(Target target) { return target == Target::kWebGpu ? "webgpu" : "wasm"; }
+
+// WebGPU has no integers of 1, 2 or 8 bytes: there they are carried as 32-bit ones.
+static int64_t StoredBytes(Target target, const Buffer& buffer) {
+  bool widened = target == Target::kWebGpu && buffer.kind != BufferKind::kWeight && !IsFloat(buffer.dtype);
+  return widened ? 4 : ByteSize(buffer.dtype);
+}
+
+Dim ByteSize(const Program& program, const Buffer& buffer) {
+  return buffer.elements * StoredBytes(program.target, buffer);
+}
+
+std::string Print(const Program& program) {
+  static constexpr std::string_view kKinds[] = {"input", "output", "weight", "activation"};
+  auto name = [&](BufferId id) { return "%" + QuoteName(program.buffers[id].name); };
+  std::string out = "program @" + QuoteName(program.name) + " on " + std::string(Name(program.target)) + " {\n";
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    const Buffer& buffer = program.buffers[BufferId{b}];
+    out += "  " + std::string(kKinds[static_cast<int>(buffer.kind)]) + " " + name(BufferId{b}) + ": " +
+           std::string(webnnc::Name(buffer.dtype)) + "[" + webnnc::Print(buffer.elements) + "]";
+
+    out += "\n";
+  }
+  for (const Step& step : program.steps) {
+    out += "  run @" + QuoteName(program.kernels[step.kernel].plain.name) + "(";
+    for (size_t i = 0; i < step.arguments.size(); ++i) out += (i ? ", " : "") + name(step.arguments[i]);
+    out += ")\n";
+  }
+  return out + "}\n";
+}
+
+}  // namespace webnnc::plan

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "base/result.h"
+#include "plan/program.h"
+
+namespace webnnc::plan {
+
+// Gives every kernel of a formed program its schedule, applies it and makes the kernel flat.
+Status ScheduleKernels(Program& program);
+
+}  // namespace webnnc::plan

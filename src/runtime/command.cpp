@@ -1,0 +1,249 @@
+// The model as a WASI command:
+//
+//   model.wasm --weights model.weights.bin --input image=x.npy --output probs=y.npy
+//
+// computes on the CPU. Tensors are .npy files (NumPy's format, versions 1 and 2, C order).
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/model.h"
+
+using namespace webnnc;
+
+namespace {
+
+void Say(const char* text) { (void)!write(2, text, strlen(text)); }
+
+[[noreturn]] void Fail(const char* a, const char* b = "", const char* c = "") {
+  Say("error: ");
+  Say(a);
+  Say(b);
+  Say(c);
+  Say("\n");
+  _exit(1);
+}
+
+// ---- Element types, as NumPy writes them. In the order of webnnc::DType.
+struct Element {
+  const char* npy;
+  uint32_t bytes;
+};
+constexpr Element kElements[] = {{"|b1", 1}, {"|i1", 1}, {"|u1", 1}, {"<i2", 2}, {"<u2", 2}, {"<i4", 4},
+                                 {"<u4", 4}, {"<i8", 8}, {"<u8", 8}, {"<f2", 2}, {"<f4", 4}, {"<f8", 8}};
+
+int32_t Value(abi::Size size) { return size >= 0 ? size : webnnc_model.dims[~size]; }
+
+// ---- Arguments: each flag may come several times.
+
+int argument_count;
+char** arguments;
+
+// The value of the n-th use of `flag`, or null.
+const char* Flag(const char* flag, int n) {
+  for (int i = 1; i + 1 < argument_count; i += 2) {
+    if (strcmp(arguments[i], flag) == 0 && n-- == 0) return arguments[i + 1];
+  }
+  return nullptr;
+}
+
+// For "image=x.npy" and port "image": "x.npy". Null for other ports.
+const char* PathFor(const char* assignment, const char* name) {
+  size_t length = strlen(name);
+  bool matches = strncmp(assignment, name, length) == 0 && assignment[length] == '=';
+  return matches ? assignment + length + 1 : nullptr;
+}
+
+const char* PathOf(const char* flag, const char* name) {
+  for (int n = 0;; ++n) {
+    const char* assignment = Flag(flag, n);
+    if (!assignment) return nullptr;
+    if (const char* path = PathFor(assignment, name)) return path;
+  }
+}
+
+void CheckArguments() {
+  const abi::Model& model = webnnc_model;
+  if (argument_count % 2 == 0) Fail("each flag takes a value: ", arguments[argument_count - 1]);
+  for (int i = 1; i < argument_count; i += 2) {
+    const char *flag = arguments[i], *value = arguments[i + 1];
+    bool input = strcmp(flag, "--input") == 0, output = strcmp(flag, "--output") == 0;
+    if (strcmp(flag, "--weights") == 0) continue;
+    if (!input && !output) Fail("unknown flag ", flag, " (there are --weights, --input, --output)");
+    uint32_t count = input ? model.input_count : model.output_count;
+    const abi::Port* ports = input ? model.inputs : model.outputs;
+    bool known = false;
+    for (uint32_t p = 0; p < count; ++p) known |= PathFor(value, ports[p].name) != nullptr;
+    if (!known) Fail(flag, " does not name a tensor of the model: ", value);
+  }
+}
+
+// ---- Files
+
+void ReadAll(int file, const char* path, uint8_t* to, uint64_t bytes) {
+  while (bytes > 0) {
+    ssize_t got = read(file, to, bytes);
+    if (got <= 0) Fail("cannot read ", path, ": it is too short");
+    to += got;
+    bytes -= static_cast<uint64_t>(got);
+  }
+}
+
+void WriteAll(int file, const char* path, const void* from, uint64_t bytes) {
+  auto* at = static_cast<const uint8_t*>(from);
+  while (bytes > 0) {
+    ssize_t put = write(file, at, bytes);
+    if (put <= 0) Fail("cannot write ", path);
+    at += put;
+    bytes -= static_cast<uint64_t>(put);
+  }
+}
+
+int Open(const char* path, int flags) {
+  int file = open(path, flags, 0666);
+  if (file < 0) Fail(flags == O_RDONLY ? "cannot read " : "cannot write ", path);
+  return file;
+}
+
+char header[4096];
+
+// Reads the header and leaves the file at the elements. `shape` has room for 32 sizes.
+uint32_t ReadHeader(int file, const char* path, const abi::Port& port, uint32_t* shape) {
+  uint8_t magic[12];
+  ReadAll(file, path, magic, 10);
+  if (memcmp(magic, "\x93NUMPY", 6) != 0) Fail(path, " is not a .npy file");
+  uint32_t length = magic[8] | magic[9] << 8;
+  if (magic[6] > 1) {
+    ReadAll(file, path, magic + 10, 2);
+    length |= static_cast<uint32_t>(magic[10]) << 16;
+  }
+  if (length >= sizeof(header)) Fail(path, " has too long a header");
+  ReadAll(file, path, reinterpret_cast<uint8_t*>(header), length);
+  header[length] = 0;
+  const char* type = kElements[port.dtype].npy;
+  const char* described = strstr(header, "'descr': '");
+  // '=' and '|' may stand for the byte order of this machine and of none.
+  if (!described || strncmp(described + 11, type + 1, strlen(type) - 1) != 0 || described[10] == '>') {
+    Fail(path, " does not hold elements of type ", type);
+  }
+  if (strstr(header, "'fortran_order': True")) Fail(path, " is in Fortran order");
+  const char* at = strstr(header, "'shape': (");
+  if (!at) Fail(path, " is not a .npy file");
+  uint32_t rank = 0;
+  for (at += 10; *at && *at != ')' && rank < 32;) {
+    if (*at < '0' || *at > '9') {
+      ++at;
+      continue;
+    }
+    uint32_t size = 0;
+    for (; *at >= '0' && *at <= '9'; ++at) size = size * 10 + static_cast<uint32_t>(*at - '0');
+    shape[rank++] = size;
+  }
+  return rank;
+}
+
+// Symbols take the sizes of the inputs' files; those a second input has must agree.
+void BindSizes(const abi::Port& port, const char* path, bool* bound) {
+  uint32_t shape[32];
+  int file = Open(path, O_RDONLY);
+  uint32_t rank = ReadHeader(file, path, port, shape);
+  close(file);
+  if (rank != port.rank) Fail(path, " has another number of dimensions than input ", port.name);
+  for (uint32_t d = 0; d < rank; ++d) {
+    abi::Size size = port.shape[d];
+    uint32_t dim = static_cast<uint32_t>(~size);
+    if (size >= 0 || dim >= webnnc_model.symbol_count || bound[dim]) continue;
+    webnnc_model.dims[dim] = static_cast<int32_t>(shape[d]);
+    bound[dim] = true;
+  }
+}
+
+uint64_t Bytes(const abi::Port& port) {
+  uint64_t bytes = kElements[port.dtype].bytes;
+  for (uint32_t d = 0; d < port.rank; ++d) bytes *= static_cast<uint64_t>(Value(port.shape[d]));
+  return bytes;
+}
+
+void ReadInput(const abi::Port& port, const char* path) {
+  uint32_t shape[32];
+  int file = Open(path, O_RDONLY);
+  ReadHeader(file, path, port, shape);
+  for (uint32_t d = 0; d < port.rank; ++d) {
+    if (shape[d] != static_cast<uint32_t>(Value(port.shape[d]))) {
+      Fail(path, " has other sizes than the model takes for input ", port.name);
+    }
+  }
+  uint32_t address = webnnc_model.cpu.buffers[port.cpu_buffer].offset;
+  ReadAll(file, path, reinterpret_cast<uint8_t*>(address), Bytes(port));
+  close(file);
+}
+
+char* AppendNumber(char* at, uint32_t n) {
+  char digits[10];
+  int count = 0;
+  do {
+    digits[count++] = static_cast<char>('0' + n % 10);
+    n /= 10;
+  } while (n > 0);
+  while (count > 0) *at++ = digits[--count];
+  return at;
+}
+
+char* Append(char* at, const char* text) {
+  while (*text) *at++ = *text++;
+  return at;
+}
+
+void WriteOutput(const abi::Port& port, const char* path) {
+  char* at = Append(header + 10, "{'descr': '");
+  at = Append(at, kElements[port.dtype].npy);
+  at = Append(at, "', 'fortran_order': False, 'shape': (");
+  for (uint32_t d = 0; d < port.rank; ++d) {
+    at = Append(AppendNumber(at, static_cast<uint32_t>(Value(port.shape[d]))), ", ");
+  }
+  at = Append(at, "), }");
+  // The elements start at a multiple of 64 bytes.
+  while ((at - header + 1) % 64 != 0) *at++ = ' ';
+  *at++ = '\n';
+  auto length = static_cast<uint32_t>(at - header - 10);
+  memcpy(header, "\x93NUMPY\x01\x00", 8);
+  header[8] = static_cast<char>(length & 0xff);
+  header[9] = static_cast<char>(length >> 8);
+  int file = Open(path, O_WRONLY | O_CREAT | O_TRUNC);
+  WriteAll(file, path, header, static_cast<uint64_t>(at - header));
+  uint32_t address = webnnc_model.cpu.buffers[port.cpu_buffer].offset;
+  WriteAll(file, path, reinterpret_cast<const void*>(address), Bytes(port));
+  close(file);
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  argument_count = count;
+  arguments = values;
+  abi::Model& model = webnnc_model;
+  if (model.cpu.step_count == 0 && model.cpu.buffer_count == 0) Fail("this model was compiled without the wasm target");
+  CheckArguments();
+  bool bound[64] = {};
+  for (uint32_t i = 0; i < model.input_count; ++i) {
+    const char* path = PathOf("--input", model.inputs[i].name);
+    if (!path) Fail("there is no --input for ", model.inputs[i].name);
+    BindSizes(model.inputs[i], path, bound);
+  }
+  if (webnnc_prepare(abi::kCpu) != abi::kOk) Fail("the inputs' sizes do not fit together, or there is not enough memory");
+  if (model.weights_bytes > 0) {
+    const char* path = Flag("--weights", 0);
+    if (!path) Fail("there is no --weights");
+    int file = Open(path, O_RDONLY);
+    ReadAll(file, path, reinterpret_cast<uint8_t*>(model.weights), model.weights_bytes);
+    close(file);
+  }
+  for (uint32_t i = 0; i < model.input_count; ++i) {
+    ReadInput(model.inputs[i], PathOf("--input", model.inputs[i].name));
+  }
+  webnnc_run();
+  for (uint32_t i = 0; i < model.output_count; ++i) {
+    if (const char* path = PathOf("--output", model.outputs[i].name)) WriteOutput(model.outputs[i], path);
+  }
+  return 0;
+}

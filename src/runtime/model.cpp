@@ -1,0 +1,105 @@
+#include "runtime/model.h"
+
+#include "runtime/plan_arena.h"
+
+using namespace webnnc;
+
+namespace {
+
+constexpr uint64_t kPage = 65536;
+constexpr uint64_t kCpuAlignment = 64;
+
+// Memory that the runtime took for itself at the end of the wasm memory; it is never given back.
+struct Region {
+  uint64_t base = 0, bytes = 0;
+};
+
+uint64_t MemoryBytes() { return __builtin_wasm_memory_size(0) * kPage; }
+
+// Makes `region` at least this large. It grows in place if nothing lies behind it, else it moves,
+// and what was in it is lost.
+bool Reserve(Region& region, uint64_t bytes) {
+  if (bytes <= region.bytes) return true;
+  bool last = region.bytes > 0 && region.base + region.bytes == MemoryBytes();
+  uint64_t base = last ? region.base : MemoryBytes();
+  uint64_t pages = (base + bytes - MemoryBytes() + kPage - 1) / kPage;
+  if (pages > 65536 || __builtin_wasm_memory_grow(0, pages) == SIZE_MAX) return false;
+  region = {base, MemoryBytes() - base};
+  return true;
+}
+
+Region weights, arena, scratch;
+
+int32_t Value(abi::Size size) { return size >= 0 ? size : webnnc_model.dims[~size]; }
+
+abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
+  uint64_t per_buffer = sizeof(runtime::ArenaItem) + 2 * sizeof(uint32_t);
+  if (!Reserve(scratch, per_buffer * program.buffer_count)) return abi::kOutOfMemory;
+  auto* items = reinterpret_cast<runtime::ArenaItem*>(scratch.base);
+  auto* order = reinterpret_cast<uint32_t*>(items + program.buffer_count);
+  uint32_t* placed = order + program.buffer_count;
+  uint32_t count = 0;
+  for (uint32_t b = 0; b < program.buffer_count; ++b) {
+    const abi::Buffer& buffer = program.buffers[b];
+    if (buffer.kind != abi::kArena) continue;
+    items[count++] = {static_cast<uint64_t>(Value(buffer.bytes)), buffer.first_step, buffer.last_step, 0};
+  }
+  uint64_t bytes = runtime::PlanArena(items, count, alignment, order, placed);
+  if (bytes > UINT32_MAX) return abi::kOutOfMemory;
+  program.arena_bytes = static_cast<uint32_t>(bytes);
+  count = 0;
+  for (uint32_t b = 0; b < program.buffer_count; ++b) {
+    abi::Buffer& buffer = program.buffers[b];
+    if (buffer.kind == abi::kArena) buffer.offset = static_cast<uint32_t>(items[count++].offset);
+  }
+  return abi::kOk;
+}
+
+// Offsets become addresses. A second time, what was added before is taken off first.
+abi::Status PrepareCpu() {
+  static uint64_t weights_base = 0;
+  abi::Model& model = webnnc_model;
+  if (!Reserve(weights, model.weights_bytes)) return abi::kOutOfMemory;
+  abi::Status status = PlaceBuffers(model.cpu, kCpuAlignment);
+  if (status != abi::kOk) return status;
+  // A little more than the arena: a vector load may touch the bytes behind the last element.
+  if (!Reserve(arena, model.cpu.arena_bytes + kCpuAlignment)) return abi::kOutOfMemory;
+  for (uint32_t b = 0; b < model.cpu.buffer_count; ++b) {
+    abi::Buffer& buffer = model.cpu.buffers[b];
+    if (buffer.kind == abi::kArena) {
+      buffer.offset += static_cast<uint32_t>(arena.base);
+    } else {
+      buffer.offset += static_cast<uint32_t>(weights.base - weights_base);
+    }
+  }
+  weights_base = weights.base;
+  model.weights = static_cast<uint32_t>(weights.base);
+  return abi::kOk;
+}
+
+}  // namespace
+
+extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(abi::Target target) {
+  abi::Model& model = webnnc_model;
+  webnnc_model_dims();
+  for (uint32_t d = 0; d < model.dim_count; ++d) {
+    if (model.dims[d] < 0) return abi::kSizeOutOfRange;
+  }
+  if (target == abi::kCpu) return PrepareCpu();
+  abi::Status status = PlaceBuffers(model.gpu, abi::kBindingAlignment);
+  if (status == abi::kOk) webnnc_model_encode();
+  return status;
+}
+
+extern "C" __attribute__((export_name("webnnc_step"))) void webnnc_step(uint32_t step) {
+  webnnc_model_step(step);
+}
+
+extern "C" __attribute__((export_name("webnnc_run"))) void webnnc_run() {
+  for (uint32_t step = 0; step < webnnc_model.cpu.step_count; ++step) webnnc_model_step(step);
+}
+
+// Where the page finds everything else.
+extern "C" __attribute__((export_name("webnnc_model"))) abi::Model* webnnc_model_address() {
+  return &webnnc_model;
+}

@@ -1,0 +1,28 @@
+// What the compiled model offers: the compiler writes these (src/wasm/model_emitter.cpp).
+#pragma once
+
+#include "webnnc/abi.h"
+
+extern "C" {
+
+extern webnnc::abi::Model webnnc_model;
+
+// Computes the sizes that depend on symbols: dims from symbol_count on. A size that is negative or
+// does not fit is stored as -1.
+void webnnc_model_dims();
+
+// Runs a step of the CPU's program.
+void webnnc_model_step(uint32_t step);
+
+// Fills in what of the GPU's dispatches depends on sizes.
+void webnnc_model_encode();
+
+// ---- The runtime's own (model.cpp), called by the page and by the command.
+
+// Call after setting the symbols' values in webnnc_model.dims: computes sizes, places buffers, and
+// makes room for them (CPU) or fills in the dispatches (GPU).
+webnnc::abi::Status webnnc_prepare(webnnc::abi::Target target);
+
+// Runs the CPU's program on what is in its inputs.
+void webnnc_run();
+}

@@ -1,0 +1,13 @@
+// Which schedule a kernel gets: the measured one if there is, else the cheapest candidate of the
+// rule for its kind.
+#pragma once
+
+#include "loop/kernel.h"
+#include "schedule/schedule.h"
+
+namespace webnnc::schedule {
+
+// For the CPU: wasm with 128-bit vectors, one thread.
+Schedule ChooseForCpu(const loop::Kernel& plain);
+
+}  // namespace webnnc::schedule

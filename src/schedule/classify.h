@@ -1,0 +1,31 @@
+// What kind of work a plain kernel is: which rules can schedule it, and so which operations may be
+// fused into one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loop/kernel.h"
+
+namespace webnnc::schedule {
+
+enum class Kind : uint8_t {
+  kMap,          // one elementwise store
+  kReduction,    // one reduction, and elementwise work on its result
+  kContraction,  // the same, of products whose two sides both have loops of their own
+  kRows,         // several stages that share the loops over rows
+  kNone,         // none of these: no rule would know what to do
+};
+std::string_view Name(Kind kind);
+
+// Aligns the kernel's loops if it is kRows (loop::AlignRows).
+Kind Classify(loop::Kernel& plain);
+
+// The loops of a contraction by what they index.
+//
+//   c[batch, m, n] += left[batch, m, k] * right[batch, k, n]
+struct ContractionLoops {
+  std::vector<std::string> batch, m, n, k;
+};
+
+}  // namespace webnnc::schedule

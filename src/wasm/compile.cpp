@@ -1,0 +1,177 @@
+#include "wasm/compile.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wredundant-move"
+#include <lld/Common/Driver.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/CrashRecoveryContext.h>
+#include <llvm/Support/FileSystem.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Support/raw_ostream.h>
+#pragma GCC diagnostic pop
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "base/file.h"
+#include "wasm/model_emitter.h"
+
+LLD_HAS_DRIVER(wasm)
+
+// The runtime and wasi-libc, put together when the compiler was built (CMakeLists.txt).
+extern "C" {
+extern const char webnnc_runtime_archive[];
+extern const char webnnc_runtime_archive_end[];
+}
+
+namespace webnnc::wasm {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr char kTriple[] = "wasm32-unknown-wasi";
+constexpr char kFeatures[] = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
+// For what registers do not hold; kernels keep no large arrays.
+constexpr char kStackSize[] = "stack-size=131072";
+
+std::unique_ptr<llvm::TargetMachine> MakeTargetMachine() {
+  static const bool initialized = [] {
+    LLVMInitializeWebAssemblyTargetInfo();
+    LLVMInitializeWebAssemblyTarget();
+    LLVMInitializeWebAssemblyTargetMC();
+    LLVMInitializeWebAssemblyAsmPrinter();
+    return true;
+  }();
+  CHECK(initialized);
+  std::string error;
+  const llvm::Target* target = llvm::TargetRegistry::lookupTarget(kTriple, error);
+  CHECK(target);
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      kTriple, "generic", kFeatures, llvm::TargetOptions(), llvm::Reloc::Static, std::nullopt,
+      llvm::CodeGenOptLevel::Aggressive));
+}
+
+void Optimize(llvm::Module& module, llvm::TargetMachine& machine) {
+  // Schedules have vectorised and unrolled what is worth it. Engines unroll small loops themselves
+  // and spill where it was done for them: unrolling the inner loop of a product by four costs a
+  // quarter of its speed in V8.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = false;
+  tuning.LoopVectorization = false;
+  tuning.SLPVectorization = false;
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graphs;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+}
+
+std::unique_ptr<llvm::Module> EmitModule(llvm::LLVMContext& context, llvm::TargetMachine& machine,
+                                         const ModelInput& input, const DimTable& dims, const CompileOptions& options) {
+  auto module = std::make_unique<llvm::Module>("model", context);
+  module->setTargetTriple(kTriple);
+  module->setDataLayout(machine.createDataLayout());
+  EmitModel(*module, input, dims, {options.relaxed});
+  std::string problem;
+  llvm::raw_string_ostream stream(problem);
+  if (llvm::verifyModule(*module, &stream)) {
+    std::fprintf(stderr, "internal error: %s\n", problem.c_str());
+    CHECK(!"LLVM's verifier");
+  }
+  return module;
+}
+
+// A folder for LLD, which works on files.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string pattern = (fs::temp_directory_path() / "webnnc.XXXXXX").string();
+    if (mkdtemp(pattern.data())) path_ = pattern;
+  }
+  ~ScratchFolder() {
+    std::error_code error;
+    if (!path_.empty()) fs::remove_all(path_, error);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  bool exists() const { return !path_.empty(); }
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+Result<std::string> Link(const llvm::SmallVectorImpl<char>& object) {
+  ScratchFolder folder;
+  if (!folder.exists()) return Error{"cannot make a folder for temporary files"};
+  std::string model = folder.File("model.o"), runtime = folder.File("runtime.a"), out = folder.File("model.wasm");
+  TRY(WriteFile(model, {object.data(), object.size()}));
+  TRY(WriteFile(runtime, {webnnc_runtime_archive, static_cast<size_t>(webnnc_runtime_archive_end - webnnc_runtime_archive)}));
+  std::vector<const char*> arguments = {"wasm-ld",   model.c_str(), runtime.c_str(), "-o", out.c_str(),
+                                        "--gc-sections", "--strip-all", "-O2", "-z", kStackSize};
+  std::string messages;
+  llvm::raw_string_ostream stream(messages);
+  // Without this, an error of LLD's would end the process.
+  llvm::CrashRecoveryContext::Enable();
+  lld::Result result = lld::lldMain(arguments, stream, stream, {{lld::Wasm, &lld::wasm::link}});
+  if (result.retCode != 0) {
+    std::fprintf(stderr, "internal error: %s\n", messages.c_str());
+    CHECK(!"LLD");
+  }
+  return ReadFile(out);
+}
+
+}  // namespace
+
+Result<std::string> Compile(const ModelInput& input, const DimTable& dims, const CompileOptions& options) {
+  auto machine = MakeTargetMachine();
+  llvm::LLVMContext context;
+  auto module = EmitModule(context, *machine, input, dims, options);
+  Optimize(*module, *machine);
+  llvm::SmallVector<char, 0> object;
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager passes;
+  bool fails = machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile);
+  CHECK(!fails);
+  passes.run(*module);
+  return Link(object);
+}
+
+std::string PrintLlvm(const ModelInput& input, const DimTable& dims, const CompileOptions& options) {
+  auto machine = MakeTargetMachine();
+  llvm::LLVMContext context;
+  auto module = EmitModule(context, *machine, input, dims, options);
+  Optimize(*module, *machine);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, nullptr);
+  return text;
+}
+
+static std::string Leb128(size_t value) {
+  std::string out;
+  do {
+    auto byte = static_cast<char>(value & 0x7f);
+    value >>= 7;
+    out += value ? static_cast<char>(byte | 0x80) : byte;
+  } while (value);
+  return out;
+}
+
+std::string CustomSection(const std::string& name, const std::string& bytes) {
+  std::string content = Leb128(name.size()) + name + bytes;
+  return std::string(1, '\0') + Leb128(content.size()) + content;
+}
+
+}  // namespace webnnc::wasm

@@ -1,0 +1,371 @@
+#include "wasm/functions.h"
+
+namespace webnnc::wasm {
+
+using llvm::Intrinsic::ID;
+
+llvm::Type* ValueType(llvm::LLVMContext& context, DType dtype, int32_t lanes) {
+  llvm::Type* type = nullptr;
+  switch (dtype) {
+    case DType::kBool: type = llvm::Type::getInt1Ty(context); break;
+    case DType::kF32: type = llvm::Type::getFloatTy(context); break;
+    case DType::kF64: type = llvm::Type::getDoubleTy(context); break;
+    default: type = llvm::IntegerType::get(context, static_cast<unsigned>(ByteSize(dtype)) * 8);
+  }
+  if (lanes == 1) return type;
+  return llvm::FixedVectorType::get(type, static_cast<unsigned>(lanes));
+}
+
+llvm::Type* MemoryType(llvm::LLVMContext& context, DType dtype, int32_t lanes) {
+  return ValueType(context, dtype == DType::kBool ? DType::kU8 : dtype, lanes);
+}
+
+static int32_t LanesOf(llvm::Value* value) {
+  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(value->getType());
+  return vector ? static_cast<int32_t>(vector->getNumElements()) : 1;
+}
+
+// ---- Calls ------------------------------------------------------------------------------------
+
+// Calls a function of numbers that takes no vectors, lane by lane.
+static llvm::Value* CallScalar(llvm::IRBuilder<>& b, const std::string& name, llvm::ArrayRef<llvm::Value*> arguments) {
+  int32_t lanes = LanesOf(arguments[0]);
+  llvm::Type* element = arguments[0]->getType()->getScalarType();
+  std::vector<llvm::Type*> types(arguments.size(), element);
+  llvm::Module* module = b.GetInsertBlock()->getModule();
+  auto* function_type = llvm::FunctionType::get(element, types, false);
+  llvm::FunctionCallee callee = module->getOrInsertFunction(name, function_type);
+  auto* function = llvm::cast<llvm::Function>(callee.getCallee());
+  function->setDoesNotAccessMemory();
+  function->setDoesNotThrow();
+  function->setWillReturn();
+  if (lanes == 1) return b.CreateCall(callee, arguments);
+  llvm::Value* result = llvm::PoisonValue::get(arguments[0]->getType());
+  for (int32_t lane = 0; lane < lanes; ++lane) {
+    std::vector<llvm::Value*> scalars;
+    for (llvm::Value* argument : arguments) scalars.push_back(b.CreateExtractElement(argument, static_cast<uint64_t>(lane)));
+    result = b.CreateInsertElement(result, b.CreateCall(callee, scalars), static_cast<uint64_t>(lane));
+  }
+  return result;
+}
+
+// Functions that the runtime has for four floats at once (src/runtime/math.cpp).
+static llvm::Value* CallVector(llvm::IRBuilder<>& b, const std::string& name, llvm::Value* a) {
+  int32_t lanes = LanesOf(a);
+  if (lanes % 4 != 0) {
+    // The same function for one element, so that its results do not depend on where it stands.
+    if (lanes == 1) {
+      llvm::Value* four = b.CreateVectorSplat(4, a);
+      return b.CreateExtractElement(CallVector(b, name, four), uint64_t{0});
+    }
+    llvm::Value* result = llvm::PoisonValue::get(a->getType());
+    for (int32_t lane = 0; lane < lanes; ++lane) {
+      auto at = static_cast<uint64_t>(lane);
+      llvm::Value* one = CallVector(b, name, b.CreateExtractElement(a, at));
+      result = b.CreateInsertElement(result, one, at);
+    }
+    return result;
+  }
+  auto* four = llvm::FixedVectorType::get(b.getFloatTy(), 4);
+  llvm::Module* module = b.GetInsertBlock()->getModule();
+  llvm::FunctionCallee callee = module->getOrInsertFunction("webnnc_" + name + "_f32x4", llvm::FunctionType::get(four, {four}, false));
+  auto* function = llvm::cast<llvm::Function>(callee.getCallee());
+  function->setDoesNotAccessMemory();
+  function->setDoesNotThrow();
+  function->setWillReturn();
+  if (lanes == 4) return b.CreateCall(callee, {a});
+  llvm::Value* result = nullptr;
+  std::vector<int> grow;
+  for (int32_t part = 0; part < lanes; part += 4) {
+    std::vector<int> take{part, part + 1, part + 2, part + 3};
+    llvm::Value* piece = b.CreateCall(callee, {b.CreateShuffleVector(a, take)});
+    if (!result) {
+      result = piece;
+      continue;
+    }
+    // Vectors that are joined have the same length: pad the new piece to that of what is there.
+    auto have = static_cast<int>(LanesOf(result));
+    std::vector<int> pad, join;
+    for (int i = 0; i < have; ++i) pad.push_back(i < 4 ? i : -1);
+    llvm::Value* padded = have == 4 ? piece : b.CreateShuffleVector(piece, pad);
+    for (int i = 0; i < have; ++i) join.push_back(i);
+    for (int i = 0; i < 4; ++i) join.push_back(have + i);
+    result = b.CreateShuffleVector(result, padded, join);
+  }
+  return result;
+}
+
+// ---- Unary ------------------------------------------------------------------------------------
+
+static llvm::Value* EmitSign(llvm::IRBuilder<>& b, DType dtype, llvm::Value* a) {
+  llvm::Type* type = a->getType();
+  llvm::Value* zero = llvm::Constant::getNullValue(type);
+  if (IsFloat(dtype)) {
+    llvm::Value* one = llvm::ConstantFP::get(type, 1);
+    llvm::Value* negative = b.CreateFCmpOLT(a, zero);
+    llvm::Value* positive = b.CreateFCmpOGT(a, zero);
+    llvm::Value* sign = b.CreateSelect(positive, one, b.CreateSelect(negative, b.CreateFNeg(one), zero));
+    return b.CreateSelect(b.CreateFCmpUNO(a, a), a, sign);
+  }
+  llvm::Value* one = llvm::ConstantInt::get(type, 1);
+  llvm::Value* nonzero = b.CreateSelect(b.CreateICmpNE(a, zero), one, zero);
+  if (!IsSigned(dtype)) return nonzero;
+  return b.CreateSelect(b.CreateICmpSLT(a, zero), llvm::Constant::getAllOnesValue(type), nonzero);
+}
+
+static const char* MathName(loop::UnaryOp op) {
+  switch (op) {
+    case loop::UnaryOp::kExp: return "exp";
+    case loop::UnaryOp::kLog: return "log";
+    case loop::UnaryOp::kSin: return "sin";
+    case loop::UnaryOp::kCos: return "cos";
+    case loop::UnaryOp::kTan: return "tan";
+    case loop::UnaryOp::kAsin: return "asin";
+    case loop::UnaryOp::kAcos: return "acos";
+    case loop::UnaryOp::kAtan: return "atan";
+    case loop::UnaryOp::kSinh: return "sinh";
+    case loop::UnaryOp::kCosh: return "cosh";
+    case loop::UnaryOp::kTanh: return "tanh";
+    case loop::UnaryOp::kAsinh: return "asinh";
+    case loop::UnaryOp::kAcosh: return "acosh";
+    case loop::UnaryOp::kAtanh: return "atanh";
+    case loop::UnaryOp::kErf: return "erf";
+    default: CHECK(false); return "";
+  }
+}
+
+static bool HasVectorFunction(loop::UnaryOp op) {
+  return op == loop::UnaryOp::kExp || op == loop::UnaryOp::kLog || op == loop::UnaryOp::kTanh ||
+         op == loop::UnaryOp::kErf;
+}
+
+llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm::Value* a) {
+  using loop::UnaryOp;
+  llvm::Type* type = a->getType();
+  bool real = IsFloat(dtype);
+  switch (op) {
+    case UnaryOp::kNegate: return real ? b.CreateFNeg(a) : b.CreateNeg(a);
+    case UnaryOp::kAbs:
+      if (real) return b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, a);
+      if (!IsSigned(dtype)) return a;
+      return b.CreateBinaryIntrinsic(llvm::Intrinsic::abs, a, b.getFalse());
+    case UnaryOp::kSign: return EmitSign(b, dtype, a);
+    case UnaryOp::kNot:
+    case UnaryOp::kBitNot: return b.CreateNot(a);
+    case UnaryOp::kFloor: return b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, a);
+    case UnaryOp::kCeil: return b.CreateUnaryIntrinsic(llvm::Intrinsic::ceil, a);
+    case UnaryOp::kRound: return b.CreateUnaryIntrinsic(llvm::Intrinsic::nearbyint, a);
+    case UnaryOp::kTrunc: return b.CreateUnaryIntrinsic(llvm::Intrinsic::trunc, a);
+    case UnaryOp::kSqrt: return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, a);
+    case UnaryOp::kIsNan: return b.CreateFCmpUNO(a, a);
+    case UnaryOp::kIsInf: {
+      llvm::Value* magnitude = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, a);
+      return b.CreateFCmpOEQ(magnitude, llvm::ConstantFP::getInfinity(type));
+    }
+    default: break;
+  }
+  std::string name = MathName(op);
+  if (dtype == DType::kF32 && HasVectorFunction(op)) return CallVector(b, name, a);
+  return CallScalar(b, dtype == DType::kF32 ? name + "f" : name, {a});
+}
+
+// ---- Binary -----------------------------------------------------------------------------------
+
+// Division of integers. wasm traps at a division by 0 and at the one signed quotient that does not
+// fit; kernel.h says what these give. A constant divisor needs no care.
+static llvm::Value* EmitIntegerDivision(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype,
+                                        llvm::Value* x, llvm::Value* y) {
+  using loop::BinaryOp;
+  llvm::Type* type = x->getType();
+  bool is_signed = IsSigned(dtype);
+  bool quotient = op == BinaryOp::kDiv || op == BinaryOp::kFloorDiv;
+  llvm::Value* zero = llvm::Constant::getNullValue(type);
+  llvm::Value* one = llvm::ConstantInt::get(type, 1);
+  llvm::Value* minus_one = llvm::Constant::getAllOnesValue(type);
+
+  auto* constant = llvm::dyn_cast<llvm::Constant>(y);
+  llvm::APInt divisor;
+  bool safe = false;
+  if (constant) {
+    auto* scalar = llvm::dyn_cast_or_null<llvm::ConstantInt>(
+        type->isVectorTy() ? constant->getSplatValue() : constant);
+    safe = scalar && !scalar->isZero() && !scalar->isMinusOne();
+  }
+  llvm::Value* by_zero = safe ? nullptr : b.CreateICmpEQ(y, zero);
+  llvm::Value* by_minus_one = safe || !is_signed ? nullptr : b.CreateICmpEQ(y, minus_one);
+  llvm::Value* d = y;
+  if (by_zero) d = b.CreateSelect(by_zero, one, d);
+  if (by_minus_one) d = b.CreateSelect(by_minus_one, one, d);
+
+  llvm::Value *q, *r;
+  if (quotient) {
+    q = is_signed ? b.CreateSDiv(x, d) : b.CreateUDiv(x, d);
+    if (by_minus_one) q = b.CreateSelect(by_minus_one, b.CreateNeg(x), q);
+  }
+  r = is_signed ? b.CreateSRem(x, d) : b.CreateURem(x, d);
+  if (by_minus_one) r = b.CreateSelect(by_minus_one, zero, r);
+  bool floors = (op == BinaryOp::kFloorDiv || op == BinaryOp::kFloorMod) && is_signed;
+  if (floors) {
+    llvm::Value* signs_differ = b.CreateICmpSLT(b.CreateXor(r, d), zero);
+    llvm::Value* adjust = b.CreateAnd(b.CreateICmpNE(r, zero), signs_differ);
+    if (quotient) q = b.CreateSub(q, b.CreateZExt(adjust, type));
+    r = b.CreateSelect(adjust, b.CreateAdd(r, d), r);
+  }
+  llvm::Value* result = quotient ? q : r;
+  return by_zero ? b.CreateSelect(by_zero, zero, result) : result;
+}
+
+// By squaring. A negative exponent gives 0, but for bases 1 and -1.
+static llvm::Value* EmitIntegerPower(llvm::IRBuilder<>& b, DType dtype, llvm::Value* x, llvm::Value* y) {
+  llvm::LLVMContext& context = b.getContext();
+  bool wide = ByteSize(dtype) == 8;
+  DType common = wide ? dtype : (IsSigned(dtype) ? DType::kI64 : DType::kU64);
+  llvm::Type* type = x->getType();
+  llvm::Type* long_type = ValueType(context, common, LanesOf(x));
+  x = b.CreateIntCast(x, long_type, IsSigned(dtype));
+  y = b.CreateIntCast(y, long_type, IsSigned(dtype));
+  std::string name = IsSigned(dtype) ? "webnnc_pow_i64" : "webnnc_pow_u64";
+  return b.CreateTrunc(CallScalar(b, name, {x, y}), type);
+}
+
+static llvm::Value* EmitComparison(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
+  using loop::BinaryOp;
+  bool is_signed = IsSigned(dtype);
+  if (IsFloat(dtype)) {
+    switch (op) {
+      case BinaryOp::kEqual: return b.CreateFCmpOEQ(x, y);
+      case BinaryOp::kNotEqual: return b.CreateFCmpUNE(x, y);
+      case BinaryOp::kLess: return b.CreateFCmpOLT(x, y);
+      default: return b.CreateFCmpOLE(x, y);
+    }
+  }
+  switch (op) {
+    case BinaryOp::kEqual: return b.CreateICmpEQ(x, y);
+    case BinaryOp::kNotEqual: return b.CreateICmpNE(x, y);
+    case BinaryOp::kLess: return is_signed ? b.CreateICmpSLT(x, y) : b.CreateICmpULT(x, y);
+    default: return is_signed ? b.CreateICmpSLE(x, y) : b.CreateICmpULE(x, y);
+  }
+}
+
+// Comparisons that keep the first operand when it is NaN: one instruction (f32x4.pmax), where the
+// IEEE maximum takes several on most machines.
+static llvm::Value* EmitRealMinMax(llvm::IRBuilder<>& b, bool max, llvm::Value* x, llvm::Value* y) {
+  // A constant is not NaN; it stands second.
+  if (llvm::isa<llvm::Constant>(x)) std::swap(x, y);
+  llvm::Value* take_y = max ? b.CreateFCmpOLT(x, y) : b.CreateFCmpOLT(y, x);
+  return b.CreateSelect(take_y, y, x);
+}
+
+static llvm::Value* EmitReal(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
+  using loop::BinaryOp;
+  std::string suffix = dtype == DType::kF32 ? "f" : "";
+  switch (op) {
+    case BinaryOp::kAdd: return b.CreateFAdd(x, y);
+    case BinaryOp::kSub: return b.CreateFSub(x, y);
+    case BinaryOp::kMul: return b.CreateFMul(x, y);
+    case BinaryOp::kDiv: return b.CreateFDiv(x, y);
+    case BinaryOp::kMod: return CallScalar(b, "fmod" + suffix, {x, y});
+    case BinaryOp::kPow: return CallScalar(b, "pow" + suffix, {x, y});
+    case BinaryOp::kMin: return EmitRealMinMax(b, false, x, y);
+    case BinaryOp::kMax: return EmitRealMinMax(b, true, x, y);
+    default: CHECK(false); return nullptr;
+  }
+}
+
+// By the width or more gives 0, which wasm's shift does not.
+static llvm::Value* EmitShift(llvm::IRBuilder<>& b, bool left, DType dtype, llvm::Value* x, llvm::Value* y) {
+  llvm::Type* type = x->getType();
+  llvm::Value* width = llvm::ConstantInt::get(type, static_cast<uint64_t>(ByteSize(dtype)) * 8);
+  llvm::Value* zero = llvm::Constant::getNullValue(type);
+  llvm::Value* fits = b.CreateICmpULT(y, width);
+  llvm::Value* amount = b.CreateSelect(fits, y, zero);
+  llvm::Value* shifted = left ? b.CreateShl(x, amount) : IsSigned(dtype) ? b.CreateAShr(x, amount) : b.CreateLShr(x, amount);
+  return b.CreateSelect(fits, shifted, zero);
+}
+
+llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
+  using loop::BinaryOp;
+  if (IsComparison(op)) return EmitComparison(b, op, dtype, x, y);
+  if (IsFloat(dtype)) return EmitReal(b, op, dtype, x, y);
+  bool is_signed = IsSigned(dtype);
+  switch (op) {
+    case BinaryOp::kAdd: return b.CreateAdd(x, y);
+    case BinaryOp::kSub: return b.CreateSub(x, y);
+    case BinaryOp::kMul: return b.CreateMul(x, y);
+    case BinaryOp::kDiv:
+    case BinaryOp::kMod:
+    case BinaryOp::kFloorDiv:
+    case BinaryOp::kFloorMod: return EmitIntegerDivision(b, op, dtype, x, y);
+    case BinaryOp::kPow: return EmitIntegerPower(b, dtype, x, y);
+    case BinaryOp::kMin: return b.CreateBinaryIntrinsic(is_signed ? llvm::Intrinsic::smin : llvm::Intrinsic::umin, x, y);
+    case BinaryOp::kMax: return b.CreateBinaryIntrinsic(is_signed ? llvm::Intrinsic::smax : llvm::Intrinsic::umax, x, y);
+    case BinaryOp::kAnd: return b.CreateAnd(x, y);
+    case BinaryOp::kOr: return b.CreateOr(x, y);
+    case BinaryOp::kXor: return b.CreateXor(x, y);
+    case BinaryOp::kShiftLeft: return EmitShift(b, true, dtype, x, y);
+    case BinaryOp::kShiftRight: return EmitShift(b, false, dtype, x, y);
+    default: CHECK(false); return nullptr;
+  }
+}
+
+// ---- Conversions ------------------------------------------------------------------------------
+
+// binary16 to float: moving exponent and fraction into place leaves the exponent 112 too small,
+// which a multiplication puts right, subnormals included.
+static llvm::Value* FromHalf(llvm::IRBuilder<>& b, llvm::Value* bits) {
+  int32_t lanes = LanesOf(bits);
+  llvm::Type* ints = ValueType(b.getContext(), DType::kI32, lanes);
+  llvm::Type* floats = ValueType(b.getContext(), DType::kF32, lanes);
+  auto constant = [&](uint64_t value) { return llvm::ConstantInt::get(ints, value); };
+  llvm::Value* wide = b.CreateZExt(bits, ints);
+  llvm::Value* sign = b.CreateShl(b.CreateAnd(wide, constant(0x8000)), constant(16));
+  llvm::Value* magnitude = b.CreateShl(b.CreateAnd(wide, constant(0x7fff)), constant(13));
+  llvm::Value* scaled = b.CreateFMul(b.CreateBitCast(magnitude, floats), llvm::ConstantFP::get(floats, 0x1p112));
+  llvm::Value* special = b.CreateICmpUGE(magnitude, constant(0x7c00 << 13));
+  llvm::Value* result = b.CreateBitCast(scaled, ints);
+  result = b.CreateSelect(special, b.CreateOr(magnitude, constant(0x7f800000)), result);
+  return b.CreateBitCast(b.CreateOr(result, sign), floats);
+}
+
+// float to binary16, to nearest even, after F. Giesen's float_to_half_fast3_rtne: normal results
+// by an addition that rounds the bits, subnormal ones by adding a float whose last place is theirs.
+static llvm::Value* ToHalf(llvm::IRBuilder<>& b, llvm::Value* a) {
+  int32_t lanes = LanesOf(a);
+  llvm::Type* ints = ValueType(b.getContext(), DType::kI32, lanes);
+  auto constant = [&](uint64_t value) { return llvm::ConstantInt::get(ints, value); };
+  llvm::Value* bits = b.CreateBitCast(a, ints);
+  llvm::Value* sign = b.CreateAnd(bits, constant(0x80000000));
+  llvm::Value* magnitude = b.CreateXor(bits, sign);
+  llvm::Value* nan = b.CreateICmpUGT(magnitude, constant(0x7f800000));
+  llvm::Value* large = b.CreateICmpUGE(magnitude, constant(0x47800000));
+  llvm::Value* small = b.CreateICmpULT(magnitude, constant(0x38800000));
+  llvm::Value* special = b.CreateSelect(nan, constant(0x7e00), constant(0x7c00));
+  // 0.5 has its last place where the subnormals' is.
+  llvm::Value* magic = llvm::ConstantFP::get(a->getType(), 0.5);
+  llvm::Value* sum = b.CreateFAdd(b.CreateBitCast(magnitude, a->getType()), magic);
+  llvm::Value* subnormal = b.CreateSub(b.CreateBitCast(sum, ints), constant(0x3f000000));
+  llvm::Value* odd = b.CreateAnd(b.CreateLShr(magnitude, constant(13)), constant(1));
+  llvm::Value* rounded = b.CreateAdd(b.CreateAdd(magnitude, constant(0xc8000fff)), odd);
+  llvm::Value* normal = b.CreateLShr(rounded, constant(13));
+  llvm::Value* result = b.CreateSelect(large, special, b.CreateSelect(small, subnormal, normal));
+  result = b.CreateOr(result, b.CreateLShr(sign, constant(16)));
+  return b.CreateTrunc(result, ValueType(b.getContext(), DType::kU16, lanes));
+}
+
+llvm::Value* EmitConvert(llvm::IRBuilder<>& b, DType from, DType to, llvm::Value* a) {
+  if (from == to) return a;
+  if (from == DType::kF16) return EmitConvert(b, DType::kF32, to, FromHalf(b, a));
+  if (to == DType::kF16) return ToHalf(b, EmitConvert(b, from, DType::kF32, a));
+  llvm::Type* type = ValueType(b.getContext(), to, LanesOf(a));
+  llvm::Value* zero = llvm::Constant::getNullValue(a->getType());
+  if (to == DType::kBool) return IsFloat(from) ? b.CreateFCmpUNE(a, zero) : b.CreateICmpNE(a, zero);
+  if (IsFloat(from) && IsFloat(to)) return b.CreateFPCast(a, type);
+  if (IsFloat(from)) {
+    ID id = IsSigned(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
+    return b.CreateIntrinsic(id, {type, a->getType()}, {a});
+  }
+  if (IsFloat(to)) return IsSigned(from) ? b.CreateSIToFP(a, type) : b.CreateUIToFP(a, type);
+  return b.CreateIntCast(a, type, IsSigned(from));
+}
+
+}  // namespace webnnc::wasm

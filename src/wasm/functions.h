@@ -1,0 +1,19 @@
+// Functions of numbers as LLVM values: what loop::UnaryOp, BinaryOp and Convert mean on wasm.
+#pragma once
+
+#include "loop/kernel.h"
+#include "wasm/llvm.h"
+
+namespace webnnc::wasm {
+
+// The type of a value of `lanes` elements; bool is i1.
+llvm::Type* ValueType(llvm::LLVMContext& context, DType dtype, int32_t lanes);
+// The type in memory: bool is a byte, f16 its bits.
+llvm::Type* MemoryType(llvm::LLVMContext& context, DType dtype, int32_t lanes);
+
+llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm::Value* a);
+llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x,
+                        llvm::Value* y);
+llvm::Value* EmitConvert(llvm::IRBuilder<>& b, DType from, DType to, llvm::Value* a);
+
+}  // namespace webnnc::wasm

@@ -1,0 +1,338 @@
+#include "wasm/kernel_emitter.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/overloaded.h"
+#include "loop/passes/simplify.h"
+#include "loop/rewrite.h"
+#include "wasm/functions.h"
+
+namespace webnnc::wasm {
+
+std::vector<Dim> SizesOf(const loop::Kernel& kernel) {
+  std::vector<Dim> sizes;
+  auto note = [&](const Dim& dim) {
+    if (!dim.IsConstant() && std::find(sizes.begin(), sizes.end(), dim) == sizes.end()) sizes.push_back(dim);
+  };
+  auto note_expr = [&](loop::ExprId root) {
+    loop::ForEachExpr(kernel, root, [&](loop::ExprId id) {
+      if (auto* size = std::get_if<loop::Size>(&kernel.exprs[id].node)) note(size->dim);
+    });
+  };
+  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+    if (auto* loop = std::get_if<loop::For>(&stmt)) note(loop->extent);
+    if (auto* let = std::get_if<loop::Let>(&stmt)) note_expr(let->value);
+    if (auto* test = std::get_if<loop::If>(&stmt)) note_expr(test->condition);
+    if (auto* store = std::get_if<loop::Store>(&stmt)) {
+      for (loop::ExprId index : store->index) note_expr(index);
+      note_expr(store->value);
+    }
+  });
+  return sizes;
+}
+
+void SetTarget(llvm::Function& function, const EmitOptions& options) {
+  std::string features = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
+  if (options.relaxed) features += ",+relaxed-simd";
+  function.addFnAttr("target-features", features);
+  function.addFnAttr(llvm::Attribute::NoUnwind);
+}
+
+namespace {
+
+class Emitter {
+ public:
+  Emitter(llvm::Module& module, const loop::Kernel& kernel, const EmitOptions& options)
+      : kernel_(kernel), options_(options), context_(module.getContext()), b_(context_), module_(module),
+        buffers_(static_cast<size_t>(kernel.buffers.size())), vars_(static_cast<size_t>(kernel.vars.size())) {}
+
+  llvm::Function* Run(const std::string& name) {
+    std::vector<llvm::Type*> types;
+    for (const loop::Buffer& buffer : kernel_.buffers) {
+      if (IsParameter(buffer)) types.push_back(b_.getPtrTy());
+    }
+    std::vector<Dim> sizes = SizesOf(kernel_);
+    types.insert(types.end(), sizes.size(), b_.getInt32Ty());
+    auto* type = llvm::FunctionType::get(b_.getVoidTy(), types, false);
+    function_ = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, name, module_);
+    SetTarget(*function_, options_);
+    // A kernel is a unit of its own in profiles, and engines compile functions, not modules.
+    function_->addFnAttr(llvm::Attribute::NoInline);
+    b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function_));
+    unsigned next = 0;
+    for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
+      const loop::Buffer& buffer = kernel_.buffers[loop::BufferId{i}];
+      if (!IsParameter(buffer)) continue;
+      // Outputs are never inputs of the same kernel.
+      function_->addParamAttr(next, llvm::Attribute::NoAlias);
+      buffers_[static_cast<size_t>(i)] = function_->getArg(next++);
+    }
+    for (const Dim& size : sizes) sizes_.push_back({size, function_->getArg(next++)});
+    MakeRegisters();
+    EmitBlock(kernel_.body);
+    b_.CreateRetVoid();
+    return function_;
+  }
+
+ private:
+  static bool IsParameter(const loop::Buffer& buffer) {
+    return buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
+  }
+
+  // Register buffers are arrays on the stack, which LLVM's passes turn into registers where their
+  // indices are constant.
+  void MakeRegisters() {
+    for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
+      const loop::Buffer& buffer = kernel_.buffers[loop::BufferId{i}];
+      if (buffer.space != loop::Space::kRegister && buffer.space != loop::Space::kWorkgroup) continue;
+      auto count = static_cast<uint64_t>(ElementCount(buffer.type.shape).value());
+      auto* type = llvm::ArrayType::get(MemoryType(context_, buffer.type.dtype, 1), count);
+      auto* memory = b_.CreateAlloca(type, nullptr, buffer.name);
+      memory->setAlignment(llvm::Align(16));
+      buffers_[static_cast<size_t>(i)] = memory;
+    }
+  }
+
+  // ---- Statements
+
+  void EmitBlock(const loop::Block& block) {
+    for (const loop::Stmt& stmt : block) {
+      std::visit(Overloaded{
+                     [&](const loop::For& loop) { EmitFor(loop); },
+                     [&](const loop::Let& let) {
+                       StartStatement();
+                       vars_[static_cast<size_t>(let.var.index)] = Emit(let.value);
+                     },
+                     [&](const loop::Store& store) { EmitStore(store); },
+                     [&](const loop::If& test) { EmitIf(test); },
+                     [](const loop::Barrier&) {},
+                 },
+                 static_cast<const loop::Stmt::variant&>(stmt));
+    }
+  }
+
+  void EmitFor(const loop::For& loop) {
+    if (loop.extent.Is(0)) return;
+    llvm::Value* extent = SizeValue(loop.extent);
+    auto* before = b_.GetInsertBlock();
+    auto* body = llvm::BasicBlock::Create(context_, kernel_.vars[loop.var].name, function_);
+    auto* after = llvm::BasicBlock::Create(context_, "after", function_);
+    if (loop.extent.IsConstant()) {
+      b_.CreateBr(body);
+    } else {
+      b_.CreateCondBr(b_.CreateICmpSGT(extent, b_.getInt32(0)), body, after);
+    }
+    b_.SetInsertPoint(body);
+    auto* counter = b_.CreatePHI(b_.getInt32Ty(), 2, kernel_.vars[loop.var].name);
+    counter->addIncoming(b_.getInt32(0), before);
+    vars_[static_cast<size_t>(loop.var.index)] = counter;
+    EmitBlock(loop.body);
+    llvm::Value* next = b_.CreateAdd(counter, b_.getInt32(1), "", true, true);
+    counter->addIncoming(next, b_.GetInsertBlock());
+    b_.CreateCondBr(b_.CreateICmpSLT(next, extent), body, after);
+    b_.SetInsertPoint(after);
+  }
+
+  void EmitIf(const loop::If& test) {
+    StartStatement();
+    llvm::Value* condition = Emit(test.condition);
+    auto* body = llvm::BasicBlock::Create(context_, "then", function_);
+    auto* after = llvm::BasicBlock::Create(context_, "after", function_);
+    b_.CreateCondBr(condition, body, after);
+    b_.SetInsertPoint(body);
+    EmitBlock(test.body);
+    b_.CreateBr(after);
+    b_.SetInsertPoint(after);
+  }
+
+  void EmitStore(const loop::Store& store) {
+    StartStatement();
+    const loop::Expr& value = kernel_.exprs[store.value];
+    llvm::Value* address = Address(store.buffer, store.index.back());
+    llvm::Value* result = nullptr;
+    if (store.update == loop::Update::kSet) {
+      result = Emit(store.value);
+    } else {
+      llvm::Value* old = LoadFrom(address, value.dtype, value.lanes);
+      result = Combined(store, old);
+    }
+    if (value.dtype == DType::kBool) {
+      result = b_.CreateZExt(result, MemoryType(context_, DType::kBool, value.lanes));
+    }
+    b_.CreateAlignedStore(result, address, llvm::Align(static_cast<uint64_t>(ByteSize(value.dtype))));
+  }
+
+  llvm::Value* Combined(const loop::Store& store, llvm::Value* old) {
+    const loop::Expr& value = kernel_.exprs[store.value];
+    // A sum of products is what fused multiply-add is for.
+    auto* product = std::get_if<loop::Binary>(&value.node);
+    bool fuses = options_.relaxed && store.update == loop::Update::kAdd && value.dtype == DType::kF32 &&
+                 value.lanes == 4 && product && product->op == loop::BinaryOp::kMul;
+    if (fuses) {
+      return b_.CreateIntrinsic(llvm::Intrinsic::wasm_relaxed_madd, {old->getType()},
+                                {Emit(product->a), Emit(product->b), old});
+    }
+    loop::BinaryOp op = loop::BinaryOp::kAdd;
+    switch (store.update) {
+      case loop::Update::kMul: op = loop::BinaryOp::kMul; break;
+      case loop::Update::kMax: op = loop::BinaryOp::kMax; break;
+      case loop::Update::kMin: op = loop::BinaryOp::kMin; break;
+      default: break;
+    }
+    // The new value first: where it is NaN, that is kept.
+    return EmitBinary(b_, op, value.dtype, Emit(store.value), old);
+  }
+
+  // ---- Expressions. Values are kept for the statement they were computed in.
+
+  void StartStatement() {
+    values_.clear();
+    guard_ = nullptr;
+  }
+
+  llvm::Value* SizeValue(const Dim& dim) {
+    if (dim.IsConstant()) return b_.getInt32(static_cast<uint32_t>(dim.value()));
+    for (const auto& [size, value] : sizes_) {
+      if (size == dim) return value;
+    }
+    CHECK(false);
+    return nullptr;
+  }
+
+  llvm::Value* Address(loop::BufferId buffer, loop::ExprId index) {
+    llvm::Type* element = MemoryType(context_, kernel_.buffers[buffer].type.dtype, 1);
+    bool outside = std::exchange(in_index_, true);
+    llvm::Value* i = Emit(index);
+    in_index_ = outside;
+    // Where a load is only made under a condition, its index is made harmless otherwise.
+    if (guard_) i = b_.CreateSelect(guard_, i, b_.getInt32(0));
+    return b_.CreateInBoundsGEP(element, buffers_[static_cast<size_t>(buffer.index)], i);
+  }
+
+  llvm::Value* LoadFrom(llvm::Value* address, DType dtype, int32_t lanes) {
+    llvm::Type* type = MemoryType(context_, dtype, lanes);
+    llvm::Value* value = b_.CreateAlignedLoad(type, address, llvm::Align(static_cast<uint64_t>(ByteSize(dtype))));
+    if (dtype != DType::kBool) return value;
+    return b_.CreateICmpNE(value, llvm::Constant::getNullValue(type));
+  }
+
+  llvm::Value* Emit(loop::ExprId id) {
+    auto key = std::tuple(id, guard_, in_index_);
+    auto found = values_.find(key);
+    if (found != values_.end()) return found->second;
+    llvm::Value* value = Compute(kernel_.exprs[id]);
+    values_[key] = value;
+    return value;
+  }
+
+  llvm::Value* EmitConstant(const Scalar& value) {
+    llvm::Type* type = ValueType(context_, value.dtype, 1);
+    if (value.dtype == DType::kF16) return EmitConvert(b_, DType::kF32, DType::kF16, llvm::ConstantFP::get(b_.getFloatTy(), value.real));
+    if (IsFloat(value.dtype)) return llvm::ConstantFP::get(type, value.real);
+    return llvm::ConstantInt::get(type, static_cast<uint64_t>(value.integer), IsSigned(value.dtype));
+  }
+
+  llvm::Value* Compute(const loop::Expr& expr) {
+    return std::visit(
+        Overloaded{
+            [&](const loop::Constant& node) {
+              llvm::Value* value = EmitConstant(node.value);
+              return expr.lanes == 1 ? value : b_.CreateVectorSplat(static_cast<unsigned>(expr.lanes), value);
+            },
+            [&](const loop::Variable& node) { return vars_[static_cast<size_t>(node.var.index)]; },
+            [&](const loop::Size& node) { return SizeValue(node.dim); },
+            [&](const loop::Load& node) {
+              return LoadFrom(Address(node.buffer, node.index.back()), expr.dtype, expr.lanes);
+            },
+            [&](const loop::Unary& node) {
+              return EmitUnary(b_, node.op, kernel_.exprs[node.a].dtype, Emit(node.a));
+            },
+            [&](const loop::Binary& node) { return ComputeBinary(node, expr); },
+            [&](const loop::Select& node) { return ComputeSelect(node); },
+            [&](const loop::Convert& node) {
+              return EmitConvert(b_, kernel_.exprs[node.a].dtype, expr.dtype, Emit(node.a));
+            },
+            [&](const loop::Splat& node) {
+              return b_.CreateVectorSplat(static_cast<unsigned>(expr.lanes), Emit(node.a));
+            },
+            [&](const loop::Ramp& node) { return ComputeRamp(node, expr); },
+            [&](const loop::Pack& node) {
+              llvm::Value* vector = llvm::PoisonValue::get(ValueType(context_, expr.dtype, expr.lanes));
+              for (size_t lane = 0; lane < node.lanes.size(); ++lane) {
+                vector = b_.CreateInsertElement(vector, Emit(node.lanes[lane]), lane);
+              }
+              return vector;
+            },
+        },
+        expr.node);
+  }
+
+  llvm::Value* ComputeBinary(const loop::Binary& node, const loop::Expr& expr) {
+    const loop::Expr& a = kernel_.exprs[node.a];
+    llvm::Value *x = Emit(node.a), *y = Emit(node.b);
+    // Indices do not overflow, and saying so lets addresses be folded. Data may.
+    bool index = in_index_ && a.dtype == DType::kI32 && expr.lanes == 1;
+    if (index && node.op == loop::BinaryOp::kAdd) return b_.CreateNSWAdd(x, y);
+    if (index && node.op == loop::BinaryOp::kMul) return b_.CreateNSWMul(x, y);
+    if (index && node.op == loop::BinaryOp::kSub) return b_.CreateNSWSub(x, y);
+    return EmitBinary(b_, node.op, a.dtype, x, y);
+  }
+
+  llvm::Value* ComputeSelect(const loop::Select& node) {
+    llvm::Value* condition = Emit(node.condition);
+    llvm::Value* outside = guard_;
+    auto side = [&](loop::ExprId id, llvm::Value* holds) {
+      // Only loads need care; what has none is computed either way.
+      if (HasLoad(id)) guard_ = outside ? b_.CreateAnd(outside, holds) : holds;
+      llvm::Value* value = Emit(id);
+      guard_ = outside;
+      return value;
+    };
+    llvm::Value* yes = side(node.yes, condition);
+    llvm::Value* no = HasLoad(node.no) ? side(node.no, b_.CreateNot(condition)) : Emit(node.no);
+    return b_.CreateSelect(condition, yes, no);
+  }
+
+  bool HasLoad(loop::ExprId id) {
+    auto found = has_load_.find(id);
+    if (found != has_load_.end()) return found->second;
+    bool has = std::holds_alternative<loop::Load>(kernel_.exprs[id].node);
+    for (loop::ExprId operand : Operands(kernel_.exprs[id])) has |= HasLoad(operand);
+    return has_load_[id] = has;
+  }
+
+  llvm::Value* ComputeRamp(const loop::Ramp& node, const loop::Expr& expr) {
+    std::vector<llvm::Constant*> steps;
+    llvm::Type* type = ValueType(context_, expr.dtype, 1);
+    for (int32_t lane = 0; lane < expr.lanes; ++lane) {
+      steps.push_back(llvm::ConstantInt::get(type, static_cast<uint64_t>(lane)));
+    }
+    llvm::Value* base = b_.CreateVectorSplat(static_cast<unsigned>(expr.lanes), Emit(node.base));
+    return b_.CreateAdd(base, llvm::ConstantVector::get(steps));
+  }
+
+  const loop::Kernel& kernel_;
+  const EmitOptions& options_;
+  llvm::LLVMContext& context_;
+  llvm::IRBuilder<> b_;
+  llvm::Module& module_;
+  llvm::Function* function_ = nullptr;
+  std::vector<llvm::Value*> buffers_, vars_;
+  std::vector<std::pair<Dim, llvm::Value*>> sizes_;
+  // A value that loads is another one under another guard, and an index's sum may say more of itself
+  // than the same sum as data.
+  std::map<std::tuple<loop::ExprId, llvm::Value*, bool>, llvm::Value*> values_;
+  bool in_index_ = false;
+  llvm::Value* guard_ = nullptr;
+  std::map<loop::ExprId, bool> has_load_;
+};
+
+}  // namespace
+
+llvm::Function* EmitKernel(llvm::Module& module, const loop::Kernel& kernel, const std::string& name,
+                           const EmitOptions& options) {
+  return Emitter(module, kernel, options).Run(name);
+}
+
+}  // namespace webnnc::wasm

@@ -1,0 +1,321 @@
+#include "wasm/model_emitter.h"
+
+#include "plan/memory.h"
+
+namespace webnnc::wasm {
+
+using llvm::Constant;
+using llvm::GlobalVariable;
+using plan::Program;
+
+static int64_t WeightBytes(const IdVector<plan::WeightTag, plan::Weight>& weights) {
+  int64_t end = 0;
+  for (const plan::Weight& weight : weights) end = weight.offset + ByteSize(weight.type).value();
+  return end;
+}
+
+DimTable CollectDims(const ModelInput& input) {
+  const Program& any = input.cpu ? *input.cpu : *input.gpu;
+  DimTable dims(any.inputs);
+  for (const auto* ports : {&any.inputs, &any.outputs}) {
+    for (const plan::Port& port : *ports) {
+      for (const Dim& size : port.type.shape) dims.Add(size);
+    }
+  }
+  for (const Program* program : {input.cpu, input.gpu}) {
+    if (!program) continue;
+    for (const plan::Buffer& buffer : program->buffers) dims.Add(ByteSize(*program, buffer));
+  }
+  if (input.cpu) {
+    for (const plan::Kernel& kernel : input.cpu->kernels) {
+      for (const Dim& size : SizesOf(kernel.flat)) dims.Add(size);
+    }
+  }
+  for (const Launch& launch : input.launches) {
+    for (const Dim* size : {&launch.x, &launch.y, &launch.z}) dims.Add(*size);
+    for (const Dim& size : launch.sizes) dims.Add(size);
+  }
+  return dims;
+}
+
+namespace {
+
+class ModelEmitter {
+ public:
+  ModelEmitter(llvm::Module& module, const ModelInput& input, const DimTable& dims, const EmitOptions& options)
+      : module_(module), input_(input), dims_(dims), options_(options), context_(module.getContext()), b_(context_) {}
+
+  void Run() {
+    dim_values_ = Global("dims", llvm::ConstantAggregateZero::get(llvm::ArrayType::get(I32(), std::max<size_t>(1, dims_.dims().size()))), false);
+    cpu_buffers_ = EmitBuffers(input_.cpu, "cpu_buffers");
+    gpu_buffers_ = EmitBuffers(input_.gpu, "gpu_buffers");
+    EmitDispatches();
+    EmitRoot();
+    EmitDims();
+    EmitSteps();
+    EmitEncode();
+  }
+
+ private:
+  // ---- Constants
+
+  llvm::Type* I32() { return b_.getInt32Ty(); }
+  Constant* Int(int64_t value) { return b_.getInt32(static_cast<uint32_t>(value)); }
+  Constant* Null() { return llvm::ConstantPointerNull::get(b_.getPtrTy()); }
+
+  GlobalVariable* Global(const std::string& name, Constant* value, bool constant, bool external = false) {
+    auto linkage = external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::InternalLinkage;
+    return new GlobalVariable(module_, value->getType(), constant, linkage, value, name);
+  }
+
+  Constant* Record(std::vector<Constant*> fields) {
+    return llvm::ConstantStruct::getAnon(context_, fields);
+  }
+
+  // A pointer to an array of these, or null for none.
+  Constant* Array(const std::string& name, const std::vector<Constant*>& items, bool constant = true) {
+    if (items.empty()) return Null();
+    auto* type = llvm::ArrayType::get(items[0]->getType(), items.size());
+    return Global(name, llvm::ConstantArray::get(type, items), constant);
+  }
+
+  Constant* Text(const std::string& text) {
+    return Global("text", llvm::ConstantDataArray::getString(context_, text), true);
+  }
+
+  // ---- Tables
+
+  std::vector<Constant*> BufferRecords(const Program& program) {
+    std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(program);
+    std::vector<Constant*> records;
+    for (int32_t b = 0; b < program.buffers.size(); ++b) {
+      const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
+      const plan::Lifetime& life = lifetimes[static_cast<size_t>(b)];
+      bool weight = buffer.kind == plan::BufferKind::kWeight;
+      int64_t offset = weight ? (*input_.weights)[buffer.weight].offset : 0;
+      records.push_back(Record({Int(weight ? abi::kWeights : abi::kArena), Int(dims_.Find(ByteSize(program, buffer))),
+                                Int(offset), Int(life.first_step), Int(life.last_step)}));
+    }
+    return records;
+  }
+
+  GlobalVariable* EmitBuffers(const Program* program, const std::string& name) {
+    if (!program || program->buffers.size() == 0) return nullptr;
+    return llvm::cast<GlobalVariable>(Array(name, BufferRecords(*program), false));
+  }
+
+  Constant* ProgramRecord(const Program* program, GlobalVariable* buffers) {
+    if (!program) return Record({Int(0), Null(), Int(0), Int(0)});
+    return Record({Int(program->buffers.size()), buffers ? static_cast<Constant*>(buffers) : Null(),
+                   Int(static_cast<int64_t>(program->steps.size())), Int(0)});
+  }
+
+  void EmitDispatches() {
+    std::vector<Constant*> records;
+    if (input_.gpu) {
+      for (const plan::Step& step : input_.gpu->steps) {
+        const Launch& launch = input_.launches.at(static_cast<size_t>(step.kernel.index));
+        std::vector<Constant*> arguments;
+        for (plan::BufferId argument : step.arguments) arguments.push_back(Int(argument.index));
+        int64_t parameters = abi::kNoParameters;
+        if (!launch.sizes.empty()) {
+          parameters = parameter_bytes_;
+          int64_t bytes = static_cast<int64_t>(launch.sizes.size()) * 4;
+          parameter_bytes_ += (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
+        }
+        auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
+        records.push_back(Record({Int(step.kernel.index), Int(fixed(launch.x)), Int(fixed(launch.y)), Int(fixed(launch.z)),
+                                  Int(parameters), Int(static_cast<int64_t>(arguments.size())), Array("arguments", arguments)}));
+      }
+    }
+    Constant* array = Array("dispatches", records, false);
+    dispatches_ = llvm::dyn_cast<GlobalVariable>(array);
+    if (parameter_bytes_ > 0) {
+      auto* type = llvm::ArrayType::get(b_.getInt8Ty(), static_cast<uint64_t>(parameter_bytes_));
+      parameters_ = Global("parameters", llvm::ConstantAggregateZero::get(type), false);
+      parameters_->setAlignment(llvm::Align(16));
+    }
+  }
+
+  Constant* PortRecords(const std::string& name, bool outputs) {
+    auto ports = [&](const Program* program) { return outputs ? &program->outputs : &program->inputs; };
+    const auto& any = *ports(input_.cpu ? input_.cpu : input_.gpu);
+    std::vector<Constant*> records;
+    for (size_t p = 0; p < any.size(); ++p) {
+      std::vector<Constant*> shape;
+      for (const Dim& size : any[p].type.shape) shape.push_back(Int(dims_.Find(size)));
+      auto buffer = [&](const Program* program) { return program ? (*ports(program))[p].buffer.index : 0; };
+      records.push_back(Record({Text(any[p].name), Int(static_cast<int64_t>(any[p].type.dtype)), Int(any[p].type.rank()),
+                                Array("shape", shape), Int(buffer(input_.cpu)), Int(buffer(input_.gpu))}));
+    }
+    return Array(name, records);
+  }
+
+  // abi::Model, field by field.
+  void EmitRoot() {
+    const Program& any = input_.cpu ? *input_.cpu : *input_.gpu;
+    std::vector<Constant*> names;
+    for (const std::string& symbol : dims_.symbols()) names.push_back(Text(symbol));
+    Constant* root = Record({
+        Int(abi::kAbiVersion),
+        Int(static_cast<int64_t>(dims_.symbols().size())),
+        Array("symbol_names", names),
+        Int(static_cast<int64_t>(dims_.dims().size())),
+        dim_values_,
+        Int(static_cast<int64_t>(any.inputs.size())),
+        PortRecords("inputs", false),
+        Int(static_cast<int64_t>(any.outputs.size())),
+        PortRecords("outputs", true),
+        ProgramRecord(input_.cpu, cpu_buffers_),
+        ProgramRecord(input_.gpu, gpu_buffers_),
+        Int(WeightBytes(*input_.weights)),
+        Int(0),
+        dispatches_ ? static_cast<Constant*>(dispatches_) : Null(),
+        Int(parameter_bytes_),
+        parameters_ ? static_cast<Constant*>(parameters_) : Null(),
+    });
+    Global("webnnc_model", root, false, true);
+  }
+
+  // ---- Host functions
+
+  llvm::Function* StartFunction(const std::string& name, std::vector<llvm::Type*> parameters) {
+    auto* type = llvm::FunctionType::get(b_.getVoidTy(), parameters, false);
+    auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module_);
+    SetTarget(*function, options_);
+    b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function));
+    return function;
+  }
+
+  llvm::Value* DimAddress(abi::Size size) {
+    return b_.CreateConstInBoundsGEP1_32(I32(), dim_values_, static_cast<unsigned>(~size));
+  }
+
+  llvm::Value* SizeValue(const Dim& dim) {
+    abi::Size size = dims_.Find(dim);
+    if (size >= 0) return Int(size);
+    return b_.CreateLoad(I32(), DimAddress(size));
+  }
+
+  // In 64 bits, where products of sizes that fit in 32 do not overflow soon.
+  llvm::Value* ComputeAtom(const DimAtom& atom) {
+    if (atom.kind == DimAtom::Kind::kSymbol) {
+      llvm::Value* value = b_.CreateLoad(I32(), DimAddress(dims_.Find(Dim::Symbol(atom.symbol))));
+      return b_.CreateSExt(value, b_.getInt64Ty());
+    }
+    llvm::Value *x = ComputeDim(atom.arguments->first), *y = ComputeDim(atom.arguments->second);
+    if (atom.kind == DimAtom::Kind::kMin) return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
+    if (atom.kind == DimAtom::Kind::kMax) return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+    // Rounded toward minus infinity; a divisor of 0, which only absurd sizes give, counts as 1.
+    llvm::Value *zero = b_.getInt64(0), *one = b_.getInt64(1);
+    llvm::Value* d = b_.CreateSelect(b_.CreateICmpEQ(y, zero), one, y);
+    llvm::Value* rest = b_.CreateSRem(x, d);
+    llvm::Value* differs = b_.CreateICmpSLT(b_.CreateXor(rest, d), zero);
+    llvm::Value* adjust = b_.CreateAnd(b_.CreateICmpNE(rest, zero), differs);
+    if (atom.kind == DimAtom::Kind::kMod) return b_.CreateSelect(adjust, b_.CreateAdd(rest, d), rest);
+    return b_.CreateSub(b_.CreateSDiv(x, d), b_.CreateZExt(adjust, b_.getInt64Ty()));
+  }
+
+  llvm::Value* ComputeDim(const Dim& dim) {
+    llvm::Value* sum = b_.getInt64(static_cast<uint64_t>(dim.constant()));
+    for (const DimTerm& term : dim.terms()) {
+      llvm::Value* product = b_.getInt64(static_cast<uint64_t>(term.coefficient));
+      for (const DimAtom& atom : term.factors) product = b_.CreateMul(product, ComputeAtom(atom));
+      sum = b_.CreateAdd(sum, product);
+    }
+    return sum;
+  }
+
+  void EmitDims() {
+    StartFunction("webnnc_model_dims", {});
+    for (size_t d = dims_.symbols().size(); d < dims_.dims().size(); ++d) {
+      llvm::Value* value = ComputeDim(dims_.dims()[d]);
+      llvm::Value* fits = b_.CreateICmpULT(value, b_.getInt64(uint64_t{1} << 31));
+      value = b_.CreateSelect(fits, b_.CreateTrunc(value, I32()), Int(-1));
+      b_.CreateStore(value, DimAddress(~static_cast<abi::Size>(d)));
+    }
+    b_.CreateRetVoid();
+  }
+
+  void EmitSteps() {
+    auto* function = StartFunction("webnnc_model_step", {I32()});
+    auto* end = llvm::BasicBlock::Create(context_, "end", function);
+    size_t count = input_.cpu ? input_.cpu->steps.size() : 0;
+    auto* dispatch = b_.CreateSwitch(function->getArg(0), end, static_cast<unsigned>(count));
+    std::vector<llvm::Function*> kernels;
+    if (input_.cpu) kernels = EmitKernels();
+    for (size_t s = 0; s < count; ++s) {
+      const plan::Step& step = input_.cpu->steps[s];
+      auto* block = llvm::BasicBlock::Create(context_, "step", function);
+      dispatch->addCase(b_.getInt32(static_cast<uint32_t>(s)), block);
+      b_.SetInsertPoint(block);
+      std::vector<llvm::Value*> arguments;
+      for (plan::BufferId argument : step.arguments) {
+        // abi::Buffer::offset, which Prepare makes an address.
+        llvm::Value* address = FieldAddress(cpu_buffers_, static_cast<size_t>(argument.index), 2);
+        arguments.push_back(b_.CreateIntToPtr(b_.CreateLoad(I32(), address), b_.getPtrTy()));
+      }
+      const plan::Kernel& kernel = input_.cpu->kernels[step.kernel];
+      for (const Dim& size : SizesOf(kernel.flat)) arguments.push_back(SizeValue(size));
+      b_.CreateCall(kernels[static_cast<size_t>(step.kernel.index)], arguments);
+      b_.CreateBr(end);
+    }
+    b_.SetInsertPoint(end);
+    b_.CreateRetVoid();
+  }
+
+  std::vector<llvm::Function*> EmitKernels() {
+    std::vector<llvm::Function*> functions;
+    for (const plan::Kernel& kernel : input_.cpu->kernels) {
+      functions.push_back(EmitKernel(module_, kernel.flat, kernel.flat.name, options_));
+    }
+    return functions;
+  }
+
+  void EmitEncode() {
+    StartFunction("webnnc_model_encode", {});
+    size_t count = input_.gpu ? input_.gpu->steps.size() : 0;
+    int64_t parameters = 0;
+    for (size_t s = 0; s < count; ++s) {
+      const Launch& launch = input_.launches.at(static_cast<size_t>(input_.gpu->steps[s].kernel.index));
+      // x, y and z are fields 1 to 3 of abi::Dispatch.
+      unsigned field = 1;
+      for (const Dim* size : {&launch.x, &launch.y, &launch.z}) {
+        if (!size->IsConstant()) b_.CreateStore(SizeValue(*size), FieldAddress(dispatches_, s, field));
+        ++field;
+      }
+      if (launch.sizes.empty()) continue;
+      for (size_t i = 0; i < launch.sizes.size(); ++i) {
+        llvm::Value* address = b_.CreateConstInBoundsGEP1_32(b_.getInt8Ty(), parameters_, static_cast<unsigned>(parameters + static_cast<int64_t>(i) * 4));
+        b_.CreateStore(SizeValue(launch.sizes[i]), address);
+      }
+      int64_t bytes = static_cast<int64_t>(launch.sizes.size()) * 4;
+      parameters += (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
+    }
+    b_.CreateRetVoid();
+  }
+
+  // A field of a record in a global array of them.
+  llvm::Value* FieldAddress(GlobalVariable* array, size_t item, unsigned field) {
+    llvm::Type* record = array->getValueType()->getArrayElementType();
+    return b_.CreateInBoundsGEP(record, array, {b_.getInt32(static_cast<uint32_t>(item)), b_.getInt32(field)});
+  }
+
+  llvm::Module& module_;
+  const ModelInput& input_;
+  const DimTable& dims_;
+  const EmitOptions& options_;
+  llvm::LLVMContext& context_;
+  llvm::IRBuilder<> b_;
+  GlobalVariable *dim_values_ = nullptr, *cpu_buffers_ = nullptr, *gpu_buffers_ = nullptr,
+                 *dispatches_ = nullptr, *parameters_ = nullptr;
+  int64_t parameter_bytes_ = 0;
+};
+
+}  // namespace
+
+void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims, const EmitOptions& options) {
+  ModelEmitter(module, input, dims, options).Run();
+}
+
+}  // namespace webnnc::wasm

@@ -1,0 +1,15 @@
+// Emits what is not a kernel: the model's tables (webnnc/abi.h) and its host functions, which
+// compute sizes, run the steps on the CPU and fill in the GPU's dispatches.
+#pragma once
+
+#include "wasm/dim_table.h"
+#include "wasm/kernel_emitter.h"
+#include "wasm/llvm.h"
+#include "wasm/model_input.h"
+
+namespace webnnc::wasm {
+
+void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims,
+               const EmitOptions& options);
+
+}  // namespace webnnc::wasm
