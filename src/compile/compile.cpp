@@ -28,7 +28,7 @@ Status Run(const CompileOptions& options) {
     return kSuccess;
   }
   bundle::PlaceWeights(weights);
-  wasm::ModelInput input{&cpu, nullptr, &weights, {}};
+  wasm::ModelInput input{&cpu, {}, &weights};
   wasm::DimTable dims = wasm::CollectDims(input);
   if (options.emit == "llvm") {
     options.print(wasm::PrintLlvm(input, dims, {}));

@@ -164,7 +164,20 @@ uint64_t Bytes(const abi::Port& port) {
   return bytes;
 }
 
-void ReadInput(const abi::Port& port, const char* path) {
+// The CPU's program, and where its tensors are.
+abi::Program* program;
+
+uint32_t ProgramIndex() {
+  for (uint32_t p = 0; p < webnnc_model.program_count; ++p) {
+    if (webnnc_model.programs[p].kind == abi::kCpu) return p;
+  }
+  Fail("this model was compiled without the wasm target");
+}
+
+uint8_t* Address(uint32_t buffer) { return reinterpret_cast<uint8_t*>(program->buffers[buffer].offset); }
+
+void ReadInput(uint32_t index, const char* path) {
+  const abi::Port& port = webnnc_model.inputs[index];
   uint32_t shape[32];
   int file = Open(path, O_RDONLY);
   ReadHeader(file, path, port, shape);
@@ -173,8 +186,7 @@ void ReadInput(const abi::Port& port, const char* path) {
       Fail(path, " has other sizes than the model takes for input ", port.name);
     }
   }
-  uint32_t address = webnnc_model.cpu.buffers[port.cpu_buffer].offset;
-  ReadAll(file, path, reinterpret_cast<uint8_t*>(address), Bytes(port));
+  ReadAll(file, path, Address(program->input_buffers[index]), Bytes(port));
   close(file);
 }
 
@@ -194,7 +206,8 @@ char* Append(char* at, const char* text) {
   return at;
 }
 
-void WriteOutput(const abi::Port& port, const char* path) {
+void WriteOutput(uint32_t index, const char* path) {
+  const abi::Port& port = webnnc_model.outputs[index];
   char* at = Append(header + 10, "{'descr': '");
   at = Append(at, kElements[port.dtype].npy);
   at = Append(at, "', 'fortran_order': False, 'shape': (");
@@ -211,18 +224,23 @@ void WriteOutput(const abi::Port& port, const char* path) {
   header[9] = static_cast<char>(length >> 8);
   int file = Open(path, O_WRONLY | O_CREAT | O_TRUNC);
   WriteAll(file, path, header, static_cast<uint64_t>(at - header));
-  uint32_t address = webnnc_model.cpu.buffers[port.cpu_buffer].offset;
-  WriteAll(file, path, reinterpret_cast<const void*>(address), Bytes(port));
+  WriteAll(file, path, Address(program->output_buffers[index]), Bytes(port));
   close(file);
 }
 
 }  // namespace
 
+// wasi-libc's constructors, which look up what folders there are. That this is called here makes
+// the linker leave it to us: else every export would call it, in a page too.
+extern "C" void __wasm_call_ctors();
+
 int main(int count, char** values) {
+  __wasm_call_ctors();
   argument_count = count;
   arguments = values;
   abi::Model& model = webnnc_model;
-  if (model.cpu.step_count == 0 && model.cpu.buffer_count == 0) Fail("this model was compiled without the wasm target");
+  uint32_t index = ProgramIndex();
+  program = &model.programs[index];
   CheckArguments();
   bool bound[64] = {};
   for (uint32_t i = 0; i < model.input_count; ++i) {
@@ -230,7 +248,7 @@ int main(int count, char** values) {
     if (!path) Fail("there is no --input for ", model.inputs[i].name);
     BindSizes(model.inputs[i], path, bound);
   }
-  if (webnnc_prepare(abi::kCpu) != abi::kOk) Fail("the inputs' sizes do not fit together, or there is not enough memory");
+  if (webnnc_prepare(index) != abi::kOk) Fail("the inputs' sizes do not fit together, or there is not enough memory");
   if (model.weights_bytes > 0) {
     const char* path = Flag("--weights", 0);
     if (!path) Fail("there is no --weights");
@@ -239,11 +257,11 @@ int main(int count, char** values) {
     close(file);
   }
   for (uint32_t i = 0; i < model.input_count; ++i) {
-    ReadInput(model.inputs[i], PathOf("--input", model.inputs[i].name));
+    ReadInput(i, PathOf("--input", model.inputs[i].name));
   }
-  webnnc_run();
+  webnnc_run(index);
   for (uint32_t i = 0; i < model.output_count; ++i) {
-    if (const char* path = PathOf("--output", model.outputs[i].name)) WriteOutput(model.outputs[i], path);
+    if (const char* path = PathOf("--output", model.outputs[i].name)) WriteOutput(i, path);
   }
   return 0;
 }

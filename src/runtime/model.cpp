@@ -56,16 +56,16 @@ abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
 }
 
 // Offsets become addresses. A second time, what was added before is taken off first.
-abi::Status PrepareCpu() {
+abi::Status PrepareCpu(abi::Program& program) {
   static uint64_t weights_base = 0;
   abi::Model& model = webnnc_model;
   if (!Reserve(weights, model.weights_bytes)) return abi::kOutOfMemory;
-  abi::Status status = PlaceBuffers(model.cpu, kCpuAlignment);
+  abi::Status status = PlaceBuffers(program, kCpuAlignment);
   if (status != abi::kOk) return status;
   // A little more than the arena: a vector load may touch the bytes behind the last element.
-  if (!Reserve(arena, model.cpu.arena_bytes + kCpuAlignment)) return abi::kOutOfMemory;
-  for (uint32_t b = 0; b < model.cpu.buffer_count; ++b) {
-    abi::Buffer& buffer = model.cpu.buffers[b];
+  if (!Reserve(arena, program.arena_bytes + kCpuAlignment)) return abi::kOutOfMemory;
+  for (uint32_t b = 0; b < program.buffer_count; ++b) {
+    abi::Buffer& buffer = program.buffers[b];
     if (buffer.kind == abi::kArena) {
       buffer.offset += static_cast<uint32_t>(arena.base);
     } else {
@@ -79,14 +79,15 @@ abi::Status PrepareCpu() {
 
 }  // namespace
 
-extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(abi::Target target) {
+extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(uint32_t index) {
   abi::Model& model = webnnc_model;
   webnnc_model_dims();
   for (uint32_t d = 0; d < model.dim_count; ++d) {
     if (model.dims[d] < 0) return abi::kSizeOutOfRange;
   }
-  if (target == abi::kCpu) return PrepareCpu();
-  abi::Status status = PlaceBuffers(model.gpu, abi::kBindingAlignment);
+  abi::Program& program = model.programs[index];
+  if (program.kind == abi::kCpu) return PrepareCpu(program);
+  abi::Status status = PlaceBuffers(program, abi::kBindingAlignment);
   if (status == abi::kOk) webnnc_model_encode();
   return status;
 }
@@ -95,8 +96,9 @@ extern "C" __attribute__((export_name("webnnc_step"))) void webnnc_step(uint32_t
   webnnc_model_step(step);
 }
 
-extern "C" __attribute__((export_name("webnnc_run"))) void webnnc_run() {
-  for (uint32_t step = 0; step < webnnc_model.cpu.step_count; ++step) webnnc_model_step(step);
+extern "C" __attribute__((export_name("webnnc_run"))) void webnnc_run(uint32_t program) {
+  uint32_t count = webnnc_model.programs[program].step_count;
+  for (uint32_t step = 0; step < count; ++step) webnnc_model_step(step);
 }
 
 // Where the page finds everything else.

@@ -14,15 +14,15 @@ void webnnc_model_dims();
 // Runs a step of the CPU's program.
 void webnnc_model_step(uint32_t step);
 
-// Fills in what of the GPU's dispatches depends on sizes.
+// Fills in what of GPU programs' dispatches depends on sizes.
 void webnnc_model_encode();
 
 // ---- The runtime's own (model.cpp), called by the page and by the command.
 
 // Call after setting the symbols' values in webnnc_model.dims: computes sizes, places buffers, and
 // makes room for them (CPU) or fills in the dispatches (GPU).
-webnnc::abi::Status webnnc_prepare(webnnc::abi::Target target);
+webnnc::abi::Status webnnc_prepare(uint32_t program);
 
-// Runs the CPU's program on what is in its inputs.
-void webnnc_run();
+// Runs a prepared CPU program on what is in its inputs.
+void webnnc_run(uint32_t program);
 }

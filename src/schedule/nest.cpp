@@ -166,10 +166,19 @@ class WriterFinder {
         if ((*used)[d] != producer.store.index[d]) return std::nullopt;
         continue;
       }
+      // A concatenation runs beyond the result that it takes a part from.
+      if (ExtentOf(writer, *from) != ExtentOf(producer, *to)) return std::nullopt;
       if (!values.emplace(*from, producer.store.index[d]).second) return std::nullopt;
     }
     if (values.size() != writer.main.loops.size()) return std::nullopt;
     return values;
+  }
+
+  static Dim ExtentOf(const Nest& nest, VarId var) {
+    for (const NestLoop& loop : nest.main.loops) {
+      if (loop.var == var) return loop.extent;
+    }
+    return -1;
   }
 
   bool UsedOutside(const Nest& producer) {

@@ -45,8 +45,7 @@ Value CodeBuilder::Splat(const Value& scalar, int32_t lanes) {
 
 Value CodeBuilder::Extract(const Value& vector, int32_t lane) {
   if (vector.lanes == 1) return vector;
-  return Emit(spv::OpCompositeExtract, vector.dtype, 1,
-              {vector.id, static_cast<uint32_t>(lane)});
+  return Emit(spv::OpCompositeExtract, vector.dtype, 1, {vector.id, static_cast<uint32_t>(lane)});
 }
 
 Value CodeBuilder::AtEntry(const std::function<Value()>& f) {
@@ -163,8 +162,8 @@ void CodeBuilder::WorkgroupBarrier() {
     return module_.Constant(Scalar::Integer(DType::kU32, value));
   };
   spv::Id scope = constant(spv::ScopeWorkgroup);
-  spv::Id semantics = constant(spv::MemorySemanticsAcquireReleaseMask |
-                               spv::MemorySemanticsWorkgroupMemoryMask);
+  spv::Id semantics =
+      constant(spv::MemorySemanticsAcquireReleaseMask | spv::MemorySemanticsWorkgroupMemoryMask);
   Append(*out_, spv::OpControlBarrier, {scope, scope, semantics});
 }
 
@@ -185,8 +184,8 @@ spv::Id CodeBuilder::Finish(std::string_view name, const Value& result) {
   std::vector<spv::Id> types;
   for (const Value& p : parameters_) types.push_back(module_.Type(p.dtype, p.lanes));
   Words words;
-  Append(words, spv::OpFunction, {result_type, id, spv::FunctionControlMaskNone,
-                                  module_.FunctionType(result_type, types)});
+  Append(words, spv::OpFunction,
+         {result_type, id, spv::FunctionControlMaskNone, module_.FunctionType(result_type, types)});
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Append(words, spv::OpFunctionParameter, {types[i], parameters_[i].id});
   }
@@ -256,7 +255,10 @@ Value operator==(const Value& a, const Value& b) {
 }
 Value operator!=(const Value& a, const Value& b) {
   if (a.dtype == DType::kBool) return Compare(spv::OpLogicalNotEqual, a, b);
-  return Compare(IsFloat(a.dtype) ? spv::OpFUnordNotEqual : spv::OpINotEqual, a, b);
+  // Written as the instruction that is true of NaN, it would be taken for one that is not: WGSL has
+  // only one "!=".
+  if (IsFloat(a.dtype)) return Not(a == b);
+  return Compare(spv::OpINotEqual, a, b);
 }
 
 Value operator&(const Value& a, const Value& b) {

@@ -8,9 +8,10 @@
 // Operands agree in type and lanes. Booleans have no memory.
 #pragma once
 
+#include <spirv/unified1/GLSL.std.450.h>
+
 #include <functional>
 #include <optional>
-#include <spirv/unified1/GLSL.std.450.h>
 
 #include "spirv/module_builder.h"
 

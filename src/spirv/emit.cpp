@@ -1,1 +1,34 @@
 #include "spirv/emit.h"
+
+#include "loop/passes/simplify.h"
+#include "spirv/layout.h"
+#include "spirv/optimize.h"
+#include "spirv/prepare.h"
+#include "spirv/statements.h"
+
+namespace webnnc::spirv {
+
+Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
+  TRY_ASSIGN(auto prepared, Prepare(kernel));
+  loop::Simplifier simplify(prepared);
+  TRY_ASSIGN(auto layouts, ChooseLayouts(prepared, simplify));
+
+  ModuleBuilder builder;
+  CodeBuilder code(builder);
+  Expressions expressions(prepared, simplify, code, layouts, options.read_only_parameters);
+  EmitStatements(prepared, code, expressions);
+  expressions.DeclareSizes();
+
+  Module module;
+  module.workgroup_size = WorkgroupSize(prepared);
+  module.sizes = expressions.sizes();
+  module.workgroup_bytes = expressions.workgroup_bytes();
+  spv::Id main = code.Finish("main");
+  module.words = builder.Finish(main, module.workgroup_size);
+  module.uses_f16 = builder.uses_f16();
+  TRY(Validate(module.words));
+  TRY_ASSIGN(module.words, Optimize(module.words));
+  return module;
+}
+
+}  // namespace webnnc::spirv

@@ -31,9 +31,10 @@ struct Module {
   bool uses_f16 = false;
 };
 
-// Emits a flat kernel (loop::VerifyFlat), validates it with spirv-val and runs those of SPIRV-Tools'
-// optimisation passes that help. Element types are bool (in expressions only), i32, u32, f32 and
-// f16, lanes 1 to 4: passes before this see to it. Anything else is an error that names it.
+// Emits a flat kernel (loop::VerifyFlat), validates it with spirv-val and runs those of
+// SPIRV-Tools' optimisation passes that help. Element types are bool (in expressions only), i32,
+// u32, f32 and f16, lanes 1 to 4: passes before this see to it. Anything else is an error that
+// names it.
 Result<Module> Emit(const loop::Kernel& kernel, const Options& options = {});
 
 // spirv-val's verdict, with its message.

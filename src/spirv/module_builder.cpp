@@ -122,8 +122,9 @@ spv::Id ModuleBuilder::CompositeConstant(spv::Id type, const std::vector<spv::Id
 // ---- Declarations -----------------------------------------------------------------------------
 
 spv::Id ModuleBuilder::GlobalVariable(spv::StorageClass storage, spv::Id type,
-                                      std::string_view name) {
-  spv::Id pointer = PointerType(storage, type), id = NewId();
+                                      std::string_view name, spv::Id id) {
+  spv::Id pointer = PointerType(storage, type);
+  if (!id) id = NewId();
   Append(globals_, spv::OpVariable, {pointer, id, static_cast<uint32_t>(storage)});
   Name(id, name);
   return id;
@@ -134,9 +135,26 @@ void ModuleBuilder::Bind(spv::Id variable, uint32_t binding) {
   Decorate(variable, spv::DecorationBinding, {binding});
 }
 
+// "2*seq+past" -> "n2_seq_past"; what a network's author named may be long, too.
+static std::string Identifier(std::string_view name) {
+  constexpr size_t kLongest = 48;
+  std::string out;
+  for (char c : name.substr(0, kLongest)) {
+    bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (is_word) {
+      out += c;
+    } else if (!out.empty() && out.back() != '_') {
+      out += '_';
+    }
+  }
+  while (!out.empty() && out.back() == '_') out.pop_back();
+  if (out.empty() || (out[0] >= '0' && out[0] <= '9')) out = "n" + out;
+  return out;
+}
+
 void ModuleBuilder::Name(spv::Id id, std::string_view name) {
   Words operands = {id};
-  Words text = StringWords(name);
+  Words text = StringWords(Identifier(name));
   operands.insert(operands.end(), text.begin(), text.end());
   Append(names_, spv::OpName, operands);
 }

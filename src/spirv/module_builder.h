@@ -29,6 +29,8 @@ Words StringWords(std::string_view text);
 class ModuleBuilder {
  public:
   spv::Id NewId() { return next_id_++; }
+  // Ids from here on are new.
+  spv::Id NextId() const { return next_id_; }
 
   // ---- Types
 
@@ -49,11 +51,15 @@ class ModuleBuilder {
 
   // ---- Declarations
 
-  spv::Id GlobalVariable(spv::StorageClass storage, spv::Id type, std::string_view name);
+  // With `id`, the variable that has been used under this id already.
+  spv::Id GlobalVariable(spv::StorageClass storage, spv::Id type, std::string_view name,
+                         spv::Id id = 0);
   // Says that parameter `binding` of the shader is `variable`.
   void Bind(spv::Id variable, uint32_t binding);
+  // `name` may be any text; what cannot stand in an identifier is replaced.
   void Name(spv::Id id, std::string_view name);
-  void Decorate(spv::Id id, spv::Decoration decoration, std::initializer_list<uint32_t> operands = {});
+  void Decorate(spv::Id id, spv::Decoration decoration,
+                std::initializer_list<uint32_t> operands = {});
   void Require(spv::Capability capability) { capabilities_.insert(capability); }
   // The input that the shader is given as `built_in`, of type `type`.
   spv::Id BuiltInVariable(spv::BuiltIn built_in, spv::Id type);

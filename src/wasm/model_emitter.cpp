@@ -14,26 +14,29 @@ static int64_t WeightBytes(const IdVector<plan::WeightTag, plan::Weight>& weight
   return end;
 }
 
+static void AddBuffers(DimTable& dims, const Program& program) {
+  for (const plan::Buffer& buffer : program.buffers) dims.Add(ByteSize(program, buffer));
+}
+
 DimTable CollectDims(const ModelInput& input) {
-  const Program& any = input.cpu ? *input.cpu : *input.gpu;
-  DimTable dims(any.inputs);
-  for (const auto* ports : {&any.inputs, &any.outputs}) {
+  DimTable dims(input.any().inputs);
+  for (const auto* ports : {&input.any().inputs, &input.any().outputs}) {
     for (const plan::Port& port : *ports) {
       for (const Dim& size : port.type.shape) dims.Add(size);
     }
   }
-  for (const Program* program : {input.cpu, input.gpu}) {
-    if (!program) continue;
-    for (const plan::Buffer& buffer : program->buffers) dims.Add(ByteSize(*program, buffer));
-  }
   if (input.cpu) {
+    AddBuffers(dims, *input.cpu);
     for (const plan::Kernel& kernel : input.cpu->kernels) {
       for (const Dim& size : SizesOf(kernel.flat)) dims.Add(size);
     }
   }
-  for (const Launch& launch : input.launches) {
-    for (const Dim* size : {&launch.x, &launch.y, &launch.z}) dims.Add(*size);
-    for (const Dim& size : launch.sizes) dims.Add(size);
+  for (const GpuProgram& gpu : input.gpu) {
+    AddBuffers(dims, *gpu.program);
+    for (const Launch& launch : gpu.launches) {
+      for (const Dim* size : {&launch.x, &launch.y, &launch.z}) dims.Add(*size);
+      for (const Dim& size : launch.sizes) dims.Add(size);
+    }
   }
   return dims;
 }
@@ -47,9 +50,6 @@ class ModelEmitter {
 
   void Run() {
     dim_values_ = Global("dims", llvm::ConstantAggregateZero::get(llvm::ArrayType::get(I32(), std::max<size_t>(1, dims_.dims().size()))), false);
-    cpu_buffers_ = EmitBuffers(input_.cpu, "cpu_buffers");
-    gpu_buffers_ = EmitBuffers(input_.gpu, "gpu_buffers");
-    EmitDispatches();
     EmitRoot();
     EmitDims();
     EmitSteps();
@@ -57,6 +57,10 @@ class ModelEmitter {
   }
 
  private:
+  struct GpuTables {
+    GlobalVariable *dispatches = nullptr, *parameters = nullptr;
+  };
+
   // ---- Constants
 
   llvm::Type* I32() { return b_.getInt32Ty(); }
@@ -99,80 +103,91 @@ class ModelEmitter {
     return records;
   }
 
-  GlobalVariable* EmitBuffers(const Program* program, const std::string& name) {
-    if (!program || program->buffers.size() == 0) return nullptr;
-    return llvm::cast<GlobalVariable>(Array(name, BufferRecords(*program), false));
+  GlobalVariable* EmitBuffers(const Program& program) {
+    return llvm::dyn_cast<GlobalVariable>(Array("buffers", BufferRecords(program), false));
   }
 
-  Constant* ProgramRecord(const Program* program, GlobalVariable* buffers) {
-    if (!program) return Record({Int(0), Null(), Int(0), Int(0)});
-    return Record({Int(program->buffers.size()), buffers ? static_cast<Constant*>(buffers) : Null(),
-                   Int(static_cast<int64_t>(program->steps.size())), Int(0)});
+  // Where the program's inputs or outputs are.
+  Constant* PortBuffers(const std::vector<plan::Port>& ports) {
+    std::vector<Constant*> buffers;
+    for (const plan::Port& port : ports) buffers.push_back(Int(port.buffer.index));
+    return Array("port_buffers", buffers);
   }
 
-  void EmitDispatches() {
+  static Constant* OrNull(GlobalVariable* global, Constant* null) { return global ? static_cast<Constant*>(global) : null; }
+
+  // abi::Program, field by field.
+  Constant* ProgramRecord(abi::ProgramKind kind, const Program& program, GlobalVariable* buffers,
+                          GlobalVariable* dispatches, GlobalVariable* parameters, int64_t parameter_bytes) {
+    return Record({Int(kind), Int(program.buffers.size()), OrNull(buffers, Null()), PortBuffers(program.inputs),
+                   PortBuffers(program.outputs), Int(static_cast<int64_t>(program.steps.size())), Int(0),
+                   OrNull(dispatches, Null()), Int(parameter_bytes), OrNull(parameters, Null())});
+  }
+
+  static int64_t RoundUp(int64_t bytes) {
+    return (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
+  }
+
+  Constant* GpuRecord(const GpuProgram& gpu) {
     std::vector<Constant*> records;
-    if (input_.gpu) {
-      for (const plan::Step& step : input_.gpu->steps) {
-        const Launch& launch = input_.launches.at(static_cast<size_t>(step.kernel.index));
-        std::vector<Constant*> arguments;
-        for (plan::BufferId argument : step.arguments) arguments.push_back(Int(argument.index));
-        int64_t parameters = abi::kNoParameters;
-        if (!launch.sizes.empty()) {
-          parameters = parameter_bytes_;
-          int64_t bytes = static_cast<int64_t>(launch.sizes.size()) * 4;
-          parameter_bytes_ += (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
-        }
-        auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
-        records.push_back(Record({Int(step.kernel.index), Int(fixed(launch.x)), Int(fixed(launch.y)), Int(fixed(launch.z)),
-                                  Int(parameters), Int(static_cast<int64_t>(arguments.size())), Array("arguments", arguments)}));
-      }
+    int64_t parameter_bytes = 0;
+    for (const plan::Step& step : gpu.program->steps) {
+      const Launch& launch = gpu.launches.at(static_cast<size_t>(step.kernel.index));
+      std::vector<Constant*> arguments;
+      for (plan::BufferId argument : step.arguments) arguments.push_back(Int(argument.index));
+      // A uniform buffer is bound in whole vectors of four.
+      auto bytes = static_cast<int64_t>((launch.sizes.size() + 3) / 4 * 16);
+      int64_t parameters = bytes > 0 ? parameter_bytes : static_cast<int64_t>(abi::kNoParameters);
+      parameter_bytes += RoundUp(bytes);
+      auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
+      records.push_back(Record({Int(step.kernel.index), Int(fixed(launch.x)), Int(fixed(launch.y)), Int(fixed(launch.z)),
+                                Int(parameters), Int(bytes), Int(static_cast<int64_t>(arguments.size())),
+                                Array("arguments", arguments)}));
     }
-    Constant* array = Array("dispatches", records, false);
-    dispatches_ = llvm::dyn_cast<GlobalVariable>(array);
-    if (parameter_bytes_ > 0) {
-      auto* type = llvm::ArrayType::get(b_.getInt8Ty(), static_cast<uint64_t>(parameter_bytes_));
-      parameters_ = Global("parameters", llvm::ConstantAggregateZero::get(type), false);
-      parameters_->setAlignment(llvm::Align(16));
+    GpuTables tables;
+    tables.dispatches = llvm::dyn_cast<GlobalVariable>(Array("dispatches", records, false));
+    if (parameter_bytes > 0) {
+      auto* type = llvm::ArrayType::get(b_.getInt8Ty(), static_cast<uint64_t>(parameter_bytes));
+      tables.parameters = Global("parameters", llvm::ConstantAggregateZero::get(type), false);
+      tables.parameters->setAlignment(llvm::Align(16));
     }
+    gpu_.push_back(tables);
+    return ProgramRecord(abi::kGpu, *gpu.program, EmitBuffers(*gpu.program), tables.dispatches, tables.parameters, parameter_bytes);
   }
 
-  Constant* PortRecords(const std::string& name, bool outputs) {
-    auto ports = [&](const Program* program) { return outputs ? &program->outputs : &program->inputs; };
-    const auto& any = *ports(input_.cpu ? input_.cpu : input_.gpu);
+  Constant* PortRecords(const std::string& name, const std::vector<plan::Port>& ports) {
     std::vector<Constant*> records;
-    for (size_t p = 0; p < any.size(); ++p) {
+    for (const plan::Port& port : ports) {
       std::vector<Constant*> shape;
-      for (const Dim& size : any[p].type.shape) shape.push_back(Int(dims_.Find(size)));
-      auto buffer = [&](const Program* program) { return program ? (*ports(program))[p].buffer.index : 0; };
-      records.push_back(Record({Text(any[p].name), Int(static_cast<int64_t>(any[p].type.dtype)), Int(any[p].type.rank()),
-                                Array("shape", shape), Int(buffer(input_.cpu)), Int(buffer(input_.gpu))}));
+      for (const Dim& size : port.type.shape) shape.push_back(Int(dims_.Find(size)));
+      records.push_back(Record({Text(port.name), Int(static_cast<int64_t>(port.type.dtype)), Int(port.type.rank()), Array("shape", shape)}));
     }
     return Array(name, records);
   }
 
   // abi::Model, field by field.
   void EmitRoot() {
-    const Program& any = input_.cpu ? *input_.cpu : *input_.gpu;
-    std::vector<Constant*> names;
+    std::vector<Constant*> names, programs;
     for (const std::string& symbol : dims_.symbols()) names.push_back(Text(symbol));
+    if (input_.cpu) {
+      cpu_buffers_ = EmitBuffers(*input_.cpu);
+      programs.push_back(ProgramRecord(abi::kCpu, *input_.cpu, cpu_buffers_, nullptr, nullptr, 0));
+    }
+    for (const GpuProgram& gpu : input_.gpu) programs.push_back(GpuRecord(gpu));
     Constant* root = Record({
         Int(abi::kAbiVersion),
         Int(static_cast<int64_t>(dims_.symbols().size())),
         Array("symbol_names", names),
         Int(static_cast<int64_t>(dims_.dims().size())),
         dim_values_,
-        Int(static_cast<int64_t>(any.inputs.size())),
-        PortRecords("inputs", false),
-        Int(static_cast<int64_t>(any.outputs.size())),
-        PortRecords("outputs", true),
-        ProgramRecord(input_.cpu, cpu_buffers_),
-        ProgramRecord(input_.gpu, gpu_buffers_),
+        Int(static_cast<int64_t>(input_.any().inputs.size())),
+        PortRecords("inputs", input_.any().inputs),
+        Int(static_cast<int64_t>(input_.any().outputs.size())),
+        PortRecords("outputs", input_.any().outputs),
+        Int(static_cast<int64_t>(programs.size())),
+        Array("programs", programs, false),
         Int(WeightBytes(*input_.weights)),
         Int(0),
-        dispatches_ ? static_cast<Constant*>(dispatches_) : Null(),
-        Int(parameter_bytes_),
-        parameters_ ? static_cast<Constant*>(parameters_) : Null(),
     });
     Global("webnnc_model", root, false, true);
   }
@@ -274,25 +289,26 @@ class ModelEmitter {
 
   void EmitEncode() {
     StartFunction("webnnc_model_encode", {});
-    size_t count = input_.gpu ? input_.gpu->steps.size() : 0;
+    for (size_t g = 0; g < input_.gpu.size(); ++g) EncodeProgram(input_.gpu[g], gpu_[g]);
+    b_.CreateRetVoid();
+  }
+
+  void EncodeProgram(const GpuProgram& gpu, const GpuTables& tables) {
     int64_t parameters = 0;
-    for (size_t s = 0; s < count; ++s) {
-      const Launch& launch = input_.launches.at(static_cast<size_t>(input_.gpu->steps[s].kernel.index));
+    for (size_t s = 0; s < gpu.program->steps.size(); ++s) {
+      const Launch& launch = gpu.launches.at(static_cast<size_t>(gpu.program->steps[s].kernel.index));
       // x, y and z are fields 1 to 3 of abi::Dispatch.
       unsigned field = 1;
       for (const Dim* size : {&launch.x, &launch.y, &launch.z}) {
-        if (!size->IsConstant()) b_.CreateStore(SizeValue(*size), FieldAddress(dispatches_, s, field));
+        if (!size->IsConstant()) b_.CreateStore(SizeValue(*size), FieldAddress(tables.dispatches, s, field));
         ++field;
       }
-      if (launch.sizes.empty()) continue;
       for (size_t i = 0; i < launch.sizes.size(); ++i) {
-        llvm::Value* address = b_.CreateConstInBoundsGEP1_32(b_.getInt8Ty(), parameters_, static_cast<unsigned>(parameters + static_cast<int64_t>(i) * 4));
-        b_.CreateStore(SizeValue(launch.sizes[i]), address);
+        auto at = static_cast<unsigned>(parameters + static_cast<int64_t>(i) * 4);
+        b_.CreateStore(SizeValue(launch.sizes[i]), b_.CreateConstInBoundsGEP1_32(b_.getInt8Ty(), tables.parameters, at));
       }
-      int64_t bytes = static_cast<int64_t>(launch.sizes.size()) * 4;
-      parameters += (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
+      parameters += RoundUp(static_cast<int64_t>((launch.sizes.size() + 3) / 4 * 16));
     }
-    b_.CreateRetVoid();
   }
 
   // A field of a record in a global array of them.
@@ -307,9 +323,8 @@ class ModelEmitter {
   const EmitOptions& options_;
   llvm::LLVMContext& context_;
   llvm::IRBuilder<> b_;
-  GlobalVariable *dim_values_ = nullptr, *cpu_buffers_ = nullptr, *gpu_buffers_ = nullptr,
-                 *dispatches_ = nullptr, *parameters_ = nullptr;
-  int64_t parameter_bytes_ = 0;
+  GlobalVariable *dim_values_ = nullptr, *cpu_buffers_ = nullptr;
+  std::vector<GpuTables> gpu_;
 };
 
 }  // namespace

@@ -14,13 +14,19 @@ struct Launch {
   std::vector<Dim> sizes;
 };
 
-struct ModelInput {
-  // Either may be absent; what is absent has no steps.
-  const plan::Program* cpu = nullptr;
-  const plan::Program* gpu = nullptr;
-  const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
-  // One a kernel of `gpu`.
+struct GpuProgram {
+  const plan::Program* program = nullptr;
+  // One a kernel.
   std::vector<Launch> launches;
+};
+
+struct ModelInput {
+  const plan::Program* cpu = nullptr;  // may be absent
+  std::vector<GpuProgram> gpu;         // one a set of features, best first
+  const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
+
+  // Any of the programs: their ports are the same.
+  const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }
 };
 
 }  // namespace webnnc::wasm

@@ -1,0 +1,324 @@
+#include "spirv/expressions.h"
+
+#include <algorithm>
+
+#include "base/overloaded.h"
+#include "loop/fold.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::spirv {
+
+using loop::BufferId;
+using loop::ExprId;
+using loop::Space;
+
+// ---- Buffers ----------------------------------------------------------------------------------
+
+static spv::StorageClass StorageOf(Layout::Kind kind) {
+  switch (kind) {
+    case Layout::Kind::kParameter: return spv::StorageClassStorageBuffer;
+    case Layout::Kind::kWorkgroup: return spv::StorageClassWorkgroup;
+    case Layout::Kind::kArray:
+    case Layout::Kind::kVariables: break;
+  }
+  return spv::StorageClassFunction;
+}
+
+Expressions::Expressions(loop::Kernel& kernel, loop::Simplifier& simplify, CodeBuilder& code,
+                         const std::vector<Layout>& layouts, bool read_only_parameters)
+    : kernel_(kernel),
+      simplify_(simplify),
+      code_(code),
+      layouts_(layouts),
+      contexts_(kernel),
+      sizes_(code),
+      variables_(layouts.size()),
+      changed_(layouts.size()) {
+  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+    DeclareBuffer(BufferId{b}, read_only_parameters);
+  }
+}
+
+void Expressions::DeclareBuffer(BufferId id, bool read_only) {
+  const loop::Buffer& buffer = kernel_.buffers[id];
+  const Layout& layout = layouts_[static_cast<size_t>(id.index)];
+  auto& variables = variables_[static_cast<size_t>(id.index)];
+  ModuleBuilder& module = code_.module();
+  DType dtype = buffer.type.dtype;
+  int64_t bytes = ByteSize(dtype) * layout.width;
+  if (layout.kind == Layout::Kind::kParameter) {
+    if (dtype == DType::kF16) module.Require(spv::CapabilityStorageBuffer16BitAccess);
+    spv::Id block =
+        module.BlockType(module.Type(dtype, layout.width), static_cast<uint32_t>(bytes));
+    variables = {module.GlobalVariable(spv::StorageClassStorageBuffer, block, buffer.name)};
+    module.Bind(variables[0], parameters_++);
+    if (read_only && buffer.space == Space::kIn) {
+      module.Decorate(variables[0], spv::DecorationNonWritable);
+    }
+  } else if (layout.kind == Layout::Kind::kWorkgroup) {
+    spv::Id array = module.ArrayType(module.Type(dtype, layout.width), layout.count);
+    variables = {module.GlobalVariable(spv::StorageClassWorkgroup, array, buffer.name)};
+    workgroup_bytes_ += bytes * layout.count;
+  } else if (layout.kind == Layout::Kind::kArray) {
+    variables = {code_.ArrayVariable(dtype, layout.width, layout.count, buffer.name)};
+  } else {
+    for (size_t v = 0; v < layout.variables.size(); ++v) {
+      bool only = layout.variables.size() == 1;
+      std::string name = only ? buffer.name : buffer.name + "_" + std::to_string(v);
+      variables.push_back(code_.Variable(dtype, layout.variables[v], name).id);
+    }
+  }
+}
+
+Pointer Expressions::PointerTo(BufferId buffer, const Place& place, const Value& guard,
+                               Contexts::Id context) {
+  const Layout& layout = layouts_[static_cast<size_t>(buffer.index)];
+  std::vector<Value> indices;
+  // The buffer is the only member of a struct.
+  if (layout.kind == Layout::Kind::kParameter) indices.push_back(code_.Int(0));
+  if (place.element) {
+    Value element = Eval(*place.element, context);
+    if (guard.valid()) element = Select(guard, element, code_.Int(0));
+    indices.push_back(element);
+  }
+  if (place.component) indices.push_back(Eval(*place.component, context));
+  spv::Id variable =
+      variables_[static_cast<size_t>(buffer.index)][static_cast<size_t>(place.variable)];
+  return code_.Element(StorageOf(layout.kind), variable, kernel_.buffers[buffer].type.dtype,
+                       place.lanes, indices);
+}
+
+void Expressions::Store(const loop::Store& store) {
+  const Layout& layout = layouts_[static_cast<size_t>(store.buffer.index)];
+  Value value = Eval(store.value);
+  int32_t lane = 0;
+  for (const Place& place : PlacesOf(kernel_, simplify_, layout, store.index[0], value.lanes)) {
+    Value part = value;
+    if (place.lanes != value.lanes) {
+      std::vector<Value> lanes;
+      for (int32_t i = 0; i < place.lanes; ++i) lanes.push_back(code_.Extract(value, lane + i));
+      part = code_.Construct(lanes);
+    }
+    lane += place.lanes;
+    Pointer pointer = PointerTo(store.buffer, place, {}, Contexts::kAlways);
+    if (store.update != loop::Update::kSet) {
+      part = EmitUpdate(store.update, code_.Load(pointer), part);
+    }
+    code_.Store(pointer, part);
+  }
+  changed_[static_cast<size_t>(store.buffer.index)] = ++time_;
+}
+
+// ---- Changes of memory ------------------------------------------------------------------------
+
+void Expressions::Change(const loop::Block& block) {
+  loop::ForEachStmt(block, [&](const loop::Stmt& stmt) {
+    if (std::holds_alternative<loop::Barrier>(stmt)) ChangeByBarrier();
+    auto* store = std::get_if<loop::Store>(&stmt);
+    if (store) changed_[static_cast<size_t>(store->buffer.index)] = ++time_;
+  });
+}
+
+void Expressions::ChangeByBarrier() {
+  for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
+    if (kernel_.buffers[BufferId{b}].space != Space::kWorkgroup) continue;
+    changed_[static_cast<size_t>(b)] = ++time_;
+  }
+}
+
+const std::vector<BufferId>& Expressions::MutableLoads(ExprId id) {
+  auto found = mutable_loads_.find(id);
+  if (found != mutable_loads_.end()) return found->second;
+  const loop::Expr& expr = kernel_.exprs[id];
+  std::vector<BufferId> loads;
+  auto* load = std::get_if<loop::Load>(&expr.node);
+  if (load && kernel_.buffers[load->buffer].space != Space::kIn) loads.push_back(load->buffer);
+  for (ExprId operand : loop::Operands(expr)) {
+    const auto& inner = MutableLoads(operand);
+    loads.insert(loads.end(), inner.begin(), inner.end());
+  }
+  std::sort(loads.begin(), loads.end());
+  loads.erase(std::unique(loads.begin(), loads.end()), loads.end());
+  return mutable_loads_[id] = std::move(loads);
+}
+
+// ---- Evaluation -------------------------------------------------------------------------------
+
+std::optional<Value> Expressions::Find(const Key& key) {
+  for (size_t s = scopes_.size(); s-- > 0;) {
+    auto found = scopes_[s].find(key);
+    if (found == scopes_[s].end()) continue;
+    auto is_older = [&](BufferId buffer) {
+      return changed_[static_cast<size_t>(buffer.index)] < found->second.time;
+    };
+    auto is_valid = [&](ExprId id) {
+      const auto& loads = MutableLoads(id);
+      return std::all_of(loads.begin(), loads.end(), is_older);
+    };
+    if (is_valid(key.id) && (!key.guard.valid() || is_valid(key.guard))) return found->second.value;
+  }
+  return std::nullopt;
+}
+
+Value Expressions::Eval(ExprId id, Contexts::Id inherited) {
+  Contexts::Id context = contexts_.Of(id, inherited);
+  Key key{id, {}};
+  if (auto known = Find(key)) return *known;
+  if (context != Contexts::kAlways && NeedsGuard(id)) {
+    key.guard = contexts_.Condition(context);
+    if (auto known = Find(key)) return *known;
+  }
+  Value value = Compute(id, context);
+  scopes_.back()[key] = {value, ++time_};
+  return value;
+}
+
+Value Expressions::Compute(ExprId id, Contexts::Id context) {
+  // A copy, since evaluating adds expressions.
+  loop::Expr expr = kernel_.exprs[id];
+  if (auto folded = Fold(expr)) return code_.Constant(*folded, expr.lanes);
+  auto eval = [&](ExprId operand) { return Eval(operand, context); };
+  return std::visit(
+      Overloaded{
+          [&](const loop::Constant& node) { return code_.Constant(node.value, expr.lanes); },
+          [&](const loop::Variable& node) { return vars_.at(node.var); },
+          [&](const loop::Size& node) { return sizes_.Of(node.dim); },
+          [&](const loop::Load& node) {
+            ExprId guard;
+            if (MayBeOutside(node, expr.lanes)) guard = contexts_.Condition(context);
+            return ComputeLoad(node, expr.lanes, guard, context);
+          },
+          [&](const loop::Unary& node) { return EmitUnary(node.op, eval(node.a)); },
+          [&](const loop::Binary& node) { return ComputeBinary(node, context); },
+          [&](const loop::Select& node) {
+            Value condition = eval(node.condition), yes = eval(node.yes);
+            return Select(condition, yes, eval(node.no));
+          },
+          [&](const loop::Convert& node) { return EmitConvert(eval(node.a), expr.dtype); },
+          [&](const loop::Splat& node) { return code_.Splat(eval(node.a), expr.lanes); },
+          [&](const loop::Ramp& node) { return ComputeRamp(node, expr.lanes, context); },
+          [&](const loop::Pack& node) { return ComputePack(node, context); },
+      },
+      expr.node);
+}
+
+Value Expressions::ComputeBinary(const loop::Binary& binary, Contexts::Id context) {
+  Value a = Eval(binary.a, context), b = Eval(binary.b, context);
+  OperandFacts facts{ConstantOf(binary.b)};
+  if (a.dtype == DType::kI32 && a.lanes == 1) {
+    facts.a_non_negative = simplify_.ProvablyNonNegative(simplify_.ToPolynomial(binary.a));
+    facts.b_non_negative = simplify_.ProvablyNonNegative(simplify_.ToPolynomial(binary.b));
+  }
+  return EmitBinary(binary.op, a, b, facts);
+}
+
+Value Expressions::ComputeLoad(const loop::Load& load, int32_t lanes, ExprId guard,
+                               Contexts::Id context) {
+  const Layout& layout = layouts_[static_cast<size_t>(load.buffer.index)];
+  std::vector<Value> parts;
+  auto load_lanes = [&](ExprId index, int32_t count, const Value& condition) {
+    for (const Place& place : PlacesOf(kernel_, simplify_, layout, index, count)) {
+      parts.push_back(code_.Load(PointerTo(load.buffer, place, condition, context)));
+    }
+  };
+  Value condition;
+  if (guard.valid()) condition = Eval(guard, context);
+  if (guard.valid() && condition.lanes > 1 && lanes == 1) {
+    condition = code_.Emit(spv::OpAny, DType::kBool, 1, {condition.id});
+  }
+  if (guard.valid() && condition.lanes > 1) {
+    // Lanes that are chosen one by one are loaded one by one.
+    loop::Builder build(kernel_);
+    for (int32_t lane = 0; lane < lanes; ++lane) {
+      ExprId index = simplify_(build.Add(load.index[0], build.Int(lane)));
+      load_lanes(index, 1, code_.Extract(condition, lane));
+    }
+  } else {
+    load_lanes(load.index[0], lanes, condition);
+  }
+  if (parts.size() == 1) return parts[0];
+  std::vector<Value> scalars;
+  for (const Value& part : parts) {
+    for (int32_t lane = 0; lane < part.lanes; ++lane) scalars.push_back(code_.Extract(part, lane));
+  }
+  return code_.Construct(scalars);
+}
+
+Value Expressions::ComputeRamp(const loop::Ramp& ramp, int32_t lanes, Contexts::Id context) {
+  DType dtype = kernel_.exprs[ramp.base].dtype;
+  auto base = ConstantOf(ramp.base);
+  std::vector<spv::Id> steps;
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    Scalar step = Scalar::Integer(dtype, lane + (base ? base->integer : 0));
+    steps.push_back(code_.module().Constant(step));
+  }
+  ModuleBuilder& module = code_.module();
+  Value ramp_of{&code_, module.CompositeConstant(module.Type(dtype, lanes), steps), dtype, lanes};
+  return base ? ramp_of : code_.Splat(Eval(ramp.base, context), lanes) + ramp_of;
+}
+
+Value Expressions::ComputePack(const loop::Pack& pack, Contexts::Id context) {
+  std::vector<Value> lanes;
+  bool all_constant = true;
+  for (ExprId lane : pack.lanes) {
+    lanes.push_back(Eval(lane, context));
+    all_constant &= ConstantOf(lane).has_value();
+  }
+  if (!all_constant) return code_.Construct(lanes);
+  std::vector<spv::Id> constants;
+  for (const Value& lane : lanes) constants.push_back(lane.id);
+  ModuleBuilder& module = code_.module();
+  auto count = static_cast<int32_t>(lanes.size());
+  spv::Id type = module.Type(lanes[0].dtype, count);
+  return {&code_, module.CompositeConstant(type, constants), lanes[0].dtype, count};
+}
+
+// ---- What is known of expressions -------------------------------------------------------------
+
+std::optional<Scalar> Expressions::ConstantOf(ExprId id) {
+  const loop::Expr& expr = kernel_.exprs[id];
+  if (auto* constant = std::get_if<loop::Constant>(&expr.node)) return constant->value;
+  if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return ConstantOf(splat->a);
+  return std::nullopt;
+}
+
+std::optional<Scalar> Expressions::Fold(const loop::Expr& expr) {
+  if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return ConstantOf(splat->a);
+  if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
+    auto a = ConstantOf(unary->a);
+    if (a) return loop::Evaluate(unary->op, *a);
+  }
+  if (auto* binary = std::get_if<loop::Binary>(&expr.node)) {
+    auto a = ConstantOf(binary->a), b = ConstantOf(binary->b);
+    if (a && b) return loop::Evaluate(binary->op, *a, *b);
+  }
+  if (auto* convert = std::get_if<loop::Convert>(&expr.node)) {
+    auto a = ConstantOf(convert->a);
+    if (a) return Convert(*a, expr.dtype);
+  }
+  return std::nullopt;
+}
+
+bool Expressions::MayBeOutside(const loop::Load& load, int32_t lanes) {
+  // Constant indices have been checked.
+  if (layouts_[static_cast<size_t>(load.buffer.index)].kind == Layout::Kind::kVariables)
+    return false;
+  loop::Builder build(kernel_);
+  loop::Polynomial index = simplify_.ToPolynomial(load.index[0]);
+  loop::Polynomial size =
+      simplify_.ToPolynomial(build.Size(kernel_.buffers[load.buffer].type.shape[0]));
+  loop::Polynomial left = size - index - loop::ConstantPolynomial(lanes);
+  return !simplify_.ProvablyNonNegative(index) || !simplify_.ProvablyNonNegative(left);
+}
+
+bool Expressions::NeedsGuard(ExprId id) {
+  auto found = needs_guard_.find(id);
+  if (found != needs_guard_.end()) return found->second;
+  loop::Expr expr = kernel_.exprs[id];
+  auto* load = std::get_if<loop::Load>(&expr.node);
+  bool needs = load && MayBeOutside(*load, expr.lanes);
+  for (ExprId operand : loop::Operands(expr)) needs |= NeedsGuard(operand);
+  return needs_guard_[id] = needs;
+}
+
+}  // namespace webnnc::spirv

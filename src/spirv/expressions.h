@@ -1,0 +1,108 @@
+// Evaluates the expressions of a kernel, and accesses its buffers.
+//
+// An expression is evaluated once in a block and the blocks inside it. What loads memory is
+// evaluated again once that memory may have changed: after a store to it, after a barrier, and at
+// the beginning of a loop that has one of these.
+//
+// A load that a Select guards reads element 0 where the guard does not hold, so that nothing
+// outside a buffer is ever read.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "loop/kernel.h"
+#include "loop/passes/simplify.h"
+#include "spirv/arithmetic.h"
+#include "spirv/contexts.h"
+#include "spirv/layout.h"
+#include "spirv/sizes.h"
+
+namespace webnnc::spirv {
+
+class Expressions {
+ public:
+  // `kernel` is a prepared one, `simplify` what ChooseLayouts has told all about it.
+  Expressions(loop::Kernel& kernel, loop::Simplifier& simplify, CodeBuilder& code,
+              const std::vector<Layout>& layouts, bool read_only_parameters);
+
+  // Declares the uniform buffer of sizes, after everything else.
+  void DeclareSizes() { sizes_.Declare(parameters_); }
+  const std::vector<Dim>& sizes() const { return sizes_.dims(); }
+  int64_t workgroup_bytes() const { return workgroup_bytes_; }
+
+  // ---- Values
+
+  // Says what the next statement evaluates.
+  void EnterStatement(const std::vector<loop::ExprId>& roots) { contexts_.Enter(roots); }
+  Value Eval(loop::ExprId id) { return Eval(id, Contexts::kAlways); }
+  Value SizeOf(const Dim& dim) { return sizes_.Of(dim); }
+  void Define(loop::VarId var, const Value& value) { vars_[var] = value; }
+  // Stores what EnterStatement was told of.
+  void Store(const loop::Store& store);
+
+  // ---- Scopes
+
+  void EnterBlock() { scopes_.emplace_back(); }
+  void LeaveBlock() { scopes_.pop_back(); }
+  // Says that one of these statements may have run.
+  void Change(const loop::Block& block);
+  void ChangeByBarrier();
+  // Whether the value of `id` is the same wherever it is evaluated in this block.
+  bool IsPure(loop::ExprId id) { return MutableLoads(id).empty(); }
+
+ private:
+  // An expression and the condition that it was evaluated under, which is invalid if none matters.
+  struct Key {
+    loop::ExprId id, guard;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  struct Known {
+    Value value;
+    int64_t time = 0;
+  };
+
+  void DeclareBuffer(loop::BufferId id, bool read_only);
+
+  Value Eval(loop::ExprId id, Contexts::Id inherited);
+  Value Compute(loop::ExprId id, Contexts::Id context);
+  Value ComputeBinary(const loop::Binary& binary, Contexts::Id context);
+  Value ComputeLoad(const loop::Load& load, int32_t lanes, loop::ExprId guard,
+                    Contexts::Id context);
+  Value ComputeRamp(const loop::Ramp& ramp, int32_t lanes, Contexts::Id context);
+  Value ComputePack(const loop::Pack& pack, Contexts::Id context);
+  std::optional<Value> Find(const Key& key);
+
+  // The value of `id` if it is a constant that is the same in all lanes.
+  std::optional<Scalar> ConstantOf(loop::ExprId id);
+  std::optional<Scalar> Fold(const loop::Expr& expr);
+  // Whether the load, or one inside the expression, may be outside its buffer unguarded.
+  bool MayBeOutside(const loop::Load& load, int32_t lanes);
+  bool NeedsGuard(loop::ExprId id);
+  // The buffers that can be written and that `id` loads.
+  const std::vector<loop::BufferId>& MutableLoads(loop::ExprId id);
+
+  Pointer PointerTo(loop::BufferId buffer, const Place& place, const Value& guard,
+                    Contexts::Id context);
+
+  loop::Kernel& kernel_;
+  loop::Simplifier& simplify_;
+  CodeBuilder& code_;
+  const std::vector<Layout>& layouts_;
+  Contexts contexts_;
+  Sizes sizes_;
+  uint32_t parameters_ = 0;
+  int64_t workgroup_bytes_ = 0;
+
+  // By buffer: its array, or its variables.
+  std::vector<std::vector<spv::Id>> variables_;
+  std::unordered_map<loop::VarId, Value> vars_;
+  std::vector<std::map<Key, Known>> scopes_;
+  // Counts evaluations and changes of memory.
+  int64_t time_ = 0;
+  std::vector<int64_t> changed_;
+  std::unordered_map<loop::ExprId, bool> needs_guard_;
+  std::unordered_map<loop::ExprId, std::vector<loop::BufferId>> mutable_loads_;
+};
+
+}  // namespace webnnc::spirv

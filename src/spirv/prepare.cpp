@@ -1,0 +1,222 @@
+#include "spirv/prepare.h"
+
+#include <functional>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "loop/builder.h"
+#include "loop/passes/flatten.h"
+#include "loop/rewrite.h"
+#include "loop/verify.h"
+
+namespace webnnc::spirv {
+
+using loop::BinaryOp;
+using loop::BufferId;
+using loop::ExprId;
+using loop::Space;
+using loop::UnaryOp;
+
+namespace {
+
+Error Refuse(const loop::Kernel& kernel, const std::string& what) {
+  return Error{"@" + kernel.name + ": " + what + ", which GPU kernels cannot have"};
+}
+
+// ---- Registers --------------------------------------------------------------------------------
+
+// Removes the first dimension of registers that threads have rows of.
+void DropThreadRows(loop::Kernel& kernel) {
+  std::set<BufferId> rows;
+  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+    BufferId id{b};
+    if (kernel.buffers[id].type.rank() == 2 && loop::IsPerThread(kernel, id)) rows.insert(id);
+  }
+  if (rows.empty()) return;
+  loop::ExprRewriter rewrite(kernel, [&](ExprId id, ExprId) {
+    loop::Expr expr = kernel.exprs[id];
+    auto* load = std::get_if<loop::Load>(&expr.node);
+    if (!load || !rows.count(load->buffer)) return id;
+    load->index.erase(load->index.begin());
+    return kernel.exprs.Add(std::move(expr));
+  });
+  loop::RewriteExprs(kernel.body, [&](ExprId id) { return rewrite(id); });
+  std::function<void(loop::Block&)> drop = [&](loop::Block& block) {
+    for (loop::Stmt& stmt : block) {
+      if (auto* loop = std::get_if<loop::For>(&stmt)) drop(loop->body);
+      if (auto* test = std::get_if<loop::If>(&stmt)) drop(test->body);
+      auto* store = std::get_if<loop::Store>(&stmt);
+      if (store && rows.count(store->buffer)) store->index.erase(store->index.begin());
+    }
+  };
+  drop(kernel.body);
+  for (BufferId id : rows) {
+    Shape& shape = kernel.buffers[id].type.shape;
+    shape.erase(shape.begin());
+  }
+}
+
+// ---- Variables --------------------------------------------------------------------------------
+
+// All regions of equally many threads get one variable, so that what they have in common is the
+// same expression.
+void ShareThreadVariables(loop::Kernel& kernel) {
+  loop::Builder build(kernel);
+  std::map<int64_t, loop::VarId> by_extent;
+  std::unordered_map<loop::VarId, ExprId> values;
+  std::function<void(loop::Block&)> visit = [&](loop::Block& block) {
+    for (loop::Stmt& stmt : block) {
+      if (auto* test = std::get_if<loop::If>(&stmt)) visit(test->body);
+      auto* loop = std::get_if<loop::For>(&stmt);
+      if (!loop) continue;
+      visit(loop->body);
+      if (loop->kind != loop::LoopKind::kThread) continue;
+      loop::VarId shared = by_extent.try_emplace(loop->extent.value(), loop->var).first->second;
+      if (loop->var != shared) values[loop->var] = build.Var(shared);
+      loop->var = shared;
+    }
+  };
+  visit(kernel.body);
+  if (values.empty()) return;
+  loop::Substitution substitute(kernel, std::move(values));
+  loop::RewriteExprs(kernel.body, [&](ExprId id) { return substitute(id); });
+}
+
+bool SharesVariables(const loop::Kernel& kernel) {
+  std::set<loop::VarId> seen;
+  bool shares = false;
+  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+    if (auto* loop = std::get_if<loop::For>(&stmt)) shares |= !seen.insert(loop->var).second;
+    if (auto* let = std::get_if<loop::Let>(&stmt)) shares |= !seen.insert(let->var).second;
+  });
+  return shares;
+}
+
+// ---- Types and operations ---------------------------------------------------------------------
+
+bool IsStored(DType dtype) {
+  return dtype == DType::kI32 || dtype == DType::kU32 || dtype == DType::kF32 ||
+         dtype == DType::kF16;
+}
+
+bool Takes(UnaryOp op, DType dtype) {
+  switch (op) {
+    case UnaryOp::kNegate:
+    case UnaryOp::kAbs:
+    case UnaryOp::kSign: return dtype != DType::kBool;
+    case UnaryOp::kNot: return dtype == DType::kBool;
+    case UnaryOp::kBitNot: return IsInteger(dtype);
+    default: return IsFloat(dtype);
+  }
+}
+
+bool Takes(BinaryOp op, DType dtype) {
+  switch (op) {
+    case BinaryOp::kAnd:
+    case BinaryOp::kOr:
+    case BinaryOp::kXor: return !IsFloat(dtype);
+    case BinaryOp::kFloorDiv:
+    case BinaryOp::kFloorMod:
+    case BinaryOp::kShiftLeft:
+    case BinaryOp::kShiftRight: return IsInteger(dtype);
+    case BinaryOp::kEqual:
+    case BinaryOp::kNotEqual: return true;
+    default: return dtype != DType::kBool;
+  }
+}
+
+class Checker {
+ public:
+  explicit Checker(const loop::Kernel& kernel) : kernel_(kernel) {}
+
+  Status Run() {
+    for (const loop::Buffer& buffer : kernel_.buffers) {
+      const TensorType& type = buffer.type;
+      if (!IsStored(type.dtype)) return Refuse("%" + buffer.name + ": " + Print(type));
+      bool local = buffer.space == Space::kWorkgroup || buffer.space == Space::kRegister;
+      if (local && !type.shape[0].IsConstant()) {
+        return Refuse("%" + buffer.name + " has a size that is not constant");
+      }
+    }
+    loop::ForEachStmt(kernel_.body, [&](const loop::Stmt& stmt) {
+      has_threads_ |= std::holds_alternative<loop::For>(stmt) &&
+                      std::get<loop::For>(stmt).kind == loop::LoopKind::kThread;
+    });
+    return CheckBlock(kernel_.body, false);
+  }
+
+ private:
+  Error Refuse(const std::string& what) { return spirv::Refuse(kernel_, what); }
+
+  Status CheckBlock(const loop::Block& block, bool in_thread) {
+    for (const loop::Stmt& stmt : block) {
+      if (auto* loop = std::get_if<loop::For>(&stmt)) {
+        TRY(CheckBlock(loop->body, in_thread || loop->kind == loop::LoopKind::kThread));
+      } else if (auto* let = std::get_if<loop::Let>(&stmt)) {
+        TRY(CheckExpr(let->value));
+      } else if (auto* test = std::get_if<loop::If>(&stmt)) {
+        TRY(CheckExpr(test->condition));
+        TRY(CheckBlock(test->body, in_thread));
+      } else if (auto* store = std::get_if<loop::Store>(&stmt)) {
+        TRY(CheckExpr(store->index[0]));
+        TRY(CheckExpr(store->value));
+        if (has_threads_ && !in_thread) {
+          return Refuse("stores to %" + kernel_.buffers[store->buffer].name +
+                        " outside the thread loops");
+        }
+      }
+    }
+    return kSuccess;
+  }
+
+  Status CheckExpr(ExprId root) {
+    std::optional<Error> error;
+    loop::ForEachExpr(kernel_, root, [&](ExprId id) {
+      if (error || !checked_.insert(id).second) return;
+      Status status = CheckNode(kernel_.exprs[id]);
+      if (!status) error = status.error();
+    });
+    if (error) return *error;
+    return kSuccess;
+  }
+
+  Status CheckNode(const loop::Expr& expr) {
+    std::string type(Name(expr.dtype));
+    if (!IsStored(expr.dtype) && expr.dtype != DType::kBool) return Refuse("computes " + type);
+    if (expr.lanes > 4) return Refuse("has vectors of " + std::to_string(expr.lanes) + " lanes");
+    if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
+      DType dtype = kernel_.exprs[unary->a].dtype;
+      if (!Takes(unary->op, dtype)) {
+        return Refuse("'" + std::string(loop::Name(unary->op)) + "' of " +
+                      std::string(Name(dtype)));
+      }
+    }
+    if (auto* binary = std::get_if<loop::Binary>(&expr.node)) {
+      DType dtype = kernel_.exprs[binary->a].dtype;
+      if (!Takes(binary->op, dtype)) {
+        return Refuse("'" + std::string(loop::Name(binary->op)) + "' of " +
+                      std::string(Name(dtype)));
+      }
+    }
+    return kSuccess;
+  }
+
+  const loop::Kernel& kernel_;
+  std::set<ExprId> checked_;
+  bool has_threads_ = false;
+};
+
+}  // namespace
+
+Result<loop::Kernel> Prepare(loop::Kernel kernel) {
+  TRY(loop::Verify(kernel));
+  DropThreadRows(kernel);
+  TRY(loop::VerifyFlat(kernel));
+  if (SharesVariables(kernel)) kernel.body = loop::CloneBlock(kernel, kernel.body);
+  ShareThreadVariables(kernel);
+  TRY(Checker(kernel).Run());
+  return kernel;
+}
+
+}  // namespace webnnc::spirv

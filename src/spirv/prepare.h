@@ -1,0 +1,17 @@
+#pragma once
+
+#include "base/result.h"
+#include "loop/kernel.h"
+
+namespace webnnc::spirv {
+
+// The kernel as the emitter wants it, or an error that names what has no SPIR-V here.
+//
+//   register %acc: f32[64,4]   %acc[t, 2]   ->   register %acc: f32[4]   %acc[2]
+//
+// Afterwards every buffer has one dimension and registers are private to a thread; every loop and
+// Let has a variable of its own, but thread loops of the same extent share theirs; and types and
+// operations are ones that the emitter knows.
+Result<loop::Kernel> Prepare(loop::Kernel kernel);
+
+}  // namespace webnnc::spirv
