@@ -2,6 +2,11 @@
 
 #include "base/diagnostics.h"
 #include "bundle/bundle.h"
+#include "graph/passes/choose_layouts.h"
+#include "graph/passes/fold_constants.h"
+#include "graph/passes/fold_scales.h"
+#include "graph/passes/merge_common.h"
+#include "graph/passes/simplify.h"
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "onnx/import.h"
@@ -15,6 +20,18 @@ namespace {
 
 Status Run(const CompileOptions& options) {
   TRY_ASSIGN(auto graph, onnx::Import(options.model, {options.dims, {}, {}}));
+  TRY(graph::Verify(graph));
+  TRY(graph::FoldConstants(graph));
+  graph::Simplify(graph);
+  graph::MergeCommon(graph);
+  graph::FoldScales(graph);
+  TRY(graph::Verify(graph));
+  graph::ChooseLayouts(graph);
+  TRY(graph::Verify(graph));
+  graph::Simplify(graph);
+  graph::Simplify(graph);
+  TRY(graph::FoldConstants(graph));
+  graph::MergeCommon(graph);
   TRY(graph::Verify(graph));
   if (options.emit == "graph") {
     options.print(graph::Print(graph));

@@ -110,10 +110,11 @@ class KernelFormer {
     ValueId result = ResultOf(producer);
     bool used_elsewhere = links_.IsOutput(result);
     for (const Node* user : links_.UsersOf(result)) {
+      // Nodes that have not been reached yet are users too, and so is a node whose copy is inside: the
+      // node itself may be needed by others.
       size_t n = IndexOf(user);
-      // Nodes that have not been reached yet are users too.
       bool inside = std::count(consumer.nodes.begin(), consumer.nodes.end(), n) > 0;
-      used_elsewhere |= !inside;
+      used_elsewhere |= !inside || group_of_[n] != into;
     }
     // What is free is copied, the others move.
     if (used_elsewhere && !(producer.is_free && producer.kind == schedule::Kind::kMap)) {
@@ -124,7 +125,10 @@ class KernelFormer {
                    std::back_inserter(merged.nodes));
     if (!Form(merged) || !Worth(producer, consumer, merged)) return false;
     if (!used_elsewhere) {
-      for (size_t n : producer.nodes) group_of_[n] = into;
+      // Nodes that were copied into it belong elsewhere.
+      for (size_t n : producer.nodes) {
+        if (group_of_[n] == from) group_of_[n] = into;
+      }
       groups_[from].nodes.clear();
     }
     groups_[into] = std::move(merged);

@@ -34,9 +34,12 @@ Value CodeBuilder::Call(spv::Id function, DType dtype, int32_t lanes,
 Value CodeBuilder::Construct(const std::vector<Value>& parts) {
   if (parts.size() == 1) return parts[0];
   Words operands;
-  for (const Value& part : parts) operands.push_back(part.id);
-  return Emit(spv::OpCompositeConstruct, parts[0].dtype, static_cast<int32_t>(parts.size()),
-              operands);
+  int32_t lanes = 0;
+  for (const Value& part : parts) {
+    operands.push_back(part.id);
+    lanes += part.lanes;
+  }
+  return Emit(spv::OpCompositeConstruct, parts[0].dtype, lanes, operands);
 }
 
 Value CodeBuilder::Splat(const Value& scalar, int32_t lanes) {

@@ -50,7 +50,7 @@ class CodeBuilder {
   Value Emit(spv::Op op, DType dtype, int32_t lanes, const Words& operands);
   Value Math(GLSLstd450 function, const std::vector<Value>& arguments);
   Value Call(spv::Id function, DType dtype, int32_t lanes, const std::vector<Value>& arguments);
-  // A vector of scalars, or the scalar itself if there is one.
+  // A vector of what are scalars or vectors, or the value itself if there is one.
   Value Construct(const std::vector<Value>& parts);
   Value Splat(const Value& scalar, int32_t lanes);
   Value Extract(const Value& vector, int32_t lane);

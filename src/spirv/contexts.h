@@ -1,10 +1,12 @@
 // Under which conditions a statement evaluates each of its expressions.
 //
 // A Select evaluates only the side that it chooses, so a condition may guard a load whose index is
-// outside the buffer where it does not hold. An expression that several Selects share is evaluated
-// where any of them needs it: its context is the innermost one that encloses all its uses.
+// outside the buffer where it does not hold. A context is what the Selects around a use require:
 //
 //   select(a, x[i] + select(b, x[j], 0), y)     x[i] where a, x[j] where a and b, y where not a
+//
+// An expression that is used in several contexts is evaluated once in each, but for those inside
+// others. If there are many, it is evaluated anywhere, and its loads look after themselves.
 #pragma once
 
 #include <map>
@@ -20,31 +22,36 @@ class Contexts {
  public:
   using Id = int32_t;
   static constexpr Id kAlways = 0;
+  // In contexts that have nothing in common.
+  static constexpr Id kAnywhere = -1;
 
   explicit Contexts(loop::Kernel& kernel) : kernel_(kernel), build_(kernel) {}
 
   // Finds the contexts of all that the statement with these expressions evaluates.
   void Enter(const std::vector<loop::ExprId>& roots);
-  // The context of `id`; of an expression that the statement does not have, `otherwise`.
-  Id Of(loop::ExprId id, Id otherwise) const;
-  // What must hold in a context, as an expression; invalid for kAlways.
-  loop::ExprId Condition(Id context);
+  // The context to evaluate `id` in where it is used in `use`.
+  Id Of(loop::ExprId id, Id use) const;
+  // The context of a side of a Select that is evaluated in `outer`.
+  Id Inside(Id outer, loop::ExprId condition, bool holds);
+  // What must hold in a context; invalid for the two that have no condition.
+  loop::ExprId Condition(Id context) const;
 
  private:
   struct Node {
     Id outer = kAlways;
-    int depth = 0;
-    loop::ExprId condition;  // including those of the outer contexts
+    loop::ExprId own;        // what it adds
+    loop::ExprId condition;  // with what the outer contexts require
   };
-  Id Inside(Id outer, loop::ExprId condition, bool holds);
-  Id Common(Id a, Id b) const;
+  bool IsInside(Id context, Id outer) const;
+  bool Requires(Id context, loop::ExprId condition) const;
   void Use(loop::ExprId id, Id context);
 
   loop::Kernel& kernel_;
   loop::Builder build_;
   std::vector<Node> nodes_ = {{}};
   std::map<std::pair<Id, loop::ExprId>, Id> inside_;
-  std::unordered_map<loop::ExprId, Id> contexts_;
+  // None is inside another.
+  std::unordered_map<loop::ExprId, std::vector<Id>> contexts_;
 };
 
 }  // namespace webnnc::spirv

@@ -12,6 +12,9 @@ using loop::BufferId;
 using loop::ExprId;
 using loop::Space;
 
+// Stands for the condition that each load's own index is inside its buffer.
+static constexpr ExprId kOwnBounds{-2};
+
 // ---- Buffers ----------------------------------------------------------------------------------
 
 static spv::StorageClass StorageOf(Layout::Kind kind) {
@@ -155,7 +158,8 @@ std::optional<Value> Expressions::Find(const Key& key) {
       const auto& loads = MutableLoads(id);
       return std::all_of(loads.begin(), loads.end(), is_older);
     };
-    if (is_valid(key.id) && (!key.guard.valid() || is_valid(key.guard))) return found->second.value;
+    bool has_guard = key.guard.valid() && key.guard != kOwnBounds;
+    if (is_valid(key.id) && (!has_guard || is_valid(key.guard))) return found->second.value;
   }
   return std::nullopt;
 }
@@ -165,7 +169,7 @@ Value Expressions::Eval(ExprId id, Contexts::Id inherited) {
   Key key{id, {}};
   if (auto known = Find(key)) return *known;
   if (context != Contexts::kAlways && NeedsGuard(id)) {
-    key.guard = contexts_.Condition(context);
+    key.guard = context == Contexts::kAnywhere ? kOwnBounds : contexts_.Condition(context);
     if (auto known = Find(key)) return *known;
   }
   Value value = Compute(id, context);
@@ -184,16 +188,11 @@ Value Expressions::Compute(ExprId id, Contexts::Id context) {
           [&](const loop::Variable& node) { return vars_.at(node.var); },
           [&](const loop::Size& node) { return sizes_.Of(node.dim); },
           [&](const loop::Load& node) {
-            ExprId guard;
-            if (MayBeOutside(node, expr.lanes)) guard = contexts_.Condition(context);
-            return ComputeLoad(node, expr.lanes, guard, context);
+            return ComputeLoad(node, expr.lanes, GuardOf(node, expr.lanes, context), context);
           },
           [&](const loop::Unary& node) { return EmitUnary(node.op, eval(node.a)); },
           [&](const loop::Binary& node) { return ComputeBinary(node, context); },
-          [&](const loop::Select& node) {
-            Value condition = eval(node.condition), yes = eval(node.yes);
-            return Select(condition, yes, eval(node.no));
-          },
+          [&](const loop::Select& node) { return ComputeSelect(node, context); },
           [&](const loop::Convert& node) { return EmitConvert(eval(node.a), expr.dtype); },
           [&](const loop::Splat& node) { return code_.Splat(eval(node.a), expr.lanes); },
           [&](const loop::Ramp& node) { return ComputeRamp(node, expr.lanes, context); },
@@ -210,6 +209,37 @@ Value Expressions::ComputeBinary(const loop::Binary& binary, Contexts::Id contex
     facts.b_non_negative = simplify_.ProvablyNonNegative(simplify_.ToPolynomial(binary.b));
   }
   return EmitBinary(binary.op, a, b, facts);
+}
+
+Value Expressions::ComputeSelect(const loop::Select& select, Contexts::Id context) {
+  Contexts::Id yes = contexts_.Inside(context, select.condition, true);
+  Contexts::Id no = contexts_.Inside(context, select.condition, false);
+  ExprId chosen = select.yes;
+  Value condition;
+  if (context == Contexts::kAlways && kernel_.exprs[select.condition].lanes == 1) {
+    // select(a, select(b, x, 0), 0) is select(a and b, x, 0), and the load in x has that guard anyway.
+    loop::Expr expr = kernel_.exprs[chosen];
+    auto* inner = std::get_if<loop::Select>(&expr.node);
+    bool merges = inner && inner->no == select.no && kernel_.exprs[inner->condition].lanes == 1;
+    if (merges && !NeedsGuard(select.no)) {
+      yes = contexts_.Inside(yes, inner->condition, true);
+      chosen = inner->yes;
+    }
+    condition = Eval(contexts_.Condition(yes), yes);
+  } else {
+    condition = Eval(select.condition, context);
+  }
+  Value value = Eval(chosen, yes);
+  return Select(condition, value, Eval(select.no, no));
+}
+
+ExprId Expressions::GuardOf(const loop::Load& load, int32_t lanes, Contexts::Id context) {
+  if (context == Contexts::kAlways || !MayBeOutside(load, lanes)) return {};
+  if (context != Contexts::kAnywhere) return contexts_.Condition(context);
+  loop::Builder build(kernel_);
+  ExprId last = build.Add(load.index[0], build.Int(lanes - 1));
+  ExprId size = build.Size(kernel_.buffers[load.buffer].type.shape[0]);
+  return build.And(build.LessEqual(build.Int(0), load.index[0]), build.Less(last, size));
 }
 
 Value Expressions::ComputeLoad(const loop::Load& load, int32_t lanes, ExprId guard,
@@ -236,12 +266,7 @@ Value Expressions::ComputeLoad(const loop::Load& load, int32_t lanes, ExprId gua
   } else {
     load_lanes(load.index[0], lanes, condition);
   }
-  if (parts.size() == 1) return parts[0];
-  std::vector<Value> scalars;
-  for (const Value& part : parts) {
-    for (int32_t lane = 0; lane < part.lanes; ++lane) scalars.push_back(code_.Extract(part, lane));
-  }
-  return code_.Construct(scalars);
+  return code_.Construct(parts);
 }
 
 Value Expressions::ComputeRamp(const loop::Ramp& ramp, int32_t lanes, Contexts::Id context) {

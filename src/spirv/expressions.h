@@ -66,7 +66,10 @@ class Expressions {
 
   Value Eval(loop::ExprId id, Contexts::Id inherited);
   Value Compute(loop::ExprId id, Contexts::Id context);
+  Value ComputeSelect(const loop::Select& select, Contexts::Id context);
   Value ComputeBinary(const loop::Binary& binary, Contexts::Id context);
+  // What must hold for a load to be inside its buffer; invalid if it always is.
+  loop::ExprId GuardOf(const loop::Load& load, int32_t lanes, Contexts::Id context);
   Value ComputeLoad(const loop::Load& load, int32_t lanes, loop::ExprId guard,
                     Contexts::Id context);
   Value ComputeRamp(const loop::Ramp& ramp, int32_t lanes, Contexts::Id context);

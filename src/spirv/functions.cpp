@@ -15,7 +15,7 @@ static Value CallFunction(std::string name, const std::vector<std::string>& para
                           const std::function<Value(const Arguments&)>& body) {
   ModuleBuilder& module = arguments[0].code->module();
   int32_t lanes = arguments[0].lanes;
-  if (lanes > 1) name += std::to_string(lanes);
+  if (lanes > 1) name += "_vec" + std::to_string(lanes);
   spv::Id& function = module.named_functions()[name];
   if (!function) {
     CodeBuilder code(module);

@@ -6,7 +6,6 @@
 #include <unordered_map>
 
 #include "loop/builder.h"
-#include "loop/passes/flatten.h"
 #include "loop/rewrite.h"
 #include "loop/verify.h"
 
@@ -26,34 +25,70 @@ Error Refuse(const loop::Kernel& kernel, const std::string& what) {
 
 // ---- Registers --------------------------------------------------------------------------------
 
-// Removes the first dimension of registers that threads have rows of.
-void DropThreadRows(loop::Kernel& kernel) {
-  std::set<BufferId> rows;
-  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-    BufferId id{b};
-    if (kernel.buffers[id].type.rank() == 2 && loop::IsPerThread(kernel, id)) rows.insert(id);
+void ForEachStore(loop::Block& block, const std::function<void(loop::Store&)>& visit) {
+  for (loop::Stmt& stmt : block) {
+    if (auto* loop = std::get_if<loop::For>(&stmt)) ForEachStore(loop->body, visit);
+    if (auto* test = std::get_if<loop::If>(&stmt)) ForEachStore(test->body, visit);
+    if (auto* store = std::get_if<loop::Store>(&stmt)) visit(*store);
   }
+}
+
+// The registers that threads have rows of: every access begins with the thread's number. Of one that
+// has no other dimension, a thread has one element.
+std::set<BufferId> ThreadRows(loop::Kernel& kernel) {
+  std::set<BufferId> rows;
+  std::set<loop::VarId> threads;
+  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+    bool is_register = kernel.buffers[BufferId{b}].space == Space::kRegister;
+    if (is_register && kernel.buffers[BufferId{b}].type.rank() > 0) rows.insert(BufferId{b});
+  }
+  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+    auto* loop = std::get_if<loop::For>(&stmt);
+    if (loop && loop->kind == loop::LoopKind::kThread) threads.insert(loop->var);
+  });
+  auto check = [&](BufferId id, const loop::Index& index, int32_t lanes) {
+    auto* variable = std::get_if<loop::Variable>(&kernel.exprs[index.at(0)].node);
+    bool is_row = variable && threads.count(variable->var) && (lanes == 1 || index.size() > 1);
+    if (!is_row) rows.erase(id);
+  };
+  loop::RewriteExprs(kernel.body, [&](ExprId root) {
+    loop::ForEachExpr(kernel, root, [&](ExprId id) {
+      const loop::Expr& expr = kernel.exprs[id];
+      if (auto* load = std::get_if<loop::Load>(&expr.node)) {
+        check(load->buffer, load->index, expr.lanes);
+      }
+    });
+    return root;
+  });
+  ForEachStore(kernel.body, [&](loop::Store& store) {
+    check(store.buffer, store.index, kernel.exprs[store.value].lanes);
+  });
+  return rows;
+}
+
+void DropThreadRows(loop::Kernel& kernel) {
+  std::set<BufferId> rows = ThreadRows(kernel);
   if (rows.empty()) return;
+  loop::Builder build(kernel);
+  auto drop = [&](loop::Index& index) {
+    index.erase(index.begin());
+    if (index.empty()) index.push_back(build.Int(0));
+  };
   loop::ExprRewriter rewrite(kernel, [&](ExprId id, ExprId) {
     loop::Expr expr = kernel.exprs[id];
     auto* load = std::get_if<loop::Load>(&expr.node);
     if (!load || !rows.count(load->buffer)) return id;
-    load->index.erase(load->index.begin());
+    drop(load->index);
     return kernel.exprs.Add(std::move(expr));
   });
   loop::RewriteExprs(kernel.body, [&](ExprId id) { return rewrite(id); });
-  std::function<void(loop::Block&)> drop = [&](loop::Block& block) {
-    for (loop::Stmt& stmt : block) {
-      if (auto* loop = std::get_if<loop::For>(&stmt)) drop(loop->body);
-      if (auto* test = std::get_if<loop::If>(&stmt)) drop(test->body);
-      auto* store = std::get_if<loop::Store>(&stmt);
-      if (store && rows.count(store->buffer)) store->index.erase(store->index.begin());
-    }
-  };
-  drop(kernel.body);
+  ForEachStore(kernel.body, [&](loop::Store& store) {
+    if (rows.count(store.buffer)) drop(store.index);
+  });
   for (BufferId id : rows) {
     Shape& shape = kernel.buffers[id].type.shape;
     shape.erase(shape.begin());
+    if (shape.empty()) shape.push_back(1);
   }
 }
 
@@ -210,7 +245,6 @@ class Checker {
 }  // namespace
 
 Result<loop::Kernel> Prepare(loop::Kernel kernel) {
-  TRY(loop::Verify(kernel));
   DropThreadRows(kernel);
   TRY(loop::VerifyFlat(kernel));
   if (SharesVariables(kernel)) kernel.body = loop::CloneBlock(kernel, kernel.body);

@@ -8,6 +8,7 @@ namespace webnnc::spirv {
 // The kernel as the emitter wants it, or an error that names what has no SPIR-V here.
 //
 //   register %acc: f32[64,4]   %acc[t, 2]   ->   register %acc: f32[4]   %acc[2]
+//   register %sum: f32[64]     %sum[t]      ->   register %sum: f32[1]   %sum[0]
 //
 // Afterwards every buffer has one dimension and registers are private to a thread; every loop and
 // Let has a variable of its own, but thread loops of the same extent share theirs; and types and

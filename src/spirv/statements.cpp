@@ -36,22 +36,24 @@ class StatementEmitter {
  private:
   // For what is executed whenever its surroundings are.
   void RunInSameBlock(const Block& block) {
-    for (size_t i = 0; i < block.size(); ++i) {
-      auto* next = i + 1 < block.size() ? std::get_if<loop::If>(&block[i + 1]) : nullptr;
-      if (RunStmt(block[i], next)) ++i;
+    for (size_t i = 0; i < block.size();) {
+      if (std::holds_alternative<loop::If>(block[i])) {
+        i += RunIfs(block, i);
+      } else {
+        RunStmt(block[i++]);
+      }
     }
   }
 
-  // Whether the statement behind it, an If if it is not null, has been written with it.
-  bool RunStmt(const loop::Stmt& stmt, const loop::If* next) {
-    return std::visit(Overloaded{
-                          [&](const loop::For& loop) { return RunFor(loop), false; },
-                          [&](const loop::Let& let) { return RunLet(let), false; },
-                          [&](const loop::Store& store) { return RunStore(store), false; },
-                          [&](const loop::If& test) { return RunIf(test, next); },
-                          [&](const loop::Barrier&) { return RunBarrier(), false; },
-                      },
-                      static_cast<const loop::Stmt::variant&>(stmt));
+  void RunStmt(const loop::Stmt& stmt) {
+    std::visit(Overloaded{
+                   [&](const loop::For& loop) { RunFor(loop); },
+                   [&](const loop::Let& let) { RunLet(let); },
+                   [&](const loop::Store& store) { RunStore(store); },
+                   [](const loop::If&) {},
+                   [&](const loop::Barrier&) { RunBarrier(); },
+               },
+               static_cast<const loop::Stmt::variant&>(stmt));
   }
 
   const std::string& NameOf(loop::VarId var) { return kernel_.vars[var].name; }
@@ -120,18 +122,41 @@ class StatementEmitter {
     expressions_.Store(store);
   }
 
-  bool RunIf(const loop::If& test, const loop::If* next) {
-    // What two conditions of which one denies the other guard is written as if and else.
-    auto* denial = next ? std::get_if<loop::Unary>(&kernel_.exprs[next->condition].node) : nullptr;
-    bool has_else = denial && denial->op == loop::UnaryOp::kNot && denial->a == test.condition &&
-                    expressions_.IsPure(test.condition);
+  // The If at `first`, and those behind it that have the same condition or deny it: one statement
+  // with an else. Returns how many there were.
+  size_t RunIfs(const Block& block, size_t first) {
+    const auto& test = std::get<loop::If>(block[first]);
+    bool is_pure = expressions_.IsPure(test.condition);
+    Block yes = test.body, no;
+    size_t next = first + 1;
+    for (; is_pure && next < block.size(); ++next) {
+      auto* other = std::get_if<loop::If>(&block[next]);
+      bool same = other && other->condition == test.condition && no.empty();
+      if (!same && !(other && Denies(other->condition, test.condition))) break;
+      Block& all = same ? yes : no;
+      all.insert(all.end(), other->body.begin(), other->body.end());
+    }
+    auto known = known_.find(test.condition);
+    if (is_pure && known != known_.end()) {
+      Run(known->second ? yes : no);
+      return next - first;
+    }
     expressions_.EnterStatement({test.condition});
     Value condition = expressions_.Eval(test.condition);
+    auto run = [&](const Block& side, bool holds) {
+      if (is_pure) known_[test.condition] = holds;
+      Run(side);
+      known_.erase(test.condition);
+    };
     std::function<void()> otherwise;
-    if (has_else) otherwise = [&] { Run(next->body); };
-    code_.If(
-        condition, [&] { Run(test.body); }, otherwise);
-    return has_else;
+    if (!no.empty()) otherwise = [&] { run(no, false); };
+    code_.If(condition, [&] { run(yes, true); }, otherwise);
+    return next - first;
+  }
+
+  bool Denies(ExprId denial, ExprId condition) {
+    auto* unary = std::get_if<loop::Unary>(&kernel_.exprs[denial].node);
+    return unary && unary->op == loop::UnaryOp::kNot && unary->a == condition;
   }
 
   void RunBarrier() {
@@ -144,6 +169,8 @@ class StatementEmitter {
   Expressions& expressions_;
   int64_t threads_;
   Value thread_;
+  // The conditions that hold, or do not, where statements are being written.
+  std::unordered_map<ExprId, bool> known_;
 };
 
 }  // namespace

@@ -116,6 +116,13 @@ bool Plan::MayChange(SpirvId variable, Position from, Position to) {
 
 // ---- Forms ------------------------------------------------------------------------------------
 
+// Whether all operands of a vector's constructor are the same scalar.
+static bool IsSplat(const Instruction& instruction) {
+  return instruction.op == spv::OpCompositeConstruct &&
+         std::all_of(instruction.operands.begin(), instruction.operands.end(),
+                     [&](SpirvId id) { return id == instruction.operands[0]; });
+}
+
 // Users come before what they use, so that it is known where a value is finally written.
 void Plan::Decide() {
   std::unordered_map<SpirvId, std::vector<Position>> uses;
@@ -134,19 +141,14 @@ void Plan::Decide() {
         if (form == Form::kDropped) continue;
         if (form == Form::kInline) places = own;
       }
-      for (SpirvId value : ValuesOf(instruction)) {
+      std::vector<SpirvId> values = ValuesOf(instruction);
+      if (IsSplat(instruction)) values.resize(1);
+      for (SpirvId value : values) {
         auto& all = uses[value];
         all.insert(all.end(), places.begin(), places.end());
       }
     }
   }
-}
-
-// Whether all operands of a vector's constructor are the same scalar.
-static bool IsSplat(const Instruction& instruction) {
-  return instruction.op == spv::OpCompositeConstruct &&
-         std::all_of(instruction.operands.begin(), instruction.operands.end(),
-                     [&](SpirvId id) { return id == instruction.operands[0]; });
 }
 
 Form Plan::FormOf(const Instruction& instruction, Position at, const std::vector<Position>& uses) {

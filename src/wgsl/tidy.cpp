@@ -144,9 +144,51 @@ class VariablePlacer {
   Block& body_;
 };
 
+// ---- Names for one use ------------------------------------------------------------------------
+
+// A value that was named for its length, and is stored or returned as it is in the next statement,
+// is written there.
+class LetRemover {
+ public:
+  LetRemover(Module& module, Block& body) : module_(module), body_(body) {}
+
+  void Run() {
+    for (const Statement& statement : body_) {
+      ForEachName(module_, statement, [&](SymbolId symbol) { ++mentions_[symbol]; });
+    }
+    Visit(body_);
+  }
+
+ private:
+  void Visit(Block& block) {
+    for (size_t i = 0; i < block.size(); ++i) {
+      ForEachBlock(block[i], [&](Block& inner, bool) { Visit(inner); });
+      if (i > 0 && Replace(block[i - 1], block[i])) {
+        block.erase(block.begin() + static_cast<long>(--i));
+      }
+    }
+  }
+
+  bool Replace(const Statement& before, Statement& statement) {
+    auto* let = std::get_if<Let>(&before);
+    if (!let || mentions_[let->symbol] != 2) return false;
+    ExprId* value = nullptr;
+    if (auto* assign = std::get_if<Assign>(&statement)) value = &assign->value;
+    if (auto* node = std::get_if<Return>(&statement); node && node->value) value = &*node->value;
+    if (!value || NameOf(module_, *value) != let->symbol) return false;
+    *value = let->value;
+    return true;
+  }
+
+  Module& module_;
+  Block& body_;
+  std::unordered_map<SymbolId, int> mentions_;
+};
+
 }  // namespace
 
 void Tidy(Module& module, Block& body) {
+  LetRemover(module, body).Run();
   LoopFinder(module, body).Run();
   VariablePlacer(module, body).Run();
 }

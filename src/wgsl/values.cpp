@@ -145,6 +145,7 @@ ExprId Values::Evaluate(const Instruction& instruction, Block& out) {
       const SPIRType& type = TypeOf(operands[0]);
       ExprId base = Of(operands[0]);
       if (IsStruct(type)) return base;
+      if (splats_.count(base)) return splats_.at(base);
       if (IsArray(type)) return module_.Add(Index{base, Literal(std::to_string(operands[1]))});
       return module_.Add(Member{base, kComponents[operands[1] % 4]});
     }

@@ -209,16 +209,16 @@ class Writer {
     return {text + " " + infix.op + " " + Text(infix.b, binding.right), binding.own};
   }
 
-  // "f(a < b, c > d)" would be read as a template's arguments, so a comparison that is not the last
-  // argument is put in parentheses.
   std::string CallText(const Call& call) {
     auto* built_in = std::get_if<std::string>(&call.function);
     std::string text = built_in ? *built_in : NameOf(std::get<SymbolId>(call.function));
     text += "(";
     for (size_t i = 0; i < call.arguments.size(); ++i) {
-      bool is_last = i + 1 == call.arguments.size();
       if (i) text += ", ";
-      text += Text(call.arguments[i], is_last ? Binding::kLoose : Binding::kShift);
+      // "f(a < b, c > d)" would be read as the template a<b, c>.
+      auto* infix = std::get_if<Infix>(&module_.exprs[call.arguments[i]]);
+      bool is_last = i + 1 == call.arguments.size(), may_open = infix && infix->op == "<";
+      text += Text(call.arguments[i], may_open && !is_last ? Binding::kAlone : Binding::kLoose);
     }
     return text + ")";
   }
