@@ -34,30 +34,38 @@ struct Port {
   uint32_t dtype;    // webnnc::DType
   uint32_t rank;
   const Size* shape;
-  // Index into Program::buffers, of the CPU's program and of the GPU's.
-  uint32_t cpu_buffer, gpu_buffer;
 };
 
-struct Program {
-  uint32_t buffer_count;
-  Buffer* buffers;
-  uint32_t step_count;
-  // Set by Prepare: bytes of the arena.
-  uint32_t arena_bytes;
-};
-
-// One dispatch of the GPU's program. `parameters` is the offset of its sizes in Model::parameters,
-// or kNoParameters.
+// One dispatch of a GPU program. `parameters` is where in Program::parameters the sizes are that the
+// shader is told, as i32; or kNoParameters.
 struct Dispatch {
   uint32_t kernel;
   uint32_t x, y, z;
-  uint32_t parameters;
+  uint32_t parameters, parameter_bytes;
   uint32_t argument_count;
   const uint32_t* arguments;  // indices into Program::buffers
 };
 constexpr uint32_t kNoParameters = 0xffffffff;
 // WebGPU's alignment of offsets in bindings.
 constexpr uint32_t kBindingAlignment = 256;
+
+enum ProgramKind : uint32_t { kCpu = 0, kGpu = 1 };
+
+// The model for one kind of device. A model has at most one program for the CPU and one for each
+// set of GPU features that it makes use of.
+struct Program {
+  uint32_t kind;  // ProgramKind
+  uint32_t buffer_count;
+  Buffer* buffers;
+  const uint32_t* input_buffers;   // one a Model::inputs
+  const uint32_t* output_buffers;  // one a Model::outputs
+  uint32_t step_count;
+  // Set by Prepare: bytes of the arena.
+  uint32_t arena_bytes;
+  Dispatch* dispatches;  // of a GPU program: one a step
+  uint32_t parameter_bytes;
+  uint8_t* parameters;
+};
 
 struct Model {
   uint32_t abi_version;
@@ -70,16 +78,12 @@ struct Model {
   const Port* inputs;
   uint32_t output_count;
   const Port* outputs;
-  Program cpu, gpu;
+  uint32_t program_count;
+  Program* programs;
   uint32_t weights_bytes;
-  // Of the CPU: set by Prepare, the address that the weights file's bytes go to.
+  // Set by Prepare of a CPU program: the address that the weights file's bytes go to.
   uint32_t weights;
-  Dispatch* dispatches;  // of the GPU, one a step
-  uint32_t parameter_bytes;
-  uint8_t* parameters;
 };
-
-enum Target : uint32_t { kCpu = 0, kGpu = 1 };
 
 // What Prepare gives.
 enum Status : uint32_t {

@@ -15,8 +15,8 @@ struct File {
   std::string name, bytes;
 };
 
-// Gives the weights their place in the file.
-void PlaceWeights(IdVector<plan::WeightTag, plan::Weight>& weights);
+// Gives the weights that any of the programs reads their place in the file, and no others.
+void PlaceWeights(const std::vector<const plan::Program*>& programs, IdVector<plan::WeightTag, plan::Weight>& weights);
 
 Status WriteWeights(const IdVector<plan::WeightTag, plan::Weight>& weights, const std::string& path);
 

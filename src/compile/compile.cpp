@@ -11,6 +11,7 @@
 #include "graph/verify.h"
 #include "onnx/import.h"
 #include "plan/form_kernels.h"
+#include "plan/pack_weights.h"
 #include "plan/schedule_kernels.h"
 #include "wasm/compile.h"
 
@@ -39,12 +40,13 @@ Status Run(const CompileOptions& options) {
   }
   IdVector<plan::WeightTag, plan::Weight> weights;
   plan::Program cpu = plan::FormKernels(graph, {plan::Target::kWasm}, weights);
+  plan::PackWeights(cpu, weights);
   TRY(plan::ScheduleKernels(cpu));
   if (options.emit == "program") {
     options.print(plan::Print(cpu));
     return kSuccess;
   }
-  bundle::PlaceWeights(weights);
+  bundle::PlaceWeights({&cpu}, weights);
   wasm::ModelInput input{&cpu, {}, &weights};
   wasm::DimTable dims = wasm::CollectDims(input);
   if (options.emit == "llvm") {

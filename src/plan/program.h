@@ -32,8 +32,11 @@ struct Weight {
   std::string name;
   TensorType type;  // as laid out, padding included
   TensorData data;
-  // Byte offset in the weights file, a multiple of kWeightAlignment.
-  int64_t offset = 0;
+  // The weight that this is another layout of, and which (PackWeights).
+  WeightId packed_from = {};
+  std::string packing = {};
+  // Byte offset in the weights file, a multiple of kWeightAlignment; -1 if no program reads it.
+  int64_t offset = -1;
 };
 inline constexpr int64_t kWeightAlignment = 256;
 

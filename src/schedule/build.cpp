@@ -47,8 +47,8 @@ using Env = std::unordered_map<VarId, ExprId>;
 
 class NestBuilder {
  public:
-  NestBuilder(loop::Kernel& kernel, Nest& nest, Env outer, ExprId thread)
-      : kernel_(kernel), build_(kernel), nest_(nest), env_(std::move(outer)), thread_(thread) {}
+  NestBuilder(loop::Kernel& kernel, loop::Simplifier& simplify, Nest& nest, Env outer, ExprId thread)
+      : kernel_(kernel), build_(kernel), simplify_(simplify), nest_(nest), env_(std::move(outer)), thread_(thread) {}
 
   Result<Block> Run(size_t from) {
     from_ = from;
@@ -137,7 +137,7 @@ class NestBuilder {
       }));
       return out;
     }
-    VarId var = kernel_.vars.Add({loop.name});
+    VarId var = NewLoop(loop.name, loop.extent);
     env_[loop.var] = build_.Var(var);
     Append(out, BeforeLoop(loop));
     env_[loop.var] = build_.Var(var);
@@ -157,7 +157,7 @@ class NestBuilder {
   }
 
   loop::Stmt ThreadLoop(int64_t count, const std::function<Block(ExprId)>& body) {
-    VarId var = kernel_.vars.Add({"t"});
+    VarId var = NewLoop("t", count);
     ExprId outside = std::exchange(thread_, build_.Var(var));
     loop::For region{var, count, LoopKind::kThread, body(thread_)};
     thread_ = outside;
@@ -201,24 +201,40 @@ class NestBuilder {
     return all;
   }
 
-  // The guards that `id` needs.
-  ExprId GuardsOf(ExprId id) {
+  // The guards of these kinds on loops that `id` depends on.
+  ExprId GuardsOf(ExprId id, bool spatial, bool reduction) {
     std::vector<ExprId> needed;
-    for (ExprId guard : nest_.guards) {
-      if (SharesVariable(guard, id)) needed.push_back(guard);
+    for (const Guard& guard : nest_.guards) {
+      bool wanted = guard.reduction ? reduction : spatial;
+      if (wanted && SharesVariable(guard.condition, id)) needed.push_back(guard.condition);
     }
     return AllOf(needed);
   }
 
-  // Guards on what a result's place depends on; those on reduction loops are not among them.
+  // Guards on what a result's place depends on.
   ExprId SpatialGuards() {
     std::vector<ExprId> needed;
-    for (ExprId guard : nest_.guards) {
-      for (ExprId index : nest_.store.index) {
-        if (SharesVariable(guard, index)) needed.push_back(guard);
-      }
+    for (const Guard& guard : nest_.guards) {
+      if (!guard.reduction) needed.push_back(guard.condition);
     }
     return AllOf(needed);
+  }
+
+  // Whether every load of `id`, in terms of the loops there are now, is inside its buffer.
+  bool InBounds(ExprId id) {
+    bool inside = true;
+    loop::ForEachExpr(kernel_, id, [&](ExprId e) {
+      const loop::Expr expr = kernel_.exprs[e];
+      auto* load = std::get_if<loop::Load>(&expr.node);
+      if (!load) return;
+      const Shape shape = kernel_.buffers[load->buffer].type.shape;
+      for (size_t d = 0; d < shape.size() && inside; ++d) {
+        loop::Polynomial p = simplify_.ToPolynomial(load->index[d]);
+        loop::Polynomial room = simplify_.ToPolynomial(build_.Size(shape[d] - 1)) - p;
+        inside &= simplify_.ProvablyNonNegative(p) && simplify_.ProvablyNonNegative(room);
+      }
+    });
+    return inside;
   }
 
   Block Guarded(ExprId condition, Block body) {
@@ -234,7 +250,7 @@ class NestBuilder {
     Block body;
     body.push_back(loop::Store{nest_.store.buffer, Resolve(nest_.store.index),
                                Resolve(nest_.store.value), nest_.store.update});
-    return Guarded(AllOf(nest_.guards), std::move(body));
+    return Guarded(SpatialGuards(), std::move(body));
   }
 
   // ---- Operands and staging
@@ -245,22 +261,24 @@ class NestBuilder {
            product->op == loop::BinaryOp::kMul;
   }
 
-  // An operand with the neutral element where guards fail, in original variables.
-  ExprId GuardedOperand(Operand operand) {
+  // An operand of the product, or the whole value, in original variables.
+  ExprId RawOperand(Operand operand) {
     ExprId id = nest_.store.value;
-    Scalar neutral = loop::Neutral(nest_.store.update, build_.dtype(id));
-    if (operand != Operand::kValue) {
-      const auto& product = std::get<loop::Binary>(kernel_.exprs[id].node);
-      id = operand == Operand::kLeft ? product.a : product.b;
-    }
-    return build_.Select(GuardsOf(id), id, build_.Constant(neutral));
+    if (operand == Operand::kValue) return id;
+    const auto& product = std::get<loop::Binary>(kernel_.exprs[id].node);
+    return operand == Operand::kLeft ? product.a : product.b;
   }
 
-  // The operand where it is used: its tile's element, or itself.
+  // The operand where it is used: its tile's element, or itself. Past the end of a reduction it is
+  // the neutral element; past the end of other loops only if it could not be loaded there, since
+  // what comes of it is not stored.
   ExprId OperandValue(Operand operand) {
     auto tile = tiles_.find(operand);
     if (tile != tiles_.end()) return LoadTile(tile->second);
-    return Resolve(GuardedOperand(operand));
+    ExprId raw = RawOperand(operand), value = Resolve(raw);
+    ExprId guards = GuardsOf(raw, !InBounds(value), true);
+    Scalar neutral = loop::Neutral(nest_.store.update, build_.dtype(raw));
+    return build_.Select(Resolve(guards), value, build_.Constant(neutral));
   }
 
   ExprId LoadTile(const Tile& tile) { return build_.Load(tile.buffer, TileIndex(tile)); }
@@ -287,7 +305,7 @@ class NestBuilder {
 
   // Makes the tile, and checks that what goes into it depends on nothing else inside the loop.
   Tile MakeTile(const Stage& stage) {
-    DType dtype = build_.dtype(GuardedOperand(stage.operand));
+    DType dtype = build_.dtype(RawOperand(stage.operand));
     Tile tile{{}, stage.space == Space::kRegister && thread_.valid(), stage.layout};
     TensorType type{dtype, {}};
     if (tile.per_thread) type.shape.push_back(threads_);
@@ -350,7 +368,7 @@ class NestBuilder {
     Env outside = env_;
     Block out;
     out.push_back(ThreadLoop(threads, [&](ExprId t) {
-      VarId round = kernel_.vars.Add({"round"}), lane = kernel_.vars.Add({"lane"});
+      VarId round = NewLoop("round", rounds), lane = NewLoop("lane", stage.lanes);
       ExprId number = build_.Add(build_.Mul(build_.Var(round), build_.Int(threads)), t);
       Decode(order, stage.lanes, number, build_.Var(lane));
       Block vector;
@@ -384,7 +402,7 @@ class NestBuilder {
     std::vector<loop::For> loops;
     for (const std::string& name : stage.layout) {
       const NestLoop& loop = *list_->Find(name);
-      VarId var = kernel_.vars.Add({name});
+      VarId var = NewLoop(name, loop.extent);
       env_[loop.var] = build_.Var(var);
       bool vector = stage.lanes > 1 && name == stage.layout.back();
       loops.push_back({var, loop.extent, vector ? LoopKind::kVector : LoopKind::kUnrolled, {}});
@@ -404,7 +422,7 @@ class NestBuilder {
   BufferId AheadRegisters(const Stage& stage) {
     int64_t threads = threads_.value(), vectors = TileSize(stage) / stage.lanes;
     int64_t rounds = (vectors + threads - 1) / threads;
-    TensorType type{build_.dtype(GuardedOperand(stage.operand)), {threads, rounds * stage.lanes}};
+    TensorType type{build_.dtype(RawOperand(stage.operand)), {threads, rounds * stage.lanes}};
     return kernel_.buffers.Add({"ahead", type, Space::kRegister});
   }
 
@@ -624,7 +642,7 @@ class NestBuilder {
     loop::Stmt region = ThreadLoop(std::min(count, threads), [&](ExprId t) {
       if (count <= threads) return body(t);
       int64_t rounds = (count + threads - 1) / threads;
-      VarId round = kernel_.vars.Add({"round"});
+      VarId round = NewLoop("round", rounds);
       ExprId n = build_.Add(build_.Mul(build_.Var(round), build_.Int(threads)), t);
       Block inner = body(n);
       if (count % threads != 0) {
@@ -640,8 +658,16 @@ class NestBuilder {
     return region;
   }
 
+  // A new variable for a loop of this extent.
+  VarId NewLoop(const std::string& name, const Dim& extent) {
+    VarId var = kernel_.vars.Add({name});
+    simplify_.Bind(var, extent);
+    return var;
+  }
+
   loop::Kernel& kernel_;
   loop::Builder build_;
+  loop::Simplifier& simplify_;  // knows the loops that have been written
   Nest& nest_;
   Env env_;
   ExprId thread_;  // the thread's number inside a region, else invalid
@@ -660,19 +686,20 @@ class NestBuilder {
 // The loops that all nests share, then the nests one after another inside them.
 class KernelBuilder {
  public:
-  explicit KernelBuilder(Nests& nests) : nests_(nests), build_(nests.kernel) {}
+  explicit KernelBuilder(Nests& nests) : nests_(nests), build_(nests.kernel), simplify_(nests.kernel) {}
 
   Result<Block> Run(size_t i) {
     if (i == nests_.merged) {
       Block out;
       for (Nest& nest : nests_.nests) {
-        TRY_ASSIGN(auto block, NestBuilder(nests_.kernel, nest, env_, thread_).Run(i));
+        TRY_ASSIGN(auto block, NestBuilder(nests_.kernel, simplify_, nest, env_, thread_).Run(i));
         for (loop::Stmt& stmt : block) out.push_back(std::move(stmt));
       }
       return out;
     }
     const NestLoop& loop = nests_.nests[0].main.loops[i];
     VarId var = nests_.kernel.vars.Add({loop.name});
+    simplify_.Bind(var, loop.extent);
     shared_.push_back(var);
     for (Nest& nest : nests_.nests) {
       for (LoopList* list : nest.Lists()) env_[list->loops[i].var] = build_.Var(var);
@@ -694,6 +721,7 @@ class KernelBuilder {
  private:
   Nests& nests_;
   loop::Builder build_;
+  loop::Simplifier simplify_;
   Env env_;
   ExprId thread_;
   std::vector<VarId> shared_;

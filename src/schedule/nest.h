@@ -30,6 +30,12 @@ struct Definition {
   loop::ExprId value;
 };
 
+// A loop ran past its end unless this holds.
+struct Guard {
+  loop::ExprId condition;
+  bool reduction = false;
+};
+
 // Loops from the outermost in, and the variables that are defined by them.
 struct LoopList {
   std::vector<NestLoop> loops;
@@ -47,7 +53,7 @@ struct Nest {
   // the same loops by name and differ in extents.
   std::vector<LoopList> rest;
   // What must hold for an iteration to count, in original variables.
-  std::vector<loop::ExprId> guards;
+  std::vector<Guard> guards;
 
   // The reduction or the plain store.
   loop::Store store;

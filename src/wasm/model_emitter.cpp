@@ -10,7 +10,9 @@ using plan::Program;
 
 static int64_t WeightBytes(const IdVector<plan::WeightTag, plan::Weight>& weights) {
   int64_t end = 0;
-  for (const plan::Weight& weight : weights) end = weight.offset + ByteSize(weight.type).value();
+  for (const plan::Weight& weight : weights) {
+    if (weight.offset >= 0) end = weight.offset + ByteSize(weight.type).value();
+  }
   return end;
 }
 

@@ -78,7 +78,7 @@ class Splitter {
       if (at >= 0) Replace(*list, static_cast<size_t>(at), outer, 0, true);
     }
     if (!divides && tail == Tail::kGuard) {
-      nest.guards.push_back(build_.Less(build_.Var(var), build_.Size(extent)));
+      nest.guards.push_back({build_.Less(build_.Var(var), build_.Size(extent)), reduction});
     }
     return kSuccess;
   }

@@ -1,0 +1,222 @@
+// The types of model.js.
+//
+// This file describes any model. The compiler writes it beside model.js with the last section made
+// for the model at hand, so that names and element types are checked in your editor.
+
+// ---- Loading ------------------------------------------------------------------------------------
+
+/**
+ * Loads the model: reads the files beside model.js, prepares the backend and the weights.
+ *
+ * @throws {ModelLoadError} A file cannot be read, or the files do not belong together.
+ * @throws {UnsupportedError} The backend that was asked for, or every one, cannot be used here.
+ * @throws {OutOfMemoryError} The weights do not fit in memory.
+ * @throws {DOMException} An AbortError, when `signal` is aborted (or the signal's own reason).
+ */
+export function load(options?: LoadOptions): Promise<Model>;
+
+export interface LoadOptions {
+  /**
+   * Where to run. `'auto'`, the default, takes WebGPU if a GPU is there that can run the model, and
+   * wasm if not; `model.backendReason` tells why.
+   */
+  backend?: 'auto' | 'webgpu' | 'wasm';
+  /**
+   * Run on this WebGPU device instead of one of the model's own: to share buffers with it, or where
+   * there is no `navigator.gpu`, as in Node. It stays yours: `dispose` does not destroy it.
+   */
+  device?: GpuDevice;
+  /** Stops the loading. */
+  signal?: AbortSignal;
+  /** Called while weights arrive, at last with `loaded` equal to `total`. Both are bytes. */
+  onProgress?: (progress: { loaded: number; total: number }) => void;
+}
+
+// ---- The model ----------------------------------------------------------------------------------
+
+export interface Model {
+  readonly name: string;
+  readonly backend: 'webgpu' | 'wasm';
+  /** Why this backend, in a sentence. */
+  readonly backendReason: string;
+  /** The WebGPU device in use, on which to make buffers for `run`. Another one after a loss. */
+  readonly device: GpuDevice | undefined;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+
+  /**
+   * Runs the model. Runs that are started before others have ended wait for them; inputs are read
+   * when a run's turn has come, so leave them unchanged until then. A run that fails or is aborted
+   * leaves the model usable, and after a lost GPU the next run sets everything up again.
+   *
+   * With `{ outputs: 'gpu' }` tensors stay on the GPU: the promise resolves as soon as the work is
+   * submitted, and the buffers, which are yours to destroy, can be inputs of the next run.
+   *
+   * @throws {InputError} An input is missing, or has another type or size than the model takes.
+   * @throws {OutOfMemoryError} There is not enough memory for these sizes.
+   * @throws {DeviceLostError} The GPU was lost meanwhile: run again.
+   * @throws {UnsupportedError} Tensors on the GPU were asked of the wasm backend.
+   * @throws {DisposedError} `dispose` was called.
+   * @throws {DOMException} An AbortError, when `signal` is aborted (or the signal's own reason).
+   */
+  run(inputs: InputValues, options: RunOptions & { outputs: 'gpu' }): Promise<GpuTensors>;
+  run(inputs: InputValues, options?: RunOptions & { outputs?: 'data' }): Promise<Tensors>;
+
+  /** Measures how long each kernel takes, as the mean of some runs. Throws as `run` does. */
+  profile(inputs: InputValues, options?: ProfileOptions): Promise<Profile>;
+
+  /** Frees memory, on the GPU as well. Runs that have not ended fail with a DisposedError. */
+  dispose(): void;
+}
+
+export interface RunOptions {
+  /** Stops waiting for the run, or for its turn. */
+  signal?: AbortSignal;
+}
+
+export interface ProfileOptions extends RunOptions {
+  /** How many runs to take the mean of; 5 if not given. */
+  runs?: number;
+}
+
+export interface Profile {
+  /**
+   * `'gpu'`: the GPU's own clock, which browsers may round to 0.1 ms. `'wall'`: the time that passed
+   * here; on WebGPU without timestamps that includes submitting each kernel and waiting for it.
+   */
+  clock: 'gpu' | 'wall';
+  /** The sum of all steps, in milliseconds. */
+  total: number;
+  /** In the order in which they run. */
+  steps: { kernel: string; ms: number }[];
+  /** The same by kernel, the slowest first. */
+  kernels: { kernel: string; ms: number; calls: number }[];
+}
+
+// ---- Tensors ------------------------------------------------------------------------------------
+
+export interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  /**
+   * A number where the size is fixed. Otherwise the name of a symbol, whose value each run takes
+   * from its inputs' shapes, or an expression over symbols such as `"2*seq+past"`.
+   */
+  readonly shape: readonly (number | string)[];
+  /** There if the tensor holds images. */
+  readonly image?: {
+    readonly layout: 'nchw' | 'nhwc';
+    readonly channels: 1 | 3;
+    readonly height: number | string;
+    readonly width: number | string;
+  };
+}
+
+/** Element types. `i8` is a signed integer of 8 bits, `f16` a float of 16 bits, and so on. */
+export type DType =
+  'bool' | 'i8' | 'u8' | 'i16' | 'u16' | 'i32' | 'u32' | 'i64' | 'u64' | 'f16' | 'f32' | 'f64';
+
+/** What `run` gives: elements in row-major order. */
+export interface Tensor<D extends DType = DType> {
+  data: Elements[D];
+  shape: number[];
+  dtype: D;
+}
+
+/**
+ * A tensor on the GPU, with usages STORAGE, COPY_SRC and COPY_DST. As in shaders, `i8`, `i16` and
+ * `i64` are kept as `i32`; `bool`, `u8`, `u16` and `u64` as `u32`; `f16` as `f32`, unless the model
+ * computes in half precision.
+ */
+export interface GpuTensor<D extends DType = DType> {
+  buffer: GpuBuffer;
+  shape: number[];
+  dtype: D;
+}
+
+/**
+ * What `run` takes for an input: its elements in row-major order, on the CPU or the GPU. The shape
+ * is needed where it does not follow from the number of elements. A buffer holds elements as
+ * GpuTensor says, and needs the usage COPY_SRC. A tensor that `run` gave will do.
+ */
+export type InputValue<D extends DType = DType> =
+  | AcceptedElements[D]
+  | GpuBuffer
+  | { data: AcceptedElements[D] | GpuBuffer; shape?: readonly number[] }
+  | { buffer: GpuBuffer; shape: readonly number[] };
+
+export type InputValues = { [K in keyof Inputs]: InputValue<Inputs[K]> };
+export type Tensors = { [K in keyof Outputs]: Tensor<Outputs[K]> };
+export type GpuTensors = { [K in keyof Outputs]: GpuTensor<Outputs[K]> };
+
+/** `bool` is one byte an element, 0 or 1. `f16` is bits where the engine has no Float16Array. */
+export interface Elements {
+  bool: Uint8Array;
+  i8: Int8Array;
+  u8: Uint8Array;
+  i16: Int16Array;
+  u16: Uint16Array;
+  i32: Int32Array;
+  u32: Uint32Array;
+  i64: BigInt64Array;
+  u64: BigUint64Array;
+  f16: Half | Uint16Array;
+  f32: Float32Array;
+  f64: Float64Array;
+}
+
+type Numbers = readonly number[];
+/** On WebGPU, elements of `i64` and `u64` must fit in 32 bits. A tensor of one element can be a number. */
+export interface AcceptedElements {
+  bool: Uint8Array | readonly boolean[] | boolean | Numbers;
+  i8: Int8Array | Numbers | number;
+  u8: Uint8Array | Uint8ClampedArray | Numbers | number;
+  i16: Int16Array | Numbers | number;
+  u16: Uint16Array | Numbers | number;
+  i32: Int32Array | Numbers | number;
+  u32: Uint32Array | Numbers | number;
+  i64: BigInt64Array | Int32Array | readonly bigint[] | bigint | Numbers | number;
+  u64: BigUint64Array | Uint32Array | readonly bigint[] | bigint | Numbers | number;
+  /** A Uint16Array holds bits, the others values. */
+  f16: Half | Uint16Array | Float32Array | Numbers | number;
+  f32: Float32Array | Numbers | number;
+  f64: Float64Array | Numbers | number;
+}
+
+/** A GPUBuffer, a GPUDevice and a Float16Array, if your project knows these types. */
+export type GpuBuffer = Global<'GPUBuffer'>;
+export type GpuDevice = Global<'GPUDevice'>;
+type Half = Global<'Float16Array'>;
+type Global<Name extends string> =
+  typeof globalThis extends { [K in Name]: { prototype: infer Type } } ? Type : never;
+
+// ---- Errors -------------------------------------------------------------------------------------
+
+/** A file of the model cannot be read, or does not belong to the others. */
+export class ModelLoadError extends Error { name: 'ModelLoadError'; }
+
+/** An input of `run` is not what the model takes. */
+export class InputError extends Error { name: 'InputError'; }
+
+/** This browser or GPU cannot do what was asked. */
+export class UnsupportedError extends Error { name: 'UnsupportedError'; }
+
+/** There is not enough memory, on the GPU or in wasm. */
+export class OutOfMemoryError extends Error { name: 'OutOfMemoryError'; }
+
+/** The GPU was lost, as happens when a driver restarts. */
+export class DeviceLostError extends Error { name: 'DeviceLostError'; }
+
+/** The model was used after its `dispose`. */
+export class DisposedError extends Error { name: 'DisposedError'; }
+
+// ---- This model ---------------------------------------------------------------------------------
+// What follows is made for each model: the element types of its tensors, by name.
+
+export interface Inputs {
+  [name: string]: DType;
+}
+
+export interface Outputs {
+  [name: string]: DType;
+}

@@ -1,0 +1,114 @@
+#include "schedule/view.h"
+
+#include <algorithm>
+#include <set>
+
+#include "loop/builder.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::schedule {
+
+double Estimate(const Dim& dim) {
+  std::set<std::string> symbols;
+  dim.CollectSymbols(symbols);
+  SymbolValues values;
+  for (const std::string& symbol : symbols) values[symbol] = 16;
+  return static_cast<double>(dim.Evaluate(values));
+}
+
+NestView::NestView(const loop::Kernel& plain, size_t n) {
+  Nests nests = ExtractNests(plain);
+  nest_count_ = nests.nests.size();
+  kernel_ = std::move(nests.kernel);
+  nest_ = nests.nests.at(n);
+  simplify_ = std::make_unique<loop::Simplifier>(kernel_);
+  for (const NestLoop& loop : loops()) simplify_->Bind(loop.var, loop.extent);
+  auto* product = std::get_if<loop::Binary>(&kernel_.exprs[nest_.store.value].node);
+  if (nest_.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul) {
+    left_ = product->a;
+    right_ = product->b;
+  }
+}
+
+bool NestView::DependsOn(loop::ExprId value, const NestLoop& loop) const {
+  return loop::Mentions(kernel_, value, [&](loop::VarId var) { return var == loop.var; });
+}
+
+Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop) {
+  loop::Builder build(kernel_);
+  loop::ExprId flat = build.Int(0);
+  const Shape shape = kernel_.buffers[buffer].type.shape;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    flat = build.Add(build.Mul(flat, build.Size(shape[d])), index[d]);
+  }
+  Stride stride = Stride::kZero;
+  loop::Polynomial p = simplify_->ToPolynomial(flat);
+  for (const auto& [monomial, coefficient] : p.terms) {
+    bool depends = false;
+    for (loop::ExprId factor : monomial) depends |= DependsOn(factor, loop);
+    if (!depends) continue;
+    bool alone = monomial.size() == 1 && std::holds_alternative<loop::Variable>(kernel_.exprs[monomial[0]].node);
+    stride = alone && coefficient == 1 && stride == Stride::kZero ? Stride::kOne : Stride::kOther;
+  }
+  return stride;
+}
+
+Stride NestView::StrideOf(loop::ExprId value, const NestLoop& loop) {
+  std::vector<loop::Load> loads;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
+    if (load) loads.push_back(*load);
+  });
+  Stride result = Stride::kZero;
+  for (const loop::Load& load : loads) {
+    Stride stride = AccessStride(load.buffer, load.index, loop);
+    if (stride == Stride::kOther) return stride;
+    if (stride == Stride::kOne) result = stride;
+  }
+  return result;
+}
+
+Stride NestView::StoreStride(const NestLoop& loop) {
+  std::vector<loop::Store> stores = nest_.writers;
+  if (stores.empty()) stores.push_back(nest_.store);
+  Stride result = Stride::kZero;
+  for (const loop::Store& store : stores) {
+    Stride stride = AccessStride(store.buffer, store.index, loop);
+    if (stride == Stride::kOther) return stride;
+    if (stride == Stride::kOne) result = stride;
+  }
+  return result;
+}
+
+Dim NestView::Footprint(loop::ExprId value) const {
+  std::set<loop::BufferId> buffers;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
+    if (load) buffers.insert(load->buffer);
+  });
+  Dim bytes = 0;
+  for (loop::BufferId buffer : buffers) bytes = bytes + ByteSize(kernel_.buffers[buffer].type);
+  return bytes;
+}
+
+std::vector<const NestLoop*> NestView::SpatialLoops() const {
+  std::vector<const NestLoop*> out;
+  for (loop::ExprId index : nest_.store.index) {
+    auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[index].node);
+    if (!variable) continue;
+    for (const NestLoop& loop : loops()) {
+      if (loop.var == variable->var) out.push_back(&loop);
+    }
+  }
+  return out;
+}
+
+std::vector<const NestLoop*> NestView::ReductionLoops() const {
+  std::vector<const NestLoop*> out;
+  for (const NestLoop& loop : loops()) {
+    if (loop.reduction) out.push_back(&loop);
+  }
+  return out;
+}
+
+}  // namespace webnnc::schedule

@@ -1,0 +1,59 @@
+// What rules look at: a nest's loops, and how its accesses move with each of them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loop/passes/simplify.h"
+#include "schedule/nest.h"
+
+namespace webnnc::schedule {
+
+// How far an access moves in memory when a loop's variable grows by one.
+enum class Stride : uint8_t {
+  kZero,   // it does not depend on the loop
+  kOne,    // to the next element
+  kOther,  // anything else
+};
+
+class NestView {
+ public:
+  // Sees nest number `n` of a plain kernel.
+  NestView(const loop::Kernel& plain, size_t n);
+
+  size_t nest_count() const { return nest_count_; }
+  const Nest& nest() const { return nest_; }
+  const std::vector<NestLoop>& loops() const { return nest_.main.loops; }
+  bool is_reduction() const { return nest_.init.has_value(); }
+  bool is_product() const { return left_.valid(); }
+  // The sides of the product; of other values the value is on the left.
+  loop::ExprId left() const { return left_.valid() ? left_ : nest_.store.value; }
+  loop::ExprId right() const { return right_; }
+
+  bool DependsOn(loop::ExprId value, const NestLoop& loop) const;
+  // How the loads of `value` move: kOther as soon as one does.
+  Stride StrideOf(loop::ExprId value, const NestLoop& loop);
+  // How the result, or what the writers store, moves.
+  Stride StoreStride(const NestLoop& loop);
+  // The bytes that the loads of `value` may touch, each buffer counted once.
+  Dim Footprint(loop::ExprId value) const;
+
+  // The spatial loops in the order of the stored result's dimensions, slowest first.
+  std::vector<const NestLoop*> SpatialLoops() const;
+  std::vector<const NestLoop*> ReductionLoops() const;
+
+ private:
+  Stride AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop);
+
+  loop::Kernel kernel_;
+  Nest nest_;
+  size_t nest_count_ = 0;
+  std::unique_ptr<loop::Simplifier> simplify_;
+  loop::ExprId left_, right_;
+};
+
+// An extent as a number for cost models: symbols stand for something of moderate size.
+double Estimate(const Dim& dim);
+
+}  // namespace webnnc::schedule

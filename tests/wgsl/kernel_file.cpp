@@ -1,0 +1,128 @@
+#include "tests/wgsl/kernel_file.h"
+
+#include <cmath>
+#include <sstream>
+
+#include "base/diagnostics.h"
+#include "base/file.h"
+#include "loop/passes/flatten.h"
+#include "loop/passes/simplify.h"
+#include "loop/passes/unroll.h"
+#include "loop/passes/vectorize.h"
+#include "loop/text.h"
+#include "loop/verify.h"
+#include "schedule/schedule.h"
+
+namespace webnnc::tests {
+
+// ---- Reading ----------------------------------------------------------------------------------
+
+static double ParseNumber(const std::string& text) { return std::strtod(text.c_str(), nullptr); }
+
+static Status ParseDirective(KernelFile& file, const std::string& line) {
+  std::istringstream words(line);
+  std::string word;
+  words >> word;
+  if (word == "symbols") {
+    while (words >> word) {
+      size_t equals = word.find('=');
+      if (equals == std::string::npos) return Error{"expected symbol=value, not " + word};
+      file.symbols[word.substr(0, equals)] = std::stoll(word.substr(equals + 1));
+    }
+  } else if (word == "tolerance") {
+    words >> file.tolerance;
+  } else if (word == "input") {
+    std::string name, kind;
+    words >> name >> kind;
+    InputSpec spec{kind == "range", {}};
+    while (words >> word) spec.numbers.push_back(ParseNumber(word));
+    bool fits = name.size() > 1 && (spec.is_range ? spec.numbers.size() == 2 : kind == "values");
+    if (!fits) return Error{"expected '; input %name range low high', or values"};
+    file.inputs[name.substr(1)] = spec;
+  }
+  return kSuccess;
+}
+
+static Status MakeFlat(KernelFile& file, Lexer& lexer) {
+  file.flat = file.written;
+  if (!lexer.Sees("schedule")) {
+    TRY(loop::Verify(file.flat));
+    loop::Flatten(file.flat);
+    return kSuccess;
+  }
+  TRY_ASSIGN(auto schedule, schedule::ParseSchedule(lexer));
+  TRY(loop::VerifyPlain(file.flat));
+  TRY_ASSIGN(file.flat, schedule::Apply(file.flat, schedule));
+  loop::Flatten(file.flat);
+  loop::Vectorize(file.flat);
+  loop::Unroll(file.flat);
+  loop::Simplify(file.flat);
+  return kSuccess;
+}
+
+Result<KernelFile> ParseKernelFile(const std::string& text) {
+  KernelFile file;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("; ")) TRY(ParseDirective(file, line.substr(2)));
+  }
+  Lexer lexer(text);
+  auto kernel = loop::Parse(lexer);
+  if (!kernel) return Error{Describe(kernel.error(), text)};
+  file.written = std::move(kernel.value());
+  if (Status status = MakeFlat(file, lexer); !status) return Error{Describe(status.error(), text)};
+  return file;
+}
+
+Result<KernelFile> ReadKernelFile(const std::string& path) {
+  TRY_ASSIGN(auto text, ReadFile(path));
+  return ParseKernelFile(text);
+}
+
+// ---- Data -------------------------------------------------------------------------------------
+
+// A fixed number from 0 to 1 for each element.
+static double Hash(int64_t buffer, int64_t element) {
+  auto x = static_cast<uint64_t>(buffer * 0x9e3779b9 + element * 0x85ebca6b + 1);
+  x ^= x >> 31;
+  x *= 0xbf58476d1ce4e5b9u;
+  x ^= x >> 29;
+  x *= 0x94d049bb133111ebu;
+  x ^= x >> 32;
+  return static_cast<double>(x >> 11) * 0x1p-53;
+}
+
+static double NumberAt(const InputSpec& spec, DType dtype, int64_t buffer, int64_t element) {
+  if (!spec.is_range) {
+    return spec.numbers[static_cast<size_t>(element) % spec.numbers.size()];
+  }
+  double low = spec.numbers[0], high = spec.numbers[1], hash = Hash(buffer, element);
+  if (IsFloat(dtype)) return low + (high - low) * hash;
+  return low + std::floor((high - low + 1) * hash);
+}
+
+loop::Memory MakeMemory(const KernelFile& file) {
+  loop::Memory memory;
+  for (int32_t b = 0; b < file.written.buffers.size(); ++b) {
+    const loop::Buffer& buffer = file.written.buffers[loop::BufferId{b}];
+    auto& bytes = memory.emplace_back();
+    if (buffer.space != loop::Space::kIn && buffer.space != loop::Space::kOut) continue;
+    DType dtype = buffer.type.dtype;
+    int64_t count = ElementCount(buffer.type.shape).Evaluate(file.symbols);
+    bytes.assign(static_cast<size_t>(count * ByteSize(dtype)), 0x7b);
+    if (buffer.space == loop::Space::kOut) continue;
+    InputSpec spec{true, IsFloat(dtype) ? std::vector<double>{-2, 2} : std::vector<double>{-9, 9}};
+    auto own = file.inputs.find(buffer.name);
+    if (own != file.inputs.end()) spec = own->second;
+    for (int64_t i = 0; i < count; ++i) {
+      double number = NumberAt(spec, dtype, b, i);
+      // Wraps, so that u32 takes negative numbers.
+      Scalar value = IsFloat(dtype) ? Scalar::Real(dtype, number)
+                                    : Scalar::Integer(dtype, static_cast<int64_t>(number));
+      WriteScalar(bytes.data(), i, value);
+    }
+  }
+  return memory;
+}
+
+}  // namespace webnnc::tests

@@ -1,0 +1,47 @@
+// Kernels in files, with what is needed to run them on made-up data:
+//
+//   ; What the kernel is there to show.
+//   ; symbols n=7 m=3
+//   ; input %x range -4 4
+//   ; input %i values 0 -1 7
+//   ; tolerance 1e-6
+//   kernel @name(in %x: f32[n], ...) { ... }
+//   schedule { ... }
+//
+// With a schedule the kernel is a plain one; without, it is taken as it is and only made flat. An input without a line of its own has numbers from
+// -2 to 2, or integers from -9 to 9. `values` are repeated. Results may be off by the tolerance
+// times 1 + their magnitude, those in f16 by 2^-10 of it besides; integers must be equal.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "loop/interpret.h"
+#include "loop/kernel.h"
+
+namespace webnnc::tests {
+
+struct InputSpec {
+  bool is_range = true;
+  std::vector<double> numbers;  // the range's ends, or the values
+};
+
+struct KernelFile {
+  loop::Kernel written;  // as it is in the file
+  loop::Kernel flat;
+  SymbolValues symbols;
+  std::map<std::string, InputSpec> inputs;
+  double tolerance = 1e-6;
+};
+
+// Errors are as diagnostics show them.
+Result<KernelFile> ReadKernelFile(const std::string& path);
+Result<KernelFile> ParseKernelFile(const std::string& text);
+
+// The kernel's memory before it runs: inputs as the file says; outputs filled with a pattern that no
+// kernel writes, so that what stays unwritten is seen.
+loop::Memory MakeMemory(const KernelFile& file);
+
+}  // namespace webnnc::tests

@@ -1,0 +1,123 @@
+// Prepares kernels to be run on WebGPU: emits their WGSL, runs them on the interpreter, and writes
+// both where tests/web/run_wgsl.mjs finds them.
+//
+//   run_cases FOLDER KERNEL...
+//
+//   FOLDER/cases.json        [{ name, shader, workgroups, sizes, usesF16, tolerance, buffers }]
+//   FOLDER/NAME.wgsl
+//   FOLDER/NAME.bin          of each buffer: what it holds before, and of outputs what after
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "base/lexer.h"
+#include "loop/rewrite.h"
+#include "loop/verify.h"
+#include "spirv/emit.h"
+#include "tests/wgsl/kernel_file.h"
+#include "wgsl/print.h"
+
+namespace webnnc::tests {
+namespace {
+
+std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
+
+// The extents of the workgroup loops, x first.
+std::string Workgroups(const KernelFile& file) {
+  int64_t extents[3] = {1, 1, 1};
+  loop::ForEachStmt(file.flat.body, [&](const loop::Stmt& stmt) {
+    auto* loop = std::get_if<loop::For>(&stmt);
+    if (!loop || !loop::IsWorkgroup(loop->kind)) return;
+    int axis = static_cast<int>(loop->kind) - static_cast<int>(loop::LoopKind::kWorkgroupX);
+    extents[axis] = loop->extent.Evaluate(file.symbols);
+  });
+  std::string text;
+  for (int64_t extent : extents) text += (text.empty() ? "[" : ", ") + std::to_string(extent);
+  return text + "]";
+}
+
+std::string Sizes(const KernelFile& file, const spirv::Module& module) {
+  std::string text;
+  for (const Dim& dim : module.sizes) {
+    text += (text.empty() ? "" : ", ") + std::to_string(dim.Evaluate(file.symbols));
+  }
+  return "[" + text + "]";
+}
+
+// The buffers' description; their contents are appended to `data`.
+std::string Buffers(const KernelFile& file, const loop::Memory& before, const loop::Memory& after,
+                    std::string& data) {
+  std::string text;
+  for (int32_t b = 0; b < file.written.buffers.size(); ++b) {
+    const loop::Buffer& buffer = file.written.buffers[loop::BufferId{b}];
+    bool is_output = buffer.space == loop::Space::kOut;
+    if (!is_output && buffer.space != loop::Space::kIn) continue;
+    auto append = [&](const std::vector<uint8_t>& bytes) {
+      size_t at = data.size();
+      data.append(bytes.begin(), bytes.end());
+      data.resize((data.size() + 7) / 8 * 8);
+      return std::to_string(at);
+    };
+    const auto& initial = before[static_cast<size_t>(b)];
+    text += text.empty() ? "" : ", ";
+    text += "{\"name\": " + Quoted(std::filesystem::path(buffer.name).filename().string()) +
+            ", \"type\": " + Quoted(std::string(Name(buffer.type.dtype))) +
+            ", \"bytes\": " + std::to_string(initial.size()) + ", \"before\": " + append(initial);
+    if (is_output) text += ", \"after\": " + append(after[static_cast<size_t>(b)]);
+    text += "}";
+  }
+  return "[" + text + "]";
+}
+
+Result<std::string> MakeCase(const std::string& path, const std::filesystem::path& folder) {
+  TRY_ASSIGN(auto file, ReadKernelFile(path));
+  std::string name = std::filesystem::path(path).stem().string();
+  // Shaders must not depend on whether buffers can be written; take turns.
+  spirv::Options options{name.size() % 2 == 0};
+  TRY_ASSIGN(auto module, spirv::Emit(file.flat, options));
+  TRY_ASSIGN(auto shader, wgsl::Print(module.words));
+  loop::Memory before = MakeMemory(file), after = before, scheduled = before;
+  TRY(loop::Interpret(file.written, after, {file.symbols, false}));
+  // The kernel that is emitted must be right for its shader to be. The interpreter does not know
+  // vectors of a thread's registers.
+  scheduled.resize(static_cast<size_t>(file.flat.buffers.size()));
+  if (loop::Verify(file.flat)) {
+    TRY(loop::Interpret(file.flat, scheduled, {file.symbols, true}));
+  }
+
+  std::string data;
+  std::string json = "{\"name\": " + Quoted(name) + ", \"workgroups\": " + Workgroups(file) +
+                     ", \"sizes\": " + Sizes(file, module) +
+                     ", \"usesF16\": " + (module.uses_f16 ? "true" : "false") +
+                     ", \"tolerance\": " + PrintReal(file.tolerance) +
+                     ", \"buffers\": " + Buffers(file, before, after, data) + "}";
+  std::ofstream(folder / (name + ".wgsl")) << shader;
+  std::ofstream(folder / (name + ".bin"), std::ios::binary) << data;
+  return json;
+}
+
+}  // namespace
+}  // namespace webnnc::tests
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::cerr << "usage: run_cases FOLDER KERNEL...\n";
+    return 2;
+  }
+  std::filesystem::path folder = argv[1];
+  std::filesystem::create_directories(folder);
+  std::string cases;
+  int failed = 0;
+  for (int i = 2; i < argc; ++i) {
+    auto made = webnnc::tests::MakeCase(argv[i], folder);
+    if (made) {
+      cases += (cases.empty() ? "" : ",\n") + made.value();
+    } else {
+      std::cerr << argv[i] << ": " << made.error().message << "\n";
+      ++failed;
+    }
+  }
+  std::ofstream(folder / "cases.json") << "[\n" << cases << "\n]\n";
+  std::cout << argc - 2 - failed << " kernels prepared, " << failed << " failed\n";
+  return failed != 0;
+}
