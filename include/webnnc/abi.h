@@ -81,7 +81,8 @@ struct Model {
   uint32_t program_count;
   Program* programs;
   uint32_t weights_bytes;
-  // Set by Prepare of a CPU program: the address that the weights file's bytes go to.
+  // Set by webnnc_weights and by Prepare of a CPU program: the address that the weights file's bytes
+  // go to.
   uint32_t weights;
 };
 

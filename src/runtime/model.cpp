@@ -59,7 +59,7 @@ abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
 abi::Status PrepareCpu(abi::Program& program) {
   static uint64_t weights_base = 0;
   abi::Model& model = webnnc_model;
-  if (!Reserve(weights, model.weights_bytes)) return abi::kOutOfMemory;
+  if (model.weights_bytes > 0 && webnnc_weights() == 0) return abi::kOutOfMemory;
   abi::Status status = PlaceBuffers(program, kCpuAlignment);
   if (status != abi::kOk) return status;
   // A little more than the arena: a vector load may touch the bytes behind the last element.
@@ -73,11 +73,16 @@ abi::Status PrepareCpu(abi::Program& program) {
     }
   }
   weights_base = weights.base;
-  model.weights = static_cast<uint32_t>(weights.base);
   return abi::kOk;
 }
 
 }  // namespace
+
+extern "C" __attribute__((export_name("webnnc_weights"))) uint32_t webnnc_weights() {
+  if (!Reserve(weights, webnnc_model.weights_bytes)) return 0;
+  webnnc_model.weights = static_cast<uint32_t>(weights.base);
+  return webnnc_model.weights;
+}
 
 extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(uint32_t index) {
   abi::Model& model = webnnc_model;
