@@ -41,9 +41,13 @@ Status Run(const CompileOptions& options) {
   IdVector<plan::WeightTag, plan::Weight> weights;
   plan::Program cpu = plan::FormKernels(graph, {plan::Target::kWasm}, weights);
   plan::PackWeights(cpu, weights);
-  TRY(plan::ScheduleKernels(cpu));
+  TRY(plan::ScheduleKernels(cpu, {}));
   if (options.emit == "program") {
     options.print(plan::Print(cpu));
+    return kSuccess;
+  }
+  if (options.emit == "kernels") {
+    options.print(plan::PrintKernels(cpu));
     return kSuccess;
   }
   bundle::PlaceWeights({&cpu}, weights);

@@ -10,9 +10,9 @@
 
 namespace webnnc::plan {
 
-Status ScheduleKernels(Program& program) {
+Status ScheduleKernels(Program& program, const schedule::CpuTarget& target) {
   for (Kernel& kernel : program.kernels) {
-    kernel.schedule = schedule::ChooseForCpu(kernel.plain);
+    kernel.schedule = schedule::ChooseForCpu(kernel.plain, target);
     TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, kernel.schedule));
     loop::Flatten(kernel.flat);
     loop::Vectorize(kernel.flat);

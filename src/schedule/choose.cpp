@@ -2,16 +2,29 @@
 
 #include "loop/passes/align_rows.h"
 #include "schedule/classify.h"
+#include "schedule/rules/cpu_contraction.h"
+#include "schedule/view.h"
 
 namespace webnnc::schedule {
 
-Schedule ChooseForCpu(const loop::Kernel& plain) {
-  loop::Kernel kernel = plain;
-  if (Classify(kernel) != Kind::kRows) return {};
+static Schedule ScheduleCpuRows(loop::Kernel kernel) {
   auto rows = loop::AlignRows(kernel);
   CHECK(rows);
   if (rows->empty()) return {};
   return {Merge{*rows}};
+}
+
+Schedule ChooseForCpu(const loop::Kernel& plain, const CpuTarget& target) {
+  loop::Kernel kernel = plain;
+  Kind kind = Classify(kernel);
+  if (kernel.body.empty()) return {};
+  std::optional<Schedule> schedule;
+  if (kind == Kind::kContraction) {
+    NestView view(kernel, 0);
+    schedule = ScheduleCpuContraction(view, target);
+  }
+  if (kind == Kind::kRows) schedule = ScheduleCpuRows(kernel);
+  return schedule.value_or(Schedule{});
 }
 
 }  // namespace webnnc::schedule

@@ -3,11 +3,12 @@
 #pragma once
 
 #include "loop/kernel.h"
+#include "schedule/rules/cpu_target.h"
 #include "schedule/schedule.h"
 
 namespace webnnc::schedule {
 
 // For the CPU: wasm with 128-bit vectors, one thread.
-Schedule ChooseForCpu(const loop::Kernel& plain);
+Schedule ChooseForCpu(const loop::Kernel& plain, const CpuTarget& target);
 
 }  // namespace webnnc::schedule

@@ -34,23 +34,34 @@ bool NestView::DependsOn(loop::ExprId value, const NestLoop& loop) const {
   return loop::Mentions(kernel_, value, [&](loop::VarId var) { return var == loop.var; });
 }
 
+// The loop's variable is taken apart as 4*group + lane, and the lane's part of the index looked at.
 Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop) {
+  constexpr int64_t kGroup = 4;
   loop::Builder build(kernel_);
   loop::ExprId flat = build.Int(0);
   const Shape shape = kernel_.buffers[buffer].type.shape;
   for (size_t d = 0; d < shape.size(); ++d) {
     flat = build.Add(build.Mul(flat, build.Size(shape[d])), index[d]);
   }
+  if (!DependsOn(flat, loop)) return Stride::kZero;
+  loop::VarId group = kernel_.vars.Add({"group"}), lane = kernel_.vars.Add({"lane"});
+  simplify_->Bind(group, CeilDiv(loop.extent, kGroup));
+  simplify_->Bind(lane, kGroup);
+  loop::ExprId value = build.Add(build.Mul(build.Var(group), build.Int(kGroup)), build.Var(lane));
+  loop::Polynomial p = simplify_->ToPolynomial(loop::Substitution(kernel_, {{loop.var, value}})(flat));
   Stride stride = Stride::kZero;
-  loop::Polynomial p = simplify_->ToPolynomial(flat);
   for (const auto& [monomial, coefficient] : p.terms) {
     bool depends = false;
-    for (loop::ExprId factor : monomial) depends |= DependsOn(factor, loop);
+    for (loop::ExprId factor : monomial) {
+      depends |= loop::Mentions(kernel_, factor, [&](loop::VarId var) { return var == lane; });
+    }
     if (!depends) continue;
     bool alone = monomial.size() == 1 && std::holds_alternative<loop::Variable>(kernel_.exprs[monomial[0]].node);
-    stride = alone && coefficient == 1 && stride == Stride::kZero ? Stride::kOne : Stride::kOther;
+    bool one = alone && coefficient == 1 && stride == Stride::kZero;
+    if (!one) return Stride::kOther;
+    stride = Stride::kOne;
   }
-  return stride;
+  return stride == Stride::kOne ? stride : Stride::kOther;
 }
 
 Stride NestView::StrideOf(loop::ExprId value, const NestLoop& loop) {

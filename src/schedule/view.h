@@ -13,7 +13,7 @@ namespace webnnc::schedule {
 // How far an access moves in memory when a loop's variable grows by one.
 enum class Stride : uint8_t {
   kZero,   // it does not depend on the loop
-  kOne,    // to the next element
+  kOne,    // to the next element, at least within aligned groups of four: panels count
   kOther,  // anything else
 };
 

@@ -1,6 +1,7 @@
 #include "wasm/kernel_emitter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "base/overloaded.h"
@@ -127,6 +128,7 @@ class Emitter {
     auto* counter = b_.CreatePHI(b_.getInt32Ty(), 2, kernel_.vars[loop.var].name);
     counter->addIncoming(b_.getInt32(0), before);
     vars_[static_cast<size_t>(loop.var.index)] = counter;
+    if (loop.extent.IsConstant()) extents_[loop.var] = loop.extent.value();
     EmitBlock(loop.body);
     llvm::Value* next = b_.CreateAdd(counter, b_.getInt32(1), "", true, true);
     counter->addIncoming(next, b_.GetInsertBlock());
@@ -279,7 +281,96 @@ class Emitter {
     return EmitBinary(b_, node.op, a.dtype, x, y);
   }
 
+  // ---- Loads under a condition, zero where it does not hold: the padding of windows
+  //
+  //   select(inside, %x[row + c], 0)   ->   load((inside ? &x[row] : zeros) + c)
+  //
+  // The runtime keeps zeros to read instead. What the condition does not depend on is added behind the
+  // choice, so that the choice stands outside the loop over c.
+
+  // What `id` is never above, if it is never negative and depends only on loops that `condition` does
+  // not depend on.
+  std::optional<int64_t> InnerBound(loop::ExprId id, loop::ExprId condition) {
+    const loop::Expr& expr = kernel_.exprs[id];
+    if (auto* variable = std::get_if<loop::Variable>(&expr.node)) {
+      auto extent = extents_.find(variable->var);
+      bool depends = loop::Mentions(kernel_, condition, [&](loop::VarId var) { return var == variable->var; });
+      if (extent == extents_.end() || depends) return std::nullopt;
+      return extent->second - 1;
+    }
+    auto* product = std::get_if<loop::Binary>(&expr.node);
+    if (!product || product->op != loop::BinaryOp::kMul) return std::nullopt;
+    auto* factor = std::get_if<loop::Constant>(&kernel_.exprs[product->b].node);
+    auto bound = InnerBound(product->a, condition);
+    if (!factor || !bound || factor->value.integer < 0) return std::nullopt;
+    return *bound * factor->value.integer;
+  }
+
+  // An index as the part that a condition guards and the part behind it, either of which may be
+  // absent.
+  struct SplitIndex {
+    std::vector<loop::ExprId> guarded, inner;
+    int64_t inner_bound = 0;
+  };
+  SplitIndex SplitAt(loop::ExprId index, loop::ExprId condition) {
+    SplitIndex split;
+    std::vector<loop::ExprId> terms{index};
+    while (!terms.empty()) {
+      loop::ExprId term = terms.back();
+      terms.pop_back();
+      auto* sum = std::get_if<loop::Binary>(&kernel_.exprs[term].node);
+      if (sum && sum->op == loop::BinaryOp::kAdd) {
+        terms.push_back(sum->b);
+        terms.push_back(sum->a);
+      } else if (auto bound = InnerBound(term, condition)) {
+        split.inner.push_back(term);
+        split.inner_bound += *bound;
+      } else {
+        split.guarded.push_back(term);
+      }
+    }
+    return split;
+  }
+
+  llvm::Value* SumOf(const std::vector<loop::ExprId>& terms) {
+    llvm::Value* sum = nullptr;
+    for (loop::ExprId term : terms) sum = sum ? b_.CreateNSWAdd(sum, Emit(term)) : Emit(term);
+    return sum ? sum : b_.getInt32(0);
+  }
+
+  static bool IsPositiveZero(const Scalar& value) {
+    return IsFloat(value.dtype) ? value.real == 0 && !std::signbit(value.real) : value.integer == 0;
+  }
+
+  // Null if the select is not such a load.
+  llvm::Value* EmitPaddedLoad(const loop::Select& node) {
+    auto* load = std::get_if<loop::Load>(&kernel_.exprs[node.yes].node);
+    loop::ExprId other = node.no;
+    if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[other].node)) other = splat->a;
+    auto* zero = std::get_if<loop::Constant>(&kernel_.exprs[other].node);
+    if (!load || !zero || !IsPositiveZero(zero->value) || in_index_) return nullptr;
+    const loop::Expr& expr = kernel_.exprs[node.yes];
+    SplitIndex split = SplitAt(load->index.back(), node.condition);
+    if ((split.inner_bound + expr.lanes) * ByteSize(expr.dtype) > kZeroBytes) return nullptr;
+    llvm::Value* condition = Emit(node.condition);
+    if (guard_) condition = b_.CreateAnd(guard_, condition);
+    llvm::Type* element = MemoryType(context_, expr.dtype, 1);
+    bool outside = std::exchange(in_index_, true);
+    llvm::Value* row = b_.CreateGEP(element, buffers_[static_cast<size_t>(load->buffer.index)], SumOf(split.guarded));
+    row = b_.CreateSelect(condition, row, Zeros());
+    llvm::Value* address = b_.CreateInBoundsGEP(element, row, SumOf(split.inner));
+    in_index_ = outside;
+    return LoadFrom(address, expr.dtype, expr.lanes);
+  }
+
+  // src/runtime/zeros.cpp
+  static constexpr int64_t kZeroBytes = 32768;
+  llvm::Value* Zeros() {
+    return module_.getOrInsertGlobal("webnnc_zeros", llvm::ArrayType::get(b_.getInt8Ty(), kZeroBytes));
+  }
+
   llvm::Value* ComputeSelect(const loop::Select& node) {
+    if (llvm::Value* padded = EmitPaddedLoad(node)) return padded;
     llvm::Value* condition = Emit(node.condition);
     llvm::Value* outside = guard_;
     auto side = [&](loop::ExprId id, llvm::Value* holds) {
@@ -326,6 +417,7 @@ class Emitter {
   bool in_index_ = false;
   llvm::Value* guard_ = nullptr;
   std::map<loop::ExprId, bool> has_load_;
+  std::map<loop::VarId, int64_t> extents_;  // of the loops around, where constant
 };
 
 }  // namespace

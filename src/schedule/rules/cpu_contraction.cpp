@@ -1,0 +1,244 @@
+#include "schedule/rules/cpu_contraction.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace webnnc::schedule {
+
+namespace {
+
+using Loops = std::vector<const NestLoop*>;
+
+double Product(const Loops& loops) {
+  double product = 1;
+  for (const NestLoop* loop : loops) product *= Estimate(loop->extent);
+  return product;
+}
+
+// How the rows of the result are cut.
+struct RowTile {
+  const NestLoop* loop = nullptr;  // none: there are no rows
+  int64_t rows = 1;
+  Tail tail = Tail::kShift;
+  // Tiles that are run one after another for one panel, where that is not all of the loop's.
+  int64_t block = 0;
+  double tiles = 1;  // of all loops over rows
+};
+
+class Contraction {
+ public:
+  Contraction(NestView& view, const CpuTarget& target) : view_(view), target_(target) {}
+
+  std::optional<Schedule> Run() {
+    if (FindLanes(view_.right(), view_.left()) || FindLanes(view_.left(), view_.right())) {
+      SortLoops();
+      return AlongLanes();
+    }
+    return std::nullopt;
+  }
+
+ private:
+  // Whether `vectors` is read by vectors along a loop that `elements` does not depend on.
+  bool FindLanes(loop::ExprId vectors, loop::ExprId elements) {
+    Loops spatial = view_.SpatialLoops();
+    for (size_t i = spatial.size(); i-- > 0;) {
+      const NestLoop& loop = *spatial[i];
+      bool fits = view_.StrideOf(vectors, loop) == Stride::kOne && !view_.DependsOn(elements, loop) &&
+                  view_.StoreStride(loop) == Stride::kOne && Estimate(loop.extent) >= 2;
+      if (!fits) continue;
+      lane_ = &loop;
+      vectors_ = vectors;
+      elements_ = elements;
+      return true;
+    }
+    return false;
+  }
+
+  void SortLoops() {
+    for (const NestLoop* loop : view_.SpatialLoops()) {
+      if (loop == lane_) continue;
+      bool in_vectors = view_.DependsOn(vectors_, *loop), in_elements = view_.DependsOn(elements_, *loop);
+      (in_vectors && in_elements ? batch_ : in_vectors ? columns_ : rows_).push_back(loop);
+    }
+    sums_ = view_.ReductionLoops();
+  }
+
+  // ---- The tile
+
+  RowTile ChooseRows() const {
+    RowTile best;
+    double lowest = INFINITY;
+    for (const NestLoop* loop : rows_) {
+      double extent = Estimate(loop->extent), others = Product(rows_) / extent;
+      bool fixed = loop->extent.IsConstant();
+      for (int64_t rows = 2; rows <= target_.tile_rows(); ++rows) {
+        if (fixed && loop->extent.value() < rows) break;
+        // What is not a row's own: the loop, and the vectors' loads.
+        constexpr double kTileCost = 1.2;
+        double tiles = fixed ? std::ceil(extent / static_cast<double>(rows)) : extent / static_cast<double>(rows);
+        double cost = tiles * others * (static_cast<double>(rows) + kTileCost);
+        // The loop that is fastest in memory, if all else is equal.
+        if (cost > lowest) continue;
+        lowest = cost;
+        best = {loop, rows, fixed ? Tail::kShift : Tail::kPeel, 0, tiles * others};
+      }
+    }
+    return best;
+  }
+
+  // ---- The order
+
+  // Cycles that a byte takes to come to where it is used, if what is read again and again has `bytes`.
+  static double Distance(double bytes) {
+    if (bytes <= CpuTarget::kL1) return 0;
+    if (bytes <= CpuTarget::kL2) return 0.02;
+    return bytes <= CpuTarget::kL3 ? 0.06 : 0.2;
+  }
+
+  struct Placement {
+    size_t outside = 0;  // loops over rows outside the loop over panels
+    int64_t block = 0;   // of tiles inside it, if the next loop is the tile's and is cut once more
+  };
+
+  // Cycles for the memory of a batch: panels are read anew for each iteration of the rows outside,
+  // and rows for each panel.
+  double MemoryCost(double outside, double panels) const {
+    double weights = Estimate(view_.Footprint(vectors_)) / Product(batch_);
+    double rows = Estimate(view_.Footprint(elements_)) / Product(batch_);
+    double slab = rows / outside, panel = weights / panels;
+    double tiles_inside = tile_.tiles / outside;
+    double cost = weights * Distance(weights + slab) * (outside - 1);
+    cost += rows * Distance(slab + panel) * (panels - 1);
+    cost += weights * outside * Distance(panel + slab / tiles_inside) * (tiles_inside - 1) / 4;
+    return cost;
+  }
+
+  Placement ChoosePlacement(const Loops& rows) const {
+    double panels = std::max(1.0, Estimate(lane_->extent) / 8), lowest = INFINITY, outside = 1;
+    Placement best;
+    auto consider = [&](double count, Placement placement) {
+      double cost = MemoryCost(count, panels);
+      if (cost >= lowest) return;
+      lowest = cost;
+      best = placement;
+    };
+    for (size_t i = 0; i <= rows.size(); ++i) {
+      consider(outside, {i, 0});
+      if (i == rows.size()) break;
+      double extent = Estimate(rows[i]->extent);
+      if (rows[i] == tile_.loop) {
+        int64_t tiles = std::llround(std::ceil(extent / static_cast<double>(tile_.rows)));
+        bool fixed = rows[i]->extent.IsConstant();
+        for (int64_t block = 2; fixed && block < tiles; ++block) {
+          bool divides = tiles % block == 0 && tiles / block * block * tile_.rows <= (rows[i]->extent.value() + tile_.rows - 1);
+          if (divides) consider(outside * static_cast<double>(tiles / block), {i, block});
+        }
+        extent = static_cast<double>(tiles);
+      }
+      outside *= extent;
+    }
+    return best;
+  }
+
+  // ---- The schedule
+
+  std::optional<Schedule> AlongLanes() {
+    tile_ = ChooseRows();
+    // The tile's loop is the innermost of the rows.
+    Loops rows = rows_;
+    if (tile_.loop) {
+      rows.erase(std::find(rows.begin(), rows.end(), tile_.loop));
+      rows.push_back(tile_.loop);
+    }
+    SplitLanes();
+    Placement placement = ChoosePlacement(rows);
+    std::vector<std::string> outer = Names(batch_), inner;
+    for (const std::string& name : Names(columns_)) outer.push_back(name);
+    for (size_t i = 0; i < placement.outside; ++i) Append(outer, RowLoops(rows[i], 0));
+    bool cut = placement.block > 0;
+    if (tile_.loop) SplitRows(cut ? placement.block : 0);
+    if (cut) outer.push_back(tile_.loop->name + ".0");
+    outer.push_back(lane_->name + ".0");
+    for (size_t i = placement.outside; i < rows.size(); ++i) Append(outer, RowLoops(rows[i], cut && rows[i] == tile_.loop));
+    // Inside the sums: the tile.
+    std::vector<std::string> tile;
+    if (tile_.loop) tile.push_back(tile_.loop->name + (cut ? ".2" : ".1"));
+    for (const std::string& name : lane_parts_) tile.push_back(name);
+    std::vector<std::string> order = outer;
+    Append(order, Names(sums_));
+    Append(order, tile);
+    schedule_.push_back(Order{order});
+    schedule_.push_back(Keep{outer.back()});
+    Unroll(tile);
+    schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
+    return schedule_;
+  }
+
+  static void Append(std::vector<std::string>& to, const std::vector<std::string>& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  }
+
+  static std::vector<std::string> Names(const Loops& loops) {
+    std::vector<std::string> names;
+    for (const NestLoop* loop : loops) names.push_back(loop->name);
+    return names;
+  }
+
+  std::vector<std::string> RowLoops(const NestLoop* loop, int64_t part) const {
+    if (loop != tile_.loop) return {loop->name};
+    return {loop->name + "." + std::to_string(part)};
+  }
+
+  // Panels of vectors; several at once where there are no rows to share a panel.
+  void SplitLanes() {
+    int64_t vectors = CpuTarget::kTileVectors;
+    double extent = Estimate(lane_->extent);
+    if (extent <= CpuTarget::kLanes) vectors = 1;
+    std::vector<int64_t> factors{vectors, CpuTarget::kLanes};
+    constexpr int64_t kPanelsAtOnce = 4;
+    bool several = !tile_.loop && extent >= 2 * kPanelsAtOnce * CpuTarget::kLanes * vectors;
+    if (several) factors.insert(factors.begin(), kPanelsAtOnce);
+    // A packed side has rows filled up to whole panels, others end where the loop does.
+    Tail tail = Tail::kGuard;
+    if (!lane_->extent.IsConstant()) tail = Tail::kPeel;
+    schedule_.push_back(Split{lane_->name, factors, tail});
+    for (size_t i = 1; i <= factors.size(); ++i) lane_parts_.push_back(lane_->name + "." + std::to_string(i));
+  }
+
+  void SplitRows(int64_t block) {
+    std::vector<int64_t> factors{tile_.rows};
+    if (block > 0) factors.insert(factors.begin(), block);
+    schedule_.push_back(Split{tile_.loop->name, factors, tile_.tail});
+  }
+
+  // The tile's loops, and sums over so few iterations that a loop costs more than it does.
+  void Unroll(const std::vector<std::string>& tile) {
+    std::vector<std::string> loops(tile.begin(), tile.end() - 1);
+    int64_t copies = 1;
+    for (size_t i = sums_.size(); i-- > 0;) {
+      constexpr int64_t kFew = 9;
+      if (!sums_[i]->extent.IsConstant() || sums_[i]->extent.value() * copies > kFew) break;
+      copies *= sums_[i]->extent.value();
+      loops.push_back(sums_[i]->name);
+    }
+    if (!loops.empty()) schedule_.push_back(Bind{loops, loop::LoopKind::kUnrolled});
+  }
+
+  NestView& view_;
+  const CpuTarget& target_;
+  loop::ExprId vectors_, elements_;
+  const NestLoop* lane_ = nullptr;
+  Loops batch_, rows_, columns_, sums_;
+  RowTile tile_;
+  std::vector<std::string> lane_parts_;
+  Schedule schedule_;
+};
+
+}  // namespace
+
+std::optional<Schedule> ScheduleCpuContraction(NestView& view, const CpuTarget& target) {
+  if (!view.is_product() || view.nest_count() != 1) return std::nullopt;
+  return Contraction(view, target).Run();
+}
+
+}  // namespace webnnc::schedule
