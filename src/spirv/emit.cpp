@@ -15,7 +15,7 @@ Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
 
   ModuleBuilder builder;
   CodeBuilder code(builder);
-  Expressions expressions(prepared, simplify, code, layouts, options.read_only_parameters);
+  Expressions expressions(prepared, simplify, code, layouts, options.read_only);
   EmitStatements(prepared, code, expressions);
   expressions.DeclareSizes();
 

@@ -10,9 +10,10 @@
 namespace webnnc::spirv {
 
 struct Options {
-  // Declare storage buffers that are only read as such. Off where one GPU buffer holds several of a
-  // kernel's parameters, since WebGPU binds a buffer as either read-only or writable in a dispatch.
-  bool read_only_parameters = false;
+  // Which parameters are declared read-only, in their order; those that are not listed are not. A
+  // parameter that is only read may yet have to be bound as writable: in one dispatch WebGPU binds a
+  // buffer as either, and one buffer may hold several of a kernel's parameters.
+  std::vector<bool> read_only = {};
 };
 
 // A kernel as a compute shader with entry point "main".

@@ -28,7 +28,7 @@ static spv::StorageClass StorageOf(Layout::Kind kind) {
 }
 
 Expressions::Expressions(loop::Kernel& kernel, loop::Simplifier& simplify, CodeBuilder& code,
-                         const std::vector<Layout>& layouts, bool read_only_parameters)
+                         const std::vector<Layout>& layouts, const std::vector<bool>& read_only)
     : kernel_(kernel),
       simplify_(simplify),
       code_(code),
@@ -38,7 +38,8 @@ Expressions::Expressions(loop::Kernel& kernel, loop::Simplifier& simplify, CodeB
       variables_(layouts.size()),
       changed_(layouts.size()) {
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-    DeclareBuffer(BufferId{b}, read_only_parameters);
+    bool only_read = parameters_ < read_only.size() && read_only[parameters_];
+    DeclareBuffer(BufferId{b}, only_read);
   }
 }
 

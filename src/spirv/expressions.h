@@ -24,7 +24,7 @@ class Expressions {
  public:
   // `kernel` is a prepared one, `simplify` what ChooseLayouts has told all about it.
   Expressions(loop::Kernel& kernel, loop::Simplifier& simplify, CodeBuilder& code,
-              const std::vector<Layout>& layouts, bool read_only_parameters);
+              const std::vector<Layout>& layouts, const std::vector<bool>& read_only);
 
   // Declares the uniform buffer of sizes, after everything else.
   void DeclareSizes() { sizes_.Declare(parameters_); }

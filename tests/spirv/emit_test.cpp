@@ -79,7 +79,7 @@ TEST(Emit, DeclaresOnlyWhatF16Needs) {
 TEST(Emit, DeclaresInputsReadOnlyIfAsked) {
   const char* text = "kernel @k(in %x: f32[8], out %y: f32[8]) { for t in 8 thread { %y[t] = %x[t] } }";
   EXPECT_EQ(Disassemble(EmitText(text).words).find("NonWritable"), std::string::npos);
-  EXPECT_NE(Disassemble(EmitText(text, {true}).words).find("OpDecorate %x NonWritable"),
+  EXPECT_NE(Disassemble(EmitText(text, {{true}}).words).find("OpDecorate %x NonWritable"),
             std::string::npos);
 }
 

@@ -69,11 +69,22 @@ std::string Buffers(const KernelFile& file, const loop::Memory& before, const lo
   return "[" + text + "]";
 }
 
+// Which parameters are only read.
+std::vector<bool> Inputs(const loop::Kernel& kernel) {
+  std::vector<bool> inputs;
+  for (const loop::Buffer& buffer : kernel.buffers) {
+    bool is_input = buffer.space == loop::Space::kIn;
+    if (is_input || buffer.space == loop::Space::kOut) inputs.push_back(is_input);
+  }
+  return inputs;
+}
+
 Result<std::string> MakeCase(const std::string& path, const std::filesystem::path& folder) {
   TRY_ASSIGN(auto file, ReadKernelFile(path));
   std::string name = std::filesystem::path(path).stem().string();
   // Shaders must not depend on whether buffers can be written; take turns.
-  spirv::Options options{name.size() % 2 == 0};
+  spirv::Options options;
+  if (name.size() % 2 == 0) options.read_only = Inputs(file.flat);
   TRY_ASSIGN(auto module, spirv::Emit(file.flat, options));
   TRY_ASSIGN(auto shader, wgsl::Print(module.words));
   loop::Memory before = MakeMemory(file), after = before, scheduled = before;
