@@ -6,21 +6,18 @@
 
 #include "base/file.h"
 #include "base/result.h"
-#include "plan/program.h"
+#include "bundle/contents.h"
+#include "bundle/manifest.h"
 
 namespace webnnc::bundle {
-
-// The files of a bundle, by name. model.weights.bin is written from the weights themselves.
-struct File {
-  std::string name, bytes;
-};
 
 // Gives the weights that any of the programs reads their place in the file, and no others.
 void PlaceWeights(const std::vector<const plan::Program*>& programs, IdVector<plan::WeightTag, plan::Weight>& weights);
 
-Status WriteWeights(const IdVector<plan::WeightTag, plan::Weight>& weights, const std::string& path);
+// Writes all files. `module` and `relaxed` are the whole modules, with their sections.
+Status Write(const Contents& contents, const std::string& module, const std::string& relaxed, OutputFolder& folder);
 
-// The names of all files that a bundle may hold.
+// The names of all files of a bundle.
 std::vector<std::string> FileNames();
 
 }  // namespace webnnc::bundle

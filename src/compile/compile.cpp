@@ -1,14 +1,19 @@
+// The whole compiler, from the file to the folder. Each step is one call; what it takes for granted
+// and what holds from there on is said beside it. Steps are named in compile/steps.h.
 #include "webnnc/compiler.h"
 
 #include "base/diagnostics.h"
 #include "bundle/bundle.h"
+#include "compile/explain.h"
+#include "compile/flags.h"
+#include "compile/limits.h"
+#include "compile/steps.h"
+#include "compile/trace.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/simplify.h"
-#include "graph/text.h"
-#include "graph/verify.h"
 #include "onnx/import.h"
 #include "plan/form_kernels.h"
 #include "plan/pack_weights.h"
@@ -19,57 +24,113 @@ namespace webnnc {
 
 namespace {
 
-Status Run(const CompileOptions& options) {
-  TRY_ASSIGN(auto graph, onnx::Import(options.model, {options.dims, {}, {}}));
-  TRY(graph::Verify(graph));
+Status Run(const CompileOptions& options, Trace& trace) {
+  TRY(trace.Start());
+  TRY(CheckFlags(options));
+  TRY_ASSIGN(auto import_options, ImportOptionsOf(options));
+
+  // ---- What to compute ------------------------------------------------------------------------
+
+  TRY_ASSIGN(auto graph, onnx::Import(options.model, import_options));
+  TRY(trace("import", graph));
+  // Beyond this point there is no ONNX: operations have one meaning whatever the opset, and shapes
+  // that the model computes are sizes in types.
+
+  // Importers write what is easiest to read. What of it is constant goes first, so that later
+  // passes see weights where they look for weights.
   TRY(graph::FoldConstants(graph));
+  TRY(trace("fold-constants", graph));
+
   graph::Simplify(graph);
   graph::MergeCommon(graph);
+  TRY(trace("simplify", graph));
+
+  // Sums and products behind convolutions, after Simplify has made them canonical.
   graph::FoldScales(graph);
-  TRY(graph::Verify(graph));
+  TRY(trace("fold-scales", graph));
+
+  // On the final set of convolutions, since it is they that have a preference.
   graph::ChooseLayouts(graph);
-  TRY(graph::Verify(graph));
+  TRY(trace("layouts", graph));
+
+  // Layouts are written as transposes. The first round cancels those that meet; only then are
+  // reshapes beside each other, which the second round merges. Transposed weights are constants.
   graph::Simplify(graph);
   graph::Simplify(graph);
   TRY(graph::FoldConstants(graph));
   graph::MergeCommon(graph);
-  TRY(graph::Verify(graph));
-  if (options.emit == "graph") {
-    options.print(graph::Print(graph));
-    return kSuccess;
+  TRY(trace("transposes", graph));
+  // Beyond this point the graph does not change.
+
+  // ---- How, where and when --------------------------------------------------------------------
+
+  Code code;
+  if (options.wasm) code.cpu = plan::FormKernels(graph, {plan::Target::kWasm}, code.weights);
+  if (code.programs().empty()) return Error{"--target: this version makes no programs for webgpu alone"};
+  TRY(trace("program", code));
+  TRY(CheckSizes(code));
+
+  // Schedules are chosen for weights as they will be, so packing comes first.
+  if (code.cpu) plan::PackWeights(*code.cpu, code.weights);
+  TRY(trace("pack-weights", code));
+
+  if (code.cpu) {
+    code.relaxed = code.cpu;
+    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}));
+    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}));
   }
-  IdVector<plan::WeightTag, plan::Weight> weights;
-  plan::Program cpu = plan::FormKernels(graph, {plan::Target::kWasm}, weights);
-  plan::PackWeights(cpu, weights);
-  TRY(plan::ScheduleKernels(cpu, {}));
-  if (options.emit == "program") {
-    options.print(plan::Print(cpu));
-    return kSuccess;
-  }
-  if (options.emit == "kernels") {
-    options.print(plan::PrintKernels(cpu));
-    return kSuccess;
-  }
-  bundle::PlaceWeights({&cpu}, weights);
-  wasm::ModelInput input{&cpu, {}, &weights};
+  bundle::PlaceWeights(code.programs(), code.weights);
+  TRY(trace("schedule", code));
+  // Beyond this point programs do not change: kernels are flat, weights have their places.
+
+  TRY(trace("memory", [&] { return PrintMemory(code); }));
+  trace.Explain([&] { return Explain(code); });
+
+  // ---- Code -----------------------------------------------------------------------------------
+
+  // The two modules differ in the CPU's kernels alone.
+  wasm::ModelInput input = WasmInput(code, code.cpu);
   wasm::DimTable dims = wasm::CollectDims(input);
-  if (options.emit == "llvm") {
-    options.print(wasm::PrintLlvm(input, dims, {}));
-    return kSuccess;
-  }
+  TRY(trace("llvm", [&] { return wasm::PrintLlvm(input, dims, {}); }));
+
+  // The sections make each module describe itself.
+  bundle::Contents contents = BundleContents(code, NameOf(options.model));
+  std::string sections = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents)) +
+                         wasm::CustomSection("webnnc.shaders", bundle::Shaders(contents));
+  TRY_ASSIGN(auto module, wasm::Compile(input, dims, {false}));
+  module += sections;
+  TRY(trace("wasm", [&] { return module; }));
+  wasm::ModelInput relaxed_input = WasmInput(code, code.relaxed);
+  TRY_ASSIGN(auto relaxed, wasm::Compile(relaxed_input, wasm::CollectDims(relaxed_input), {true}));
+  relaxed += sections;
+  TRY(trace("relaxed-wasm", [&] { return relaxed; }));
+
+  // ---- The folder -----------------------------------------------------------------------------
+
   TRY_ASSIGN(auto folder, OutputFolder::Create(options.output, bundle::FileNames()));
-  TRY_ASSIGN(auto simd, wasm::Compile(input, dims, {false}));
-  TRY(folder.Write("model.wasm", simd));
-  TRY(bundle::WriteWeights(weights, folder.PathOf("model.weights.bin")));
-  return folder.Commit();
+  TRY(bundle::Write(contents, module, relaxed, folder));
+  TRY(folder.Commit());
+  TRY(trace("bundle", [&] { return bundle::Manifest(contents) + "\n"; }));
+  trace.Explain([&] { return trace.Times(); });
+  if (options.done) options.done(SummaryOf(code, static_cast<int64_t>(module.size())));
+  return kSuccess;
 }
 
 }  // namespace
 
 std::optional<std::string> Compile(const CompileOptions& options) {
-  Status status = Run(options);
-  if (status) return std::nullopt;
-  return Describe(status.error(), "");
+  Trace trace(options);
+  Status status = Run(options, trace);
+  if (status || trace.ended()) return std::nullopt;
+  return options.model + ": " + Describe(status.error(), "");
 }
+
+std::vector<StepInfo> Steps() {
+  std::vector<StepInfo> steps;
+  for (const Step& step : kSteps) steps.push_back({step.name, step.makes});
+  return steps;
+}
+
+std::string_view Version() { return WEBNNC_VERSION; }
 
 }  // namespace webnnc

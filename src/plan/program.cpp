@@ -1,7 +1,5 @@
 #include "plan/program.h"
 
-#include "loop/text.h"
-
 namespace webnnc::plan {
 
 std::string_view Name(Target target) { return target == Target::kWebGpu ? "webgpu" : "wasm"; }
@@ -33,16 +31,6 @@ std::string Print(const Program& program) {
     out += ")\n";
   }
   return out + "}\n";
-}
-
-std::string PrintKernels(const Program& program) {
-  std::string out;
-  for (const Kernel& kernel : program.kernels) {
-    if (!out.empty()) out += "\n";
-    out += loop::Print(kernel.plain) + schedule::Print(kernel.schedule);
-    out += "; flat\n" + loop::Print(kernel.flat);
-  }
-  return out;
 }
 
 }  // namespace webnnc::plan

@@ -87,7 +87,5 @@ Dim ByteSize(const Program& program, const Buffer& buffer);
 
 // The text form: buffers, then steps.
 std::string Print(const Program& program);
-// Each kernel's plain form, its schedule, and what came of it.
-std::string PrintKernels(const Program& program);
 
 }  // namespace webnnc::plan

@@ -11,7 +11,7 @@ using plan::Program;
 static int64_t WeightBytes(const IdVector<plan::WeightTag, plan::Weight>& weights) {
   int64_t end = 0;
   for (const plan::Weight& weight : weights) {
-    if (weight.offset >= 0) end = weight.offset + ByteSize(weight.type).value();
+    if (weight.offset >= 0) end = std::max(end, weight.offset + ByteSize(weight.type).value());
   }
   return end;
 }
@@ -171,11 +171,11 @@ class ModelEmitter {
   void EmitRoot() {
     std::vector<Constant*> names, programs;
     for (const std::string& symbol : dims_.symbols()) names.push_back(Text(symbol));
+    for (const GpuProgram& gpu : input_.gpu) programs.push_back(GpuRecord(gpu));
     if (input_.cpu) {
       cpu_buffers_ = EmitBuffers(*input_.cpu);
       programs.push_back(ProgramRecord(abi::kCpu, *input_.cpu, cpu_buffers_, nullptr, nullptr, 0));
     }
-    for (const GpuProgram& gpu : input_.gpu) programs.push_back(GpuRecord(gpu));
     Constant* root = Record({
         Int(abi::kAbiVersion),
         Int(static_cast<int64_t>(dims_.symbols().size())),

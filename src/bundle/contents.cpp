@@ -1,0 +1,76 @@
+#include "bundle/contents.h"
+
+#include <algorithm>
+#include <set>
+
+namespace webnnc::bundle {
+
+int64_t WeightBytes(const Contents& contents) {
+  int64_t end = 0;
+  for (const plan::Weight& weight : *contents.weights) {
+    if (weight.offset >= 0) end = std::max(end, weight.offset + ByteSize(weight.type).value());
+  }
+  return end;
+}
+
+namespace {
+
+// What WebGPU guarantees: limits that need not be asked for.
+const std::map<std::string, int64_t>& Guaranteed() {
+  static const std::map<std::string, int64_t> limits = {
+      {"maxBufferSize", 256 << 20},
+      {"maxComputeInvocationsPerWorkgroup", 256},
+      {"maxComputeWorkgroupSizeX", 256},
+      {"maxComputeWorkgroupStorageSize", 16384},
+      {"maxStorageBufferBindingSize", 128 << 20},
+      {"maxStorageBuffersPerShaderStage", 8},
+  };
+  return limits;
+}
+
+}  // namespace
+
+Requirements RequirementsOf(const GpuPart& part) {
+  std::set<std::string> features;
+  std::map<std::string, int64_t> needs;
+  auto need = [&](const std::string& limit, int64_t value) { needs[limit] = std::max(needs[limit], value); };
+  for (const Shader& shader : part.shaders) {
+    features.insert(shader.features.begin(), shader.features.end());
+    auto buffers = static_cast<int64_t>(shader.bindings.size()) - std::count(shader.bindings.begin(), shader.bindings.end(), 'u');
+    need("maxStorageBuffersPerShaderStage", buffers);
+    need("maxComputeInvocationsPerWorkgroup", shader.workgroup_size);
+    need("maxComputeWorkgroupSizeX", shader.workgroup_size);
+    need("maxComputeWorkgroupStorageSize", shader.workgroup_bytes);
+  }
+  for (const plan::Buffer& buffer : part.program->buffers) {
+    // What depends on symbols is known when the model runs.
+    Dim bytes = ByteSize(*part.program, buffer);
+    if (!bytes.IsConstant()) continue;
+    need("maxStorageBufferBindingSize", bytes.value());
+    need("maxBufferSize", bytes.value());
+  }
+  Requirements result{{features.begin(), features.end()}, {}};
+  for (const auto& [limit, value] : needs) {
+    if (value > Guaranteed().at(limit)) result.limits[limit] = value;
+  }
+  return result;
+}
+
+std::optional<Image> ImageOf(const TensorType& type) {
+  // Fewer are a table of numbers rather than a picture.
+  constexpr int64_t kFewestPixels = 8;
+  bool pixels = type.dtype == DType::kF32 || type.dtype == DType::kU8;
+  if (type.rank() != 4 || !pixels) return std::nullopt;
+  auto is_channels = [](const Dim& size) { return size.Is(1) || size.Is(3); };
+  auto is_side = [](const Dim& size) { return !size.IsConstant() || size.value() >= kFewestPixels; };
+  const Shape& shape = type.shape;
+  if (is_channels(shape[1]) && is_side(shape[2]) && is_side(shape[3])) {
+    return Image{false, shape[1].value(), shape[2], shape[3]};
+  }
+  if (is_channels(shape[3]) && is_side(shape[1]) && is_side(shape[2])) {
+    return Image{true, shape[3].value(), shape[1], shape[2]};
+  }
+  return std::nullopt;
+}
+
+}  // namespace webnnc::bundle

@@ -1,0 +1,63 @@
+// What a bundle is made of, as the writers of its files see it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "plan/program.h"
+
+namespace webnnc::bundle {
+
+// A GPU kernel as the page runs it.
+struct Shader {
+  std::string wgsl;
+  // How its bindings are declared, in order: 'r' as read-only storage, 'w' or 's' as storage that may
+  // be written, 'u' as the uniform buffer of sizes.
+  std::string bindings;
+  int64_t workgroup_size = 1;
+  int64_t workgroup_bytes = 0;
+  // WebGPU's names, "shader-f16".
+  std::vector<std::string> features = {};
+};
+
+struct GpuPart {
+  const plan::Program* program = nullptr;
+  // Tensors of f16 are kept as such, not as f32.
+  bool half = false;
+  // One a kernel.
+  std::vector<Shader> shaders;
+};
+
+struct Contents {
+  std::string name;
+  const plan::Program* cpu = nullptr;  // may be absent
+  std::vector<GpuPart> gpu;            // one a set of features, best first
+  const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
+
+  // Any of the programs: their ports are the same.
+  const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }
+};
+
+// The size of model.weights.bin.
+int64_t WeightBytes(const Contents& contents);
+
+// What a device must offer to run a GPU program, besides what every WebGPU device does.
+struct Requirements {
+  std::vector<std::string> features;
+  std::map<std::string, int64_t> limits;
+};
+Requirements RequirementsOf(const GpuPart& part);
+
+// Where the pixels are in an input or output that holds images.
+struct Image {
+  bool channels_last = false;
+  int64_t channels = 3;
+  Dim height, width;
+};
+// A tensor of rank 4 holds images if it has 1 or 3 channels of f32 or u8, and places enough that
+// they can be a picture.
+std::optional<Image> ImageOf(const TensorType& type);
+
+}  // namespace webnnc::bundle

@@ -1,0 +1,55 @@
+#include "bundle/declarations.h"
+
+#include "bundle/page.h"
+
+namespace webnnc::bundle {
+
+namespace {
+
+// Where the section that differs between models begins in runtime-js/model.d.ts.
+constexpr std::string_view kSection = "// ---- This model";
+
+// A name as a string of TypeScript.
+std::string Literal(const std::string& text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "'";
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (c == '\'' || c == '\\') {
+      out += std::string("\\") + c;
+    } else if (byte < 0x20) {
+      out += std::string("\\x") + kHex[byte >> 4] + kHex[byte & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
+// Text that does not end the comment it is in.
+std::string InComment(std::string text) {
+  for (size_t at = 0; (at = text.find("*/", at)) != std::string::npos;) text.insert(at + 1, " ");
+  return text;
+}
+
+std::string Interface(const std::string& name, const std::vector<plan::Port>& ports) {
+  std::string out = "export interface " + name + " {\n";
+  for (const plan::Port& port : ports) {
+    out += "  /** " + InComment(Print(port.type)) + " */\n";
+    out += "  " + Literal(port.name) + ": '" + std::string(Name(port.type.dtype)) + "';\n";
+  }
+  return out + "}\n";
+}
+
+}  // namespace
+
+std::string Declarations(const Contents& contents) {
+  std::string_view any = PageFile("model.d.ts");
+  size_t at = any.find(kSection);
+  CHECK(at != std::string_view::npos);
+  size_t end = any.find('\n', at);
+  return std::string(any.substr(0, end + 1)) + "\n" + Interface("Inputs", contents.any().inputs) + "\n" +
+         Interface("Outputs", contents.any().outputs);
+}
+
+}  // namespace webnnc::bundle

@@ -1,0 +1,43 @@
+// The model as the pipeline carries it after the graph: one program a target.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "bundle/contents.h"
+#include "plan/program.h"
+#include "wasm/model_input.h"
+
+namespace webnnc {
+
+// A program for GPUs and what becomes of its kernels, one each.
+struct GpuCode {
+  plan::Program program;
+  bool half = false;
+  std::vector<std::vector<uint32_t>> spirv;
+  std::vector<wasm::Launch> launches;
+  std::vector<bundle::Shader> shaders;
+};
+
+struct Code {
+  // The program for the CPU, and the same with schedules for relaxed SIMD.
+  std::optional<plan::Program> cpu, relaxed;
+  // One a set of features, best first.
+  std::vector<GpuCode> gpu;
+  // What the programs read, shared by all.
+  IdVector<plan::WeightTag, plan::Weight> weights;
+
+  // In the order of abi::Model::programs.
+  std::vector<const plan::Program*> programs() const {
+    std::vector<const plan::Program*> all;
+    for (const GpuCode& code : gpu) all.push_back(&code.program);
+    if (cpu) all.push_back(&*cpu);
+    return all;
+  }
+};
+
+// Views of it that other layers take.
+wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu);
+bundle::Contents BundleContents(const Code& code, const std::string& name);
+
+}  // namespace webnnc

@@ -1,0 +1,95 @@
+#include "compile/explain.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "bundle/sample_sizes.h"
+#include "plan/memory.h"
+#include "schedule/classify.h"
+
+namespace webnnc {
+
+namespace {
+
+std::string Kilobytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f kB", static_cast<double>(bytes) / 1e3);
+  return text;
+}
+
+size_t NodeCount(const plan::Program& program) {
+  std::vector<std::string> nodes;
+  for (const plan::Kernel& kernel : program.kernels) nodes.insert(nodes.end(), kernel.origins.begin(), kernel.origins.end());
+  std::sort(nodes.begin(), nodes.end());
+  return static_cast<size_t>(std::unique(nodes.begin(), nodes.end()) - nodes.begin());
+}
+
+// Why a kernel is one kernel: what kind of work its rule schedules, and what came along for free.
+std::string ExplainKernel(const plan::Kernel& kernel) {
+  loop::Kernel plain = kernel.plain;
+  std::string out = "  kernel @" + QuoteName(plain.name) + ": " + std::string(schedule::Name(schedule::Classify(plain))) + ", computes " +
+                    std::to_string(kernel.origins.size()) + (kernel.origins.size() == 1 ? " node\n" : " nodes\n");
+  for (const std::string& origin : kernel.origins) out += "    node " + QuoteName(origin) + "\n";
+  if (kernel.schedule.empty()) return out + "    schedule: loops as they are written\n";
+  for (const schedule::Directive& directive : kernel.schedule) out += "    " + schedule::Print(directive) + "\n";
+  return out;
+}
+
+std::string ExplainMemory(const plan::Program& program) {
+  bundle::SampleSizes sizes(program);
+  plan::MemoryPlan plan = plan::PlanMemory(program, sizes.values());
+  std::string out = "  memory: " + Kilobytes(plan.bytes) + " for activations, at least " + Kilobytes(plan.lower_bound) + " are alive together";
+  return out + (sizes.empty() ? "\n" : " (for " + sizes.Print() + ")\n");
+}
+
+}  // namespace
+
+std::string Explain(const Code& code) {
+  std::string out;
+  for (const plan::Program* program : code.programs()) {
+    out += "program for " + std::string(plan::Name(program->target)) + ": " + std::to_string(program->steps.size()) + " dispatches of " +
+           std::to_string(program->kernels.size()) + " kernels for " + std::to_string(NodeCount(*program)) + " nodes\n";
+    for (const plan::Kernel& kernel : program->kernels) out += ExplainKernel(kernel);
+    out += ExplainMemory(*program);
+  }
+  for (const plan::Weight& weight : code.weights) {
+    if (weight.offset < 0 || !weight.packed_from.valid()) continue;
+    out += "weight " + QuoteName(weight.name) + ": " + Print(weight.type) + ", packed from " +
+           Print(code.weights[weight.packed_from].type) + "\n";
+  }
+  return out;
+}
+
+std::string PrintMemory(const Code& code) {
+  std::string out;
+  for (const plan::Program* program : code.programs()) {
+    bundle::SampleSizes sizes(*program);
+    plan::MemoryPlan plan = plan::PlanMemory(*program, sizes.values());
+    std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(*program);
+    out += "memory of @" + QuoteName(program->name) + " on " + std::string(plan::Name(program->target));
+    if (!sizes.empty()) out += " for " + sizes.Print();
+    out += "\n  arena " + std::to_string(plan.bytes) + " bytes, at least " + std::to_string(plan.lower_bound) + "\n";
+    for (int32_t b = 0; b < program->buffers.size(); ++b) {
+      auto i = static_cast<size_t>(b);
+      if (plan.offsets[i] < 0) continue;
+      const plan::Buffer& buffer = program->buffers[plan::BufferId{b}];
+      out += "  %" + QuoteName(buffer.name) + ": " + std::to_string(ByteSize(*program, buffer).Evaluate(sizes.values())) + " bytes at " +
+             std::to_string(plan.offsets[i]) + ", steps " + std::to_string(lifetimes[i].first_step) + " to " +
+             std::to_string(lifetimes[i].last_step) + "\n";
+    }
+  }
+  return out;
+}
+
+Summary SummaryOf(const Code& code, int64_t wasm_bytes) {
+  Summary summary;
+  if (code.cpu) summary.wasm_kernels = code.cpu->steps.size();
+  if (!code.gpu.empty()) summary.gpu_kernels = code.gpu[0].program.steps.size();
+  summary.wasm_bytes = wasm_bytes;
+  for (const plan::Weight& weight : code.weights) {
+    if (weight.offset >= 0) summary.weight_bytes = std::max(summary.weight_bytes, weight.offset + ByteSize(weight.type).value());
+  }
+  return summary;
+}
+
+}  // namespace webnnc

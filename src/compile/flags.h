@@ -1,0 +1,20 @@
+// Flags that need more than to be copied.
+#pragma once
+
+#include <string>
+
+#include "onnx/import.h"
+#include "webnnc/compiler.h"
+
+namespace webnnc {
+
+// What can be said to be wrong before the model is read: an output that cannot be written, a device
+// that there is not.
+Status CheckFlags(const CompileOptions& options);
+
+Result<onnx::ImportOptions> ImportOptionsOf(const CompileOptions& options);
+
+// What the bundle calls the model: "digits" of "models/digits.onnx".
+std::string NameOf(const std::string& model_path);
+
+}  // namespace webnnc

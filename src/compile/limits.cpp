@@ -1,0 +1,72 @@
+#include "compile/limits.h"
+
+#include <cstdio>
+#include <set>
+
+#include "plan/memory.h"
+
+namespace webnnc {
+
+namespace {
+
+// Indices are i32, and sizes in the compiled model's tables too (webnnc/abi.h).
+constexpr int64_t kMostBufferBytes = INT32_MAX;
+// What wasm32 can address, less room for the module's own data.
+constexpr int64_t kMostWasmBytes = (int64_t{1} << 32) - (int64_t{16} << 20);
+
+std::string InGiB(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
+  return text;
+}
+
+Status CheckBuffers(const plan::Program& program) {
+  for (const plan::Buffer& buffer : program.buffers) {
+    Dim bytes = ByteSize(program, buffer);
+    if (!bytes.IsConstant() || bytes.value() <= kMostBufferBytes) continue;
+    return Error{"tensor " + Quote(buffer.name) + " has " + InGiB(bytes.value()) + ", more than the 2 GiB that one tensor may have"};
+  }
+  return kSuccess;
+}
+
+int64_t WeightBytes(const plan::Program& program) {
+  std::set<plan::WeightId> seen;
+  int64_t total = 0;
+  for (const plan::Buffer& buffer : program.buffers) {
+    if (buffer.kind != plan::BufferKind::kWeight || !seen.insert(buffer.weight).second) continue;
+    total += ByteSize(program, buffer).value();
+  }
+  return total;
+}
+
+// The most bytes of activations that are in use at once, as far as they do not depend on symbols.
+int64_t FixedActivationBytes(const plan::Program& program) {
+  std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(program);
+  std::vector<int64_t> change(program.steps.size() + 2);
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
+    Dim bytes = ByteSize(program, buffer);
+    if (buffer.kind == plan::BufferKind::kWeight || !bytes.IsConstant()) continue;
+    const plan::Lifetime& life = lifetimes[static_cast<size_t>(b)];
+    change[life.first_step] += bytes.value();
+    change[life.last_step + 1] -= bytes.value();
+  }
+  int64_t alive = 0, most = 0;
+  for (int64_t bytes : change) most = std::max(most, alive += bytes);
+  return most;
+}
+
+}  // namespace
+
+Status CheckSizes(const Code& code) {
+  for (const plan::Program* program : code.programs()) TRY(CheckBuffers(*program));
+  if (!code.cpu) return kSuccess;
+  int64_t weights = WeightBytes(*code.cpu), activations = FixedActivationBytes(*code.cpu);
+  if (weights + activations <= kMostWasmBytes) return kSuccess;
+  return Error{"the model needs " + InGiB(weights) + " for weights and " + InGiB(activations) +
+                   " for activations; wasm has 4 GiB for both",
+               {},
+               {"compile it with --target webgpu, where weights do not go through wasm's memory"}};
+}
+
+}  // namespace webnnc

@@ -1,0 +1,15 @@
+// Models that no device can hold are refused with the size that is too large, before time is spent
+// on them.
+#pragma once
+
+#include "base/result.h"
+#include "compile/code.h"
+
+namespace webnnc {
+
+// Errors: a tensor that no back end can index; constants and activations that do not fit in the
+// memory of a wasm module. Only what is certain counts: sizes that symbols decide are checked when
+// the model runs.
+Status CheckSizes(const Code& code);
+
+}  // namespace webnnc

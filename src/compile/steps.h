@@ -1,0 +1,48 @@
+// The steps of the compiler in their order, each named once. The name is what --emit takes, what
+// the files of --dump are called by, and what the documentation and the tests speak of.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace webnnc {
+
+struct Step {
+  std::string_view name;
+  // What the step makes, for --help.
+  std::string_view makes;
+  // The ending of its file in --dump.
+  std::string_view ending;
+  // Its part of the whole work, for the progress display: measured on MobileNetV2, in percent.
+  int share;
+};
+
+inline constexpr Step kSteps[] = {
+    {"import", "the model as a graph", "graph", 1},
+    {"fold-constants", "what depends on constants alone computed", "graph", 2},
+    {"simplify", "cheaper operations for the same, common ones merged", "graph", 1},
+    {"fold-scales", "batch normalisation folded into weights", "graph", 1},
+    {"layouts", "images with channels first or last", "graph", 2},
+    {"transposes", "transposes cancelled, weights transposed", "graph", 2},
+    {"program", "kernels formed from groups of nodes", "program", 3},
+    {"pack-weights", "weights in the order that kernels read them", "program", 2},
+    {"schedule", "loops tiled, bound and vectorised", "program", 6},
+    {"memory", "where buffers are in the arena", "txt", 0},
+    {"spirv", "GPU kernels as SPIR-V", "spvasm", 10},
+    {"wgsl", "GPU kernels as WGSL", "wgsl", 4},
+    {"llvm", "the CPU's kernels and host functions as LLVM IR", "ll", 0},
+    {"wasm", "the module", "wasm", 32},
+    {"relaxed-wasm", "the module with relaxed SIMD", "wasm", 32},
+    {"bundle", "the files of the bundle", "txt", 2},
+};
+inline constexpr size_t kStepCount = std::size(kSteps);
+
+constexpr std::optional<size_t> FindStep(std::string_view name) {
+  for (size_t i = 0; i < kStepCount; ++i) {
+    if (kSteps[i].name == name) return i;
+  }
+  return std::nullopt;
+}
+
+}  // namespace webnnc
