@@ -31,6 +31,7 @@
 #include "loop/passes/vectorize.h"
 #include "loop/text.h"
 #include "loop/verify.h"
+#include "schedule/choose.h"
 #include "schedule/schedule.h"
 
 namespace webnnc {
@@ -159,6 +160,20 @@ Status MakeFlat(loop::Kernel& kernel) {
   return kSuccess;
 }
 
+// Prints the schedule that a rule chose, and runs what comes of it.
+Outcome ChooseForCpu(const std::string& input, const schedule::CpuTarget& target) {
+  schedule::Schedule chosen;
+  Outcome outcome = OnKernel(input, [&](loop::Kernel& kernel, Lexer&) -> Status {
+    TRY(loop::VerifyPlain(kernel));
+    chosen = schedule::ChooseForCpu(kernel, target);
+    TRY_ASSIGN(kernel, schedule::Apply(kernel, chosen));
+    TRY(MakeFlat(kernel));
+    return loop::VerifyFlat(kernel);
+  });
+  if (!outcome.failed) outcome.text = schedule::Print(chosen);
+  return outcome;
+}
+
 Outcome RunStep(const std::string& step, const std::string& input) {
   static const std::map<std::string, std::function<Outcome(const std::string&)>> kSteps = {
       {"graph", [](const std::string& in) {
@@ -179,6 +194,8 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"flat", [](const std::string& in) {
          return OnKernel(in, [](loop::Kernel& kernel, Lexer&) { return MakeFlat(kernel); });
        }},
+      {"cpu", [](const std::string& in) { return ChooseForCpu(in, {false}); }},
+      {"cpu-relaxed", [](const std::string& in) { return ChooseForCpu(in, {true}); }},
       {"schedule", [](const std::string& in) { return OnKernel(in, ApplySchedule); }},
       {"schedule-flat", [](const std::string& in) {
          return OnKernel(in, [](loop::Kernel& kernel, Lexer& lexer) -> Status {

@@ -746,6 +746,7 @@ Result<loop::Kernel> Apply(const loop::Kernel& plain, const Schedule& schedule) 
         [&](const auto& d) -> Status {
           using T = std::decay_t<decltype(d)>;
           if constexpr (std::is_same_v<T, Split>) return ApplySplit(nests, d);
+          if constexpr (std::is_same_v<T, Peel>) return ApplyPeel(nests, d);
           if constexpr (std::is_same_v<T, Fuse>) return ApplyFuse(nests, d);
           if constexpr (std::is_same_v<T, Order>) return ApplyOrder(nests, d);
           if constexpr (std::is_same_v<T, Merge>) return ApplyMerge(nests, d);

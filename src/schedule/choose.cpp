@@ -3,6 +3,7 @@
 #include "loop/passes/align_rows.h"
 #include "schedule/classify.h"
 #include "schedule/rules/cpu_contraction.h"
+#include "schedule/rules/cpu_reduction.h"
 #include "schedule/view.h"
 
 namespace webnnc::schedule {
@@ -19,9 +20,10 @@ Schedule ChooseForCpu(const loop::Kernel& plain, const CpuTarget& target) {
   Kind kind = Classify(kernel);
   if (kernel.body.empty()) return {};
   std::optional<Schedule> schedule;
-  if (kind == Kind::kContraction) {
+  if (kind == Kind::kContraction || kind == Kind::kReduction) {
     NestView view(kernel, 0);
-    schedule = ScheduleCpuContraction(view, target);
+    if (kind == Kind::kContraction) schedule = ScheduleCpuContraction(view, target);
+    if (!schedule) schedule = ScheduleCpuReduction(view);
   }
   if (kind == Kind::kRows) schedule = ScheduleCpuRows(kernel);
   return schedule.value_or(Schedule{});

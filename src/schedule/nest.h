@@ -85,6 +85,7 @@ Nests ExtractNests(const loop::Kernel& plain);
 // The primitives, one a directive. Each changes the nests that have the loops it names, and fails
 // if none has.
 Status ApplySplit(Nests& nests, const Split& split);
+Status ApplyPeel(Nests& nests, const Peel& peel);
 Status ApplyFuse(Nests& nests, const Fuse& fuse);
 Status ApplyOrder(Nests& nests, const Order& order);
 Status ApplyMerge(Nests& nests, const Merge& merge);

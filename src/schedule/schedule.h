@@ -32,7 +32,8 @@ namespace webnnc::schedule {
 // What happens where the factors do not divide the extent.
 enum class Tail : uint8_t {
   kGuard,  // iterations past the end do nothing; loads there give the neutral element
-  kShift,  // the last tile moves back to end with the loop and computes some elements twice
+  kShift,  // the last tile moves back to end with the loop and computes some elements twice; a loop
+           // that is shorter than the tile runs one by one
   kPeel,   // the loop is run in whole tiles, and what is left one by one behind it
 };
 
@@ -41,6 +42,13 @@ struct Split {
   std::string loop;
   std::vector<int64_t> factors;
   Tail tail = Tail::kGuard;
+};
+
+// The first and the last iterations run apart from the others, with the same directives. So what
+// holds in the middle alone, that a window is inside its input, is known there.
+struct Peel {
+  std::string loop;
+  int64_t first = 0, last = 0;
 };
 
 // Loops that are directly inside each other become one, the first named the slowest.
@@ -73,8 +81,8 @@ struct Keep {
   std::string at;
 };
 
-// A loop of a reduction that is bound to `thread` or `vector`: each thread or lane reduces its
-// own part, and the parts are combined at the end.
+// A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or copy
+// reduces its own part, and the parts are combined at the end.
 struct Combine {
   std::string loop;
 };
@@ -100,7 +108,7 @@ struct Stage {
   bool ahead = false;
 };
 
-using Directive = std::variant<Split, Fuse, Order, Merge, Bind, Keep, Combine, Stage>;
+using Directive = std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Combine, Stage>;
 using Schedule = std::vector<Directive>;
 
 std::string Print(const Directive& directive);

@@ -25,6 +25,9 @@ std::string Print(const Directive& directive) {
             }
             return out;
           },
+          [](const Peel& peel) {
+            return "peel " + peel.loop + " " + std::to_string(peel.first) + " " + std::to_string(peel.last);
+          },
           [](const Fuse& fuse) { return "fuse" + Words(fuse.loops) + " into " + fuse.into; },
           [](const Order& order) { return "order" + Words(order.loops); },
           [](const Merge& merge) { return "merge" + Words(merge.loops); },
@@ -58,7 +61,7 @@ std::string Print(const Schedule& schedule) {
 
 namespace {
 
-constexpr std::string_view kKeywords[] = {"split", "fuse",    "order", "merge", "bind",  "unroll",
+constexpr std::string_view kKeywords[] = {"split", "peel",  "fuse",    "order", "merge", "bind",  "unroll",
                                           "vector", "keep", "combine", "stage", "thread", "into",
                                           "tail",  "fill",    "lanes", "pad",   "row",   "ahead",
                                           "workgroup", "register", "workgroup.x", "workgroup.y",
@@ -94,6 +97,15 @@ class Parser {
 
   Result<Directive> ParseDirective() {
     if (lexer_.Eat("split")) return ParseSplit();
+    if (lexer_.Eat("peel")) {
+      Peel peel;
+      TRY_ASSIGN(peel.loop, lexer_.Word());
+      for (int64_t* count : {&peel.first, &peel.last}) {
+        TRY_ASSIGN(*count, lexer_.Integer());
+        if (*count < 0 || *count > 1 << 20) return lexer_.Fail("a loop's end has 0 to 2^20 iterations");
+      }
+      return Directive(peel);
+    }
     if (lexer_.Eat("fuse")) {
       Fuse fuse;
       TRY_ASSIGN(fuse.loops, Loops());

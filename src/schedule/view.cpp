@@ -91,6 +91,56 @@ Stride NestView::StoreStride(const NestLoop& loop) {
   return result;
 }
 
+// The condition as p >= 0 with p = step*loop + rest: it holds for all values of the rest from where
+// step*loop outweighs the least of them.
+bool NestView::WidenBorder(loop::ExprId condition, const NestLoop& loop, Border& border) {
+  if (!DependsOn(condition, loop)) return true;
+  auto* binary = std::get_if<loop::Binary>(&kernel_.exprs[condition].node);
+  if (!binary) return false;
+  loop::Binary test = *binary;
+  if (test.op == loop::BinaryOp::kAnd) {
+    return WidenBorder(test.a, loop, border) && WidenBorder(test.b, loop, border);
+  }
+  bool less = test.op == loop::BinaryOp::kLess, at_most = test.op == loop::BinaryOp::kLessEqual;
+  if ((!less && !at_most) || !loop.extent.IsConstant()) return false;
+  loop::Polynomial p = simplify_->ToPolynomial(test.b) - simplify_->ToPolynomial(test.a);
+  p.constant -= less;
+  loop::Builder build(kernel_);
+  loop::Monomial variable{build.Var(loop.var)};
+  auto term = p.terms.find(variable);
+  if (term == p.terms.end()) return false;
+  int64_t step = term->second;
+  p.terms.erase(term);
+  for (const auto& [monomial, coefficient] : p.terms) {
+    for (loop::ExprId factor : monomial) {
+      if (DependsOn(factor, loop)) return false;
+    }
+  }
+  auto least = simplify_->ConstantBelow(p);
+  if (!least) return false;
+  int64_t extent = loop.extent.value();
+  if (step > 0) {
+    border.first = std::max(border.first, (std::max<int64_t>(0, -*least) + step - 1) / step);
+  } else {
+    int64_t holds = *least < 0 ? 0 : *least / -step + 1;
+    border.last = std::max(border.last, extent - std::min(extent, holds));
+  }
+  return true;
+}
+
+std::optional<Border> NestView::BorderOf(loop::ExprId value, const NestLoop& loop) {
+  std::vector<loop::ExprId> conditions;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* select = std::get_if<loop::Select>(&kernel_.exprs[id].node);
+    if (select) conditions.push_back(select->condition);
+  });
+  Border border;
+  for (loop::ExprId condition : conditions) {
+    if (!WidenBorder(condition, loop, border)) return std::nullopt;
+  }
+  return border;
+}
+
 Dim NestView::Footprint(loop::ExprId value) const {
   std::set<loop::BufferId> buffers;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {

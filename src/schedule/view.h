@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,11 @@ enum class Stride : uint8_t {
   kZero,   // it does not depend on the loop
   kOne,    // to the next element, at least within aligned groups of four: panels count
   kOther,  // anything else
+};
+
+// How many of a loop's first and last iterations must be looked at to know whether conditions hold.
+struct Border {
+  int64_t first = 0, last = 0;
 };
 
 class NestView {
@@ -39,11 +45,17 @@ class NestView {
   // The bytes that the loads of `value` may touch, each buffer counted once.
   Dim Footprint(loop::ExprId value) const;
 
+  // Outside its border, conditions in `value` hold as far as they depend on the loop alone and on what
+  // is summed over: a window is inside its input. Nothing if that cannot be seen.
+  std::optional<Border> BorderOf(loop::ExprId value, const NestLoop& loop);
+
   // The spatial loops in the order of the stored result's dimensions, slowest first.
   std::vector<const NestLoop*> SpatialLoops() const;
   std::vector<const NestLoop*> ReductionLoops() const;
 
  private:
+  // Widens `border` to where `condition` may fail; false if that cannot be seen.
+  bool WidenBorder(loop::ExprId condition, const NestLoop& loop, Border& border);
   Stride AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop);
 
   loop::Kernel kernel_;

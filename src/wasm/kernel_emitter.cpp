@@ -129,7 +129,9 @@ class Emitter {
     counter->addIncoming(b_.getInt32(0), before);
     vars_[static_cast<size_t>(loop.var.index)] = counter;
     if (loop.extent.IsConstant()) extents_[loop.var] = loop.extent.value();
+    depths_[loop.var] = ++depth_;
     EmitBlock(loop.body);
+    --depth_;
     llvm::Value* next = b_.CreateAdd(counter, b_.getInt32(1), "", true, true);
     counter->addIncoming(next, b_.GetInsertBlock());
     b_.CreateCondBr(b_.CreateICmpSLT(next, extent), body, after);
@@ -307,29 +309,43 @@ class Emitter {
   }
 
   // An index as the part that a condition guards and the part behind it, either of which may be
-  // absent.
+  // absent. The innermost loops' terms are behind it, as many as there are zeros for.
   struct SplitIndex {
     std::vector<loop::ExprId> guarded, inner;
-    int64_t inner_bound = 0;
   };
-  SplitIndex SplitAt(loop::ExprId index, loop::ExprId condition) {
+  SplitIndex SplitAt(loop::ExprId index, loop::ExprId condition, int64_t zeros) {
     SplitIndex split;
-    std::vector<loop::ExprId> terms{index};
-    while (!terms.empty()) {
-      loop::ExprId term = terms.back();
-      terms.pop_back();
+    std::vector<loop::ExprId> sums{index}, terms;
+    while (!sums.empty()) {
+      loop::ExprId term = sums.back();
+      sums.pop_back();
       auto* sum = std::get_if<loop::Binary>(&kernel_.exprs[term].node);
       if (sum && sum->op == loop::BinaryOp::kAdd) {
-        terms.push_back(sum->b);
-        terms.push_back(sum->a);
-      } else if (auto bound = InnerBound(term, condition)) {
-        split.inner.push_back(term);
-        split.inner_bound += *bound;
+        sums.insert(sums.end(), {sum->b, sum->a});
       } else {
-        split.guarded.push_back(term);
+        terms.push_back(term);
       }
     }
+    std::stable_sort(terms.begin(), terms.end(), [&](loop::ExprId a, loop::ExprId b) { return Depth(a) < Depth(b); });
+    for (size_t i = terms.size(); i-- > 0;) {
+      auto bound = InnerBound(terms[i], condition);
+      bool inner = bound && *bound <= zeros;
+      if (inner) zeros -= *bound;
+      (inner ? split.inner : split.guarded).push_back(terms[i]);
+    }
+    std::reverse(split.inner.begin(), split.inner.end());
+    std::reverse(split.guarded.begin(), split.guarded.end());
     return split;
+  }
+
+  // How deep the innermost loop is that `id` depends on.
+  int Depth(loop::ExprId id) {
+    int depth = 0;
+    loop::ForEachExpr(kernel_, id, [&](loop::ExprId e) {
+      auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[e].node);
+      if (variable) depth = std::max(depth, depths_[variable->var]);
+    });
+    return depth;
   }
 
   llvm::Value* SumOf(const std::vector<loop::ExprId>& terms) {
@@ -350,8 +366,8 @@ class Emitter {
     auto* zero = std::get_if<loop::Constant>(&kernel_.exprs[other].node);
     if (!load || !zero || !IsPositiveZero(zero->value) || in_index_) return nullptr;
     const loop::Expr& expr = kernel_.exprs[node.yes];
-    SplitIndex split = SplitAt(load->index.back(), node.condition);
-    if ((split.inner_bound + expr.lanes) * ByteSize(expr.dtype) > kZeroBytes) return nullptr;
+    int64_t zeros = kZeroBytes / ByteSize(expr.dtype) - expr.lanes;
+    SplitIndex split = SplitAt(load->index.back(), node.condition, zeros);
     llvm::Value* condition = Emit(node.condition);
     if (guard_) condition = b_.CreateAnd(guard_, condition);
     llvm::Type* element = MemoryType(context_, expr.dtype, 1);
@@ -417,7 +433,10 @@ class Emitter {
   bool in_index_ = false;
   llvm::Value* guard_ = nullptr;
   std::map<loop::ExprId, bool> has_load_;
-  std::map<loop::VarId, int64_t> extents_;  // of the loops around, where constant
+  // Of loops' variables: extents, where constant, and how many loops are around.
+  std::map<loop::VarId, int64_t> extents_;
+  std::map<loop::VarId, int> depths_;
+  int depth_ = 0;
 };
 
 }  // namespace

@@ -138,8 +138,8 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
     NestLoop& loop = *list.Find(combine.loop);
     // In stages where the loop is spatial there is nothing to combine.
     if (!loop.reduction) return kSuccess;
-    if (loop.kind != loop::LoopKind::kThread && loop.kind != loop::LoopKind::kVector) {
-      return Error{"combine: " + combine.loop + " is bound to neither thread nor vector"};
+    if (loop.kind == loop::LoopKind::kSerial || IsWorkgroup(loop.kind)) {
+      return Error{"combine: " + combine.loop + " is bound to neither thread nor vector, nor unrolled"};
     }
     loop.combined = true;
     return kSuccess;

@@ -47,6 +47,8 @@ class Splitter {
     loop::VarId var = loop.var;
     if (loop.kind != loop::LoopKind::kSerial) return Error{"split of a bound loop " + split_.loop};
     Tail tail = divides ? Tail::kGuard : split_.tail;
+    bool short_loop = extent.IsConstant() && extent.value() < product_.value();
+    if (tail == Tail::kShift && short_loop) tail = Tail::kPeel;
     if (tail == Tail::kShift) {
       if (reduction) return Error{"a reduction over " + split_.loop + " cannot be shifted"};
       if (!ProvablyLessEqual(product_, extent)) {

@@ -1,0 +1,170 @@
+#include "schedule/rules/cpu_reduction.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace webnnc::schedule {
+
+namespace {
+
+using Loops = std::vector<const NestLoop*>;
+
+class Reduction {
+ public:
+  explicit Reduction(NestView& view) : view_(view), value_(view.nest().store.value) {}
+
+  std::optional<Schedule> Run() {
+    spatial_ = view_.SpatialLoops();
+    sums_ = view_.ReductionLoops();
+    if (FindLanes()) return AlongResult();
+    if (FindSum()) return AlongSum();
+    return std::nullopt;
+  }
+
+ private:
+  // ---- Lanes are neighbours in the result
+
+  bool FindLanes() {
+    for (size_t i = spatial_.size(); i-- > 0;) {
+      const NestLoop& loop = *spatial_[i];
+      bool fits = view_.StrideOf(value_, loop) == Stride::kOne && view_.StoreStride(loop) == Stride::kOne &&
+                  Estimate(loop.extent) >= CpuTarget::kLanes;
+      if (!fits) continue;
+      lane_ = &loop;
+      return true;
+    }
+    return false;
+  }
+
+  // Sums over a window: few enough to be copied, the innermost ones first.
+  std::vector<std::string> UnrolledSums() const {
+    constexpr int64_t kMost = 12;
+    std::vector<std::string> names;
+    int64_t copies = 1;
+    for (size_t i = sums_.size(); i-- > 0;) {
+      const Dim& extent = sums_[i]->extent;
+      if (!extent.IsConstant() || extent.value() * copies > kMost) break;
+      copies *= extent.value();
+      names.push_back(sums_[i]->name);
+    }
+    return names;
+  }
+
+  // The loop whose neighbours' windows overlap in memory rows that have been read: the innermost one
+  // that the operand depends on, lanes aside.
+  const NestLoop* WindowLoop() const {
+    for (size_t i = spatial_.size(); i-- > 0;) {
+      if (spatial_[i] != lane_ && view_.DependsOn(value_, *spatial_[i])) return spatial_[i];
+    }
+    return nullptr;
+  }
+
+  // How many neighbours share a tile, so that few stand over the end.
+  static int64_t TileOf(int64_t extent) {
+    int64_t best = 1;
+    double lowest = INFINITY;
+    for (int64_t tile = 1; tile <= std::min<int64_t>(6, extent); ++tile) {
+      // Loads of rows that neighbours share, and of the other side, are paid once a tile.
+      constexpr double kShared = 1.5;
+      double tiles = std::ceil(static_cast<double>(extent) / static_cast<double>(tile));
+      double cost = tiles * (static_cast<double>(tile) + kShared);
+      if (cost > lowest) continue;
+      lowest = cost;
+      best = tile;
+    }
+    return best;
+  }
+
+  std::optional<Schedule> AlongResult() {
+    std::vector<std::string> unrolled = UnrolledSums();
+    const NestLoop* window = unrolled.empty() ? nullptr : WindowLoop();
+    std::vector<std::string> outer, inner;
+    if (window) PeelBorders(*window);
+    for (const NestLoop* loop : spatial_) {
+      if (loop == lane_ || loop == window) continue;
+      outer.push_back(loop->name);
+    }
+    if (window) {
+      outer.push_back(window->name + ".0");
+      inner.push_back(window->name + ".1");
+    }
+    SplitLanes(!window, inner);
+    outer.push_back(lane_->name + ".0");
+    std::vector<std::string> order = outer;
+    for (const NestLoop* loop : sums_) order.push_back(loop->name);
+    order.insert(order.end(), inner.begin(), inner.end());
+    schedule_.push_back(Order{order});
+    schedule_.push_back(Keep{outer.back()});
+    unrolled.insert(unrolled.end(), inner.begin(), inner.end() - 1);
+    if (!unrolled.empty()) schedule_.push_back(Bind{unrolled, loop::LoopKind::kUnrolled});
+    schedule_.push_back(Bind{{inner.back()}, loop::LoopKind::kVector});
+    return schedule_;
+  }
+
+  // Where windows are inside their input, nothing is asked. A row's choice between the input and zeros
+  // stands outside the loop over lanes, so that only columns are worth it.
+  void PeelBorders(const NestLoop& window) {
+    bool fixed = window.extent.IsConstant();
+    auto border = fixed ? view_.BorderOf(value_, window) : std::nullopt;
+    int64_t extent = fixed ? window.extent.value() : 0;
+    bool peels = border && border->first + border->last > 0 && border->first + border->last < extent;
+    if (peels) schedule_.push_back(Peel{window.name, border->first, border->last});
+    if (peels) extent -= border->first + border->last;
+    schedule_.push_back(Split{window.name, {fixed ? TileOf(extent) : 4}, fixed ? Tail::kShift : Tail::kPeel});
+  }
+
+  void SplitLanes(bool several, std::vector<std::string>& inner) {
+    std::vector<int64_t> factors{CpuTarget::kLanes};
+    constexpr int64_t kVectors = 4;
+    if (several && Estimate(lane_->extent) >= kVectors * CpuTarget::kLanes) factors.insert(factors.begin(), kVectors);
+    schedule_.push_back(Split{lane_->name, factors, Tail::kPeel});
+    for (size_t i = 1; i <= factors.size(); ++i) inner.push_back(lane_->name + "." + std::to_string(i));
+  }
+
+  // ---- Lanes sum parts
+
+  bool FindSum() {
+    for (size_t i = sums_.size(); i-- > 0;) {
+      if (view_.StrideOf(value_, *sums_[i]) != Stride::kOne || Estimate(sums_[i]->extent) < CpuTarget::kLanes) continue;
+      lane_ = sums_[i];
+      return true;
+    }
+    return false;
+  }
+
+  std::optional<Schedule> AlongSum() {
+    constexpr int64_t kParts = 4;
+    bool long_sum = Estimate(lane_->extent) >= 2 * kParts * CpuTarget::kLanes;
+    int64_t parts = long_sum ? kParts : 1;
+    schedule_.push_back(Split{lane_->name, {parts, CpuTarget::kLanes}, Tail::kPeel});
+    std::vector<std::string> order, tile{lane_->name + ".1", lane_->name + ".2"};
+    for (const NestLoop* loop : spatial_) order.push_back(loop->name);
+    std::string keep = order.empty() ? "" : order.back();
+    for (const NestLoop* loop : sums_) {
+      if (loop != lane_) order.push_back(loop->name);
+    }
+    order.push_back(lane_->name + ".0");
+    order.insert(order.end(), tile.begin(), tile.end());
+    schedule_.push_back(Order{order});
+    schedule_.push_back(Keep{keep});
+    schedule_.push_back(Bind{{tile[0]}, loop::LoopKind::kUnrolled});
+    schedule_.push_back(Bind{{tile[1]}, loop::LoopKind::kVector});
+    for (const std::string& name : tile) schedule_.push_back(Combine{name});
+    return schedule_;
+  }
+
+  NestView& view_;
+  loop::ExprId value_;
+  Loops spatial_, sums_;
+  const NestLoop* lane_ = nullptr;
+  Schedule schedule_;
+};
+
+}  // namespace
+
+std::optional<Schedule> ScheduleCpuReduction(NestView& view) {
+  if (!view.is_reduction() || view.nest_count() != 1) return std::nullopt;
+  return Reduction(view).Run();
+}
+
+}  // namespace webnnc::schedule
