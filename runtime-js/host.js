@@ -1,0 +1,169 @@
+// The wasm module: its manifest and shaders, its functions, and its records in memory, whose layout is
+// in include/webnnc/abi.h.
+
+/** @import * as Api from './model.js' */
+
+import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
+import { FILES, failToLoad, fetchFile, isNodeFile, nodeFs } from './files.js';
+
+const ABI_VERSION = 1;
+
+/**
+ * @typedef {{kind: 'wasm', steps: string[]}} WasmProgram
+ * @typedef {{name: string, shader: number, bindings: string}} Kernel
+ * @typedef {{kind: 'webgpu', features: string[], limits: Record<string, number>, half: boolean,
+ *   steps: number[], kernels: Kernel[]}} GpuProgram
+ * @typedef {{abi: number, name: string, inputs: Api.Port[], outputs: Api.Port[],
+ *   weights: {bytes: number}, programs: (WasmProgram | GpuProgram)[]}} Manifest
+ *
+ * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is
+ */
+
+// The fields of abi.h's records, as offsets in words.
+const MODEL = { abiVersion: 0, symbolCount: 1, symbolNames: 2, dims: 4, inputs: 6, outputs: 8, programs: 10, weightsBytes: 11 };
+const PORT = { shape: 3, words: 4 };
+export const PROGRAM = {
+  bufferCount: 1, buffers: 2, inputBuffers: 3, outputBuffers: 4, stepCount: 5, arenaBytes: 6,
+  dispatches: 7, parameterBytes: 8, parameters: 9, words: 10,
+};
+const BUFFER = { kind: 0, bytes: 1, offset: 2, words: 5 };
+export const DISPATCH = { kernel: 0, x: 1, y: 2, z: 3, parameters: 4, parameterBytes: 5, argumentCount: 6, arguments: 7, words: 8 };
+export const NO_PARAMETERS = 0xffffffff;
+const OUT_OF_MEMORY = 1, SIZE_OUT_OF_RANGE = 2;
+
+// A function of one relaxed instruction, i8x16.relaxed_swizzle.
+const RELAXED_PROBE = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15,
+  65, 2, 253, 15, 253, 128, 2, 11,
+]);
+
+/** @param {AbortSignal} [signal] @returns {Promise<WebAssembly.Module>} */
+export async function compileWasm(signal) {
+  const url = WebAssembly.validate(RELAXED_PROBE) ? FILES.relaxed : FILES.simd;
+  try {
+    if (isNodeFile(url)) {
+      return await WebAssembly.compile(await (await nodeFs()).promises.readFile(url, { signal }));
+    }
+    const response = await fetchFile(url, signal);
+    // Compiling while it arrives works only if the server names the type.
+    return response.headers.get('Content-Type') === 'application/wasm'
+      ? await WebAssembly.compileStreaming(response)
+      : await WebAssembly.compile(await response.arrayBuffer());
+  } catch (error) {
+    return failToLoad(url, error, signal);
+  }
+}
+
+/** The model's records and functions in wasm. */
+export class Host {
+  /** @param {WebAssembly.Module} module */
+  constructor(module) {
+    const section = (/** @type {string} */ name) => {
+      const [bytes] = WebAssembly.Module.customSections(module, `webnnc.${name}`);
+      if (!bytes) throw new ModelLoadError(`model.wasm has no section webnnc.${name}: compile the model again`);
+      return new TextDecoder().decode(bytes);
+    };
+    /** @type {Manifest} */
+    this.manifest = JSON.parse(section('manifest'));
+    this.shaders = () => section('shaders').split('\0');
+    // The imports serve the WASI command. Nothing that is called here uses them.
+    /** @type {Record<string, Record<string, () => number>>} */
+    const imports = {};
+    for (const entry of WebAssembly.Module.imports(module)) {
+      (imports[entry.module] ??= {})[entry.name] = () => 52;
+    }
+    /** @type {any} */
+    const { exports } = new WebAssembly.Instance(module, imports);
+    this.exports = exports;
+    this.model = exports.webnnc_model() / 4;
+    if (this.word(this.model) !== ABI_VERSION || this.manifest.abi !== ABI_VERSION) {
+      throw new ModelLoadError('model.js and model.wasm are from different versions of the compiler');
+    }
+    const count = this.word(this.model + MODEL.symbolCount), names = this.word(this.model + MODEL.symbolNames);
+    this.symbols = Array.from({ length: count }, (_, i) => this.text(this.word(names / 4 + i)));
+  }
+
+  // Memory that grows gets a new buffer.
+  get words() {
+    if (this.view?.buffer !== this.exports.memory.buffer) this.view = new Int32Array(this.exports.memory.buffer);
+    return /** @type {Int32Array<ArrayBuffer>} */ (this.view);
+  }
+  get bytes() {
+    return new Uint8Array(this.words.buffer);
+  }
+
+  /** An unsigned word. @param {number} at in words */
+  word(at) {
+    return this.words[at] >>> 0;
+  }
+
+  /** @param {number} address */
+  text(address) {
+    const { bytes } = this;
+    return new TextDecoder().decode(bytes.slice(address, bytes.indexOf(0, address)));
+  }
+
+  /** An abi::Size: itself, or an entry of dims. @param {number} at in words */
+  size(at) {
+    const size = this.words[at];
+    return size >= 0 ? size : this.words[this.word(this.model + MODEL.dims) / 4 + ~size];
+  }
+
+  /** @param {'inputs' | 'outputs'} kind sizes for the symbols' values */
+  shapes(kind) {
+    const ports = this.word(this.model + MODEL[kind]) / 4;
+    return this.manifest[kind].map((port, i) => {
+      const shape = this.word(ports + i * PORT.words + PORT.shape) / 4;
+      return port.shape.map((_, d) => this.size(shape + d));
+    });
+  }
+
+  /** Where the record of a program is. @param {number} index */
+  program(index) {
+    return this.word(this.model + MODEL.programs) / 4 + index * PROGRAM.words;
+  }
+
+  /** @param {number} index @returns {Place[]} */
+  places(index) {
+    const program = this.program(index), buffers = this.word(program + PROGRAM.buffers) / 4;
+    return Array.from({ length: this.word(program + PROGRAM.bufferCount) }, (_, b) => {
+      const at = buffers + b * BUFFER.words;
+      return {
+        isWeight: this.word(at + BUFFER.kind) === 1,
+        bytes: this.size(at + BUFFER.bytes),
+        offset: this.word(at + BUFFER.offset),
+      };
+    });
+  }
+
+  /** Indices of the buffers of a program's ports. @param {number} index @param {'inputs' | 'outputs'} kind */
+  portBuffers(index, kind) {
+    const field = kind === 'inputs' ? PROGRAM.inputBuffers : PROGRAM.outputBuffers;
+    const at = this.word(this.program(index) + field) / 4;
+    return this.manifest[kind].map((_, i) => this.word(at + i));
+  }
+
+  /** @param {number} index @param {readonly number[]} symbols their values */
+  prepare(index, symbols) {
+    this.words.set(symbols, this.word(this.model + MODEL.dims) / 4);
+    const status = this.exports.webnnc_prepare(index);
+    const sizes = this.symbols.map((name, i) => `${name} = ${symbols[i]}`).join(', ');
+    if (status === SIZE_OUT_OF_RANGE) throw new InputError(`the model cannot take inputs with ${sizes}`);
+    if (status === OUT_OF_MEMORY) {
+      throw new OutOfMemoryError(`wasm has not enough memory for the model${sizes && ` with ${sizes}: try smaller inputs`}`);
+    }
+  }
+
+  /**
+   * The part of the weights file that a program reads. Call before `prepare`, which turns offsets
+   * into addresses.
+   *
+   * @param {number} index
+   */
+  weightRange(index) {
+    const weights = this.places(index).filter((place) => place.isWeight);
+    const total = this.word(this.model + MODEL.weightsBytes);
+    const first = Math.min(total, ...weights.map((w) => w.offset));
+    return { weights, total, first, end: Math.max(first, ...weights.map((w) => w.offset + w.bytes)) };
+  }
+}

@@ -1,0 +1,253 @@
+// Loads and runs a compiled model, on WebGPU or in wasm, in pages, workers and Node.
+//
+//   import { load } from './model.js';
+//   const model = await load();
+//   const { probabilities } = await model.run({ image: pixels });
+//
+// model.d.ts says what can be called. All that is special to a model is in model.wasm: sizes,
+// offsets and dispatches as records in its memory, shaders and a manifest as custom sections. This
+// module and those that it imports walk them, and are the same for every model. The compiler joins
+// them into the bundle's one model.js.
+
+/** @import * as Api from './model.js' */
+/** @import { Values } from './inputs.js' */
+/** @import { LoadControl } from './weights.js' */
+
+import { DeviceLostError, DisposedError, InputError, OutOfMemoryError, UnsupportedError } from './errors.js';
+import { refuse } from './elements.js';
+import { GpuBackend } from './gpu_backend.js';
+import { Host, compileWasm } from './host.js';
+import { bindSymbols, checkSizes, parseInput } from './inputs.js';
+import { WasmBackend } from './wasm_backend.js';
+
+export { DeviceLostError, DisposedError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError } from './errors.js';
+
+/**
+ * The promise, or the signal's reason as soon as it is aborted.
+ *
+ * @template T @param {Promise<T>} promise @param {AbortSignal} [signal] @returns {Promise<T>}
+ */
+function abortable(promise, signal) {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** How long a lost device may take to say so after its first failure, in ms. */
+const LOSS_GRACE = 500;
+
+/** @implements {Api.Model} */
+class Model {
+  /** @type {Host} */ #host;
+  /** @type {Api.LoadOptions} */ #options;
+  /** @type {WasmBackend | GpuBackend | undefined} */ #backend;
+  #reason = '';
+  #isDisposed = false;
+  /** Resolves when the run that was started last lets the next one start. @type {Promise<unknown>} */
+  #last = Promise.resolve();
+  /** The symbols' values that the backend is prepared for. @type {string | undefined} */
+  #prepared;
+  /** @type {{inputs: number[][], outputs: number[][]}} */
+  #shapes = { inputs: [], outputs: [] };
+
+  /** @param {Host} host @param {Api.LoadOptions} options */
+  constructor(host, options) {
+    this.#host = host;
+    this.#options = options;
+    const { name, inputs, outputs } = host.manifest;
+    this.name = name;
+    this.inputs = inputs;
+    this.outputs = outputs;
+  }
+
+  get backend() {
+    return this.#active.name;
+  }
+  get backendReason() {
+    return this.#reason;
+  }
+  get device() {
+    return this.#backend?.device;
+  }
+
+  get #active() {
+    if (!this.#backend) throw new DisposedError('the model was disposed of, or has lost its GPU');
+    return this.#backend;
+  }
+
+  /**
+   * Opens the backend that was asked for, or the best there is.
+   *
+   * @param {LoadControl} control @param {GPUDevice} [device]
+   */
+  async open(control, device) {
+    const { backend: wanted = 'auto' } = this.#options;
+    this.#prepared = undefined;
+    if (wanted !== 'wasm') {
+      try {
+        await this.#use(await GpuBackend.open(this.#host, control, device));
+        this.#reason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
+        return;
+      } catch (error) {
+        control.signal?.throwIfAborted();
+        const unable = error instanceof UnsupportedError || error instanceof OutOfMemoryError;
+        if (!unable || wanted === 'webgpu') throw error;
+        this.#reason = error.message;
+      }
+    } else {
+      this.#reason = 'wasm was asked for';
+    }
+    await this.#use(await WasmBackend.open(this.#host, control));
+  }
+
+  /** @param {WasmBackend | GpuBackend} backend */
+  async #use(backend) {
+    this.#backend = backend;
+    try {
+      // Without symbols, all is known now.
+      if (!this.#host.symbols.length) await this.#prepare([]);
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+    if (this.#isDisposed) {
+      this.#close();
+      this.#check();
+    }
+  }
+
+  #close() {
+    this.#backend?.dispose();
+    this.#backend = undefined;
+  }
+
+  /** @param {readonly number[]} symbols */
+  async #prepare(symbols) {
+    const key = symbols.join();
+    if (key === this.#prepared) return;
+    this.#prepared = undefined;
+    await this.#active.prepare(symbols);
+    this.#shapes = { inputs: this.#host.shapes('inputs'), outputs: this.#host.shapes('outputs') };
+    this.#prepared = key;
+  }
+
+  /** @param {AbortSignal} [signal] */
+  #check(signal) {
+    signal?.throwIfAborted();
+    if (this.#isDisposed) throw new DisposedError('the model was disposed of: load it again');
+  }
+
+  /**
+   * Runs `work` when those before have let go.
+   *
+   * @template T @param {AbortSignal | undefined} signal @param {() => Promise<T>} work
+   */
+  #inTurn(signal, work) {
+    const turn = this.#last.then(async () => {
+      this.#check(signal);
+      if (!this.#backend || this.#backend.isLost) {
+        this.#close();
+        await this.#reopen(signal);
+      }
+      return work();
+    });
+    this.#last = turn.catch(() => {});
+    return abortable(this.#explain(turn), signal);
+  }
+
+  /** Sets everything up again after a loss. A device that was given is lost for good. @param {AbortSignal} [signal] */
+  async #reopen(signal) {
+    try {
+      await this.open({ signal });
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      throw new DeviceLostError(`the GPU was lost, and there is no other: ${error.message}`, { cause: error });
+    }
+  }
+
+  /**
+   * Tells a failure that comes of a lost device or of `dispose` as such.
+   *
+   * @template T @param {Promise<T>} promise @returns {Promise<T>}
+   */
+  async #explain(promise) {
+    const backend = this.#backend;
+    try {
+      return await promise;
+    } catch (cause) {
+      this.#check();
+      const isOurs = cause instanceof InputError || cause instanceof DeviceLostError;
+      if (!(backend instanceof GpuBackend) || isOurs) throw cause;
+      const loss = await backend.loss(LOSS_GRACE);
+      if (!backend.isLost) throw cause;
+      throw new DeviceLostError(`the GPU was lost (${loss}): run again`, { cause });
+    }
+  }
+
+  /**
+   * The inputs as the backend takes them; prepares it for their sizes.
+   *
+   * @param {Record<string, any>} given @returns {Promise<Values>}
+   */
+  async #accept(given) {
+    const unknown = Object.keys(given ?? {}).find((name) => !this.inputs.some((port) => port.name === name));
+    if (unknown !== undefined) {
+      refuse(unknown, `is none of the model's, which are ${this.inputs.map((port) => `"${port.name}"`).join(', ')}`);
+    }
+    const inputs = this.inputs.map((port) => parseInput(port, given?.[port.name]));
+    const backend = this.#active;
+    if (backend.name === 'wasm' && inputs.some(({ count }) => count === undefined)) {
+      throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.#reason})`);
+    }
+    await this.#prepare(bindSymbols(inputs, this.#host.symbols));
+    checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.program.half);
+    return inputs.map(({ data }) => data);
+  }
+
+  /**
+   * @param {any} inputs @param {{outputs?: 'data' | 'gpu', signal?: AbortSignal}} [options]
+   * @returns {Promise<any>}
+   */
+  async run(inputs, { outputs = 'data', signal } = {}) {
+    const { tensors } = await this.#inTurn(signal, async () => {
+      const values = await this.#accept(inputs), backend = this.#active;
+      const keep = outputs === 'gpu';
+      if (keep && backend.name === 'wasm') {
+        throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.#reason})`);
+      }
+      // In an object, so that the next run need not wait for them.
+      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, keep)));
+      tensors.catch(() => {});
+      return { tensors };
+    });
+    const list = await abortable(tensors, signal);
+    return Object.fromEntries(list.map((tensor, i) => [this.outputs[i].name, { ...tensor, shape: [...tensor.shape] }]));
+  }
+
+  /** @param {any} inputs @param {Api.ProfileOptions} [options] */
+  profile(inputs, { runs = 5, signal } = {}) {
+    return this.#inTurn(signal, async () =>
+      this.#active.profile(await this.#accept(inputs), runs, () => this.#check(signal)));
+  }
+
+  dispose() {
+    this.#isDisposed = true;
+    this.#close();
+  }
+}
+
+/** @param {Api.LoadOptions} [options] @returns {Promise<Api.Model>} */
+export async function load(options = {}) {
+  const { backend = 'auto', device, signal, onProgress } = options;
+  if (!['auto', 'webgpu', 'wasm'].includes(backend)) {
+    throw new TypeError(`backend is "${backend}", and must be "auto", "webgpu" or "wasm"`);
+  }
+  signal?.throwIfAborted();
+  const model = new Model(new Host(await compileWasm(signal)), options);
+  await model.open({ signal, onProgress }, /** @type {GPUDevice | undefined} */ (device));
+  return model;
+}

@@ -1,0 +1,87 @@
+// Runs a model on the CPU.
+
+/** @import { Host, WasmProgram } from './host.js' */
+/** @import { Values } from './inputs.js' */
+/** @import { LoadControl } from './weights.js' */
+
+import { STORAGE, fromBits } from './elements.js';
+import { OutOfMemoryError, UnsupportedError, megabytes } from './errors.js';
+import { countOf } from './inputs.js';
+import { summarize } from './profile.js';
+import { loadWeights } from './weights.js';
+
+export class WasmBackend {
+  /** @type {'wasm'} */
+  name = 'wasm';
+  isLost = false;
+  device = undefined;
+  /** @type {{inputs: number[], outputs: number[]}} */
+  addresses = { inputs: [], outputs: [] };
+
+  /** @param {Host} host @param {number} index */
+  constructor(host, index) {
+    this.host = host;
+    this.index = index;
+  }
+
+  /** @param {Host} host @param {LoadControl} control */
+  static async open(host, control) {
+    const index = host.manifest.programs.findIndex((program) => program.kind === 'wasm');
+    if (index < 0) throw new UnsupportedError('the model was compiled without the target wasm');
+    const range = host.weightRange(index);
+    const address = range.total > 0 ? host.exports.webnnc_weights() >>> 0 : 0;
+    if (range.total > 0 && !address) {
+      throw new OutOfMemoryError(`wasm has not enough memory for weights of ${megabytes(range.total)}`);
+    }
+    await loadWeights(range, (chunk, at) => host.bytes.set(chunk, address + at), control);
+    return new WasmBackend(host, index);
+  }
+
+  /** @param {readonly number[]} symbols */
+  prepare(symbols) {
+    const { host, index } = this;
+    host.prepare(index, symbols);
+    const places = host.places(index);
+    const addressesOf = (/** @type {'inputs' | 'outputs'} */ kind) =>
+      host.portBuffers(index, kind).map((buffer) => places[buffer].offset);
+    this.addresses = { inputs: addressesOf('inputs'), outputs: addressesOf('outputs') };
+  }
+
+  /** @param {Values} values */
+  write(values) {
+    const { bytes } = this.host;
+    values.forEach((data, i) => {
+      bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), this.addresses.inputs[i]);
+    });
+  }
+
+  /** @param {Values} values @param {number[][]} shapes of the outputs */
+  async start(values, shapes) {
+    this.write(values);
+    this.host.exports.webnnc_run(this.index);
+    return this.host.manifest.outputs.map(({ dtype }, i) => {
+      const data = new (STORAGE[dtype].cpu)(this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
+      return { data: dtype === 'f16' ? fromBits(data) : data, shape: shapes[i], dtype };
+    });
+  }
+
+  /** @param {Values} values @param {number} runs @param {() => void} check called before each run */
+  async profile(values, runs, check) {
+    const program = /** @type {WasmProgram} */ (this.host.manifest.programs[this.index]);
+    const total = new Float64Array(program.steps.length);
+    for (let run = -1; run < runs; ++run) {
+      check();
+      // Other tensors may take the place of an input that has been read.
+      this.write(values);
+      for (let step = 0; step < total.length; ++step) {
+        const start = performance.now();
+        this.host.exports.webnnc_step(step);
+        // The first run is there to warm up.
+        if (run >= 0) total[step] += performance.now() - start;
+      }
+    }
+    return summarize('wall', program.steps, total, runs);
+  }
+
+  dispose() {}
+}
