@@ -163,6 +163,7 @@ class Model {
   async #reopen(signal) {
     try {
       await this.open({ signal });
+      if (this.backend === 'wasm') this.#reason = `the GPU was lost: ${this.#reason}`;
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
       throw new DeviceLostError(`the GPU was lost, and there is no other: ${error.message}`, { cause: error });
