@@ -20,7 +20,7 @@ export const isNodeFile = (url) => url.protocol === 'file:' && typeof globalThis
 export function failToLoad(url, cause, signal) {
   signal?.throwIfAborted();
   if (cause instanceof ModelLoadError) throw cause;
-  const hint = url.protocol === 'file:' ? '; a page must be served by a web server' : '';
+  const hint = url.protocol === 'file:' && !isNodeFile(url) ? '; a page must be served by a web server' : '';
   throw new ModelLoadError(`cannot load ${url.href}: ${messageOf(cause)}${hint}`, { cause });
 }
 

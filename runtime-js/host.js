@@ -28,7 +28,7 @@ export const PROGRAM = {
 };
 const BUFFER = { kind: 0, bytes: 1, offset: 2, words: 5 };
 export const DISPATCH = { kernel: 0, x: 1, y: 2, z: 3, parameters: 4, parameterBytes: 5, argumentCount: 6, arguments: 7, words: 8 };
-export const NO_PARAMETERS = 0xffffffff;
+export const NO_PARAMETERS = 0xffffffff, NO_OFFSET = 0xffffffff;
 const OUT_OF_MEMORY = 1, SIZE_OUT_OF_RANGE = 2;
 
 // A function of one relaxed instruction, i8x16.relaxed_swizzle.
@@ -161,7 +161,7 @@ export class Host {
    * @param {number} index
    */
   weightRange(index) {
-    const weights = this.places(index).filter((place) => place.isWeight);
+    const weights = this.places(index).filter(({ isWeight, offset }) => isWeight && offset !== NO_OFFSET);
     const total = this.word(this.model + MODEL.weightsBytes);
     const first = Math.min(total, ...weights.map((w) => w.offset));
     return { weights, total, first, end: Math.max(first, ...weights.map((w) => w.offset + w.bytes)) };

@@ -18,8 +18,8 @@ using Size = int32_t;
 struct Buffer {
   uint32_t kind;  // BufferKind
   Size bytes;
-  // Of kWeights: where in the weights file. Otherwise set by Prepare: the address (CPU) or the
-  // offset in the arena (GPU).
+  // Of kWeights: where in the weights file, or kNoOffset if no step reads it. Otherwise set by
+  // Prepare: the address (CPU) or the offset in the arena (GPU).
   uint32_t offset;
   // The steps between which the buffer is in use, both included. An input is in use from step 0,
   // an output until the last.
@@ -27,6 +27,7 @@ struct Buffer {
 };
 
 enum BufferKind : uint32_t { kArena = 0, kWeights = 1 };
+constexpr uint32_t kNoOffset = 0xffffffff;
 
 // An input or output of the model.
 struct Port {
