@@ -58,6 +58,14 @@ Value CodeBuilder::AtEntry(const std::function<Value()>& f) {
   return value;
 }
 
+Value CodeBuilder::AtDepth(size_t depth, const std::function<Value()>& f) {
+  if (depth == open_.size()) return f();
+  Words* inside = std::exchange(out_, open_[depth]);
+  Value value = f();
+  out_ = inside;
+  return value;
+}
+
 // ---- Memory -----------------------------------------------------------------------------------
 
 Pointer CodeBuilder::Variable(DType dtype, int32_t lanes, std::string_view name) {
@@ -101,20 +109,31 @@ void CodeBuilder::Store(const Pointer& pointer, const Value& value) {
 void CodeBuilder::Branch(spv::Id label) { Append(*out_, spv::OpBranch, {label}); }
 void CodeBuilder::Label(spv::Id label) { Append(*out_, spv::OpLabel, {label}); }
 
+void CodeBuilder::Nest(const std::function<void()>& write) {
+  Words words;
+  open_.push_back(std::exchange(out_, &words));
+  write();
+  out_ = open_.back();
+  open_.pop_back();
+  out_->insert(out_->end(), words.begin(), words.end());
+}
+
 void CodeBuilder::If(const Value& condition, const std::function<void()>& then,
                      const std::function<void()>& otherwise) {
   spv::Id yes = module_.NewId(), no = otherwise ? module_.NewId() : 0, end = module_.NewId();
-  Append(*out_, spv::OpSelectionMerge, {end, spv::SelectionControlMaskNone});
-  Append(*out_, spv::OpBranchConditional, {condition.id, yes, otherwise ? no : end});
-  Label(yes);
-  then();
-  Branch(end);
-  if (otherwise) {
-    Label(no);
-    otherwise();
+  Nest([&] {
+    Append(*out_, spv::OpSelectionMerge, {end, spv::SelectionControlMaskNone});
+    Append(*out_, spv::OpBranchConditional, {condition.id, yes, otherwise ? no : end});
+    Label(yes);
+    then();
     Branch(end);
-  }
-  Label(end);
+    if (otherwise) {
+      Label(no);
+      otherwise();
+      Branch(end);
+    }
+    Label(end);
+  });
 }
 
 CodeBuilder::LoopParts CodeBuilder::BeginLoop(const std::function<Value()>& condition) {
@@ -138,26 +157,30 @@ void CodeBuilder::EndLoop(const LoopParts& loop) {
 void CodeBuilder::Loop(std::string_view name, const Value& extent,
                        const std::function<void(Value)>& body) {
   Pointer counter = Variable(DType::kI32, 1, name);
-  Store(counter, Int(0));
-  Value i;
-  LoopParts loop = BeginLoop([&] {
-    i = Load(counter);
-    return i < extent;
+  Nest([&] {
+    Store(counter, Int(0));
+    Value i;
+    LoopParts loop = BeginLoop([&] {
+      i = Load(counter);
+      return i < extent;
+    });
+    body(i);
+    Branch(loop.next);
+    Label(loop.next);
+    Store(counter, Load(counter) + Int(1));
+    EndLoop(loop);
   });
-  body(i);
-  Branch(loop.next);
-  Label(loop.next);
-  Store(counter, Load(counter) + Int(1));
-  EndLoop(loop);
 }
 
 void CodeBuilder::While(const std::function<Value()>& condition,
                         const std::function<void()>& body) {
-  LoopParts loop = BeginLoop(condition);
-  body();
-  Branch(loop.next);
-  Label(loop.next);
-  EndLoop(loop);
+  Nest([&] {
+    LoopParts loop = BeginLoop(condition);
+    body();
+    Branch(loop.next);
+    Label(loop.next);
+    EndLoop(loop);
+  });
 }
 
 void CodeBuilder::WorkgroupBarrier() {

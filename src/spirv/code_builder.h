@@ -57,6 +57,11 @@ class CodeBuilder {
 
   // What `f` gives, written before everything else in the function.
   Value AtEntry(const std::function<Value()>& f);
+  // What `f` gives, written outside of all but the `depth` outermost Ifs and loops that are being
+  // written: ahead of the others.
+  Value AtDepth(size_t depth, const std::function<Value()>& f);
+  // How many Ifs and loops are being written.
+  size_t depth() const { return open_.size(); }
 
   // ---- Memory
 
@@ -94,10 +99,14 @@ class CodeBuilder {
   void EndLoop(const LoopParts& loop);
   void Branch(spv::Id label);
   void Label(spv::Id label);
+  // Writes an If or a loop, which is put behind what is around it only when it is complete.
+  void Nest(const std::function<void()>& write);
 
   ModuleBuilder& module_;
   Words variables_, entry_, body_;
   Words* out_ = &body_;
+  // What is around the instructions that are being written, outermost first.
+  std::vector<Words*> open_;
   std::vector<Value> parameters_;
 };
 

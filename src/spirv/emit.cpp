@@ -1,6 +1,7 @@
 #include "spirv/emit.h"
 
 #include "loop/passes/simplify.h"
+#include "spirv/grid.h"
 #include "spirv/layout.h"
 #include "spirv/optimize.h"
 #include "spirv/prepare.h"
@@ -16,11 +17,13 @@ Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
   ModuleBuilder builder;
   CodeBuilder code(builder);
   Expressions expressions(prepared, simplify, code, layouts, options.read_only);
-  EmitStatements(prepared, code, expressions);
+  Grid grid = ChooseGrid(prepared);
+  EmitStatements(prepared, grid, code, expressions);
   expressions.DeclareSizes();
 
   Module module;
   module.workgroup_size = WorkgroupSize(prepared);
+  module.workgroups = grid.workgroups;
   module.sizes = expressions.sizes();
   module.workgroup_bytes = expressions.workgroup_bytes();
   spv::Id main = code.Finish("main");

@@ -1,6 +1,7 @@
 // Emits GPU kernels as SPIR-V, for Vulkan's memory model and WebGPU's rules.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct Module {
   std::vector<uint32_t> words;
   // Invocations in a workgroup; all in x.
   int64_t workgroup_size = 1;
+  // The workgroups to launch: x, y and z. At most 65535 each, for less than 2^32 in all.
+  std::array<Dim, 3> workgroups{1, 1, 1};
   // What the shader must be told when it runs: each distinct size that is not constant.
   std::vector<Dim> sizes;
   // Bytes of workgroup memory.

@@ -150,8 +150,8 @@ const std::vector<BufferId>& Expressions::MutableLoads(ExprId id) {
 
 std::optional<Value> Expressions::Find(const Key& key) {
   for (size_t s = scopes_.size(); s-- > 0;) {
-    auto found = scopes_[s].find(key);
-    if (found == scopes_[s].end()) continue;
+    auto found = scopes_[s].values.find(key);
+    if (found == scopes_[s].values.end()) continue;
     auto is_older = [&](BufferId buffer) {
       return changed_[static_cast<size_t>(buffer.index)] < found->second.time;
     };
@@ -165,6 +165,32 @@ std::optional<Value> Expressions::Find(const Key& key) {
   return std::nullopt;
 }
 
+size_t Expressions::ScopeOf(ExprId id) {
+  auto found = scope_of_.find(id);
+  if (found != scope_of_.end()) return found->second;
+  const loop::Expr& expr = kernel_.exprs[id];
+  size_t scope = 0;
+  if (std::holds_alternative<loop::Load>(expr.node)) scope = kWhereUsed;
+  if (auto* variable = std::get_if<loop::Variable>(&expr.node)) {
+    scope = vars_.at(variable->var).scope;
+  }
+  for (ExprId operand : loop::Operands(expr)) scope = std::max(scope, ScopeOf(operand));
+  return scope_of_[id] = scope;
+}
+
+// Out of loops, but not out of an If for its own sake: there it may never be needed.
+size_t Expressions::PlaceFor(size_t scope) const {
+  size_t here = scopes_.size() - 1;
+  while (scope < here && !scopes_[scope + 1].repeats) ++scope;
+  return std::min(scope, here);
+}
+
+Value Expressions::DefineLet(loop::VarId var, ExprId value) {
+  Value result = Eval(value);
+  vars_[var] = {result, std::min(ScopeOf(value), scopes_.size() - 1)};
+  return result;
+}
+
 Value Expressions::Eval(ExprId id, Contexts::Id inherited) {
   Contexts::Id context = contexts_.Of(id, inherited);
   Key key{id, {}};
@@ -173,8 +199,10 @@ Value Expressions::Eval(ExprId id, Contexts::Id inherited) {
     key.guard = context == Contexts::kAnywhere ? kOwnBounds : contexts_.Condition(context);
     if (auto known = Find(key)) return *known;
   }
-  Value value = Compute(id, context);
-  scopes_.back()[key] = {value, ++time_};
+  // Operands have their values at least as far out, so they are written before.
+  size_t scope = PlaceFor(ScopeOf(id));
+  Value value = code_.AtDepth(scope, [&] { return Compute(id, context); });
+  scopes_[scope].values[key] = {value, ++time_};
   return value;
 }
 
@@ -186,7 +214,7 @@ Value Expressions::Compute(ExprId id, Contexts::Id context) {
   return std::visit(
       Overloaded{
           [&](const loop::Constant& node) { return code_.Constant(node.value, expr.lanes); },
-          [&](const loop::Variable& node) { return vars_.at(node.var); },
+          [&](const loop::Variable& node) { return vars_.at(node.var).value; },
           [&](const loop::Size& node) { return sizes_.Of(node.dim); },
           [&](const loop::Load& node) {
             return ComputeLoad(node, expr.lanes, GuardOf(node, expr.lanes, context), context);

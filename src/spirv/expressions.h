@@ -1,8 +1,11 @@
 // Evaluates the expressions of a kernel, and accesses its buffers.
 //
-// An expression is evaluated once in a block and the blocks inside it. What loads memory is
-// evaluated again once that memory may have changed: after a store to it, after a barrier, and at
-// the beginning of a loop that has one of these.
+// An expression is evaluated once in a block and the blocks inside it, outside of the loops that it
+// does not change in. What loads memory is evaluated where it is used, and again once that memory may
+// have changed: after a store to it, after a barrier, and at the beginning of a loop that has one of
+// these.
+//
+//   for k { for t thread { %x[t * 8 + k] } }   ->   let v = t * 8; for k { .. x[v + k] .. }
 //
 // A load that a Select guards reads element 0 where the guard does not hold, so that nothing
 // outside a buffer is ever read.
@@ -37,13 +40,19 @@ class Expressions {
   void EnterStatement(const std::vector<loop::ExprId>& roots) { contexts_.Enter(roots); }
   Value Eval(loop::ExprId id) { return Eval(id, Contexts::kAlways); }
   Value SizeOf(const Dim& dim) { return sizes_.Of(dim); }
-  void Define(loop::VarId var, const Value& value) { vars_[var] = value; }
+  // A variable that has this value everywhere.
+  void Define(loop::VarId var, const Value& value) { vars_[var] = {value, 0}; }
+  // The variable of the loop whose block is entered next.
+  void DefineLoop(loop::VarId var, const Value& value) { vars_[var] = {value, scopes_.size()}; }
+  // Evaluates a Let's value, and gives it to the variable.
+  Value DefineLet(loop::VarId var, loop::ExprId value);
   // Stores what EnterStatement was told of.
   void Store(const loop::Store& store);
 
   // ---- Scopes
 
-  void EnterBlock() { scopes_.emplace_back(); }
+  // `repeats` says that the block is a loop's.
+  void EnterBlock(bool repeats) { scopes_.push_back({repeats, {}}); }
   void LeaveBlock() { scopes_.pop_back(); }
   // Says that one of these statements may have run.
   void Change(const loop::Block& block);
@@ -61,6 +70,16 @@ class Expressions {
     Value value;
     int64_t time = 0;
   };
+  struct Scope {
+    bool repeats = false;
+    std::map<Key, Known> values;
+  };
+  // A variable's value, and the scope from which on it has it.
+  struct Definition {
+    Value value;
+    size_t scope = 0;
+  };
+  static constexpr size_t kWhereUsed = SIZE_MAX;
 
   void DeclareBuffer(loop::BufferId id, bool read_only);
 
@@ -75,6 +94,10 @@ class Expressions {
   Value ComputeRamp(const loop::Ramp& ramp, int32_t lanes, Contexts::Id context);
   Value ComputePack(const loop::Pack& pack, Contexts::Id context);
   std::optional<Value> Find(const Key& key);
+  // The outermost scope in which `id` has its value; kWhereUsed if it loads memory.
+  size_t ScopeOf(loop::ExprId id);
+  // The scope to evaluate in what has its value from `scope` on: outside of the loops inside that.
+  size_t PlaceFor(size_t scope) const;
 
   // The value of `id` if it is a constant that is the same in all lanes.
   std::optional<Scalar> ConstantOf(loop::ExprId id);
@@ -99,8 +122,9 @@ class Expressions {
 
   // By buffer: its array, or its variables.
   std::vector<std::vector<spv::Id>> variables_;
-  std::unordered_map<loop::VarId, Value> vars_;
-  std::vector<std::map<Key, Known>> scopes_;
+  std::unordered_map<loop::VarId, Definition> vars_;
+  std::vector<Scope> scopes_;
+  std::unordered_map<loop::ExprId, size_t> scope_of_;
   // Counts evaluations and changes of memory.
   int64_t time_ = 0;
   std::vector<int64_t> changed_;

@@ -9,6 +9,7 @@ namespace webnnc::spirv {
 
 using loop::BufferId;
 using loop::ExprId;
+using loop::LoopKind;
 using loop::Space;
 
 namespace {
@@ -33,15 +34,27 @@ class Survey {
         accesses_(static_cast<size_t>(kernel.buffers.size())) {}
 
   std::vector<std::vector<Access>> Run() {
+    BindThreads();
     Visit(kernel_.body);
     return std::move(accesses_);
   }
 
  private:
+  // A thread's number is known from the beginning, as a workgroup's is: indices begin with what
+  // depends on these alone, and all loops are inside.
+  void BindThreads() {
+    for (bool workgroup : {true, false}) {
+      loop::ForEachStmt(kernel_.body, [&](const loop::Stmt& stmt) {
+        auto* loop = std::get_if<loop::For>(&stmt);
+        bool now = loop && (workgroup ? IsWorkgroup(loop->kind) : loop->kind == LoopKind::kThread);
+        if (now && bound_.insert(loop->var).second) simplify_.Bind(loop->var, loop->extent);
+      });
+    }
+  }
+
   void Visit(const loop::Block& block) {
     for (const loop::Stmt& stmt : block) {
       if (auto* loop = std::get_if<loop::For>(&stmt)) {
-        // Thread loops share variables, and binding one twice would move it to another depth.
         if (bound_.insert(loop->var).second) simplify_.Bind(loop->var, loop->extent);
         Visit(loop->body);
       } else if (auto* let = std::get_if<loop::Let>(&stmt)) {
@@ -215,7 +228,7 @@ std::vector<Place> PlacesOf(loop::Kernel& kernel, loop::Simplifier& simplify, co
     }
     return places;
   }
-  if (layout.width == 1 && lanes == 1) return {{0, index, {}, 1}};
+  if (layout.width == 1 && lanes == 1) return {{0, simplify(index), {}, 1}};
   std::vector<Place> places;
   ExprId width = build.Int(layout.width);
   for (int32_t lane = 0; lane < lanes;) {

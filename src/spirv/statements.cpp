@@ -24,16 +24,33 @@ namespace {
 
 class StatementEmitter {
  public:
-  StatementEmitter(const loop::Kernel& kernel, CodeBuilder& code, Expressions& expressions)
-      : kernel_(kernel), code_(code), expressions_(expressions), threads_(WorkgroupSize(kernel)) {}
+  StatementEmitter(const loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
+                   Expressions& expressions)
+      : kernel_(kernel),
+        grid_(grid),
+        code_(code),
+        expressions_(expressions),
+        threads_(WorkgroupSize(kernel)) {}
 
-  void Run(const Block& block) {
-    expressions_.EnterBlock();
-    RunInSameBlock(block);
+  void RunKernel(const Block& block) {
+    if (!grid_.folds) return Run(block);
+    expressions_.EnterBlock(false);
+    Value number = NumberWorkgroups();
+    if (grid_.count.IsConstant() && grid_.workgroups[0] * grid_.workgroups[1] == grid_.count) {
+      RunInSameBlock(block);
+    } else {
+      code_.If(number < expressions_.SizeOf(grid_.count), [&] { Run(block); });
+    }
     expressions_.LeaveBlock();
   }
 
  private:
+  void Run(const Block& block, bool repeats = false) {
+    expressions_.EnterBlock(repeats);
+    RunInSameBlock(block);
+    expressions_.LeaveBlock();
+  }
+
   // For what is executed whenever its surroundings are.
   void RunInSameBlock(const Block& block) {
     for (size_t i = 0; i < block.size();) {
@@ -60,8 +77,10 @@ class StatementEmitter {
 
   void RunFor(const loop::For& loop) {
     if (IsWorkgroup(loop.kind)) {
-      auto axis = static_cast<int32_t>(loop.kind) - static_cast<int32_t>(LoopKind::kWorkgroupX);
-      expressions_.Define(loop.var, WorkgroupId(axis, NameOf(loop.var)));
+      size_t axis = Grid::Axis(loop.kind);
+      if (!grid_.folds) positions_[axis] = WorkgroupId(axis);
+      code_.module().Name(positions_[axis].id, NameOf(loop.var));
+      expressions_.Define(loop.var, positions_[axis]);
       RunInSameBlock(loop.body);
     } else if (loop.kind == LoopKind::kThread) {
       RunThreads(loop);
@@ -72,8 +91,8 @@ class StatementEmitter {
       Value extent = expressions_.SizeOf(loop.extent);
       expressions_.Change(loop.body);
       code_.Loop(NameOf(loop.var), extent, [&](Value i) {
-        expressions_.Define(loop.var, i);
-        Run(loop.body);
+        expressions_.DefineLoop(loop.var, i);
+        Run(loop.body, true);
       });
     }
   }
@@ -86,14 +105,36 @@ class StatementEmitter {
     if (extent > 0) code_.If(thread_ < code_.Int(extent), [&] { Run(loop.body); });
   }
 
-  Value WorkgroupId(int32_t axis, const std::string& name) {
+  Value WorkgroupId(size_t axis) {
     ModuleBuilder& module = code_.module();
     spv::Id input = module.BuiltInVariable(spv::BuiltInWorkgroupId, module.Type(DType::kU32, 3));
     return code_.AtEntry([&] {
       Value all = code_.Load({input, DType::kU32, 3});
-      Value id = Bitcast(code_.Extract(all, axis), DType::kI32);
-      module.Name(id.id, name);
-      return id;
+      return Bitcast(code_.Extract(all, static_cast<int32_t>(axis)), DType::kI32);
+    });
+  }
+
+  // The workgroup's number, and where each loop is with it.
+  Value NumberWorkgroups() {
+    Value x = WorkgroupId(0), y = WorkgroupId(1);
+    return code_.AtEntry([&] {
+      Value number = y * static_cast<double>(grid_.row) + x;
+      Value left = number;
+      OperandFacts facts{.a_non_negative = true, .b_non_negative = true};
+      for (size_t axis = 0; axis < 3; ++axis) {
+        Dim outer = 1;
+        for (size_t other = axis + 1; other < 3; ++other) outer = outer * grid_.extents[other];
+        // What is left for the last axis that there is, is its position.
+        positions_[axis] = left;
+        if (outer.Is(1)) break;
+        const Dim& extent = grid_.extents[axis];
+        facts.constant_b.reset();
+        if (extent.IsConstant()) facts.constant_b = Scalar::Integer(DType::kI32, extent.value());
+        Value size = expressions_.SizeOf(extent);
+        positions_[axis] = EmitBinary(loop::BinaryOp::kMod, left, size, facts);
+        left = EmitBinary(loop::BinaryOp::kDiv, left, size, facts);
+      }
+      return number;
     });
   }
 
@@ -111,10 +152,9 @@ class StatementEmitter {
   void RunLet(const loop::Let& let) {
     expressions_.EnterStatement({let.value});
     spv::Id first_new = code_.module().NextId();
-    Value value = expressions_.Eval(let.value);
+    Value value = expressions_.DefineLet(let.var, let.value);
     // A value that was there before keeps its name.
     if (value.id >= first_new) code_.module().Name(value.id, NameOf(let.var));
-    expressions_.Define(let.var, value);
   }
 
   void RunStore(const loop::Store& store) {
@@ -165,19 +205,22 @@ class StatementEmitter {
   }
 
   const loop::Kernel& kernel_;
+  const Grid& grid_;
   CodeBuilder& code_;
   Expressions& expressions_;
   int64_t threads_;
   Value thread_;
+  std::array<Value, 3> positions_;  // of the workgroup loops
   // The conditions that hold, or do not, where statements are being written.
   std::unordered_map<ExprId, bool> known_;
 };
 
 }  // namespace
 
-void EmitStatements(const loop::Kernel& kernel, CodeBuilder& code, Expressions& expressions) {
+void EmitStatements(const loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
+                    Expressions& expressions) {
   // The block is a copy, since evaluating adds to the kernel's expressions.
-  StatementEmitter(kernel, code, expressions).Run(Block(kernel.body));
+  StatementEmitter(kernel, grid, code, expressions).RunKernel(Block(kernel.body));
 }
 
 }  // namespace webnnc::spirv

@@ -43,9 +43,27 @@ TEST(Emit, SaysWhatTheHostMustKnow) {
   EXPECT_FALSE(module.uses_f16);
   // In the order in which they are first used.
   ASSERT_EQ(module.sizes.size(), 3u);
-  EXPECT_EQ(Print(module.sizes[0]), "n");
-  EXPECT_EQ(Print(module.sizes[1]), "m");
+  EXPECT_EQ(Print(module.sizes[0]), "m");
+  EXPECT_EQ(Print(module.sizes[1]), "n");
   EXPECT_EQ(Print(module.sizes[2]), "floordiv(n,2)");
+}
+
+TEST(Emit, SaysHowManyWorkgroupsToLaunch) {
+  auto workgroups = [](const std::string& loops, int depth) {
+    std::string text = "kernel @k(in %x: f32[8], out %y: f32[8]) { " + loops +
+                       " for t in 8 thread { %y[t] = %x[t] }" + std::string(depth, '}') + " }";
+    std::string all;
+    for (const Dim& count : EmitText(text).workgroups) all += Print(count) + " ";
+    return all;
+  };
+  EXPECT_EQ(workgroups("", 0), "1 1 1 ");
+  EXPECT_EQ(workgroups("for i in 65535 workgroup.x { for j in 7 workgroup.z {", 2), "65535 1 7 ");
+  EXPECT_EQ(workgroups("for i in min(n,100) workgroup.y {", 1), "1 min(100,n) 1 ");
+  // Rows are of the same length if they can be.
+  EXPECT_EQ(workgroups("for i in 65536 workgroup.x {", 1), "32768 2 1 ");
+  EXPECT_EQ(workgroups("for i in 70000 workgroup.x { for j in 5 workgroup.y {", 2), "58334 6 1 ");
+  EXPECT_EQ(workgroups("for i in n workgroup.z {", 1),
+            "min(65535,n) floordiv(n+65534,65535) 1 ");
 }
 
 TEST(Emit, CountsVectorsOfWorkgroupMemoryWhole) {

@@ -11,7 +11,6 @@
 #include <iostream>
 
 #include "base/lexer.h"
-#include "loop/rewrite.h"
 #include "loop/verify.h"
 #include "spirv/emit.h"
 #include "tests/wgsl/kernel_file.h"
@@ -22,17 +21,11 @@ namespace {
 
 std::string Quoted(const std::string& text) { return "\"" + text + "\""; }
 
-// The extents of the workgroup loops, x first.
-std::string Workgroups(const KernelFile& file) {
-  int64_t extents[3] = {1, 1, 1};
-  loop::ForEachStmt(file.flat.body, [&](const loop::Stmt& stmt) {
-    auto* loop = std::get_if<loop::For>(&stmt);
-    if (!loop || !loop::IsWorkgroup(loop->kind)) return;
-    int axis = static_cast<int>(loop->kind) - static_cast<int>(loop::LoopKind::kWorkgroupX);
-    extents[axis] = loop->extent.Evaluate(file.symbols);
-  });
+std::string Workgroups(const KernelFile& file, const spirv::Module& module) {
   std::string text;
-  for (int64_t extent : extents) text += (text.empty() ? "[" : ", ") + std::to_string(extent);
+  for (const Dim& count : module.workgroups) {
+    text += (text.empty() ? "[" : ", ") + std::to_string(count.Evaluate(file.symbols));
+  }
   return text + "]";
 }
 
@@ -97,7 +90,7 @@ Result<std::string> MakeCase(const std::string& path, const std::filesystem::pat
   }
 
   std::string data;
-  std::string json = "{\"name\": " + Quoted(name) + ", \"workgroups\": " + Workgroups(file) +
+  std::string json = "{\"name\": " + Quoted(name) + ", \"workgroups\": " + Workgroups(file, module) +
                      ", \"sizes\": " + Sizes(file, module) +
                      ", \"usesF16\": " + (module.uses_f16 ? "true" : "false") +
                      ", \"tolerance\": " + PrintReal(file.tolerance) +

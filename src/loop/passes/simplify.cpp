@@ -181,14 +181,16 @@ ExprId Simplifier::FromPolynomial(const Polynomial& p) {
     if (a.depth != b.depth) return a.depth < b.depth;
     return a.coefficient > 0 && b.coefficient < 0;
   });
-  ExprId sum = build_.Int(0);
+  // One without starts with the constant: 63 - t.
+  bool constant_first = p.constant > 0 && !terms.empty() && terms[0].coefficient < 0;
+  ExprId sum = build_.Int(constant_first ? p.constant : 0);
   for (const Term& term : terms) {
     ExprId product = term.monomial[0];
     for (size_t i = 1; i < term.monomial.size(); ++i) {
       product = build_.Mul(product, term.monomial[i]);
     }
     int64_t magnitude = std::abs(term.coefficient);
-    bool first = build_.ConstantValue(sum) != nullptr;
+    bool first = !constant_first && build_.ConstantValue(sum) != nullptr;
     if (first) {
       sum = build_.Mul(product, build_.Int(term.coefficient));
     } else {
@@ -196,6 +198,7 @@ ExprId Simplifier::FromPolynomial(const Polynomial& p) {
       sum = term.coefficient < 0 ? build_.Sub(sum, product) : build_.Add(sum, product);
     }
   }
+  if (constant_first) return sum;
   if (p.constant < 0 && !p.terms.empty()) return build_.Sub(sum, build_.Int(-p.constant));
   return build_.Add(sum, build_.Int(p.constant));
 }
