@@ -78,6 +78,8 @@ class KernelFormer {
     if (IsWeight(NodeAt(n))) return;
     Group group{{n}, {}, {}, false, 0};
     CHECK(Form(group));
+    // Nothing stores these, so every user has its own copy.
+    group.is_free |= IsInlineSource(NodeAt(n));
     group_of_[n] = groups_.size();
     groups_.push_back(std::move(group));
     if (IsInlineSource(NodeAt(n))) return;

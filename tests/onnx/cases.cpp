@@ -10,12 +10,23 @@ namespace webnnc {
 
 namespace fs = std::filesystem;
 
+static int64_t OpsetOf(const std::string& path) {
+  auto model = onnx::Model::Load(path);
+  if (!model) return 0;
+  for (const auto& import : model.value().proto().opset_import()) {
+    if (import.domain().empty() || import.domain() == "ai.onnx") return import.version();
+  }
+  return 0;
+}
+
 std::vector<TestCase> FindCases(const std::string& folder) {
   std::vector<TestCase> cases;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (!fs::exists(entry.path() / "model.onnx")) continue;
-    cases.push_back({entry.path().filename().string(), entry.path().string()});
+    TestCase test{entry.path().filename().string(), entry.path().string()};
+    test.opset = OpsetOf(test.model());
+    cases.push_back(std::move(test));
   }
   std::sort(cases.begin(), cases.end(),
             [](const TestCase& a, const TestCase& b) { return a.name < b.name; });
@@ -53,16 +64,30 @@ Result<std::vector<DataSet>> ReadDataSets(const TestCase& test) {
   }
 }
 
-std::string Difference(const Tensor& expected, const Tensor& actual) {
+static bool Close(double want, double got, double allowed) {
+  if (std::isnan(want) || std::isnan(got)) return std::isnan(want) && std::isnan(got);
+  return want == got || std::fabs(want - got) <= allowed;
+}
+
+static double Largest(const Tensor& tensor, int64_t count) {
+  double largest = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    double value = std::fabs(tensor.data.At(tensor.type.dtype, i).real);
+    if (std::isfinite(value)) largest = std::max(largest, value);
+  }
+  return largest;
+}
+
+std::string Difference(const Tensor& expected, const Tensor& actual, const Tolerance& asked) {
   if (expected.type != actual.type) return "is " + Print(actual.type) + ", not " + Print(expected.type);
   DType dtype = expected.type.dtype;
-  Tolerance tolerance = dtype == DType::kF16 ? kHalfTolerance : Tolerance{};
+  Tolerance tolerance = dtype == DType::kF16 ? kHalfTolerance : asked;
   int64_t count = ElementCount(expected.type.shape).value();
+  double everywhere = tolerance.atol + tolerance.range * Largest(expected, count);
   for (int64_t i = 0; i < count; ++i) {
     Scalar want = expected.data.At(dtype, i), got = actual.data.At(dtype, i);
-    bool fine = IsFloat(dtype) ? std::fabs(want.real - got.real) <= tolerance.atol + tolerance.rtol * std::fabs(want.real)
+    bool fine = IsFloat(dtype) ? Close(want.real, got.real, everywhere + tolerance.rtol * std::fabs(want.real))
                                : want == got;
-    fine |= IsFloat(dtype) && (want.real == got.real || (std::isnan(want.real) && std::isnan(got.real)));
     if (!fine) {
       return "element " + std::to_string(i) + " is " + PrintReal(got.AsReal()) + ", not " + PrintReal(want.AsReal());
     }

@@ -1,74 +1,200 @@
-// Runs ONNX's node tests on the interpreter and prints passed, failed and unsupported.
+// Runs ONNX's test cases and prints what passed, failed and is unsupported, by backend.
 //
-//   node_tests [--filter TEXT] [--unsupported] FOLDER...
-#include <chrono>
-#include <cstring>
+//   node_tests [--backend NAME]... [--filter TEXT] [--verbose] [--jobs N] [--work FOLDER]
+//              [--page FILE [--update]] FOLDER...
+//
+// Backends are `interpreter` and those of run_bundles.mjs, for which each case is compiled to a
+// bundle once. --page compares with docs/onnx-node-tests.md, --update rewrites it.
+#include <filesystem>
 #include <iostream>
 #include <map>
 
 #include "base/diagnostics.h"
+#include "base/file.h"
 #include "graph/evaluate.h"
 #include "graph/verify.h"
-#include "onnx/import.h"
-#include "onnx/model.h"
-#include "tests/onnx/cases.h"
+#include "tests/onnx/bundles.h"
+#include "tests/onnx/processes.h"
+#include "tests/onnx/status_page.h"
+#include "tests/onnx/trial.h"
 
 namespace webnnc {
 namespace {
 
-enum class Verdict { kPassed, kFailed, kUnsupported };
+namespace fs = std::filesystem;
 
-struct Outcome {
-  Verdict verdict;
-  std::string reason;
+struct Options {
+  std::vector<std::string> backends, folders;
+  std::string filter, work = "node-tests", page;
+  int jobs = 1;
+  bool verbose = false, update = false;
 };
 
-// Shapes, axes and the like that a test feeds as inputs must be known when a model is compiled, as
-// they are in models people have: small integer and scale operands become constants.
-std::map<std::string, Tensor> ShapeOperands(const TestCase& test) {
-  std::map<std::string, Tensor> constants;
-  auto model = onnx::Model::Load(test.model());
-  auto sets = ReadDataSets(test);
-  if (!model || !sets || sets.value().empty()) return constants;
-  const auto& inputs = model.value().proto().graph().input();
-  for (int i = 1; i < inputs.size(); ++i) {
-    if (i < static_cast<int>(sets.value()[0].inputs.size())) {
-      constants[inputs[i].name()] = sets.value()[0].inputs[static_cast<size_t>(i)];
-    }
-  }
-  return constants;
+std::string WorkFolder(const Options& options, const TestCase& test) {
+  return fs::absolute(options.work).string() + "/" + test.id();
 }
 
-Outcome Run(const TestCase& test) {
-  auto graph = onnx::Import(test.model());
-  if (!graph && graph.error().causes.size() && graph.error().causes[0].message.find("decides shapes") != std::string::npos) {
-    graph = onnx::Import(test.model(), {{}, {}, ShapeOperands(test)});
+// ---- One case
+
+std::string Interpret(const Trial& trial) {
+  if (Status status = graph::Verify(trial.graph); !status) return "failed: " + status.error().message;
+  for (size_t k = 0; k < trial.sets.size(); ++k) {
+    auto outputs = graph::Evaluate(trial.graph, trial.sets[k].inputs);
+    if (!outputs) return "failed: " + outputs.error().message;
+    std::string problem = Judge(trial, k, outputs.value());
+    if (!problem.empty()) return "failed: " + problem;
   }
-  if (!graph) {
-    const Error& error = graph.error();
-    std::string reason = error.causes.empty() ? error.message : error.causes[0].where.node + ": " + error.causes[0].message;
-    return {Verdict::kUnsupported, reason};
+  return "passed";
+}
+
+std::string JudgeBundle(const Trial& trial, const std::string& backend, const std::string& work) {
+  for (size_t k = 0; k < trial.sets.size(); ++k) {
+    auto outputs = ReadOutputs(trial, backend, work, k);
+    if (!outputs) return "failed: " + outputs.error().message;
+    std::string problem = Judge(trial, k, outputs.value());
+    if (!problem.empty()) return "failed: " + problem;
   }
-  if (Status status = graph::Verify(graph.value()); !status) return {Verdict::kFailed, status.error().message};
-  auto sets = ReadDataSets(test);
-  if (!sets) return {Verdict::kUnsupported, sets.error().message};
-  for (const DataSet& set : sets.value()) {
-    std::vector<Tensor> inputs;
-    auto model = onnx::Model::Load(test.model());
-    const auto& names = model.value().proto().graph().input();
-    for (const graph::Port& port : graph.value().inputs) {
-      for (int i = 0; i < names.size(); ++i) {
-        if (names[i].name() == port.name) inputs.push_back(set.inputs.at(static_cast<size_t>(i)));
+  return "passed";
+}
+
+// ---- All cases
+
+// "" for each case that can be imported, else its verdict.
+std::vector<std::string> Prepare(const Options& options, const std::vector<TestCase>& cases) {
+  return InProcesses(cases.size(), options.jobs, [&](size_t i) -> std::string {
+    auto trial = PrepareTrial(cases[i], WorkFolder(options, cases[i]));
+    return trial ? "" : "unsupported: " + trial.error().message;
+  });
+}
+
+std::vector<std::string> RunInterpreter(const Options& options, const std::vector<TestCase>& cases) {
+  return InProcesses(cases.size(), options.jobs, [&](size_t i) {
+    return Interpret(PrepareTrial(cases[i], WorkFolder(options, cases[i])).value());
+  });
+}
+
+// "" for each case that compiled, else its verdict.
+std::vector<std::string> Compile(const Options& options, const std::vector<TestCase>& cases) {
+  return InProcesses(cases.size(), options.jobs, [&](size_t i) -> std::string {
+    std::string work = WorkFolder(options, cases[i]);
+    Status made = MakeBundle(PrepareTrial(cases[i], work).value(), work);
+    return made ? "" : "failed: " + made.error().message;
+  });
+}
+
+std::vector<std::string> RunCompiled(const Options& options, const std::string& backend,
+                                     const std::vector<TestCase>& cases) {
+  std::vector<std::string> works;
+  for (const TestCase& test : cases) works.push_back(WorkFolder(options, test));
+  std::vector<std::string> verdicts = RunBundles(backend, works, options.work);
+  for (size_t i = 0; i < cases.size(); ++i) {
+    if (!verdicts[i].empty()) continue;
+    verdicts[i] = JudgeBundle(PrepareTrial(cases[i], works[i]).value(), backend, works[i]);
+  }
+  return verdicts;
+}
+
+std::map<std::string, Verdicts> RunAll(const Options& options, const std::vector<TestCase>& cases) {
+  std::map<std::string, Verdicts> verdicts;
+  auto note = [&](const TestCase& test, const std::string& backend, const std::string& verdict) {
+    bool known = verdict.starts_with("failed") && KnownDifferences().count(test.name);
+    verdicts[test.id()][backend] = known ? "differs" + verdict.substr(6) : verdict;
+  };
+  // Gives back the cases for which there is no verdict yet.
+  auto sift = [&](const std::vector<TestCase>& all, const std::vector<std::string>& found,
+                  const std::vector<std::string>& backends) {
+    std::vector<TestCase> rest;
+    for (size_t i = 0; i < all.size(); ++i) {
+      if (found[i].empty()) {
+        rest.push_back(all[i]);
+      } else {
+        for (const std::string& backend : backends) note(all[i], backend, found[i]);
       }
     }
-    auto outputs = graph::Evaluate(graph.value(), inputs);
-    if (!outputs) return {Verdict::kFailed, outputs.error().message};
-    for (size_t i = 0; i < set.outputs.size(); ++i) {
-      std::string difference = Difference(set.outputs[i], outputs.value().at(i));
-      if (!difference.empty()) return {Verdict::kFailed, "output " + std::to_string(i) + " " + difference};
+    return rest;
+  };
+  std::vector<TestCase> supported = sift(cases, Prepare(options, cases), options.backends);
+  std::vector<std::string> compiled;
+  for (const std::string& backend : options.backends) {
+    if (backend == "interpreter") {
+      sift(supported, RunInterpreter(options, supported), {backend});
+    } else {
+      compiled.push_back(backend);
     }
   }
-  return {Verdict::kPassed, ""};
+  if (compiled.empty()) return verdicts;
+  std::vector<TestCase> ready = sift(supported, Compile(options, supported), compiled);
+  for (const std::string& backend : compiled) sift(ready, RunCompiled(options, backend, ready), {backend});
+  return verdicts;
+}
+
+// ---- The command
+
+std::vector<TestCase> CollectCases(const Options& options) {
+  std::map<std::string, TestCase> cases;
+  for (const std::string& folder : options.folders) {
+    for (const TestCase& test : FindCases(folder)) {
+      if (test.id().find(options.filter) != std::string::npos) cases.emplace(test.id(), test);
+    }
+  }
+  std::vector<TestCase> list;
+  for (auto& [id, test] : cases) list.push_back(test);
+  return list;
+}
+
+void PrintSummary(const Options& options, const std::map<std::string, Verdicts>& cases) {
+  for (const std::string& backend : options.backends) {
+    int passed = 0, failed = 0, differ = 0, unsupported = 0;
+    for (const auto& [id, verdicts] : cases) {
+      const std::string& verdict = verdicts.at(backend);
+      bool refused = verdict.starts_with("unsupported"), differs = verdict.starts_with("differs");
+      (verdict == "passed" ? passed : refused ? unsupported : differs ? differ : failed) += 1;
+      if (verdict.starts_with("failed") || (options.verbose && verdict != "passed")) {
+        std::cout << id << " on " << backend << ": " << verdict << "\n";
+      }
+    }
+    std::cout << backend << ": " << passed << " passed, " << failed << " failed, " << unsupported
+              << " unsupported, " << differ << " with wrong data\n";
+  }
+}
+
+int CheckPage(const Options& options, const std::map<std::string, Verdicts>& cases) {
+  if (options.update) {
+    Status written = WriteFile(options.page, WriteStatusPage(cases));
+    if (!written) std::cout << written.error().message << "\n";
+    return !written;
+  }
+  auto page = ReadFile(options.page);
+  std::vector<std::string> problems = CompareWithPage(page ? page.value() : "", cases);
+  for (const std::string& problem : problems) std::cout << options.page << ": " << problem << "\n";
+  return !problems.empty();
+}
+
+Options ParseOptions(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    std::string flag = argv[i];
+    auto value = [&] { return std::string(i + 1 < argc ? argv[++i] : ""); };
+    if (flag == "--backend") {
+      options.backends.push_back(value());
+    } else if (flag == "--filter") {
+      options.filter = value();
+    } else if (flag == "--work") {
+      options.work = value();
+    } else if (flag == "--page") {
+      options.page = value();
+    } else if (flag == "--jobs") {
+      options.jobs = std::max(1, std::atoi(value().c_str()));
+    } else if (flag == "--verbose") {
+      options.verbose = true;
+    } else if (flag == "--update") {
+      options.update = true;
+    } else {
+      options.folders.push_back(flag);
+    }
+  }
+  if (options.backends.empty()) options.backends = {"interpreter"};
+  return options;
 }
 
 }  // namespace
@@ -76,31 +202,21 @@ Outcome Run(const TestCase& test) {
 
 int main(int argc, char** argv) {
   using namespace webnnc;
-  std::string filter;
-  bool list = false;
-  std::map<std::string, TestCase> cases;
-  for (int i = 1; i < argc; ++i) {
-    if (!std::strcmp(argv[i], "--filter")) {
-      filter = argv[++i];
-    } else if (!std::strcmp(argv[i], "--unsupported")) {
-      list = true;
-    } else {
-      for (const TestCase& test : FindCases(argv[i])) cases.emplace(test.name, test);
+  Options options = ParseOptions(argc, argv);
+  std::error_code ignored;
+  fs::create_directories(options.work, ignored);
+  std::vector<TestCase> cases = CollectCases(options);
+  if (cases.empty()) {
+    std::cout << "no cases in the folders given\n";
+    return 1;
+  }
+  std::map<std::string, Verdicts> verdicts = RunAll(options, cases);
+  PrintSummary(options, verdicts);
+  if (!options.page.empty()) return CheckPage(options, verdicts);
+  for (const auto& [id, by_backend] : verdicts) {
+    for (const auto& [backend, verdict] : by_backend) {
+      if (verdict.starts_with("failed")) return 1;
     }
   }
-  int passed = 0, failed = 0, unsupported = 0;
-  for (const auto& [name, test] : cases) {
-    if (name.find(filter) == std::string::npos) continue;
-    auto start = std::chrono::steady_clock::now();
-    Outcome outcome = Run(test);
-    double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (seconds > 2) std::cout << name << ": slow " << seconds << "\n";
-    passed += outcome.verdict == Verdict::kPassed;
-    failed += outcome.verdict == Verdict::kFailed;
-    unsupported += outcome.verdict == Verdict::kUnsupported;
-    if (outcome.verdict == Verdict::kFailed) std::cout << name << ": FAILED: " << outcome.reason << "\n";
-    if (outcome.verdict == Verdict::kUnsupported && list) std::cout << name << ": unsupported: " << outcome.reason << "\n";
-  }
-  std::cout << passed << " passed, " << failed << " failed, " << unsupported << " unsupported\n";
-  return failed != 0;
+  return 0;
 }

@@ -87,7 +87,8 @@ class Simplifier {
   std::optional<ValueId> SimplerOp(const Node& node, const Reshape& reshape) {
     if (TypeOf(node.operands[0]).shape == reshape.shape) return node.operands[0];
     if (const Node* inner = DefinitionAs<Reshape>(node.operands[0])) {
-      return Add(reshape, {inner->operands[0]}, node);
+      ValueId x = inner->operands[0];
+      return TypeOf(x).shape == reshape.shape ? x : Add(reshape, {x}, node);
     }
     return ReshapeFirst(node);
   }
