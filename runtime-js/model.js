@@ -18,6 +18,7 @@ import { refuse } from './elements.js';
 import { GpuBackend } from './gpu_backend.js';
 import { Host, compileWasm } from './host.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
+import { startPage } from './page.js';
 import { WasmBackend } from './wasm_backend.js';
 
 export { DeviceLostError, DisposedError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError } from './errors.js';
@@ -252,3 +253,6 @@ export async function load(options = {}) {
   await model.open({ signal, onProgress }, /** @type {GPUDevice | undefined} */ (device));
   return model;
 }
+
+// The bundle's own page has no other script.
+if (globalThis.document?.querySelector('[data-webnnc-page]')) startPage(load);
