@@ -36,7 +36,7 @@ std::string Describe(const Error& error, std::string_view text) {
   Location where = Locate(error.where, text);
   std::string out;
   if (where.line == 0) {
-    out = "error: " + error.message + "\n";
+    out = "error: " + (where.node.empty() ? "" : "node " + Quote(where.node) + ": ") + error.message + "\n";
   } else {
     out = std::to_string(where.line) + ":" + std::to_string(where.column) +
           ": error: " + error.message + "\n";

@@ -172,6 +172,7 @@ class Importer {
 
   void AddOutputs() {
     std::set<std::string> names;
+    if (proto_.output().empty()) problems_.push_back(Error{"the model has no outputs"});
     for (const auto& output : proto_.output()) {
       if (poisoned_.count(output.name())) continue;
       auto id = Lookup(output.name());
@@ -236,6 +237,7 @@ class Importer {
     scope_.build.SetOrigins({node.Title()});
     NodeContext context(scope_, node.node(), node.opset, std::move(operands), name);
     auto results = op.import(context);
+    if (context.attribute_problem()) return context.attribute_problem();
     if (!results) return results.error();
     for (size_t i = 0; i < results.value().size(); ++i) {
       ValueId id = results.value()[i];

@@ -144,30 +144,39 @@ const pb::AttributeProto* NodeContext::Find(const std::string& name) const {
   return nullptr;
 }
 
-int64_t NodeContext::Int(const std::string& name, int64_t otherwise) const {
+const pb::AttributeProto* NodeContext::Find(const std::string& name, pb::AttributeProto::AttributeType type) const {
   auto* attribute = Find(name);
+  // The first exporters wrote no types.
+  if (!attribute || attribute->type() == type || attribute->type() == pb::AttributeProto::UNDEFINED) return attribute;
+  attribute_problem_ = Error{"attribute " + name + " has the type " + pb::AttributeProto::AttributeType_Name(attribute->type()) +
+                             " instead of " + pb::AttributeProto::AttributeType_Name(type)};
+  return nullptr;
+}
+
+int64_t NodeContext::Int(const std::string& name, int64_t otherwise) const {
+  auto* attribute = Find(name, pb::AttributeProto::INT);
   return attribute ? attribute->i() : otherwise;
 }
 
 double NodeContext::Float(const std::string& name, double otherwise) const {
-  auto* attribute = Find(name);
+  auto* attribute = Find(name, pb::AttributeProto::FLOAT);
   return attribute ? attribute->f() : otherwise;
 }
 
 std::string NodeContext::String(const std::string& name, const std::string& otherwise) const {
-  auto* attribute = Find(name);
+  auto* attribute = Find(name, pb::AttributeProto::STRING);
   return attribute ? attribute->s() : otherwise;
 }
 
 std::vector<int64_t> NodeContext::Ints(const std::string& name,
                                        std::vector<int64_t> otherwise) const {
-  auto* attribute = Find(name);
+  auto* attribute = Find(name, pb::AttributeProto::INTS);
   if (!attribute) return otherwise;
   return {attribute->ints().begin(), attribute->ints().end()};
 }
 
 std::vector<double> NodeContext::Floats(const std::string& name) const {
-  auto* attribute = Find(name);
+  auto* attribute = Find(name, pb::AttributeProto::FLOATS);
   if (!attribute) return {};
   return {attribute->floats().begin(), attribute->floats().end()};
 }
@@ -245,7 +254,9 @@ Result<ValueId> NodeContext::Reshape(ValueId a, Shape shape) {
 }
 
 Result<ValueId> NodeContext::Transpose(ValueId a, std::vector<int64_t> order) {
-  if (std::is_sorted(order.begin(), order.end())) return a;
+  int64_t rank = TypeOf(a).rank(), next = 0;
+  bool stays = std::all_of(order.begin(), order.end(), [&](int64_t axis) { return axis == next++; });
+  if (stays && next == rank) return a;
   return Add(graph::Transpose{std::move(order)}, {a});
 }
 

@@ -83,6 +83,9 @@ class NodeContext {
   Result<std::vector<int64_t>> IntsOrOperand(const std::string& name, size_t i,
                                              std::vector<int64_t> otherwise) const;
 
+  // What is wrong with the attributes that were asked for: one has another type than was expected.
+  const std::optional<Error>& attribute_problem() const { return attribute_problem_; }
+
   // An axis counted from the front, or an error.
   Result<int64_t> Axis(int64_t axis, int64_t rank) const;
   // Distinct axes counted from the front, in rising order.
@@ -106,12 +109,15 @@ class NodeContext {
 
  private:
   const pb::AttributeProto* Find(const std::string& name) const;
+  // The attribute if it has this type.
+  const pb::AttributeProto* Find(const std::string& name, pb::AttributeProto::AttributeType type) const;
 
   Scope& scope_;
   const pb::NodeProto& node_;
   int64_t opset_;
   std::vector<ValueId> operands_;
   std::string name_;
+  mutable std::optional<Error> attribute_problem_;
 };
 
 // One value a result of the node; an invalid id for one that is not wanted.

@@ -205,7 +205,7 @@ void AddTypes(std::vector<Case>& cases) {
   };
   cases.push_back({"conv_channels", conv({4, 5, 3, 3}, "", {}), {"Conv_1"}});
   cases.push_back({"conv_rank", conv({4, 3}, "", {}), {"Conv_1"}});
-  cases.push_back({"conv_kernel_too_large", conv({4, 3, 9, 9}, "", {}), {"Conv_1"}});
+  cases.push_back({"conv_kernel_too_large", conv({4, 3, 12, 12}, "", {}), {"Conv_1"}});
   cases.push_back({"conv_group_0", conv({4, 3, 3, 3}, "group", {0}), {"Conv_1"}});
   cases.push_back({"conv_group_negative", conv({4, 3, 3, 3}, "group", {-3}), {"Conv_1"}});
   cases.push_back({"conv_strides_0", conv({4, 3, 3, 3}, "strides", {0, 0}), {"Conv_1"}});
@@ -263,7 +263,13 @@ void AddSizes(std::vector<Case>& cases) {
   constexpr int64_t kHuge = int64_t{1} << 40;
   cases.push_back({"input_absurd", OneNode("Relu", {kHuge, kHuge}), {"absurd"}});
   cases.push_back({"input_too_large", OneNode("Relu", {kHuge}), {"GiB"}});
-  cases.push_back({"activations_too_large", OneNode("Relu", {400, 1024, 1024}), {"GiB"}});
+  // Each fits, all together do not.
+  ModelProto many = OneNode("Relu", {400, 1024, 1024});
+  for (const char* op : {"Abs", "Neg"}) {
+    AddNode(*many.mutable_graph(), op, {"x"}, {op});
+    AddOutput(many, op);
+  }
+  cases.push_back({"activations_too_large", many, {"GiB", "wasm has 4 GiB"}});
   auto weight = [](const Sizes& shape, int64_t count) {
     return OneNode("Add", {1}, [&](ModelProto& model, NodeProto& node) {
       AddWeight(model, "w", shape, count);
