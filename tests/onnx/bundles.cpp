@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/file.h"
 #include "tests/onnx/npy.h"
@@ -11,39 +13,27 @@
 namespace webnnc {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::json;
 
 namespace {
 
-std::string JsonString(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
-
-// {"x": "set_0/input_0.npy", ...}
-std::string JsonFiles(const std::vector<graph::Port>& ports, const std::string& prefix) {
-  std::string out;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    out += out.empty() ? "" : ", ";
-    out += JsonString(ports[i].name) + ": " + JsonString(prefix + std::to_string(i) + ".npy");
-  }
-  return "{" + out + "}";
-}
-
 std::string SetName(size_t set) { return "set_" + std::to_string(set); }
 
+// {"x": "input_0.npy", ...}
+Json Files(const std::vector<graph::Port>& ports, const std::string& prefix) {
+  Json files = Json::object();
+  for (size_t i = 0; i < ports.size(); ++i) files[ports[i].name] = prefix + std::to_string(i) + ".npy";
+  return files;
+}
+
 std::string CaseJson(const Trial& trial) {
-  std::string sets;
+  Json sets = Json::array();
   for (size_t k = 0; k < trial.sets.size(); ++k) {
-    sets += sets.empty() ? "" : ",\n  ";
-    sets += "{\"name\": " + JsonString(SetName(k)) +
-            ", \"inputs\": " + JsonFiles(trial.graph.inputs, "input_") +
-            ", \"outputs\": " + JsonFiles(trial.graph.outputs, "output_") + "}";
+    sets.push_back({{"name", SetName(k)},
+                    {"inputs", Files(trial.graph.inputs, "input_")},
+                    {"outputs", Files(trial.graph.outputs, "output_")}});
   }
-  return "{\"sets\": [\n  " + sets + "\n]}\n";
+  return Json{{"sets", sets}}.dump(2);
 }
 
 }  // namespace
@@ -72,18 +62,30 @@ std::vector<std::string> RunBundles(const std::string& backend, const std::vecto
                                     const std::string& scratch) {
   std::vector<std::string> results;
   std::string list = scratch + "/list." + backend, answers = scratch + "/answers." + backend;
+  std::error_code ignored;
+  // Node's WASI is an experiment, and once in a while it ends the process: so a case that does has
+  // another try in a new one.
+  bool retries = true;
   while (results.size() < works.size()) {
     std::ofstream names(list);
     for (size_t i = results.size(); i < works.size(); ++i) names << works[i] << "\n";
     names.close();
-    std::string command = "node --no-warnings '" WEBNNC_TESTS "/onnx/run_bundles.mjs' " + backend +
-                          " '" + list + "' > '" + answers + "'";
+    fs::remove(answers, ignored);
+    size_t before = results.size();
+    std::string command =
+        "node --no-warnings '" WEBNNC_TESTS "/onnx/run_bundles.mjs' " + backend + " '" + list + "' '" + answers + "'";
     int status = std::system(command.c_str());
     std::ifstream lines(answers);
     for (std::string line; std::getline(lines, line);) results.push_back(line == "ok" ? "" : line);
+    if (results.size() > before) retries = true;
+    if (results.size() == works.size()) break;
     // The case behind the last answer is the one that ended the process.
-    if (results.size() < works.size()) {
-      results.push_back("the process died: status " + std::to_string(status));
+    if (retries) {
+      std::cout << works[results.size()] << " ended the process on " << backend << ": once more\n";
+      retries = false;
+    } else {
+      results.push_back("failed: the process died: status " + std::to_string(status));
+      retries = true;
     }
   }
   return results;

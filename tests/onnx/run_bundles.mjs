@@ -1,18 +1,26 @@
 // Runs compiled bundles in Node on files.
 //
-//   node run_bundles.mjs BACKEND LIST
+//   node run_bundles.mjs BACKEND LIST ANSWERS
 //
 // LIST is a file with a folder a line. A folder holds bundle/, case.json and, for each of the data
 // sets that case.json names, a folder SET with the inputs. Outputs are written to SET/BACKEND/. For
-// each folder one line is printed: "ok", or what went wrong.
+// each folder a line is appended to ANSWERS: "ok", "unsupported: ..." or "failed: ...".
 //
-// Backends: `wasi` runs model.wasm as a command under node:wasi.
+// Backends: `wasm` and `webgpu` run what model.js loads, `wasi` runs model.wasm as a command under
+// node:wasi. WebGPU is Dawn's.
 
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { WASI } from 'node:wasi';
 
-const BACKENDS = { wasi: runUnderWasi };
+import { readNpy, writeNpy } from './npy.mjs';
+
+const BACKENDS = {
+  wasm: (/** @type {Job} */ job) => runModel(job, { backend: 'wasm' }),
+  webgpu: async (/** @type {Job} */ job) => runModel(job, { backend: 'webgpu', device: await gpuDevice() }),
+  wasi: runUnderWasi,
+};
 
 /**
  * @typedef {object} Job
@@ -21,11 +29,46 @@ const BACKENDS = { wasi: runUnderWasi };
  * @property {Record<string, string>} outputs port -> .npy file to write
  */
 
+/** @param {Job} job @param {object} options */
+async function runModel({ bundle, inputs, outputs }, options) {
+  const { load } = await import(pathToFileURL(join(bundle, 'model.js')).href);
+  const model = await load(options);
+  try {
+    const results = await model.run(
+      Object.fromEntries(Object.entries(inputs).map(([port, path]) => [port, readNpy(path)])));
+    for (const [port, path] of Object.entries(outputs)) writeNpy(path, results[port]);
+  } finally {
+    model.dispose();
+  }
+}
+
+/** @type {Promise<GPUDevice> | undefined} */
+let device;
+
+/** One device for all bundles, with all that the adapter offers; another one after a loss. */
+function gpuDevice() {
+  device ??= (async () => {
+    const { gpu } = await import('../web/dawn.mjs');
+    const adapter = await gpu.requestAdapter();
+    if (!adapter) throw new Error('Dawn found no adapter');
+    const requiredLimits = Object.fromEntries(
+      ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage',
+       'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX']
+        .map((name) => [name, Reflect.get(adapter.limits, name)]));
+    const made = await adapter.requestDevice({
+      requiredLimits,
+      requiredFeatures: /** @type {GPUFeatureName[]} */ ([...adapter.features].filter((f) => f === 'shader-f16')),
+    });
+    made.lost.then(() => (device = undefined));
+    return made;
+  })();
+  return device;
+}
+
 /** @param {Job} job */
 async function runUnderWasi({ bundle, inputs, outputs }) {
   const files = (/** @type {string} */ flag, /** @type {Record<string, string>} */ of) =>
     Object.entries(of).flatMap(([port, path]) => [flag, `${port}=${path}`]);
-  // What the command says goes to a pipe that nobody reads unless it fails.
   const errors = join(bundle, '..', 'stderr.txt');
   const stderr = openSync(errors, 'w');
   const wasi = new WASI({
@@ -62,12 +105,16 @@ async function runCase(folder, backend) {
   }
 }
 
-const [backend, list] = process.argv.slice(2);
+const [backend, list, answers] = process.argv.slice(2);
 for (const folder of readFileSync(list, 'utf8').split('\n').filter(Boolean)) {
+  let answer = 'ok';
   try {
     await runCase(folder, /** @type {keyof BACKENDS} */ (backend));
-    console.log('ok');
   } catch (error) {
-    console.log(`failed: ${error}`.replaceAll('\n', ' '));
+    const unsupported = error instanceof Error && error.name === 'UnsupportedError';
+    answer = `${unsupported ? 'unsupported' : 'failed'}: ${error}`.replaceAll('\n', ' ');
   }
+  appendFileSync(answers, `${answer}\n`);
 }
+// Dawn would keep the process alive.
+process.exit(0);
