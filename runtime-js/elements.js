@@ -9,19 +9,19 @@ import { InputError } from './errors.js';
  * Arrays of elements on the CPU and, as shaders have no others, in 32-bit words on the GPU. f16 is
  * in its bits on the CPU, and on a GPU that computes in half precision.
  *
- * @typedef {{cpu: any, gpu: any, min?: number | bigint, max?: number | bigint}} Storage
+ * @typedef {{cpu: any, gpu: any}} Storage
  * @type {Record<Api.DType, Storage>}
  */
 export const STORAGE = {
-  bool: { cpu: Uint8Array, gpu: Uint32Array, min: 0, max: 1 },
-  i8: { cpu: Int8Array, gpu: Int32Array, min: -128, max: 127 },
-  u8: { cpu: Uint8Array, gpu: Uint32Array, min: 0, max: 255 },
-  i16: { cpu: Int16Array, gpu: Int32Array, min: -32768, max: 32767 },
-  u16: { cpu: Uint16Array, gpu: Uint32Array, min: 0, max: 65535 },
-  i32: { cpu: Int32Array, gpu: Int32Array, min: -(2 ** 31), max: 2 ** 31 - 1 },
-  u32: { cpu: Uint32Array, gpu: Uint32Array, min: 0, max: 2 ** 32 - 1 },
-  i64: { cpu: BigInt64Array, gpu: Int32Array, min: -(2n ** 63n), max: 2n ** 63n - 1n },
-  u64: { cpu: BigUint64Array, gpu: Uint32Array, min: 0n, max: 2n ** 64n - 1n },
+  bool: { cpu: Uint8Array, gpu: Uint32Array },
+  i8: { cpu: Int8Array, gpu: Int32Array },
+  u8: { cpu: Uint8Array, gpu: Uint32Array },
+  i16: { cpu: Int16Array, gpu: Int32Array },
+  u16: { cpu: Uint16Array, gpu: Uint32Array },
+  i32: { cpu: Int32Array, gpu: Int32Array },
+  u32: { cpu: Uint32Array, gpu: Uint32Array },
+  i64: { cpu: BigInt64Array, gpu: Int32Array },
+  u64: { cpu: BigUint64Array, gpu: Uint32Array },
   f16: { cpu: Uint16Array, gpu: Float32Array },
   f32: { cpu: Float32Array, gpu: Float32Array },
   f64: { cpu: Float64Array, gpu: Float32Array },
@@ -55,7 +55,7 @@ const toHalves = (values) => Float16
   ? new Uint16Array(Float16.from(values).buffer) : Uint16Array.from(values, toHalf);
 /** @param {Uint16Array} halves @returns {Float32Array} */
 const fromHalves = (halves) => Float16
-  ? new Float32Array(new Float16(halves.buffer, halves.byteOffset, halves.length))
+  ? new Float32Array(viewAs(Float16, halves))
   : Float32Array.from(halves, fromHalf);
 
 /** @param {string} name @param {string} problem @returns {never} */
@@ -69,43 +69,45 @@ export function refuse(name, problem) {
  * @param {Api.Port} port @param {any} given @returns {Data}
  */
 export function toElements({ name, dtype }, given) {
-  const { cpu: Type, min, max } = STORAGE[dtype];
+  const { cpu: Type } = STORAGE[dtype];
   if (given instanceof Type) return dtype === 'bool' ? checkBooleans(name, given) : given;
-  if (dtype === 'f16' && Float16 && given instanceof Float16) {
-    return new Uint16Array(given.buffer, given.byteOffset, given.length);
-  }
+  if (dtype === 'f16' && Float16 && given instanceof Float16) return viewAs(Uint16Array, given);
   if (dtype === 'f16' && given instanceof Float32Array) return toHalves(given);
-  if (dtype === 'u8' && given instanceof Uint8ClampedArray) {
-    return new Uint8Array(given.buffer, given.byteOffset, given.length);
-  }
+  if (dtype === 'u8' && given instanceof Uint8ClampedArray) return viewAs(Uint8Array, given);
   const list = ['number', 'bigint', 'boolean'].includes(typeof given) ? [given] : given;
-  const narrow = dtype === 'i64' && list instanceof Int32Array || dtype === 'u64' && list instanceof Uint32Array;
-  if (!Array.isArray(list) && !narrow) {
+  const isNarrow = dtype === 'i64' && list instanceof Int32Array || dtype === 'u64' && list instanceof Uint32Array;
+  if (!Array.isArray(list) && !isNarrow) {
     const kind = given?.constructor?.name ?? String(given);
     refuse(name, `is a ${kind}; for ${dtype} pass a ${dtype === 'f16' ? 'Float32Array' : Type.name}`);
   }
   if (dtype === 'f16') return toHalves(Float32Array.from(list));
   const elements = new Type(list.length);
   for (let i = 0; i < list.length; ++i) {
-    const value = min === undefined ? Number(list[i]) : integer(list[i], typeof min);
-    if (value === undefined || min !== undefined && (value < min || value > /** @type {number} */ (max))) {
-      refuse(name, `has ${list[i]} as element ${i}, which ${dtype} cannot hold`);
-    }
-    elements[i] = value;
+    const value = isLong(dtype) ? toLong(list[i]) : Number(list[i]);
+    if (value !== undefined) elements[i] = value;
+    if (dtype[0] !== 'f' && elements[i] !== value) refuseElement(name, list[i], i, dtype);
   }
-  return elements;
+  return dtype === 'bool' ? checkBooleans(name, elements) : elements;
 }
 
-/** @param {number | bigint | boolean} value @param {string} type @returns {any} undefined if it is none */
-function integer(value, type) {
-  if (typeof value === 'number' && !Number.isInteger(value)) return undefined;
-  return type === 'bigint' ? BigInt(value) : Number(value);
+/** @param {Api.DType} dtype */
+const isLong = (dtype) => dtype === 'i64' || dtype === 'u64';
+
+/** @param {number | bigint | boolean} value @returns {bigint | undefined} undefined if it is no integer */
+const toLong = (value) => Number.isInteger(Number(value)) ? BigInt(value) : undefined;
+
+/** @param {any} Type @param {any} data */
+const viewAs = (Type, data) => new Type(data.buffer, data.byteOffset, data.length);
+
+/** @param {string} name @param {unknown} value @param {number} at @param {Api.DType} dtype @returns {never} */
+function refuseElement(name, value, at, dtype) {
+  refuse(name, `has ${value} as element ${at}, which ${dtype} cannot hold`);
 }
 
 /** Kernels count on 0 and 1. @param {string} name @param {Uint8Array} data */
 function checkBooleans(name, data) {
   const at = data.findIndex((value) => value > 1);
-  if (at >= 0) refuse(name, `has ${data[at]} as element ${at}, which bool cannot hold`);
+  if (at >= 0) refuseElement(name, data[at], at, 'bool');
   return data;
 }
 
@@ -124,7 +126,7 @@ export function toWords({ name, dtype }, data, half) {
     return padded;
   }
   if (cpu === Words) return data;
-  if (dtype !== 'i64' && dtype !== 'u64') return Words.from(data);
+  if (!isLong(dtype)) return Words.from(data);
   const words = new Words(data.length);
   for (let i = 0; i < words.length; ++i) {
     words[i] = Number(data[i]);
@@ -150,8 +152,8 @@ export function fromWords(dtype, bytes, count, half) {
   }
   const words = new Words(bytes, 0, count);
   if (Type === Words) return words;
-  return typeof STORAGE[dtype].min === 'bigint' ? Type.from(words, BigInt) : Type.from(words);
+  return isLong(dtype) ? Type.from(words, BigInt) : Type.from(words);
 }
 
 /** f16 as callers get it. @param {Uint16Array} bits */
-export const fromBits = (bits) => Float16 ? new Float16(bits.buffer, bits.byteOffset, bits.length) : bits;
+export const fromBits = (bits) => Float16 ? viewAs(Float16, bits) : bits;

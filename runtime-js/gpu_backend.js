@@ -29,31 +29,37 @@ const MAP_ALIGNMENT = 8;
 export class GpuBackend {
   /** @type {'webgpu'} */
   name = 'webgpu';
+  /** @type {Gpu} */ #gpu;
+  /** @type {Host} */ #host;
+  /** Of the program. @type {number} */ #index;
+  /** @type {GpuProgram} */ #program;
+  /** By kernel. @type {GPUComputePipeline[]} */ #pipelines;
+  /** @type {GpuWeights} */ #weights;
   /** @type {GPUBuffer | undefined} */
-  arena;
+  #arena;
   /** @type {GPUBuffer | undefined} */
-  parameters;
+  #parameters;
   /** @type {Step[]} */
-  steps = [];
+  #steps = [];
   /** @type {{inputs: PortPlace[], outputs: PortPlace[]}} */
-  ports = { inputs: [], outputs: [] };
-  stagingBytes = 0;
+  #ports = { inputs: [], outputs: [] };
+  #stagingBytes = 0;
   /** Buffers to read back through that no run uses. @type {GPUBuffer[]} */
-  staging = [];
+  #staging = [];
   /** Whether a run has passed WebGPU's validation since `prepare`. */
-  isProven = false;
+  #isProven = false;
 
   /**
    * @param {Gpu} gpu @param {Host} host @param {number} index of the program
    * @param {GPUComputePipeline[]} pipelines by kernel @param {GpuWeights} weights
    */
   constructor(gpu, host, index, pipelines, weights) {
-    this.gpu = gpu;
-    this.host = host;
-    this.index = index;
-    this.pipelines = pipelines;
-    this.weights = weights;
-    this.program = /** @type {GpuProgram} */ (host.manifest.programs[index]);
+    this.#gpu = gpu;
+    this.#host = host;
+    this.#index = index;
+    this.#pipelines = pipelines;
+    this.#weights = weights;
+    this.#program = /** @type {GpuProgram} */ (host.manifest.programs[index]);
   }
 
   /** @param {Host} host @param {LoadControl} control @param {GPUDevice} [given] */
@@ -72,44 +78,44 @@ export class GpuBackend {
   }
 
   get device() {
-    return this.gpu.device;
+    return this.#gpu.device;
   }
   get isLost() {
-    return this.gpu.isLost;
+    return this.#gpu.isLost;
   }
   get half() {
-    return this.program.half;
+    return this.#program.half;
   }
 
   // ---- For the sizes of the next runs
 
   /** @param {readonly number[]} symbols */
   async prepare(symbols) {
-    this.host.prepare(this.index, symbols);
-    this.isProven = false;
-    await this.gpu.guard(() => {
-      this.makeArena();
-      this.placePorts();
-      this.makeSteps();
+    this.#host.prepare(this.#index, symbols);
+    this.#isProven = false;
+    await this.#gpu.guard(() => {
+      this.#makeArena();
+      this.#placePorts();
+      this.#makeSteps();
     });
   }
 
-  makeArena() {
-    const { host, gpu } = this, program = host.program(this.index);
+  #makeArena() {
+    const host = this.#host, gpu = this.#gpu, program = host.program(this.#index);
     const bytes = host.word(program + PROGRAM.arenaBytes);
-    if (!this.arena || this.arena.size < bytes) {
+    if (!this.#arena || this.#arena.size < bytes) {
       // Runs that were submitted keep the old one until they end.
-      gpu.destroyBuffer(this.arena);
-      this.arena = gpu.makeBuffer('arena', bytes, STORAGE | COPY_SRC | COPY_DST);
+      gpu.destroyBuffer(this.#arena);
+      this.#arena = gpu.makeBuffer('arena', bytes, STORAGE | COPY_SRC | COPY_DST);
     }
     const parameterBytes = host.word(program + PROGRAM.parameterBytes);
     if (!parameterBytes) return;
-    this.parameters ??= gpu.makeBuffer('parameters', parameterBytes, UNIFORM | COPY_DST);
-    gpu.device.queue.writeBuffer(this.parameters, 0, host.bytes, host.word(program + PROGRAM.parameters), parameterBytes);
+    this.#parameters ??= gpu.makeBuffer('parameters', parameterBytes, UNIFORM | COPY_DST);
+    gpu.device.queue.writeBuffer(this.#parameters, 0, host.bytes, host.word(program + PROGRAM.parameters), parameterBytes);
   }
 
-  placePorts() {
-    const { host, index } = this, places = host.places(index);
+  #placePorts() {
+    const host = this.#host, index = this.#index, places = host.places(index);
     const placesOf = (/** @type {'inputs' | 'outputs'} */ kind) => {
       const buffers = host.portBuffers(index, kind), shapes = host.shapes(kind);
       let end = 0;
@@ -119,54 +125,54 @@ export class GpuBackend {
         return { port, offset: places[buffers[i]].offset, bytes, count, at };
       });
     };
-    this.ports = { inputs: placesOf('inputs'), outputs: placesOf('outputs') };
-    this.stagingBytes = this.ports.outputs.reduce((sum, { bytes }) => sum + roundUp(bytes, MAP_ALIGNMENT), 0);
-    for (const staging of this.staging.splice(0)) this.giveBackStaging(staging);
+    this.#ports = { inputs: placesOf('inputs'), outputs: placesOf('outputs') };
+    this.#stagingBytes = this.#ports.outputs.reduce((sum, { bytes }) => sum + roundUp(bytes, MAP_ALIGNMENT), 0);
+    for (const staging of this.#staging.splice(0)) this.#giveBackStaging(staging);
   }
 
-  makeSteps() {
-    const { host, device } = this, program = host.program(this.index), places = host.places(this.index);
+  #makeSteps() {
+    const host = this.#host, { device } = this, program = host.program(this.#index), places = host.places(this.#index);
     const dispatches = host.word(program + PROGRAM.dispatches) / 4;
     const most = device.limits.maxComputeWorkgroupsPerDimension;
-    this.steps = [];
+    this.#steps = [];
     for (let s = 0; s < host.word(program + PROGRAM.stepCount); ++s) {
       const at = dispatches + s * DISPATCH.words, kernel = host.word(at + DISPATCH.kernel);
       const x = host.word(at + DISPATCH.x), y = host.word(at + DISPATCH.y), z = host.word(at + DISPATCH.z);
-      const { name } = this.program.kernels[kernel];
+      const { name } = this.#program.kernels[kernel];
       if (Math.max(x, y, z) > most) {
         throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, ` +
           `and the GPU allows ${most}: try smaller inputs`);
       }
       // Without elements there is nothing to do, and nothing to bind.
       if (x * y * z === 0) continue;
-      const pipeline = this.pipelines[kernel];
-      const entries = this.bindings(at, places).map((resource, binding) => ({ binding, resource }));
+      const pipeline = this.#pipelines[kernel];
+      const entries = this.#bindings(at, places).map((resource, binding) => ({ binding, resource }));
       const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
-      this.steps.push({ pipeline, group, x, y, z, name });
+      this.#steps.push({ pipeline, group, x, y, z, name });
     }
   }
 
   /** What a dispatch binds. @param {number} at @param {Place[]} places @returns {GPUBufferBinding[]} */
-  bindings(at, places) {
-    const { host } = this, list = host.word(at + DISPATCH.arguments) / 4;
+  #bindings(at, places) {
+    const host = this.#host, list = host.word(at + DISPATCH.arguments) / 4;
     const count = host.word(at + DISPATCH.argumentCount);
-    const bindings = Array.from({ length: count }, (_, i) => this.binding(places[host.word(list + i)]));
+    const bindings = Array.from({ length: count }, (_, i) => this.#binding(places[host.word(list + i)]));
     const offset = host.word(at + DISPATCH.parameters);
-    if (offset !== NO_PARAMETERS && this.parameters) {
-      bindings.push({ buffer: this.parameters, offset, size: host.word(at + DISPATCH.parameterBytes) });
+    if (offset !== NO_PARAMETERS && this.#parameters) {
+      bindings.push({ buffer: this.#parameters, offset, size: host.word(at + DISPATCH.parameterBytes) });
     }
     return bindings;
   }
 
   /** @param {Place} place @returns {GPUBufferBinding} */
-  binding(place) {
+  #binding(place) {
     // Shaders read vectors. A place has room up to the next multiple of 256 bytes.
     const size = Math.max(16, roundUp(place.bytes, 16)), { maxStorageBufferBindingSize: most } = this.device.limits;
     if (size > most) {
       throw new OutOfMemoryError(`a tensor has ${megabytes(size)}, and the GPU allows ${megabytes(most)}: try smaller inputs`);
     }
-    if (place.isWeight) return this.weights.binding(place, size);
-    return { buffer: /** @type {GPUBuffer} */ (this.arena), offset: place.offset, size };
+    if (place.isWeight) return this.#weights.binding(place, size);
+    return { buffer: /** @type {GPUBuffer} */ (this.#arena), offset: place.offset, size };
   }
 
   // ---- A run
@@ -176,30 +182,30 @@ export class GpuBackend {
    * @returns {Promise<any[]>}
    */
   start(values, shapes, keep) {
-    const { gpu: { device }, ports: { outputs } } = this, arena = /** @type {GPUBuffer} */ (this.arena);
+    const { device } = this, { outputs } = this.#ports, arena = /** @type {GPUBuffer} */ (this.#arena);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
-    const check = !this.isProven || values.some(isGpuBuffer);
+    const check = !this.#isProven || values.some(isGpuBuffer);
     if (check) device.pushErrorScope('validation');
     const encoder = device.createCommandEncoder();
-    this.write(encoder, values);
-    this.encode(encoder);
-    const kept = keep ? this.makeOutputs() : [];
-    const staging = keep ? undefined : this.takeStaging();
+    this.#write(encoder, values);
+    this.#encode(encoder);
+    const kept = keep ? this.#makeOutputs() : [];
+    const staging = keep ? undefined : this.#takeStaging();
     for (let i = 0; i < outputs.length; ++i) {
       const { offset, bytes, at } = outputs[i];
       if (bytes) encoder.copyBufferToBuffer(arena, offset, staging ?? kept[i], staging ? at : 0, bytes);
     }
     device.queue.submit([encoder.finish()]);
-    const verdict = check ? this.accepted(device.popErrorScope()) : Promise.resolve();
-    if (staging) return this.read(staging, outputs, shapes, verdict);
+    const verdict = check ? this.#accepted(device.popErrorScope()) : Promise.resolve();
+    if (staging) return this.#read(staging, outputs, shapes, verdict);
     return verdict.then(() => outputs.map(({ port: { dtype } }, i) => ({ buffer: kept[i], shape: shapes[i], dtype })));
   }
 
   /** @param {GPUCommandEncoder} encoder @param {Values} values */
-  write(encoder, values) {
-    const arena = /** @type {GPUBuffer} */ (this.arena);
+  #write(encoder, values) {
+    const arena = /** @type {GPUBuffer} */ (this.#arena);
     for (let i = 0; i < values.length; ++i) {
-      const { port, offset, bytes } = this.ports.inputs[i], value = values[i];
+      const { port, offset, bytes } = this.#ports.inputs[i], value = values[i];
       if (!bytes) continue;
       if (isGpuBuffer(value)) encoder.copyBufferToBuffer(value, 0, arena, offset, bytes);
       else this.device.queue.writeBuffer(arena, offset, toWords(port, value, this.half));
@@ -207,10 +213,10 @@ export class GpuBackend {
   }
 
   /** @param {GPUCommandEncoder} encoder */
-  encode(encoder) {
+  #encode(encoder) {
     const pass = encoder.beginComputePass();
     let current;
-    for (const { pipeline, group, x, y, z } of this.steps) {
+    for (const { pipeline, group, x, y, z } of this.#steps) {
       if (pipeline !== current) pass.setPipeline(current = pipeline);
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(x, y, z);
@@ -218,36 +224,36 @@ export class GpuBackend {
     pass.end();
   }
 
-  makeOutputs() {
-    return this.ports.outputs.map(({ port, bytes }) =>
-      this.gpu.makeLooseBuffer(port.name, bytes, STORAGE | COPY_SRC | COPY_DST));
+  #makeOutputs() {
+    return this.#ports.outputs.map(({ port, bytes }) =>
+      this.#gpu.makeLooseBuffer(port.name, bytes, STORAGE | COPY_SRC | COPY_DST));
   }
 
-  takeStaging() {
-    return this.staging.pop() ?? this.gpu.makeBuffer('staging', this.stagingBytes, MAP_READ | COPY_DST);
+  #takeStaging() {
+    return this.#staging.pop() ?? this.#gpu.makeBuffer('staging', this.#stagingBytes, MAP_READ | COPY_DST);
   }
 
   /** Keeps it for a later run, unless it is too small for the sizes of now. @param {GPUBuffer} staging */
-  giveBackStaging(staging) {
-    if (staging.size >= this.stagingBytes && !this.gpu.isDisposed) this.staging.push(staging);
-    else this.gpu.destroyBuffer(staging);
+  #giveBackStaging(staging) {
+    if (staging.size >= this.#stagingBytes && !this.#gpu.isDisposed) this.#staging.push(staging);
+    else this.#gpu.destroyBuffer(staging);
   }
 
   /** @param {Promise<GPUError | null>} scope */
-  async accepted(scope) {
+  async #accepted(scope) {
     const error = await scope;
     if (error) throw new InputError(`WebGPU refuses the run: ${error.message}`);
-    this.isProven = true;
+    this.#isProven = true;
   }
 
   /**
    * @param {GPUBuffer} staging @param {PortPlace[]} outputs @param {number[][]} shapes @param {Promise<void>} verdict
    */
-  async read(staging, outputs, shapes, verdict) {
+  async #read(staging, outputs, shapes, verdict) {
     try {
       await Promise.all([staging.mapAsync(READ), verdict]);
     } catch (error) {
-      this.gpu.destroyBuffer(staging);
+      this.#gpu.destroyBuffer(staging);
       throw error;
     }
     const tensors = outputs.map(({ port: { dtype }, bytes, count, at }, i) => {
@@ -255,7 +261,7 @@ export class GpuBackend {
       return { data: fromWords(dtype, copy, count, this.half), shape: shapes[i], dtype };
     });
     staging.unmap();
-    this.giveBackStaging(staging);
+    this.#giveBackStaging(staging);
     return tensors;
   }
 
@@ -263,22 +269,22 @@ export class GpuBackend {
 
   /** @param {Values} values @param {number} runs @param {() => void} check called before each run */
   async profile(values, runs, check) {
-    const total = new Float64Array(this.steps.length);
+    const total = new Float64Array(this.#steps.length);
     // The first run is there to warm up.
     for (let run = -1; run < runs; ++run) {
       check();
-      const times = await timeSteps(this.gpu, this.steps, (encoder) => this.write(encoder, values));
+      const times = await timeSteps(this.#gpu, this.#steps, (encoder) => this.#write(encoder, values));
       if (run >= 0) times.forEach((ms, step) => total[step] += ms);
     }
-    return summarize(hasClock(this.gpu) ? 'gpu' : 'wall', this.steps.map((step) => step.name), total, runs);
+    return summarize(hasClock(this.#gpu) ? 'gpu' : 'wall', this.#steps.map((step) => step.name), total, runs);
   }
 
   /** Why the device was lost; undefined if it is not, or does not say so in time. @param {number} ms */
   async loss(ms) {
-    return Promise.race([this.gpu.loss, new Promise((done) => setTimeout(done, ms))]);
+    return Promise.race([this.#gpu.loss, new Promise((done) => setTimeout(done, ms))]);
   }
 
   dispose() {
-    this.gpu.dispose();
+    this.#gpu.dispose();
   }
 }

@@ -206,7 +206,7 @@ class Model {
       throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.#reason})`);
     }
     await this.#prepare(bindSymbols(inputs, this.#host.symbols));
-    checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.program.half);
+    checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
     return inputs.map(({ data }) => data);
   }
 

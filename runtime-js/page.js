@@ -38,107 +38,108 @@ export function startPage(load) {
 }
 
 class Page {
+  /** @type {typeof Api.load} */ #load;
   /** @type {Api.Model | undefined} */
-  model;
+  #model;
   /** @type {CanvasImageSource | undefined} */
-  picture;
-  loadTime = 0;
+  #picture;
+  #loadTime = 0;
 
   /** @param {typeof Api.load} load */
   constructor(load) {
-    this.load = load;
+    this.#load = load;
   }
 
   async start() {
     byId('backend').value = new URLSearchParams(location.search).get('backend') ?? 'auto';
-    byId('backend').onchange = () => this.reload();
-    byId('run').onclick = () => this.run();
-    byId('scaling').onchange = byId('invert').onchange = () => this.run();
-    this.listenForPictures();
-    if (await this.reload()) this.describe();
-    await this.run();
+    byId('backend').onchange = () => this.#reload();
+    byId('run').onclick = () => this.#run();
+    byId('scaling').onchange = byId('invert').onchange = () => this.#run();
+    this.#listenForPictures();
+    if (await this.#reload()) this.#describe();
+    await this.#run();
   }
 
   /** @param {'loading' | 'running' | 'ready' | 'failed'} state @param {string} [problem] */
-  show(state, problem = '') {
+  #show(state, problem = '') {
     /** @type {HTMLElement} */ (document.querySelector('main')).dataset.state = state;
     byId('error').hidden = !problem;
     byId('error').textContent = problem;
     byId('loading').hidden = state !== 'loading';
-    byId('run').disabled = state !== 'ready' || !this.model;
+    byId('run').disabled = state !== 'ready' || !this.#model;
   }
 
   /** @template T @param {'loading' | 'running'} state @param {() => Promise<T>} work @returns {Promise<T | undefined>} */
-  async attempt(state, work) {
-    this.show(state);
+  async #attempt(state, work) {
+    this.#show(state);
     try {
       const result = await work();
-      this.show('ready');
+      this.#show('ready');
       return result;
     } catch (error) {
-      this.show('failed', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-      byId('run').disabled = !this.model;
+      this.#show('failed', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+      byId('run').disabled = !this.#model;
       return undefined;
     }
   }
 
   /** Loads the model for the backend that is chosen, and says whether that went well. */
-  async reload() {
-    this.model?.dispose();
-    this.model = undefined;
-    return this.attempt('loading', async () => {
+  async #reload() {
+    this.#model?.dispose();
+    this.#model = undefined;
+    return this.#attempt('loading', async () => {
       const start = performance.now(), progress = byId('progress');
-      const model = await this.load({
+      const model = await this.#load({
         backend: byId('backend').value,
         onProgress: ({ loaded, total }) => progress.value = total ? loaded / total : 1,
       });
-      this.loadTime = performance.now() - start;
-      this.model = model;
+      this.#loadTime = performance.now() - start;
+      this.#model = model;
       byId('input').hidden = false;
       return true;
     });
   }
 
-  get image() {
-    return this.model?.inputs.find((port) => port.image);
+  get #image() {
+    return this.#model?.inputs.find((port) => port.image);
   }
 
   // ---- The model's inputs
 
-  describe() {
-    const { model, image } = this;
+  #describe() {
+    const model = this.#model, image = this.#image;
     if (!model) return;
     document.title = byId('name').textContent = model.name;
     byId('signature').textContent = `${model.inputs.map(typeOf).join(', ')} → ${model.outputs.map(typeOf).join(', ')}`;
-    byId('usage').textContent = usage(model);
+    byId('arguments').textContent = model.inputs.map(argument).join('');
     byId('drop').hidden = byId('scaling-field').hidden = !image;
     byId('generated').hidden = model.inputs.every((port) => port.image);
     byId('invert-field').hidden = image?.image?.channels !== 1;
     if (image) byId('scaling').value = likelyScaling(image);
-    for (const symbol of symbolsOf(model)) byId('fields').prepend(this.sizeField(symbol));
+    for (const symbol of symbolsOf(model)) byId('fields').prepend(this.#sizeField(symbol));
   }
 
   /** @param {string} symbol */
-  sizeField(symbol) {
+  #sizeField(symbol) {
     const label = document.createElement('label'), input = document.createElement('input');
-    const { height, width } = this.image?.image ?? {};
+    const { height, width } = this.#image?.image ?? {};
     Object.assign(input, { type: 'number', min: '1', value: symbol === height || symbol === width ? IMAGE_SIDE : 1 });
-    input.onchange = () => this.run();
+    input.onchange = () => this.#run();
     input.dataset.symbol = symbol;
     label.append(symbol, input);
     return label;
   }
 
   /** A size of an input, with the symbols' values from their fields. @param {number | string} size @returns {number} */
-  sizeOf(size) {
+  #sizeOf(size) {
     if (typeof size === 'number') return size;
     const field = [...document.querySelectorAll('input')].find((input) => input.dataset.symbol === size);
     return Math.max(1, field?.valueAsNumber || 1);
   }
 
-  listenForPictures() {
+  #listenForPictures() {
     const drop = byId('drop'), file = byId('file');
-    file.onchange = () => this.take(file.files[0]);
+    file.onchange = () => this.#take(file.files[0]);
     document.ondragover = (event) => {
       event.preventDefault();
       drop.classList.add('over');
@@ -147,30 +148,30 @@ class Page {
     document.ondrop = (event) => {
       event.preventDefault();
       drop.classList.remove('over');
-      this.take(event.dataTransfer?.files[0]);
+      this.#take(event.dataTransfer?.files[0]);
     };
   }
 
   /** @param {File | undefined} file */
-  async take(file) {
-    if (!file || !this.image) return;
+  async #take(file) {
+    if (!file || !this.#image) return;
     try {
-      this.picture = await createImageBitmap(file);
+      this.#picture = await createImageBitmap(file);
     } catch {
-      return this.show('failed', `${file.name} is not a picture that this browser can read.`);
+      return this.#show('failed', `${file.name} is not a picture that this browser can read.`);
     }
-    await this.run();
+    await this.#run();
   }
 
   /** Draws the picture as the model sees it, and gives its values. @param {Api.Port} port */
-  pixels(port) {
+  #pixels(port) {
     const image = /** @type {NonNullable<Api.Port['image']>} */ (port.image);
-    const { layout, channels } = image, width = this.sizeOf(image.width), height = this.sizeOf(image.height);
+    const { layout, channels } = image, width = this.#sizeOf(image.width), height = this.#sizeOf(image.height);
     const canvas = byId('preview');
     Object.assign(canvas, { width, height }).classList.toggle('large', width > 64);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (channels === 1) context.filter = 'grayscale(1)';
-    if (this.picture) context.drawImage(this.picture, 0, 0, width, height);
+    if (this.#picture) context.drawImage(this.#picture, 0, 0, width, height);
     else drawSample(context, width, height);
     const bytes = context.getImageData(0, 0, width, height).data, area = width * height;
     const scaling = SCALINGS[byId('scaling').value], invert = channels === 1 && byId('invert').checked ? 255 : 0;
@@ -183,11 +184,11 @@ class Page {
   }
 
   /** @param {Api.Port} port */
-  valuesFor(port) {
-    const shape = port.shape.map((size) => this.sizeOf(size)), count = shape.reduce((n, size) => n * size, 1);
+  #valuesFor(port) {
+    const shape = port.shape.map((size) => this.#sizeOf(size)), count = shape.reduce((n, size) => n * size, 1);
     const values = new Float32Array(count);
     if (port.image) {
-      const picture = this.pixels(port);
+      const picture = this.#pixels(port);
       for (let at = 0; at < count; at += picture.length) values.set(picture, at);
     } else {
       for (let i = 0; i < count; ++i) values[i] = port.dtype[0] === 'f' ? Math.sin(i * 12.9898) : i % 2;
@@ -197,11 +198,11 @@ class Page {
 
   // ---- A run
 
-  async run() {
-    const { model } = this;
+  async #run() {
+    const model = this.#model;
     if (!model) return;
-    await this.attempt('running', async () => {
-      const inputs = Object.fromEntries(model.inputs.map((port) => [port.name, this.valuesFor(port)]));
+    await this.#attempt('running', async () => {
+      const inputs = Object.fromEntries(model.inputs.map((port) => [port.name, this.#valuesFor(port)]));
       /** @type {number[]} */
       const times = [], start = performance.now();
       let outputs;
@@ -211,18 +212,18 @@ class Page {
         times.push(performance.now() - before);
       } while (times.length < MOST_RUNS && performance.now() - start < MOST_TIME);
       byId('outputs').replaceChildren(...model.outputs.map((port) => showTensor(port, outputs[port.name])));
-      this.showTimes(model, times);
+      this.#showTimes(model, times);
     });
   }
 
   /** @param {Api.Model} model @param {number[]} times */
-  showTimes(model, times) {
+  #showTimes(model, times) {
     byId('times').hidden = false;
     byId('chosen').textContent = `${model.backend} (${model.backendReason})`;
-    byId('load-time').textContent = milliseconds(this.loadTime);
+    byId('load-time').textContent = milliseconds(this.#loadTime);
     byId('first-time').textContent = milliseconds(times[0]);
     const median = [...times].sort((a, b) => a - b)[times.length >> 1];
-    byId('median-time').textContent = `${milliseconds(median)} of ${times.length} runs`;
+    byId('median-time').textContent = `${milliseconds(median)} (runs: ${times.length})`;
   }
 }
 
@@ -247,13 +248,8 @@ function drawSample(context, width, height) {
   context.fillRect(0, 0, width, height);
 }
 
-/** @param {Api.Model} model */
-function usage({ inputs, outputs }) {
-  const quote = (/** @type {string} */ name) => /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
-  const values = inputs.map((port) => `  ${quote(port.name)}: { data, shape: [${port.shape.join(', ')}] },   // ${port.dtype}\n`);
-  return `import { load } from './model.js';\n\nconst model = await load();\nconst outputs = await model.run({\n${values.join('')}});\n` +
-    outputs.map(({ name }) => `outputs${/^[A-Za-z_$][\w$]*$/.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`}.data\n`).join('');
-}
+/** @param {Api.Port} port as a line of JavaScript */
+const argument = ({ name, shape, dtype }) => `  ${JSON.stringify(name)}: { data, shape: [${shape.join(', ')}] },   // ${dtype}\n`;
 
 // ---- Outputs
 
@@ -294,7 +290,7 @@ function showTop(list, values) {
 function showImage(canvas, { layout, channels }, values, shape) {
   const isPlanar = layout === 'nchw', [height, width] = shape.slice(isPlanar ? -2 : -3), area = width * height;
   // Networks give 0 to 1, -1 to 1 or 0 to 255.
-  const most = Math.max(...blocks(values, Math.max)), least = Math.min(...blocks(values, Math.min));
+  const most = values.reduce((a, b) => Math.max(a, b)), least = values.reduce((a, b) => Math.min(a, b));
   const [scale, offset] = most > 2 ? [1, 0] : least < -0.1 ? [127.5, 127.5] : [255, 0];
   const picture = new ImageData(width, height);
   for (let p = 0; p < area; ++p) {
@@ -305,12 +301,6 @@ function showImage(canvas, { layout, channels }, values, shape) {
   }
   Object.assign(canvas, { width, height, hidden: false, ariaLabel: 'output as a picture' });
   canvas.getContext('2d')?.putImageData(picture, 0, 0);
-}
-
-/** Spread into arguments, a large array would not fit. @param {number[]} values @param {(...list: number[]) => number} pick */
-function blocks(values, pick) {
-  const size = 4096;
-  return Array.from({ length: Math.ceil(values.length / size) }, (_, i) => pick(...values.slice(i * size, (i + 1) * size)));
 }
 
 /** @param {HTMLElement} scroll @param {HTMLElement} note @param {number[]} values @param {number[]} shape */

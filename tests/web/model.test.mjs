@@ -1,0 +1,371 @@
+// model.js in Node, on small models (fixtures.mjs): what it computes and what it refuses, on wasm and
+// on WebGPU by Dawn.
+
+import assert from 'node:assert/strict';
+import { rmSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, describe, test } from 'node:test';
+
+import { gpu, makeDevice } from './dawn.mjs';
+import { B, W, makeBundle } from './fixtures.mjs';
+
+/** @typedef {import('../../runtime-js/model.js').Model} Model */
+
+/** @type {ReturnType<typeof makeBundle>[]} */
+const bundles = [];
+after(() => bundles.forEach((bundle) => bundle.remove()));
+
+/** @param {Parameters<typeof makeBundle>} args */
+async function bundleOf(...args) {
+  const bundle = makeBundle(...args);
+  bundles.push(bundle);
+  return { ...bundle, module: await bundle.import() };
+}
+
+const scale = await bundleOf('scale'), types = await bundleOf('types');
+
+/** @param {{GPU?: GPU}} globals what the test finds as navigator.gpu */
+function setGpu({ GPU }) {
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu: GPU }, configurable: true });
+}
+afterEach(() => setGpu({}));
+
+/** Dawn has one queue for all tests: devices go when their test ends. @type {GPUDevice[]} */
+const devices = [];
+afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
+/** @param {GPUDeviceDescriptor} [descriptor] */
+async function newDevice(descriptor) {
+  const device = await makeDevice(descriptor);
+  devices.push(device);
+  return device;
+}
+
+/** @param {number} n @param {number} [first] */
+function rows(n, first = 0) {
+  return {
+    x: Float32Array.from({ length: 4 * n }, (_, i) => first + i),
+    k: BigInt64Array.from({ length: n }, (_, i) => BigInt(i) - 1n),
+  };
+}
+
+/** @param {{x: Float32Array, k: BigInt64Array}} inputs */
+function expected({ x, k }) {
+  return {
+    y: x.map((value, i) => value * W[i % 4] + B[i % 4] + Number(k[i >> 2])),
+    twice: k.map((value) => 2n * value),
+  };
+}
+
+/** @param {any} outputs @param {ReturnType<typeof rows>} inputs */
+function check(outputs, inputs) {
+  const { y, twice } = expected(inputs), n = twice.length;
+  assert.deepEqual(outputs, {
+    y: { data: y, shape: [n, 4], dtype: 'f32' }, twice: { data: twice, shape: [n], dtype: 'i64' },
+  });
+}
+
+for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
+  /** @param {Awaited<ReturnType<typeof bundleOf>>} [bundle] */
+  const open = async ({ module } = scale) =>
+    module.load({ backend, device: backend === 'webgpu' ? await newDevice() : undefined });
+
+  describe(backend, () => {
+    test('tells its inputs, outputs and backend', async () => {
+      const model = await open();
+      assert.equal(model.name, 'scale');
+      assert.equal(model.backend, backend);
+      assert.equal(model.backendReason, `${backend} was asked for`);
+      assert.deepEqual(model.inputs.map((p) => [p.name, p.dtype, p.shape]), [['x', 'f32', ['n', 4]], ['k', 'i64', ['n']]]);
+      assert.deepEqual(model.outputs.map((p) => p.name), ['y', 'twice']);
+    });
+
+    test('computes for sizes that change, larger and smaller', async () => {
+      const model = await open();
+      for (const n of [2, 1, 100, 3, 100]) check(await model.run(rows(n)), rows(n));
+    });
+
+    test('gives each of many runs its own result', async () => {
+      const model = await open(), sizes = [5, 5, 17, 1, 5, 40];
+      const results = await Promise.all(sizes.map((n, i) => model.run(rows(n, i))));
+      results.forEach((result, i) => check(result, rows(sizes[i], i)));
+    });
+
+    test('takes shapes, lists and numbers', async () => {
+      const model = await open(), { x } = rows(1);
+      check(await model.run({ x: { data: x, shape: [1, 4] }, k: { data: [-1], shape: [1] } }), rows(1));
+      check(await model.run({ x: [...x], k: -1 }), rows(1));
+      check(await model.run({ x, k: Int32Array.of(-1) }), rows(1));
+    });
+
+    test('takes no elements', async () => {
+      const model = await open();
+      const { y } = await model.run({ x: { data: [], shape: [0, 4] }, k: { data: [], shape: [0] } });
+      assert.deepEqual(y, { data: new Float32Array(0), shape: [0, 4], dtype: 'f32' });
+    });
+
+    test('refuses inputs by name and stays usable', async () => {
+      const model = await open(), { x, k } = rows(2);
+      /** @type {[any, RegExp][]} */
+      const cases = [
+        [{ x }, /"k" is missing: the model takes i64\[n\]/],
+        [{ x, k, z: x }, /"z" is none of the model's, which are "x", "k"/],
+        [{ x: k, k }, /"x" is a BigInt64Array; for f32 pass a Float32Array/],
+        [{ x: { data: x, shape: [2, 5] }, k }, /"x" has shape \[2,5\]; the model takes f32\[n,4\]/],
+        [{ x: { data: x, shape: [8] }, k }, /"x" has shape \[8\]/],
+        [{ x: { data: x, shape: [3, 4] }, k }, /"k" has 2 elements|"x" has 8 elements; f32\[3,4\] has 12/],
+        [{ x: { data: x, shape: [2, 4] }, k: { data: k, shape: [3] } }, /"k" has shape \[3\].* with n = 2/],
+        [{ x: x.subarray(1), k }, /"x" has 7 elements/],
+        [{ x, k: [1, 0.5] }, /"k" has 0.5 as element 1, which i64 cannot hold/],
+        [{ x, k: [1, 2n ** 63n] }, /"k" has 9223372036854775808 as element 1/],
+      ];
+      for (const [inputs, message] of cases) {
+        await assert.rejects(model.run(inputs), { name: 'InputError', message });
+      }
+      check(await model.run(rows(2)), rows(2));
+    });
+
+    test('refuses sizes that no memory or table has room for, and stays usable', async () => {
+      const model = await open();
+      await assert.rejects(model.run(rows(1 << 21)), { name: 'InputError', message: /cannot take inputs with n = 2097152/ });
+      await assert.rejects(model.run(rows((1 << 20) + 1)), { name: 'OutOfMemoryError', message: /try smaller inputs/ });
+      check(await model.run(rows(2)), rows(2));
+    });
+
+    test('converts element types', async () => {
+      const model = await open(types);
+      const outputs = await model.run({
+        flags: [true, false, true], halves: Float32Array.of(1, -2, 0.1), bytes: Uint8ClampedArray.of(1, 2, 255), small: [1, -128, 0],
+      });
+      assert.deepEqual(outputs, {
+        not: { data: Uint8Array.of(0, 1, 0), shape: [3], dtype: 'bool' },
+        minus: { data: Uint16Array.of(0xbc00, 0x4000, 0xae66), shape: [3], dtype: 'f16' },
+        next: { data: Uint8Array.of(2, 3, 0), shape: [3], dtype: 'u8' },
+        down: { data: Int8Array.of(0, 127, -1), shape: [3], dtype: 'i8' },
+      });
+      const rest = { halves: Uint16Array.of(0, 0, 0), bytes: [0, 0, 0], small: [0, 0, 0] };
+      await assert.rejects(model.run({ ...rest, flags: Uint8Array.of(0, 2, 1) }), /"flags" has 2 as element 1, which bool cannot hold/);
+      await assert.rejects(model.run({ ...rest, flags: [0, 1, 1], small: [0, 200, 0] }), /"small" has 200 as element 1, which i8/);
+    });
+
+    test('can be aborted before, in the queue and while it runs', async () => {
+      const model = await open(), reason = new Error('enough');
+      await assert.rejects(model.run(rows(1), { signal: AbortSignal.abort(reason) }), reason);
+      const controller = new AbortController();
+      const first = model.run(rows(3)), second = model.run(rows(2), { signal: controller.signal }), third = model.run(rows(4));
+      controller.abort(reason);
+      await assert.rejects(second, reason);
+      check(await first, rows(3));
+      check(await third, rows(4));
+    });
+
+    test('profiles steps', async () => {
+      const model = await open(), profile = await model.profile(rows(8), { runs: 2 });
+      assert.equal(profile.clock, 'wall');
+      assert.deepEqual(profile.steps.map((step) => step.kernel), ['scale', 'twice']);
+      assert.deepEqual(profile.kernels.map((kernel) => kernel.calls), [1, 1]);
+      assert.ok(Math.abs(profile.total - profile.steps.reduce((sum, step) => sum + step.ms, 0)) < 1e-9);
+      check(await model.run(rows(2)), rows(2));
+    });
+
+    test('cannot be used after dispose', async () => {
+      const model = await open(), running = model.run(rows(2));
+      running.catch(() => {});
+      model.dispose();
+      await assert.rejects(model.run(rows(2)), { name: 'DisposedError' });
+      await assert.rejects(running, { name: 'DisposedError' });
+      model.dispose();
+    });
+
+    test('tells the progress of loading what its program reads', async () => {
+      /** @type {{loaded: number, total: number}[]} */
+      const reports = [];
+      const device = backend === 'webgpu' ? await newDevice() : undefined;
+      await scale.module.load({ backend, device, onProgress: (report) => reports.push(report) });
+      const total = backend === 'wasm' ? 272 : 4112 - 256;
+      assert.deepEqual(reports.at(-1), { loaded: total, total });
+    });
+
+    test('says which file is wrong', async () => {
+      const device = backend === 'webgpu' ? await newDevice() : undefined;
+      const short = await bundleOf('scale'), missing = await bundleOf('scale'), old = await bundleOf('scale', { edit: (m) => m.abi = 0 });
+      truncateSync(join(short.folder, 'model.weights.bin'), 260);
+      rmSync(join(missing.folder, 'model.weights.bin'));
+      const load = (/** @type {typeof short} */ { module }) => module.load({ backend, device });
+      await assert.rejects(load(short), { name: 'ModelLoadError', message: /model.weights.bin: it has 260 bytes, not 4112/ });
+      await assert.rejects(load(missing), { name: 'ModelLoadError', message: /cannot load .*model.weights.bin: .*no such file/ });
+      await assert.rejects(load(old), { name: 'ModelLoadError', message: /different versions/ });
+    });
+
+    test('stops loading when aborted', async () => {
+      const device = backend === 'webgpu' ? await newDevice() : undefined, controller = new AbortController();
+      const loading = scale.module.load({ backend, device, signal: controller.signal });
+      controller.abort();
+      await assert.rejects(loading, { name: 'AbortError' });
+    });
+  });
+}
+
+describe('tensors on the GPU', () => {
+  const usage = { STORAGE: 128, COPY_SRC: 4, COPY_DST: 8 };
+
+  /** @param {GPUDevice} device @param {ArrayBufferView} data @param {number} [more] flags of its usage */
+  function upload(device, data, more = usage.COPY_SRC) {
+    const buffer = device.createBuffer({ size: data.byteLength, usage: usage.COPY_DST | more });
+    device.queue.writeBuffer(buffer, 0, /** @type {any} */ (data));
+    return buffer;
+  }
+
+  test('are taken and given, from one run to the next', async () => {
+    const device = await newDevice(), model = await scale.module.load({ device });
+    const { x, k } = rows(3), given = await model.run({ x, k }, { outputs: 'gpu' });
+    assert.deepEqual(given.y.shape, [3, 4]);
+    const again = await model.run({ x: given.y, k: given.twice });
+    const once = expected({ x, k });
+    check(again, { x: once.y, k: once.twice });
+    check(await model.run({ x: { buffer: upload(device, x), shape: [3, 4] }, k: upload(device, Int32Array.from(k, Number)) }), rows(3));
+  });
+
+  test('are refused when they do not fit, and the model stays usable', async () => {
+    const device = await newDevice(), model = await scale.module.load({ device }), { x, k } = rows(3);
+    await assert.rejects(model.run({ x: upload(device, x), k: upload(device, Int32Array.of(1, 2, 3)) }), /must be told: pass \{ data, shape \}/);
+    await assert.rejects(model.run({ x: { data: upload(device, x.subarray(4)), shape: [3, 4] }, k }), /a buffer of 32 bytes; f32\[3,4\] has 48/);
+    await assert.rejects(model.run({ x: { data: upload(device, x, usage.STORAGE), shape: [3, 4] }, k }), /without the usage COPY_SRC/);
+    const gone = upload(device, x);
+    gone.destroy();
+    await assert.rejects(model.run({ x: { data: gone, shape: [3, 4] }, k }), { name: 'InputError', message: /destroyed/ });
+    check(await model.run(rows(3)), rows(3));
+  });
+
+  test('are nothing for wasm', async () => {
+    const device = await newDevice(), model = await scale.module.load({ backend: 'wasm' }), { x, k } = rows(3);
+    await assert.rejects(model.run({ x: { data: upload(device, x), shape: [3, 4] }, k }), { name: 'UnsupportedError', message: /wasm was asked for/ });
+    await assert.rejects(model.run({ x, k }, { outputs: 'gpu' }), { name: 'UnsupportedError' });
+  });
+
+  test('hold no integers of more than 32 bits', async () => {
+    const model = await scale.module.load({ device: await newDevice() }), { x } = rows(1);
+    await assert.rejects(model.run({ x, k: [2 ** 31] }), { name: 'InputError', message: /"k" has 2147483648 as element 0: on WebGPU/ });
+  });
+});
+
+describe('the choice of backend', () => {
+  test('takes WebGPU where there is a GPU', async () => {
+    setGpu({ GPU: gpu });
+    const model = await scale.module.load();
+    assert.equal(model.backend, 'webgpu');
+    check(await model.run(rows(3)), rows(3));
+    model.dispose();
+  });
+
+  /** @type {[string, Parameters<typeof makeBundle>[1], RegExp][]} */
+  const lacking = [
+    ['a limit', { edit: (m) => m.programs[0].limits.maxComputeWorkgroupStorageSize = 2 ** 30 }, /lacks maxComputeWorkgroupStorageSize of 1073741824 \(it has \d+\)/],
+    ['a feature', { edit: (m) => m.programs[0].features.push('shader-f64') }, /lacks the feature shader-f64/],
+    ['a compiler that takes the shader', { shaders: ['fn main() {}', 'fn main() {}'] }, /refuses kernel scale/],
+    ['a program', { edit: (m) => m.programs[0].kind = 'other' }, /without the target webgpu/],
+  ];
+  for (const [what, changes, reason] of lacking) {
+    test(`takes wasm where the GPU lacks ${what}`, async () => {
+      const { module } = await bundleOf('scale', changes);
+      const model = await module.load({ device: await newDevice() });
+      assert.equal(model.backend, 'wasm');
+      assert.match(model.backendReason, reason);
+      check(await model.run(rows(3)), rows(3));
+      await assert.rejects(module.load({ backend: 'webgpu', device: await newDevice() }), { name: 'UnsupportedError', message: reason });
+    });
+  }
+
+  test('takes wasm where there is no GPU', async () => {
+    assert.match((await scale.module.load()).backendReason, /no WebGPU here/);
+    setGpu({ GPU: /** @type {any} */ ({ requestAdapter: async () => null }) });
+    assert.match((await scale.module.load()).backendReason, /found no GPU/);
+  });
+
+  test('takes the first program whose features are there', async () => {
+    const device = await newDevice({ requiredFeatures: ['timestamp-query'] });
+    const model = await types.module.load({ device });
+    const inputs = { flags: [0, 0, 1], halves: Uint16Array.of(0x3c00, 0, 0x7bff), bytes: [0, 0, 0], small: [0, 0, 0] };
+    assert.deepEqual((await model.run(inputs)).minus.data, Uint16Array.of(0xbc00, 0x8000, 0xfbff));
+    const { clock, steps } = await model.profile(inputs);
+    assert.equal(clock, 'gpu');
+    assert.deepEqual(steps.map((step) => step.kernel), ['types_half']);
+  });
+
+  test('keeps to what was asked for', async () => {
+    await assert.rejects(scale.module.load({ backend: 'webgpu' }), { name: 'UnsupportedError' });
+    await assert.rejects(scale.module.load({ backend: /** @type {any} */ ('gpu') }), TypeError);
+  });
+});
+
+describe('a lost device', () => {
+  test('is replaced in the next run', async () => {
+    setGpu({ GPU: gpu });
+    const model = await scale.module.load();
+    check(await model.run(rows(3)), rows(3));
+    const first = /** @type {GPUDevice} */ (model.device);
+    first.destroy();
+    await first.lost;
+    check(await model.run(rows(4)), rows(4));
+    assert.equal(model.backend, 'webgpu');
+    assert.notEqual(model.device, first);
+    model.dispose();
+  });
+
+  test('fails the runs that it had', async () => {
+    setGpu({ GPU: gpu });
+    const model = await scale.module.load();
+    await model.run(rows(3));
+    const running = model.run(rows(3));
+    // After the run's turn has come.
+    await new Promise((done) => setImmediate(done));
+    model.device?.destroy();
+    const outcome = await running.catch((error) => error);
+    if (outcome instanceof Error) assert.equal(outcome.name, 'DeviceLostError');
+    else check(outcome, rows(3));
+    check(await model.run(rows(3)), rows(3));
+    model.dispose();
+  });
+
+  test('that was given gives way to wasm, or to an error where WebGPU was asked for', async () => {
+    for (const backend of /** @type {const} */ (['auto', 'webgpu'])) {
+      const device = await makeDevice(), model = await scale.module.load({ backend, device });
+      device.destroy();
+      await device.lost;
+      if (backend === 'webgpu') {
+        await assert.rejects(model.run(rows(3)), { name: 'DeviceLostError', message: /there is no other/ });
+        continue;
+      }
+      check(await model.run(rows(3)), rows(3));
+      assert.match(model.backendReason, /the GPU was lost: there is no WebGPU here/);
+    }
+  });
+});
+
+test('weights are split where the GPU allows no buffer for all', async () => {
+  const device = await newDevice();
+  /** @type {string[]} */
+  const made = [];
+  const limits = new Proxy(device.limits, { get: (target, name) => name === 'maxBufferSize' ? 2048 : Reflect.get(target, name, target) });
+  const small = new Proxy(device, {
+    get(target, name) {
+      if (name === 'limits') return limits;
+      const value = Reflect.get(target, name, target);
+      if (name === 'createBuffer') {
+        return (/** @type {GPUBufferDescriptor} */ descriptor) => {
+          made.push(`${descriptor.label} ${descriptor.size}`);
+          return device.createBuffer(descriptor);
+        };
+      }
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const model = await scale.module.load({ device: small });
+  assert.deepEqual(made, ['weights 256', 'weights 256']);
+  check(await model.run(rows(3)), rows(3));
+});
+
+test('a device of the caller stays when the model is disposed of', async () => {
+  const device = await newDevice(), model = await scale.module.load({ device });
+  model.dispose();
+  check(await (await scale.module.load({ device })).run(rows(3)), rows(3));
+});
