@@ -8,6 +8,7 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/CrashRecoveryContext.h>
 #include <llvm/Support/FileSystem.h>
 #include <llvm/Support/TargetSelect.h>
@@ -40,7 +41,20 @@ constexpr char kFeatures[] = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoi
 // For what registers do not hold; kernels keep no large arrays.
 constexpr char kStackSize[] = "stack-size=131072";
 
+// What has no setting of its own in LLVM's interface. LLD, which has settings of this kind, puts all
+// of them back, so this is said before each compilation.
+//
+// Loop strength reduction makes addresses of which instruction selection no longer sees that they do
+// not wrap, so that constant offsets become additions of their own instead of part of the loads. And
+// the order of instructions within a block is the schedule's, which knows what fits into registers.
+void SetCodegenOptions() {
+  constexpr const char* kArguments[] = {"webnnc", "-disable-lsr", "-pre-RA-sched=source"};
+  llvm::cl::ResetAllOptionOccurrences();
+  llvm::cl::ParseCommandLineOptions(std::size(kArguments), kArguments);
+}
+
 std::unique_ptr<llvm::TargetMachine> MakeTargetMachine() {
+  SetCodegenOptions();
   static const bool initialized = [] {
     LLVMInitializeWebAssemblyTargetInfo();
     LLVMInitializeWebAssemblyTarget();

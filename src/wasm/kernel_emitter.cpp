@@ -204,14 +204,28 @@ class Emitter {
     return nullptr;
   }
 
+  // A constant is added last: it becomes part of the load or store.
   llvm::Value* Address(loop::BufferId buffer, loop::ExprId index) {
     llvm::Type* element = MemoryType(context_, kernel_.buffers[buffer].type.dtype, 1);
     bool outside = std::exchange(in_index_, true);
+    int64_t constant = guard_ ? 0 : TakeConstant(index);
     llvm::Value* i = Emit(index);
     in_index_ = outside;
     // Where a load is only made under a condition, its index is made harmless otherwise.
     if (guard_) i = b_.CreateSelect(guard_, i, b_.getInt32(0));
-    return b_.CreateInBoundsGEP(element, buffers_[static_cast<size_t>(buffer.index)], i);
+    llvm::Value* address = b_.CreateInBoundsGEP(element, buffers_[static_cast<size_t>(buffer.index)], i);
+    return constant == 0 ? address : b_.CreateInBoundsGEP(element, address, b_.getInt32(static_cast<uint32_t>(constant)));
+  }
+
+  // For x + 5: leaves x, and gives 5. A negative constant cannot be part of a load.
+  int64_t TakeConstant(loop::ExprId& index) {
+    auto* sum = std::get_if<loop::Binary>(&kernel_.exprs[index].node);
+    if (!sum || sum->op != loop::BinaryOp::kAdd) return 0;
+    auto* constant = std::get_if<loop::Constant>(&kernel_.exprs[sum->b].node);
+    if (!constant || constant->value.integer < 0) return 0;
+    int64_t value = constant->value.integer;
+    index = sum->a;
+    return value;
   }
 
   llvm::Value* LoadFrom(llvm::Value* address, DType dtype, int32_t lanes) {
@@ -312,6 +326,7 @@ class Emitter {
   // absent. The innermost loops' terms are behind it, as many as there are zeros for.
   struct SplitIndex {
     std::vector<loop::ExprId> guarded, inner;
+    std::vector<loop::ExprId> taken_off;  // from the guarded part
   };
   SplitIndex SplitAt(loop::ExprId index, loop::ExprId condition, int64_t zeros) {
     SplitIndex split;
@@ -322,6 +337,9 @@ class Emitter {
       auto* sum = std::get_if<loop::Binary>(&kernel_.exprs[term].node);
       if (sum && sum->op == loop::BinaryOp::kAdd) {
         sums.insert(sums.end(), {sum->b, sum->a});
+      } else if (sum && sum->op == loop::BinaryOp::kSub) {
+        sums.push_back(sum->a);
+        split.taken_off.push_back(sum->b);
       } else {
         terms.push_back(term);
       }
@@ -372,7 +390,9 @@ class Emitter {
     if (guard_) condition = b_.CreateAnd(guard_, condition);
     llvm::Type* element = MemoryType(context_, expr.dtype, 1);
     bool outside = std::exchange(in_index_, true);
-    llvm::Value* row = b_.CreateGEP(element, buffers_[static_cast<size_t>(load->buffer.index)], SumOf(split.guarded));
+    llvm::Value* offset = SumOf(split.guarded);
+    for (loop::ExprId term : split.taken_off) offset = b_.CreateNSWSub(offset, Emit(term));
+    llvm::Value* row = b_.CreateGEP(element, buffers_[static_cast<size_t>(load->buffer.index)], offset);
     row = b_.CreateSelect(condition, row, Zeros());
     llvm::Value* address = b_.CreateInBoundsGEP(element, row, SumOf(split.inner));
     in_index_ = outside;

@@ -65,10 +65,15 @@ class Contraction {
 
   // ---- The tile
 
+  // A size that is known only when the model runs may be 1, a batch for instance: its loop is cut if
+  // there is no other.
   RowTile ChooseRows() const {
+    auto is_fixed = [](const NestLoop* loop) { return loop->extent.IsConstant() && loop->extent.value() > 1; };
+    bool any_fixed = std::any_of(rows_.begin(), rows_.end(), is_fixed);
     RowTile best;
     double lowest = INFINITY;
     for (const NestLoop* loop : rows_) {
+      if (any_fixed && !is_fixed(loop)) continue;
       double extent = Estimate(loop->extent), others = Product(rows_) / extent;
       bool fixed = loop->extent.IsConstant();
       for (int64_t rows = 2; rows <= target_.tile_rows(); ++rows) {
