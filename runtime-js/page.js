@@ -44,20 +44,20 @@ class Page {
   /** @type {CanvasImageSource | undefined} */
   #picture;
   #loadTime = 0;
+  #isDescribed = false;
 
   /** @param {typeof Api.load} load */
   constructor(load) {
     this.#load = load;
   }
 
-  async start() {
+  start() {
     byId('backend').value = new URLSearchParams(location.search).get('backend') ?? 'auto';
     byId('backend').onchange = () => this.#reload();
     byId('run').onclick = () => this.#run();
     byId('scaling').onchange = byId('invert').onchange = () => this.#run();
     this.#listenForPictures();
-    if (await this.#reload()) this.#describe();
-    await this.#run();
+    this.#reload();
   }
 
   /** @param {'loading' | 'running' | 'ready' | 'failed'} state @param {string} [problem] */
@@ -66,38 +66,36 @@ class Page {
     byId('error').hidden = !problem;
     byId('error').textContent = problem;
     byId('loading').hidden = state !== 'loading';
-    byId('run').disabled = state !== 'ready' || !this.#model;
+    byId('backend').disabled = state === 'loading';
+    byId('run').disabled = state === 'loading' || state === 'running' || !this.#model;
   }
 
-  /** @template T @param {'loading' | 'running'} state @param {() => Promise<T>} work @returns {Promise<T | undefined>} */
+  /** @param {'loading' | 'running'} state @param {() => Promise<void>} work */
   async #attempt(state, work) {
     this.#show(state);
     try {
-      const result = await work();
+      await work();
       this.#show('ready');
-      return result;
     } catch (error) {
       this.#show('failed', error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-      byId('run').disabled = !this.#model;
-      return undefined;
     }
   }
 
-  /** Loads the model for the backend that is chosen, and says whether that went well. */
+  /** Loads the model for the backend that is chosen, and runs it. */
   async #reload() {
     this.#model?.dispose();
     this.#model = undefined;
-    return this.#attempt('loading', async () => {
+    await this.#attempt('loading', async () => {
       const start = performance.now(), progress = byId('progress');
-      const model = await this.#load({
+      this.#model = await this.#load({
         backend: byId('backend').value,
         onProgress: ({ loaded, total }) => progress.value = total ? loaded / total : 1,
       });
       this.#loadTime = performance.now() - start;
-      this.#model = model;
-      byId('input').hidden = false;
-      return true;
     });
+    byId('input').hidden = false;
+    if (!this.#isDescribed) this.#describe();
+    await this.#run();
   }
 
   get #image() {
@@ -109,6 +107,7 @@ class Page {
   #describe() {
     const model = this.#model, image = this.#image;
     if (!model) return;
+    this.#isDescribed = true;
     document.title = byId('name').textContent = model.name;
     byId('signature').textContent = `${model.inputs.map(typeOf).join(', ')} → ${model.outputs.map(typeOf).join(', ')}`;
     byId('arguments').textContent = model.inputs.map(argument).join('');

@@ -1,0 +1,218 @@
+// model.js and index.html in real browsers, under the strictest content security policy that lets wasm
+// run. WEBNNC names the compiler; without it, build/webnnc.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { B, W, makeBundle } from './fixtures.mjs';
+import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
+
+/** @typedef {import('./harness.mjs').Page} Page */
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const work = mkdtempSync(join(tmpdir(), 'webnnc-pages-')), scale = makeBundle('scale');
+const digits = join(work, 'digits');
+execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(root, 'models/digits/digits.onnx'), '-o', digits, '--quiet']);
+after(() => {
+  rmSync(work, { recursive: true });
+  scale.remove();
+});
+
+const mounts = { '/scale': scale.folder, '/digits': digits, '/test': join(root, 'tests/web/pages') };
+/** @type {Awaited<ReturnType<typeof serve>>} */ let server;
+before(async () => {
+  server = await serve(mounts, { csp: STRICT_CSP });
+});
+after(() => server.close());
+
+const inputs = { x: [1, 2, 3, 4, 5, 6, 7, 8], k: [10, -20] };
+const expected = {
+  y: inputs.x.map((x, i) => x * W[i % 4] + B[i % 4] + inputs.k[i >> 2]), twice: inputs.k.map((k) => 2 * k),
+};
+
+// These run in a page.
+
+/** @param {import('../../runtime-js/model.js').LoadOptions} options @param {any} given */
+async function runHere(options, given) {
+  const { load } = await import(/** @type {any} */ ('/scale/model.js'));
+  const model = await load(options), { y, twice } = await model.run(given);
+  return { backend: model.backend, reason: model.backendReason, y: [...y.data], twice: [...twice.data].map(Number) };
+}
+
+/** @param {import('../../runtime-js/model.js').LoadOptions} options @param {any} given */
+async function runInWorker(options, given) {
+  const worker = new Worker('/test/worker.mjs', { type: 'module' });
+  const { data } = await new Promise((done) => {
+    worker.onmessage = done;
+    worker.postMessage({ url: '/scale/model.js', options, inputs: given });
+  });
+  if (data.error) throw new Error(data.error);
+  const { y, twice } = data.outputs;
+  return { backend: data.backend, y: [...y.data], twice: [...twice.data].map(Number) };
+}
+
+const hasRun = () => {
+  const state = document.querySelector('main')?.dataset.state;
+  return state === 'failed' || state === 'ready' && !document.getElementById('times')?.hidden;
+};
+/** @param {string} name */
+function chooseBackend(name) {
+  const backend = /** @type {HTMLSelectElement} */ (document.getElementById('backend'));
+  backend.value = name;
+  backend.dispatchEvent(new Event('change'));
+}
+
+/** @param {string} id */
+const textOf = (id) => document.getElementById(id)?.innerText;
+
+for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
+  describe(name, { skip: hasBrowser(name) ? false : `there is no ${name}` }, () => {
+    /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
+    before(async () => {
+      browser = await launch(name);
+    });
+    after(() => browser.close());
+
+    for (const backend of ['wasm', 'webgpu']) {
+      test(`runs on ${backend} in a page and in a worker`, async () => {
+        const page = await browser.open(`${server.url}/test/blank.html`);
+        for (const run of [runHere, runInWorker]) {
+          const { backend: used, y, twice } = await page.evaluate(run, { backend }, inputs);
+          assert.deepEqual({ used, y, twice }, { used: backend, ...expected });
+        }
+        assert.deepEqual(page.problems, []);
+        await page.close();
+      });
+    }
+
+    test('index.html tells a digit from a picture', async () => {
+      const page = await browser.open(`${server.url}/digits/index.html?backend=wasm`);
+      await page.until(hasRun);
+      assert.equal(await page.evaluate(textOf, 'error'), '');
+      for (const digit of [5, 7]) {
+        await page.choose('#file', [join(root, `models/digits/held_out/digit_${digit}.png`)]);
+        await page.until((wanted) => document.querySelector('.bar b')?.textContent === wanted, String(digit));
+      }
+      assert.match(await page.evaluate(textOf, 'chosen'), /^wasm \(wasm was asked for\)$/);
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    });
+  });
+}
+
+describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
+  /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
+  before(async () => {
+    browser = await launch('chromium');
+  });
+  after(() => browser.close());
+
+  test('only what is needed is downloaded', async () => {
+    server.log.length = 0;
+    const page = await browser.open(`${server.url}/test/blank.html`);
+    for (const [backend, bytes] of [['wasm', 272], ['webgpu', 4112 - 256]]) {
+      server.log.length = 0;
+      await page.evaluate(runHere, { backend }, inputs);
+      const loads = server.log.filter(({ path }) => /\.(wasm|bin)$/.test(path));
+      assert.deepEqual(loads.map(({ path, status }) => [path, status]), [['/scale/model.relaxed.wasm', 200], ['/scale/model.weights.bin', 206]]);
+      assert.equal(loads[1].bytes, bytes);
+    }
+    await page.close();
+  });
+
+  test('a server without range requests will do', async () => {
+    const plain = await serve(mounts, { ranges: false });
+    const page = await browser.open(`${plain.url}/test/blank.html`);
+    for (const backend of ['wasm', 'webgpu']) {
+      assert.deepEqual((await page.evaluate(runHere, { backend }, inputs)).y, expected.y);
+    }
+    await page.close();
+    await plain.close();
+  });
+
+  test('a lost GPU is found again', async () => {
+    const page = await browser.open(`${server.url}/test/blank.html`);
+    await page.evaluate(async (given) => {
+      const { load } = await import(/** @type {any} */ ('/scale/model.js'));
+      const model = await load({ backend: 'webgpu' });
+      await model.run(given);
+      Object.assign(globalThis, { model });
+    }, inputs);
+    await page.loseGpu();
+    const y = await page.evaluate(async (given) => {
+      const { model } = /** @type {any} */ (globalThis);
+      await model.device.lost;
+      return [...(await model.run(given)).y.data];
+    }, inputs);
+    assert.deepEqual(y, expected.y);
+    await page.close();
+  });
+
+  test('index.html runs on WebGPU, takes other sizes, and changes backends', async () => {
+    const page = await browser.open(`${server.url}/scale/index.html?backend=webgpu`);
+    await page.until(hasRun);
+    assert.match(await page.evaluate(textOf, 'chosen'), /^webgpu/);
+    await page.evaluate(() => {
+      const field = /** @type {HTMLInputElement} */ (document.querySelector('[data-symbol=n]'));
+      field.value = '3';
+      field.dispatchEvent(new Event('change'));
+    });
+    await page.until(() => document.getElementById('outputs')?.innerText.includes('f32[3, 4]'));
+    await page.evaluate(chooseBackend, 'wasm');
+    await page.until(() => document.getElementById('chosen')?.innerText.startsWith('wasm'));
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  test('index.html says what went wrong', async () => {
+    const text = join(work, 'text.png');
+    writeFileSync(text, 'no picture');
+    const page = await browser.open(`${server.url}/digits/index.html`);
+    await page.until(hasRun);
+    await page.choose('#file', [text]);
+    await page.until(() => !document.getElementById('error')?.hidden);
+    assert.match(await page.evaluate(textOf, 'error'), /text.png is not a picture/);
+    // The next picture makes it good.
+    await page.choose('#file', [join(root, 'models/digits/held_out/digit_3.png')]);
+    await page.until(() => document.getElementById('error')?.hidden && document.querySelector('.bar b')?.textContent === '3');
+    await page.close();
+  });
+
+  test('index.html works on a phone', async () => {
+    const page = await browser.open(`${server.url}/digits/index.html`, { viewport: { width: 360, height: 640 } });
+    await page.until(hasRun);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
+    await page.close();
+  });
+});
+
+describe('in Chromium without a GPU', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
+  /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
+  before(async () => {
+    browser = await launch('chromium', { gpu: false });
+  });
+  after(() => browser.close());
+
+  test('the model runs in wasm and says why', async () => {
+    const page = await browser.open(`${server.url}/test/blank.html`);
+    const { backend, reason, y } = await page.evaluate(runHere, {}, inputs);
+    assert.deepEqual({ backend, y }, { backend: 'wasm', y: expected.y });
+    assert.match(reason, /found no GPU/);
+    await page.close();
+  });
+
+  test('index.html says why WebGPU cannot be used', async () => {
+    const page = await browser.open(`${server.url}/scale/index.html?backend=webgpu`);
+    await page.until(hasRun);
+    assert.match(await page.evaluate(textOf, 'error'), /UnsupportedError: WebGPU found no GPU/);
+    await page.evaluate(chooseBackend, 'wasm');
+    await page.until(() => document.getElementById('chosen')?.innerText.startsWith('wasm'));
+    assert.equal(await page.evaluate(textOf, 'error'), '');
+    await page.close();
+  });
+});
