@@ -14,6 +14,9 @@ constexpr int64_t kMostBufferBytes = INT32_MAX;
 // What wasm32 can address, less room for the module's own data.
 constexpr int64_t kMostWasmBytes = (int64_t{1} << 32) - (int64_t{16} << 20);
 
+// Each kernel is compiled by itself, in some 20 ms.
+constexpr size_t kMostSteps = 1 << 14;
+
 std::string InGiB(int64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
@@ -59,7 +62,13 @@ int64_t FixedActivationBytes(const plan::Program& program) {
 }  // namespace
 
 Status CheckSizes(const Code& code) {
-  for (const plan::Program* program : code.programs()) TRY(CheckBuffers(*program));
+  for (const plan::Program* program : code.programs()) {
+    if (program->steps.size() > kMostSteps) {
+      return Error{"the model takes " + std::to_string(program->steps.size()) + " kernels, more than the " +
+                   std::to_string(kMostSteps) + " that one program may have"};
+    }
+    TRY(CheckBuffers(*program));
+  }
   if (!code.cpu) return kSuccess;
   int64_t weights = WeightBytes(*code.cpu), activations = FixedActivationBytes(*code.cpu);
   if (weights + activations <= kMostWasmBytes) return kSuccess;

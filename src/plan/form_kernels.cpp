@@ -108,6 +108,9 @@ class KernelFormer {
     // Copying a group again would change nothing.
     const auto &theirs = groups_[from].nodes, &own = groups_[into].nodes;
     if (std::includes(own.begin(), own.end(), theirs.begin(), theirs.end())) return false;
+    // Forming a group takes time that grows with it, and a longer chain saves nothing more.
+    constexpr size_t kMostNodes = 32;
+    if (own.size() + theirs.size() > kMostNodes) return false;
     const Group &producer = groups_[from], &consumer = groups_[into];
     ValueId result = ResultOf(producer);
     bool used_elsewhere = links_.IsOutput(result);
@@ -131,7 +134,7 @@ class KernelFormer {
       for (size_t n : producer.nodes) {
         if (group_of_[n] == from) group_of_[n] = into;
       }
-      groups_[from].nodes.clear();
+      groups_[from] = {};
     }
     groups_[into] = std::move(merged);
     return true;
