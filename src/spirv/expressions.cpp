@@ -43,12 +43,17 @@ Expressions::Expressions(loop::Kernel& kernel, loop::Simplifier& simplify, CodeB
   }
 }
 
+DType Expressions::StoredType(BufferId buffer) const {
+  bool halves = layouts_[static_cast<size_t>(buffer.index)].halves;
+  return halves ? DType::kU32 : kernel_.buffers[buffer].type.dtype;
+}
+
 void Expressions::DeclareBuffer(BufferId id, bool read_only) {
   const loop::Buffer& buffer = kernel_.buffers[id];
   const Layout& layout = layouts_[static_cast<size_t>(id.index)];
   auto& variables = variables_[static_cast<size_t>(id.index)];
   ModuleBuilder& module = code_.module();
-  DType dtype = buffer.type.dtype;
+  DType dtype = StoredType(id);
   int64_t bytes = ByteSize(dtype) * layout.width;
   if (layout.kind == Layout::Kind::kParameter) {
     if (dtype == DType::kF16) module.Require(spv::CapabilityStorageBuffer16BitAccess);
@@ -88,8 +93,7 @@ Pointer Expressions::PointerTo(BufferId buffer, const Place& place, const Value&
   if (place.component) indices.push_back(Eval(*place.component, context));
   spv::Id variable =
       variables_[static_cast<size_t>(buffer.index)][static_cast<size_t>(place.variable)];
-  return code_.Element(StorageOf(layout.kind), variable, kernel_.buffers[buffer].type.dtype,
-                       place.lanes, indices);
+  return code_.Element(StorageOf(layout.kind), variable, StoredType(buffer), place.lanes, indices);
 }
 
 void Expressions::Store(const loop::Store& store) {
@@ -276,6 +280,11 @@ Value Expressions::ComputeLoad(const loop::Load& load, int32_t lanes, ExprId gua
   const Layout& layout = layouts_[static_cast<size_t>(load.buffer.index)];
   std::vector<Value> parts;
   auto load_lanes = [&](ExprId index, int32_t count, const Value& condition) {
+    if (layout.halves) {
+      auto halves = LoadHalves(load.buffer, index, count, condition, context);
+      parts.insert(parts.end(), halves.begin(), halves.end());
+      return;
+    }
     for (const Place& place : PlacesOf(kernel_, simplify_, layout, index, count)) {
       parts.push_back(code_.Load(PointerTo(load.buffer, place, condition, context)));
     }
@@ -296,6 +305,47 @@ Value Expressions::ComputeLoad(const loop::Load& load, int32_t lanes, ExprId gua
     load_lanes(load.index[0], lanes, condition);
   }
   return code_.Construct(parts);
+}
+
+std::vector<Value> Expressions::LoadHalves(BufferId buffer, ExprId index, int32_t lanes,
+                                           const Value& guard, Contexts::Id context) {
+  loop::Builder build(kernel_);
+  int32_t width = layouts_[static_cast<size_t>(buffer.index)].width, per_element = 2 * width;
+  auto load_words = [&](ExprId position, bool whole) {
+    Place place{0, simplify_(build.FloorDiv(position, build.Int(per_element))), {}, width};
+    if (!whole && width > 1) {
+      ExprId word = build.FloorDiv(position, build.Int(2));
+      place.component = simplify_(build.FloorMod(word, build.Int(width)));
+      place.lanes = 1;
+    }
+    return code_.Load(PointerTo(buffer, place, guard, context));
+  };
+  auto unpack = [&](const Value& word) {
+    uint32_t function = GLSLstd450UnpackHalf2x16;
+    return code_.Emit(spv::OpExtInst, DType::kF32, 2,
+                      {code_.module().MathInstructions(), function, word.id});
+  };
+  std::vector<Value> parts;
+  for (int32_t lane = 0; lane < lanes;) {
+    ExprId position = simplify_(build.Add(index, build.Int(lane)));
+    int64_t divisor = simplify_.KnownDivisor(simplify_.ToPolynomial(position));
+    bool whole = lanes - lane >= per_element && divisor % per_element == 0;
+    Value words = load_words(position, whole);
+    if (whole) {
+      for (int32_t w = 0; w < width; ++w) parts.push_back(unpack(code_.Extract(words, w)));
+      lane += per_element;
+      continue;
+    }
+    ExprId odd = simplify_(build.FloorMod(position, build.Int(2)));
+    if (auto known = ConstantOf(odd)) {
+      parts.push_back(code_.Extract(unpack(words), static_cast<int32_t>(known->integer)));
+    } else {
+      Value shift = Bitcast(Eval(simplify_(build.Mul(odd, build.Int(16))), context), DType::kU32);
+      parts.push_back(code_.Extract(unpack(ShiftRight(words, shift)), 0));
+    }
+    ++lane;
+  }
+  return parts;
 }
 
 Value Expressions::ComputeRamp(const loop::Ramp& ramp, int32_t lanes, Contexts::Id context) {

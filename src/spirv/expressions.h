@@ -91,6 +91,9 @@ class Expressions {
   loop::ExprId GuardOf(const loop::Load& load, int32_t lanes, Contexts::Id context);
   Value ComputeLoad(const loop::Load& load, int32_t lanes, loop::ExprId guard,
                     Contexts::Id context);
+  // As f32, the elements from `index` on.
+  std::vector<Value> LoadHalves(loop::BufferId buffer, loop::ExprId index, int32_t lanes,
+                                const Value& guard, Contexts::Id context);
   Value ComputeRamp(const loop::Ramp& ramp, int32_t lanes, Contexts::Id context);
   Value ComputePack(const loop::Pack& pack, Contexts::Id context);
   std::optional<Value> Find(const Key& key);
@@ -119,6 +122,9 @@ class Expressions {
   Sizes sizes_;
   uint32_t parameters_ = 0;
   int64_t workgroup_bytes_ = 0;
+
+  // What memory holds for elements of the buffer.
+  DType StoredType(loop::BufferId buffer) const;
 
   // By buffer: its array, or its variables.
   std::vector<std::vector<spv::Id>> variables_;

@@ -123,6 +123,15 @@ int32_t ChooseWidth(const loop::Buffer& buffer, const std::vector<Access>& acces
   return 1;
 }
 
+// Two words hold what vectors of four do.
+int32_t ChooseWidthOfHalves(const loop::Buffer& buffer, const std::vector<Access>& accesses) {
+  bool whole = IsAligned(KnownDivisor(buffer.type.shape[0]), 4);
+  for (const Access& access : accesses) {
+    whole &= access.lanes % 4 == 0 && IsAligned(access.divisor, 4);
+  }
+  return whole ? 2 : 1;
+}
+
 // ---- Registers in variables -------------------------------------------------------------------
 
 bool AllConstant(const std::vector<Access>& accesses) {
@@ -177,14 +186,16 @@ void PlaceInVariables(Layout& layout, int64_t count, const std::vector<Access>& 
 
 // ---- Layouts ----------------------------------------------------------------------------------
 
-Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simplifier& simplify) {
+Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simplifier& simplify,
+                                          bool half) {
   std::vector<std::vector<Access>> accesses = Survey(kernel, simplify).Run();
   std::vector<Layout> layouts;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const loop::Buffer& buffer = kernel.buffers[BufferId{b}];
     const auto& own = accesses[static_cast<size_t>(b)];
     Layout& layout = layouts.emplace_back();
-    layout.width = ChooseWidth(buffer, own);
+    layout.halves = !half && buffer.type.dtype == DType::kF16;
+    layout.width = layout.halves ? ChooseWidthOfHalves(buffer, own) : ChooseWidth(buffer, own);
     if (buffer.space == Space::kIn || buffer.space == Space::kOut) continue;
     int64_t count = buffer.type.shape[0].value();
     layout.count = std::max<int64_t>(1, (count + layout.width - 1) / layout.width);

@@ -10,6 +10,7 @@
 //   %x[4*i + 1]   with elements vec4   ->   x[i].y
 //   %x[i : 4]     with elements f32    ->   x[i], x[i + 1], x[i + 2], x[i + 3]
 //   %acc[8 : 4]   in variables         ->   acc_2
+//   %h[4*i : 4]   of f16 in words      ->   the halves of x[i].x and x[i].y
 #pragma once
 
 #include <optional>
@@ -24,6 +25,8 @@ namespace webnnc::spirv {
 struct Layout {
   enum class Kind : uint8_t { kParameter, kWorkgroup, kArray, kVariables };
   Kind kind = Kind::kParameter;
+  // Of a parameter of f16 where the device has none: elements are u32, and hold two each.
+  bool halves = false;
   // Lanes of the array's elements: 1, 2 or 4.
   int32_t width = 1;
   // The array's elements; 0 for a parameter, which has as many as the host gives it.
@@ -48,9 +51,10 @@ struct Place {
 
 // Chooses the layout of each buffer of a prepared kernel. Tells `simplify` the range of every loop
 // and the value of every Let that loads nothing.
-Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simplifier& simplify);
+Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simplifier& simplify,
+                                          bool half = true);
 
-// Where `lanes` elements from `index` on are, in this order.
+// Where `lanes` elements from `index` on are, in this order. Not of halves.
 std::vector<Place> PlacesOf(loop::Kernel& kernel, loop::Simplifier& simplify, const Layout& layout,
                             loop::ExprId index, int32_t lanes);
 

@@ -163,12 +163,15 @@ bool Takes(BinaryOp op, DType dtype) {
 
 class Checker {
  public:
-  explicit Checker(const loop::Kernel& kernel) : kernel_(kernel) {}
+  Checker(const loop::Kernel& kernel, bool half) : kernel_(kernel), half_(half) {}
 
   Status Run() {
     for (const loop::Buffer& buffer : kernel_.buffers) {
       const TensorType& type = buffer.type;
-      if (!IsStored(type.dtype)) return Refuse("%" + buffer.name + ": " + Print(type));
+      bool is_half = type.dtype == DType::kF16 && !half_;
+      if (!IsStored(type.dtype) || (is_half && buffer.space != Space::kIn)) {
+        return Refuse("%" + buffer.name + ": " + Print(type));
+      }
       bool local = buffer.space == Space::kWorkgroup || buffer.space == Space::kRegister;
       if (local && !type.shape[0].IsConstant()) {
         return Refuse("%" + buffer.name + " has a size that is not constant");
@@ -219,6 +222,7 @@ class Checker {
   Status CheckNode(const loop::Expr& expr) {
     std::string type(Name(expr.dtype));
     if (!IsStored(expr.dtype) && expr.dtype != DType::kBool) return Refuse("computes " + type);
+    if (!half_ && !std::holds_alternative<loop::Convert>(expr.node)) TRY(CheckHasNoHalf(expr));
     if (expr.lanes > 4) return Refuse("has vectors of " + std::to_string(expr.lanes) + " lanes");
     if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
       DType dtype = kernel_.exprs[unary->a].dtype;
@@ -237,19 +241,31 @@ class Checker {
     return kSuccess;
   }
 
+  // Of f16 there are but loads, and conversions of these.
+  Status CheckHasNoHalf(const loop::Expr& expr) {
+    bool is_load = std::holds_alternative<loop::Load>(expr.node);
+    bool computes = expr.dtype == DType::kF16 && !is_load;
+    for (ExprId operand : loop::Operands(expr)) {
+      computes |= kernel_.exprs[operand].dtype == DType::kF16;
+    }
+    if (computes) return Refuse("computes f16 without the device having it");
+    return kSuccess;
+  }
+
   const loop::Kernel& kernel_;
+  bool half_;
   std::set<ExprId> checked_;
   bool has_threads_ = false;
 };
 
 }  // namespace
 
-Result<loop::Kernel> Prepare(loop::Kernel kernel) {
+Result<loop::Kernel> Prepare(loop::Kernel kernel, bool half) {
   DropThreadRows(kernel);
   TRY(loop::VerifyFlat(kernel));
   if (SharesVariables(kernel)) kernel.body = loop::CloneBlock(kernel, kernel.body);
   ShareThreadVariables(kernel);
-  TRY(Checker(kernel).Run());
+  TRY(Checker(kernel, half).Run());
   return kernel;
 }
 

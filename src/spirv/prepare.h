@@ -12,7 +12,7 @@ namespace webnnc::spirv {
 //
 // Afterwards every buffer has one dimension and registers are private to a thread; every loop and
 // Let has a variable of its own, but thread loops of the same extent share theirs; and types and
-// operations are ones that the emitter knows.
-Result<loop::Kernel> Prepare(loop::Kernel kernel);
+// operations are ones that the emitter knows. Without `half`, f16 is loaded and converted only.
+Result<loop::Kernel> Prepare(loop::Kernel kernel, bool half = true);
 
 }  // namespace webnnc::spirv

@@ -12,7 +12,8 @@ static constexpr MathFunction kFunctions[] = {
     {GLSLstd450Log, "log"},         {GLSLstd450Exp2, "exp2"},   {GLSLstd450Log2, "log2"},
     {GLSLstd450Sqrt, "sqrt"},       {GLSLstd450FMin, "min"},    {GLSLstd450UMin, "min"},
     {GLSLstd450SMin, "min"},        {GLSLstd450FMax, "max"},    {GLSLstd450UMax, "max"},
-    {GLSLstd450SMax, "max"},        {GLSLstd450FClamp, "clamp"}};
+    {GLSLstd450SMax, "max"},        {GLSLstd450FClamp, "clamp"},
+    {GLSLstd450UnpackHalf2x16, "unpack2x16float"}};
 
 const MathFunction* FindMath(uint32_t number) {
   for (const MathFunction& function : kFunctions) {

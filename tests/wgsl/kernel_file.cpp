@@ -1,11 +1,13 @@
 #include "tests/wgsl/kernel_file.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
 #include "base/diagnostics.h"
 #include "base/file.h"
 #include "loop/passes/flatten.h"
+#include "loop/passes/legalize_for_gpu.h"
 #include "loop/passes/simplify.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
@@ -31,6 +33,12 @@ static Status ParseDirective(KernelFile& file, const std::string& line) {
     }
   } else if (word == "tolerance") {
     words >> file.tolerance;
+  } else if (word == "legalize") {
+    file.legalize = true;
+    while (words >> word) {
+      if (word == "half") file.half = false;
+      if (word.starts_with("%")) file.weights.insert(word.substr(1));
+    }
   } else if (word == "input") {
     std::string name, kind;
     words >> name >> kind;
@@ -40,6 +48,18 @@ static Status ParseDirective(KernelFile& file, const std::string& line) {
     if (!fits) return Error{"expected '; input %name range low high', or values"};
     file.inputs[name.substr(1)] = spec;
   }
+  return kSuccess;
+}
+
+static Status Legalize(KernelFile& file) {
+  std::vector<loop::ParameterKind> kinds;
+  for (const loop::Buffer& buffer : file.flat.buffers) {
+    if (buffer.space != loop::Space::kIn && buffer.space != loop::Space::kOut) continue;
+    bool is_weight = file.weights.count(buffer.name) > 0;
+    kinds.push_back(is_weight ? loop::ParameterKind::kWeight : loop::ParameterKind::kActivation);
+  }
+  TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(file.flat, kinds, file.half));
+  file.narrows_64_bits = legalization.narrows_64_bits;
   return kSuccess;
 }
 
@@ -71,6 +91,7 @@ Result<KernelFile> ParseKernelFile(const std::string& text) {
   if (!kernel) return Error{Describe(kernel.error(), text)};
   file.written = std::move(kernel.value());
   if (Status status = MakeFlat(file, lexer); !status) return Error{Describe(status.error(), text)};
+  if (file.legalize) TRY(Legalize(file));
   return file;
 }
 
@@ -123,6 +144,32 @@ loop::Memory MakeMemory(const KernelFile& file) {
     }
   }
   return memory;
+}
+
+// As 32 bits carry integers: numbers of 64 bits that are too large become the largest.
+static Scalar Carried(const Scalar& value, DType to) {
+  if (IsFloat(to) || value.dtype == DType::kBool) return Convert(value, to);
+  if (value.dtype == DType::kU64 && value.integer < 0) return Highest(to);
+  return Scalar::Integer(to, std::clamp(value.integer, Lowest(to).integer, Highest(to).integer));
+}
+
+std::vector<uint8_t> Carry(const KernelFile& file, loop::BufferId id,
+                           const std::vector<uint8_t>& bytes) {
+  const loop::Buffer& buffer = file.written.buffers[id];
+  DType from = buffer.type.dtype;
+  std::vector<uint8_t> carried = bytes;
+  if (!file.legalize) return carried;
+  if (file.weights.count(buffer.name)) {
+    if (!IsFloat(from)) carried.resize((bytes.size() + 3) / 4 * 4);
+    return carried;
+  }
+  DType to = loop::CarriedType(from, file.half);
+  auto count = static_cast<int64_t>(bytes.size()) / ByteSize(from);
+  carried.resize(static_cast<size_t>(count * ByteSize(to)));
+  for (int64_t i = 0; i < count; ++i) {
+    WriteScalar(carried.data(), i, Carried(ReadScalar(bytes.data(), from, i), to));
+  }
+  return carried;
 }
 
 }  // namespace webnnc::tests

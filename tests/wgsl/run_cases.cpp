@@ -42,7 +42,8 @@ std::string Buffers(const KernelFile& file, const loop::Memory& before, const lo
                     std::string& data) {
   std::string text;
   for (int32_t b = 0; b < file.written.buffers.size(); ++b) {
-    const loop::Buffer& buffer = file.written.buffers[loop::BufferId{b}];
+    loop::BufferId id{b};
+    const loop::Buffer& buffer = file.written.buffers[id];
     bool is_output = buffer.space == loop::Space::kOut;
     if (!is_output && buffer.space != loop::Space::kIn) continue;
     auto append = [&](const std::vector<uint8_t>& bytes) {
@@ -51,12 +52,15 @@ std::string Buffers(const KernelFile& file, const loop::Memory& before, const lo
       data.resize((data.size() + 7) / 8 * 8);
       return std::to_string(at);
     };
-    const auto& initial = before[static_cast<size_t>(b)];
+    std::vector<uint8_t> initial = Carry(file, id, before[static_cast<size_t>(b)]);
+    DType dtype = file.flat.buffers[id].type.dtype;
     text += text.empty() ? "" : ", ";
     text += "{\"name\": " + Quoted(std::filesystem::path(buffer.name).filename().string()) +
-            ", \"type\": " + Quoted(std::string(Name(buffer.type.dtype))) +
+            ", \"type\": " + Quoted(std::string(Name(dtype))) +
             ", \"bytes\": " + std::to_string(initial.size()) + ", \"before\": " + append(initial);
-    if (is_output) text += ", \"after\": " + append(after[static_cast<size_t>(b)]);
+    if (is_output) {
+      text += ", \"after\": " + append(Carry(file, id, after[static_cast<size_t>(b)]));
+    }
     text += "}";
   }
   return "[" + text + "]";
@@ -72,21 +76,49 @@ std::vector<bool> Inputs(const loop::Kernel& kernel) {
   return inputs;
 }
 
+// Integers that the flat kernel computes must be those of the written one.
+Status CompareIntegers(const KernelFile& file, const loop::Memory& written,
+                       const loop::Memory& flat) {
+  for (int32_t b = 0; b < file.written.buffers.size(); ++b) {
+    loop::BufferId id{b};
+    const loop::Buffer& buffer = file.flat.buffers[id];
+    if (buffer.space != loop::Space::kOut || IsFloat(buffer.type.dtype)) continue;
+    const auto& got = flat[static_cast<size_t>(b)];
+    std::vector<uint8_t> want = Carry(file, id, written[static_cast<size_t>(b)]);
+    for (int64_t i = 0; i < static_cast<int64_t>(want.size()) / 4; ++i) {
+      Scalar x = ReadScalar(want.data(), buffer.type.dtype, i);
+      Scalar y = ReadScalar(got.data(), buffer.type.dtype, i);
+      if (!(x == y)) {
+        return Error{"the flat kernel gives %" + buffer.name + "[" + std::to_string(i) + "] " +
+                     std::to_string(y.integer) + ", not " + std::to_string(x.integer)};
+      }
+    }
+  }
+  return kSuccess;
+}
+
 Result<std::string> MakeCase(const std::string& path, const std::filesystem::path& folder) {
   TRY_ASSIGN(auto file, ReadKernelFile(path));
   std::string name = std::filesystem::path(path).stem().string();
   // Shaders must not depend on whether buffers can be written; take turns.
   spirv::Options options;
+  options.half = file.half;
   if (name.size() % 2 == 0) options.read_only = Inputs(file.flat);
   TRY_ASSIGN(auto module, spirv::Emit(file.flat, options));
   TRY_ASSIGN(auto shader, wgsl::Print(module.words));
-  loop::Memory before = MakeMemory(file), after = before, scheduled = before;
+  loop::Memory before = MakeMemory(file), after = before, scheduled;
+  for (int32_t b = 0; b < file.written.buffers.size(); ++b) {
+    bool has_memory = !before[static_cast<size_t>(b)].empty();
+    scheduled.push_back(has_memory ? Carry(file, loop::BufferId{b}, before[static_cast<size_t>(b)])
+                                   : std::vector<uint8_t>());
+  }
   TRY(loop::Interpret(file.written, after, {file.symbols, false}));
   // The kernel that is emitted must be right for its shader to be. The interpreter does not know
   // vectors of a thread's registers.
   scheduled.resize(static_cast<size_t>(file.flat.buffers.size()));
   if (loop::Verify(file.flat)) {
     TRY(loop::Interpret(file.flat, scheduled, {file.symbols, true}));
+    TRY(CompareIntegers(file, after, scheduled));
   }
 
   std::string data;

@@ -1,0 +1,409 @@
+#include "loop/passes/legalize_for_gpu.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/overloaded.h"
+#include "loop/builder.h"
+#include "loop/integer_ranges.h"
+#include "loop/passes/packed_words.h"
+#include "loop/passes/simplify.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::loop {
+
+DType CarriedType(DType dtype, bool half) {
+  CHECK(dtype != DType::kF64);
+  if (dtype == DType::kF16) return half ? DType::kF16 : DType::kF32;
+  if (IsFloat(dtype)) return dtype;
+  return IsSigned(dtype) || dtype == DType::kBool ? DType::kI32 : DType::kU32;
+}
+
+// Integers that are in memory, with 64 bits as 32 carry them.
+static IntegerRange CarriedRange(DType dtype) {
+  if (dtype == DType::kI64) return RangeOf(DType::kI32);
+  if (dtype == DType::kU64) return RangeOf(DType::kU32);
+  return RangeOf(dtype);
+}
+
+static bool Is64Bits(DType dtype) { return dtype == DType::kI64 || dtype == DType::kU64; }
+
+namespace {
+
+// ---- Numbers of 64 bits -----------------------------------------------------------------------
+
+// Whether 32 bits may not hold what a kernel computes in 64.
+class Narrowing {
+ public:
+  Narrowing(const Kernel& kernel, IntegerRanges& ranges) : kernel_(kernel), ranges_(ranges) {}
+
+  bool Found() const { return found_; }
+
+  void VisitStore(const Store& store) {
+    for (ExprId index : store.index) Visit(index);
+    Visit(store.value);
+    DType dtype = kernel_.exprs[store.value].dtype;
+    bool grows = store.update == Update::kAdd || store.update == Update::kMul;
+    if (Is64Bits(dtype)) found_ |= grows || !Fits(store.value);
+  }
+
+  void Visit(ExprId id) {
+    if (found_ || (!inside_select_ && !visited_.insert(id).second)) return;
+    const Expr& expr = kernel_.exprs[id];
+    bool computes = std::holds_alternative<Unary>(expr.node) ||
+                    std::holds_alternative<Binary>(expr.node) ||
+                    std::holds_alternative<Convert>(expr.node);
+    if (computes && Is64Bits(expr.dtype)) found_ |= !Fits(id);
+    auto* convert = std::get_if<Convert>(&expr.node);
+    if (convert && Is64Bits(kernel_.exprs[convert->a].dtype)) found_ |= !Fits(convert->a);
+    auto* select = std::get_if<Select>(&expr.node);
+    if (select && Is64Bits(expr.dtype) && !ranges_.IsDeep()) {
+      Visit(select->condition);
+      ++inside_select_;
+      ranges_.OnSides(*select, [&](ExprId side) { Visit(side); });
+      --inside_select_;
+    } else {
+      for (ExprId operand : Operands(expr)) Visit(operand);
+    }
+  }
+
+ private:
+  bool Fits(ExprId id) {
+    return CarriedRange(kernel_.exprs[id].dtype).Holds(ranges_.Exact(id));
+  }
+
+  const Kernel& kernel_;
+  IntegerRanges& ranges_;
+  std::set<ExprId> visited_;
+  int inside_select_ = 0;
+  bool found_ = false;
+};
+
+// ---- Sums of f16 ------------------------------------------------------------------------------
+
+// The registers and workgroup memory that sums of f16 are kept in, or copied to.
+std::set<BufferId> FindSums(const Kernel& kernel) {
+  std::set<BufferId> sums;
+  auto is_local_half = [&](BufferId id) {
+    const Buffer& buffer = kernel.buffers[id];
+    bool local = buffer.space == Space::kRegister || buffer.space == Space::kWorkgroup;
+    return local && buffer.type.dtype == DType::kF16;
+  };
+  for (size_t before = SIZE_MAX; before != sums.size();) {
+    before = sums.size();
+    ForEachStmt(kernel.body, [&](const Stmt& stmt) {
+      auto* store = std::get_if<Store>(&stmt);
+      if (!store || !is_local_half(store->buffer)) return;
+      auto* copied = std::get_if<Load>(&kernel.exprs[store->value].node);
+      bool adds = store->update == Update::kAdd || store->update == Update::kMul;
+      if (adds || (copied && sums.count(copied->buffer))) sums.insert(store->buffer);
+    });
+  }
+  return sums;
+}
+
+// ---- Kernels ----------------------------------------------------------------------------------
+
+class Legalizer {
+ public:
+  Legalizer(Kernel& kernel, bool half)
+      : kernel_(kernel),
+        build_(kernel),
+        simplify_(kernel),
+        ranges_(kernel_, CarriedRange),
+        narrowing_(kernel_, ranges_),
+        half_(half) {}
+
+  Result<GpuLegalization> Run(const std::vector<ParameterKind>& parameters) {
+    TRY(CheckTypes());
+    if (half_) sums_ = FindSums(kernel_);
+    ChangeBuffers(parameters);
+    RunBlock(kernel_.body);
+    return GpuLegalization{narrowing_.Found()};
+  }
+
+ private:
+  Status CheckTypes() {
+    std::string refused;
+    for (const Buffer& buffer : kernel_.buffers) {
+      if (buffer.type.dtype == DType::kF64) refused = "%" + buffer.name + ": " + Print(buffer.type);
+    }
+    RewriteExprs(kernel_.body, [&](ExprId root) {
+      ForEachExpr(kernel_, root, [&](ExprId id) {
+        bool is_double = kernel_.exprs[id].dtype == DType::kF64;
+        if (is_double && refused.empty()) refused = "computes f64";
+      });
+      return root;
+    });
+    if (refused.empty()) return kSuccess;
+    return Error{"@" + kernel_.name + ": " + refused + ", which GPU kernels cannot have"};
+  }
+
+  // ---- Buffers
+
+  void ChangeBuffers(const std::vector<ParameterKind>& parameters) {
+    size_t parameter = 0;
+    for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
+      Buffer& buffer = kernel_.buffers[BufferId{b}];
+      DType dtype = buffer.type.dtype;
+      types_.push_back(dtype);
+      bool is_parameter = buffer.space == Space::kIn || buffer.space == Space::kOut;
+      bool is_weight = is_parameter && parameter < parameters.size() &&
+                       parameters[parameter] == ParameterKind::kWeight;
+      parameter += is_parameter;
+      is_packed_.push_back(is_weight && !IsFloat(dtype) && ByteSize(dtype) != 4);
+      if (is_packed_.back()) {
+        buffer.type = {WordType(dtype), {WordCount(dtype, buffer.type.shape[0])}};
+      } else if (!is_weight || !IsFloat(dtype)) {
+        buffer.type.dtype = sums_.count(BufferId{b}) ? DType::kF32 : CarriedType(dtype, half_);
+      }
+    }
+  }
+
+  DType TypeBefore(BufferId buffer) const { return types_[static_cast<size_t>(buffer.index)]; }
+  DType TypeNow(BufferId buffer) const { return kernel_.buffers[buffer].type.dtype; }
+
+  // ---- Statements
+
+  void RunBlock(Block& block) {
+    for (Stmt& stmt : block) {
+      std::visit(Overloaded{
+                     [&](For& loop) { RunFor(loop); },
+                     [&](Let& let) { RunLet(let); },
+                     [&](Store& store) { RunStore(store); },
+                     [&](If& test) {
+                       narrowing_.Visit(test.condition);
+                       test.condition = Legal(test.condition, false);
+                       RunBlock(test.body);
+                     },
+                     [](Barrier&) {},
+                 },
+                 static_cast<Stmt::variant&>(stmt));
+    }
+  }
+
+  void RunFor(For& loop) {
+    simplify_.Bind(loop.var, loop.extent);
+    ranges_.Bind(loop.var, loop.extent);
+    RunBlock(loop.body);
+  }
+
+  void RunLet(Let& let) {
+    narrowing_.Visit(let.value);
+    DType dtype = kernel_.exprs[let.value].dtype;
+    if (!IsFloat(dtype)) ranges_.Define(let.var, let.value);
+    bool wide = ReadsSums(let.value);
+    if (wide) wide_vars_.insert(let.var);
+    let.value = Legal(let.value, wide);
+    kernel_.vars[let.var].dtype = build_.dtype(let.value);
+    const Expr& value = kernel_.exprs[let.value];
+    // An index is the same wherever it is used, if memory has no part in it.
+    bool is_index = value.dtype == DType::kI32 && value.lanes == 1 && !LoadsAnything(let.value);
+    if (is_index) simplify_.Define(let.var, let.value);
+  }
+
+  void RunStore(Store& store) {
+    narrowing_.VisitStore(store);
+    DType before = TypeBefore(store.buffer);
+    bool adds = store.update == Update::kAdd || store.update == Update::kMul;
+    bool wide = before == DType::kF16 && (adds || ReadsSums(store.value));
+    for (ExprId& index : store.index) index = Legal(index, false);
+    ExprId value = Legal(store.value, wide);
+    // A narrow sum is read, wrapped and written.
+    bool wraps = adds && IsInteger(before) && ByteSize(before) < 4;
+    if (wraps) {
+      ExprId old = kernel_.exprs.Add(
+          {Load{store.buffer, store.index}, TypeNow(store.buffer), kernel_.exprs[value].lanes});
+      value = Wrapped(Combine(kernel_, store.update, old, value), before);
+      store.update = Update::kSet;
+    }
+    // Of 0 and 1 the sum is the larger, and the product the smaller.
+    if (adds && before == DType::kBool) {
+      store.update = store.update == Update::kAdd ? Update::kMax : Update::kMin;
+    }
+    store.value = build_.Convert(value, TypeNow(store.buffer));
+  }
+
+  bool LoadsAnything(ExprId root) {
+    bool loads = false;
+    ForEachExpr(kernel_, root, [&](ExprId id) {
+      loads |= std::holds_alternative<Load>(kernel_.exprs[id].node);
+    });
+    return loads;
+  }
+
+  // Whether an expression of f16 is computed from sums, in f32.
+  bool ReadsSums(ExprId root) {
+    if (sums_.empty() || kernel_.exprs[root].dtype != DType::kF16) return false;
+    bool reads = false;
+    ForEachExpr(kernel_, root, [&](ExprId id) {
+      auto* load = std::get_if<Load>(&kernel_.exprs[id].node);
+      auto* variable = std::get_if<Variable>(&kernel_.exprs[id].node);
+      reads |= load && sums_.count(load->buffer);
+      reads |= variable && wide_vars_.count(variable->var);
+    });
+    return reads;
+  }
+
+  // ---- Expressions
+
+  // The type that values of `dtype` are computed in; `wide` puts f32 for f16.
+  DType Computed(DType dtype, bool wide) const {
+    return dtype == DType::kBool ? dtype : CarriedType(dtype, half_ && !wide);
+  }
+
+  ExprId Legal(ExprId id, bool wide) {
+    auto found = done_[wide].find(id);
+    if (found != done_[wide].end()) return found->second;
+    ExprId result = Convert(Compute(id, wide), Computed(kernel_.exprs[id].dtype, wide));
+    return done_[wide][id] = result;
+  }
+
+  ExprId Convert(ExprId id, DType to) { return build_.Convert(id, to); }
+
+  ExprId Compute(ExprId id, bool wide) {
+    // A copy, since the pool grows.
+    Expr expr = kernel_.exprs[id];
+    DType dtype = expr.dtype;
+    if (auto* constant = std::get_if<Constant>(&expr.node)) {
+      Scalar value = Carried(constant->value, Computed(dtype, wide));
+      return build_.Splat(build_.Constant(value), expr.lanes);
+    }
+    if (auto* variable = std::get_if<Variable>(&expr.node)) {
+      return kernel_.exprs.Add({*variable, kernel_.vars[variable->var].dtype, expr.lanes});
+    }
+    if (auto* load = std::get_if<Load>(&expr.node)) return ComputeLoad(*load, expr.lanes);
+    if (auto* unary = std::get_if<Unary>(&expr.node)) return ComputeUnary(id, *unary, wide);
+    if (auto* binary = std::get_if<Binary>(&expr.node)) return ComputeBinary(id, *binary, wide);
+    if (auto* convert = std::get_if<loop::Convert>(&expr.node)) {
+      return ComputeConvert(id, convert->a, wide);
+    }
+    std::vector<ExprId> operands = Operands(expr);
+    for (ExprId& operand : operands) operand = Legal(operand, wide);
+    expr.dtype = Computed(dtype, wide);
+    return kernel_.exprs.Add(WithOperands(std::move(expr), operands));
+  }
+
+  static Scalar Carried(const Scalar& value, DType to) {
+    if (IsFloat(to) || !Is64Bits(value.dtype)) return webnnc::Convert(value, to);
+    // Of u64, those that i64 has as negative numbers are the largest.
+    bool is_large = value.dtype == DType::kU64 && value.integer < 0;
+    if (is_large || value.integer > Highest(to).integer) return Highest(to);
+    return Scalar::Integer(to, std::max(value.integer, Lowest(to).integer));
+  }
+
+  ExprId ComputeLoad(Load load, int32_t lanes) {
+    for (ExprId& index : load.index) index = Legal(index, false);
+    if (is_packed_[static_cast<size_t>(load.buffer.index)]) {
+      return LoadFromWords(kernel_, simplify_, load.buffer, TypeBefore(load.buffer), load.index[0],
+                           lanes);
+    }
+    return kernel_.exprs.Add({load, TypeNow(load.buffer), lanes});
+  }
+
+  ExprId ComputeUnary(ExprId id, const Unary& unary, bool wide) {
+    DType dtype = build_.dtype(unary.a);
+    if (!IsFloat(dtype) && (unary.op == UnaryOp::kIsNan || unary.op == UnaryOp::kIsInf)) {
+      return build_.Splat(build_.Constant(Scalar::Bool(false)), kernel_.exprs[id].lanes);
+    }
+    ExprId a = Legal(unary.a, wide);
+    if (dtype == DType::kBool && unary.op != UnaryOp::kNot) a = Convert(a, DType::kI32);
+    return Wrapped(id, build_.Apply(unary.op, a));
+  }
+
+  ExprId ComputeBinary(ExprId id, const Binary& binary, bool wide) {
+    ExprId a = Legal(binary.a, wide), b = Legal(binary.b, wide);
+    DType dtype = build_.dtype(binary.a);
+    bool shifts = binary.op == BinaryOp::kShiftLeft || binary.op == BinaryOp::kShiftRight;
+    if (shifts && Is64Bits(dtype)) return Shift64(binary.op, a, b);
+    if (dtype == DType::kBool && !IsOfBools(binary.op)) {
+      a = Convert(a, DType::kI32);
+      b = Convert(b, DType::kI32);
+    }
+    ExprId result = build_.Apply(binary.op, a, b);
+    return IsComparison(binary.op) ? result : Wrapped(id, result);
+  }
+
+  static bool IsOfBools(BinaryOp op) {
+    return op == BinaryOp::kAnd || op == BinaryOp::kOr || op == BinaryOp::kXor ||
+           op == BinaryOp::kEqual || op == BinaryOp::kNotEqual;
+  }
+
+  // By up to 63 bits, where the operands have 32.
+  ExprId Shift64(BinaryOp op, ExprId a, ExprId b) {
+    DType dtype = build_.dtype(a);
+    int32_t lanes = kernel_.exprs[a].lanes;
+    auto number = [&](int64_t value) {
+      return build_.Splat(build_.Constant(Scalar::Integer(dtype, value)), lanes);
+    };
+    ExprId shifted = build_.Apply(op, a, build_.Min(b, number(31)));
+    // Arithmetic shifts by more than 31 give what shifts by 31 do: the sign.
+    if (op == BinaryOp::kShiftRight && IsSigned(dtype)) return shifted;
+    return build_.Select(build_.Less(b, number(32)), shifted, number(0));
+  }
+
+  ExprId ComputeConvert(ExprId id, ExprId from, bool wide) {
+    DType before = build_.dtype(from), to = build_.dtype(id);
+    if (!IsFloat(before)) {
+      ExprId a = Legal(from, wide);
+      ExprId converted = Convert(a, Computed(to, wide));
+      return to == DType::kBool || IsFloat(to) ? converted : Wrapped(id, converted);
+    }
+    // A conversion that the model asks for rounds even where f32 is put for f16.
+    ExprId a = Legal(from, wide && before == DType::kF16);
+    if (to == DType::kF16) return Convert(a, CarriedType(to, half_));
+    ExprId converted = Convert(a, Computed(to, wide));
+    if (IsFloat(to) || to == DType::kBool || ByteSize(to) >= 4) return converted;
+    // Saturates to the narrow type.
+    DType carried = build_.dtype(converted);
+    auto number = [&](const Scalar& value) {
+      Scalar end = Scalar::Integer(carried, value.integer);
+      return build_.Splat(build_.Constant(end), kernel_.exprs[converted].lanes);
+    };
+    ExprId clamped = build_.Min(converted, number(Highest(to)));
+    return IsSigned(to) ? build_.Max(clamped, number(Lowest(to))) : clamped;
+  }
+
+  // ---- Wrapping
+
+  // `result` stands for `id`, a result of narrow integers that may have to wrap.
+  ExprId Wrapped(ExprId id, ExprId result) {
+    DType dtype = kernel_.exprs[id].dtype;
+    if (!IsInteger(dtype) || RangeOf(dtype).Holds(ranges_.Exact(id))) return result;
+    return Wrapped(result, dtype);
+  }
+
+  ExprId Wrapped(ExprId result, DType dtype) {
+    int64_t bits = ByteSize(dtype) * 8;
+    if (bits >= 32) return result;
+    auto number = [&](int64_t value) {
+      Scalar scalar = Scalar::Integer(build_.dtype(result), value);
+      return build_.Splat(build_.Constant(scalar), kernel_.exprs[result].lanes);
+    };
+    if (!IsSigned(dtype)) return build_.And(result, number((int64_t{1} << bits) - 1));
+    ExprId top = build_.Apply(BinaryOp::kShiftLeft, result, number(32 - bits));
+    return build_.Apply(BinaryOp::kShiftRight, top, number(32 - bits));
+  }
+
+  Kernel& kernel_;
+  Builder build_;
+  Simplifier simplify_;
+  IntegerRanges ranges_;
+  Narrowing narrowing_;
+  bool half_;
+  // By buffer: the type before, and whether it is read out of words.
+  std::vector<DType> types_;
+  std::vector<bool> is_packed_;
+  std::set<BufferId> sums_;
+  std::set<VarId> wide_vars_;
+  std::unordered_map<ExprId, ExprId> done_[2];  // by `wide`
+};
+
+}  // namespace
+
+Result<GpuLegalization> LegalizeForGpu(Kernel& kernel, const std::vector<ParameterKind>& parameters,
+                                       bool half) {
+  return Legalizer(kernel, half).Run(parameters);
+}
+
+}  // namespace webnnc::loop

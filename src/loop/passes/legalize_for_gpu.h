@@ -1,0 +1,47 @@
+// Gives a flat kernel the element types that GPU kernels have: i32, u32, f32 and f16.
+//
+//   bool, i8, i16, i32, i64   are carried as i32, bools as 0 or 1
+//   u8, u16, u32, u64         as u32
+//   f16                       as f16, or as f32 without `half`
+//   f64                       is an error
+//
+// Activations, registers and workgroup memory have an element of the carried type for each of theirs,
+// so the host converts a graph's inputs and outputs. Weights keep the bytes that they have in the
+// weights file, and kernels read them out of words:
+//
+//   in %w: i8[n]    %w[i]         ->   in %w: i32[ceil(n/4)]   %w[i / 4] << (24 - i % 4 * 8) >> 24
+//   in %w: u8[n]    %w[4*i : 4]   ->   in %w: u32[ceil(n/4)]   (one word) >> (0, 8, 16, 24) & 255
+//   in %w: i64[n]   %w[i]         ->   in %w: i32[2*n]         %w[2*i]
+//
+// Without `half`, f16 weights stay as they are; what is loaded is converted to f32 at once, which
+// spirv::Emit does from words. The kernel is flat because only then are vectors known, and aligned
+// ones are one word.
+//
+// What is computed is what tensor/scalar.h says. Narrow integers are wrapped where a result may leave
+// their type, and only there. Numbers of 64 bits are computed in 32; constants saturate, so that the
+// largest number stays the largest. Sums of f16 are kept and computed in f32.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "loop/kernel.h"
+
+namespace webnnc::loop {
+
+enum class ParameterKind : uint8_t { kActivation, kWeight };
+
+// The type that an element is carried in, in memory. Not for f64.
+DType CarriedType(DType dtype, bool half);
+
+struct GpuLegalization {
+  // A result in i64 or u64 may not fit 32 bits, as far as can be seen from the kernel: not where
+  // indices or comparisons of what is loaded are all that there is. What is loaded is taken to fit.
+  bool narrows_64_bits = false;
+};
+
+// `parameters` are the kernel's, in order. Those not listed are activations.
+Result<GpuLegalization> LegalizeForGpu(Kernel& kernel, const std::vector<ParameterKind>& parameters,
+                                       bool half);
+
+}  // namespace webnnc::loop
