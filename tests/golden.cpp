@@ -32,6 +32,7 @@
 #include "loop/text.h"
 #include "loop/verify.h"
 #include "schedule/choose.h"
+#include "schedule/classify.h"
 #include "schedule/schedule.h"
 
 namespace webnnc {
@@ -165,6 +166,7 @@ Outcome ChooseForCpu(const std::string& input, const schedule::CpuTarget& target
   schedule::Schedule chosen;
   Outcome outcome = OnKernel(input, [&](loop::Kernel& kernel, Lexer&) -> Status {
     TRY(loop::VerifyPlain(kernel));
+    schedule::Classify(kernel);
     chosen = schedule::ChooseForCpu(kernel, target);
     TRY_ASSIGN(kernel, schedule::Apply(kernel, chosen));
     TRY(MakeFlat(kernel));

@@ -141,6 +141,17 @@ std::optional<Border> NestView::BorderOf(loop::ExprId value, const NestLoop& loo
   return border;
 }
 
+bool NestView::Decides(loop::ExprId value, const NestLoop& loop) const {
+  bool decides = false;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* select = std::get_if<loop::Select>(&kernel_.exprs[id].node);
+    if (!select) return;
+    loop::ExprId condition = select->condition;
+    decides |= DependsOn(condition, loop) && !loop::Mentions(kernel_, condition, [&](loop::VarId var) { return var != loop.var; });
+  });
+  return decides;
+}
+
 Dim NestView::Footprint(loop::ExprId value) const {
   std::set<loop::BufferId> buffers;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {

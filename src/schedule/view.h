@@ -49,6 +49,9 @@ class NestView {
   // is summed over: a window is inside its input. Nothing if that cannot be seen.
   std::optional<Border> BorderOf(loop::ExprId value, const NestLoop& loop);
 
+  // Whether a condition in `value` depends on this loop and no other.
+  bool Decides(loop::ExprId value, const NestLoop& loop) const;
+
   // The spatial loops in the order of the stored result's dimensions, slowest first.
   std::vector<const NestLoop*> SpatialLoops() const;
   std::vector<const NestLoop*> ReductionLoops() const;

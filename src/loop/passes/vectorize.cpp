@@ -140,7 +140,29 @@ class LaneVectorizer {
       out.push_back(Store{store.buffer, std::move(index), Vector(store.value), store.update});
       return;
     }
-    LaneByLane({store}, out);
+    if (store.update == Update::kSet && IsComputed(store.value)) {
+      ScatterLanes(store, out);
+    } else {
+      LaneByLane({store}, out);
+    }
+  }
+
+  // Whether there is work in `id` that is better done on vectors.
+  bool IsComputed(ExprId id) const {
+    const Expr& expr = kernel_.exprs[id];
+    return std::holds_alternative<Unary>(expr.node) || std::holds_alternative<Binary>(expr.node);
+  }
+
+  // Lanes that are not stored side by side go through registers.
+  void ScatterLanes(const Store& store, Block& out) {
+    DType dtype = kernel_.exprs[store.value].dtype;
+    BufferId lanes = kernel_.buffers.Add({"lanes", {dtype, {lanes_}}, Space::kRegister});
+    out.push_back(Store{lanes, {build_.Int(0)}, Vector(store.value)});
+    for (int64_t lane = 0; lane < lanes_; ++lane) {
+      Index index;
+      for (ExprId i : store.index) index.push_back(AtLane(i, lane));
+      out.push_back(Store{store.buffer, std::move(index), build_.Load(lanes, {build_.Int(lane)})});
+    }
   }
 
   void LaneByLane(const Block& block, Block& out) {

@@ -30,21 +30,27 @@ class Contraction {
   Contraction(NestView& view, const CpuTarget& target) : view_(view), target_(target) {}
 
   std::optional<Schedule> Run() {
-    if (FindLanes(view_.right(), view_.left()) || FindLanes(view_.left(), view_.right())) {
+    for (bool stored : {true, false}) {
+      if (!FindLanes(view_.right(), view_.left(), stored) && !FindLanes(view_.left(), view_.right(), stored)) continue;
       SortLoops();
       return AlongLanes();
     }
-    return std::nullopt;
+    vectors_ = view_.right();
+    elements_ = view_.left();
+    if (!FindSum()) return std::nullopt;
+    SortLoops();
+    return AlongSum();
   }
 
  private:
-  // Whether `vectors` is read by vectors along a loop that `elements` does not depend on.
-  bool FindLanes(loop::ExprId vectors, loop::ExprId elements) {
+  // Whether `vectors` is read by vectors along a loop that `elements` does not depend on. Best is one
+  // along which the result is `stored` by vectors too.
+  bool FindLanes(loop::ExprId vectors, loop::ExprId elements, bool stored) {
     Loops spatial = view_.SpatialLoops();
     for (size_t i = spatial.size(); i-- > 0;) {
       const NestLoop& loop = *spatial[i];
       bool fits = view_.StrideOf(vectors, loop) == Stride::kOne && !view_.DependsOn(elements, loop) &&
-                  view_.StoreStride(loop) == Stride::kOne && Estimate(loop.extent) >= 2;
+                  (!stored || view_.StoreStride(loop) == Stride::kOne) && Estimate(loop.extent) >= 2;
       if (!fits) continue;
       lane_ = &loop;
       vectors_ = vectors;
@@ -179,6 +185,50 @@ class Contraction {
     return schedule_;
   }
 
+  // ---- Both sides run along what is summed over
+
+  bool FindSum() {
+    for (const NestLoop* loop : view_.ReductionLoops()) {
+      bool fits = view_.StrideOf(vectors_, *loop) == Stride::kOne && view_.StrideOf(elements_, *loop) == Stride::kOne &&
+                  Estimate(loop->extent) >= CpuTarget::kLanes;
+      if (fits) sum_ = loop;
+    }
+    return sum_ != nullptr;
+  }
+
+  // A tile of the result whose elements' parts are vectors.
+  std::optional<Schedule> AlongSum() {
+    std::vector<std::string> outer = Names(batch_), inner, tile;
+    for (const auto* side : {&rows_, &columns_}) {
+      int64_t size = side == &rows_ ? target_.tile_rows() : 2;
+      for (const NestLoop* loop : *side) {
+        bool cut = loop == side->back() && (!loop->extent.IsConstant() || loop->extent.value() >= size);
+        if (!cut) {
+          outer.push_back(loop->name);
+          continue;
+        }
+        schedule_.push_back(Split{loop->name, {size}, loop->extent.IsConstant() ? Tail::kShift : Tail::kPeel});
+        inner.push_back(loop->name + ".0");
+        tile.push_back(loop->name + ".1");
+      }
+    }
+    Append(outer, inner);
+    schedule_.push_back(Split{sum_->name, {CpuTarget::kLanes}, Tail::kPeel});
+    std::vector<std::string> order = outer;
+    for (const NestLoop* loop : sums_) {
+      if (loop != sum_) order.push_back(loop->name);
+    }
+    order.push_back(sum_->name + ".0");
+    Append(order, tile);
+    order.push_back(sum_->name + ".1");
+    schedule_.push_back(Order{order});
+    schedule_.push_back(Keep{outer.empty() ? "" : outer.back()});
+    if (!tile.empty()) schedule_.push_back(Bind{tile, loop::LoopKind::kUnrolled});
+    schedule_.push_back(Bind{{sum_->name + ".1"}, loop::LoopKind::kVector});
+    schedule_.push_back(Combine{sum_->name + ".1"});
+    return schedule_;
+  }
+
   static void Append(std::vector<std::string>& to, const std::vector<std::string>& from) {
     to.insert(to.end(), from.begin(), from.end());
   }
@@ -221,9 +271,12 @@ class Contraction {
     std::vector<std::string> loops(tile.begin(), tile.end() - 1);
     int64_t copies = 1;
     for (size_t i = sums_.size(); i-- > 0;) {
-      constexpr int64_t kFew = 9;
-      if (!sums_[i]->extent.IsConstant() || sums_[i]->extent.value() * copies > kFew) break;
-      copies *= sums_[i]->extent.value();
+      // A loop that decides alone where to read from is worth more.
+      constexpr int64_t kFew = 9, kSome = 16;
+      const Dim& extent = sums_[i]->extent;
+      int64_t most = view_.Decides(elements_, *sums_[i]) ? kSome : kFew;
+      if (!extent.IsConstant() || extent.value() * copies > most) break;
+      copies *= extent.value();
       loops.push_back(sums_[i]->name);
     }
     if (!loops.empty()) schedule_.push_back(Bind{loops, loop::LoopKind::kUnrolled});
@@ -232,7 +285,7 @@ class Contraction {
   NestView& view_;
   const CpuTarget& target_;
   loop::ExprId vectors_, elements_;
-  const NestLoop* lane_ = nullptr;
+  const NestLoop *lane_ = nullptr, *sum_ = nullptr;
   Loops batch_, rows_, columns_, sums_;
   RowTile tile_;
   std::vector<std::string> lane_parts_;

@@ -1,0 +1,121 @@
+#include "schedule/rules/cpu_rows.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "schedule/view.h"
+
+namespace webnnc::schedule {
+
+namespace {
+
+class Rows {
+ public:
+  Rows(const loop::Kernel& plain, const std::vector<std::string>& rows) : rows_(rows) {
+    size_t count = NestView(plain, 0).nest_count();
+    for (size_t n = 0; n < count; ++n) views_.push_back(std::make_unique<NestView>(plain, n));
+  }
+
+  Schedule Run() {
+    if (!rows_.empty() && RowsAreLanes()) return AlongRows();
+    return WithinRows();
+  }
+
+ private:
+  // ---- Lanes are rows
+
+  // Whether every stage reads and writes neighbouring rows side by side.
+  bool RowsAreLanes() {
+    const std::string& name = rows_.back();
+    bool reads = false;
+    for (auto& view : views_) {
+      const NestLoop& loop = *view->nest().main.Find(name);
+      if (!loop.extent.IsConstant() || loop.extent.value() < CpuTarget::kLanes) return false;
+      Stride read = view->StrideOf(view->nest().store.value, loop), write = view->StoreStride(loop);
+      if (read == Stride::kOther || write == Stride::kOther) return false;
+      reads |= read == Stride::kOne && HasOwnLoops(*view);
+    }
+    return reads;
+  }
+
+  bool HasOwnLoops(const NestView& view) const { return view.loops().size() > rows_.size(); }
+
+  Schedule AlongRows() {
+    const std::string lane = rows_.back();
+    schedule_.push_back(Split{lane, {CpuTarget::kLanes}, Tail::kShift});
+    std::vector<std::string> shared(rows_.begin(), rows_.end() - 1);
+    shared.push_back(lane + ".0");
+    std::set<std::vector<std::string>> orders;
+    for (auto& view : views_) {
+      std::vector<std::string> order = shared;
+      for (size_t i = rows_.size(); i < view->loops().size(); ++i) order.push_back(view->loops()[i].name);
+      order.push_back(lane + ".1");
+      if (orders.insert(order).second) schedule_.push_back(Order{order});
+    }
+    schedule_.push_back(Merge{shared});
+    if (AnyReduction()) schedule_.push_back(Keep{shared.back()});
+    schedule_.push_back(Bind{{lane + ".1"}, loop::LoopKind::kVector});
+    return schedule_;
+  }
+
+  bool AnyReduction() const {
+    return std::any_of(views_.begin(), views_.end(), [](const auto& view) { return view->is_reduction(); });
+  }
+
+  // ---- Lanes are within a row
+
+  Schedule WithinRows() {
+    std::set<std::string> lanes = InnerLanes();
+    for (const std::string& lane : lanes) {
+      schedule_.push_back(Split{lane, {parts_.at(lane), CpuTarget::kLanes}, Tail::kPeel});
+    }
+    if (!rows_.empty()) schedule_.push_back(Merge{rows_});
+    if (AnyReduction()) schedule_.push_back(Keep{rows_.empty() ? "" : rows_.back()});
+    for (const std::string& lane : lanes) {
+      schedule_.push_back(Bind{{lane + ".1"}, loop::LoopKind::kUnrolled});
+      schedule_.push_back(Bind{{lane + ".2"}, loop::LoopKind::kVector});
+      schedule_.push_back(Combine{lane + ".1"});
+      schedule_.push_back(Combine{lane + ".2"});
+    }
+    return schedule_;
+  }
+
+  // The innermost loops of the stages that run through neighbours wherever they stand.
+  std::set<std::string> InnerLanes() {
+    std::set<std::string> lanes, others;
+    for (auto& view : views_) {
+      for (size_t i = rows_.size(); i < view->loops().size(); ++i) {
+        const NestLoop& loop = view->loops()[i];
+        bool innermost = i + 1 == view->loops().size();
+        (innermost && IsLane(*view, loop) ? lanes : others).insert(loop.name);
+      }
+    }
+    for (const std::string& name : others) lanes.erase(name);
+    return lanes;
+  }
+
+  bool IsLane(NestView& view, const NestLoop& loop) {
+    constexpr int64_t kParts = 4;
+    double extent = Estimate(loop.extent);
+    if (extent < CpuTarget::kLanes) return false;
+    bool is_long = extent >= 2 * kParts * CpuTarget::kLanes;
+    parts_[loop.name] = is_long ? kParts : 1;
+    Stride read = view.StrideOf(view.nest().store.value, loop);
+    if (loop.reduction) return read == Stride::kOne;
+    return read != Stride::kOther && view.StoreStride(loop) == Stride::kOne;
+  }
+
+  std::vector<std::string> rows_;
+  std::vector<std::unique_ptr<NestView>> views_;
+  std::map<std::string, int64_t> parts_;
+  Schedule schedule_;
+};
+
+}  // namespace
+
+Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows) {
+  return Rows(plain, rows).Run();
+}
+
+}  // namespace webnnc::schedule

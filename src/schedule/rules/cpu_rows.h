@@ -1,0 +1,19 @@
+#pragma once
+
+#include "loop/kernel.h"
+#include "schedule/rules/cpu_target.h"
+#include "schedule/schedule.h"
+
+namespace webnnc::schedule {
+
+// Several stages over the same rows: softmax, normalisation. A row's stages run one after another, so
+// that what flows between them stays in registers and the row in the cache. Lanes are neighbours in
+// the row, whose sums they keep in parts,
+//
+//   for r { max = -inf;  for q.0 { max[v] max= x[r, 4*q.0 + v] };  sum = ... }
+//
+// or, where a row's elements are not neighbours but those of neighbouring rows are, rows.
+// `rows` are the shared loops as loop::AlignRows names them.
+Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows);
+
+}  // namespace webnnc::schedule
