@@ -1,5 +1,6 @@
-// Runs a model on the GPU: one encoder, one compute pass and one submit a run. All that a run needs,
-// bind groups and buffers to read back through included, is made beforehand or kept.
+// Runs a model on the GPU: one encoder, one compute pass and one submit a run. All that a run needs is
+// made beforehand: bind groups, buffers to read back through and, from the second run on, the
+// commands themselves, which are encoded while the GPU works on the run before.
 
 /** @import * as Api from './model.js' */
 /** @import { GpuProgram, Place } from './host.js' */
@@ -26,6 +27,12 @@ const MAP_ALIGNMENT = 8;
  * @typedef {{port: Api.Port, offset: number, bytes: number, count: number, at: number}} PortPlace
  */
 
+/**
+ * Commands of a run, and where they copy the outputs to: one buffer to read back all, or one for each.
+ *
+ * @typedef {{commands: GPUCommandBuffer, targets: GPUBuffer[]}} Encoded
+ */
+
 export class GpuBackend {
   /** @type {'webgpu'} */
   name = 'webgpu';
@@ -48,6 +55,8 @@ export class GpuBackend {
   #staging = [];
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   #isProven = false;
+  /** @type {Encoded | undefined} */
+  #next;
 
   /**
    * @param {Gpu} gpu @param {Host} host @param {number} index of the program
@@ -93,6 +102,7 @@ export class GpuBackend {
   async prepare(symbols) {
     this.#host.prepare(this.#index, symbols);
     this.#isProven = false;
+    for (const staging of this.#takeNext()?.targets ?? []) this.#staging.push(staging);
     await this.#gpu.guard(() => {
       this.#makeArena();
       this.#placePorts();
@@ -182,38 +192,68 @@ export class GpuBackend {
    * @returns {Promise<any[]>}
    */
   start(values, shapes, keep) {
-    const { device } = this, { outputs } = this.#ports, arena = /** @type {GPUBuffer} */ (this.#arena);
+    const { device } = this, { outputs } = this.#ports, isPlain = !keep && !values.some(isGpuBuffer);
+    const words = this.#toWords(values);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
-    const check = !this.#isProven || values.some(isGpuBuffer);
+    const check = !this.#isProven || !isPlain;
     if (check) device.pushErrorScope('validation');
-    const encoder = device.createCommandEncoder();
-    this.#write(encoder, values);
-    this.#encode(encoder);
-    const kept = keep ? this.#makeOutputs() : [];
-    const staging = keep ? undefined : this.#takeStaging();
-    for (let i = 0; i < outputs.length; ++i) {
-      const { offset, bytes, at } = outputs[i];
-      if (bytes) encoder.copyBufferToBuffer(arena, offset, staging ?? kept[i], staging ? at : 0, bytes);
-    }
-    device.queue.submit([encoder.finish()]);
+    const { commands, targets } = isPlain && this.#takeNext() || this.#encode(values, keep);
+    this.#upload(words);
+    device.queue.submit([commands]);
     const verdict = check ? this.#accepted(device.popErrorScope()) : Promise.resolve();
-    if (staging) return this.#read(staging, outputs, shapes, verdict);
-    return verdict.then(() => outputs.map(({ port: { dtype } }, i) => ({ buffer: kept[i], shape: shapes[i], dtype })));
+    if (keep) return verdict.then(() => outputs.map(({ port: { dtype } }, i) => ({ buffer: targets[i], shape: shapes[i], dtype })));
+    const tensors = this.#read(targets[0], outputs, shapes, verdict);
+    // While the GPU works: the commands of the next run are most likely the same.
+    if (!check) this.#next = this.#encode([], false);
+    return tensors;
+  }
+
+  /** The commands that the run before has made in advance. */
+  #takeNext() {
+    const next = this.#next;
+    this.#next = undefined;
+    return next;
+  }
+
+  /**
+   * @param {Values} values only buffers on the GPU count @param {boolean} keep tensors on the GPU
+   * @returns {Encoded}
+   */
+  #encode(values, keep) {
+    const encoder = this.device.createCommandEncoder();
+    this.#copyInputs(encoder, values);
+    this.#encodeSteps(encoder);
+    const targets = keep ? this.#makeOutputs() : [this.#takeStaging()];
+    this.#ports.outputs.forEach(({ offset, bytes, at }, i) => {
+      const [target, start] = keep ? [targets[i], 0] : [targets[0], at];
+      if (bytes) encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (this.#arena), offset, target, start, bytes);
+    });
+    return { commands: encoder.finish(), targets };
+  }
+
+  /** Inputs as the GPU stores them. @param {Values} values @returns {Values} */
+  #toWords(values) {
+    return values.map((value, i) => isGpuBuffer(value) ? value : toWords(this.#ports.inputs[i].port, value, this.half));
+  }
+
+  /** @param {Values} words */
+  #upload(words) {
+    words.forEach((value, i) => {
+      const { offset, bytes } = this.#ports.inputs[i];
+      if (bytes && !isGpuBuffer(value)) this.device.queue.writeBuffer(/** @type {GPUBuffer} */ (this.#arena), offset, value);
+    });
   }
 
   /** @param {GPUCommandEncoder} encoder @param {Values} values */
-  #write(encoder, values) {
-    const arena = /** @type {GPUBuffer} */ (this.#arena);
-    for (let i = 0; i < values.length; ++i) {
-      const { port, offset, bytes } = this.#ports.inputs[i], value = values[i];
-      if (!bytes) continue;
-      if (isGpuBuffer(value)) encoder.copyBufferToBuffer(value, 0, arena, offset, bytes);
-      else this.device.queue.writeBuffer(arena, offset, toWords(port, value, this.half));
-    }
+  #copyInputs(encoder, values) {
+    values.forEach((value, i) => {
+      const { offset, bytes } = this.#ports.inputs[i];
+      if (bytes && isGpuBuffer(value)) encoder.copyBufferToBuffer(value, 0, /** @type {GPUBuffer} */ (this.#arena), offset, bytes);
+    });
   }
 
   /** @param {GPUCommandEncoder} encoder */
-  #encode(encoder) {
+  #encodeSteps(encoder) {
     const pass = encoder.beginComputePass();
     let current;
     for (const { pipeline, group, x, y, z } of this.#steps) {
@@ -269,11 +309,14 @@ export class GpuBackend {
 
   /** @param {Values} values @param {number} runs @param {() => void} check called before each run */
   async profile(values, runs, check) {
-    const total = new Float64Array(this.#steps.length);
+    const total = new Float64Array(this.#steps.length), words = this.#toWords(values);
     // The first run is there to warm up.
     for (let run = -1; run < runs; ++run) {
       check();
-      const times = await timeSteps(this.#gpu, this.#steps, (encoder) => this.#write(encoder, values));
+      const times = await timeSteps(this.#gpu, this.#steps, (encoder) => {
+        this.#upload(words);
+        this.#copyInputs(encoder, values);
+      });
       if (run >= 0) times.forEach((ms, step) => total[step] += ms);
     }
     return summarize(hasClock(this.#gpu) ? 'gpu' : 'wall', this.#steps.map((step) => step.name), total, runs);

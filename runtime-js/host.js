@@ -38,7 +38,7 @@ const RELAXED_PROBE = new Uint8Array([
 ]);
 
 /** @param {AbortSignal} [signal] @returns {Promise<WebAssembly.Module>} */
-export async function compileWasm(signal) {
+async function compileWasm(signal) {
   const url = WebAssembly.validate(RELAXED_PROBE) ? FILES.relaxed : FILES.simd;
   try {
     if (isNodeFile(url)) {
@@ -54,28 +54,35 @@ export async function compileWasm(signal) {
   }
 }
 
+/** @param {WebAssembly.Module} module @param {string} name */
+function section(module, name) {
+  const [bytes] = WebAssembly.Module.customSections(module, `webnnc.${name}`);
+  if (!bytes) throw new ModelLoadError(`model.wasm has no section webnnc.${name}: compile the model again`);
+  return new TextDecoder().decode(bytes);
+}
+
 /** The model's records and functions in wasm. */
 export class Host {
-  /** @param {WebAssembly.Module} module */
-  constructor(module) {
-    const section = (/** @type {string} */ name) => {
-      const [bytes] = WebAssembly.Module.customSections(module, `webnnc.${name}`);
-      if (!bytes) throw new ModelLoadError(`model.wasm has no section webnnc.${name}: compile the model again`);
-      return new TextDecoder().decode(bytes);
-    };
-    /** @type {Manifest} */
-    this.manifest = JSON.parse(section('manifest'));
-    this.shaders = () => section('shaders').split('\0');
+  /** @param {AbortSignal} [signal] */
+  static async load(signal) {
+    const module = await compileWasm(signal);
     // The imports serve the WASI command. Nothing that is called here uses them.
     /** @type {Record<string, Record<string, () => number>>} */
     const imports = {};
     for (const entry of WebAssembly.Module.imports(module)) {
       (imports[entry.module] ??= {})[entry.name] = () => 52;
     }
+    return new Host(module, await WebAssembly.instantiate(module, imports));
+  }
+
+  /** @param {WebAssembly.Module} module @param {WebAssembly.Instance} instance */
+  constructor(module, instance) {
+    /** @type {Manifest} */
+    this.manifest = JSON.parse(section(module, 'manifest'));
+    this.shaders = () => section(module, 'shaders').split('\0');
     /** @type {any} */
-    const { exports } = new WebAssembly.Instance(module, imports);
-    this.exports = exports;
-    this.model = exports.webnnc_model() / 4;
+    this.exports = instance.exports;
+    this.model = this.exports.webnnc_model() / 4;
     if (this.word(this.model) !== ABI_VERSION || this.manifest.abi !== ABI_VERSION) {
       throw new ModelLoadError('model.js and model.wasm are from different versions of the compiler');
     }

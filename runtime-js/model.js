@@ -16,7 +16,7 @@
 import { DeviceLostError, DisposedError, InputError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { refuse } from './elements.js';
 import { GpuBackend } from './gpu_backend.js';
-import { Host, compileWasm } from './host.js';
+import { Host } from './host.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { startPage } from './page.js';
 import { WasmBackend } from './wasm_backend.js';
@@ -249,7 +249,7 @@ export async function load(options = {}) {
     throw new TypeError(`backend is "${backend}", and must be "auto", "webgpu" or "wasm"`);
   }
   signal?.throwIfAborted();
-  const model = new Model(new Host(await compileWasm(signal)), options);
+  const model = new Model(await Host.load(signal), options);
   await model.open({ signal, onProgress }, /** @type {GPUDevice | undefined} */ (device));
   return model;
 }

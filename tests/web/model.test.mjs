@@ -244,7 +244,10 @@ describe('tensors on the GPU', () => {
 
   test('hold no integers of more than 32 bits', async () => {
     const model = await scale.module.load({ device: await newDevice() }), { x } = rows(1);
-    await assert.rejects(model.run({ x, k: [2 ** 31] }), { name: 'InputError', message: /"k" has 2147483648 as element 0: on WebGPU/ });
+    for (let i = 0; i < 3; ++i) {
+      await assert.rejects(model.run({ x, k: [2 ** 31] }), { name: 'InputError', message: /"k" has 2147483648 as element 0: on WebGPU/ });
+      check(await model.run(rows(1)), rows(1));
+    }
   });
 });
 
