@@ -37,7 +37,7 @@ MemoryPlan PlanMemory(const Program& program, const SymbolValues& symbols) {
     if (buffer.kind == BufferKind::kWeight) continue;
     const Lifetime& life = lifetimes[static_cast<size_t>(b)];
     auto bytes = static_cast<uint64_t>(ByteSize(program, buffer).Evaluate(symbols));
-    items.push_back({bytes, life.first_step, life.last_step, 0});
+    items.push_back({bytes, life.first_step, life.last_step});
     buffers.push_back(static_cast<size_t>(b));
   }
   std::vector<uint32_t> order(items.size()), placed(items.size());

@@ -42,7 +42,7 @@ abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
   for (uint32_t b = 0; b < program.buffer_count; ++b) {
     const abi::Buffer& buffer = program.buffers[b];
     if (buffer.kind != abi::kArena) continue;
-    items[count++] = {static_cast<uint64_t>(Value(buffer.bytes)), buffer.first_step, buffer.last_step, 0};
+    items[count++] = {static_cast<uint64_t>(Value(buffer.bytes)), buffer.first_step, buffer.last_step};
   }
   uint64_t bytes = runtime::PlanArena(items, count, alignment, order, placed);
   if (bytes > UINT32_MAX) return abi::kOutOfMemory;
