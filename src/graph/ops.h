@@ -354,6 +354,7 @@ enum class CoordinateMode : uint8_t {
   kPytorchHalfPixel,    // the same, 0 where the result's size is 1
   kAlignCorners,        // i * (x size - 1) / (result size - 1)
   kAsymmetric,          // i / scale
+  kTfHalfPixelForNn,    // (i + 0.5) / scale
   kTfCropAndResize,     // within the region of interest roi
 };
 enum class NearestMode : uint8_t { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil };

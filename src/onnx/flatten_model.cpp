@@ -1,6 +1,9 @@
 #include "onnx/flatten_model.h"
 
+#include <algorithm>
 #include <set>
+
+#include "onnx/function_defaults.pb.h"
 
 namespace webnnc::onnx {
 
@@ -85,15 +88,31 @@ class Inliner {
       *name = found->second;
     };
     Opsets opsets = OpsetsOf(function);
+    pb::NodeProto arguments = WithDefaults(call, function);
     for (const pb::NodeProto& inner : function.node()) {
       auto node = std::make_shared<pb::NodeProto>(inner);
       node->set_name(prefix + (inner.name().empty() ? inner.op_type() : inner.name()));
       for (auto& input : *node->mutable_input()) rename(&input);
       for (auto& output : *node->mutable_output()) rename(&output);
-      BindAttributes(call, node.get());
+      BindAttributes(arguments, node.get());
       TRY(Visit(node, opsets, depth + 1));
     }
     return kSuccess;
+  }
+
+  // The call's attributes, and the function's defaults of those it leaves out.
+  static pb::NodeProto WithDefaults(const pb::NodeProto& call, const pb::FunctionProto& function) {
+    pb::NodeProto all;
+    *all.mutable_attribute() = call.attribute();
+    FunctionDefaults defaults;
+    // What is not a default is skipped.
+    if (!defaults.ParsePartialFromString(function.SerializePartialAsString())) return all;
+    for (const auto& attribute : defaults.attribute_proto()) {
+      bool given = std::any_of(call.attribute().begin(), call.attribute().end(),
+                               [&](const auto& other) { return other.name() == attribute.name(); });
+      if (!given) *all.add_attribute() = attribute;
+    }
+    return all;
   }
 
   // Replaces attributes that refer to the function's by the call's; those the call leaves out go.

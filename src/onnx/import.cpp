@@ -21,6 +21,22 @@ std::vector<std::string> KnownOperators() {
 namespace {
 
 constexpr int64_t kOldestOpset = 6;
+// Operators that meant the same in all opsets before, so that older models may use them. Sorted.
+constexpr std::string_view kAsInOpset6[] = {
+    "ArgMax",           "ArgMin",       "AveragePool",  "Constant",        "Conv",
+    "ConvTranspose",    "DepthToSpace", "Flatten",      "Gather",          "GlobalAveragePool",
+    "GlobalMaxPool",    "Hardmax",      "Identity",     "LRN",             "LogSoftmax",
+    "LpNormalization",  "MatMul",       "MaxPool",      "Not",             "ReduceL1",
+    "ReduceL2",         "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",    "ReduceMean",
+    "ReduceMin",        "ReduceProd",   "ReduceSum",    "ReduceSumSquare", "Shape",
+    "Size",             "Slice",        "Softmax",      "Softplus",        "Softsign",
+    "SpaceToDepth",     "Squeeze",      "Transpose",    "Unsqueeze"};
+static_assert(std::is_sorted(std::begin(kAsInOpset6), std::end(kAsInOpset6)));
+
+bool IsTooOld(const FlatNode& node) {
+  if (node.opset >= kOldestOpset) return false;
+  return !std::binary_search(std::begin(kAsInOpset6), std::end(kAsInOpset6), node.node().op_type());
+}
 
 class Importer {
  public:
@@ -31,6 +47,7 @@ class Importer {
     TRY_ASSIGN(auto nodes, FlattenModel(model_));
     TRY(CheckOperators(nodes));
     for (const auto& tensor : proto_.initializer()) initializers_[tensor.name()] = &tensor;
+    for (const auto& tensor : proto_.sparse_initializer()) sparse_initializers_[tensor.values().name()] = &tensor;
     graph_.name = proto_.name().empty() ? "main" : proto_.name();
     TRY(AddInputs());
     for (const FlatNode& node : nodes) ImportNode(node);
@@ -67,7 +84,7 @@ class Importer {
         Note(node, Error{"the operator is not supported"});
       } else if (standard && node.opset == 0) {
         Note(node, Error{"the model does not say which opset it uses"});
-      } else if (standard && node.opset < kOldestOpset) {
+      } else if (standard && IsTooOld(node)) {
         Note(node, Error{"the opset is older than " + std::to_string(kOldestOpset),
                          {},
                          {"export the model again, or convert it with ONNX's version converter"}});
@@ -137,12 +154,7 @@ class Importer {
     std::set<std::string> names;
     for (const auto& input : proto_.input()) {
       // Old models list their weights as inputs with a default.
-      if (initializers_.count(input.name())) continue;
-      auto constant = options_.constants.find(input.name());
-      if (constant != options_.constants.end()) {
-        TRY_ASSIGN(values_[input.name()], scope_.Add(graph::Constant{constant->second, input.name()}, {}, input.name()));
-        continue;
-      }
+      if (initializers_.count(input.name()) || sparse_initializers_.count(input.name())) continue;
       TRY_ASSIGN(auto type, InputType(input));
       ValueId id = scope_.build.AddValue(input.name(), type);
       if (!names.insert(input.name()).second) return Error{"two inputs are named " + Quote(input.name())};
@@ -192,9 +204,11 @@ class Importer {
   Result<ValueId> Lookup(const std::string& name) {
     auto found = values_.find(name);
     if (found != values_.end()) return found->second;
-    auto initializer = initializers_.find(name);
-    if (initializer == initializers_.end()) return Error{Quote(name) + " is not defined"};
-    auto tensor = model_.ReadTensor(*initializer->second);
+    auto dense = initializers_.find(name);
+    auto sparse = sparse_initializers_.find(name);
+    bool is_dense = dense != initializers_.end();
+    if (!is_dense && sparse == sparse_initializers_.end()) return Error{Quote(name) + " is not defined"};
+    auto tensor = is_dense ? model_.ReadTensor(*dense->second) : model_.ReadTensor(*sparse->second);
     if (!tensor) return Error{"weight " + Quote(name) + ": " + tensor.error().message};
     scope_.build.SetOrigins({});
     TRY_ASSIGN(auto id, scope_.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
@@ -269,6 +283,7 @@ class Importer {
   graph::Graph graph_;
   Scope scope_;
   std::map<std::string, const pb::TensorProto*> initializers_;
+  std::map<std::string, const pb::SparseTensorProto*> sparse_initializers_;
   std::map<std::string, ValueId> values_;
   std::set<std::string> poisoned_, symbols_;
   std::vector<Error> problems_;

@@ -15,8 +15,6 @@ struct ImportOptions {
   SymbolValues dims;
   // Shapes that replace those the model declares for its inputs: --input image:1,3,h,w.
   std::map<std::string, Shape> input_shapes;
-  // Inputs that become constants.
-  std::map<std::string, Tensor> constants;
 };
 
 // All nodes that cannot be imported are reported in one error, in the model's order.

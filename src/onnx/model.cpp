@@ -165,4 +165,49 @@ Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
   return result;
 }
 
+// Where the elements are: indices into the tensor in row-major order, i64[n], or one index a
+// dimension, i64[n,rank].
+static Result<std::vector<int64_t>> Positions(const Tensor& indices, int64_t count,
+                                              const std::vector<int64_t>& shape) {
+  const Shape &type = indices.type.shape, linear{count}, by_dimension{count, static_cast<int64_t>(shape.size())};
+  if (indices.type.dtype != DType::kI64 || (type != linear && type != by_dimension)) {
+    return Error{"its indices are " + Print(indices.type)};
+  }
+  std::vector<int64_t> given = Integers(indices), sizes = shape, positions;
+  if (type == linear) {
+    sizes.assign(1, 1);
+    for (int64_t size : shape) sizes[0] *= size;
+  }
+  for (size_t i = 0; i < given.size(); ++i) {
+    size_t d = i % sizes.size();
+    if (given[i] < 0 || given[i] >= sizes[d]) return Error{"it has an index outside its shape"};
+    if (d == 0) positions.push_back(0);
+    positions.back() = positions.back() * sizes[d] + given[i];
+  }
+  return positions;
+}
+
+Result<Tensor> Model::ReadTensor(const pb::SparseTensorProto& tensor) const {
+  TRY_ASSIGN(auto values, ReadTensor(tensor.values()));
+  TRY_ASSIGN(auto indices, ReadTensor(tensor.indices()));
+  Tensor result;
+  result.type.dtype = values.type.dtype;
+  for (int64_t size : tensor.dims()) {
+    if (size < 0) return Error{"it has a negative size"};
+    result.type.shape.push_back(size);
+  }
+  // Few stored elements may ask for any amount of memory.
+  constexpr int64_t kMostBytes = int64_t{1} << 31;
+  Dim bytes = ByteSize(result.type);
+  if (bytes.value() > kMostBytes) return Error{"its size is absurd: " + Print(result.type)};
+  if (values.type.rank() != 1) return Error{"its values are " + Print(values.type)};
+  TRY_ASSIGN(auto positions, Positions(indices, values.type.shape[0].value(), StaticShape(result.type.shape)));
+  std::vector<uint8_t> elements(static_cast<size_t>(bytes.value()));
+  for (size_t i = 0; i < positions.size(); ++i) {
+    WriteScalar(elements.data(), positions[i], values.data.At(values.type.dtype, static_cast<int64_t>(i)));
+  }
+  result.data = TensorData::Own(std::move(elements));
+  return result;
+}
+
 }  // namespace webnnc::onnx

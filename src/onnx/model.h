@@ -27,6 +27,8 @@ class Model {
   // mapped file that external data names. Errors: an element type that is not supported, too few
   // or too many bytes, an external file that is missing, short, or outside the model's folder.
   Result<Tensor> ReadTensor(const pb::TensorProto& tensor) const;
+  // The same with zeros where the tensor stores nothing.
+  Result<Tensor> ReadTensor(const pb::SparseTensorProto& tensor) const;
 
  private:
   Result<TensorData> ReadExternal(const pb::TensorProto& tensor, int64_t bytes) const;

@@ -183,8 +183,11 @@ std::vector<double> NodeContext::Floats(const std::string& name) const {
 
 Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
   auto* attribute = Find(name);
-  if (!attribute || !attribute->has_t()) return Error{"attribute " + name + " is missing"};
-  TRY_ASSIGN(auto tensor, scope_.model.ReadTensor(attribute->t()));
+  if (!attribute || !(attribute->has_t() || attribute->has_sparse_tensor())) {
+    return Error{"attribute " + name + " is missing"};
+  }
+  TRY_ASSIGN(auto tensor, attribute->has_t() ? scope_.model.ReadTensor(attribute->t())
+                                             : scope_.model.ReadTensor(attribute->sparse_tensor()));
   // The node may be a copy that does not live as long as the graph.
   auto bytes = tensor.data.bytes();
   tensor.data = TensorData::Own({bytes.begin(), bytes.end()});

@@ -77,7 +77,7 @@ Result<Trial> PrepareTrial(const TestCase& test, const std::string& work) {
   std::vector<std::string> fed = FedInputs(proto.graph());
   Trial trial{test.model(), {}, {}};
   auto graph = onnx::Import(trial.model);
-  auto problem = graph ? Error{} : Reason(graph.error());
+  Error problem = graph ? Error{} : Reason(graph.error());
   for (size_t first : {size_t{1}, size_t{0}}) {
     if (graph) break;
     auto frozen = Freeze(test, proto, first);
@@ -87,6 +87,7 @@ Result<Trial> PrepareTrial(const TestCase& test, const std::string& work) {
     std::filesystem::create_directories(work, ignored);
     TRY(WriteFile(trial.model, frozen.value().SerializeAsString()));
     graph = onnx::Import(trial.model);
+    if (!graph) problem = Reason(graph.error());
   }
   if (!graph) return problem;
   trial.graph = std::move(graph.value());

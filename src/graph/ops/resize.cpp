@@ -102,6 +102,7 @@ class ResizeLowering {
         return b_.Select(many, b_.Div(b_.Mul(place, last_in), last_out), Real(0));
       }
       case CoordinateMode::kAsymmetric: return b_.Mul(place, InverseScale(d));
+      case CoordinateMode::kTfHalfPixelForNn: return b_.Mul(b_.Add(place, Real(0.5)), InverseScale(d));
       case CoordinateMode::kTfCropAndResize: {
         loop::ExprId last_out = ToReal(b_.Size(out - 1)), last_in = ToReal(b_.Size(in - 1));
         double begin = resize_.roi_begin[d], end = resize_.roi_end[d];

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <tuple>
 
 #include "onnx/operators.h"
 
@@ -29,30 +30,76 @@ Integers Following(int64_t first, int64_t rank) {
   return axes;
 }
 
+// The mean over axes, kept, in f32 or wider.
+Result<ValueId> Mean(NodeContext& c, ValueId x, const Integers& axes) {
+  TRY_ASSIGN(auto sum, c.Add(graph::Reduce{graph::ReduceKind::kSum, axes, true}, {x}));
+  Dim count = 1;
+  for (int64_t axis : axes) count = count * c.TypeOf(x).shape[static_cast<size_t>(axis)];
+  TRY_ASSIGN(auto size, c.Add(graph::Sizes{{count}, true}, {}));
+  TRY_ASSIGN(auto divisor, c.Cast(size, c.TypeOf(x).dtype));
+  return c.Binary(BinaryOp::kDiv, sum, divisor);
+}
+
 }  // namespace
 
-// Inference: mean and variance are given. In f32 where the operands are f16.
+namespace {
+
+struct Statistics {
+  ValueId mean, variance;
+};
+
+// Mean and variance of each channel of x, upright.
+Result<Statistics> ChannelStatistics(NodeContext& c, ValueId x) {
+  Integers axes = Following(1, c.TypeOf(x).rank());
+  axes[0] = 0;
+  Statistics statistics;
+  TRY_ASSIGN(statistics.mean, Mean(c, x, axes));
+  TRY_ASSIGN(auto centered, c.Binary(BinaryOp::kSub, x, statistics.mean));
+  TRY_ASSIGN(auto square, c.Binary(BinaryOp::kMul, centered, centered));
+  TRY_ASSIGN(statistics.variance, Mean(c, square, axes));
+  return statistics;
+}
+
+// old * momentum + now * (1 - momentum), with an element a channel.
+Result<ValueId> Running(NodeContext& c, ValueId old, ValueId now, double momentum) {
+  TRY_ASSIGN(auto flat, c.Reshape(now, c.TypeOf(old).shape));
+  TRY_ASSIGN(auto kept, c.Binary(BinaryOp::kMul, old, momentum));
+  TRY_ASSIGN(auto added, c.Binary(BinaryOp::kMul, flat, 1 - momentum));
+  return c.Binary(BinaryOp::kAdd, kept, added);
+}
+
+}  // namespace
+
+// Mean and variance are given or, in training, those of x. In f32 where the operands are f16.
 Result<Values> ImportBatchNormalization(NodeContext& c) {
-  if (c.Int("training_mode", 0) != 0 || (c.opset() < 14 && c.Wants(1))) {
-    return Error{"it is in training mode", {}, {"export the model for inference"}};
+  if (c.opset() < 14 && c.Wants(1)) {
+    return Error{"it is in the training mode of opsets before 14", {}, {"export the model for inference"}};
   }
   int64_t rank = c.Type(0).rank();
   if (rank < 2) return Error{"x is " + Print(c.Type(0))};
-  DType dtype = c.Type(0).dtype, statistics = c.Type(3).dtype;
+  DType dtype = c.Type(0).dtype, precise = c.Type(3).dtype;
   ValueId parts[4];
   for (size_t i = 0; i < 4; ++i) {
-    TRY_ASSIGN(auto cast, c.Cast(c[i + 1], statistics));
+    TRY_ASSIGN(auto cast, c.Cast(c[i + 1], precise));
     TRY_ASSIGN(parts[i], Upright(c, cast, rank));
   }
   auto [scale, shift, mean, variance] = parts;
+  TRY_ASSIGN(auto x, c.Cast(c[0], precise));
+  Values results{ValueId(), ValueId(), ValueId()};
+  if (c.Int("training_mode", 0) != 0) {
+    TRY_ASSIGN(auto current, ChannelStatistics(c, x));
+    std::tie(mean, variance) = std::pair(current.mean, current.variance);
+    double momentum = c.Float("momentum", 0.9);
+    TRY_ASSIGN(results[1], Running(c, c[3], mean, momentum));
+    TRY_ASSIGN(results[2], Running(c, c[4], variance, momentum));
+  }
   TRY_ASSIGN(auto wide, c.Binary(BinaryOp::kAdd, variance, c.Float("epsilon", 1e-5)));
   TRY_ASSIGN(auto deviation, c.Unary(Function::kSqrt, wide));
   TRY_ASSIGN(auto factor, c.Binary(BinaryOp::kDiv, scale, deviation));
-  TRY_ASSIGN(auto x, c.Cast(c[0], statistics));
   TRY_ASSIGN(auto centered, c.Binary(BinaryOp::kSub, x, mean));
   TRY_ASSIGN(auto scaled, ScaleAndShift(c, centered, factor, shift));
-  TRY_ASSIGN(auto result, c.Cast(scaled, dtype));
-  return Values{result};
+  TRY_ASSIGN(results[0], c.Cast(scaled, dtype));
+  return results;
 }
 
 Result<Values> ImportInstanceNormalization(NodeContext& c) {
@@ -91,16 +138,6 @@ Result<Values> ImportGroupNormalization(NodeContext& c) {
   TRY_ASSIGN(auto shift, Upright(c, c[2], rank));
   TRY_ASSIGN(auto result, ScaleAndShift(c, whole, scale, shift));
   return Values{result};
-}
-
-// The mean over axes, kept, in f32 or wider.
-static Result<ValueId> Mean(NodeContext& c, ValueId x, const Integers& axes) {
-  TRY_ASSIGN(auto sum, c.Add(graph::Reduce{graph::ReduceKind::kSum, axes, true}, {x}));
-  Dim count = 1;
-  for (int64_t axis : axes) count = count * c.TypeOf(x).shape[static_cast<size_t>(axis)];
-  TRY_ASSIGN(auto size, c.Add(graph::Sizes{{count}, true}, {}));
-  TRY_ASSIGN(auto divisor, c.Cast(size, c.TypeOf(x).dtype));
-  return c.Binary(BinaryOp::kDiv, sum, divisor);
 }
 
 Result<Values> ImportLayerNormalization(NodeContext& c) {

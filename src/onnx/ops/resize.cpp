@@ -26,6 +26,7 @@ Result<CoordinateMode> CoordinatesOf(const std::string& name) {
       {"pytorch_half_pixel", CoordinateMode::kPytorchHalfPixel},
       {"align_corners", CoordinateMode::kAlignCorners},
       {"asymmetric", CoordinateMode::kAsymmetric},
+      {"tf_half_pixel_for_nn", CoordinateMode::kTfHalfPixelForNn},
       {"tf_crop_and_resize", CoordinateMode::kTfCropAndResize}};
   auto found = kModes.find(name);
   if (found == kModes.end()) return Error{"the coordinate transformation is " + name};
@@ -95,6 +96,7 @@ class AntialiasMatrix {
     switch (resize_.coordinates) {
       case CoordinateMode::kAlignCorners: return out_ == 1 ? 0 : place * last_in / last_out;
       case CoordinateMode::kAsymmetric: return place / scale_;
+      case CoordinateMode::kTfHalfPixelForNn: return (place + 0.5) / scale_;
       case CoordinateMode::kPytorchHalfPixel: return out_ == 1 ? 0 : half_pixel;
       case CoordinateMode::kHalfPixelSymmetric: {
         double adjustment = static_cast<double>(out_) / (scale_ * static_cast<double>(in_));

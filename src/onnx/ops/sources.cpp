@@ -18,6 +18,8 @@ Result<Values> ImportConstant(NodeContext& c) {
   };
   if (c.HasAttribute("value")) {
     TRY_ASSIGN(tensor, c.TensorAttribute("value"));
+  } else if (c.HasAttribute("sparse_value")) {
+    TRY_ASSIGN(tensor, c.TensorAttribute("sparse_value"));
   } else if (c.HasAttribute("value_float")) {
     tensor = ScalarTensor(Scalar::Real(DType::kF32, c.Float("value_float", 0)));
   } else if (c.HasAttribute("value_floats")) {
