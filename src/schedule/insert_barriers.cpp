@@ -48,6 +48,9 @@ class Inserter {
           uses = Uses();
         }
         uses.Join(own);
+      } else if (loop && IsWorkgroup(loop->kind)) {
+        // Workgroups know nothing of each other's memory.
+        loop->body = Run(std::move(loop->body), uses, insert);
       } else if (loop) {
         // What one iteration leaves is what the next finds.
         Uses end = Uses();
