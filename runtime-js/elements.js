@@ -5,27 +5,18 @@
 import { InputError } from './errors.js';
 
 /** @typedef {Exclude<Api.Elements[Api.DType], bigint[]>} Data */
-/**
- * Arrays of elements on the CPU and, as shaders have no others, in 32-bit words on the GPU. f16 is
- * in its bits on the CPU, and on a GPU that computes in half precision.
- *
- * @typedef {{cpu: any, gpu: any}} Storage
- * @type {Record<Api.DType, Storage>}
- */
-export const STORAGE = {
-  bool: { cpu: Uint8Array, gpu: Uint32Array },
-  i8: { cpu: Int8Array, gpu: Int32Array },
-  u8: { cpu: Uint8Array, gpu: Uint32Array },
-  i16: { cpu: Int16Array, gpu: Int32Array },
-  u16: { cpu: Uint16Array, gpu: Uint32Array },
-  i32: { cpu: Int32Array, gpu: Int32Array },
-  u32: { cpu: Uint32Array, gpu: Uint32Array },
-  i64: { cpu: BigInt64Array, gpu: Int32Array },
-  u64: { cpu: BigUint64Array, gpu: Uint32Array },
-  f16: { cpu: Uint16Array, gpu: Float32Array },
-  f32: { cpu: Float32Array, gpu: Float32Array },
-  f64: { cpu: Float64Array, gpu: Float32Array },
+/** Arrays of elements on the CPU; f16 is in its bits. @type {Record<Api.DType, any>} */
+export const ARRAYS = {
+  bool: Uint8Array, i8: Int8Array, u8: Uint8Array, i16: Int16Array, u16: Uint16Array, i32: Int32Array, u32: Uint32Array,
+  i64: BigInt64Array, u64: BigUint64Array, f16: Uint16Array, f32: Float32Array, f64: Float64Array,
 };
+/**
+ * Arrays of 32-bit words on the GPU, as shaders have no other elements but f16.
+ *
+ * @param {Api.DType} dtype @returns {any}
+ */
+const wordsOf = (dtype) => dtype[0] === 'f' ? Float32Array : dtype[0] === 'i' ? Int32Array : Uint32Array;
+
 /** @type {any} */
 const Float16 = Reflect.get(globalThis, 'Float16Array');
 
@@ -69,7 +60,7 @@ export function refuse(name, problem) {
  * @param {Api.Port} port @param {any} given @returns {Data}
  */
 export function toElements({ name, dtype }, given) {
-  const { cpu: Type } = STORAGE[dtype];
+  const Type = ARRAYS[dtype];
   if (given instanceof Type) return dtype === 'bool' ? checkBooleans(name, given) : given;
   if (dtype === 'f16' && Float16 && given instanceof Float16) return viewAs(Uint16Array, given);
   if (dtype === 'f16' && given instanceof Float32Array) return toHalves(given);
@@ -117,7 +108,7 @@ function checkBooleans(name, data) {
  * @param {Api.Port} port @param {any} data @param {boolean} half
  */
 export function toWords({ name, dtype }, data, half) {
-  const { cpu, gpu: Words } = STORAGE[dtype];
+  const Words = wordsOf(dtype);
   if (dtype === 'f16') {
     if (!half) return fromHalves(data);
     if (data.length % 2 === 0 && data.byteOffset % 2 === 0) return data;
@@ -125,7 +116,7 @@ export function toWords({ name, dtype }, data, half) {
     padded.set(data);
     return padded;
   }
-  if (cpu === Words) return data;
+  if (ARRAYS[dtype] === Words) return data;
   if (!isLong(dtype)) return Words.from(data);
   const words = new Words(data.length);
   for (let i = 0; i < words.length; ++i) {
@@ -146,7 +137,7 @@ export const wordBytes = (dtype, half) => dtype === 'f16' && half ? 2 : 4;
  * @param {Api.DType} dtype @param {ArrayBuffer} bytes @param {number} count @param {boolean} half
  */
 export function fromWords(dtype, bytes, count, half) {
-  const { cpu: Type, gpu: Words } = STORAGE[dtype];
+  const Type = ARRAYS[dtype], Words = wordsOf(dtype);
   if (dtype === 'f16') {
     return fromBits(half ? new Uint16Array(bytes, 0, count) : toHalves(new Float32Array(bytes)));
   }

@@ -16,19 +16,16 @@ const COMPUTE = 4;
  */
 export function compilePipelines(device, kernels, shaders) {
   const layoutOf = memoize((/** @type {string} */ bindings) => makeLayout(device, bindings));
-  const moduleOf = memoize((/** @type {string} */ code) => device.createShaderModule({ code }));
-  /** @type {Map<string, Promise<GPUComputePipeline>>} */
-  const pipelines = new Map();
-  return Promise.all(kernels.map(({ name, shader, bindings }) => {
-    const key = bindings + shaders[shader];
-    const pipeline = pipelines.get(key) ?? device.createComputePipelineAsync({
-      label: name, layout: layoutOf(bindings), compute: { module: moduleOf(shaders[shader]), entryPoint: 'main' },
-    }).catch((cause) => {
+  const pipelineOf = memoize(async (/** @type {string} */ code, /** @type {Kernel} */ { name, bindings }) => {
+    try {
+      const module = device.createShaderModule({ code });
+      const compute = { module, entryPoint: 'main' };
+      return await device.createComputePipelineAsync({ label: name, layout: layoutOf(bindings), compute });
+    } catch (cause) {
       throw new UnsupportedError(`the GPU refuses kernel ${name}: ${messageOf(cause)}`, { cause });
-    });
-    pipelines.set(key, pipeline);
-    return pipeline;
-  }));
+    }
+  });
+  return Promise.all(kernels.map((kernel) => pipelineOf(shaders[kernel.shader], kernel)));
 }
 
 /** @param {GPUDevice} device @param {string} bindings */
@@ -38,12 +35,16 @@ function makeLayout(device, bindings) {
   return device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries })] });
 }
 
-/** @template K, V @param {(key: K) => V} make @returns {(key: K) => V} */
+/**
+ * Makes what belongs to a key once.
+ *
+ * @template V, X @param {(key: string, more: X) => V} make @returns {(key: string, more?: X) => V}
+ */
 function memoize(make) {
-  /** @type {Map<K, V>} */
+  /** @type {Map<string, V>} */
   const made = new Map();
-  return (key) => {
-    const value = made.get(key) ?? make(key);
+  return (key, more) => {
+    const value = made.get(key) ?? make(key, /** @type {X} */ (more));
     made.set(key, value);
     return value;
   };

@@ -4,7 +4,7 @@
 /** @import { Values } from './inputs.js' */
 /** @import { LoadControl } from './weights.js' */
 
-import { STORAGE, fromBits } from './elements.js';
+import { ARRAYS, fromBits } from './elements.js';
 import { OutOfMemoryError, UnsupportedError, megabytes } from './errors.js';
 import { countOf } from './inputs.js';
 import { summarize } from './profile.js';
@@ -60,7 +60,7 @@ export class WasmBackend {
     this.write(values);
     this.host.exports.webnnc_run(this.index);
     return this.host.manifest.outputs.map(({ dtype }, i) => {
-      const data = new (STORAGE[dtype].cpu)(this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
+      const data = new ARRAYS[dtype](this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
       return { data: dtype === 'f16' ? fromBits(data) : data, shape: shapes[i], dtype };
     });
   }
