@@ -1,0 +1,110 @@
+// Times compiled models against ONNX Runtime Web, in headless Chromium, one thread each.
+//
+//   WEBNNC=build/webnnc node tests/bench/bench.mjs [--rounds 5] [--runs 20] MODEL.onnx...
+//
+// Each measurement is a fresh page. Rounds interleave the engines, so that other work on the machine
+// slows both. Compare only figures of one call.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { launch, serve } from '../web/harness.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const webnnc = process.env.WEBNNC ?? join(here, '../../build/webnnc');
+const { values: { rounds, runs }, positionals: models } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '5' }, runs: { type: 'string', default: '20' } },
+});
+
+const ENGINES = [
+  { name: 'webnnc, wasm', query: { engine: 'webnnc', backend: 'wasm' } },
+  { name: 'ONNX Runtime Web, wasm', query: { engine: 'ort', backend: 'wasm' } },
+];
+/** For a page to load and measure, in ms. */
+const TIMEOUT = 300_000;
+
+/** @param {number[]} values */
+function median(values) {
+  const sorted = values.toSorted ? values.toSorted((a, b) => a - b) : [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** The inputs of a bundle, sizes that are symbolic taken as 1. @param {string} bundle */
+async function inputsOf(bundle) {
+  const module = await WebAssembly.compile(readFileSync(join(bundle, 'model.wasm')));
+  const manifest = JSON.parse(new TextDecoder().decode(WebAssembly.Module.customSections(module, 'webnnc.manifest')[0]));
+  return manifest.inputs.map(({ name, dtype, shape }) => {
+    if (dtype !== 'f32') throw new Error(`input ${name} is ${dtype}; only f32 is made up here`);
+    return { name, shape: shape.map((size) => typeof size === 'number' ? size : 1) };
+  });
+}
+
+/** @param {string} model @param {string} bundle */
+async function measure(model, bundle) {
+  const mounts = { '/': here, '/model': bundle, '/onnx': model, '/ort': join(here, 'node_modules/onnxruntime-web/dist') };
+  const inputs = JSON.stringify(await inputsOf(bundle));
+  /** @type {Map<string, {first: number, times: number[], output: number[]}[]>} */
+  const results = new Map(ENGINES.map(({ name }) => [name, []]));
+  for (let round = 0; round < Number(rounds); ++round) {
+    for (const { name, query } of ENGINES) {
+      const server = await serve(mounts), browser = await launch('chromium');
+      try {
+        const page = await browser.open(`${server.url}/page.html?${new URLSearchParams({ ...query, inputs, runs })}`, { timeout: TIMEOUT });
+        await page.until(() => window.result !== undefined || window.failure !== undefined);
+        const failure = await page.evaluate(() => window.failure);
+        if (failure) throw new Error(`${name}: ${failure}`);
+        results.get(name).push(await page.evaluate(() => window.result));
+      } finally {
+        await browser.close();
+        await server.close();
+      }
+    }
+  }
+  return results;
+}
+
+/** The largest difference, relative to the largest value. @param {number[]} a @param {number[]} b */
+function difference(a, b) {
+  const largest = Math.max(...b.map(Math.abs), 1e-30);
+  return Math.max(...a.map((value, i) => Math.abs(value - b[i]))) / largest;
+}
+
+/** @param {string[][]} rows the first is the head */
+function printTable(rows) {
+  const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => row[c].length)));
+  for (const [r, row] of rows.entries()) {
+    console.log(`| ${row.map((cell, c) => c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c])).join(' | ')} |`);
+    if (r === 0) console.log(`|${widths.map((width, c) => c === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`).join('|')}|`);
+  }
+}
+
+/** @param {string} model */
+async function report(model) {
+  const folder = mkdtempSync(join(tmpdir(), 'webnnc-bench-'));
+  try {
+    const bundle = join(folder, 'out');
+    execFileSync(webnnc, [model, '-o', bundle, '--quiet']);
+    const results = await measure(model, bundle);
+    const reference = [...results.values()][1];
+    const base = median(reference.flatMap(({ times }) => times)), baseFirst = median(reference.map(({ first }) => first));
+    const rows = [['engine', 'run, ms', 'best', 'speed', 'first result, ms', 'speed', 'differs by']];
+    for (const [name, taken] of results) {
+      const times = taken.flatMap((result) => result.times), first = median(taken.map((result) => result.first));
+      rows.push([name, median(times).toFixed(2), Math.min(...times).toFixed(2), `${(base / median(times)).toFixed(2)} x`,
+        first.toFixed(0), `${(baseFirst / first).toFixed(2)} x`, difference(taken[0].output, reference[0].output).toExponential(1)]);
+    }
+    const code = ['model.wasm', 'model.js'].reduce((sum, file) => sum + gzipSync(readFileSync(join(bundle, file)), { level: 9 }).length, 0);
+    console.log(`\n${basename(dirname(model))}/${basename(model)}: code ${(code / 1000).toFixed(1)} kB gzipped\n`);
+    printTable(rows);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+for (const model of models) await report(resolve(model));
