@@ -18,8 +18,8 @@ using Size = int32_t;
 struct Buffer {
   uint32_t kind;  // BufferKind
   Size bytes;
-  // Of kWeights: where in the weights file, or kNoOffset if no step reads it. Otherwise set by
-  // Prepare: the address (CPU) or the offset in the arena (GPU).
+  // Of kWeights: where in the weights file, or kNoOffset if no step of the program reads it.
+  // Otherwise set by Prepare: the address (CPU) or the offset in the arena (GPU).
   uint32_t offset;
   // The steps between which the buffer is in use, both included. An input is in use from step 0,
   // an output until the last.

@@ -93,12 +93,18 @@ class ModelEmitter {
 
   std::vector<Constant*> BufferRecords(const Program& program) {
     std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(program);
+    // Another program may read a weight that this one has another layout of.
+    std::vector<bool> is_read(lifetimes.size());
+    for (const plan::Step& step : program.steps) {
+      for (plan::BufferId argument : step.arguments) is_read[static_cast<size_t>(argument.index)] = true;
+    }
     std::vector<Constant*> records;
     for (int32_t b = 0; b < program.buffers.size(); ++b) {
       const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
       const plan::Lifetime& life = lifetimes[static_cast<size_t>(b)];
       bool weight = buffer.kind == plan::BufferKind::kWeight;
-      int64_t offset = weight ? (*input_.weights)[buffer.weight].offset : 0;
+      int64_t offset = 0;
+      if (weight) offset = is_read[static_cast<size_t>(b)] ? (*input_.weights)[buffer.weight].offset : abi::kNoOffset;
       records.push_back(Record({Int(weight ? abi::kWeights : abi::kArena), Int(dims_.Find(ByteSize(program, buffer))),
                                 Int(offset), Int(life.first_step), Int(life.last_step)}));
     }
