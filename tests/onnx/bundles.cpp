@@ -38,11 +38,10 @@ std::string CaseJson(const Trial& trial) {
 
 }  // namespace
 
-Status MakeBundle(const Trial& trial, const std::string& work) {
+Status MakeBundle(const Trial& trial, const std::string& work, CompileOptions options) {
   std::error_code ignored;
   fs::create_directories(work, ignored);
   fs::remove_all(work + "/bundle", ignored);
-  CompileOptions options;
   options.model = trial.model;
   options.output = work + "/bundle";
   if (auto error = Compile(options)) return Error{*error};

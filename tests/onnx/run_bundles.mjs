@@ -6,8 +6,9 @@
 // sets that case.json names, a folder SET with the inputs. Outputs are written to SET/BACKEND/. For
 // each folder a line is appended to ANSWERS: "ok", "unsupported: ..." or "failed: ...".
 //
-// Backends: `wasm` and `webgpu` run what model.js loads, `wasi` runs model.wasm as a command under
-// node:wasi. WebGPU is Dawn's.
+// Backends: `wasm` and `webgpu` run what model.js loads in Node, with WebGPU from Dawn;
+// `chromium-wasm`, `firefox-webgpu` and so on run it in a browser; `wasi` runs model.wasm as a command
+// under node:wasi.
 
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,12 +16,6 @@ import { pathToFileURL } from 'node:url';
 import { WASI } from 'node:wasi';
 
 import { readNpy, writeNpy } from './npy.mjs';
-
-const BACKENDS = {
-  wasm: (/** @type {Job} */ job) => runModel(job, { backend: 'wasm' }),
-  webgpu: async (/** @type {Job} */ job) => runModel(job, { backend: 'webgpu', device: await gpuDevice() }),
-  wasi: runUnderWasi,
-};
 
 /**
  * @typedef {object} Job
@@ -86,18 +81,36 @@ async function runUnderWasi({ bundle, inputs, outputs }) {
   if (status !== 0) throw new Error(`exit ${status}: ${readFileSync(errors, 'utf8').trim()}`);
 }
 
+/** @typedef {{ run: (job: Job) => Promise<void>, close?: () => Promise<void> }} Runner */
+
+/** @param {string} backend @returns {Promise<Runner>} */
+async function open(backend) {
+  switch (backend) {
+    case 'wasm': return { run: (job) => runModel(job, { backend }) };
+    case 'webgpu': return { run: async (job) => runModel(job, { backend, device: await gpuDevice() }) };
+    case 'wasi': return { run: runUnderWasi };
+    default: {
+      const [name, where] = backend.split('-');
+      const { openBrowser } = await import('./browser.mjs');
+      const browser = await openBrowser(/** @type {'chromium' | 'firefox'} */ (name));
+      return { run: (job) => browser.run(job, { backend: where }), close: browser.close };
+    }
+  }
+}
+
 /**
+ * @param {Runner} runner
  * @param {string} folder
- * @param {keyof BACKENDS} backend
+ * @param {string} backend
  */
-async function runCase(folder, backend) {
+async function runCase(runner, folder, backend) {
   const { sets } = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8'));
   for (const set of sets) {
     const at = join(folder, set.name);
     mkdirSync(join(at, backend), { recursive: true });
     const below = (/** @type {string} */ base, /** @type {Record<string, string>} */ files) =>
       Object.fromEntries(Object.entries(files).map(([port, file]) => [port, join(base, file)]));
-    await BACKENDS[backend]({
+    await runner.run({
       bundle: join(folder, 'bundle'),
       inputs: below(at, set.inputs),
       outputs: below(join(at, backend), set.outputs),
@@ -106,15 +119,17 @@ async function runCase(folder, backend) {
 }
 
 const [backend, list, answers] = process.argv.slice(2);
+const runner = await open(backend);
 for (const folder of readFileSync(list, 'utf8').split('\n').filter(Boolean)) {
   let answer = 'ok';
   try {
-    await runCase(folder, /** @type {keyof BACKENDS} */ (backend));
+    await runCase(runner, folder, backend);
   } catch (error) {
     const unsupported = error instanceof Error && error.name === 'UnsupportedError';
     answer = `${unsupported ? 'unsupported' : 'failed'}: ${error}`.replaceAll('\n', ' ');
   }
   appendFileSync(answers, `${answer}\n`);
 }
+await runner.close?.();
 // Dawn would keep the process alive.
 process.exit(0);

@@ -97,11 +97,12 @@ Result<Trial> PrepareTrial(const TestCase& test, const std::string& work) {
   return trial;
 }
 
-std::string Judge(const Trial& trial, size_t set, const std::vector<Tensor>& outputs) {
+std::string Judge(const Trial& trial, size_t set, const std::vector<Tensor>& outputs,
+                  const Tolerance& tolerance) {
   const std::vector<Tensor>& expected = trial.sets[set].outputs;
   for (size_t i = 0; i < expected.size(); ++i) {
     if (i >= outputs.size()) return "there is no output " + std::to_string(i);
-    std::string difference = Difference(expected[i], outputs[i]);
+    std::string difference = Difference(expected[i], outputs[i], tolerance);
     if (!difference.empty()) return "output " + std::to_string(i) + " " + difference;
   }
   return "";

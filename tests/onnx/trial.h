@@ -27,6 +27,7 @@ struct Trial {
 Result<Trial> PrepareTrial(const TestCase& test, const std::string& work);
 
 // "", or what is wrong with the outputs of set `set`.
-std::string Judge(const Trial& trial, size_t set, const std::vector<Tensor>& outputs);
+std::string Judge(const Trial& trial, size_t set, const std::vector<Tensor>& outputs,
+                  const Tolerance& tolerance = {});
 
 }  // namespace webnnc

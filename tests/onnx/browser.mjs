@@ -1,0 +1,83 @@
+// Runs bundles on files in a real browser.
+
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { launch, serve } from '../web/harness.mjs';
+import { readNpy, writeNpy } from './npy.mjs';
+
+/** @import { Job } from './run_bundles.mjs' */
+/** @import { Tensor } from './npy.mjs' */
+
+/** @typedef {{ dtype: string, shape: number[], base64: string }} Packed */
+
+/** What runs in the page. @param {string} module @param {object} options @param {Record<string, Packed>} inputs */
+async function runInPage(module, options, inputs) {
+  const types = {
+    bool: Uint8Array, i8: Int8Array, u8: Uint8Array, i16: Int16Array, u16: Uint16Array, i32: Int32Array,
+    u32: Uint32Array, i64: BigInt64Array, u64: BigUint64Array, f16: Uint16Array, f32: Float32Array, f64: Float64Array,
+  };
+  const unpack = (/** @type {Packed} */ { dtype, shape, base64 }) => {
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    return { data: new types[/** @type {keyof typeof types} */ (dtype)](bytes.buffer), shape };
+  };
+  const pack = async (/** @type {Tensor} */ { data, shape, dtype }) => {
+    const blob = new Blob([/** @type {BlobPart} */ (/** @type {unknown} */ (data))]);
+    const url = await new Promise((done) => {
+      const reader = new FileReader();
+      reader.onload = () => done(reader.result);
+      reader.readAsDataURL(blob);
+    });
+    return { dtype, shape, base64: url.slice(url.indexOf(',') + 1) };
+  };
+  const { load } = await import(module);
+  try {
+    const model = await load(options);
+    const values = Object.fromEntries(Object.entries(inputs).map(([port, packed]) => [port, unpack(packed)]));
+    const results = await model.run(values);
+    /** @type {Record<string, Packed>} */
+    const outputs = {};
+    for (const port of Object.keys(results)) outputs[port] = await pack(results[port]);
+    model.dispose();
+    return { outputs };
+  } catch (error) {
+    return { error: String(error), name: /** @type {Error} */ (error).name };
+  }
+}
+
+/** @param {'chromium' | 'firefox'} name */
+export async function openBrowser(name) {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const browser = await launch(name);
+  /** @type {Awaited<ReturnType<typeof serve>> | undefined} */
+  let server;
+  return {
+    /** @param {Job} job @param {object} options */
+    async run({ bundle, inputs, outputs }, options) {
+      const folder = dirname(bundle);
+      server ??= await serve({ '/cases': dirname(folder), '/': here });
+      const page = await browser.open(`${server.url}/blank.html`);
+      try {
+        /** @type {Record<string, Packed>} */
+        const packed = {};
+        for (const [port, path] of Object.entries(inputs)) {
+          const { data, shape, dtype } = readNpy(path);
+          packed[port] = { dtype, shape, base64: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') };
+        }
+        const module = `/cases/${encodeURIComponent(basename(folder))}/bundle/model.js`;
+        const result = await page.evaluate(runInPage, module, options, packed);
+        if (result.error) throw Object.assign(new Error(result.error), { name: result.name });
+        for (const [port, path] of Object.entries(outputs)) {
+          const { dtype, shape, base64 } = result.outputs[port];
+          writeNpy(path, { dtype, shape, data: Buffer.from(base64, 'base64') });
+        }
+      } finally {
+        await page.close();
+      }
+    },
+    async close() {
+      await browser.close();
+      await server?.close();
+    },
+  };
+}
