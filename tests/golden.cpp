@@ -27,6 +27,7 @@
 #include "loop/interpret.h"
 #include "loop/passes/flatten.h"
 #include "loop/passes/simplify.h"
+#include "loop/passes/split_groups.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
 #include "loop/text.h"
@@ -195,6 +196,12 @@ Outcome RunStep(const std::string& step, const std::string& input) {
        }},
       {"flat", [](const std::string& in) {
          return OnKernel(in, [](loop::Kernel& kernel, Lexer&) { return MakeFlat(kernel); });
+       }},
+      {"groups", [](const std::string& in) {
+         return OnKernel(in, [](loop::Kernel& kernel, Lexer&) -> Status {
+           loop::SplitGroups(kernel);
+           return kSuccess;
+         });
        }},
       {"cpu", [](const std::string& in) { return ChooseForCpu(in, {false}); }},
       {"cpu-relaxed", [](const std::string& in) { return ChooseForCpu(in, {true}); }},

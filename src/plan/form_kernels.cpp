@@ -8,6 +8,7 @@
 #include "loop/lowering.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/inline_maps.h"
+#include "loop/passes/split_groups.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "schedule/classify.h"
@@ -374,6 +375,7 @@ class KernelFormer {
       step.arguments.push_back(PlaceOf(id));
     }
     loop::Collapse(kernel);
+    loop::SplitGroups(kernel);
     schedule::Classify(kernel);
     std::vector<std::string> origins;
     for (size_t n : group.nodes) {

@@ -271,10 +271,11 @@ class Contraction {
     std::vector<std::string> loops(tile.begin(), tile.end() - 1);
     int64_t copies = 1;
     for (size_t i = sums_.size(); i-- > 0;) {
-      // A loop that decides alone where to read from is worth more.
+      // A loop that decides alone where to read from is worth more. Without relaxed SIMD engines may be
+      // such that put all loads of a block first, and run out of registers.
       constexpr int64_t kFew = 9, kSome = 16;
       const Dim& extent = sums_[i]->extent;
-      int64_t most = view_.Decides(elements_, *sums_[i]) ? kSome : kFew;
+      int64_t most = view_.Decides(elements_, *sums_[i]) ? kSome : target_.relaxed ? kFew : 1;
       if (!extent.IsConstant() || extent.value() * copies > most) break;
       copies *= extent.value();
       loops.push_back(sums_[i]->name);
