@@ -1,6 +1,20 @@
 #include "compile/code.h"
 
+#include "plan/schedule_kernels.h"
+
 namespace webnnc {
+
+static void AddSchedules(const std::string& target, const plan::Program& program, schedule::Database& database) {
+  for (const plan::Kernel& kernel : program.kernels) database.Add(target, schedule::KeyOf(kernel.plain), kernel.schedule);
+}
+
+schedule::Database SchedulesOf(const Code& code, const std::string& device) {
+  schedule::Database database;
+  if (code.cpu) AddSchedules(plan::NameOf({.relaxed = false}), *code.cpu, database);
+  if (code.relaxed) AddSchedules(plan::NameOf({.relaxed = true}), *code.relaxed, database);
+  for (const GpuCode& gpu : code.gpu) AddSchedules(device, gpu.program, database);
+  return database;
+}
 
 wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu) {
   wasm::ModelInput input{cpu ? &*cpu : nullptr, {}, &code.weights};

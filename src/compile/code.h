@@ -6,6 +6,7 @@
 
 #include "bundle/contents.h"
 #include "plan/program.h"
+#include "schedule/database.h"
 #include "wasm/model_input.h"
 
 namespace webnnc {
@@ -35,6 +36,9 @@ struct Code {
     return all;
   }
 };
+
+// The schedules of all kernels, those for GPUs under the name of the device they were chosen for.
+schedule::Database SchedulesOf(const Code& code, const std::string& device);
 
 // Views of it that other layers take.
 wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu);

@@ -28,6 +28,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace.Start());
   TRY(CheckFlags(options));
   TRY_ASSIGN(auto import_options, ImportOptionsOf(options));
+  TRY_ASSIGN(auto measured, ReadSchedules(options));
 
   // ---- What to compute ------------------------------------------------------------------------
 
@@ -76,11 +77,12 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   if (code.cpu) {
     code.relaxed = code.cpu;
-    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}));
-    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}));
+    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}, measured));
+    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured));
   }
   bundle::PlaceWeights(code.programs(), code.weights);
   TRY(trace("schedule", code));
+  TRY(trace("schedules", [&] { return SchedulesOf(code, options.device).Print(); }));
   // Beyond this point programs do not change: kernels are flat, weights have their places.
 
   TRY(trace("memory", [&] { return PrintMemory(code); }));

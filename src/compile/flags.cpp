@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/diagnostics.h"
 #include "base/file.h"
 #include "bundle/bundle.h"
 
@@ -23,9 +24,6 @@ Status CheckFlags(const CompileOptions& options) {
   std::vector<std::string_view> devices = Devices();
   if (std::find(devices.begin(), devices.end(), options.device) == devices.end()) {
     return Error{"--device names " + Quote(options.device) + ", which is not a device", {}, {"the devices are" + Joined(devices)}};
-  }
-  if (!options.schedules.empty()) {
-    return Error{"--schedules " + options.schedules + ": this version reads no measured schedules"};
   }
   if (!options.emit.empty()) return kSuccess;
   if (options.output.empty()) return Error{"there is no folder to write to", {}, {"name one with -o FOLDER"}};
@@ -70,6 +68,16 @@ Result<onnx::ImportOptions> ImportOptionsOf(const CompileOptions& options) {
     }
   }
   return result;
+}
+
+Result<schedule::Database> ReadSchedules(const CompileOptions& options) {
+  if (options.schedules.empty()) return schedule::Database();
+  TRY_ASSIGN(auto text, ReadFile(options.schedules));
+  auto database = schedule::Database::Parse(text);
+  if (database) return database;
+  std::string described = Describe(database.error(), text);
+  described.pop_back();
+  return Error{"--schedules " + options.schedules + ":" + described};
 }
 
 std::string NameOf(const std::string& model_path) { return std::filesystem::path(model_path).stem().string(); }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "onnx/import.h"
+#include "schedule/database.h"
 #include "webnnc/compiler.h"
 
 namespace webnnc {
@@ -13,6 +14,9 @@ namespace webnnc {
 Status CheckFlags(const CompileOptions& options);
 
 Result<onnx::ImportOptions> ImportOptionsOf(const CompileOptions& options);
+
+// The measured schedules that the flags name, if any.
+Result<schedule::Database> ReadSchedules(const CompileOptions& options);
 
 // What the bundle calls the model: "digits" of "models/digits.onnx".
 std::string NameOf(const std::string& model_path);

@@ -10,16 +10,28 @@
 
 namespace webnnc::plan {
 
-Status ScheduleKernels(Program& program, const schedule::CpuTarget& target) {
+std::string NameOf(const schedule::CpuTarget& target) { return target.relaxed ? "wasm-relaxed" : "wasm"; }
+
+static Status Apply(Kernel& kernel) {
+  TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, kernel.schedule));
+  loop::Flatten(kernel.flat);
+  loop::Vectorize(kernel.flat);
+  loop::Unroll(kernel.flat);
+  loop::PromoteHalf(kernel.flat);
+  loop::Simplify(kernel.flat);
+  return loop::VerifyFlat(kernel.flat);
+}
+
+Status ScheduleKernels(Program& program, const schedule::CpuTarget& target, const schedule::Database& measured) {
   for (Kernel& kernel : program.kernels) {
-    kernel.schedule = schedule::ChooseForCpu(kernel.plain, target);
-    TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, kernel.schedule));
-    loop::Flatten(kernel.flat);
-    loop::Vectorize(kernel.flat);
-    loop::Unroll(kernel.flat);
-    loop::PromoteHalf(kernel.flat);
-    loop::Simplify(kernel.flat);
-    TRY(loop::VerifyFlat(kernel.flat));
+    const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain);
+    kernel.schedule = found ? *found : schedule::ChooseForCpu(kernel.plain, target);
+    Status applied = Apply(kernel);
+    if (!applied && found) {
+      return Error{"--schedules: the schedule for " + NameOf(target) + " " + Quote(schedule::KeyOf(kernel.plain)) +
+                   " does not fit its kernel: " + applied.error().message};
+    }
+    TRY(std::move(applied));
   }
   return kSuccess;
 }

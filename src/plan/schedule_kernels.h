@@ -1,12 +1,19 @@
 #pragma once
 
+#include <string>
+
 #include "base/result.h"
 #include "plan/program.h"
+#include "schedule/database.h"
 #include "schedule/rules/cpu_target.h"
 
 namespace webnnc::plan {
 
-// Gives every kernel of a formed program its schedule, applies it and makes the kernel flat.
-Status ScheduleKernels(Program& program, const schedule::CpuTarget& target);
+// What measured schedules call the target: "wasm" or "wasm-relaxed".
+std::string NameOf(const schedule::CpuTarget& target);
+
+// Gives every kernel of a formed program its schedule, applies it and makes the kernel flat. A
+// schedule of `measured` goes before the compiler's own; an error if it does not fit its kernel.
+Status ScheduleKernels(Program& program, const schedule::CpuTarget& target, const schedule::Database& measured);
 
 }  // namespace webnnc::plan
