@@ -213,11 +213,12 @@ Value Expressions::Eval(ExprId id, Contexts::Id inherited) {
 Value Expressions::Compute(ExprId id, Contexts::Id context) {
   // A copy, since evaluating adds expressions.
   loop::Expr expr = kernel_.exprs[id];
-  if (auto folded = Fold(expr)) return code_.Constant(*folded, expr.lanes);
+  // WGSL does not accept constant expressions that overflow.
+  if (auto constant = ConstantOf(id)) return code_.Constant(*constant, expr.lanes);
   auto eval = [&](ExprId operand) { return Eval(operand, context); };
   return std::visit(
       Overloaded{
-          [&](const loop::Constant& node) { return code_.Constant(node.value, expr.lanes); },
+          [&](const loop::Constant&) { return Value(); },  // is above
           [&](const loop::Variable& node) { return vars_.at(node.var).value; },
           [&](const loop::Size& node) { return sizes_.Of(node.dim); },
           [&](const loop::Load& node) {
@@ -380,13 +381,19 @@ Value Expressions::ComputePack(const loop::Pack& pack, Contexts::Id context) {
 // ---- What is known of expressions -------------------------------------------------------------
 
 std::optional<Scalar> Expressions::ConstantOf(ExprId id) {
-  const loop::Expr& expr = kernel_.exprs[id];
-  if (auto* constant = std::get_if<loop::Constant>(&expr.node)) return constant->value;
-  if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return ConstantOf(splat->a);
-  return std::nullopt;
+  auto found = constants_.find(id);
+  if (found != constants_.end()) return found->second;
+  std::optional<Scalar> value = Fold(kernel_.exprs[id]);
+  constants_[id] = value;
+  return value;
 }
 
 std::optional<Scalar> Expressions::Fold(const loop::Expr& expr) {
+  if (auto* constant = std::get_if<loop::Constant>(&expr.node)) return constant->value;
+  if (auto* select = std::get_if<loop::Select>(&expr.node)) {
+    auto condition = ConstantOf(select->condition);
+    if (condition) return ConstantOf(condition->integer ? select->yes : select->no);
+  }
   if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return ConstantOf(splat->a);
   if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
     auto a = ConstantOf(unary->a);

@@ -102,7 +102,7 @@ class Expressions {
   // The scope to evaluate in what has its value from `scope` on: outside of the loops inside that.
   size_t PlaceFor(size_t scope) const;
 
-  // The value of `id` if it is a constant that is the same in all lanes.
+  // The value of `id` if it is computed from constants, the same in all lanes.
   std::optional<Scalar> ConstantOf(loop::ExprId id);
   std::optional<Scalar> Fold(const loop::Expr& expr);
   // Whether the load, or one inside the expression, may be outside its buffer unguarded.
@@ -134,6 +134,7 @@ class Expressions {
   // Counts evaluations and changes of memory.
   int64_t time_ = 0;
   std::vector<int64_t> changed_;
+  std::unordered_map<loop::ExprId, std::optional<Scalar>> constants_;
   std::unordered_map<loop::ExprId, bool> needs_guard_;
   std::unordered_map<loop::ExprId, std::vector<loop::BufferId>> mutable_loads_;
 };

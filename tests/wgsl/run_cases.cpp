@@ -1,11 +1,12 @@
 // Prepares kernels to be run on WebGPU: emits their WGSL, runs them on the interpreter, and writes
 // both where tests/web/run_wgsl.mjs finds them.
 //
-//   run_cases FOLDER KERNEL...
+//   run_cases FOLDER KERNEL...      @PATH stands for all files in a folder
 //
 //   FOLDER/cases.json        [{ name, shader, workgroups, sizes, usesF16, tolerance, buffers }]
 //   FOLDER/NAME.wgsl
 //   FOLDER/NAME.bin          of each buffer: what it holds before, and of outputs what after
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -142,18 +143,28 @@ int main(int argc, char** argv) {
   }
   std::filesystem::path folder = argv[1];
   std::filesystem::create_directories(folder);
-  std::string cases;
-  int failed = 0;
+  std::vector<std::string> paths;
   for (int i = 2; i < argc; ++i) {
-    auto made = webnnc::tests::MakeCase(argv[i], folder);
+    std::string path = argv[i];
+    if (path[0] != '@') paths.push_back(path);
+    if (path[0] != '@') continue;
+    for (const auto& file : std::filesystem::directory_iterator(path.substr(1))) {
+      paths.push_back(file.path());
+    }
+  }
+  std::sort(paths.begin(), paths.end());
+  std::string cases;
+  size_t failed = 0;
+  for (const std::string& path : paths) {
+    auto made = webnnc::tests::MakeCase(path, folder);
     if (made) {
       cases += (cases.empty() ? "" : ",\n") + made.value();
     } else {
-      std::cerr << argv[i] << ": " << made.error().message << "\n";
+      std::cerr << path << ": " << made.error().message << "\n";
       ++failed;
     }
   }
   std::ofstream(folder / "cases.json") << "[\n" << cases << "\n]\n";
-  std::cout << argc - 2 - failed << " kernels prepared, " << failed << " failed\n";
+  std::cout << paths.size() - failed << " kernels prepared, " << failed << " failed\n";
   return failed != 0;
 }
