@@ -4,8 +4,10 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wredundant-move"
 #include <lld/Common/Driver.h>
+#include <llvm/Bitcode/BitcodeReader.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
+#include <llvm/Linker/Linker.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/CommandLine.h>
@@ -28,6 +30,8 @@ LLD_HAS_DRIVER(wasm)
 extern "C" {
 extern const char webnnc_runtime_archive[];
 extern const char webnnc_runtime_archive_end[];
+extern const char webnnc_math_bitcode[];
+extern const char webnnc_math_bitcode_end[];
 }
 
 namespace webnnc::wasm {
@@ -92,12 +96,32 @@ void Optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
+// Puts the bodies of the mathematical functions that kernels call into the module. They are inlined:
+// a call would have to save what a tile keeps in registers, and calls after each other do not overlap.
+void LinkMath(llvm::Module& module) {
+  llvm::StringRef bytes(webnnc_math_bitcode, static_cast<size_t>(webnnc_math_bitcode_end - webnnc_math_bitcode));
+  auto math = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bytes, "math"), module.getContext());
+  CHECK(math);
+  std::vector<std::string> names;
+  for (llvm::Function& function : **math) {
+    if (function.isDeclaration()) continue;
+    names.push_back(function.getName().str());
+    function.addFnAttr(llvm::Attribute::AlwaysInline);
+  }
+  bool fails = llvm::Linker::linkModules(module, std::move(*math), llvm::Linker::LinkOnlyNeeded);
+  CHECK(!fails);
+  for (const std::string& name : names) {
+    if (auto* function = module.getFunction(name)) function->setLinkage(llvm::GlobalValue::InternalLinkage);
+  }
+}
+
 std::unique_ptr<llvm::Module> EmitModule(llvm::LLVMContext& context, llvm::TargetMachine& machine,
                                          const ModelInput& input, const DimTable& dims, const CompileOptions& options) {
   auto module = std::make_unique<llvm::Module>("model", context);
   module->setTargetTriple(kTriple);
   module->setDataLayout(machine.createDataLayout());
   EmitModel(*module, input, dims, {options.relaxed});
+  LinkMath(*module);
   std::string problem;
   llvm::raw_string_ostream stream(problem);
   if (llvm::verifyModule(*module, &stream)) {
