@@ -1,0 +1,193 @@
+// Reductions: registers, loops, and what becomes of the result.
+#include "schedule/nest_builder.h"
+
+#include <algorithm>
+
+#include "loop/rewrite.h"
+
+namespace webnnc::schedule {
+
+using loop::Block;
+using loop::BufferId;
+using loop::ExprId;
+using loop::LoopKind;
+using loop::Space;
+using loop::VarId;
+
+std::vector<const NestLoop*> NestBuilder::Inside(const std::function<bool(const NestLoop&)>& wanted) {
+  std::vector<const NestLoop*> out;
+  for (size_t i = keep_; i < list_->loops.size(); ++i) {
+    if (wanted(list_->loops[i])) out.push_back(&list_->loops[i]);
+  }
+  return out;
+}
+
+loop::Index NestBuilder::AccumulatorIndex() {
+  loop::Index index;
+  if (has_thread_rows_) index.push_back(thread_);
+  for (const std::string& name : part_names_) index.push_back(env_.at(list_->Find(name)->var));
+  return index;
+}
+
+Block NestBuilder::EmitKept() {
+  bool threads_inside = !Inside(IsThread).empty();
+  has_thread_rows_ = threads_inside;
+  TensorType type{build_.dtype(nest_.store.value), {}};
+  if (threads_inside) type.shape.push_back(threads_);
+  part_names_.clear();
+  for (const NestLoop* loop : Inside(IsPart)) {
+    if (IsThread(*loop)) continue;
+    if (!loop->extent.IsConstant()) Fail("keep: the extent of " + loop->name + " is not constant");
+    part_names_.push_back(loop->name);
+    type.shape.push_back(loop->extent);
+  }
+  accumulator_ = kernel_.buffers.Add({"acc", type, Space::kRegister});
+
+  Block out = EmitAround(Inside(IsPart), 0, [&] {
+    Block block;
+    block.push_back(loop::Store{accumulator_, AccumulatorIndex(), Resolve(*nest_.init)});
+    return block;
+  });
+  for (LoopList* list : nest_.Lists()) {
+    list_ = list;
+    tiles_.clear();
+    Append(out, EmitUpdate(Names(list->loops, keep_), 0));
+  }
+  list_ = &nest_.main;
+  Append(out, EmitResult());
+  return out;
+}
+
+Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i) {
+  if (i < loops.size()) {
+    return EmitLoop(loops, i, [&](size_t next) { return EmitUpdate(loops, next); });
+  }
+  Block block;
+  block.push_back(
+      loop::Store{accumulator_, AccumulatorIndex(), UpdateValue(), nest_.store.update});
+  return block;
+}
+
+ExprId NestBuilder::LanesCombined() {
+  std::vector<ExprId> parts;
+  std::vector<const NestLoop*> lanes = Inside(IsLane);
+  std::function<void(size_t)> visit = [&](size_t i) {
+    if (i == lanes.size()) {
+      parts.push_back(build_.Load(accumulator_, AccumulatorIndex()));
+      return;
+    }
+    for (int64_t v = 0; v < lanes[i]->extent.value(); ++v) {
+      env_[lanes[i]->var] = build_.Int(v);
+      visit(i + 1);
+    }
+  };
+  visit(0);
+  // Halves onto halves: the sums of a step do not wait for each other.
+  for (size_t count = parts.size(); count > 1;) {
+    size_t half = (count + 1) / 2;
+    for (size_t i = 0; i + half < count; ++i) {
+      parts[i] = loop::Combine(kernel_, nest_.store.update, parts[i], parts[i + half]);
+    }
+    count = half;
+  }
+  return parts[0];
+}
+
+Block NestBuilder::WriteResult(ExprId result) {
+  Block out;
+  if (nest_.writers.empty()) {
+    out.push_back(loop::Store{nest_.store.buffer, Resolve(nest_.store.index), result});
+  }
+  for (const loop::Store& writer : nest_.writers) {
+    loop::ExprRewriter put(kernel_, [&](ExprId id, ExprId) {
+      auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
+      return load && load->buffer == nest_.store.buffer ? result : id;
+    });
+    // The result is put in after resolving: it is in today's terms already.
+    out.push_back(loop::Store{writer.buffer, Resolve(writer.index), put(Resolve(writer.value))});
+  }
+  return Guarded(SpatialGuards(), std::move(out));
+}
+
+Block NestBuilder::EmitResult() {
+  auto combined_threads = Inside([](const NestLoop& l) { return l.combined && IsThread(l); });
+  auto spatial = Inside([](const NestLoop& l) { return !l.reduction; });
+  if (combined_threads.empty()) {
+    return EmitAround(spatial, 0, [&] { return WriteResult(LanesCombined()); });
+  }
+  return EmitThreadCombine(combined_threads, spatial);
+}
+
+Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combined,
+                                     const std::vector<const NestLoop*>& spatial) {
+  int64_t parts = 1, elements = 1, threads = threads_.value();
+  for (const NestLoop* loop : combined) parts *= loop->extent.value();
+  for (const NestLoop* loop : spatial) elements *= loop->extent.value();
+  BufferId partial = kernel_.buffers.Add(
+      {"partial", {build_.dtype(nest_.store.value), {parts, elements}}, Space::kWorkgroup});
+  auto number = [&](const std::vector<const NestLoop*>& loops) {
+    ExprId n = build_.Int(0);
+    for (const NestLoop* loop : loops) {
+      n = build_.Add(build_.Mul(n, build_.Size(loop->extent)), env_.at(loop->var));
+    }
+    return n;
+  };
+  auto own = Inside([](const NestLoop& l) { return !l.reduction || (l.combined && IsThread(l)); });
+  Block out = EmitAround(own, 0, [&] {
+    Block block;
+    ExprId value = LanesCombined();
+    block.push_back(loop::Store{partial, {number(combined), number(spatial)}, value});
+    return block;
+  });
+  constexpr int64_t kFewParts = 8;
+  bool halves = parts > kFewParts && (parts & (parts - 1)) == 0;
+  while (halves && parts > 1) {
+    parts /= 2;
+    out.push_back(Distribute(parts * elements, threads, [&](ExprId n) {
+      ExprId part = build_.FloorDiv(n, build_.Int(elements));
+      ExprId element = build_.FloorMod(n, build_.Int(elements));
+      ExprId other = build_.Load(partial, {build_.Add(part, build_.Int(parts)), element});
+      Block block;
+      block.push_back(loop::Store{partial, {part, element}, other, nest_.store.update});
+      return block;
+    }));
+  }
+  out.push_back(Distribute(elements, threads, [&](ExprId element) {
+    ExprId sum = build_.Load(partial, {build_.Int(0), element});
+    for (int64_t part = 1; part < parts; ++part) {
+      ExprId other = build_.Load(partial, {build_.Int(part), element});
+      sum = loop::Combine(kernel_, nest_.store.update, sum, other);
+    }
+    ExprId left = element;
+    for (size_t l = spatial.size(); l-- > 0;) {
+      ExprId size = build_.Size(spatial[l]->extent);
+      env_[spatial[l]->var] = l == 0 ? left : build_.FloorMod(left, size);
+      left = build_.FloorDiv(left, size);
+    }
+    return WriteResult(sum);
+  }));
+  return out;
+}
+
+loop::Stmt NestBuilder::Distribute(int64_t count, int64_t threads, const std::function<Block(ExprId)>& body) {
+  Env outside = env_;
+  loop::Stmt region = ThreadLoop(std::min(count, threads), [&](ExprId t) {
+    if (count <= threads) return body(t);
+    int64_t rounds = (count + threads - 1) / threads;
+    VarId round = NewLoop("round", rounds);
+    ExprId n = build_.Add(build_.Mul(build_.Var(round), build_.Int(threads)), t);
+    Block inner = body(n);
+    if (count % threads != 0) {
+      Block guarded;
+      guarded.push_back(loop::If{build_.Less(n, build_.Int(count)), std::move(inner)});
+      inner = std::move(guarded);
+    }
+    Block block;
+    block.push_back(loop::For{round, rounds, LoopKind::kSerial, std::move(inner)});
+    return block;
+  });
+  env_ = outside;
+  return region;
+}
+
+}  // namespace webnnc::schedule

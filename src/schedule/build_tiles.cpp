@@ -1,0 +1,225 @@
+// Operands of a reduction, and the tiles that are filled with them.
+#include "schedule/nest_builder.h"
+
+#include <set>
+
+#include "loop/rewrite.h"
+
+namespace webnnc::schedule {
+
+using loop::Block;
+using loop::BufferId;
+using loop::ExprId;
+using loop::LoopKind;
+using loop::Space;
+using loop::VarId;
+
+bool NestBuilder::IsProduct() {
+  auto* product = std::get_if<loop::Binary>(&kernel_.exprs[nest_.store.value].node);
+  return nest_.store.update == loop::Update::kAdd && product &&
+         product->op == loop::BinaryOp::kMul;
+}
+
+ExprId NestBuilder::RawOperand(Operand operand) {
+  ExprId id = nest_.store.value;
+  if (operand == Operand::kValue) return id;
+  const auto& product = std::get<loop::Binary>(kernel_.exprs[id].node);
+  return operand == Operand::kLeft ? product.a : product.b;
+}
+
+ExprId NestBuilder::OperandValue(Operand operand) {
+  auto tile = tiles_.find(operand);
+  if (tile != tiles_.end()) return LoadTile(tile->second);
+  ExprId raw = RawOperand(operand), value = Resolve(raw);
+  ExprId guards = GuardsOf(raw, !InBounds(value), true);
+  Scalar neutral = loop::Neutral(nest_.store.update, build_.dtype(raw));
+  return build_.Select(Resolve(guards), value, build_.Constant(neutral));
+}
+
+loop::Index NestBuilder::TileIndex(const Tile& tile) {
+  loop::Index index;
+  if (tile.per_thread) index.push_back(thread_);
+  for (const std::string& name : tile.layout) index.push_back(env_.at(list_->Find(name)->var));
+  return index;
+}
+
+ExprId NestBuilder::UpdateValue() {
+  if (!IsProduct() || tiles_.count(Operand::kValue)) return OperandValue(Operand::kValue);
+  return build_.Mul(OperandValue(Operand::kLeft), OperandValue(Operand::kRight));
+}
+
+std::vector<Stage> NestBuilder::StagesAt(const NestLoop& loop) {
+  std::vector<Stage> stages;
+  for (const Stage& stage : nest_.stages) {
+    if (staging_enabled_ && stage.at == loop.name) stages.push_back(stage);
+  }
+  return stages;
+}
+
+Tile NestBuilder::MakeTile(const Stage& stage) {
+  DType dtype = build_.dtype(RawOperand(stage.operand));
+  Tile tile{{}, stage.space == Space::kRegister && thread_.valid(), stage.layout};
+  TensorType type{dtype, {}};
+  if (tile.per_thread) type.shape.push_back(threads_);
+  for (size_t i = 0; i < stage.layout.size(); ++i) {
+    type.shape.push_back(list_->Find(stage.layout[i])->extent);
+  }
+  static constexpr const char* kNames[] = {"left", "right", "value"};
+  std::string name = kNames[static_cast<int>(stage.operand)];
+  tile.buffer = kernel_.buffers.Add(
+      {name + (stage.space == Space::kRegister ? "_registers" : "_tile"), type, stage.space});
+  CheckDependence(stage);
+  return tile;
+}
+
+void NestBuilder::CheckDependence(const Stage& stage) {
+  Env outside = env_;
+  for (const std::string& name : stage.layout) {
+    env_[list_->Find(name)->var] = build_.Int(0);
+  }
+  ExprId value = OperandValue(stage.operand);
+  std::set<VarId> inner;
+  for (size_t i = static_cast<size_t>(list_->Position(stage.at)) + 1; i < list_->loops.size(); ++i) {
+    inner.insert(list_->loops[i].var);
+  }
+  bool depends = loop::Mentions(kernel_, value, [&](VarId var) { return inner.count(var) > 0; });
+  if (depends) Fail("stage: the operand depends on a loop that the layout leaves out");
+  env_ = outside;
+}
+
+void NestBuilder::Decode(const std::vector<std::string>& order, int64_t lanes, ExprId element, ExprId lane) {
+  ExprId left = element;
+  for (size_t i = order.size(); i-- > 0;) {
+    const NestLoop& loop = *list_->Find(order[i]);
+    int64_t size = loop.extent.value() / (i + 1 == order.size() ? lanes : 1);
+    ExprId at = i == 0 ? left : build_.FloorMod(left, build_.Int(size));
+    left = build_.FloorDiv(left, build_.Int(size));
+    if (i + 1 == order.size()) at = build_.Add(build_.Mul(at, build_.Int(lanes)), lane);
+    env_[loop.var] = at;
+  }
+}
+
+int64_t NestBuilder::TileSize(const Stage& stage) {
+  int64_t size = 1;
+  for (const std::string& name : stage.layout) size *= list_->Find(name)->extent.value();
+  return size;
+}
+
+Block NestBuilder::FillRegion(const Stage& stage, const std::function<Block(ExprId)>& visit) {
+  const auto& order = stage.fill.empty() ? stage.layout : stage.fill;
+  if (list_->Find(order.back())->extent.value() % stage.lanes != 0) {
+    Fail("stage: lanes do not divide the extent of " + order.back());
+    return {};
+  }
+  int64_t vectors = TileSize(stage) / stage.lanes, threads = threads_.value();
+  int64_t rounds = (vectors + threads - 1) / threads;
+  Env outside = env_;
+  Block out;
+  out.push_back(ThreadLoop(threads, [&](ExprId t) {
+    VarId round = NewLoop("round", rounds), lane = NewLoop("lane", stage.lanes);
+    ExprId number = build_.Add(build_.Mul(build_.Var(round), build_.Int(threads)), t);
+    Decode(order, stage.lanes, number, build_.Var(lane));
+    Block vector;
+    ExprId own = build_.Add(build_.Mul(build_.Var(round), build_.Int(stage.lanes)), build_.Var(lane));
+    vector.push_back(loop::For{lane, stage.lanes, LoopKind::kVector, visit(own)});
+    Block body;
+    if (vectors % threads == 0) {
+      body = std::move(vector);
+    } else {
+      body.push_back(loop::If{build_.Less(number, build_.Int(vectors)), std::move(vector)});
+    }
+    Block rounds_loop;
+    rounds_loop.push_back(loop::For{round, rounds, LoopKind::kUnrolled, std::move(body)});
+    return rounds_loop;
+  }));
+  env_ = outside;
+  return out;
+}
+
+Block NestBuilder::Fill(const Stage& stage, const Tile& tile) {
+  if (stage.space == Space::kRegister) return FillRegisters(stage, tile);
+  return FillRegion(stage, [&](ExprId) {
+    Block store;
+    store.push_back(loop::Store{tile.buffer, TileIndex(tile), OperandValue(stage.operand)});
+    return store;
+  });
+}
+
+Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
+  Env outside = env_;
+  std::vector<loop::For> loops;
+  for (const std::string& name : stage.layout) {
+    const NestLoop& loop = *list_->Find(name);
+    VarId var = NewLoop(name, loop.extent);
+    env_[loop.var] = build_.Var(var);
+    bool vector = stage.lanes > 1 && name == stage.layout.back();
+    loops.push_back({var, loop.extent, vector ? LoopKind::kVector : LoopKind::kUnrolled, {}});
+  }
+  Block block;
+  block.push_back(loop::Store{tile.buffer, TileIndex(tile), OperandValue(stage.operand)});
+  for (size_t i = loops.size(); i-- > 0;) {
+    loops[i].body = std::move(block);
+    block = Block();
+    block.push_back(std::move(loops[i]));
+  }
+  env_ = outside;
+  return block;
+}
+
+BufferId NestBuilder::AheadRegisters(const Stage& stage) {
+  int64_t threads = threads_.value(), vectors = TileSize(stage) / stage.lanes;
+  int64_t rounds = (vectors + threads - 1) / threads;
+  TensorType type{build_.dtype(RawOperand(stage.operand)), {threads, rounds * stage.lanes}};
+  return kernel_.buffers.Add({"ahead", type, Space::kRegister});
+}
+
+Block NestBuilder::LoadAhead(const Stage& stage, BufferId registers) {
+  return FillRegion(stage, [&](ExprId own) {
+    Block store;
+    store.push_back(loop::Store{registers, {thread_, own}, OperandValue(stage.operand)});
+    return store;
+  });
+}
+
+Block NestBuilder::BeforeLoop(const NestLoop& loop) {
+  Block out;
+  for (const Stage& stage : StagesAt(loop)) {
+    if (!stage.ahead) continue;
+    if (stage.space != Space::kWorkgroup) Fail("stage: only a workgroup tile is loaded ahead");
+    ahead_[stage.operand] = AheadRegisters(stage);
+    env_[loop.var] = build_.Int(0);
+    Append(out, LoadAhead(stage, ahead_[stage.operand]));
+  }
+  return out;
+}
+
+Block NestBuilder::Prologue(const NestLoop& loop) {
+  Block out, next;
+  std::vector<std::pair<Operand, Tile>> made;
+  for (const Stage& stage : StagesAt(loop)) {
+    Tile tile = MakeTile(stage);
+    if (stage.ahead) {
+      BufferId registers = ahead_[stage.operand];
+      Append(out, FillRegion(stage, [&](ExprId own) {
+               Block store;
+               store.push_back(loop::Store{tile.buffer, TileIndex(tile),
+                                           build_.Load(registers, {thread_, own})});
+               return store;
+             }));
+      ExprId current = env_[loop.var];
+      env_[loop.var] = build_.Add(current, build_.Int(1));
+      Block load = LoadAhead(stage, registers);
+      ExprId more = build_.Less(env_[loop.var], build_.Size(loop.extent));
+      env_[loop.var] = current;
+      next.push_back(loop::If{more, std::move(load)});
+    } else {
+      Append(out, Fill(stage, tile));
+    }
+    made.push_back({stage.operand, tile});
+  }
+  for (auto& [operand, tile] : made) tiles_[operand] = tile;
+  Append(out, std::move(next));
+  return out;
+}
+
+}  // namespace webnnc::schedule

@@ -1,0 +1,174 @@
+// Writes the loops of one nest whose directives have been applied.
+//
+// A reduction becomes, at the loop it is kept inside of, three pieces: its registers are set to
+// the start, the loops run, and the result is stored by its writers:
+//
+//   for i.0 { for j.0 {
+//     for i.1 { for j.1 { acc[i.1, j.1] = 0 } }
+//     for k { for i.1 { for j.1 { acc[i.1, j.1] += a[...] * b[...] } } }
+//     for i.1 { for j.1 { c[...] = relu(acc[i.1, j.1]) } }
+//   } }
+//
+// Loops bound to `thread` together become one loop over the thread's number; a region of it ends
+// where threads must have finished before others go on. Barriers are put between regions last.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "loop/builder.h"
+#include "loop/passes/simplify.h"
+#include "schedule/nest.h"
+
+namespace webnnc::schedule {
+
+// A staged operand's tile.
+struct Tile {
+  loop::BufferId buffer;
+  bool per_thread = false;
+  std::vector<std::string> layout;
+};
+
+// What loops are called now: their variables' values in the place that is being written.
+using Env = std::unordered_map<loop::VarId, loop::ExprId>;
+
+class NestBuilder {
+ public:
+  NestBuilder(loop::Kernel& kernel, loop::Simplifier& simplify, Nest& nest, Env outer, loop::ExprId thread)
+      : kernel_(kernel), build_(kernel), simplify_(simplify), nest_(nest), env_(std::move(outer)), thread_(thread) {}
+
+  Result<loop::Block> Run(size_t from);
+
+ private:
+  using Leaf = std::function<loop::Block()>;
+  void Fail(std::string message);
+  Status FindKeep();
+
+  // ---- Loops and expressions (nest_builder.cpp)
+
+  static std::vector<const NestLoop*> Names(const std::vector<NestLoop>& loops, size_t from);
+
+  // The nest from loop from_ + i on, as it was scheduled.
+  loop::Block Emit(const std::vector<const NestLoop*>& loops, size_t i);
+
+  // One loop, or the neighbouring loops bound to thread, around what `inner` gives for the next.
+  loop::Block EmitLoop(const std::vector<const NestLoop*>& loops, size_t i,
+                 const std::function<loop::Block(size_t)>& inner);
+
+  // All of `loops` around `leaf`, with no staging on the way.
+  loop::Block EmitAround(const std::vector<const NestLoop*>& loops, size_t i, const Leaf& leaf);
+  loop::Stmt ThreadLoop(int64_t count, const std::function<loop::Block(loop::ExprId)>& body);
+  static void Append(loop::Block& to, loop::Block from);
+
+  // A new variable for a loop of this extent.
+  loop::VarId NewLoop(const std::string& name, const Dim& extent);
+
+  // `id` in terms of the loops as they are written now.
+  loop::ExprId Resolve(loop::ExprId id);
+  loop::Index Resolve(const loop::Index& index);
+  bool SharesVariable(loop::ExprId a, loop::ExprId b);
+  loop::ExprId AllOf(const std::vector<loop::ExprId>& conditions);
+
+  // The guards of these kinds on loops that `id` depends on.
+  loop::ExprId GuardsOf(loop::ExprId id, bool spatial, bool reduction);
+
+  // Guards on what a result's place depends on.
+  loop::ExprId SpatialGuards();
+
+  // Whether every load of `id`, in terms of the loops there are now, is inside its buffer.
+  bool InBounds(loop::ExprId id);
+  loop::Block Guarded(loop::ExprId condition, loop::Block body);
+  loop::Block EmitPlainStore();
+
+  // ---- Operands and their tiles (build_tiles.cpp)
+
+  bool IsProduct();
+
+  // An operand of the product, or the whole value, in original variables.
+  loop::ExprId RawOperand(Operand operand);
+
+  // The operand where it is used: its tile's element, or itself. Past the end of a reduction it is
+  // the neutral element; past the end of other loops only if it could not be loaded there, since
+  // what comes of it is not stored.
+  loop::ExprId OperandValue(Operand operand);
+  loop::ExprId LoadTile(const Tile& tile) { return build_.Load(tile.buffer, TileIndex(tile)); }
+
+  loop::Index TileIndex(const Tile& tile);
+  loop::ExprId UpdateValue();
+  std::vector<Stage> StagesAt(const NestLoop& loop);
+
+  // Makes the tile, and checks that what goes into it depends on nothing else inside the loop.
+  Tile MakeTile(const Stage& stage);
+  void CheckDependence(const Stage& stage);
+
+  // Sets the variables of the layout's loops for element number `element` of the tile, counted in
+  // vectors of `lanes`; the last loop of `order` is the fastest.
+  void Decode(const std::vector<std::string>& order, int64_t lanes, loop::ExprId element, loop::ExprId lane);
+  int64_t TileSize(const Stage& stage);
+
+  // One region in which all threads visit the elements of a tile together, by vectors.
+  // visit(k) is given the number of the vector among the thread's own.
+  loop::Block FillRegion(const Stage& stage, const std::function<loop::Block(loop::ExprId)>& visit);
+  loop::Block Fill(const Stage& stage, const Tile& tile);
+  loop::Block FillRegisters(const Stage& stage, const Tile& tile);
+
+  // The registers that hold the next tile on its way.
+  loop::BufferId AheadRegisters(const Stage& stage);
+  loop::Block LoadAhead(const Stage& stage, loop::BufferId registers);
+
+  // What must happen before the loop starts: the first tile is on its way.
+  loop::Block BeforeLoop(const NestLoop& loop);
+
+  // What happens first in each iteration of `loop`: its tiles are filled.
+  loop::Block Prologue(const NestLoop& loop);
+
+  // ---- Reductions (build_reduction.cpp)
+
+  std::vector<const NestLoop*> Inside(const std::function<bool(const NestLoop&)>& wanted);
+  static bool IsPart(const NestLoop& loop) { return !loop.reduction || loop.combined; }
+  static bool IsThread(const NestLoop& loop) { return loop.kind == loop::LoopKind::kThread; }
+  static bool IsLane(const NestLoop& loop) { return loop.combined && !IsThread(loop); }
+
+  loop::Index AccumulatorIndex();
+  loop::Block EmitKept();
+  loop::Block EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i);
+
+  // The accumulator with its lanes combined.
+  loop::ExprId LanesCombined();
+
+  // Stores the final `result` through the writers.
+  loop::Block WriteResult(loop::ExprId result);
+  loop::Block EmitResult();
+
+  // Threads put their parts into workgroup memory; then either each of the first threads adds up
+  // one element's parts, or, where there are many parts, halves are added to halves until one is
+  // left.
+  loop::Block EmitThreadCombine(const std::vector<const NestLoop*>& combined,
+                          const std::vector<const NestLoop*>& spatial);
+
+  // A region in which threads take `count` items in turn.
+  loop::Stmt Distribute(int64_t count, int64_t threads, const std::function<loop::Block(loop::ExprId)>& body);
+
+  loop::Kernel& kernel_;
+  loop::Builder build_;
+  loop::Simplifier& simplify_;  // knows the loops that have been written
+  Nest& nest_;
+  Env env_;
+  loop::ExprId thread_;  // the thread's number inside a region, else invalid
+  Dim threads_ = 1;
+  size_t from_ = 0, keep_ = SIZE_MAX;
+  LoopList* list_ = nullptr;
+  bool staging_enabled_ = true;
+  std::map<Operand, Tile> tiles_;
+  std::map<Operand, loop::BufferId> ahead_;
+  loop::BufferId accumulator_;
+  bool has_thread_rows_ = false;
+  std::vector<std::string> part_names_;
+  std::optional<Error> error_;
+};
+
+}  // namespace webnnc::schedule
