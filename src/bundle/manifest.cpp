@@ -103,8 +103,9 @@ std::string Manifest(const Contents& contents) {
 }
 
 std::string Shaders(const Contents& contents) {
+  ShaderTable shaders(contents);
   std::string out;
-  for (const std::string* text : ShaderTable(contents).texts()) out += (out.empty() ? "" : std::string(1, '\0')) + *text;
+  for (const std::string* text : shaders.texts()) out += (out.empty() ? "" : std::string(1, '\0')) + *text;
   return out;
 }
 

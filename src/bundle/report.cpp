@@ -33,6 +33,9 @@ namespace {
 
 std::string Code(const std::string& text) { return "<code>" + Escape(text) + "</code>"; }
 
+// A type stays on one line.
+std::string TypeCode(const TensorType& type) { return "<code class=\"type\">" + Escape(Print(type)) + "</code>"; }
+
 std::string Details(const std::string& summary, const std::string& body) {
   return "<details><summary>" + summary + "</summary>" + body + "</details>";
 }
@@ -75,7 +78,7 @@ std::string Ports(const Contents& contents) {
   Table table{{"", "Name", "Type", "#Bytes", ""}, {}};
   auto add = [&](const std::string& kind, const std::vector<plan::Port>& ports) {
     for (const plan::Port& port : ports) {
-      table.rows.push_back({kind, Code(port.name), Code(Print(port.type)),
+      table.rows.push_back({kind, Code(port.name), TypeCode(port.type),
                             ByteSize(port.type).IsConstant() ? SizeText(ByteSize(port.type).value()) : Escape(Print(ByteSize(port.type))),
                             ImageOf(port.type) ? "images" : ""});
     }
@@ -106,7 +109,7 @@ std::string Nodes(const plan::Kernel& kernel) {
 std::string ResultType(const plan::Kernel& kernel) {
   std::string out;
   for (const loop::Buffer& buffer : kernel.plain.buffers) {
-    if (buffer.space == loop::Space::kOut) out += (out.empty() ? "" : "<br>") + Code(Print(buffer.type));
+    if (buffer.space == loop::Space::kOut) out += (out.empty() ? "" : "<br>") + TypeCode(buffer.type);
   }
   return out;
 }
@@ -168,7 +171,7 @@ std::string Weights(const Contents& contents) {
   Table table{{"Weight", "Type in the file", "Packed from", "#Bytes", "#At"}, {}};
   for (const plan::Weight& weight : *contents.weights) {
     if (weight.offset < 0) continue;
-    table.rows.push_back({Code(weight.name), Code(Print(weight.type)), weight.packed_from.valid() ? Code(Print((*contents.weights)[weight.packed_from].type)) : "",
+    table.rows.push_back({Code(weight.name), TypeCode(weight.type), weight.packed_from.valid() ? TypeCode((*contents.weights)[weight.packed_from].type) : "",
                           SizeText(ByteSize(weight.type).value()), std::to_string(weight.offset)});
   }
   std::string title = Count(table.rows.size(), "weight") + ", " + SizeText(WeightBytes(contents)) + ", in the order that kernels read them";

@@ -39,6 +39,7 @@ tbody tr:last-child td { border-bottom: 0; }
 td.n, th.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 code, pre { font: 12.5px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 code { padding: 1px 5px; background: var(--code); border-radius: 5px; overflow-wrap: anywhere; }
+code.type { white-space: nowrap; }
 pre { margin: 6px 0; padding: 10px 12px; background: var(--code); border-radius: 8px; overflow-x: auto; }
 summary { cursor: pointer; }
 ul { margin: 6px 0; padding-left: 20px; }

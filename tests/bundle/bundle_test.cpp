@@ -1,0 +1,141 @@
+#include "bundle/bundle.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bundle/declarations.h"
+#include "bundle/html.h"
+#include "bundle/report.h"
+
+namespace webnnc::bundle {
+namespace {
+
+using Json = nlohmann::json;
+
+TensorType F32(Shape shape) { return {DType::kF32, std::move(shape)}; }
+
+// x[n,4] -> one kernel with a weight -> y[n,4].
+plan::Program OneStep(plan::Target target, plan::WeightId weight) {
+  plan::Program program;
+  program.name = "test";
+  program.target = target;
+  Dim n = Dim::Symbol("n");
+  auto x = program.buffers.Add({"x", DType::kF32, n * 4, plan::BufferKind::kInput});
+  auto w = program.buffers.Add({"w", DType::kF32, 4, plan::BufferKind::kWeight, weight});
+  auto y = program.buffers.Add({"y", DType::kF32, n * 4, plan::BufferKind::kOutput});
+  program.inputs = {{"it's", F32({n, 4}), x}};
+  program.outputs = {{"y", F32({n, 4}), y}};
+  plan::Kernel kernel;
+  kernel.plain.name = "add";
+  kernel.origins = {"Add_1", "Relu_<2>"};
+  for (auto [name, space] : {std::pair{"x", loop::Space::kIn}, {"w", loop::Space::kIn}, {"y", loop::Space::kOut}}) {
+    kernel.plain.buffers.Add({name, F32({n, 4}), space});
+  }
+  program.steps = {{program.kernels.Add(kernel), {x, w, y}}};
+  return program;
+}
+
+class BundleTest : public testing::Test {
+ protected:
+  BundleTest() {
+    for (int i = 0; i < 3; ++i) {
+      weights.Add({"w" + std::to_string(i), F32({4}), TensorData::Own(std::vector<uint8_t>(16))});
+    }
+    PlaceWeights({&gpu, &cpu}, weights);
+    contents = {"test", &cpu, {{&gpu, false, {shader}}}, &weights};
+  }
+
+  IdVector<plan::WeightTag, plan::Weight> weights;
+  plan::Program cpu = OneStep(plan::Target::kWasm, plan::WeightId{2});
+  plan::Program gpu = OneStep(plan::Target::kWebGpu, plan::WeightId{0});
+  Shader shader{"fn main() {}", "rrwu", 64, 0, {}};
+  Contents contents;
+};
+
+TEST_F(BundleTest, WeightsOfTheCpuComeFirst) {
+  EXPECT_EQ(weights[plan::WeightId{2}].offset, 0);
+  EXPECT_EQ(weights[plan::WeightId{0}].offset, plan::kWeightAlignment);
+  // Nobody reads this one.
+  EXPECT_EQ(weights[plan::WeightId{1}].offset, -1);
+  EXPECT_EQ(WeightBytes(contents), plan::kWeightAlignment + 16);
+}
+
+TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
+  Json manifest = Json::parse(Manifest(contents));
+  EXPECT_EQ(manifest["inputs"], Json::parse(R"([{"name": "it's", "dtype": "f32", "shape": ["n", 4]}])"));
+  ASSERT_EQ(manifest["programs"].size(), 2u);
+  EXPECT_EQ(manifest["programs"][0], Json::parse(R"({"kind": "webgpu", "features": [], "limits": {}, "half": false, "steps": [0],
+      "kernels": [{"name": "add", "shader": 0, "bindings": "rrwu"}]})"));
+  EXPECT_EQ(manifest["programs"][1], Json::parse(R"({"kind": "wasm", "steps": ["add"]})"));
+}
+
+TEST_F(BundleTest, NamesThatAreNoUtf8DoNotBreakTheManifest) {
+  cpu.inputs[0].name = "\xff\xfe";
+  EXPECT_TRUE(Json::accept(Manifest(contents)));
+}
+
+TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
+  plan::Program other = gpu;
+  contents.gpu.push_back({&other, true, {shader}});
+  EXPECT_EQ(Shaders(contents), "fn main() {}");
+  contents.gpu[1].shaders[0].wgsl = "fn main() { }";
+  EXPECT_EQ(Shaders(contents), std::string("fn main() {}\0fn main() { }", 26));
+}
+
+TEST_F(BundleTest, RequirementsAreWhatExceedsWebGpusGuarantee) {
+  EXPECT_TRUE(RequirementsOf(contents.gpu[0]).limits.empty());
+  shader = {"", "rrrrrrrrwu", 512, 20000, {"shader-f16"}};
+  Requirements needs = RequirementsOf({&gpu, true, {shader}});
+  EXPECT_EQ(needs.features, std::vector<std::string>{"shader-f16"});
+  std::map<std::string, int64_t> limits = {{"maxComputeInvocationsPerWorkgroup", 512},
+                                           {"maxComputeWorkgroupSizeX", 512},
+                                           {"maxComputeWorkgroupStorageSize", 20000},
+                                           {"maxStorageBuffersPerShaderStage", 9}};
+  EXPECT_EQ(needs.limits, limits);
+}
+
+TEST_F(BundleTest, DeclarationsEndWithTheModelsOwnSection) {
+  std::string text = Declarations(contents);
+  EXPECT_NE(text.find("export function load("), std::string::npos);
+  std::string own = "export interface Inputs {\n  /** f32[n,4] */\n  'it\\'s': 'f32';\n}\n";
+  EXPECT_NE(text.find(own), std::string::npos);
+  EXPECT_EQ(text.find("[name: string]: DType"), std::string::npos);
+}
+
+TEST_F(BundleTest, ReportEscapesWhatTheModelSays) {
+  std::string report = Report(contents, {{"model.wasm", 1000, 500}, {"model.weights.bin", 16, {}}});
+  EXPECT_NE(report.find("Relu_&lt;2&gt;"), std::string::npos);
+  EXPECT_EQ(report.find("Relu_<2>"), std::string::npos);
+  EXPECT_NE(report.find("1 dispatch for 2 nodes"), std::string::npos);
+  EXPECT_EQ(report, Report(contents, {{"model.wasm", 1000, 500}, {"model.weights.bin", 16, {}}}));
+}
+
+TEST(Image, IsToldFromTheShape) {
+  Dim n = Dim::Symbol("n"), h = Dim::Symbol("h"), w = Dim::Symbol("w");
+  auto first = ImageOf(F32({n, 3, h, w}));
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(first->channels_last);
+  EXPECT_EQ(first->channels, 3);
+  auto last = ImageOf({DType::kU8, {1, 224, 160, 1}});
+  ASSERT_TRUE(last);
+  EXPECT_TRUE(last->channels_last);
+  EXPECT_EQ(last->height, Dim(224));
+  EXPECT_EQ(last->width, Dim(160));
+  EXPECT_FALSE(ImageOf(F32({1, 16, 32, 32})));
+  EXPECT_FALSE(ImageOf(F32({1, 3, 4, 4})));
+  EXPECT_FALSE(ImageOf(F32({3, 32, 32})));
+  EXPECT_FALSE(ImageOf({DType::kI64, {1, 3, 32, 32}}));
+}
+
+TEST(Html, SizesAreReadable) {
+  EXPECT_EQ(SizeText(0), "0 B");
+  EXPECT_EQ(SizeText(999), "999 B");
+  EXPECT_EQ(SizeText(1000), "1.0 kB");
+  EXPECT_EQ(SizeText(999499), "999 kB");
+  EXPECT_EQ(SizeText(999500), "1.0 MB");
+  EXPECT_EQ(SizeText(int64_t{14} << 30), "15.0 GB");
+}
+
+}  // namespace
+}  // namespace webnnc::bundle

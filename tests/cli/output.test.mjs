@@ -1,0 +1,98 @@
+// What the command line does when all is well.
+//
+//   WEBNNC=build/webnnc node --test tests/cli/output.test.mjs
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+const webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
+const digits = join(root, 'models/digits/digits.onnx');
+const FILES = ['index.html', 'model.d.ts', 'model.js', 'model.relaxed.wasm', 'model.wasm', 'model.weights.bin', 'report.html'];
+/** @type {string} */
+let folder;
+
+before(() => { folder = mkdtempSync(join(tmpdir(), 'webnnc-output-')); });
+after(() => rmSync(folder, { recursive: true }));
+
+/** @param {string[]} flags */
+function run(...flags) {
+  const { status, stdout, stderr } = spawnSync(webnnc, flags, { encoding: 'utf8', maxBuffer: 1 << 28 });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+/** @param {string} module */
+async function manifestOf(module) {
+  const [section] = WebAssembly.Module.customSections(await WebAssembly.compile(readFileSync(module)), 'webnnc.manifest');
+  return JSON.parse(new TextDecoder().decode(section));
+}
+
+/** The steps that --help lists. */
+const steps = [...run('--help').split('Steps')[1].split('\n\n')[0].matchAll(/^ {2}(\S+) /gm)].map((match) => match[1]);
+
+test('the folder has all files and the same bytes each time', () => {
+  const first = join(folder, 'first'), second = join(folder, 'second');
+  assert.match(run(digits, '-o', first), /kernels on wasm, model\.wasm .* kB, weights 255\.2 kB, [\d.]+ s\n$/);
+  assert.equal(run(digits, '-o', second, '--quiet'), '');
+  assert.deepEqual(readdirSync(first).sort(), FILES);
+  for (const file of FILES) assert.deepEqual(readFileSync(join(first, file)), readFileSync(join(second, file)), file);
+});
+
+test('an earlier result is replaced as a whole', () => {
+  const out = join(folder, 'replaced');
+  mkdirSync(out);
+  run(digits, '-o', out, '--quiet');
+  run(digits, '-o', `${out}/`, '--quiet');
+  assert.deepEqual(readdirSync(out).sort(), FILES);
+  assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith('.')), []);
+});
+
+test('every module describes itself', async () => {
+  const out = join(folder, 'described');
+  run(digits, '-o', out, '--quiet');
+  const manifest = await manifestOf(join(out, 'model.wasm'));
+  assert.equal(manifest.name, 'digits');
+  assert.deepEqual(manifest.inputs, [{ name: 'image', dtype: 'f32', shape: [1, 1, 28, 28],
+    image: { layout: 'nchw', channels: 1, height: 28, width: 28 } }]);
+  assert.deepEqual(manifest.outputs, [{ name: 'digit_probabilities', dtype: 'f32', shape: [1, 10] }]);
+  assert.equal(manifest.weights.bytes, readFileSync(join(out, 'model.weights.bin')).length);
+  assert.ok(manifest.programs.some((program) => program.kind === 'wasm' && program.steps.length > 0));
+});
+
+test('sizes can be opened by --input and fixed by --dim', async () => {
+  const out = join(folder, 'sizes');
+  run(digits, '-o', out, '--quiet', '--input', 'image:batch,1,28,28');
+  assert.deepEqual((await manifestOf(join(out, 'model.wasm'))).outputs[0].shape, ['batch', 10]);
+  run(digits, '-o', out, '--quiet', '--input', 'image:batch,1,28,28', '--dim', 'batch=4');
+  assert.deepEqual((await manifestOf(join(out, 'model.wasm'))).inputs[0].shape, [4, 1, 28, 28]);
+});
+
+test('every step can be printed, and is what --dump writes', () => {
+  const dump = join(folder, 'dump');
+  run(digits, '-o', join(folder, 'dumped'), '--dump', dump, '--quiet');
+  const files = readdirSync(dump);
+  assert.ok(steps.includes('import') && steps.includes('spirv') && steps.includes('wasm'));
+  for (const file of files) assert.ok(steps.includes(file.replace(/^\d+-(.*)\..*$/, '$1')), file);
+  // One of each kind: graphs, programs, text.
+  for (const step of ['import', 'transposes', 'program', 'schedule', 'memory', 'llvm']) {
+    const file = files.find((name) => name.includes(`-${step}.`));
+    assert.ok(file, step);
+    assert.equal(run(digits, '--emit', step), readFileSync(join(dump, file), 'utf8'), step);
+  }
+});
+
+test('--explain says which nodes a kernel computes, and how', () => {
+  const text = run(digits, '-o', join(folder, 'explained'), '--explain');
+  assert.match(text, /program for wasm: \d+ dispatches of \d+ kernels for \d+ nodes/);
+  assert.match(text, /kernel @\S+: contraction, computes 2 nodes\n {4}node "\/conv1\/Conv"/);
+  assert.match(text, /memory: [\d.]+ kB for activations/);
+  assert.match(text, /times\n {2}import/);
+});
+
+test('--version', () => assert.match(run('--version'), /^webnnc \d+\.\d+\.\d+\n$/));
