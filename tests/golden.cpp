@@ -15,9 +15,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iostream>
-#include <map>
+#include <set>
 #include <sstream>
 
 #include "base/diagnostics.h"
@@ -25,7 +24,11 @@
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "loop/interpret.h"
+#include "loop/passes/align_rows.h"
+#include "loop/passes/collapse.h"
 #include "loop/passes/flatten.h"
+#include "loop/passes/inline_maps.h"
+#include "loop/passes/promote_half.h"
 #include "loop/passes/simplify.h"
 #include "loop/passes/split_groups.h"
 #include "loop/passes/unroll.h"
@@ -35,66 +38,71 @@
 #include "schedule/choose.h"
 #include "schedule/classify.h"
 #include "schedule/schedule.h"
+#include "tests/golden.h"
 
 namespace webnnc {
-namespace {
-
-// What a step printed, or its error and the text that the error speaks of.
-struct Outcome {
-  std::string text;
-  bool failed = false;
-};
 
 Outcome Failure(const Error& error, const std::string& about) {
   return {Describe(error, about), true};
 }
 
+Scalar MadeUp(DType dtype, int64_t i, int64_t tensor) {
+  return Scalar::Of(dtype, static_cast<double>((i * 7 + tensor * 3) % 11) - 5);
+}
+
+// Sums in another order differ by rounding.
+bool Close(const Scalar& a, const Scalar& b) {
+  if (!IsFloat(a.dtype)) return a == b;
+  if (std::isnan(a.real) || std::isnan(b.real)) return std::isnan(a.real) && std::isnan(b.real);
+  return a.real == b.real || std::fabs(a.real - b.real) <= 1e-5 * (1 + std::fabs(a.real));
+}
+
+namespace {
+
 // ---- Kernels on made-up data ------------------------------------------------------------------
 
-// Every symbol is 7: no power of two, so that tails are there to be wrong about.
 SymbolValues Symbols(const loop::Kernel& kernel) {
   std::set<std::string> names;
   for (const loop::Buffer& buffer : kernel.buffers) {
     for (const Dim& size : buffer.type.shape) size.CollectSymbols(names);
   }
   SymbolValues values;
-  for (const std::string& name : names) values[name] = 7;
+  for (const std::string& name : names) values[name] = kSymbolSize;
   return values;
 }
 
-Result<loop::Memory> Run(const loop::Kernel& kernel, bool check_races) {
+// The bytes of the results, in order.
+Result<std::vector<std::vector<uint8_t>>> Run(const loop::Kernel& kernel, bool check_races) {
   SymbolValues symbols = Symbols(kernel);
   loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
+  int64_t inputs = 0;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
     if (buffer.space != loop::Space::kIn) continue;
     int64_t count = ElementCount(buffer.type.shape).Evaluate(symbols);
     auto& bytes = memory[static_cast<size_t>(b)];
     bytes.resize(static_cast<size_t>(count * ByteSize(buffer.type.dtype)));
-    for (int64_t i = 0; i < count; ++i) {
-      double value = static_cast<double>((i * 7 + b * 3) % 11) - 5;
-      WriteScalar(bytes.data(), i, Scalar::Of(buffer.type.dtype, value));
-    }
+    for (int64_t i = 0; i < count; ++i) WriteScalar(bytes.data(), i, MadeUp(buffer.type.dtype, i, inputs));
+    ++inputs;
   }
   TRY(loop::Interpret(kernel, memory, {symbols, check_races}));
-  return memory;
-}
-
-// Sums in another order differ by rounding; the data above keeps most of them exact.
-bool Close(const Scalar& a, const Scalar& b) {
-  if (!IsFloat(a.dtype)) return a == b;
-  if (std::isnan(a.real) || std::isnan(b.real)) return std::isnan(a.real) && std::isnan(b.real);
-  return std::fabs(a.real - b.real) <= 1e-5 * (1 + std::fabs(a.real));
+  std::vector<std::vector<uint8_t>> results;
+  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+    bool result = kernel.buffers[loop::BufferId{b}].space == loop::Space::kOut;
+    if (result) results.push_back(std::move(memory[static_cast<size_t>(b)]));
+  }
+  return results;
 }
 
 // Whether two kernels with the same parameters compute the same.
 Status Compare(const loop::Kernel& before, const loop::Kernel& after) {
   TRY_ASSIGN(auto expected, Run(before, false));
   TRY_ASSIGN(auto actual, Run(after, true));
-  for (int32_t b = 0; b < before.buffers.size(); ++b) {
-    const loop::Buffer& buffer = before.buffers[loop::BufferId{b}];
+  size_t next = 0;
+  for (const loop::Buffer& buffer : before.buffers) {
     if (buffer.space != loop::Space::kOut) continue;
-    const auto &x = expected[static_cast<size_t>(b)], &y = actual[static_cast<size_t>(b)];
+    const auto &x = expected[next], &y = actual[next];
+    ++next;
     if (x.size() != y.size()) return Error{"the sizes of %" + buffer.name + " differ"};
     auto count = static_cast<int64_t>(x.size()) / ByteSize(buffer.type.dtype);
     for (int64_t i = 0; i < count; ++i) {
@@ -121,19 +129,13 @@ Result<loop::Kernel> ParseKernel(Lexer& lexer) {
 Outcome Checked(const loop::Kernel& before, const loop::Kernel& after) {
   std::string text = loop::Print(after);
   if (Status status = loop::Verify(after); !status) return Failure(status.error(), text);
+  // What is printed is read back.
+  auto again = loop::Parse(text);
+  if (!again) return Failure(again.error(), text);
+  if (loop::Print(again.value()) != text) return {"the text form is read back as\n" + loop::Print(again.value()), true};
   if (Status status = Compare(before, after); !status) {
     return {Describe(status.error(), text) + text, true};
   }
-  return {text, false};
-}
-
-Outcome OnGraph(const std::string& input, const std::function<Status(graph::Graph&)>& step) {
-  auto graph = graph::Parse(input);
-  if (!graph) return Failure(graph.error(), input);
-  if (Status status = graph::Verify(graph.value()); !status) return Failure(status.error(), input);
-  if (Status status = step(graph.value()); !status) return Failure(status.error(), input);
-  std::string text = graph::Print(graph.value());
-  if (Status status = graph::Verify(graph.value()); !status) return Failure(status.error(), text);
   return {text, false};
 }
 
@@ -177,45 +179,70 @@ Outcome ChooseForCpu(const std::string& input, const schedule::CpuTarget& target
   return outcome;
 }
 
+template <typename Pass>
+std::function<Outcome(const std::string&)> KernelPass(Pass pass) {
+  return [pass](const std::string& input) {
+    return OnKernel(input, [pass](loop::Kernel& kernel, Lexer& lexer) -> Status {
+      if constexpr (std::is_invocable_v<Pass, loop::Kernel&, Lexer&>) {
+        return pass(kernel, lexer);
+      } else if constexpr (std::is_same_v<std::invoke_result_t<Pass, loop::Kernel&>, Status>) {
+        return pass(kernel);
+      } else {
+        pass(kernel);
+        return kSuccess;
+      }
+    });
+  };
+}
+
+// The schedule by itself: read, printed, read back.
+Outcome ReadSchedule(const std::string& input) {
+  Lexer lexer(input);
+  auto schedule = schedule::ParseSchedule(lexer);
+  if (!schedule) return Failure(schedule.error(), input);
+  std::string text = schedule::Print(schedule.value());
+  Lexer again_lexer(text);
+  auto again = schedule::ParseSchedule(again_lexer);
+  if (!again) return Failure(again.error(), text);
+  if (schedule::Print(again.value()) != text) return {"the text form is read back as\n" + schedule::Print(again.value()), true};
+  return {text, false};
+}
+
 Outcome RunStep(const std::string& step, const std::string& input) {
-  static const std::map<std::string, std::function<Outcome(const std::string&)>> kSteps = {
-      {"graph", [](const std::string& in) {
-         return OnGraph(in, [](graph::Graph&) -> Status { return kSuccess; });
-       }},
-      {"kernel", [](const std::string& in) {
-         return OnKernel(in, [](loop::Kernel&, Lexer&) -> Status { return kSuccess; });
-       }},
-      {"plain", [](const std::string& in) {
-         return OnKernel(in, [](loop::Kernel& kernel, Lexer&) { return loop::VerifyPlain(kernel); });
-       }},
-      {"simplify", [](const std::string& in) {
-         return OnKernel(in, [](loop::Kernel& kernel, Lexer&) -> Status {
-           loop::Simplify(kernel);
-           return kSuccess;
-         });
-       }},
-      {"flat", [](const std::string& in) {
-         return OnKernel(in, [](loop::Kernel& kernel, Lexer&) { return MakeFlat(kernel); });
-       }},
-      {"groups", [](const std::string& in) {
-         return OnKernel(in, [](loop::Kernel& kernel, Lexer&) -> Status {
-           loop::SplitGroups(kernel);
-           return kSuccess;
-         });
-       }},
+  static const Steps kSteps = {
+      {"kernel", KernelPass([](loop::Kernel&) {})},
+      {"plain", KernelPass(loop::VerifyPlain)},
+      {"verify-flat", KernelPass(loop::VerifyFlat)},
+      {"simplify", KernelPass(loop::Simplify)},
+      {"flatten", KernelPass(loop::Flatten)},
+      {"vectorize", KernelPass([](loop::Kernel& kernel) {
+         loop::Flatten(kernel);
+         loop::Vectorize(kernel);
+         loop::Simplify(kernel);
+       })},
+      {"unroll", KernelPass(loop::Unroll)},
+      {"promote-half", KernelPass(loop::PromoteHalf)},
+      {"inline-maps", KernelPass(loop::InlineMaps)},
+      {"collapse", KernelPass(loop::Collapse)},
+      {"align-rows", KernelPass([](loop::Kernel& kernel) -> Status {
+         return loop::AlignRows(kernel) ? Status(kSuccess) : Status(Error{"the stages share no rows"});
+       })},
+      {"flat", KernelPass(MakeFlat)},
+      {"groups", KernelPass(loop::SplitGroups)},
       {"cpu", [](const std::string& in) { return ChooseForCpu(in, {false}); }},
       {"cpu-relaxed", [](const std::string& in) { return ChooseForCpu(in, {true}); }},
-      {"schedule", [](const std::string& in) { return OnKernel(in, ApplySchedule); }},
-      {"schedule-flat", [](const std::string& in) {
-         return OnKernel(in, [](loop::Kernel& kernel, Lexer& lexer) -> Status {
-           TRY(ApplySchedule(kernel, lexer));
-           return MakeFlat(kernel);
-         });
-       }},
+      {"schedule-text", ReadSchedule},
+      {"schedule", KernelPass(ApplySchedule)},
+      {"schedule-flat", KernelPass([](loop::Kernel& kernel, Lexer& lexer) -> Status {
+         TRY(ApplySchedule(kernel, lexer));
+         return MakeFlat(kernel);
+       })},
   };
-  auto found = kSteps.find(step);
-  if (found == kSteps.end()) return {"no step named '" + step + "'\n", true};
-  return found->second(input);
+  for (const Steps* steps : {&kSteps, &GraphSteps()}) {
+    auto found = steps->find(step);
+    if (found != steps->end()) return found->second(input);
+  }
+  return {"no step named '" + step + "'\n", true};
 }
 
 // ---- Files ------------------------------------------------------------------------------------

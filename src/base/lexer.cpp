@@ -139,10 +139,14 @@ bool Lexer::AtEnd() {
 }
 
 Error Lexer::Fail(std::string message) const {
-  auto seen = text_.substr(0, at_);
+  // At the end of a line, the error is there and not where the next line begins.
+  size_t at = at_;
+  while (at > 0 && std::isspace(static_cast<unsigned char>(text_[at - 1]))) --at;
+  if (text_.substr(at, at_ - at).find('\n') == std::string_view::npos) at = at_;
+  auto seen = text_.substr(0, at);
   int line = 1 + static_cast<int>(std::count(seen.begin(), seen.end(), '\n'));
   size_t line_begin = seen.find_last_of('\n') + 1;  // npos + 1 == 0: the first line
-  return {std::move(message), {line, 1 + static_cast<int>(at_ - line_begin), ""}};
+  return {std::move(message), {line, 1 + static_cast<int>(at - line_begin), ""}};
 }
 
 std::string Quote(std::string_view text) {

@@ -202,7 +202,8 @@ class Parser {
         op = BinaryOp::kMul;
       } else if (lexer_.Eat("/")) {
         op = BinaryOp::kDiv;
-      } else if (lexer_.Eat("%")) {
+      } else if (lexer_.Eat("% ")) {
+        // Without the space it is the next statement's %buffer.
         op = BinaryOp::kMod;
       } else {
         return left;
@@ -257,7 +258,11 @@ class Parser {
   Result<ExprId> ParseLiteral() {
     TRY_ASSIGN(auto number, lexer_.ParseNumber());
     DType dtype = number.is_integer ? DType::kI32 : DType::kF32;
-    if (lexer_.Eat(":")) {
+    // In %x[0 : 4] the colon is the access's.
+    Lexer ahead = lexer_;
+    bool typed = ahead.Eat(":") && !ahead.SeesNumber();
+    if (typed) {
+      lexer_ = ahead;
       TRY_ASSIGN(dtype, ParseDType(lexer_));
     }
     if (IsFloat(dtype)) return build_.Constant(Scalar::Real(dtype, number.real));

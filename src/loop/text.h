@@ -19,6 +19,7 @@
 //
 // A literal is i32 when it is an integer and f32 when it has a point, an exponent or is inf or
 // nan; other types follow a colon: 3:i64, 0.5:f16. size(...) is a Size, f16(...) a Convert.
+// A '%' with a space behind it is the remainder, else it begins a buffer's name.
 // Flat kernels also have %x[i : 4] (a load or store of 4 lanes), splat(x, 4), ramp(x, 4) and
 // pack(a, b, c, d).
 #pragma once

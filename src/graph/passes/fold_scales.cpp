@@ -1,5 +1,6 @@
 #include "graph/passes/fold_scales.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -35,12 +36,15 @@ class Folder {
   }
 
  private:
-  bool IsConstant(ValueId id) const { return As<Constant>(id) != nullptr; }
-
-  template <typename T>
-  const T* As(ValueId id) const {
+  // A constant, or what this pass made of constants: FoldConstants computes that.
+  bool IsConstant(ValueId id) const {
     auto found = definition_.find(id);
-    return found == definition_.end() ? nullptr : std::get_if<T>(&found->second.op);
+    if (found == definition_.end()) return false;
+    const Node& node = found->second;
+    if (std::holds_alternative<Constant>(node.op)) return true;
+    bool made_here = std::holds_alternative<Binary>(node.op) || std::holds_alternative<Reshape>(node.op);
+    return made_here && std::all_of(node.operands.begin(), node.operands.end(),
+                                    [&](ValueId operand) { return IsConstant(operand); });
   }
 
   ValueId Add(Op op, std::vector<ValueId> operands, const std::string& name) {

@@ -146,7 +146,8 @@ class Simplifier {
     if (const Node* inner = DefinitionAs<Transpose>(node.operands[0])) {
       Transpose both = transpose;
       for (int64_t& axis : both.order) axis = std::get<Transpose>(inner->op).order[static_cast<size_t>(axis)];
-      return Add(both, {inner->operands[0]}, node);
+      bool cancel = std::is_sorted(both.order.begin(), both.order.end());
+      return cancel ? inner->operands[0] : Add(both, {inner->operands[0]}, node);
     }
     Integers moved;
     for (int64_t axis : transpose.order) {

@@ -1,0 +1,230 @@
+#include <algorithm>
+#include <set>
+
+#include "base/diagnostics.h"
+#include "graph/evaluate.h"
+#include "graph/passes/choose_layouts.h"
+#include "graph/passes/fold_constants.h"
+#include "graph/passes/fold_scales.h"
+#include "graph/passes/merge_common.h"
+#include "graph/passes/simplify.h"
+#include "graph/text.h"
+#include "graph/verify.h"
+#include "loop/interpret.h"
+#include "loop/text.h"
+#include "plan/form_kernels.h"
+#include "plan/memory.h"
+#include "plan/pack_weights.h"
+#include "tests/golden.h"
+
+namespace webnnc {
+namespace {
+
+using graph::Graph;
+
+// ---- Graphs on made-up data -------------------------------------------------------------------
+
+SymbolValues Symbols(const Graph& graph) {
+  std::set<std::string> names;
+  for (const graph::Port& port : graph.inputs) {
+    for (const Dim& size : graph.values[port.value].type.shape) size.CollectSymbols(names);
+  }
+  SymbolValues values;
+  for (const std::string& name : names) values[name] = kSymbolSize;
+  return values;
+}
+
+std::vector<Tensor> MadeUpInputs(const Graph& graph) {
+  std::vector<Tensor> inputs;
+  for (const graph::Port& port : graph.inputs) {
+    TensorType type = graph.values[port.value].type;
+    type.shape = Substitute(type.shape, Symbols(graph));
+    std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(type).value()));
+    auto tensor = static_cast<int64_t>(inputs.size());
+    for (int64_t i = 0; i < ElementCount(type.shape).value(); ++i) {
+      WriteScalar(bytes.data(), i, MadeUp(type.dtype, i, tensor));
+    }
+    inputs.push_back({type, TensorData::Own(std::move(bytes))});
+  }
+  return inputs;
+}
+
+Status CompareOutputs(const Graph& graph, const std::vector<Tensor>& expected, const std::vector<Tensor>& actual) {
+  for (size_t o = 0; o < expected.size(); ++o) {
+    const Tensor &want = expected[o], &got = actual[o];
+    std::string name = "output " + Quote(graph.outputs[o].name);
+    if (want.type != got.type) return Error{name + " is " + Print(got.type) + ", not " + Print(want.type)};
+    for (int64_t i = 0; i < ElementCount(want.type.shape).value(); ++i) {
+      Scalar a = want.data.At(want.type.dtype, i), b = got.data.At(want.type.dtype, i);
+      if (Close(a, b)) continue;
+      return Error{name + "[" + std::to_string(i) + "] is " + PrintReal(b.AsReal()) + ", not " + PrintReal(a.AsReal())};
+    }
+  }
+  return kSuccess;
+}
+
+// ---- Programs on made-up data -----------------------------------------------------------------
+
+// Runs the plain kernels of a formed program one after another.
+Result<std::vector<Tensor>> Run(const plan::Program& program, const IdVector<plan::WeightTag, plan::Weight>& weights,
+                                const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
+  loop::Memory buffers(static_cast<size_t>(program.buffers.size()));
+  auto at = [&](plan::BufferId id) -> std::vector<uint8_t>& { return buffers[static_cast<size_t>(id.index)]; };
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
+    if (buffer.kind != plan::BufferKind::kWeight) continue;
+    auto bytes = weights[buffer.weight].data.bytes();
+    buffers[static_cast<size_t>(b)].assign(bytes.begin(), bytes.end());
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    auto bytes = inputs[i].data.bytes();
+    at(program.inputs[i].buffer).assign(bytes.begin(), bytes.end());
+  }
+  for (const plan::Step& step : program.steps) {
+    const loop::Kernel& kernel = program.kernels[step.kernel].plain;
+    loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
+    std::vector<size_t> parameters;
+    for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+      loop::Space space = kernel.buffers[loop::BufferId{b}].space;
+      if (space == loop::Space::kIn || space == loop::Space::kOut) parameters.push_back(static_cast<size_t>(b));
+    }
+    for (size_t p = 0; p < parameters.size(); ++p) {
+      if (kernel.buffers[loop::BufferId{static_cast<int32_t>(parameters[p])}].space == loop::Space::kIn) {
+        memory[parameters[p]] = at(step.arguments[p]);
+      }
+    }
+    TRY(loop::Interpret(kernel, memory, {symbols, true}));
+    for (size_t p = 0; p < parameters.size(); ++p) at(step.arguments[p]) = memory[parameters[p]];
+  }
+  std::vector<Tensor> outputs;
+  for (const plan::Port& port : program.outputs) {
+    TensorType type{port.type.dtype, Substitute(port.type.shape, symbols)};
+    outputs.push_back({type, TensorData::Own(at(port.buffer))});
+  }
+  return outputs;
+}
+
+std::string PrintKernels(const plan::Program& program) {
+  std::string text = plan::Print(program);
+  for (const plan::Kernel& kernel : program.kernels) text += "\n" + loop::Print(kernel.plain);
+  return text;
+}
+
+// Buffers that share an arena, where they are and when, for symbols of 7.
+std::string PrintArena(const plan::Program& program, const SymbolValues& symbols) {
+  plan::MemoryPlan memory = plan::PlanMemory(program, symbols);
+  std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(program);
+  std::string text;
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
+    auto i = static_cast<size_t>(b);
+    if (memory.offsets[i] < 0) continue;
+    int64_t bytes = plan::ByteSize(program, buffer).Evaluate(symbols);
+    text += "%" + QuoteName(buffer.name) + " at " + std::to_string(memory.offsets[i]) + ", " + std::to_string(bytes) +
+            " bytes, steps " + std::to_string(lifetimes[i].first_step) + " to " +
+            std::to_string(lifetimes[i].last_step) + "\n";
+  }
+  return text + "arena " + std::to_string(memory.bytes) + ", at least " + std::to_string(memory.lower_bound) + "\n";
+}
+
+// ---- Steps ------------------------------------------------------------------------------------
+
+Result<Graph> ParseVerified(const std::string& input) {
+  TRY_ASSIGN(auto graph, graph::Parse(input));
+  TRY(graph::Verify(graph));
+  return graph;
+}
+
+// What is printed is read back, unless elements are left out.
+Status CheckRoundTrip(const std::string& text) {
+  if (text.find("elided=") != std::string::npos) return kSuccess;
+  TRY_ASSIGN(auto again, graph::Parse(text));
+  if (graph::Print(again) != text) return Error{"the text form is read back as\n" + graph::Print(again)};
+  return kSuccess;
+}
+
+// Runs a pass, and the graph before and after it.
+Outcome OnGraph(const std::string& input, const std::function<Status(Graph&)>& step) {
+  auto parsed = ParseVerified(input);
+  if (!parsed) return Failure(parsed.error(), input);
+  Graph before = parsed.value(), after = before;
+  if (Status status = step(after); !status) return Failure(status.error(), input);
+  std::string text = graph::Print(after);
+  auto check = [&]() -> Status {
+    TRY(graph::Verify(after));
+    TRY(CheckRoundTrip(text));
+    std::vector<Tensor> inputs = MadeUpInputs(before);
+    TRY_ASSIGN(auto expected, graph::Evaluate(before, inputs));
+    TRY_ASSIGN(auto actual, graph::Evaluate(after, inputs));
+    return CompareOutputs(before, expected, actual);
+  };
+  if (Status status = check(); !status) return {Describe(status.error(), text) + text, true};
+  return {text, false};
+}
+
+template <typename Pass>
+std::function<Outcome(const std::string&)> GraphPass(Pass pass) {
+  return [pass](const std::string& input) {
+    return OnGraph(input, [pass](Graph& graph) -> Status {
+      if constexpr (std::is_same_v<decltype(pass(graph)), Status>) {
+        return pass(graph);
+      } else {
+        pass(graph);
+        return kSuccess;
+      }
+    });
+  };
+}
+
+using PrintProgram = std::function<std::string(plan::Program&, IdVector<plan::WeightTag, plan::Weight>&,
+                                               const SymbolValues& symbols)>;
+
+// Forms kernels, compares what they compute with what the graph does, and prints.
+Outcome OnProgram(const std::string& input, plan::Target target, const PrintProgram& print) {
+  auto graph = ParseVerified(input);
+  if (!graph) return Failure(graph.error(), input);
+  IdVector<plan::WeightTag, plan::Weight> weights;
+  plan::Program program = plan::FormKernels(graph.value(), {target}, weights);
+  SymbolValues symbols = Symbols(graph.value());
+  std::string text = print(program, weights, symbols);
+  auto check = [&]() -> Status {
+    std::vector<Tensor> inputs = MadeUpInputs(graph.value());
+    TRY_ASSIGN(auto expected, graph::Evaluate(graph.value(), inputs));
+    TRY_ASSIGN(auto actual, Run(program, weights, inputs, symbols));
+    return CompareOutputs(graph.value(), expected, actual);
+  };
+  if (Status status = check(); !status) return {Describe(status.error(), text) + text, true};
+  return {text, false};
+}
+
+std::function<Outcome(const std::string&)> ProgramStep(plan::Target target, PrintProgram print) {
+  return [target, print = std::move(print)](const std::string& input) { return OnProgram(input, target, print); };
+}
+
+}  // namespace
+
+const Steps& GraphSteps() {
+  using plan::Target;
+  auto kernels = [](plan::Program& program, auto&, auto&) { return PrintKernels(program); };
+  auto memory = [](plan::Program& program, auto&, auto& symbols) { return PrintArena(program, symbols); };
+  auto pack = [](plan::Program& program, auto& weights, auto&) {
+    plan::PackWeights(program, weights);
+    return PrintKernels(program);
+  };
+  static const Steps kSteps = {
+      {"graph", GraphPass([](Graph&) {})},
+      {"fold-constants", GraphPass(graph::FoldConstants)},
+      {"simplify-graph", GraphPass(graph::Simplify)},
+      {"merge-common", GraphPass(graph::MergeCommon)},
+      {"fold-scales", GraphPass(graph::FoldScales)},
+      {"layouts", GraphPass(graph::ChooseLayouts)},
+      {"form-kernels", ProgramStep(Target::kWasm, kernels)},
+      {"form-kernels-gpu", ProgramStep(Target::kWebGpu, kernels)},
+      {"pack-weights", ProgramStep(Target::kWasm, pack)},
+      {"memory", ProgramStep(Target::kWasm, memory)},
+      {"memory-gpu", ProgramStep(Target::kWebGpu, memory)},
+  };
+  return kSteps;
+}
+
+}  // namespace webnnc
