@@ -153,7 +153,7 @@ const std::vector<BufferId>& Expressions::MutableLoads(ExprId id) {
 // ---- Evaluation -------------------------------------------------------------------------------
 
 std::optional<Value> Expressions::Find(const Key& key) {
-  for (size_t s = scopes_.size(); s-- > 0;) {
+  for (size_t s = here_ + 1; s-- > 0;) {
     auto found = scopes_[s].values.find(key);
     if (found == scopes_[s].values.end()) continue;
     auto is_older = [&](BufferId buffer) {
@@ -182,16 +182,25 @@ size_t Expressions::ScopeOf(ExprId id) {
   return scope_of_[id] = scope;
 }
 
-// Out of loops, but not out of an If for its own sake: there it may never be needed.
-size_t Expressions::PlaceFor(size_t scope) const {
-  size_t here = scopes_.size() - 1;
-  while (scope < here && !scopes_[scope + 1].repeats) ++scope;
-  return std::min(scope, here);
+bool Expressions::IsOffset(ExprId id) const {
+  const loop::Expr& expr = kernel_.exprs[id];
+  auto* binary = std::get_if<loop::Binary>(&expr.node);
+  if (!binary || expr.dtype != DType::kI32) return false;
+  bool sums = binary->op == loop::BinaryOp::kAdd || binary->op == loop::BinaryOp::kSub;
+  return sums && std::holds_alternative<loop::Constant>(kernel_.exprs[binary->b].node);
+}
+
+size_t Expressions::PlaceFor(ExprId id) {
+  size_t scope = ScopeOf(id);
+  if (scope == kWhereUsed || IsOffset(id)) return here_;
+  // Out of loops, but not out of an If for its own sake: there it may never be needed.
+  while (scope < here_ && !scopes_[scope + 1].repeats) ++scope;
+  return std::min(scope, here_);
 }
 
 Value Expressions::DefineLet(loop::VarId var, ExprId value) {
   Value result = Eval(value);
-  vars_[var] = {result, std::min(ScopeOf(value), scopes_.size() - 1)};
+  vars_[var] = {result, IsOffset(value) ? here_ : std::min(ScopeOf(value), here_)};
   return result;
 }
 
@@ -204,9 +213,10 @@ Value Expressions::Eval(ExprId id, Contexts::Id inherited) {
     if (auto known = Find(key)) return *known;
   }
   // Operands have their values at least as far out, so they are written before.
-  size_t scope = PlaceFor(ScopeOf(id));
-  Value value = code_.AtDepth(scope, [&] { return Compute(id, context); });
-  scopes_[scope].values[key] = {value, ++time_};
+  size_t inside = std::exchange(here_, PlaceFor(id));
+  Value value = code_.AtDepth(here_, [&] { return Compute(id, context); });
+  scopes_[here_].values[key] = {value, ++time_};
+  here_ = inside;
   return value;
 }
 

@@ -1,7 +1,8 @@
 // Evaluates the expressions of a kernel, and accesses its buffers.
 //
 // An expression is evaluated once in a block and the blocks inside it, outside of the loops that it
-// does not change in. What loads memory is evaluated where it is used, and again once that memory may
+// does not change in; but a sum with a constant is where it is used, since it costs an address nothing
+// and would keep a register. What loads memory is evaluated where it is used, and again once that memory may
 // have changed: after a store to it, after a barrier, and at the beginning of a loop that has one of
 // these.
 //
@@ -52,8 +53,8 @@ class Expressions {
   // ---- Scopes
 
   // `repeats` says that the block is a loop's.
-  void EnterBlock(bool repeats) { scopes_.push_back({repeats, {}}); }
-  void LeaveBlock() { scopes_.pop_back(); }
+  void EnterBlock(bool repeats) { here_ = scopes_.size(), scopes_.push_back({repeats, {}}); }
+  void LeaveBlock() { scopes_.pop_back(), here_ = scopes_.size() - 1; }
   // Says that one of these statements may have run.
   void Change(const loop::Block& block);
   void ChangeByBarrier();
@@ -99,8 +100,9 @@ class Expressions {
   std::optional<Value> Find(const Key& key);
   // The outermost scope in which `id` has its value; kWhereUsed if it loads memory.
   size_t ScopeOf(loop::ExprId id);
-  // The scope to evaluate in what has its value from `scope` on: outside of the loops inside that.
-  size_t PlaceFor(size_t scope) const;
+  // The scope to evaluate `id` in.
+  size_t PlaceFor(loop::ExprId id);
+  bool IsOffset(loop::ExprId id) const;
 
   // The value of `id` if it is computed from constants, the same in all lanes.
   std::optional<Scalar> ConstantOf(loop::ExprId id);
@@ -130,6 +132,8 @@ class Expressions {
   std::vector<std::vector<spv::Id>> variables_;
   std::unordered_map<loop::VarId, Definition> vars_;
   std::vector<Scope> scopes_;
+  // The scope that is written to: the innermost, or one around it.
+  size_t here_ = 0;
   std::unordered_map<loop::ExprId, size_t> scope_of_;
   // Counts evaluations and changes of memory.
   int64_t time_ = 0;

@@ -109,5 +109,18 @@ TEST(LegalizeForGpu, KeepsSumsOfHalfInFloat) {
   EXPECT_NE(text.find("%y[i] = f16(%sum[0] * 2.0)"), std::string::npos) << text;
 }
 
+TEST(LegalizeForGpu, HandsSumsOfHalfOnInFloat) {
+  std::string text = Legalized(
+      "kernel @k(in %x: f16[64], out %y: f16[1]) {\n  register %a: f16[8]\n"
+      "  workgroup %w: f16[8]\n  workgroup %tile: f16[8]\n"
+      "  for t in 4 thread {\n    for once in 1 {\n      %tile[t] = %x[t]\n    }\n"
+      "    %a[t] += %x[t]\n  }\n"
+      "  for t in 4 thread {\n    %w[t] = %a[t] + %a[t + 4]\n  }\n"
+      "  barrier\n  for t in 1 thread {\n    %y[t] = %w[0] + %w[1] + %tile[2]\n  }\n}");
+  EXPECT_NE(text.find("workgroup %w: f32[8]"), std::string::npos) << text;
+  EXPECT_NE(text.find("workgroup %tile: f16[8]"), std::string::npos) << text;
+  EXPECT_NE(text.find("%y[t] = f16(%w[0] + %w[1] + f32(%tile[2]))"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace webnnc::loop

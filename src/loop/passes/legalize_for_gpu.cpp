@@ -81,7 +81,19 @@ class Narrowing {
 
 // ---- Sums of f16 ------------------------------------------------------------------------------
 
-// The registers and workgroup memory that sums of f16 are kept in, or copied to.
+// Whether `id` is a sum, or made of sums alone.
+bool IsMadeOfSums(const Kernel& kernel, const std::set<BufferId>& sums, ExprId id) {
+  const Expr& expr = kernel.exprs[id];
+  if (auto* load = std::get_if<Load>(&expr.node)) return sums.count(load->buffer) > 0;
+  auto* binary = std::get_if<Binary>(&expr.node);
+  bool adds = binary && (binary->op == BinaryOp::kAdd || binary->op == BinaryOp::kMul);
+  if (!adds && !std::holds_alternative<Pack>(expr.node)) return false;
+  std::vector<ExprId> parts = Operands(expr);
+  return std::all_of(parts.begin(), parts.end(),
+                     [&](ExprId part) { return IsMadeOfSums(kernel, sums, part); });
+}
+
+// The registers and workgroup memory that sums of f16 are kept in, or handed on in.
 std::set<BufferId> FindSums(const Kernel& kernel) {
   std::set<BufferId> sums;
   auto is_local_half = [&](BufferId id) {
@@ -94,9 +106,8 @@ std::set<BufferId> FindSums(const Kernel& kernel) {
     ForEachStmt(kernel.body, [&](const Stmt& stmt) {
       auto* store = std::get_if<Store>(&stmt);
       if (!store || !is_local_half(store->buffer)) return;
-      auto* copied = std::get_if<Load>(&kernel.exprs[store->value].node);
       bool adds = store->update == Update::kAdd || store->update == Update::kMul;
-      if (adds || (copied && sums.count(copied->buffer))) sums.insert(store->buffer);
+      if (adds || IsMadeOfSums(kernel, sums, store->value)) sums.insert(store->buffer);
     });
   }
   return sums;
