@@ -16,7 +16,9 @@ using webnnc::CompileOptions;
 // Time since the program started.
 class Stopwatch {
  public:
-  double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double Seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -35,7 +37,8 @@ class ProgressLine {
     constexpr int kWidth = 24;
     std::string bar(static_cast<size_t>(done * kWidth), '#');
     bar.resize(kWidth, '.');
-    std::fprintf(stderr, "\r\x1b[K[%s] %3.0f %%  %s", bar.c_str(), done * 100, std::string(step).c_str());
+    std::fprintf(stderr, "\r\x1b[K[%s] %3.0f %%  %s", bar.c_str(), done * 100,
+                 std::string(step).c_str());
     shown_ = true;
   }
 
@@ -61,7 +64,8 @@ std::vector<std::string> SplitAt(const std::string& text, char separator) {
   return parts;
 }
 
-[[noreturn]] void Misused(const std::string& flag, const std::string& text, const std::string& form) {
+[[noreturn]] void Misused(const std::string& flag, const std::string& text,
+                          const std::string& form) {
   throw CLI::ValidationError(flag, text + " is not of the form " + form);
 }
 
@@ -69,16 +73,19 @@ std::vector<std::string> SplitAt(const std::string& text, char separator) {
 void AddDim(const std::string& text, CompileOptions& options) {
   size_t at = text.rfind('=');
   int64_t size = 0;
-  if (at == std::string::npos || at == 0 || !CLI::detail::lexical_cast(text.substr(at + 1), size)) Misused("--dim", text, "NAME=N");
+  if (at == std::string::npos || at == 0 || !CLI::detail::lexical_cast(text.substr(at + 1), size))
+    Misused("--dim", text, "NAME=N");
   options.dims[text.substr(0, at)] = size;
 }
 
 // "image:1,3,h,w". Names may have colons, shapes have none.
 void AddInput(const std::string& text, CompileOptions& options) {
   size_t at = text.rfind(':');
-  if (at == std::string::npos || at == 0) Misused("--input", text, "NAME:SHAPE, such as image:1,3,height,width");
+  if (at == std::string::npos || at == 0)
+    Misused("--input", text, "NAME:SHAPE, such as image:1,3,height,width");
   std::string shape = text.substr(at + 1);
-  options.input_shapes[text.substr(0, at)] = shape.empty() ? std::vector<std::string>{} : SplitAt(shape, ',');
+  options.input_shapes[text.substr(0, at)] =
+      shape.empty() ? std::vector<std::string>{} : SplitAt(shape, ',');
 }
 
 // "webgpu,wasm"
@@ -90,7 +97,9 @@ void SetTargets(const std::string& text, CompileOptions& options) {
     } else if (target == "wasm") {
       options.wasm = true;
     } else {
-      throw CLI::ValidationError("--target", "names \"" + target + "\", which is not a target (there are webgpu and wasm)");
+      throw CLI::ValidationError(
+          "--target",
+          "names \"" + target + "\", which is not a target (there are webgpu and wasm)");
     }
   }
 }
@@ -110,7 +119,8 @@ std::string Footer() {
 std::string Size(int64_t bytes) {
   char text[32];
   bool mega = bytes >= 1000000;
-  std::snprintf(text, sizeof(text), mega ? "%.1f MB" : "%.1f kB", static_cast<double>(bytes) / (mega ? 1e6 : 1e3));
+  std::snprintf(text, sizeof(text), mega ? "%.1f MB" : "%.1f kB",
+                static_cast<double>(bytes) / (mega ? 1e6 : 1e3));
   return text;
 }
 
@@ -129,7 +139,8 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
   std::string message = error.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
     message.clear();
-    for (const std::string& extra : app.remaining()) message += (message.empty() ? "unknown argument " : ", ") + extra;
+    for (const std::string& extra : app.remaining())
+      message += (message.empty() ? "unknown argument " : ", ") + extra;
   }
   std::cerr << "webnnc: error: " << message << "\n  note: webnnc --help lists all flags\n";
   return 1;
@@ -144,20 +155,33 @@ int main(int argc, char** argv) {
   std::vector<std::string> dims, inputs;
   std::string targets = "webgpu,wasm";
   bool quiet = false;
-  CLI::App app{"Compiles an ONNX model to a folder that a web page imports: wasm, WebGPU shaders, weights\n"
-               "and a JavaScript module."};
+  CLI::App app{
+      "Compiles an ONNX model to a folder that a web page imports: wasm, WebGPU shaders, weights\n"
+      "and a JavaScript module."};
   app.footer(Footer);
   app.add_option("MODEL", options.model, "the .onnx file")->required();
-  app.add_option("-o,--output", options.output, "the folder to make; replaced if it holds an earlier result")->type_name("FOLDER");
-  app.add_option("--dim", dims, "fix a symbolic size, such as batch=1 (may be repeated)")->type_name("NAME=N")->allow_extra_args(false);
-  app.add_option("--input", inputs, "give an input's shape, such as image:1,3,height,width (may be repeated)")
+  app.add_option("-o,--output", options.output,
+                 "the folder to make; replaced if it holds an earlier result")
+      ->type_name("FOLDER");
+  app.add_option("--dim", dims, "fix a symbolic size, such as batch=1 (may be repeated)")
+      ->type_name("NAME=N")
+      ->allow_extra_args(false);
+  app.add_option("--input", inputs,
+                 "give an input's shape, such as image:1,3,height,width (may be repeated)")
       ->type_name("NAME:SHAPE")
       ->allow_extra_args(false);
-  app.add_option("--target", targets, "what to compile for: webgpu,wasm (both if not given)")->type_name("LIST");
-  app.add_option("--device", options.device, "the GPU to choose schedules for; the result runs on all")->type_name("PROFILE");
-  app.add_option("--schedules", options.schedules, "measured schedules, which override the compiler's choice")->type_name("FILE");
-  app.add_option("--emit", options.emit, "print what a step makes, and stop there")->type_name("STEP");
-  app.add_option("--dump", options.dump, "write what every step makes to a folder")->type_name("FOLDER");
+  app.add_option("--target", targets, "what to compile for: webgpu,wasm (both if not given)")
+      ->type_name("LIST");
+  app.add_option("--device", options.device,
+                 "the GPU to choose schedules for; the result runs on all")
+      ->type_name("PROFILE");
+  app.add_option("--schedules", options.schedules,
+                 "measured schedules, which override the compiler's choice")
+      ->type_name("FILE");
+  app.add_option("--emit", options.emit, "print what a step makes, and stop there")
+      ->type_name("STEP");
+  app.add_option("--dump", options.dump, "write what every step makes to a folder")
+      ->type_name("FOLDER");
   app.add_flag("--explain", options.explain, "say what was decided, and why");
   app.add_flag("--quiet", quiet, "print errors only");
   app.set_version_flag("--version", "webnnc " + std::string(webnnc::Version()));
@@ -182,7 +206,8 @@ int main(int argc, char** argv) {
     };
     options.done = [&](const webnnc::Summary& summary) {
       line.Clear();
-      std::printf("%s: %s, %.1f s\n", options.output.c_str(), Describe(summary).c_str(), watch.Seconds());
+      std::printf("%s: %s, %.1f s\n", options.output.c_str(), Describe(summary).c_str(),
+                  watch.Seconds());
     };
   }
   if (auto error = webnnc::Compile(options)) {

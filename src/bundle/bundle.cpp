@@ -13,7 +13,8 @@ namespace webnnc::bundle {
 // from the first of its weights to the last.
 enum class Readers : uint8_t { kNone, kCpu, kBoth, kGpu };
 
-static std::vector<Readers> ReadersOf(const std::vector<const plan::Program*>& programs, int32_t count) {
+static std::vector<Readers> ReadersOf(const std::vector<const plan::Program*>& programs,
+                                      int32_t count) {
   std::vector<Readers> readers(static_cast<size_t>(count));
   for (const plan::Program* program : programs) {
     Readers reader = program->target == plan::Target::kWasm ? Readers::kCpu : Readers::kGpu;
@@ -29,7 +30,8 @@ static std::vector<Readers> ReadersOf(const std::vector<const plan::Program*>& p
   return readers;
 }
 
-void PlaceWeights(const std::vector<const plan::Program*>& programs, IdVector<plan::WeightTag, plan::Weight>& weights) {
+void PlaceWeights(const std::vector<const plan::Program*>& programs,
+                  IdVector<plan::WeightTag, plan::Weight>& weights) {
   std::vector<Readers> readers = ReadersOf(programs, weights.size());
   int64_t end = 0;
   for (plan::Weight& weight : weights) weight.offset = -1;
@@ -37,14 +39,16 @@ void PlaceWeights(const std::vector<const plan::Program*>& programs, IdVector<pl
     for (int32_t w = 0; w < weights.size(); ++w) {
       if (readers[static_cast<size_t>(w)] != group) continue;
       plan::Weight& weight = weights[plan::WeightId{w}];
-      weight.offset = (end + plan::kWeightAlignment - 1) / plan::kWeightAlignment * plan::kWeightAlignment;
+      weight.offset =
+          (end + plan::kWeightAlignment - 1) / plan::kWeightAlignment * plan::kWeightAlignment;
       end = weight.offset + ByteSize(weight.type).value();
     }
   }
 }
 
 // Weights are not gathered in memory first: they may be larger than it.
-static Status WriteWeights(const IdVector<plan::WeightTag, plan::Weight>& weights, const std::string& path) {
+static Status WriteWeights(const IdVector<plan::WeightTag, plan::Weight>& weights,
+                           const std::string& path) {
   std::vector<const plan::Weight*> placed;
   for (const plan::Weight& weight : weights) {
     if (weight.offset >= 0) placed.push_back(&weight);
@@ -56,7 +60,8 @@ static Status WriteWeights(const IdVector<plan::WeightTag, plan::Weight>& weight
   for (const plan::Weight* weight : placed) {
     auto bytes = weight->data.bytes();
     out.write(zeros.data(), weight->offset - at);
-    out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
     at = weight->offset + static_cast<int64_t>(bytes.size());
   }
   out.close();
@@ -64,7 +69,8 @@ static Status WriteWeights(const IdVector<plan::WeightTag, plan::Weight>& weight
   return kSuccess;
 }
 
-Status Write(const Contents& contents, const std::string& module, const std::string& relaxed, OutputFolder& folder) {
+Status Write(const Contents& contents, const std::string& module, const std::string& relaxed,
+             OutputFolder& folder) {
   std::vector<ReportedFile> files;
   auto write = [&](const std::string& name, std::string_view bytes) {
     files.push_back({name, static_cast<int64_t>(bytes.size()), GzipSize(bytes)});

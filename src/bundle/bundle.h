@@ -12,10 +12,12 @@
 namespace webnnc::bundle {
 
 // Gives the weights that any of the programs reads their place in the file, and no others.
-void PlaceWeights(const std::vector<const plan::Program*>& programs, IdVector<plan::WeightTag, plan::Weight>& weights);
+void PlaceWeights(const std::vector<const plan::Program*>& programs,
+                  IdVector<plan::WeightTag, plan::Weight>& weights);
 
 // Writes all files. `module` and `relaxed` are the whole modules, with their sections.
-Status Write(const Contents& contents, const std::string& module, const std::string& relaxed, OutputFolder& folder);
+Status Write(const Contents& contents, const std::string& module, const std::string& relaxed,
+             OutputFolder& folder);
 
 // The names of all files of a bundle.
 std::vector<std::string> FileNames();

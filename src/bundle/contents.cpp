@@ -33,10 +33,13 @@ const std::map<std::string, int64_t>& Guaranteed() {
 Requirements RequirementsOf(const GpuPart& part) {
   std::set<std::string> features;
   std::map<std::string, int64_t> needs;
-  auto need = [&](const std::string& limit, int64_t value) { needs[limit] = std::max(needs[limit], value); };
+  auto need = [&](const std::string& limit, int64_t value) {
+    needs[limit] = std::max(needs[limit], value);
+  };
   for (const Shader& shader : part.shaders) {
     features.insert(shader.features.begin(), shader.features.end());
-    auto buffers = static_cast<int64_t>(shader.bindings.size()) - std::count(shader.bindings.begin(), shader.bindings.end(), 'u');
+    auto buffers = static_cast<int64_t>(shader.bindings.size()) -
+                   std::count(shader.bindings.begin(), shader.bindings.end(), 'u');
     need("maxStorageBuffersPerShaderStage", buffers);
     need("maxComputeInvocationsPerWorkgroup", shader.workgroup_size);
     need("maxComputeWorkgroupSizeX", shader.workgroup_size);
@@ -62,7 +65,9 @@ std::optional<Image> ImageOf(const TensorType& type) {
   bool pixels = type.dtype == DType::kF32 || type.dtype == DType::kU8;
   if (type.rank() != 4 || !pixels) return std::nullopt;
   auto is_channels = [](const Dim& size) { return size.Is(1) || size.Is(3); };
-  auto is_side = [](const Dim& size) { return !size.IsConstant() || size.value() >= kFewestPixels; };
+  auto is_side = [](const Dim& size) {
+    return !size.IsConstant() || size.value() >= kFewestPixels;
+  };
   const Shape& shape = type.shape;
   if (is_channels(shape[1]) && is_side(shape[2]) && is_side(shape[3])) {
     return Image{false, shape[1].value(), shape[2], shape[3]};

@@ -13,8 +13,8 @@ namespace webnnc::bundle {
 // A GPU kernel as the page runs it.
 struct Shader {
   std::string wgsl;
-  // How its bindings are declared, in order: 'r' as read-only storage, 'w' or 's' as storage that may
-  // be written, 'u' as the uniform buffer of sizes.
+  // How its bindings are declared, in order: 'r' as read-only storage, 'w' or 's' as storage that
+  // may be written, 'u' as the uniform buffer of sizes.
   std::string bindings;
   int64_t workgroup_size = 1;
   int64_t workgroup_bytes = 0;

@@ -48,8 +48,8 @@ std::string Declarations(const Contents& contents) {
   size_t at = any.find(kSection);
   CHECK(at != std::string_view::npos);
   size_t end = any.find('\n', at);
-  return std::string(any.substr(0, end + 1)) + "\n" + Interface("Inputs", contents.any().inputs) + "\n" +
-         Interface("Outputs", contents.any().outputs);
+  return std::string(any.substr(0, end + 1)) + "\n" + Interface("Inputs", contents.any().inputs) +
+         "\n" + Interface("Outputs", contents.any().outputs);
 }
 
 }  // namespace webnnc::bundle

@@ -39,7 +39,8 @@ static bool IsNumber(const std::string& column) { return column.starts_with('#')
 std::string Print(const Table& table) {
   std::string out = "<div class=\"scroll\"><table><thead><tr>";
   for (const std::string& column : table.columns) {
-    out += IsNumber(column) ? "<th class=\"n\">" + Escape(column.substr(1)) : "<th>" + Escape(column);
+    out +=
+        IsNumber(column) ? "<th class=\"n\">" + Escape(column.substr(1)) : "<th>" + Escape(column);
     out += "</th>";
   }
   out += "</tr></thead><tbody>\n";

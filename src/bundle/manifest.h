@@ -2,7 +2,8 @@
 // with WebAssembly.Module.customSections.
 //
 //   webnnc.manifest   JSON: the model's inputs and outputs, and for each program what runs
-//   webnnc.shaders    the WGSL texts, separated by zero bytes; one that several kernels have is there
+//   webnnc.shaders    the WGSL texts, separated by zero bytes; one that several kernels have is
+//   there
 //                     once
 //
 // docs/bundle.md says what is in them.

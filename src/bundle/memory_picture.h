@@ -7,8 +7,8 @@
 
 namespace webnnc::bundle {
 
-// The arena as a drawing (SVG): steps from left to right, addresses upwards, one rectangle a buffer.
-// So what is free is white, and what is above what is in use together.
+// The arena as a drawing (SVG): steps from left to right, addresses upwards, one rectangle a
+// buffer. So what is free is white, and what is above what is in use together.
 //
 //     bytes
 //       ^  +-----+
@@ -17,6 +17,7 @@ namespace webnnc::bundle {
 //       | +---+   |        |
 //       | | a |---+--------+
 //       +-------------------> steps
-std::string MemoryPicture(const plan::Program& program, const plan::MemoryPlan& plan, const SampleSizes& sizes);
+std::string MemoryPicture(const plan::Program& program, const plan::MemoryPlan& plan,
+                          const SampleSizes& sizes);
 
 }  // namespace webnnc::bundle

@@ -14,7 +14,8 @@ SampleSizes::SampleSizes(const plan::Program& program) {
 
 std::string SampleSizes::Print() const {
   std::string out;
-  for (const auto& [symbol, value] : values_) out += (out.empty() ? "" : ", ") + symbol + " = " + std::to_string(value);
+  for (const auto& [symbol, value] : values_)
+    out += (out.empty() ? "" : ", ") + symbol + " = " + std::to_string(value);
   return out;
 }
 

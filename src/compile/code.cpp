@@ -4,8 +4,10 @@
 
 namespace webnnc {
 
-static void AddSchedules(const std::string& target, const plan::Program& program, schedule::Database& database) {
-  for (const plan::Kernel& kernel : program.kernels) database.Add(target, schedule::KeyOf(kernel.plain), kernel.schedule);
+static void AddSchedules(const std::string& target, const plan::Program& program,
+                         schedule::Database& database) {
+  for (const plan::Kernel& kernel : program.kernels)
+    database.Add(target, schedule::KeyOf(kernel.plain), kernel.schedule);
 }
 
 schedule::Database SchedulesOf(const Code& code, const std::string& device) {

@@ -27,7 +27,8 @@ Status CheckBuffers(const plan::Program& program) {
   for (const plan::Buffer& buffer : program.buffers) {
     Dim bytes = ByteSize(program, buffer);
     if (!bytes.IsConstant() || bytes.value() <= kMostBufferBytes) continue;
-    return Error{"tensor " + Quote(buffer.name) + " has " + InGiB(bytes.value()) + ", more than the 2 GiB that one tensor may have"};
+    return Error{"tensor " + Quote(buffer.name) + " has " + InGiB(bytes.value()) +
+                 ", more than the 2 GiB that one tensor may have"};
   }
   return kSuccess;
 }
@@ -64,8 +65,9 @@ int64_t FixedActivationBytes(const plan::Program& program) {
 Status CheckSizes(const Code& code) {
   for (const plan::Program* program : code.programs()) {
     if (program->steps.size() > kMostSteps) {
-      return Error{"the model takes " + std::to_string(program->steps.size()) + " kernels, more than the " +
-                   std::to_string(kMostSteps) + " that one program may have"};
+      return Error{"the model takes " + std::to_string(program->steps.size()) +
+                   " kernels, more than the " + std::to_string(kMostSteps) +
+                   " that one program may have"};
     }
     TRY(CheckBuffers(*program));
   }

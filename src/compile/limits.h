@@ -7,9 +7,9 @@
 
 namespace webnnc {
 
-// Errors: too many kernels; a tensor that no back end can index; constants and activations that do not fit in the
-// memory of a wasm module. Only what is certain counts: sizes that symbols decide are checked when
-// the model runs.
+// Errors: too many kernels; a tensor that no back end can index; constants and activations that do
+// not fit in the memory of a wasm module. Only what is certain counts: sizes that symbols decide
+// are checked when the model runs.
 Status CheckSizes(const Code& code);
 
 }  // namespace webnnc

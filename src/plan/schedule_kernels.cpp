@@ -10,7 +10,9 @@
 
 namespace webnnc::plan {
 
-std::string NameOf(const schedule::CpuTarget& target) { return target.relaxed ? "wasm-relaxed" : "wasm"; }
+std::string NameOf(const schedule::CpuTarget& target) {
+  return target.relaxed ? "wasm-relaxed" : "wasm";
+}
 
 static Status Apply(Kernel& kernel) {
   TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, kernel.schedule));
@@ -22,13 +24,15 @@ static Status Apply(Kernel& kernel) {
   return loop::VerifyFlat(kernel.flat);
 }
 
-Status ScheduleKernels(Program& program, const schedule::CpuTarget& target, const schedule::Database& measured) {
+Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
+                       const schedule::Database& measured) {
   for (Kernel& kernel : program.kernels) {
     const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain);
     kernel.schedule = found ? *found : schedule::ChooseForCpu(kernel.plain, target);
     Status applied = Apply(kernel);
     if (!applied && found) {
-      return Error{"--schedules: the schedule for " + NameOf(target) + " " + Quote(schedule::KeyOf(kernel.plain)) +
+      return Error{"--schedules: the schedule for " + NameOf(target) + " " +
+                   Quote(schedule::KeyOf(kernel.plain)) +
                    " does not fit its kernel: " + applied.error().message};
     }
     TRY(std::move(applied));

@@ -14,6 +14,7 @@ std::string NameOf(const schedule::CpuTarget& target);
 
 // Gives every kernel of a formed program its schedule, applies it and makes the kernel flat. A
 // schedule of `measured` goes before the compiler's own; an error if it does not fit its kernel.
-Status ScheduleKernels(Program& program, const schedule::CpuTarget& target, const schedule::Database& measured);
+Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
+                       const schedule::Database& measured);
 
 }  // namespace webnnc::plan

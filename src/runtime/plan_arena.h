@@ -67,7 +67,8 @@ inline bool ComesBefore(const ArenaItem& a, const ArenaItem& b) {
 }
 
 // Sets the offsets by placing items in this order; gives the arena's size.
-inline uint64_t PlaceInOrder(ArenaItem* items, uint32_t count, uint64_t alignment, const uint32_t* order, uint32_t* placed) {
+inline uint64_t PlaceInOrder(ArenaItem* items, uint32_t count, uint64_t alignment,
+                             const uint32_t* order, uint32_t* placed) {
   auto round_up = [alignment](uint64_t n) { return (n + alignment - 1) / alignment * alignment; };
   uint64_t total = 0;
   for (uint32_t n = 0; n < count; ++n) {

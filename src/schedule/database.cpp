@@ -46,7 +46,8 @@ const Schedule* Database::Find(const std::string& target, const loop::Kernel& pl
 std::string Database::Print() const {
   std::string out;
   for (const auto& [which, schedule] : entries_) {
-    out += (out.empty() ? "" : "\n") + std::string("for ") + which.first + " " + Quote(which.second) + " " + schedule::Print(schedule);
+    out += (out.empty() ? "" : "\n") + std::string("for ") + which.first + " " +
+           Quote(which.second) + " " + schedule::Print(schedule);
   }
   return out;
 }

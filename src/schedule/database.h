@@ -7,9 +7,9 @@
 //     vector j.1
 //   }
 //
-// An entry is for one target (wasm, wasm-relaxed, or the name of a GPU's profile) and for the kernels
-// that its key describes: the kernel's name, and the types that it reads and writes. That several
-// kernels may share a key does no harm.
+// An entry is for one target (wasm, wasm-relaxed, or the name of a GPU's profile) and for the
+// kernels that its key describes: the kernel's name, and the types that it reads and writes. That
+// several kernels may share a key does no harm.
 #pragma once
 
 #include <map>

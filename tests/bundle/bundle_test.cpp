@@ -29,7 +29,8 @@ plan::Program OneStep(plan::Target target, plan::WeightId weight) {
   plan::Kernel kernel;
   kernel.plain.name = "add";
   kernel.origins = {"Add_1", "Relu_<2>"};
-  for (auto [name, space] : {std::pair{"x", loop::Space::kIn}, {"w", loop::Space::kIn}, {"y", loop::Space::kOut}}) {
+  for (auto [name, space] :
+       {std::pair{"x", loop::Space::kIn}, {"w", loop::Space::kIn}, {"y", loop::Space::kOut}}) {
     kernel.plain.buffers.Add({name, F32({n, 4}), space});
   }
   program.steps = {{program.kernels.Add(kernel), {x, w, y}}};
@@ -63,9 +64,12 @@ TEST_F(BundleTest, WeightsOfTheCpuComeFirst) {
 
 TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
   Json manifest = Json::parse(Manifest(contents));
-  EXPECT_EQ(manifest["inputs"], Json::parse(R"([{"name": "it's", "dtype": "f32", "shape": ["n", 4]}])"));
+  EXPECT_EQ(manifest["inputs"],
+            Json::parse(R"([{"name": "it's", "dtype": "f32", "shape": ["n", 4]}])"));
   ASSERT_EQ(manifest["programs"].size(), 2u);
-  EXPECT_EQ(manifest["programs"][0], Json::parse(R"({"kind": "webgpu", "features": [], "limits": {}, "half": false, "steps": [0],
+  EXPECT_EQ(
+      manifest["programs"][0],
+      Json::parse(R"({"kind": "webgpu", "features": [], "limits": {}, "half": false, "steps": [0],
       "kernels": [{"name": "add", "shader": 0, "bindings": "rrwu"}]})"));
   EXPECT_EQ(manifest["programs"][1], Json::parse(R"({"kind": "wasm", "steps": ["add"]})"));
 }

@@ -18,7 +18,8 @@ using Sizes = std::vector<int64_t>;
 
 // ---- Building
 
-onnx::ValueInfoProto* Declare(onnx::ValueInfoProto* value, const std::string& name, int type, const Sizes& shape) {
+onnx::ValueInfoProto* Declare(onnx::ValueInfoProto* value, const std::string& name, int type,
+                              const Sizes& shape) {
   value->set_name(name);
   auto* tensor = value->mutable_type()->mutable_tensor_type();
   tensor->set_elem_type(type);
@@ -27,15 +28,20 @@ onnx::ValueInfoProto* Declare(onnx::ValueInfoProto* value, const std::string& na
   return value;
 }
 
-void AddInput(ModelProto& model, const std::string& name, const Sizes& shape, int type = TensorProto::FLOAT) {
+void AddInput(ModelProto& model, const std::string& name, const Sizes& shape,
+              int type = TensorProto::FLOAT) {
   Declare(model.mutable_graph()->add_input(), name, type, shape);
 }
 
 void AddOutput(ModelProto& model, const std::string& name) {
-  Declare(model.mutable_graph()->add_output(), name, TensorProto::FLOAT, {})->mutable_type()->mutable_tensor_type()->clear_shape();
+  Declare(model.mutable_graph()->add_output(), name, TensorProto::FLOAT, {})
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->clear_shape();
 }
 
-NodeProto& AddNode(GraphProto& graph, const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
+NodeProto& AddNode(GraphProto& graph, const std::string& op, const std::vector<std::string>& inputs,
+                   const std::vector<std::string>& outputs) {
   NodeProto& node = *graph.add_node();
   node.set_op_type(op);
   node.set_name(op + "_" + std::to_string(graph.node_size()));
@@ -66,7 +72,8 @@ void SetString(NodeProto& node, const std::string& name, const std::string& valu
 }
 
 // A weight of ones; its elements are left out if `count` says fewer.
-TensorProto& AddWeight(ModelProto& model, const std::string& name, const Sizes& shape, int64_t count) {
+TensorProto& AddWeight(ModelProto& model, const std::string& name, const Sizes& shape,
+                       int64_t count) {
   TensorProto& tensor = *model.mutable_graph()->add_initializer();
   tensor.set_name(name);
   tensor.set_data_type(TensorProto::FLOAT);
@@ -83,7 +90,8 @@ void AddIntegers(ModelProto& model, const std::string& name, const Sizes& values
   for (int64_t value : values) tensor.add_int64_data(value);
 }
 
-void SetExternal(TensorProto& tensor, const std::vector<std::pair<std::string, std::string>>& entries) {
+void SetExternal(TensorProto& tensor,
+                 const std::vector<std::pair<std::string, std::string>>& entries) {
   tensor.set_data_location(TensorProto::EXTERNAL);
   for (const auto& [key, value] : entries) {
     auto* entry = tensor.add_external_data();
@@ -102,7 +110,8 @@ ModelProto Empty(int64_t opset = 17) {
 }
 
 // x of this shape -> one node -> y.
-ModelProto OneNode(const std::string& op, const Sizes& shape, const std::function<void(ModelProto&, NodeProto&)>& change = {},
+ModelProto OneNode(const std::string& op, const Sizes& shape,
+                   const std::function<void(ModelProto&, NodeProto&)>& change = {},
                    int64_t opset = 17) {
   ModelProto model = Empty(opset);
   AddInput(model, "x", shape);
@@ -133,10 +142,12 @@ void AddStructure(std::vector<Case>& cases) {
   ModelProto itself = OneNode("Relu", {2}, [](auto&, NodeProto& node) { node.set_input(0, "y"); });
   cases.push_back({"cycle_of_one", itself, {"cycle"}});
 
-  ModelProto undefined = OneNode("Relu", {2}, [](auto&, NodeProto& node) { node.set_input(0, "nowhere"); });
+  ModelProto undefined =
+      OneNode("Relu", {2}, [](auto&, NodeProto& node) { node.set_input(0, "nowhere"); });
   cases.push_back({"undefined_operand", undefined, {"\"nowhere\"", "Relu_1"}});
 
-  ModelProto missing_output = OneNode("Relu", {2}, [](auto&, NodeProto& node) { node.set_output(0, "z"); });
+  ModelProto missing_output =
+      OneNode("Relu", {2}, [](auto&, NodeProto& node) { node.set_output(0, "z"); });
   cases.push_back({"output_not_produced", missing_output, {"\"y\""}});
 
   ModelProto no_output = OneNode("Relu", {2});
@@ -166,11 +177,16 @@ void AddStructure(std::vector<Case>& cases) {
   // All that is unsupported is said at once.
   ModelProto unsupported = OneNode("Relu", {2});
   for (int i = 0; i < 3; ++i) {
-    AddNode(*unsupported.mutable_graph(), "Imaginary" + std::to_string(i), {"x"}, {"u" + std::to_string(i)});
+    AddNode(*unsupported.mutable_graph(), "Imaginary" + std::to_string(i), {"x"},
+            {"u" + std::to_string(i)});
   }
-  cases.push_back({"unsupported", unsupported, {"3 nodes cannot be compiled", "Imaginary0", "Imaginary1", "Imaginary2", "not supported"}});
+  cases.push_back(
+      {"unsupported",
+       unsupported,
+       {"3 nodes cannot be compiled", "Imaginary0", "Imaginary1", "Imaginary2", "not supported"}});
 
-  ModelProto domain = OneNode("Relu", {2}, [](auto&, NodeProto& node) { node.set_domain("com.example"); });
+  ModelProto domain =
+      OneNode("Relu", {2}, [](auto&, NodeProto& node) { node.set_domain("com.example"); });
   cases.push_back({"unknown_domain", domain, {"com.example.Relu"}});
 }
 
@@ -212,7 +228,8 @@ void AddTypes(std::vector<Case>& cases) {
   cases.push_back({"conv_strides_count", conv({4, 3, 3, 3}, "strides", {1, 1, 1}), {"Conv_1"}});
   cases.push_back({"conv_dilations_0", conv({4, 3, 3, 3}, "dilations", {0, 0}), {"Conv_1"}});
   cases.push_back({"conv_pads_count", conv({4, 3, 3, 3}, "pads", {1}), {"Conv_1"}});
-  cases.push_back({"conv_pads_absurd", conv({4, 3, 3, 3}, "pads", {INT64_MAX, 1, 1, 1}), {"Conv_1"}});
+  cases.push_back(
+      {"conv_pads_absurd", conv({4, 3, 3, 3}, "pads", {INT64_MAX, 1, 1, 1}), {"Conv_1"}});
   cases.push_back({"conv_pads_negative", conv({4, 3, 3, 3}, "pads", {-9, -9, -9, -9}), {"Conv_1"}});
 
   auto with_integers = [](const std::string& op, const Sizes& shape, const Sizes& values) {
@@ -222,9 +239,12 @@ void AddTypes(std::vector<Case>& cases) {
     });
   };
   cases.push_back({"reshape_count", with_integers("Reshape", {2, 3}, {4, 5}), {"Reshape_1"}});
-  cases.push_back({"reshape_two_unknown", with_integers("Reshape", {2, 3}, {-1, -1}), {"Reshape_1"}});
+  cases.push_back(
+      {"reshape_two_unknown", with_integers("Reshape", {2, 3}, {-1, -1}), {"Reshape_1"}});
   cases.push_back({"reshape_negative", with_integers("Reshape", {2, 3}, {-7}), {"Reshape_1"}});
-  cases.push_back({"expand_absurd", with_integers("Expand", {1}, {int64_t{1} << 40, int64_t{1} << 40}), {"Expand_1"}});
+  cases.push_back({"expand_absurd",
+                   with_integers("Expand", {1}, {int64_t{1} << 40, int64_t{1} << 40}),
+                   {"Expand_1"}});
   cases.push_back({"expand_negative", with_integers("Expand", {1}, {-4}), {"Expand_1"}});
   cases.push_back({"tile_absurd", with_integers("Tile", {2}, {INT64_MAX}), {"Tile_1"}});
   cases.push_back({"tile_negative", with_integers("Tile", {2}, {-1}), {"Tile_1"}});
@@ -233,30 +253,71 @@ void AddTypes(std::vector<Case>& cases) {
   cases.push_back({"pad_count", with_integers("Pad", {2}, {1, 1, 1}), {"Pad_1"}});
   cases.push_back({"unsqueeze_axis", with_integers("Unsqueeze", {2}, {7}), {"Unsqueeze_1"}});
   cases.push_back({"squeeze_size", with_integers("Squeeze", {2}, {0}), {"Squeeze_1"}});
-  cases.push_back({"gather_axis", OneNode("Gather", {2}, [](ModelProto& model, NodeProto& node) {
-    AddIntegers(model, "n", {0});
-    node.add_input("n");
-    SetInt(node, "axis", 5);
-  }), {"Gather_1"}});
-  cases.push_back({"slice_step_0", OneNode("Slice", {8}, [](ModelProto& model, NodeProto& node) {
-    for (const char* name : {"starts", "ends", "axes", "steps"}) {
-      AddIntegers(model, name, {0});
-      node.add_input(name);
-    }
-  }), {"Slice_1"}});
-  cases.push_back({"transpose_order", OneNode("Transpose", {2, 3}, [](auto&, NodeProto& node) { SetInts(node, "perm", {0, 0}); }), {"Transpose_1"}});
-  cases.push_back({"transpose_axis", OneNode("Transpose", {2, 3}, [](auto&, NodeProto& node) { SetInts(node, "perm", {0, 9}); }), {"Transpose_1"}});
-  cases.push_back({"softmax_axis", OneNode("Softmax", {2, 3}, [](auto&, NodeProto& node) { SetInt(node, "axis", 4); }), {"Softmax_1"}});
-  cases.push_back({"concat_axis", OneNode("Concat", {2, 3}, [](auto&, NodeProto& node) { SetInt(node, "axis", -9); }), {"Concat_1"}});
-  cases.push_back({"flatten_axis", OneNode("Flatten", {2, 3}, [](auto&, NodeProto& node) { SetInt(node, "axis", 77); }), {"Flatten_1"}});
-  cases.push_back({"reduce_axis", OneNode("ReduceMax", {2, 3}, [](auto&, NodeProto& node) { SetInts(node, "axes", {5}); }), {"ReduceMax_1"}});
-  cases.push_back({"pool_kernel_0", OneNode("MaxPool", {1, 1, 4, 4}, [](auto&, NodeProto& node) { SetInts(node, "kernel_shape", {0, 0}); }), {"MaxPool_1"}});
+  cases.push_back({"gather_axis",
+                   OneNode("Gather", {2},
+                           [](ModelProto& model, NodeProto& node) {
+                             AddIntegers(model, "n", {0});
+                             node.add_input("n");
+                             SetInt(node, "axis", 5);
+                           }),
+                   {"Gather_1"}});
+  cases.push_back({"slice_step_0",
+                   OneNode("Slice", {8},
+                           [](ModelProto& model, NodeProto& node) {
+                             for (const char* name : {"starts", "ends", "axes", "steps"}) {
+                               AddIntegers(model, name, {0});
+                               node.add_input(name);
+                             }
+                           }),
+                   {"Slice_1"}});
+  cases.push_back(
+      {"transpose_order",
+       OneNode("Transpose", {2, 3}, [](auto&, NodeProto& node) { SetInts(node, "perm", {0, 0}); }),
+       {"Transpose_1"}});
+  cases.push_back(
+      {"transpose_axis",
+       OneNode("Transpose", {2, 3}, [](auto&, NodeProto& node) { SetInts(node, "perm", {0, 9}); }),
+       {"Transpose_1"}});
+  cases.push_back(
+      {"softmax_axis",
+       OneNode("Softmax", {2, 3}, [](auto&, NodeProto& node) { SetInt(node, "axis", 4); }),
+       {"Softmax_1"}});
+  cases.push_back(
+      {"concat_axis",
+       OneNode("Concat", {2, 3}, [](auto&, NodeProto& node) { SetInt(node, "axis", -9); }),
+       {"Concat_1"}});
+  cases.push_back(
+      {"flatten_axis",
+       OneNode("Flatten", {2, 3}, [](auto&, NodeProto& node) { SetInt(node, "axis", 77); }),
+       {"Flatten_1"}});
+  cases.push_back(
+      {"reduce_axis",
+       OneNode("ReduceMax", {2, 3}, [](auto&, NodeProto& node) { SetInts(node, "axes", {5}); }),
+       {"ReduceMax_1"}});
+  cases.push_back({"pool_kernel_0",
+                   OneNode("MaxPool", {1, 1, 4, 4},
+                           [](auto&, NodeProto& node) { SetInts(node, "kernel_shape", {0, 0}); }),
+                   {"MaxPool_1"}});
   cases.push_back({"pool_kernel_missing", OneNode("MaxPool", {1, 1, 4, 4}), {"MaxPool_1"}});
-  cases.push_back({"cast_type", OneNode("Cast", {2}, [](auto&, NodeProto& node) { SetInt(node, "to", 999); }), {"Cast_1"}});
-  cases.push_back({"einsum_equation", OneNode("Einsum", {2, 3}, [](auto&, NodeProto& node) { SetString(node, "equation", "i->->j,,"); }), {"Einsum_1"}});
-  cases.push_back({"einsum_rank", OneNode("Einsum", {2, 3}, [](auto&, NodeProto& node) { SetString(node, "equation", "ijk->k"); }), {"Einsum_1"}});
-  cases.push_back({"attribute_type", OneNode("Softmax", {2, 3}, [](auto&, NodeProto& node) { SetString(node, "axis", "last"); }), {"Softmax_1"}});
-  cases.push_back({"depth_to_space", OneNode("DepthToSpace", {1, 3, 2, 2}, [](auto&, NodeProto& node) { SetInt(node, "blocksize", 2); }), {"DepthToSpace_1"}});
+  cases.push_back({"cast_type",
+                   OneNode("Cast", {2}, [](auto&, NodeProto& node) { SetInt(node, "to", 999); }),
+                   {"Cast_1"}});
+  cases.push_back({"einsum_equation",
+                   OneNode("Einsum", {2, 3},
+                           [](auto&, NodeProto& node) { SetString(node, "equation", "i->->j,,"); }),
+                   {"Einsum_1"}});
+  cases.push_back({"einsum_rank",
+                   OneNode("Einsum", {2, 3},
+                           [](auto&, NodeProto& node) { SetString(node, "equation", "ijk->k"); }),
+                   {"Einsum_1"}});
+  cases.push_back(
+      {"attribute_type",
+       OneNode("Softmax", {2, 3}, [](auto&, NodeProto& node) { SetString(node, "axis", "last"); }),
+       {"Softmax_1"}});
+  cases.push_back({"depth_to_space",
+                   OneNode("DepthToSpace", {1, 3, 2, 2},
+                           [](auto&, NodeProto& node) { SetInt(node, "blocksize", 2); }),
+                   {"DepthToSpace_1"}});
 }
 
 void AddSizes(std::vector<Case>& cases) {
@@ -297,7 +358,8 @@ void AddSizes(std::vector<Case>& cases) {
   cases.push_back({"weight_of_strings", strings, {"\"w\"", "string"}});
 
   ModelProto text = OneNode("Relu", {2});
-  text.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(TensorProto::STRING);
+  text.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
+      TensorProto::STRING);
   cases.push_back({"input_of_strings", text, {"\"x\"", "string"}});
 
   ModelProto sequence = OneNode("Relu", {2});
@@ -316,13 +378,25 @@ void AddExternal(std::vector<Case>& cases) {
       node.add_input("w");
     });
   };
-  cases.push_back({"external_missing", external({{"location", "nothing.bin"}}), {"\"w\"", "nothing.bin"}});
-  cases.push_back({"external_short", external({{"location", "short.bin"}}), {"\"w\"", "short.bin"}});
-  cases.push_back({"external_offset", external({{"location", "short.bin"}, {"offset", "99999999999"}}), {"\"w\"", "short.bin"}});
-  cases.push_back({"external_offset_text", external({{"location", "short.bin"}, {"offset", "far"}}), {"\"w\"", "offset"}});
-  cases.push_back({"external_length", external({{"location", "short.bin"}, {"length", "3"}}), {"\"w\"", "3 bytes"}});
-  cases.push_back({"external_outside", external({{"location", "../../etc/passwd"}}), {"\"w\"", "not a path inside"}});
-  cases.push_back({"external_absolute", external({{"location", "/etc/passwd"}}), {"\"w\"", "not a path inside"}});
+  cases.push_back(
+      {"external_missing", external({{"location", "nothing.bin"}}), {"\"w\"", "nothing.bin"}});
+  cases.push_back(
+      {"external_short", external({{"location", "short.bin"}}), {"\"w\"", "short.bin"}});
+  cases.push_back({"external_offset",
+                   external({{"location", "short.bin"}, {"offset", "99999999999"}}),
+                   {"\"w\"", "short.bin"}});
+  cases.push_back({"external_offset_text",
+                   external({{"location", "short.bin"}, {"offset", "far"}}),
+                   {"\"w\"", "offset"}});
+  cases.push_back({"external_length",
+                   external({{"location", "short.bin"}, {"length", "3"}}),
+                   {"\"w\"", "3 bytes"}});
+  cases.push_back({"external_outside",
+                   external({{"location", "../../etc/passwd"}}),
+                   {"\"w\"", "not a path inside"}});
+  cases.push_back({"external_absolute",
+                   external({{"location", "/etc/passwd"}}),
+                   {"\"w\"", "not a path inside"}});
   cases.push_back({"external_nowhere", external({}), {"\"w\""}});
   cases.push_back({"external_folder", external({{"location", "."}}), {"\"w\""}});
 }

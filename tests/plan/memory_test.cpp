@@ -20,7 +20,8 @@ struct Planned {
 
 Planned Plan(std::vector<ArenaItem> items) {
   std::vector<uint32_t> order(items.size()), placed(items.size());
-  uint64_t bytes = runtime::PlanArena(items.data(), static_cast<uint32_t>(items.size()), kAlignment, order.data(), placed.data());
+  uint64_t bytes = runtime::PlanArena(items.data(), static_cast<uint32_t>(items.size()), kAlignment,
+                                      order.data(), placed.data());
   return {std::move(items), bytes};
 }
 
