@@ -46,7 +46,9 @@ class Model {
   /** @type {Host} */ #host;
   /** @type {Api.LoadOptions} */ #options;
   /** @type {WasmBackend | GpuBackend | undefined} */ #backend;
-  #reason = '';
+  /** @type {'webgpu' | 'wasm'} */
+  backend = 'wasm';
+  backendReason = '';
   #isDisposed = false;
   /** Resolves when the run that was started last lets the next one start. @type {Promise<unknown>} */
   #last = Promise.resolve();
@@ -65,12 +67,6 @@ class Model {
     this.outputs = outputs;
   }
 
-  get backend() {
-    return this.#active.name;
-  }
-  get backendReason() {
-    return this.#reason;
-  }
   get device() {
     return this.#backend?.device;
   }
@@ -91,16 +87,16 @@ class Model {
     if (wanted !== 'wasm') {
       try {
         await this.#use(await GpuBackend.open(this.#host, control, device));
-        this.#reason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
+        this.backendReason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
         return;
       } catch (error) {
         control.signal?.throwIfAborted();
         const unable = error instanceof UnsupportedError || error instanceof OutOfMemoryError;
         if (!unable || wanted === 'webgpu') throw error;
-        this.#reason = error.message;
+        this.backendReason = error.message;
       }
     } else {
-      this.#reason = 'wasm was asked for';
+      this.backendReason = 'wasm was asked for';
     }
     await this.#use(await WasmBackend.open(this.#host, control));
   }
@@ -108,6 +104,7 @@ class Model {
   /** @param {WasmBackend | GpuBackend} backend */
   async #use(backend) {
     this.#backend = backend;
+    this.backend = backend.name;
     try {
       // Without symbols, all is known now.
       if (!this.#host.symbols.length) await this.#prepare([]);
@@ -164,7 +161,7 @@ class Model {
   async #reopen(signal) {
     try {
       await this.open({ signal });
-      if (this.backend === 'wasm') this.#reason = `the GPU was lost: ${this.#reason}`;
+      if (this.backend === 'wasm') this.backendReason = `the GPU was lost: ${this.backendReason}`;
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
       throw new DeviceLostError(`the GPU was lost, and there is no other: ${error.message}`, { cause: error });
@@ -203,7 +200,7 @@ class Model {
     const inputs = this.inputs.map((port) => parseInput(port, given?.[port.name]));
     const backend = this.#active;
     if (backend.name === 'wasm' && inputs.some(({ count }) => count === undefined)) {
-      throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.#reason})`);
+      throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.backendReason})`);
     }
     await this.#prepare(bindSymbols(inputs, this.#host.symbols));
     checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
@@ -219,7 +216,7 @@ class Model {
       const values = await this.#accept(inputs), backend = this.#active;
       const keep = outputs === 'gpu';
       if (keep && backend.name === 'wasm') {
-        throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.#reason})`);
+        throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
       }
       // In an object, so that the next run need not wait for them.
       const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, keep)));

@@ -7,22 +7,17 @@
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
 /** @param {number} ms */
-const milliseconds = (ms) => `${ms < 10 ? ms.toFixed(2) : ms.toFixed(ms < 100 ? 1 : 0)} ms`;
+const milliseconds = (ms) => `${Number(ms.toPrecision(3))} ms`;
 /** @param {Api.Port} port */
 const typeOf = ({ dtype, shape }) => `${dtype}[${shape.join(', ')}]`;
 
-/** How bytes become values: `byte * scale + offset`, for each channel. @type {Record<string, [number, number][]>} */
+/** How bytes become values: `byte * scale + offset`, for each channel or for all. @type {Record<string, number[][]>} */
 const SCALINGS = {
-  unit: repeat(1 / 255, 0),
-  signed: repeat(1 / 127.5, -1),
-  bytes: repeat(1, 0),
+  unit: [[1 / 255, 0]],
+  signed: [[1 / 127.5, -1]],
+  bytes: [[1, 0]],
   imagenet: [[0.485, 0.229], [0.456, 0.224], [0.406, 0.225]].map(([mean, deviation]) => [1 / 255 / deviation, -mean / deviation]),
 };
-
-/** @param {number} scale @param {number} offset @returns {[number, number][]} */
-function repeat(scale, offset) {
-  return [[scale, offset], [scale, offset], [scale, offset]];
-}
 
 const TOP = 5, TABLE_SIZE = 8, IMAGE_SIDE = 224;
 const MOST_RUNS = 10, MOST_TIME = 1000;
@@ -176,7 +171,7 @@ class Page {
     const scaling = SCALINGS[byId('scaling').value], invert = channels === 1 && byId('invert').checked ? 255 : 0;
     const values = new Float32Array(area * channels);
     for (let c = 0; c < channels; ++c) {
-      const [scale, offset] = scaling[c], start = layout === 'nchw' ? c * area : c, step = layout === 'nchw' ? 1 : channels;
+      const [scale, offset] = scaling[c] ?? scaling[0], start = layout === 'nchw' ? c * area : c, step = layout === 'nchw' ? 1 : channels;
       for (let p = 0; p < area; ++p) values[start + p * step] = (bytes[4 * p + c] ^ invert) * scale + offset;
     }
     return values;

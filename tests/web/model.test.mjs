@@ -173,6 +173,7 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       model.dispose();
       await assert.rejects(model.run(rows(2)), { name: 'DisposedError' });
       await assert.rejects(running, { name: 'DisposedError' });
+      assert.equal(model.backend, backend);
       model.dispose();
     });
 
