@@ -183,6 +183,8 @@ using PrintProgram = std::function<std::string(plan::Program&, IdVector<plan::We
 Outcome OnProgram(const std::string& input, plan::Target target, const PrintProgram& print) {
   auto graph = ParseVerified(input);
   if (!graph) return Failure(graph.error(), input);
+  // As in a model: kernels are named after operations that somebody wrote.
+  for (graph::Node& node : graph.value().nodes) node.origins = {graph.value().values[node.results[0]].name};
   IdVector<plan::WeightTag, plan::Weight> weights;
   plan::Program program = plan::FormKernels(graph.value(), {target}, weights);
   SymbolValues symbols = Symbols(graph.value());

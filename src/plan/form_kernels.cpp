@@ -152,8 +152,9 @@ class KernelFormer {
     for (size_t n : group.nodes) LowerNode(kernel, n, inside, n == group.nodes.back());
     for (size_t n : group.nodes) {
       bool named = !IsInlineSource(NodeAt(n)) && NodeAt(n).origins.size();
-      if (named || kernel.name.empty()) kernel.name += (kernel.name.empty() ? "" : "_") + std::string(Name(NodeAt(n).op));
+      if (named) kernel.name += (kernel.name.empty() ? "" : "_") + std::string(Name(NodeAt(n).op));
     }
+    if (kernel.name.empty()) kernel.name = Name(NodeAt(group.nodes.back()).op);
     loop::InlineMaps(kernel);
     loop::Kernel collapsed = kernel;
     loop::Collapse(collapsed);
@@ -319,7 +320,13 @@ class KernelFormer {
     for (size_t i = order.size(); i-- > 0;) {
       const Group& group = groups_[order[i]];
       if (!needed.count(ResultOf(group))) continue;
-      for (size_t n : group.nodes) needed.insert(NodeAt(n).operands.begin(), NodeAt(n).operands.end());
+      std::set<size_t> inside(group.nodes.begin(), group.nodes.end());
+      for (size_t n : group.nodes) {
+        for (ValueId operand : NodeAt(n).operands) {
+          const Node* definition = links_.DefinitionOf(operand);
+          if (!definition || !inside.count(IndexOf(definition))) needed.insert(operand);
+        }
+      }
     }
     return needed;
   }

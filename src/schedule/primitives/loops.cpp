@@ -65,12 +65,10 @@ Status ApplyFuse(Nests& nests, const Fuse& fuse) {
 
 Status ApplyOrder(Nests& nests, const Order& order) {
   return ForMatching(nests, "order", order.loops, [&](LoopList& list) -> Status {
-    if (list.loops.size() != order.loops.size()) {
-      for (const NestLoop& loop : list.loops) {
-        bool named = std::count(order.loops.begin(), order.loops.end(), loop.name) == 1;
-        if (!named) return Error{"order: where does " + loop.name + " go?"};
-      }
-      return Error{"order: a loop is named twice"};
+    for (const NestLoop& loop : list.loops) {
+      auto count = std::count(order.loops.begin(), order.loops.end(), loop.name);
+      if (count == 0) return Error{"order: where does " + loop.name + " go?"};
+      if (count > 1) return Error{"order: " + loop.name + " is named twice"};
     }
     std::vector<NestLoop> loops;
     for (const std::string& name : order.loops) loops.push_back(*list.Find(name));
