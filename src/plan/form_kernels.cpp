@@ -279,14 +279,22 @@ class KernelFormer {
 
   // A concatenation and the like: choosing where to read from would stand in the innermost loop.
   bool HasSeveralSources(const Group& producer) const {
-    std::set<loop::BufferId> sources;
-    for (const loop::Stage& stage : loop::StagesOf(producer.kernel)) {
-      loop::ForEachExpr(producer.kernel, stage.store.value, [&](loop::ExprId id) {
-        auto* load = std::get_if<loop::Load>(&producer.kernel.exprs[id].node);
-        if (load) sources.insert(load->buffer);
+    const loop::Kernel& kernel = producer.kernel;
+    auto loads = [&](loop::ExprId value) {
+      bool found = false;
+      loop::ForEachExpr(kernel, value, [&](loop::ExprId id) {
+        found |= std::holds_alternative<loop::Load>(kernel.exprs[id].node);
+      });
+      return found;
+    };
+    bool chooses = false;
+    for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+      loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+        auto* select = std::get_if<loop::Select>(&kernel.exprs[id].node);
+        chooses |= select && loads(select->yes) && loads(select->no);
       });
     }
-    return sources.size() > 1;
+    return chooses;
   }
 
   // ---- The program

@@ -113,9 +113,34 @@ Block NestBuilder::EmitResult() {
   auto combined_threads = Inside([](const NestLoop& l) { return l.combined && IsThread(l); });
   auto spatial = Inside([](const NestLoop& l) { return !l.reduction; });
   if (combined_threads.empty()) {
+    if (nest_.keep && nest_.keep->apart) return EmitResultApart(spatial);
     return EmitAround(spatial, 0, [&] { return WriteResult(LanesCombined()); });
   }
   return EmitThreadCombine(combined_threads, spatial);
+}
+
+Block NestBuilder::EmitResultApart(const std::vector<const NestLoop*>& spatial) {
+  TensorType type{build_.dtype(nest_.store.value), {}};
+  std::vector<NestLoop> loops;
+  for (const NestLoop* loop : spatial) {
+    if (IsThread(*loop)) Fail("keep: results inside a loop bound to thread are not stored apart");
+    type.shape.push_back(loop->extent);
+    loops.push_back(*loop);
+    if (loop->kind == LoopKind::kUnrolled) loops.back().kind = LoopKind::kSerial;
+  }
+  loop::BufferId results = kernel_.buffers.Add({"results", type, Space::kRegister});
+  auto index = [&] {
+    loop::Index at;
+    for (const NestLoop* loop : spatial) at.push_back(env_.at(loop->var));
+    return at;
+  };
+  Block out = EmitAround(spatial, 0, [&] {
+    Block block;
+    block.push_back(loop::Store{results, index(), LanesCombined()});
+    return block;
+  });
+  Append(out, EmitAround(Names(loops, 0), 0, [&] { return WriteResult(build_.Load(results, index())); }));
+  return out;
 }
 
 Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combined,

@@ -143,6 +143,8 @@ class NestBuilder {
   // Stores the final `result` through the writers.
   loop::Block WriteResult(loop::ExprId result);
   loop::Block EmitResult();
+  // Keep::apart: results to memory, then the writers' loops.
+  loop::Block EmitResultApart(const std::vector<const NestLoop*>& spatial);
 
   // Threads put their parts into workgroup memory; then either each of the first threads adds up
   // one element's parts, or, where there are many parts, halves are added to halves until one is

@@ -76,9 +76,12 @@ struct Bind {
 };
 
 // The reduction's result stays in registers for all iterations of what is inside `at`, and is
-// stored once. `at` may be "" for all loops.
+// stored once. `at` may be "" for all loops. `apart`: results go from their registers to memory first,
+// and loops that are not unrolled compute from there what is to be stored. So functions of many
+// instructions are in the code once, and take no registers from the reduction.
 struct Keep {
   std::string at;
+  bool apart = false;
 };
 
 // A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or copy

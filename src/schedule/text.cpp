@@ -36,7 +36,9 @@ std::string Print(const Directive& directive) {
             if (bind.kind == loop::LoopKind::kVector) return "vector" + Words(bind.loops);
             return "bind" + Words(bind.loops) + " " + std::string(Name(bind.kind));
           },
-          [](const Keep& keep) { return keep.at.empty() ? "keep" : "keep " + keep.at; },
+          [](const Keep& keep) {
+            return std::string("keep") + (keep.at.empty() ? "" : " " + keep.at) + (keep.apart ? " apart" : "");
+          },
           [](const Combine& combine) { return "combine " + combine.loop; },
           [](const Stage& stage) {
             std::string out = "stage " +
@@ -63,7 +65,7 @@ namespace {
 
 constexpr std::string_view kKeywords[] = {"split", "peel",  "fuse",    "order", "merge", "bind",  "unroll",
                                           "vector", "keep", "combine", "stage", "thread", "into",
-                                          "tail",  "fill",    "lanes", "pad",   "row",   "ahead",
+                                          "tail",  "fill",    "lanes", "pad",   "row",   "ahead", "apart",
                                           "workgroup", "register", "workgroup.x", "workgroup.y",
                                           "workgroup.z"};
 
@@ -133,7 +135,8 @@ class Parser {
     if (lexer_.Eat("keep")) {
       TRY_ASSIGN(auto loops, Loops());
       if (loops.size() > 1) return lexer_.Fail("keep takes one loop");
-      return Directive(Keep{loops.empty() ? "" : loops[0]});
+      bool apart = lexer_.Eat("apart");
+      return Directive(Keep{loops.empty() ? "" : loops[0], apart});
     }
     if (lexer_.Eat("combine")) {
       TRY_ASSIGN(auto name, lexer_.Word());

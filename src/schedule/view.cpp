@@ -141,15 +141,17 @@ std::optional<Border> NestView::BorderOf(loop::ExprId value, const NestLoop& loo
   return border;
 }
 
-bool NestView::Decides(loop::ExprId value, const NestLoop& loop) const {
-  bool decides = false;
-  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
-    auto* select = std::get_if<loop::Select>(&kernel_.exprs[id].node);
-    if (!select) return;
-    loop::ExprId condition = select->condition;
-    decides |= DependsOn(condition, loop) && !loop::Mentions(kernel_, condition, [&](loop::VarId var) { return var != loop.var; });
-  });
-  return decides;
+bool NestView::HasFunctions() const {
+  bool has = false;
+  for (const loop::Store& writer : nest_.writers) {
+    loop::ForEachExpr(kernel_, writer.value, [&](loop::ExprId id) {
+      auto* unary = std::get_if<loop::Unary>(&kernel_.exprs[id].node);
+      auto* binary = std::get_if<loop::Binary>(&kernel_.exprs[id].node);
+      has |= unary && unary->op >= loop::UnaryOp::kExp && unary->op <= loop::UnaryOp::kErf && unary->op != loop::UnaryOp::kSqrt;
+      has |= binary && binary->op == loop::BinaryOp::kPow;
+    });
+  }
+  return has;
 }
 
 Dim NestView::Footprint(loop::ExprId value) const {

@@ -49,8 +49,8 @@ class NestView {
   // is summed over: a window is inside its input. Nothing if that cannot be seen.
   std::optional<Border> BorderOf(loop::ExprId value, const NestLoop& loop);
 
-  // Whether a condition in `value` depends on this loop and no other.
-  bool Decides(loop::ExprId value, const NestLoop& loop) const;
+  // Whether the writers compute functions like exp, many instructions each.
+  bool HasFunctions() const;
 
   // The spatial loops in the order of the stored result's dimensions, slowest first.
   std::vector<const NestLoop*> SpatialLoops() const;

@@ -18,6 +18,7 @@ double Product(const Loops& loops) {
 // How the rows of the result are cut.
 struct RowTile {
   const NestLoop* loop = nullptr;  // none: there are no rows
+  Border border;                   // iterations that run apart
   int64_t rows = 1;
   Tail tail = Tail::kShift;
   // Tiles that are run one after another for one panel, where that is not all of the loop's.
@@ -82,19 +83,33 @@ class Contraction {
       if (any_fixed && !is_fixed(loop)) continue;
       double extent = Estimate(loop->extent), others = Product(rows_) / extent;
       bool fixed = loop->extent.IsConstant();
+      Border border = BorderToPeel(*loop);
+      double apart = static_cast<double>(border.first + border.last);
       for (int64_t rows = 2; rows <= target_.tile_rows(); ++rows) {
         if (fixed && loop->extent.value() < rows) break;
         // What is not a row's own: the loop, and the vectors' loads.
         constexpr double kTileCost = 1.2;
-        double tiles = fixed ? std::ceil(extent / static_cast<double>(rows)) : extent / static_cast<double>(rows);
+        double tiles = (extent - apart) / static_cast<double>(rows);
+        if (fixed) tiles = std::ceil(tiles);
         double cost = tiles * others * (static_cast<double>(rows) + kTileCost);
         // The loop that is fastest in memory, if all else is equal.
         if (cost > lowest) continue;
         lowest = cost;
-        best = {loop, rows, fixed ? Tail::kShift : Tail::kPeel, 0, tiles * others};
+        best = {loop, border, rows, fixed ? Tail::kShift : Tail::kPeel, 0, tiles * others};
       }
     }
     return best;
+  }
+
+  // Where a sum runs through a few elements only before a condition is looked at again, conditions cost
+  // more than the ends of the loop do if these run apart.
+  Border BorderToPeel(const NestLoop& loop) const {
+    constexpr int64_t kFew = 8;
+    const Dim& innermost = sums_.back()->extent;
+    bool few = innermost.IsConstant() && innermost.value() < kFew && loop.extent.IsConstant();
+    auto border = few ? view_.BorderOf(elements_, loop) : std::nullopt;
+    bool small = border && (border->first + border->last) * kFew <= loop.extent.value();
+    return small ? *border : Border{};
   }
 
   // ---- The order
@@ -138,8 +153,9 @@ class Contraction {
       if (i == rows.size()) break;
       double extent = Estimate(rows[i]->extent);
       if (rows[i] == tile_.loop) {
+        extent -= static_cast<double>(tile_.border.first + tile_.border.last);
         int64_t tiles = std::llround(std::ceil(extent / static_cast<double>(tile_.rows)));
-        bool fixed = rows[i]->extent.IsConstant();
+        bool fixed = rows[i]->extent.IsConstant() && tile_.border.first + tile_.border.last == 0;
         for (int64_t block = 2; fixed && block < tiles; ++block) {
           bool divides = tiles % block == 0 && tiles / block * block * tile_.rows <= (rows[i]->extent.value() + tile_.rows - 1);
           if (divides) consider(outside * static_cast<double>(tiles / block), {i, block});
@@ -179,7 +195,7 @@ class Contraction {
     Append(order, Names(sums_));
     Append(order, tile);
     schedule_.push_back(Order{order});
-    schedule_.push_back(Keep{outer.back()});
+    schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
     Unroll(tile);
     schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
     return schedule_;
@@ -222,7 +238,7 @@ class Contraction {
     Append(order, tile);
     order.push_back(sum_->name + ".1");
     schedule_.push_back(Order{order});
-    schedule_.push_back(Keep{outer.empty() ? "" : outer.back()});
+    schedule_.push_back(Keep{outer.empty() ? "" : outer.back(), view_.HasFunctions()});
     if (!tile.empty()) schedule_.push_back(Bind{tile, loop::LoopKind::kUnrolled});
     schedule_.push_back(Bind{{sum_->name + ".1"}, loop::LoopKind::kVector});
     schedule_.push_back(Combine{sum_->name + ".1"});
@@ -261,25 +277,17 @@ class Contraction {
   }
 
   void SplitRows(int64_t block) {
+    const Border& border = tile_.border;
+    if (border.first + border.last > 0) schedule_.push_back(Peel{tile_.loop->name, border.first, border.last});
     std::vector<int64_t> factors{tile_.rows};
     if (block > 0) factors.insert(factors.begin(), block);
     schedule_.push_back(Split{tile_.loop->name, factors, tile_.tail});
   }
 
-  // The tile's loops, and sums over so few iterations that a loop costs more than it does.
+  // Sums are not unrolled, however short: engines keep what several copies load in registers, and run
+  // out of them. Short loops cost less.
   void Unroll(const std::vector<std::string>& tile) {
     std::vector<std::string> loops(tile.begin(), tile.end() - 1);
-    int64_t copies = 1;
-    for (size_t i = sums_.size(); i-- > 0;) {
-      // A loop that decides alone where to read from is worth more. Without relaxed SIMD engines may be
-      // such that put all loads of a block first, and run out of registers.
-      constexpr int64_t kFew = 9, kSome = 16;
-      const Dim& extent = sums_[i]->extent;
-      int64_t most = view_.Decides(elements_, *sums_[i]) ? kSome : target_.relaxed ? kFew : 1;
-      if (!extent.IsConstant() || extent.value() * copies > most) break;
-      copies *= extent.value();
-      loops.push_back(sums_[i]->name);
-    }
     if (!loops.empty()) schedule_.push_back(Bind{loops, loop::LoopKind::kUnrolled});
   }
 
