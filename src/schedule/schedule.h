@@ -57,7 +57,7 @@ struct Fuse {
   std::string into;
 };
 
-// All loops of the stages that have all of these, outermost first.
+// All loops of the stages that have exactly these, outermost first.
 struct Order {
   std::vector<std::string> loops;
 };

@@ -64,17 +64,28 @@ Status ApplyFuse(Nests& nests, const Fuse& fuse) {
 }
 
 Status ApplyOrder(Nests& nests, const Order& order) {
-  return ForMatching(nests, "order", order.loops, [&](LoopList& list) -> Status {
-    for (const NestLoop& loop : list.loops) {
-      auto count = std::count(order.loops.begin(), order.loops.end(), loop.name);
-      if (count == 0) return Error{"order: where does " + loop.name + " go?"};
-      if (count > 1) return Error{"order: " + loop.name + " is named twice"};
+  for (const std::string& name : order.loops) {
+    bool twice = std::count(order.loops.begin(), order.loops.end(), name) > 1;
+    if (twice) return Error{"order: " + name + " is named twice"};
+  }
+  bool found = false;
+  std::optional<Error> error;
+  TRY(ForMatching(nests, "order", order.loops, [&](LoopList& list) -> Status {
+    if (list.loops.size() != order.loops.size()) {
+      for (const NestLoop& loop : list.loops) {
+        bool named = std::count(order.loops.begin(), order.loops.end(), loop.name) == 1;
+        if (!named) error = Error{"order: where does " + loop.name + " go?"};
+      }
+      return kSuccess;
     }
+    found = true;
     std::vector<NestLoop> loops;
     for (const std::string& name : order.loops) loops.push_back(*list.Find(name));
     list.loops = std::move(loops);
     return kSuccess;
-  });
+  }));
+  if (!found) return *error;
+  return kSuccess;
 }
 
 Status ApplyMerge(Nests& nests, const Merge& merge) {

@@ -105,7 +105,7 @@ class Contraction {
   // more than the ends of the loop do if these run apart.
   Border BorderToPeel(const NestLoop& loop) const {
     constexpr int64_t kFew = 8;
-    const Dim& innermost = sums_.back()->extent;
+    const Dim innermost = sums_.empty() ? Dim(1) : sums_.back()->extent;
     bool few = innermost.IsConstant() && innermost.value() < kFew && loop.extent.IsConstant();
     auto border = few ? view_.BorderOf(elements_, loop) : std::nullopt;
     bool small = border && (border->first + border->last) * kFew <= loop.extent.value();
