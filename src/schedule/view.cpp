@@ -102,7 +102,9 @@ bool NestView::WidenBorder(loop::ExprId condition, const NestLoop& loop, Border&
     return WidenBorder(test.a, loop, border) && WidenBorder(test.b, loop, border);
   }
   bool less = test.op == loop::BinaryOp::kLess, at_most = test.op == loop::BinaryOp::kLessEqual;
-  if ((!less && !at_most) || !loop.extent.IsConstant()) return false;
+  // A comparison of elements says nothing about where the loop is.
+  bool compares_indices = kernel_.exprs[test.a].dtype == DType::kI32;
+  if ((!less && !at_most) || !compares_indices || !loop.extent.IsConstant()) return false;
   loop::Polynomial p = simplify_->ToPolynomial(test.b) - simplify_->ToPolynomial(test.a);
   p.constant -= less;
   loop::Builder build(kernel_);
