@@ -256,7 +256,7 @@ function showTensor(port, { data, shape, dtype }) {
   const values = Array.from(/** @type {ArrayLike<any>} */ (data), Number);
   const isVector = values.length > 1 && shape.filter((size) => size > 1).length === 1;
   if (isVector && port.dtype[0] === 'f') showTop(part('ol'), values);
-  else if (port.image && shape.slice(1).reduce((n, size) => n * size, 1) > 4) showImage(part('canvas'), port.image, values, shape);
+  else if (port.image && shape.at(-2) !== 1) showImage(part('canvas'), port.image, values, shape);
   else showTable(part('.scroll'), part('small'), values, shape);
   return section;
 }

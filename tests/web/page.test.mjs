@@ -16,14 +16,21 @@ import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'webnnc-pages-')), scale = makeBundle('scale');
-const digits = join(work, 'digits');
+const digits = join(work, 'digits'), held = join(root, 'models/digits/held_out');
+/** The same with a picture in and out. */
+const pictures = makeBundle('scale', {
+  edit: ({ inputs, outputs }) => {
+    inputs[0].image = outputs[0].image = { layout: 'nchw', channels: 1, height: 'n', width: 4 };
+  },
+});
 execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(root, 'models/digits/digits.onnx'), '-o', digits, '--quiet']);
 after(() => {
   rmSync(work, { recursive: true });
   scale.remove();
+  pictures.remove();
 });
 
-const mounts = { '/scale': scale.folder, '/digits': digits, '/test': join(root, 'tests/web/pages') };
+const mounts = { '/scale': scale.folder, '/pictures': pictures.folder, '/digits': digits, '/held': held, '/test': join(root, 'tests/web/pages') };
 /** @type {Awaited<ReturnType<typeof serve>>} */ let server;
 before(async () => {
   server = await serve(mounts, { csp: STRICT_CSP });
@@ -95,7 +102,7 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       await page.until(hasRun);
       assert.equal(await page.evaluate(textOf, 'error'), '');
       for (const digit of [5, 7]) {
-        await page.choose('#file', [join(root, `models/digits/held_out/digit_${digit}.png`)]);
+        await page.choose('#file', [join(held, `digit_${digit}.png`)]);
         await page.until((wanted) => document.querySelector('.bar b')?.textContent === wanted, String(digit));
       }
       assert.match(await page.evaluate(textOf, 'chosen'), /^wasm \(wasm was asked for\)$/);
@@ -178,8 +185,41 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     await page.until(() => !document.getElementById('error')?.hidden);
     assert.match(await page.evaluate(textOf, 'error'), /text.png is not a picture/);
     // The next picture makes it good.
-    await page.choose('#file', [join(root, 'models/digits/held_out/digit_3.png')]);
+    await page.choose('#file', [join(held, 'digit_3.png')]);
     await page.until(() => document.getElementById('error')?.hidden && document.querySelector('.bar b')?.textContent === '3');
+    await page.close();
+  });
+
+  test('index.html takes a picture that is dropped', async () => {
+    const page = await browser.open(`${server.url}/digits/index.html?backend=wasm`);
+    await page.until(hasRun);
+    await page.evaluate(async () => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([await (await fetch('/held/digit_1.png')).blob()], 'one.png', { type: 'image/png' }));
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await page.until(() => document.querySelector('.bar b')?.textContent === '1');
+    await page.close();
+  });
+
+  test('index.html draws pictures and shows numbers as a table', async () => {
+    const page = await browser.open(`${server.url}/pictures/index.html?backend=wasm`);
+    await page.until(hasRun);
+    const { input, output, table } = await page.evaluate(() => {
+      const pixels = (/** @type {string} */ selector) => {
+        const canvas = /** @type {HTMLCanvasElement} */ (document.querySelector(selector));
+        const { data } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d')).getImageData(0, 0, canvas.width, canvas.height);
+        return { width: canvas.width, height: canvas.height, red: [...data].filter((_, i) => i % 4 === 0) };
+      };
+      const cells = [...document.querySelectorAll('td')].map((cell) => cell.textContent);
+      return { input: pixels('#preview'), output: pixels('#outputs canvas'), table: cells };
+    });
+    assert.deepEqual([input.width, input.height, output.width, output.height], [4, 224, 4, 224]);
+    // Values above 2 make it a picture of bytes.
+    const wanted = input.red.map((/** @type {number} */ byte, /** @type {number} */ i) => byte / 255 * W[i % 4] + B[i % 4] + (i >> 2) % 2);
+    assert.ok(output.red.every((/** @type {number} */ byte, /** @type {number} */ i) => Math.abs(byte - Math.max(0, wanted[i])) <= 0.51));
+    // The numbers 0 and 1, in turn, doubled.
+    assert.deepEqual(table, ['0', '2', '0', '2', '0', '2', '0', '2']);
     await page.close();
   });
 
