@@ -1,12 +1,14 @@
 // What can go wrong, one class for each situation; model.d.ts says when. The text of an error says what
 // to do.
 
-export class ModelLoadError extends Error { name = 'ModelLoadError'; }
-export class InputError extends Error { name = 'InputError'; }
-export class UnsupportedError extends Error { name = 'UnsupportedError'; }
-export class OutOfMemoryError extends Error { name = 'OutOfMemoryError'; }
-export class DeviceLostError extends Error { name = 'DeviceLostError'; }
-export class DisposedError extends Error { name = 'DisposedError'; }
+/** All of them: what is none comes from the engine or the driver. */
+export class ModelError extends Error {}
+export class ModelLoadError extends ModelError { name = 'ModelLoadError'; }
+export class InputError extends ModelError { name = 'InputError'; }
+export class UnsupportedError extends ModelError { name = 'UnsupportedError'; }
+export class OutOfMemoryError extends ModelError { name = 'OutOfMemoryError'; }
+export class DeviceLostError extends ModelError { name = 'DeviceLostError'; }
+export class DisposedError extends ModelError { name = 'DisposedError'; }
 
 /** @param {unknown} error */
 export const messageOf = (error) => error instanceof Error ? error.message : String(error);

@@ -13,7 +13,7 @@
 /** @import { Values } from './inputs.js' */
 /** @import { LoadControl } from './weights.js' */
 
-import { DeviceLostError, DisposedError, InputError, OutOfMemoryError, UnsupportedError } from './errors.js';
+import { DeviceLostError, DisposedError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { refuse } from './elements.js';
 import { GpuBackend } from './gpu_backend.js';
 import { Host } from './host.js';
@@ -179,7 +179,8 @@ class Model {
       return await promise;
     } catch (cause) {
       this.#check();
-      const isOurs = cause instanceof InputError || cause instanceof DeviceLostError;
+      // The device may tell of its loss after the first failure that comes of it.
+      const isOurs = cause instanceof ModelError && !(backend?.isLost && cause instanceof OutOfMemoryError);
       if (!(backend instanceof GpuBackend) || isOurs) throw cause;
       const loss = await backend.loss(LOSS_GRACE);
       if (!backend.isLost) throw cause;
