@@ -63,9 +63,8 @@ Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t 
     return EmitLoop(loops, i, [&](size_t next) { return EmitUpdate(loops, next); });
   }
   Block block;
-  block.push_back(
-      loop::Store{accumulator_, AccumulatorIndex(), UpdateValue(), nest_.store.update});
-  return block;
+  block.push_back(loop::Store{accumulator_, AccumulatorIndex(), UpdateValue(), nest_.store.update});
+  return Guarded(NotSkipped(), std::move(block));
 }
 
 ExprId NestBuilder::LanesCombined() {

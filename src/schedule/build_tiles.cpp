@@ -24,7 +24,39 @@ ExprId NestBuilder::RawOperand(Operand operand) {
   ExprId id = nest_.store.value;
   if (operand == Operand::kValue) return id;
   const auto& product = std::get<loop::Binary>(kernel_.exprs[id].node);
-  return operand == Operand::kLeft ? product.a : product.b;
+  ExprId side = operand == Operand::kLeft ? product.a : product.b;
+  std::vector<ExprId> skipped;
+  return nest_.skips ? WithoutRemainders(side, skipped) : side;
+}
+
+ExprId NestBuilder::WithoutRemainders(ExprId side, std::vector<ExprId>& remainders) {
+  auto* select = std::get_if<loop::Select>(&kernel_.exprs[side].node);
+  const Scalar* zero = select ? build_.ConstantValue(select->no) : nullptr;
+  if (!zero || zero->AsReal() != 0) return side;
+  loop::Select choice = *select;
+  std::vector<ExprId> others, conditions{choice.condition};
+  while (!conditions.empty()) {
+    ExprId condition = conditions.back();
+    conditions.pop_back();
+    auto* test = std::get_if<loop::Binary>(&kernel_.exprs[condition].node);
+    if (test && test->op == loop::BinaryOp::kAnd) {
+      conditions.insert(conditions.end(), {test->b, test->a});
+    } else {
+      bool remainder = test && test->op == loop::BinaryOp::kEqual;
+      (remainder ? remainders : others).push_back(condition);
+    }
+  }
+  return build_.Select(AllOf(others), choice.yes, choice.no);
+}
+
+ExprId NestBuilder::NotSkipped() {
+  std::vector<ExprId> remainders;
+  if (nest_.skips && IsProduct()) {
+    const auto product = std::get<loop::Binary>(kernel_.exprs[nest_.store.value].node);
+    WithoutRemainders(product.a, remainders);
+    WithoutRemainders(product.b, remainders);
+  }
+  return AllOf(remainders);
 }
 
 ExprId NestBuilder::OperandValue(Operand operand) {

@@ -65,6 +65,7 @@ struct Nest {
 
   // The loop that the result is kept inside of; by default as far in as possible.
   std::optional<Keep> keep;
+  bool skips = false;
   std::vector<Stage> stages;
 
   std::vector<LoopList*> Lists();
@@ -91,6 +92,7 @@ Status ApplyOrder(Nests& nests, const Order& order);
 Status ApplyMerge(Nests& nests, const Merge& merge);
 Status ApplyBind(Nests& nests, const Bind& bind);
 Status ApplyKeep(Nests& nests, const Keep& keep);
+Status ApplySkip(Nests& nests, const Skip& skip);
 Status ApplyCombine(Nests& nests, const Combine& combine);
 Status ApplyStage(Nests& nests, const Stage& stage);
 

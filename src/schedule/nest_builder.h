@@ -91,6 +91,12 @@ class NestBuilder {
   // An operand of the product, or the whole value, in original variables.
   loop::ExprId RawOperand(Operand operand);
 
+  // For select(x % 2 == 0 && inside, a, 0): select(inside, a, 0), and the condition on a remainder.
+  loop::ExprId WithoutRemainders(loop::ExprId side, std::vector<loop::ExprId>& remainders);
+
+  // Where an iteration is not skipped, in original variables.
+  loop::ExprId NotSkipped();
+
   // The operand where it is used: its tile's element, or itself. Past the end of a reduction it is
   // the neutral element; past the end of other loops only if it could not be loaded there, since
   // what comes of it is not stored.

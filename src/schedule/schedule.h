@@ -84,6 +84,11 @@ struct Keep {
   bool apart = false;
 };
 
+// Iterations of a sum of products are skipped where a side is zero because some remainder is not what
+// a condition asks for: the holes of transposed convolutions. With the loops unrolled that the
+// remainder is of, nothing is left of those iterations.
+struct Skip {};
+
 // A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or copy
 // reduces its own part, and the parts are combined at the end.
 struct Combine {
@@ -111,7 +116,7 @@ struct Stage {
   bool ahead = false;
 };
 
-using Directive = std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Combine, Stage>;
+using Directive = std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Skip, Combine, Stage>;
 using Schedule = std::vector<Directive>;
 
 std::string Print(const Directive& directive);

@@ -39,6 +39,7 @@ std::string Print(const Directive& directive) {
           [](const Keep& keep) {
             return std::string("keep") + (keep.at.empty() ? "" : " " + keep.at) + (keep.apart ? " apart" : "");
           },
+          [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) { return "combine " + combine.loop; },
           [](const Stage& stage) {
             std::string out = "stage " +
@@ -64,7 +65,7 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {"split", "peel",  "fuse",    "order", "merge", "bind",  "unroll",
-                                          "vector", "keep", "combine", "stage", "thread", "into",
+                                          "vector", "keep", "skip", "combine", "stage", "thread", "into",
                                           "tail",  "fill",    "lanes", "pad",   "row",   "ahead", "apart",
                                           "workgroup", "register", "workgroup.x", "workgroup.y",
                                           "workgroup.z"};
@@ -138,6 +139,7 @@ class Parser {
       bool apart = lexer_.Eat("apart");
       return Directive(Keep{loops.empty() ? "" : loops[0], apart});
     }
+    if (lexer_.Eat("skip")) return Directive(Skip{});
     if (lexer_.Eat("combine")) {
       TRY_ASSIGN(auto name, lexer_.Word());
       return Directive(Combine{name});

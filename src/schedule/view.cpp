@@ -143,6 +143,19 @@ std::optional<Border> NestView::BorderOf(loop::ExprId value, const NestLoop& loo
   return border;
 }
 
+int64_t NestView::PhasesOf(loop::ExprId value, const NestLoop& loop) const {
+  int64_t phases = 1;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* equal = std::get_if<loop::Binary>(&kernel_.exprs[id].node);
+    if (!equal || equal->op != loop::BinaryOp::kEqual) return;
+    auto* remainder = std::get_if<loop::Binary>(&kernel_.exprs[equal->a].node);
+    if (!remainder || remainder->op != loop::BinaryOp::kFloorMod || !DependsOn(remainder->a, loop)) return;
+    auto* modulus = std::get_if<loop::Constant>(&kernel_.exprs[remainder->b].node);
+    if (modulus) phases = std::max(phases, modulus->value.integer);
+  });
+  return phases;
+}
+
 bool NestView::HasFunctions() const {
   bool has = false;
   for (const loop::Store& writer : nest_.writers) {

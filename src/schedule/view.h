@@ -49,6 +49,10 @@ class NestView {
   // is summed over: a window is inside its input. Nothing if that cannot be seen.
   std::optional<Border> BorderOf(loop::ExprId value, const NestLoop& loop);
 
+  // What remainders of the loop's variable decide in `value`: 2 where only even or only odd numbers
+  // find something at a place; 1 if nothing does.
+  int64_t PhasesOf(loop::ExprId value, const NestLoop& loop) const;
+
   // Whether the writers compute functions like exp, many instructions each.
   bool HasFunctions() const;
 

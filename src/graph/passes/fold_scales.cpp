@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace webnnc::graph {
 
@@ -26,6 +27,7 @@ class Folder {
       if (binary) by = Fold(node, binary->op);
       if (by) {
         changed_ = true;
+        if (!SingleUse(node.result())) shared_.insert(*by);
         rewrite_.Replace(node, *by);
         continue;
       }
@@ -132,14 +134,16 @@ class Folder {
   }
 
   bool SingleUse(ValueId id) const {
-    // Values made by this pass have one user: the one they were made for.
+    // Values made by this pass have one user, the one they were made for, or the users of what they
+    // replace.
     auto at = static_cast<size_t>(id.index);
-    return at >= single_use_.size() || single_use_[at];
+    return at >= single_use_.size() ? !shared_.count(id) : static_cast<bool>(single_use_[at]);
   }
 
   Graph& graph_;
   Links links_;
   std::vector<bool> single_use_;
+  std::set<ValueId> shared_;
   Rewriter rewrite_;
   std::map<ValueId, Node> definition_;
   bool changed_ = false;

@@ -142,6 +142,17 @@ Status ApplyKeep(Nests& nests, const Keep& keep) {
   return kSuccess;
 }
 
+Status ApplySkip(Nests& nests, const Skip&) {
+  bool found = false;
+  for (Nest& nest : nests.nests) {
+    if (!nest.init || nest.store.update != loop::Update::kAdd) continue;
+    found = true;
+    nest.skips = true;
+  }
+  if (!found) return Error{"skip: no sum"};
+  return kSuccess;
+}
+
 Status ApplyCombine(Nests& nests, const Combine& combine) {
   return ForMatching(nests, "combine", {combine.loop}, [&](LoopList& list) -> Status {
     NestLoop& loop = *list.Find(combine.loop);

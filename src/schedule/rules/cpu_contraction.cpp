@@ -21,6 +21,9 @@ struct RowTile {
   Border border;                   // iterations that run apart
   int64_t rows = 1;
   Tail tail = Tail::kShift;
+  // Numbers that differ by less than this find their elements at different places: they are not in one
+  // tile (transposed convolutions).
+  int64_t phases = 1;
   // Tiles that are run one after another for one panel, where that is not all of the loop's.
   int64_t block = 0;
   double tiles = 1;  // of all loops over rows
@@ -83,10 +86,13 @@ class Contraction {
       if (any_fixed && !is_fixed(loop)) continue;
       double extent = Estimate(loop->extent), others = Product(rows_) / extent;
       bool fixed = loop->extent.IsConstant();
-      Border border = BorderToPeel(*loop);
+      int64_t phases = PhasesOf(*loop);
+      extent /= static_cast<double>(phases);
+      Border border = phases > 1 ? Border{} : BorderToPeel(*loop);
       double apart = static_cast<double>(border.first + border.last);
       for (int64_t rows = 2; rows <= target_.tile_rows(); ++rows) {
-        if (fixed && loop->extent.value() < rows) break;
+        if (fixed && loop->extent.value() < rows * phases) break;
+        if (phases > 1 && loop->extent.value() % (rows * phases) != 0) continue;
         // What is not a row's own: the loop, and the vectors' loads.
         constexpr double kTileCost = 1.2;
         double tiles = (extent - apart) / static_cast<double>(rows);
@@ -95,10 +101,17 @@ class Contraction {
         // The loop that is fastest in memory, if all else is equal.
         if (cost > lowest) continue;
         lowest = cost;
-        best = {loop, border, rows, fixed ? Tail::kShift : Tail::kPeel, 0, tiles * others};
+        best = {loop, border, rows, fixed ? Tail::kShift : Tail::kPeel, phases, 0, tiles * others};
       }
     }
     return best;
+  }
+
+  int64_t PhasesOf(const NestLoop& loop) const {
+    int64_t phases = view_.PhasesOf(elements_, loop);
+    constexpr int64_t kMost = 4;
+    bool splits = loop.extent.IsConstant() && loop.extent.value() % phases == 0 && phases <= kMost;
+    return splits ? phases : 1;
   }
 
   // Where a sum runs through a few elements only before a condition is looked at again, conditions cost
@@ -155,7 +168,7 @@ class Contraction {
       if (rows[i] == tile_.loop) {
         extent -= static_cast<double>(tile_.border.first + tile_.border.last);
         int64_t tiles = std::llround(std::ceil(extent / static_cast<double>(tile_.rows)));
-        bool fixed = rows[i]->extent.IsConstant() && tile_.border.first + tile_.border.last == 0;
+        bool fixed = rows[i]->extent.IsConstant() && tile_.phases == 1 && tile_.border.first + tile_.border.last == 0;
         for (int64_t block = 2; fixed && block < tiles; ++block) {
           bool divides = tiles % block == 0 && tiles / block * block * tile_.rows <= (rows[i]->extent.value() + tile_.rows - 1);
           if (divides) consider(outside * static_cast<double>(tiles / block), {i, block});
@@ -184,6 +197,7 @@ class Contraction {
     for (size_t i = 0; i < placement.outside; ++i) Append(outer, RowLoops(rows[i], 0));
     bool cut = placement.block > 0;
     if (tile_.loop) SplitRows(cut ? placement.block : 0);
+    std::vector<std::string> phases = SplitPhases(rows);
     if (cut) outer.push_back(tile_.loop->name + ".0");
     outer.push_back(lane_->name + ".0");
     for (size_t i = placement.outside; i < rows.size(); ++i) Append(outer, RowLoops(rows[i], cut && rows[i] == tile_.loop));
@@ -191,11 +205,13 @@ class Contraction {
     std::vector<std::string> tile;
     if (tile_.loop) tile.push_back(tile_.loop->name + (cut ? ".2" : ".1"));
     for (const std::string& name : lane_parts_) tile.push_back(name);
-    std::vector<std::string> order = outer;
+    std::vector<std::string> order = phases;
+    Append(order, outer);
     Append(order, Names(sums_));
     Append(order, tile);
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
+    UnrollPhases(phases);
     Unroll(tile);
     schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
     return schedule_;
@@ -256,7 +272,7 @@ class Contraction {
   }
 
   std::vector<std::string> RowLoops(const NestLoop* loop, int64_t part) const {
-    if (loop != tile_.loop) return {loop->name};
+    if (loop != tile_.loop) return {loop->name + (PhasesOf(*loop) > 1 ? ".0" : "")};
     return {loop->name + "." + std::to_string(part)};
   }
 
@@ -281,7 +297,31 @@ class Contraction {
     if (border.first + border.last > 0) schedule_.push_back(Peel{tile_.loop->name, border.first, border.last});
     std::vector<int64_t> factors{tile_.rows};
     if (block > 0) factors.insert(factors.begin(), block);
+    if (tile_.phases > 1) factors.push_back(tile_.phases);
     schedule_.push_back(Split{tile_.loop->name, factors, tile_.tail});
+  }
+
+  // The innermost part of loops with phases; those of the loop that is cut into tiles are split off with
+  // its tiles.
+  std::vector<std::string> SplitPhases(const Loops& rows) {
+    std::vector<std::string> phases;
+    for (const NestLoop* loop : rows) {
+      int64_t count = PhasesOf(*loop);
+      if (count == 1) continue;
+      if (loop != tile_.loop) schedule_.push_back(Split{loop->name, {count}});
+      phases.push_back(loop->name + (loop == tile_.loop ? ".2" : ".1"));
+    }
+    return phases;
+  }
+
+  // A code of its own for each phase, with the parts of the filter that it meets.
+  void UnrollPhases(std::vector<std::string> phases) {
+    if (phases.empty()) return;
+    for (const NestLoop* sum : sums_) {
+      if (sum->extent.IsConstant() && view_.PhasesOf(elements_, *sum) > 1) phases.push_back(sum->name);
+    }
+    schedule_.push_back(Skip{});
+    schedule_.push_back(Bind{phases, loop::LoopKind::kUnrolled});
   }
 
   // Sums are not unrolled, however short: engines keep what several copies load in registers, and run
