@@ -47,14 +47,14 @@ class Inliner {
 
  private:
   static constexpr int kMostCalls = 64;
-  static constexpr size_t kMostNodes = 1 << 20;
+  static constexpr size_t kMostNodes = 200000;
 
   Status Visit(const std::shared_ptr<const pb::NodeProto>& node, const Opsets& opsets, int depth) {
     auto function = functions_.find({Domain(node->domain()), node->op_type()});
     if (function == functions_.end()) {
       auto opset = opsets.find(Domain(node->domain()));
       nodes_.push_back({node, opset == opsets.end() ? 0 : opset->second});
-      if (nodes_.size() > kMostNodes) return Error{"the model has more than a million nodes"};
+      if (nodes_.size() > kMostNodes) return Error{"the model has more than 200,000 nodes"};
       return kSuccess;
     }
     if (depth == kMostCalls) {

@@ -424,7 +424,7 @@ void AddNesting(std::vector<Case>& cases) {
       node.add_output(to);
     }
   }
-  cases.push_back({"functions_doubling", doubling, {"a million nodes"}});
+  cases.push_back({"functions_doubling", doubling, {"200,000 nodes"}});
 
   ModelProto recursion = doubling;
   recursion.clear_functions();
