@@ -43,8 +43,7 @@ std::string Details(const std::string& summary, const std::string& body) {
 size_t NodeCount(const plan::Program& program) {
   std::set<std::string> nodes;
   for (const plan::Step& step : program.steps) {
-    const auto& origins = program.kernels[step.kernel].origins;
-    nodes.insert(origins.begin(), origins.end());
+    nodes.insert(step.origins.begin(), step.origins.end());
   }
   return nodes.size();
 }
@@ -98,12 +97,12 @@ std::string Files(const std::vector<ReportedFile>& files) {
 
 // ---- Programs
 
-std::string Nodes(const plan::Kernel& kernel) {
-  if (kernel.origins.empty()) return "";
-  if (kernel.origins.size() == 1) return Code(kernel.origins[0]);
+std::string Nodes(const plan::Step& step) {
+  if (step.origins.empty()) return "";
+  if (step.origins.size() == 1) return Code(step.origins[0]);
   std::string list = "<ul>";
-  for (const std::string& origin : kernel.origins) list += "<li>" + Code(origin) + "</li>";
-  return Details(Code(kernel.origins.back()) + " and " + std::to_string(kernel.origins.size() - 1) + " more", list + "</ul>");
+  for (const std::string& origin : step.origins) list += "<li>" + Code(origin) + "</li>";
+  return Details(Code(step.origins.back()) + " and " + std::to_string(step.origins.size() - 1) + " more", list + "</ul>");
 }
 
 std::string ResultType(const plan::Kernel& kernel) {
@@ -132,7 +131,7 @@ std::string Kernels(const plan::Program& program, const SampleSizes& sizes) {
   for (size_t s = 0; s < program.steps.size(); ++s) {
     const plan::Step& step = program.steps[s];
     const plan::Kernel& kernel = program.kernels[step.kernel];
-    table.rows.push_back({std::to_string(s), Code(kernel.plain.name), Nodes(kernel), ResultType(kernel), Traffic(program, step, sizes), ScheduleText(kernel)});
+    table.rows.push_back({std::to_string(s), Code(kernel.plain.name), Nodes(step), ResultType(kernel), Traffic(program, step, sizes), ScheduleText(kernel)});
   }
   return Print(table);
 }

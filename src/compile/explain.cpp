@@ -19,17 +19,19 @@ std::string Kilobytes(int64_t bytes) {
 
 size_t NodeCount(const plan::Program& program) {
   std::vector<std::string> nodes;
-  for (const plan::Kernel& kernel : program.kernels) nodes.insert(nodes.end(), kernel.origins.begin(), kernel.origins.end());
+  for (const plan::Step& step : program.steps) nodes.insert(nodes.end(), step.origins.begin(), step.origins.end());
   std::sort(nodes.begin(), nodes.end());
   return static_cast<size_t>(std::unique(nodes.begin(), nodes.end()) - nodes.begin());
 }
 
 // Why a kernel is one kernel: what kind of work its rule schedules, and what came along for free.
-std::string ExplainKernel(const plan::Kernel& kernel) {
+std::string ExplainKernel(const plan::Program& program, plan::KernelId id) {
+  const plan::Kernel& kernel = program.kernels[id];
+  std::vector<std::string> origins = plan::OriginsOf(program, id);
   loop::Kernel plain = kernel.plain;
   std::string out = "  kernel @" + QuoteName(plain.name) + ": " + std::string(schedule::Name(schedule::Classify(plain))) + ", computes " +
-                    std::to_string(kernel.origins.size()) + (kernel.origins.size() == 1 ? " node\n" : " nodes\n");
-  for (const std::string& origin : kernel.origins) out += "    node " + QuoteName(origin) + "\n";
+                    std::to_string(origins.size()) + (origins.size() == 1 ? " node\n" : " nodes\n");
+  for (const std::string& origin : origins) out += "    node " + QuoteName(origin) + "\n";
   if (kernel.schedule.empty()) return out + "    schedule: loops as they are written\n";
   for (const schedule::Directive& directive : kernel.schedule) out += "    " + schedule::Print(directive) + "\n";
   return out;
@@ -49,7 +51,7 @@ std::string Explain(const Code& code) {
   for (const plan::Program* program : code.programs()) {
     out += "program for " + std::string(plan::Name(program->target)) + ": " + std::to_string(program->steps.size()) + " dispatches of " +
            std::to_string(program->kernels.size()) + " kernels for " + std::to_string(NodeCount(*program)) + " nodes\n";
-    for (const plan::Kernel& kernel : program->kernels) out += ExplainKernel(kernel);
+    for (int32_t k = 0; k < program->kernels.size(); ++k) out += ExplainKernel(*program, plan::KernelId{k});
     out += ExplainMemory(*program);
   }
   for (const plan::Weight& weight : code.weights) {

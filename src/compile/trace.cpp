@@ -47,9 +47,10 @@ void VerifySteps(std::string_view step, const plan::Program& program) {
   }
 }
 
-std::string PrintKernel(const plan::Kernel& kernel) {
+std::string PrintKernel(const plan::Program& program, plan::KernelId id) {
+  const plan::Kernel& kernel = program.kernels[id];
   std::string out = "\n; computes";
-  for (const std::string& origin : kernel.origins) out += " " + QuoteName(origin);
+  for (const std::string& origin : plan::OriginsOf(program, id)) out += " " + QuoteName(origin);
   out += "\n" + loop::Print(kernel.plain);
   if (!IsScheduled(kernel)) return out;
   return out + schedule::Print(kernel.schedule) + "; flat\n" + loop::Print(kernel.flat);
@@ -59,7 +60,7 @@ std::string PrintCode(const Code& code) {
   std::string out;
   for (const plan::Program* program : code.programs()) {
     out += (out.empty() ? "" : "\n") + plan::Print(*program);
-    for (const plan::Kernel& kernel : program->kernels) out += PrintKernel(kernel);
+    for (int32_t k = 0; k < program->kernels.size(); ++k) out += PrintKernel(*program, plan::KernelId{k});
   }
   return out;
 }

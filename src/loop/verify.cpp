@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/overloaded.h"
+#include "loop/passes/flatten.h"
 
 namespace webnnc::loop {
 
@@ -100,7 +101,7 @@ class Verifier {
                   Print(buffer.type));
     }
     TRY(CheckAccess(store.buffer, store.index));
-    if (value.lanes > 1 && store.index.size() != 1) {
+    if (value.lanes > 1 && store.index.size() != 1 && !IsPerThread(kernel_, store.buffer)) {
       return Fail("stores lanes to %" + buffer.name + ", which is not one-dimensional");
     }
     return CheckExpr(store.value);
@@ -210,8 +211,10 @@ static Status CheckFlatBlock(const Kernel& kernel, const Block& block) {
 
 Status VerifyFlat(const Kernel& kernel) {
   TRY(Verify(kernel));
-  for (const Buffer& buffer : kernel.buffers) {
-    if (buffer.type.shape.size() != 1 || buffer.space == Space::kTemporary) {
+  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+    const Buffer& buffer = kernel.buffers[BufferId{b}];
+    bool per_thread = buffer.type.shape.size() == 2 && IsPerThread(kernel, BufferId{b});
+    if ((buffer.type.shape.size() != 1 && !per_thread) || buffer.space == Space::kTemporary) {
       return Error{"@" + kernel.name + ": %" + buffer.name + " is not flat"};
     }
   }

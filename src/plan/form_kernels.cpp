@@ -392,13 +392,13 @@ class KernelFormer {
     loop::Collapse(kernel);
     loop::SplitGroups(kernel);
     schedule::Classify(kernel);
-    std::vector<std::string> origins;
     for (size_t n : group.nodes) {
       for (const std::string& origin : NodeAt(n).origins) {
-        if (std::find(origins.begin(), origins.end(), origin) == origins.end()) origins.push_back(origin);
+        bool is_new = std::find(step.origins.begin(), step.origins.end(), origin) == step.origins.end();
+        if (is_new) step.origins.push_back(origin);
       }
     }
-    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}, std::move(origins)});
+    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}});
     program_.steps.push_back(std::move(step));
   }
 
@@ -449,7 +449,7 @@ class KernelFormer {
     BufferId to = program_.buffers.Add({port.name, type.dtype, ElementCount(type.shape)});
     step.arguments.push_back(to);
     loop::Collapse(kernel);
-    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}, {}});
+    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}});
     program_.steps.push_back(std::move(step));
     return to;
   }

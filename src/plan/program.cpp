@@ -10,6 +10,14 @@ static int64_t StoredBytes(Target target, const Buffer& buffer) {
   return widened ? 4 : ByteSize(buffer.dtype);
 }
 
+std::vector<std::string> OriginsOf(const Program& program, KernelId kernel) {
+  std::vector<std::string> origins;
+  for (const Step& step : program.steps) {
+    if (step.kernel == kernel) origins.insert(origins.end(), step.origins.begin(), step.origins.end());
+  }
+  return origins;
+}
+
 Dim ByteSize(const Program& program, const Buffer& buffer) {
   return buffer.elements * StoredBytes(program.target, buffer);
 }

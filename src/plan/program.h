@@ -56,14 +56,14 @@ struct Kernel {
   loop::Kernel plain;
   schedule::Schedule schedule;
   loop::Kernel flat;
-  // The ONNX nodes that it computes.
-  std::vector<std::string> origins;
 };
 
 // Runs a kernel. Arguments are in the order of the kernel's parameters.
 struct Step {
   KernelId kernel;
   std::vector<BufferId> arguments;
+  // The ONNX nodes that it computes.
+  std::vector<std::string> origins;
 };
 
 // What a caller sees: the model's name and type for it, and where it is.
@@ -81,6 +81,9 @@ struct Program {
   std::vector<Step> steps;
   std::vector<Port> inputs, outputs;
 };
+
+// The ONNX nodes that a kernel computes, in all steps that run it.
+std::vector<std::string> OriginsOf(const Program& program, KernelId kernel);
 
 // The bytes of a buffer, as its target stores elements.
 Dim ByteSize(const Program& program, const Buffer& buffer);

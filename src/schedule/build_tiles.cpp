@@ -71,7 +71,14 @@ ExprId NestBuilder::OperandValue(Operand operand) {
 loop::Index NestBuilder::TileIndex(const Tile& tile) {
   loop::Index index;
   if (tile.per_thread) index.push_back(thread_);
-  for (const std::string& name : tile.layout) index.push_back(env_.at(list_->Find(name)->var));
+  size_t rows = tile.layout.size() - tile.row;
+  for (size_t i = 0; i < rows; ++i) index.push_back(env_.at(list_->Find(tile.layout[i])->var));
+  ExprId at = build_.Int(0);
+  for (size_t i = rows; i < tile.layout.size(); ++i) {
+    const NestLoop& loop = *list_->Find(tile.layout[i]);
+    at = build_.Add(build_.Mul(at, build_.Size(loop.extent)), env_.at(loop.var));
+  }
+  index.push_back(at);
   return index;
 }
 
@@ -90,12 +97,19 @@ std::vector<Stage> NestBuilder::StagesAt(const NestLoop& loop) {
 
 Tile NestBuilder::MakeTile(const Stage& stage) {
   DType dtype = build_.dtype(RawOperand(stage.operand));
-  Tile tile{{}, stage.space == Space::kRegister && thread_.valid(), stage.layout};
+  Tile tile{{}, stage.space == Space::kRegister && thread_.valid(), stage.layout, static_cast<size_t>(stage.row)};
   TensorType type{dtype, {}};
   if (tile.per_thread) type.shape.push_back(threads_);
+  Dim row = 1;
   for (size_t i = 0; i < stage.layout.size(); ++i) {
-    type.shape.push_back(list_->Find(stage.layout[i])->extent);
+    const Dim& extent = list_->Find(stage.layout[i])->extent;
+    if (i + tile.row < stage.layout.size()) {
+      type.shape.push_back(extent);
+    } else {
+      row = row * extent;
+    }
   }
+  type.shape.push_back(row + stage.pad);
   static constexpr const char* kNames[] = {"left", "right", "value"};
   std::string name = kNames[static_cast<int>(stage.operand)];
   tile.buffer = kernel_.buffers.Add(

@@ -139,13 +139,22 @@ loop::Index NestBuilder::Resolve(const loop::Index& index) {
   return out;
 }
 
-bool NestBuilder::SharesVariable(ExprId a, ExprId b) {
+std::set<VarId> NestBuilder::VariablesOf(ExprId id) {
   std::set<VarId> vars;
-  loop::ForEachExpr(kernel_, a, [&](ExprId e) {
+  loop::ForEachExpr(kernel_, id, [&](ExprId e) {
     auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[e].node);
     if (variable) vars.insert(variable->var);
   });
-  return loop::Mentions(kernel_, b, [&](VarId var) { return vars.count(var) > 0; });
+  return vars;
+}
+
+bool NestBuilder::DependsOnGuard(ExprId id, const Guard& guard) {
+  std::set<VarId> vars = VariablesOf(id);
+  for (const Definition& definition : list_->definitions) {
+    if (vars.count(definition.var)) vars.merge(VariablesOf(definition.value));
+  }
+  std::set<VarId> guarded = VariablesOf(guard.condition);
+  return std::any_of(guarded.begin(), guarded.end(), [&](VarId var) { return vars.count(var) > 0; });
 }
 
 ExprId NestBuilder::AllOf(const std::vector<ExprId>& conditions) {
@@ -158,7 +167,7 @@ ExprId NestBuilder::GuardsOf(ExprId id, bool spatial, bool reduction) {
   std::vector<ExprId> needed;
   for (const Guard& guard : nest_.guards) {
     bool wanted = guard.reduction ? reduction : spatial;
-    if (wanted && SharesVariable(guard.condition, id)) needed.push_back(guard.condition);
+    if (wanted && DependsOnGuard(id, guard)) needed.push_back(guard.condition);
   }
   return AllOf(needed);
 }

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -31,6 +32,8 @@ struct Tile {
   loop::BufferId buffer;
   bool per_thread = false;
   std::vector<std::string> layout;
+  // The last loops of the layout that share the last dimension: a row, which `pad` makes longer.
+  size_t row = 1;
 };
 
 // What loops are called now: their variables' values in the place that is being written.
@@ -70,7 +73,10 @@ class NestBuilder {
   // `id` in terms of the loops as they are written now.
   loop::ExprId Resolve(loop::ExprId id);
   loop::Index Resolve(const loop::Index& index);
-  bool SharesVariable(loop::ExprId a, loop::ExprId b);
+  std::set<loop::VarId> VariablesOf(loop::ExprId id);
+  // Whether `id` depends on a variable of the guard: by itself, or because a variable of its own is
+  // defined by one. The guard of a fused loop is on the fused variable.
+  bool DependsOnGuard(loop::ExprId id, const Guard& guard);
   loop::ExprId AllOf(const std::vector<loop::ExprId>& conditions);
 
   // The guards of these kinds on loops that `id` depends on.

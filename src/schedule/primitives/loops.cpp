@@ -177,6 +177,8 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
         return Error{"stage: the extent of " + name + " is not constant"};
       }
     }
+    bool has_row = stage.row >= 1 && stage.row <= static_cast<int64_t>(stage.layout.size());
+    if (!has_row || stage.pad < 0) return Error{"stage: a row is at least one loop of the layout, and pad adds to it"};
     std::vector<std::string> layout = stage.layout, fill = stage.fill;
     std::sort(layout.begin(), layout.end());
     std::sort(fill.begin(), fill.end());

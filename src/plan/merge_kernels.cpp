@@ -1,0 +1,108 @@
+#include "plan/merge_kernels.h"
+
+#include <map>
+#include <set>
+
+#include "loop/builder.h"
+#include "loop/passes/collapse.h"
+#include "loop/rewrite.h"
+#include "loop/text.h"
+
+namespace webnnc::plan {
+
+namespace {
+
+using Parameters = std::vector<loop::BufferId>;
+
+Parameters ParametersOf(const loop::Kernel& kernel) {
+  Parameters parameters;
+  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+    loop::Space space = kernel.buffers[loop::BufferId{b}].space;
+    if (space == loop::Space::kIn || space == loop::Space::kOut) parameters.push_back(loop::BufferId{b});
+  }
+  return parameters;
+}
+
+// The index into `to` of the element that `index` is in `from`: another shape of the same bytes.
+loop::Index Reindex(loop::Builder& build, const Shape& from, const Shape& to, const loop::Index& index) {
+  if (from == to) return index;
+  loop::ExprId flat = build.Int(0);
+  for (size_t d = 0; d < from.size(); ++d) flat = build.Add(build.Mul(flat, build.Size(from[d])), index[d]);
+  loop::Index out(to.size());
+  for (size_t d = to.size(); d-- > 0;) {
+    out[d] = d == 0 ? flat : build.FloorMod(flat, build.Size(to[d]));
+    flat = build.FloorDiv(flat, build.Size(to[d]));
+  }
+  return out;
+}
+
+void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& arguments) {
+  Parameters parameters = ParametersOf(kernel);
+  std::map<BufferId, loop::BufferId> first;
+  std::vector<BufferId> kept;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    auto [found, is_new] = first.emplace(arguments[i], parameters[i]);
+    if (is_new) {
+      kept.push_back(arguments[i]);
+      continue;
+    }
+    loop::Builder build(kernel);
+    loop::BufferId from = parameters[i], to = found->second;
+    loop::ExprRewriter rewrite(kernel, [&](loop::ExprId id, loop::ExprId) {
+      loop::Expr expr = kernel.exprs[id];
+      auto* load = std::get_if<loop::Load>(&expr.node);
+      if (!load || load->buffer != from) return id;
+      return build.Load(to, Reindex(build, kernel.buffers[from].type.shape, kernel.buffers[to].type.shape, load->index));
+    });
+    loop::RewriteExprs(kernel.body, rewrite);
+    // Nothing reads it any more: DropUnused takes it.
+    kernel.buffers[from].space = loop::Space::kTemporary;
+  }
+  if (kept.size() == arguments.size()) return;
+  arguments = std::move(kept);
+  loop::DropUnused(kernel);
+}
+
+void NameBuffers(loop::Kernel& kernel) {
+  std::map<loop::Space, int> counts;
+  for (loop::Buffer& buffer : kernel.buffers) {
+    const char* name = buffer.space == loop::Space::kIn ? "x" : buffer.space == loop::Space::kOut ? "y" : "t";
+    buffer.name = name + std::to_string(counts[buffer.space]++);
+  }
+}
+
+std::string KeyOf(const Program& program, const Step& step) {
+  loop::Kernel kernel = program.kernels[step.kernel].plain;
+  kernel.name = "kernel";
+  std::string key = loop::Print(kernel);
+  if (program.target == Target::kWebGpu) {
+    for (BufferId argument : step.arguments) key += program.buffers[argument].kind == BufferKind::kWeight ? "w" : "a";
+  }
+  return key;
+}
+
+}  // namespace
+
+void MergeKernels(Program& program) {
+  for (Step& step : program.steps) {
+    loop::Kernel& kernel = program.kernels[step.kernel].plain;
+    JoinRepeatedArguments(kernel, step.arguments);
+    NameBuffers(kernel);
+  }
+  std::map<std::string, KernelId> known;
+  std::map<std::string, int> names;
+  IdVector<ProgramKernelTag, Kernel> kernels;
+  for (Step& step : program.steps) {
+    auto [found, is_new] = known.emplace(KeyOf(program, step), KernelId());
+    if (is_new) {
+      Kernel kernel = std::move(program.kernels[step.kernel]);
+      int number = ++names[kernel.plain.name];
+      if (number > 1) kernel.plain.name += "_" + std::to_string(number);
+      found->second = kernels.Add(std::move(kernel));
+    }
+    step.kernel = found->second;
+  }
+  program.kernels = std::move(kernels);
+}
+
+}  // namespace webnnc::plan

@@ -1,0 +1,94 @@
+#include "plan/split_stages.h"
+
+#include <map>
+#include <set>
+
+#include "loop/passes/collapse.h"
+#include "loop/rewrite.h"
+#include "loop/stage.h"
+#include "schedule/nest.h"
+
+namespace webnnc::plan {
+
+namespace {
+
+using BufferSet = std::set<loop::BufferId>;
+
+std::vector<loop::StageLoop> LoopsOf(const schedule::Nest& nest, bool reduction) {
+  std::vector<loop::StageLoop> loops;
+  for (const schedule::NestLoop& loop : nest.main.loops) {
+    if (reduction || !loop.reduction) loops.push_back({loop.var, loop.extent});
+  }
+  return loops;
+}
+
+// The nest as stages of a plain kernel again.
+std::vector<loop::Stage> StagesOfNest(const schedule::Nest& nest) {
+  std::vector<loop::Stage> stages;
+  if (nest.init) {
+    stages.push_back({LoopsOf(nest, false), {nest.store.buffer, nest.store.index, *nest.init}});
+  }
+  stages.push_back({LoopsOf(nest, true), nest.store});
+  for (const loop::Store& writer : nest.writers) {
+    // What only makes the result known outside is the result's own store.
+    if (writer.buffer != nest.store.buffer) stages.push_back({LoopsOf(nest, false), writer});
+  }
+  return stages;
+}
+
+void NoteUses(const loop::Kernel& kernel, const std::vector<loop::Stage>& stages, BufferSet& reads, BufferSet& writes) {
+  for (const loop::Stage& stage : stages) {
+    writes.insert(stage.store.buffer);
+    loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+      auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
+      if (load) reads.insert(load->buffer);
+    });
+  }
+}
+
+}  // namespace
+
+void SplitStages(Program& program, size_t step_number) {
+  const Step step = program.steps[step_number];
+  const loop::Kernel& plain = program.kernels[step.kernel].plain;
+  schedule::Nests nests = schedule::ExtractNests(plain);
+  std::map<loop::BufferId, BufferId> places;
+  for (int32_t b = 0, argument = 0; b < plain.buffers.size(); ++b) {
+    loop::Space space = plain.buffers[loop::BufferId{b}].space;
+    bool parameter = space == loop::Space::kIn || space == loop::Space::kOut;
+    if (parameter) places[loop::BufferId{b}] = step.arguments[static_cast<size_t>(argument++)];
+  }
+  std::vector<BufferSet> reads(nests.nests.size()), writes(nests.nests.size());
+  for (size_t n = 0; n < nests.nests.size(); ++n) {
+    NoteUses(nests.kernel, StagesOfNest(nests.nests[n]), reads[n], writes[n]);
+  }
+  std::vector<Step> steps;
+  for (size_t n = 0; n < nests.nests.size(); ++n) {
+    loop::Kernel kernel = nests.kernel;
+    kernel.name += "_" + std::to_string(n);
+    Step part;
+    part.origins = step.origins;
+    for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+      loop::BufferId id{b};
+      loop::Buffer& buffer = kernel.buffers[id];
+      bool flows = buffer.space == loop::Space::kOut;
+      for (size_t other = 0; other < nests.nests.size(); ++other) flows |= other != n && reads[other].count(id) > 0;
+      bool in = reads[n].count(id) && !writes[n].count(id), out = writes[n].count(id) && flows;
+      buffer.space = in ? loop::Space::kIn : out ? loop::Space::kOut : loop::Space::kTemporary;
+      if (!in && !out) continue;
+      if (!places.count(id)) {
+        places[id] = program.buffers.Add({buffer.name, buffer.type.dtype, ElementCount(buffer.type.shape)});
+      }
+      part.arguments.push_back(places[id]);
+    }
+    loop::SetStages(kernel, StagesOfNest(nests.nests[n]));
+    loop::DropUnused(kernel);
+    part.kernel = program.kernels.Add({std::move(kernel), {}, {}});
+    steps.push_back(std::move(part));
+  }
+  auto at = program.steps.begin() + static_cast<int64_t>(step_number);
+  at = program.steps.erase(at);
+  program.steps.insert(at, steps.begin(), steps.end());
+}
+
+}  // namespace webnnc::plan

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "plan/program.h"
+
+namespace webnnc::plan {
+
+// Cuts a step whose kernel has several stages into one step a stage. What flowed between the stages
+// becomes buffers of the program:
+//
+//   run @softmax(%x, %y)    ->    run @softmax_0(%x, %max)
+//                                 run @softmax_1(%x, %max, %sum)
+//                                 run @softmax_2(%x, %max, %sum, %y)
+//
+// For stages that share no loops, or more than a workgroup's memory holds.
+void SplitStages(Program& program, size_t step);
+
+}  // namespace webnnc::plan

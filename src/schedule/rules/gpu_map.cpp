@@ -1,0 +1,42 @@
+#include <algorithm>
+
+#include "schedule/rules/gpu.h"
+#include "schedule/schedule_builder.h"
+
+namespace webnnc::schedule {
+
+using loop::LoopKind;
+
+std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device) {
+  constexpr int64_t kLanes = 4, kFewestThreads = 64;
+  if (view.loops().empty()) return {{}};
+  ScheduleBuilder build(view.loops());
+  ScheduleBuilder::Names order;
+  std::string lane;
+  double threads = 1;
+  for (const NestLoop& loop : view.loops()) {
+    threads *= Estimate(loop.extent);
+    bool vectors = KnownDivisor(loop.extent) % kLanes == 0 && view.StoreStride(loop) == Stride::kOne;
+    if (vectors && lane.empty()) {
+      auto parts = build.Split(loop.name, {kLanes});
+      order.push_back(parts[0]);
+      lane = parts[1];
+      threads /= kLanes;
+    } else {
+      order.push_back(loop.name);
+    }
+  }
+  // The loop that runs through memory last, so that neighbouring threads do.
+  auto fast = std::find(order.begin(), order.end(), lane.empty() ? "" : lane.substr(0, lane.size() - 1) + "0");
+  if (fast != order.end()) std::rotate(fast, fast + 1, order.end());
+  build.OrderFirst(order);
+  std::string all = build.Fuse(order, "e");
+  bool few = threads < static_cast<double>(device.cores * device.max_threads);
+  auto parts = build.Split(all, {few ? kFewestThreads : device.max_threads});
+  build.Bind({parts[0]}, LoopKind::kWorkgroupX);
+  build.Bind({parts[1]}, LoopKind::kThread);
+  if (!lane.empty()) build.Bind({lane}, LoopKind::kVector);
+  return {build.Take()};
+}
+
+}  // namespace webnnc::schedule

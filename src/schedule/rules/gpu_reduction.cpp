@@ -1,0 +1,149 @@
+#include <algorithm>
+
+#include "schedule/rules/gpu.h"
+#include "schedule/schedule_builder.h"
+
+namespace webnnc::schedule {
+
+using loop::LoopKind;
+using Names = ScheduleBuilder::Names;
+
+namespace {
+
+constexpr int64_t kLanes = 4;
+
+class ReductionRule {
+ public:
+  ReductionRule(NestView& view, const GpuDevice& device) : view_(view), device_(device), build_(view.loops()) {}
+
+  std::vector<Schedule> Run() {
+    for (const NestLoop* loop : view_.ReductionLoops()) reduction_.push_back(loop->name);
+    for (const NestLoop& loop : view_.loops()) {
+      if (!loop.reduction) spatial_.push_back(loop.name);
+      (loop.reduction ? depth_ : results_) *= std::max(1.0, Estimate(loop.extent));
+    }
+    ChooseLane();
+    return {Threads()};
+  }
+
+ private:
+  // Four lanes along the loop through memory: results side by side, or parts of one sum.
+  void ChooseLane() {
+    for (bool reduction : {false, true}) {
+      for (const NestLoop& loop : view_.loops()) {
+        if (!lane_.empty() || loop.reduction != reduction || KnownDivisor(loop.extent) % kLanes != 0) continue;
+        Stride stride = reduction ? ValueStride(loop) : view_.StoreStride(loop);
+        if (stride != Stride::kOne) continue;
+        lane_reduces_ = reduction;
+        auto parts = build_.Split(loop.name, {kLanes});
+        lane_ = parts[1];
+        Names& names = reduction ? reduction_ : spatial_;
+        names.erase(std::find(names.begin(), names.end(), loop.name));
+        names.push_back(parts[0]);
+        (reduction ? depth_ : results_) /= kLanes;
+      }
+    }
+  }
+
+  // How what is summed moves: along a row of a matrix that is multiplied by a vector, with the row.
+  Stride ValueStride(const NestLoop& loop) {
+    Stride left = view_.StrideOf(view_.left(), loop);
+    if (!view_.is_product()) return left;
+    Stride right = view_.StrideOf(view_.right(), loop);
+    return left == Stride::kOne || right == Stride::kOne ? Stride::kOne : Stride::kOther;
+  }
+
+  // The largest power of two up to `limit` and up to `value`.
+  static int64_t PowerBelow(double value, int64_t limit) {
+    int64_t power = 1;
+    while (power * 2 <= limit && static_cast<double>(power * 2) <= value) power *= 2;
+    return power;
+  }
+
+  Schedule Threads() {
+    double wanted = static_cast<double>(device_.cores * device_.threads_per_core) / 2;
+    // Each thread that shares a sum should still have a few terms.
+    constexpr double kFewestTerms = 4, kShortSum = 32;
+    int64_t sharing = 1;
+    bool along_sum = lane_reduces_ || lane_.empty();
+    if (results_ < wanted && depth_ >= kShortSum) {
+      sharing = PowerBelow(std::min(wanted / results_ * 2, depth_ / kFewestTerms), device_.max_threads);
+    }
+    int64_t most = device_.max_threads / sharing, side_by_side = std::min<int64_t>(most, 64);
+    if (sharing > 1) {
+      // Memory is read in pieces of 32 bytes; more than that side by side is only good for the count.
+      int64_t fewest = along_sum ? 1 : 2;
+      side_by_side = std::min<int64_t>(most, 8);
+      while (side_by_side > fewest && results_ / static_cast<double>(side_by_side) < static_cast<double>(device_.cores)) {
+        side_by_side /= 2;
+      }
+    }
+    return Write(sharing, side_by_side);
+  }
+
+  Schedule Write(int64_t sharing, int64_t side_by_side) {
+    Names workgroup, threads, serial;
+    bool has_results = !spatial_.empty();
+    if (has_results) {
+      build_.OrderFirst(spatial_);
+      auto parts = build_.Split(build_.Fuse(spatial_, "e"), {side_by_side});
+      workgroup.push_back(parts[0]);
+      threads.push_back(parts[1]);
+    }
+    if (sharing > 1 || !has_results) {
+      Names order = workgroup;
+      order.insert(order.end(), threads.begin(), threads.end());
+      order.insert(order.end(), reduction_.begin(), reduction_.end());
+      build_.OrderFirst(order);
+      std::string sum = build_.Fuse(reduction_, "r");
+      auto parts = build_.Split(sum, {sharing});
+      serial = {parts[0]};
+      // Neighbours take neighbouring terms where those are side by side in memory.
+      bool along_sum = lane_reduces_ || lane_.empty();
+      threads.insert(along_sum ? threads.end() : threads.begin(), parts[1]);
+      reduced_by_threads_ = parts[1];
+    } else {
+      serial = reduction_;
+    }
+    Names order = workgroup;
+    order.insert(order.end(), threads.begin(), threads.end());
+    order.insert(order.end(), serial.begin(), serial.end());
+    if (!lane_.empty()) order.push_back(lane_);
+    build_.OrderFirst(order);
+    build_.Bind(workgroup, LoopKind::kWorkgroupX);
+    build_.Bind(threads, LoopKind::kThread);
+    if (!lane_.empty()) build_.Bind({lane_}, LoopKind::kVector);
+    if (!reduced_by_threads_.empty()) build_.Combine(reduced_by_threads_);
+    if (lane_reduces_) build_.Combine(lane_);
+    UnrollShort(serial);
+    return build_.Take();
+  }
+
+  // Windows of a few taps.
+  void UnrollShort(const Names& serial) {
+    constexpr int64_t kMostCopies = 9;
+    int64_t copies = 1;
+    for (size_t i = serial.size(); i-- > 0;) {
+      const Dim& extent = build_.Find(serial[i]).extent;
+      if (!extent.IsConstant() || copies * extent.value() > kMostCopies) return;
+      copies *= extent.value();
+      build_.Bind({serial[i]}, LoopKind::kUnrolled);
+    }
+  }
+
+  NestView& view_;
+  const GpuDevice& device_;
+  ScheduleBuilder build_;
+  Names spatial_, reduction_;
+  double results_ = 1, depth_ = 1;  // in vectors, where lanes are used
+  std::string lane_, reduced_by_threads_;
+  bool lane_reduces_ = false;
+};
+
+}  // namespace
+
+std::vector<Schedule> GpuReduction(NestView& view, const GpuDevice& device) {
+  return ReductionRule(view, device).Run();
+}
+
+}  // namespace webnnc::schedule

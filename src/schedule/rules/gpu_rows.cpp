@@ -1,0 +1,80 @@
+#include <algorithm>
+#include <map>
+
+#include "schedule/rules/gpu.h"
+#include "schedule/schedule_builder.h"
+
+namespace webnnc::schedule {
+
+using loop::LoopKind;
+using Names = ScheduleBuilder::Names;
+
+namespace {
+
+// The loops within a row: those of the stage that has most.
+std::vector<NestLoop> LongestStage(const loop::Kernel& plain) {
+  Nests nests = ExtractNests(plain);
+  std::vector<NestLoop> longest;
+  for (const Nest& nest : nests.nests) {
+    if (nest.main.loops.size() > longest.size()) longest = nest.main.loops;
+  }
+  return longest;
+}
+
+// Whether every stage has either all of the loops within a row or none.
+bool StagesAgree(const loop::Kernel& plain, size_t rows, size_t all) {
+  for (const Nest& nest : ExtractNests(plain).nests) {
+    size_t count = nest.main.loops.size();
+    if (count != rows && count != all) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const GpuDevice& device) {
+  constexpr double kShortRow = 32, kElementsPerThread = 4;
+  std::vector<NestLoop> loops = LongestStage(plain);
+  Names within;
+  double length = 1, count = 1;
+  for (const NestLoop& loop : loops) {
+    bool is_row = std::find(rows.begin(), rows.end(), loop.name) != rows.end();
+    (is_row ? count : length) *= Estimate(loop.extent);
+    if (!is_row) within.push_back(loop.name);
+  }
+  auto thread_each = [&] {
+    ScheduleBuilder build(loops);
+    auto parts = build.Split(build.Fuse(rows, "r"), {std::min<int64_t>(64, device.max_threads)});
+    build.Bind({parts[0]}, LoopKind::kWorkgroupX);
+    build.Bind({parts[1]}, LoopKind::kThread);
+    build.Add(Merge{parts});
+    return build.Take();
+  };
+  auto workgroup_each = [&] {
+    ScheduleBuilder build(loops);
+    Names merged;
+    if (!rows.empty()) {
+      merged = {build.Fuse(rows, "r")};
+      build.Bind(merged, LoopKind::kWorkgroupX);
+    }
+    int64_t threads = 32;
+    while (threads * 2 <= device.max_threads && static_cast<double>(threads) * kElementsPerThread < length) threads *= 2;
+    auto parts = build.Split(build.Fuse(within, "q"), {threads});
+    build.OrderFirst([&] {
+      Names order = merged;
+      order.insert(order.end(), {parts[1], parts[0]});
+      return order;
+    }());
+    build.Bind({parts[1]}, LoopKind::kThread);
+    build.Combine(parts[1]);
+    if (!merged.empty()) build.Add(Merge{merged});
+    return build.Take();
+  };
+  bool agree = !within.empty() && StagesAgree(plain, rows.size(), loops.size());
+  if (!agree || (length <= kShortRow && !rows.empty())) return {thread_each()};
+  std::vector<Schedule> schedules{workgroup_each()};
+  if (!rows.empty()) schedules.push_back(thread_each());
+  return schedules;
+}
+
+}  // namespace webnnc::schedule

@@ -1,0 +1,82 @@
+#include "schedule/schedule_builder.h"
+
+#include <algorithm>
+
+#include "base/result.h"
+
+namespace webnnc::schedule {
+
+ScheduleBuilder::ScheduleBuilder(const std::vector<NestLoop>& loops) {
+  for (const NestLoop& loop : loops) loops_.push_back({loop.name, loop.extent, loop.reduction});
+}
+
+size_t ScheduleBuilder::Position(const std::string& name) const {
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    if (loops_[i].name == name) return i;
+  }
+  CHECK(false && "a rule names a loop that is not there");
+  return 0;
+}
+
+const ScheduleBuilder::Loop& ScheduleBuilder::Find(const std::string& name) const { return loops_[Position(name)]; }
+
+ScheduleBuilder::Names ScheduleBuilder::Split(const std::string& name, std::vector<int64_t> factors, Tail tail) {
+  size_t at = Position(name);
+  Loop old = loops_[at];
+  int64_t product = 1;
+  for (int64_t factor : factors) product *= factor;
+  std::vector<Loop> loops{{name + ".0", CeilDiv(old.extent, product), old.reduction}};
+  Names names{loops[0].name};
+  for (size_t i = 0; i < factors.size(); ++i) {
+    loops.push_back({name + "." + std::to_string(i + 1), factors[i], old.reduction});
+    names.push_back(loops.back().name);
+  }
+  loops_.erase(loops_.begin() + static_cast<int64_t>(at));
+  loops_.insert(loops_.begin() + static_cast<int64_t>(at), loops.begin(), loops.end());
+  schedule_.push_back(schedule::Split{name, std::move(factors), tail});
+  return names;
+}
+
+std::string ScheduleBuilder::Fuse(const Names& names, const std::string& into) {
+  if (names.size() == 1) return names[0];
+  // They must be neighbours: the others keep their places around the first.
+  Names order;
+  for (const Loop& loop : loops_) {
+    if (loop.name == names[0]) {
+      order.insert(order.end(), names.begin(), names.end());
+    } else if (std::find(names.begin(), names.end(), loop.name) == names.end()) {
+      order.push_back(loop.name);
+    }
+  }
+  OrderFirst(order);
+  Dim extent = 1;
+  for (const std::string& name : names) extent = extent * Find(name).extent;
+  size_t at = Position(names[0]);
+  bool reduction = loops_[at].reduction;
+  loops_.erase(loops_.begin() + static_cast<int64_t>(at), loops_.begin() + static_cast<int64_t>(at + names.size()));
+  loops_.insert(loops_.begin() + static_cast<int64_t>(at), Loop{into, extent, reduction});
+  schedule_.push_back(schedule::Fuse{names, into});
+  return into;
+}
+
+void ScheduleBuilder::OrderFirst(const Names& names) {
+  std::vector<Loop> ordered;
+  for (const std::string& name : names) ordered.push_back(Find(name));
+  for (const Loop& loop : loops_) {
+    if (std::find(names.begin(), names.end(), loop.name) == names.end()) ordered.push_back(loop);
+  }
+  Names all, before;
+  for (const Loop& loop : ordered) all.push_back(loop.name);
+  for (const Loop& loop : loops_) before.push_back(loop.name);
+  loops_ = std::move(ordered);
+  if (all != before) schedule_.push_back(Order{all});
+}
+
+void ScheduleBuilder::Bind(const Names& names, loop::LoopKind kind) {
+  if (!names.empty()) schedule_.push_back(schedule::Bind{names, kind});
+}
+
+void ScheduleBuilder::Combine(const std::string& name) { schedule_.push_back(schedule::Combine{name}); }
+void ScheduleBuilder::Keep(const std::string& at) { schedule_.push_back(schedule::Keep{at}); }
+
+}  // namespace webnnc::schedule

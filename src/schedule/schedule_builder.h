@@ -1,0 +1,53 @@
+// Writes schedules. It keeps the list of loops as the directives so far have left it, so that a rule
+// can speak of what is there now:
+//
+//   ScheduleBuilder build(view.loops());
+//   build.Split("i", {16, 4});           // i -> i.0 i.1 i.2
+//   build.Bind({"i.0"}, LoopKind::kWorkgroupX);
+//   return build.Take();
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "schedule/nest.h"
+#include "schedule/schedule.h"
+
+namespace webnnc::schedule {
+
+class ScheduleBuilder {
+ public:
+  struct Loop {
+    std::string name;
+    Dim extent;
+    bool reduction = false;
+  };
+  using Names = std::vector<std::string>;
+
+  explicit ScheduleBuilder(const std::vector<NestLoop>& loops);
+
+  const std::vector<Loop>& loops() const { return loops_; }
+  const Loop& Find(const std::string& name) const;
+
+  // The names of the loops that came of it, outermost first.
+  Names Split(const std::string& name, std::vector<int64_t> factors, Tail tail = Tail::kGuard);
+  // Brings these loops together, in this order, and makes them one; a single loop stays as it is.
+  // They all reduce, or none does.
+  std::string Fuse(const Names& names, const std::string& into);
+  // These loops come first, in this order; the others follow as they are.
+  void OrderFirst(const Names& names);
+  void Bind(const Names& names, loop::LoopKind kind);
+  void Combine(const std::string& name);
+  void Keep(const std::string& at);
+  void Add(Directive directive) { schedule_.push_back(std::move(directive)); }
+
+  Schedule Take() { return std::move(schedule_); }
+
+ private:
+  size_t Position(const std::string& name) const;
+
+  std::vector<Loop> loops_;
+  Schedule schedule_;
+};
+
+}  // namespace webnnc::schedule
