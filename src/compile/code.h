@@ -29,6 +29,12 @@ struct Code {
   IdVector<plan::WeightTag, plan::Weight> weights;
 
   // In the order of abi::Model::programs.
+  std::vector<plan::Program*> programs() {
+    std::vector<plan::Program*> all;
+    for (GpuCode& code : gpu) all.push_back(&code.program);
+    if (cpu) all.push_back(&*cpu);
+    return all;
+  }
   std::vector<const plan::Program*> programs() const {
     std::vector<const plan::Program*> all;
     for (const GpuCode& code : gpu) all.push_back(&code.program);

@@ -2,10 +2,13 @@
 // and what holds from there on is said beside it. Steps are named in compile/steps.h.
 #include "webnnc/compiler.h"
 
+#include <set>
+
 #include "base/diagnostics.h"
 #include "bundle/bundle.h"
 #include "compile/explain.h"
 #include "compile/flags.h"
+#include "compile/gpu_code.h"
 #include "compile/limits.h"
 #include "compile/steps.h"
 #include "compile/trace.h"
@@ -23,6 +26,13 @@
 namespace webnnc {
 
 namespace {
+
+void WarnOfNarrowing(const CompileOptions& options, const std::set<std::string>& nodes) {
+  if (nodes.empty() || !options.warn) return;
+  std::string names;
+  for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + Quote(node);
+  options.warn("on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
+}
 
 Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace.Start());
@@ -67,12 +77,26 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   Code code;
   if (options.wasm) code.cpu = plan::FormKernels(graph, {plan::Target::kWasm}, code.weights);
-  if (code.programs().empty()) return Error{"--target: this version makes no programs for webgpu alone"};
+  const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
+  if (options.webgpu) {
+    auto gpu = FormGpuCode(graph, device, code.weights);
+    if (gpu) {
+      code.gpu = std::move(gpu.value());
+    } else if (code.cpu) {
+      options.warn("there is no program for WebGPU: " + gpu.error().message);
+    } else {
+      return gpu.error();
+    }
+  }
   TRY(trace("program", code));
   TRY(CheckSizes(code));
 
   // Schedules are chosen for weights as they will be, so packing comes first.
-  if (code.cpu) plan::PackWeights(*code.cpu, code.weights);
+  // Only then can be seen which kernels are the same.
+  for (plan::Program* program : code.programs()) {
+    plan::PackWeights(*program, code.weights);
+    plan::MergeKernels(*program);
+  }
   TRY(trace("pack-weights", code));
 
   if (code.cpu) {
@@ -80,7 +104,10 @@ Status Run(const CompileOptions& options, Trace& trace) {
     TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}, measured));
     TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured));
   }
-  bundle::PlaceWeights(code.programs(), code.weights);
+  std::set<std::string> narrowed;
+  for (GpuCode& gpu : code.gpu) TRY(plan::ScheduleForGpu(gpu.program, device, narrowed));
+  WarnOfNarrowing(options, narrowed);
+  bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code, options.device).Print(); }));
   // Beyond this point programs do not change: kernels are flat, weights have their places.
@@ -89,6 +116,10 @@ Status Run(const CompileOptions& options, Trace& trace) {
   trace.Explain([&] { return Explain(code); });
 
   // ---- Code -----------------------------------------------------------------------------------
+
+  for (GpuCode& gpu : code.gpu) TRY(EmitShaders(gpu));
+  TRY(trace("spirv", [&] { return PrintSpirv(code); }));
+  TRY(trace("wgsl", [&] { return PrintWgsl(code); }));
 
   // The two modules differ in the CPU's kernels alone.
   wasm::ModelInput input = WasmInput(code, code.cpu);

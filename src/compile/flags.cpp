@@ -8,10 +8,15 @@
 #include "base/diagnostics.h"
 #include "base/file.h"
 #include "bundle/bundle.h"
+#include "schedule/gpu_device.h"
 
 namespace webnnc {
 
-std::vector<std::string_view> Devices() { return {"generic"}; }
+std::vector<std::string_view> Devices() {
+  std::vector<std::string_view> names;
+  for (const schedule::GpuDevice& device : schedule::GpuDevices()) names.push_back(device.name);
+  return names;
+}
 
 static std::string Joined(const std::vector<std::string_view>& names) {
   std::string out;

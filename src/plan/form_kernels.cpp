@@ -43,6 +43,7 @@ class KernelFormer {
   Program Run() {
     program_.name = graph_.name;
     program_.target = options_.target;
+    program_.half = options_.half;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) AddNode(n);
     Emit();
     return std::move(program_);

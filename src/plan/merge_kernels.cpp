@@ -84,16 +84,23 @@ std::string KeyOf(const Program& program, const Step& step) {
 }  // namespace
 
 void MergeKernels(Program& program) {
+  std::set<KernelId> seen;
+  std::vector<std::string> keys;
   for (Step& step : program.steps) {
     loop::Kernel& kernel = program.kernels[step.kernel].plain;
-    JoinRepeatedArguments(kernel, step.arguments);
-    NameBuffers(kernel);
+    // Kernels that have steps in common already have no argument twice.
+    if (seen.insert(step.kernel).second) {
+      JoinRepeatedArguments(kernel, step.arguments);
+      NameBuffers(kernel);
+    }
+    keys.push_back(KeyOf(program, step));
   }
   std::map<std::string, KernelId> known;
   std::map<std::string, int> names;
   IdVector<ProgramKernelTag, Kernel> kernels;
-  for (Step& step : program.steps) {
-    auto [found, is_new] = known.emplace(KeyOf(program, step), KernelId());
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    Step& step = program.steps[s];
+    auto [found, is_new] = known.emplace(keys[s], KernelId());
     if (is_new) {
       Kernel kernel = std::move(program.kernels[step.kernel]);
       int number = ++names[kernel.plain.name];

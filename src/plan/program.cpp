@@ -1,13 +1,15 @@
 #include "plan/program.h"
 
+#include "loop/passes/legalize_for_gpu.h"
+
 namespace webnnc::plan {
 
 std::string_view Name(Target target) { return target == Target::kWebGpu ? "webgpu" : "wasm"; }
 
-// WebGPU has no integers of 1, 2 or 8 bytes: there they are carried as 32-bit ones.
-static int64_t StoredBytes(Target target, const Buffer& buffer) {
-  bool widened = target == Target::kWebGpu && buffer.kind != BufferKind::kWeight && !IsFloat(buffer.dtype);
-  return widened ? 4 : ByteSize(buffer.dtype);
+// On WebGPU every element but a weight's is one of 32 bits (loop::LegalizeForGpu).
+static int64_t StoredBytes(const Program& program, const Buffer& buffer) {
+  if (program.target != Target::kWebGpu || buffer.kind == BufferKind::kWeight) return ByteSize(buffer.dtype);
+  return ByteSize(loop::CarriedType(buffer.dtype, program.half));
 }
 
 std::vector<std::string> OriginsOf(const Program& program, KernelId kernel) {
@@ -19,7 +21,7 @@ std::vector<std::string> OriginsOf(const Program& program, KernelId kernel) {
 }
 
 Dim ByteSize(const Program& program, const Buffer& buffer) {
-  return buffer.elements * StoredBytes(program.target, buffer);
+  return buffer.elements * StoredBytes(program, buffer);
 }
 
 std::string Print(const Program& program) {

@@ -76,6 +76,8 @@ struct Port {
 struct Program {
   std::string name;
   Target target = Target::kWasm;
+  // On the GPU, that f16 is computed with and stored as such. Otherwise it is carried as f32.
+  bool half = false;
   IdVector<ProgramBufferTag, Buffer> buffers;
   IdVector<ProgramKernelTag, Kernel> kernels;
   std::vector<Step> steps;

@@ -50,7 +50,8 @@ Result<loop::Kernel> Scheduled(const loop::Kernel& plain, const schedule::Schedu
   return kernel;
 }
 
-Status ScheduleKernel(Kernel& kernel, const schedule::GpuDevice& device) {
+// The first of the candidates that fits.
+Status ChooseSchedule(Kernel& kernel, const schedule::GpuDevice& device) {
   Status status = Error{"no rule fits"};
   for (schedule::Schedule& schedule : schedule::CandidatesForGpu(kernel.plain, device)) {
     auto scheduled = Scheduled(kernel.plain, schedule, device);
@@ -60,22 +61,41 @@ Status ScheduleKernel(Kernel& kernel, const schedule::GpuDevice& device) {
     }
     kernel.schedule = std::move(schedule);
     kernel.flat = std::move(scheduled.value());
-    loop::Flatten(kernel.flat);
-    loop::Vectorize(kernel.flat);
-    loop::Unroll(kernel.flat);
-    loop::Simplify(kernel.flat);
-    return loop::VerifyFlat(kernel.flat);
+    return kSuccess;
   }
   return status;
 }
 
+Result<loop::GpuLegalization> Finish(loop::Kernel& kernel, const std::vector<loop::ParameterKind>& kinds, bool half) {
+  loop::Flatten(kernel);
+  loop::Vectorize(kernel);
+  loop::Unroll(kernel);
+  loop::Simplify(kernel);
+  TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(kernel, kinds, half));
+  TRY(loop::VerifyFlat(kernel));
+  return legalization;
+}
+
 }  // namespace
 
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device) {
+std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId kernel) {
+  std::vector<loop::ParameterKind> kinds;
+  for (const Step& step : program.steps) {
+    if (step.kernel != kernel) continue;
+    for (BufferId argument : step.arguments) {
+      bool weight = program.buffers[argument].kind == BufferKind::kWeight;
+      kinds.push_back(weight ? loop::ParameterKind::kWeight : loop::ParameterKind::kActivation);
+    }
+    break;
+  }
+  return kinds;
+}
+
+Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, std::set<std::string>& narrowed) {
   for (size_t s = 0; s < program.steps.size(); ++s) {
     Kernel& kernel = program.kernels[program.steps[s].kernel];
     if (!kernel.flat.body.empty()) continue;
-    Status status = ScheduleKernel(kernel, device);
+    Status status = ChooseSchedule(kernel, device);
     if (status) continue;
     // In one dispatch it cannot be: then a dispatch a stage.
     bool several = schedule::ExtractNests(kernel.plain).nests.size() > 1;
@@ -85,6 +105,12 @@ Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device) {
   }
   // Drops the kernels that were cut up.
   MergeKernels(program);
+  for (int32_t k = 0; k < program.kernels.size(); ++k) {
+    KernelId id{k};
+    TRY_ASSIGN(auto legalization, Finish(program.kernels[id].flat, ParameterKinds(program, id), program.half));
+    if (!legalization.narrows_64_bits) continue;
+    for (const std::string& origin : OriginsOf(program, id)) narrowed.insert(origin);
+  }
   return kSuccess;
 }
 

@@ -1,13 +1,22 @@
 #pragma once
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include "base/result.h"
+#include "loop/passes/legalize_for_gpu.h"
 #include "plan/program.h"
 #include "schedule/gpu_device.h"
 
 namespace webnnc::plan {
 
+// Which of a kernel's parameters are weights; all steps that run it agree (MergeKernels).
+std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId kernel);
+
 // Gives every kernel of a GPU program its schedule for `device` and brings it into the form that
-// spirv::Emit takes. Steps whose stages cannot run in one dispatch become several.
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device);
+// spirv::Emit takes. Steps whose stages cannot run in one dispatch become several. `narrowed` is given
+// the nodes that compute 64-bit integers in 32 bits although the result may be too large for that.
+Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, std::set<std::string>& narrowed);
 
 }  // namespace webnnc::plan

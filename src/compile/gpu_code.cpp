@@ -1,0 +1,113 @@
+#include "compile/gpu_code.h"
+
+#include "plan/form_kernels.h"
+#include "plan/merge_kernels.h"
+#include "plan/pack_weights.h"
+#include "plan/schedule_for_gpu.h"
+#include "spirv/emit.h"
+#include "wgsl/print.h"
+
+namespace webnnc {
+
+namespace {
+
+bool HasType(const graph::Graph& graph, DType dtype) {
+  for (const graph::Value& value : graph.values) {
+    if (value.type.dtype == dtype) return true;
+  }
+  return false;
+}
+
+// Weights of 64 bits are read as their lower halves.
+Status CheckWeights(const plan::Program& program, const IdVector<plan::WeightTag, plan::Weight>& weights) {
+  for (const plan::Buffer& buffer : program.buffers) {
+    if (buffer.kind != plan::BufferKind::kWeight) continue;
+    const plan::Weight& weight = weights[buffer.weight];
+    bool is_signed = weight.type.dtype == DType::kI64;
+    if (!is_signed && weight.type.dtype != DType::kU64) continue;
+    int64_t count = ElementCount(weight.type.shape).value();
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t value = weight.data.At(weight.type.dtype, i).integer;
+      bool fits = is_signed ? value >= INT32_MIN && value <= INT32_MAX : static_cast<uint64_t>(value) <= UINT32_MAX;
+      if (!fits) {
+        return Error{"constant " + Quote(weight.name) + " holds " + std::to_string(value) + ", which is more than the 32 bits that integers have on WebGPU"};
+      }
+    }
+  }
+  return kSuccess;
+}
+
+Result<bundle::Shader> EmitShader(GpuCode& code, plan::KernelId id) {
+  const plan::Program& program = code.program;
+  std::vector<bool> read_only;
+  for (loop::ParameterKind kind : plan::ParameterKinds(program, id)) {
+    read_only.push_back(kind == loop::ParameterKind::kWeight);
+  }
+  TRY_ASSIGN(auto module, spirv::Emit(program.kernels[id].flat, {read_only, program.half}));
+  bundle::Shader shader;
+  TRY_ASSIGN(shader.wgsl, wgsl::Print(module.words));
+  for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
+  if (!module.sizes.empty()) shader.bindings += 'u';
+  shader.workgroup_size = module.workgroup_size;
+  shader.workgroup_bytes = module.workgroup_bytes;
+  if (module.uses_f16) shader.features = {"shader-f16"};
+  code.spirv.push_back(std::move(module.words));
+  const auto& [x, y, z] = module.workgroups;
+  code.launches.push_back({x, y, z, std::move(module.sizes)});
+  return shader;
+}
+
+}  // namespace
+
+Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph, const schedule::GpuDevice& device,
+                                         IdVector<plan::WeightTag, plan::Weight>& weights) {
+  if (HasType(graph, DType::kF64)) return Error{"float64 is not there on WebGPU"};
+  std::vector<bool> variants{false};
+  if (HasType(graph, DType::kF16)) variants = {true, false};
+  std::vector<GpuCode> all;
+  for (bool half : variants) {
+    GpuCode code;
+    code.half = half;
+    code.program = plan::FormKernels(graph, {plan::Target::kWebGpu, half, device.max_storage_buffers}, weights);
+    TRY(CheckWeights(code.program, weights));
+    all.push_back(std::move(code));
+  }
+  return all;
+}
+
+Status EmitShaders(GpuCode& code) {
+  for (int32_t k = 0; k < code.program.kernels.size(); ++k) {
+    auto shader = EmitShader(code, plan::KernelId{k});
+    if (!shader) return Error{"@" + code.program.kernels[plan::KernelId{k}].plain.name + ": " + shader.error().message};
+    code.shaders.push_back(std::move(shader.value()));
+  }
+  return kSuccess;
+}
+
+static std::string Title(const GpuCode& code, int32_t k) {
+  const wasm::Launch& launch = code.launches[static_cast<size_t>(k)];
+  return code.program.kernels[plan::KernelId{k}].plain.name + ": " + Print(launch.x) + " x " + Print(launch.y) + " x " +
+         Print(launch.z) + " workgroups\n";
+}
+
+std::string PrintSpirv(const Code& code) {
+  std::string out;
+  for (const GpuCode& gpu : code.gpu) {
+    for (int32_t k = 0; k < gpu.program.kernels.size(); ++k) {
+      out += "; " + Title(gpu, k) + spirv::Disassemble(gpu.spirv[static_cast<size_t>(k)]) + "\n";
+    }
+  }
+  return out;
+}
+
+std::string PrintWgsl(const Code& code) {
+  std::string out;
+  for (const GpuCode& gpu : code.gpu) {
+    for (int32_t k = 0; k < gpu.program.kernels.size(); ++k) {
+      out += "// " + Title(gpu, k) + gpu.shaders[static_cast<size_t>(k)].wgsl + "\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace webnnc
