@@ -19,8 +19,11 @@
 #include "graph/passes/simplify.h"
 #include "onnx/import.h"
 #include "plan/form_kernels.h"
+#include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
+#include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
+#include "schedule/gpu_device.h"
 #include "wasm/compile.h"
 
 namespace webnnc {

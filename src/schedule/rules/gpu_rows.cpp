@@ -70,7 +70,9 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
     if (!merged.empty()) build.Add(Merge{merged});
     return build.Take();
   };
+  // One row whose stages differ in their loops: nothing to divide among threads.
   bool agree = !within.empty() && StagesAgree(plain, rows.size(), loops.size());
+  if (!agree && rows.empty()) return {};
   if (!agree || (length <= kShortRow && !rows.empty())) return {thread_each()};
   std::vector<Schedule> schedules{workgroup_each()};
   if (!rows.empty()) schedules.push_back(thread_each());
