@@ -38,7 +38,7 @@ const steps = [...run('--help').split('Steps')[1].split('\n\n')[0].matchAll(/^ {
 
 test('the folder has all files and the same bytes each time', () => {
   const first = join(folder, 'first'), second = join(folder, 'second');
-  assert.match(run(digits, '-o', first), /kernels on wasm, model\.wasm .* kB, weights 255\.2 kB, [\d.]+ s\n$/);
+  assert.match(run(digits, '-o', first), /kernels on wasm, model\.wasm .* kB, weights [\d.]+ kB, [\d.]+ s\n$/);
   assert.equal(run(digits, '-o', second, '--quiet'), '');
   assert.deepEqual(readdirSync(first).sort(), FILES);
   for (const file of FILES) assert.deepEqual(readFileSync(join(first, file)), readFileSync(join(second, file)), file);
