@@ -265,7 +265,10 @@ class KernelFormer {
       return merged.kind == producer.kind || merged.kind == Kind::kRows;
     }
     bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction;
-    if (producer.is_free) return !(products && HasSeveralSources(producer));
+    if (producer.is_free && products && HasSeveralSources(producer)) return false;
+    // A window reads every element several times: better where neighbours are.
+    bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > 1.5;
+    if (producer.is_free) return !(windows && MovesNeighbours(producer));
     // Arithmetic is repeated where the consumer reads an element more than once.
     double repeats = Repeats(producer, merged);
     constexpr int64_t kCheap = 6;
@@ -296,6 +299,21 @@ class KernelFormer {
       });
     }
     return chooses;
+  }
+
+  // A transpose and the like: what is stored side by side was not loaded so.
+  static bool MovesNeighbours(const Group& producer) {
+    const loop::Kernel& kernel = producer.kernel;
+    bool moves = false;
+    for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+      loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+        auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
+        if (!load || load->index.empty() || stage.store.index.empty()) return;
+        auto* last = std::get_if<loop::Variable>(&kernel.exprs[stage.store.index.back()].node);
+        moves |= last && !loop::Mentions(kernel, load->index.back(), [&](loop::VarId var) { return var == last->var; });
+      });
+    }
+    return moves;
   }
 
   // ---- The program

@@ -205,6 +205,7 @@ class Contraction {
     std::vector<std::string> tile;
     if (tile_.loop) tile.push_back(tile_.loop->name + (cut ? ".2" : ".1"));
     for (const std::string& name : lane_parts_) tile.push_back(name);
+    LongestSumInside();
     std::vector<std::string> order = phases;
     Append(order, outer);
     Append(order, Names(sums_));
@@ -299,6 +300,18 @@ class Contraction {
     if (block > 0) factors.insert(factors.begin(), block);
     if (tile_.phases > 1) factors.push_back(tile_.phases);
     schedule_.push_back(Split{tile_.loop->name, factors, tile_.tail});
+  }
+
+  // Without conditions in the way, the longest of sums that are all short is the best innermost loop: the
+  // columns of a large window over few channels.
+  void LongestSumInside() {
+    bool peeled = tile_.border.first + tile_.border.last > 0;
+    if (!peeled) return;
+    auto longest = sums_.begin();
+    for (auto sum = sums_.begin(); sum != sums_.end(); ++sum) {
+      if (Estimate((*sum)->extent) >= Estimate((*longest)->extent)) longest = sum;
+    }
+    std::rotate(longest, longest + 1, sums_.end());
   }
 
   // The innermost part of loops with phases; those of the loop that is cut into tiles are split off with
