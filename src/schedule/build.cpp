@@ -19,7 +19,8 @@ namespace {
 // The loops that all nests share, then the nests one after another inside them.
 class KernelBuilder {
  public:
-  explicit KernelBuilder(Nests& nests) : nests_(nests), build_(nests.kernel), simplify_(nests.kernel) {}
+  explicit KernelBuilder(Nests& nests)
+      : nests_(nests), build_(nests.kernel), simplify_(nests.kernel) {}
 
   Result<Block> Run(size_t i) {
     if (i == nests_.merged) {

@@ -1,9 +1,8 @@
 // Reductions: registers, loops, and what becomes of the result.
-#include "schedule/nest_builder.h"
-
 #include <algorithm>
 
 #include "loop/rewrite.h"
+#include "schedule/nest_builder.h"
 
 namespace webnnc::schedule {
 
@@ -14,7 +13,8 @@ using loop::LoopKind;
 using loop::Space;
 using loop::VarId;
 
-std::vector<const NestLoop*> NestBuilder::Inside(const std::function<bool(const NestLoop&)>& wanted) {
+std::vector<const NestLoop*> NestBuilder::Inside(
+    const std::function<bool(const NestLoop&)>& wanted) {
   std::vector<const NestLoop*> out;
   for (size_t i = keep_; i < list_->loops.size(); ++i) {
     if (wanted(list_->loops[i])) out.push_back(&list_->loops[i]);
@@ -138,7 +138,8 @@ Block NestBuilder::EmitResultApart(const std::vector<const NestLoop*>& spatial) 
     block.push_back(loop::Store{results, index(), LanesCombined()});
     return block;
   });
-  Append(out, EmitAround(Names(loops, 0), 0, [&] { return WriteResult(build_.Load(results, index())); }));
+  Append(out, EmitAround(Names(loops, 0), 0,
+                         [&] { return WriteResult(build_.Load(results, index())); }));
   return out;
 }
 
@@ -193,7 +194,8 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
   return out;
 }
 
-loop::Stmt NestBuilder::Distribute(int64_t count, int64_t threads, const std::function<Block(ExprId)>& body) {
+loop::Stmt NestBuilder::Distribute(int64_t count, int64_t threads,
+                                   const std::function<Block(ExprId)>& body) {
   Env outside = env_;
   loop::Stmt region = ThreadLoop(std::min(count, threads), [&](ExprId t) {
     if (count <= threads) return body(t);

@@ -1,9 +1,8 @@
 // Operands of a reduction, and the tiles that are filled with them.
-#include "schedule/nest_builder.h"
-
 #include <set>
 
 #include "loop/rewrite.h"
+#include "schedule/nest_builder.h"
 
 namespace webnnc::schedule {
 
@@ -16,8 +15,7 @@ using loop::VarId;
 
 bool NestBuilder::IsProduct() {
   auto* product = std::get_if<loop::Binary>(&kernel_.exprs[nest_.store.value].node);
-  return nest_.store.update == loop::Update::kAdd && product &&
-         product->op == loop::BinaryOp::kMul;
+  return nest_.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
 }
 
 ExprId NestBuilder::RawOperand(Operand operand) {
@@ -125,7 +123,8 @@ void NestBuilder::CheckDependence(const Stage& stage) {
   }
   ExprId value = OperandValue(stage.operand);
   std::set<VarId> inner;
-  for (size_t i = static_cast<size_t>(list_->Position(stage.at)) + 1; i < list_->loops.size(); ++i) {
+  for (size_t i = static_cast<size_t>(list_->Position(stage.at)) + 1; i < list_->loops.size();
+       ++i) {
     inner.insert(list_->loops[i].var);
   }
   bool depends = loop::Mentions(kernel_, value, [&](VarId var) { return inner.count(var) > 0; });
@@ -133,7 +132,8 @@ void NestBuilder::CheckDependence(const Stage& stage) {
   env_ = outside;
 }
 
-void NestBuilder::Decode(const std::vector<std::string>& order, int64_t lanes, ExprId element, ExprId lane) {
+void NestBuilder::Decode(const std::vector<std::string>& order, int64_t lanes, ExprId element,
+                         ExprId lane) {
   ExprId left = element;
   for (size_t i = order.size(); i-- > 0;) {
     const NestLoop& loop = *list_->Find(order[i]);
@@ -166,7 +166,8 @@ Block NestBuilder::FillRegion(const Stage& stage, const std::function<Block(Expr
     ExprId number = build_.Add(build_.Mul(build_.Var(round), build_.Int(threads)), t);
     Decode(order, stage.lanes, number, build_.Var(lane));
     Block vector;
-    ExprId own = build_.Add(build_.Mul(build_.Var(round), build_.Int(stage.lanes)), build_.Var(lane));
+    ExprId own =
+        build_.Add(build_.Mul(build_.Var(round), build_.Int(stage.lanes)), build_.Var(lane));
     vector.push_back(loop::For{lane, stage.lanes, LoopKind::kVector, visit(own)});
     Block body;
     if (vectors % threads == 0) {

@@ -8,7 +8,8 @@
 
 namespace webnnc::schedule {
 
-// For the CPU: wasm with 128-bit vectors, one thread. Loops have the names that Classify leaves them.
+// For the CPU: wasm with 128-bit vectors, one thread. Loops have the names that Classify leaves
+// them.
 Schedule ChooseForCpu(const loop::Kernel& plain, const CpuTarget& target);
 
 }  // namespace webnnc::schedule

@@ -40,16 +40,18 @@ Status NestBuilder::FindKeep() {
   }
   keep_ = first;
   if (nest_.keep) {
-    keep_ = nest_.keep->at.empty() ? 0 : static_cast<size_t>(nest_.main.Position(nest_.keep->at)) + 1;
+    keep_ =
+        nest_.keep->at.empty() ? 0 : static_cast<size_t>(nest_.main.Position(nest_.keep->at)) + 1;
   } else {
     // Threads that reduce together run side by side, and share their registers' loop.
-    while (keep_ > 0 && loops[keep_ - 1].kind == LoopKind::kThread && loops[first].combined) --keep_;
+    while (keep_ > 0 && loops[keep_ - 1].kind == LoopKind::kThread && loops[first].combined)
+      --keep_;
   }
   keep_ = std::max(keep_, from_);
   if (keep_ > first) return Error{"keep: it would start inside the reduction"};
   for (const NestLoop& loop : loops) {
-    bool parallel = loop.kind == LoopKind::kThread || IsWorkgroup(loop.kind) ||
-                    loop.kind == LoopKind::kVector;
+    bool parallel =
+        loop.kind == LoopKind::kThread || IsWorkgroup(loop.kind) || loop.kind == LoopKind::kVector;
     if (loop.reduction && parallel && !loop.combined) {
       return Error{"the reduction over " + loop.name + " is bound but not combined"};
     }
@@ -104,7 +106,8 @@ Block NestBuilder::EmitLoop(const std::vector<const NestLoop*>& loops, size_t i,
   return out;
 }
 
-Block NestBuilder::EmitAround(const std::vector<const NestLoop*>& loops, size_t i, const Leaf& leaf) {
+Block NestBuilder::EmitAround(const std::vector<const NestLoop*>& loops, size_t i,
+                              const Leaf& leaf) {
   if (i == loops.size()) return leaf();
   bool stages = std::exchange(staging_enabled_, false);
   Block out = EmitLoop(loops, i, [&](size_t next) { return EmitAround(loops, next, leaf); });

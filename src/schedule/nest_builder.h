@@ -41,8 +41,14 @@ using Env = std::unordered_map<loop::VarId, loop::ExprId>;
 
 class NestBuilder {
  public:
-  NestBuilder(loop::Kernel& kernel, loop::Simplifier& simplify, Nest& nest, Env outer, loop::ExprId thread)
-      : kernel_(kernel), build_(kernel), simplify_(simplify), nest_(nest), env_(std::move(outer)), thread_(thread) {}
+  NestBuilder(loop::Kernel& kernel, loop::Simplifier& simplify, Nest& nest, Env outer,
+              loop::ExprId thread)
+      : kernel_(kernel),
+        build_(kernel),
+        simplify_(simplify),
+        nest_(nest),
+        env_(std::move(outer)),
+        thread_(thread) {}
 
   Result<loop::Block> Run(size_t from);
 
@@ -60,7 +66,7 @@ class NestBuilder {
 
   // One loop, or the neighbouring loops bound to thread, around what `inner` gives for the next.
   loop::Block EmitLoop(const std::vector<const NestLoop*>& loops, size_t i,
-                 const std::function<loop::Block(size_t)>& inner);
+                       const std::function<loop::Block(size_t)>& inner);
 
   // All of `loops` around `leaf`, with no staging on the way.
   loop::Block EmitAround(const std::vector<const NestLoop*>& loops, size_t i, const Leaf& leaf);
@@ -119,7 +125,8 @@ class NestBuilder {
 
   // Sets the variables of the layout's loops for element number `element` of the tile, counted in
   // vectors of `lanes`; the last loop of `order` is the fastest.
-  void Decode(const std::vector<std::string>& order, int64_t lanes, loop::ExprId element, loop::ExprId lane);
+  void Decode(const std::vector<std::string>& order, int64_t lanes, loop::ExprId element,
+              loop::ExprId lane);
   int64_t TileSize(const Stage& stage);
 
   // One region in which all threads visit the elements of a tile together, by vectors.
@@ -162,10 +169,11 @@ class NestBuilder {
   // one element's parts, or, where there are many parts, halves are added to halves until one is
   // left.
   loop::Block EmitThreadCombine(const std::vector<const NestLoop*>& combined,
-                          const std::vector<const NestLoop*>& spatial);
+                                const std::vector<const NestLoop*>& spatial);
 
   // A region in which threads take `count` items in turn.
-  loop::Stmt Distribute(int64_t count, int64_t threads, const std::function<loop::Block(loop::ExprId)>& body);
+  loop::Stmt Distribute(int64_t count, int64_t threads,
+                        const std::function<loop::Block(loop::ExprId)>& body);
 
   loop::Kernel& kernel_;
   loop::Builder build_;

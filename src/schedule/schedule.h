@@ -76,21 +76,21 @@ struct Bind {
 };
 
 // The reduction's result stays in registers for all iterations of what is inside `at`, and is
-// stored once. `at` may be "" for all loops. `apart`: results go from their registers to memory first,
-// and loops that are not unrolled compute from there what is to be stored. So functions of many
-// instructions are in the code once, and take no registers from the reduction.
+// stored once. `at` may be "" for all loops. `apart`: results go from their registers to memory
+// first, and loops that are not unrolled compute from there what is to be stored. So functions of
+// many instructions are in the code once, and take no registers from the reduction.
 struct Keep {
   std::string at;
   bool apart = false;
 };
 
-// Iterations of a sum of products are skipped where a side is zero because some remainder is not what
-// a condition asks for: the holes of transposed convolutions. With the loops unrolled that the
+// Iterations of a sum of products are skipped where a side is zero because some remainder is not
+// what a condition asks for: the holes of transposed convolutions. With the loops unrolled that the
 // remainder is of, nothing is left of those iterations.
 struct Skip {};
 
-// A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or copy
-// reduces its own part, and the parts are combined at the end.
+// A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or
+// copy reduces its own part, and the parts are combined at the end.
 struct Combine {
   std::string loop;
 };

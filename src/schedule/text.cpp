@@ -26,7 +26,8 @@ std::string Print(const Directive& directive) {
             return out;
           },
           [](const Peel& peel) {
-            return "peel " + peel.loop + " " + std::to_string(peel.first) + " " + std::to_string(peel.last);
+            return "peel " + peel.loop + " " + std::to_string(peel.first) + " " +
+                   std::to_string(peel.last);
           },
           [](const Fuse& fuse) { return "fuse" + Words(fuse.loops) + " into " + fuse.into; },
           [](const Order& order) { return "order" + Words(order.loops); },
@@ -37,7 +38,8 @@ std::string Print(const Directive& directive) {
             return "bind" + Words(bind.loops) + " " + std::string(Name(bind.kind));
           },
           [](const Keep& keep) {
-            return std::string("keep") + (keep.at.empty() ? "" : " " + keep.at) + (keep.apart ? " apart" : "");
+            return std::string("keep") + (keep.at.empty() ? "" : " " + keep.at) +
+                   (keep.apart ? " apart" : "");
           },
           [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) { return "combine " + combine.loop; },
@@ -64,11 +66,11 @@ std::string Print(const Schedule& schedule) {
 
 namespace {
 
-constexpr std::string_view kKeywords[] = {"split", "peel",  "fuse",    "order", "merge", "bind",  "unroll",
-                                          "vector", "keep", "skip", "combine", "stage", "thread", "into",
-                                          "tail",  "fill",    "lanes", "pad",   "row",   "ahead", "apart",
-                                          "workgroup", "register", "workgroup.x", "workgroup.y",
-                                          "workgroup.z"};
+constexpr std::string_view kKeywords[] = {
+    "split",     "peel",     "fuse",        "order",       "merge",      "bind",   "unroll",
+    "vector",    "keep",     "skip",        "combine",     "stage",      "thread", "into",
+    "tail",      "fill",     "lanes",       "pad",         "row",        "ahead",  "apart",
+    "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -105,7 +107,8 @@ class Parser {
       TRY_ASSIGN(peel.loop, lexer_.Word());
       for (int64_t* count : {&peel.first, &peel.last}) {
         TRY_ASSIGN(*count, lexer_.Integer());
-        if (*count < 0 || *count > 1 << 20) return lexer_.Fail("a loop's end has 0 to 2^20 iterations");
+        if (*count < 0 || *count > 1 << 20)
+          return lexer_.Fail("a loop's end has 0 to 2^20 iterations");
       }
       return Directive(peel);
     }
@@ -194,8 +197,8 @@ class Parser {
     if (lexer_.Eat("fill")) {
       TRY_ASSIGN(stage.fill, Loops());
     }
-    for (auto [name, value] : {std::pair{"lanes", &stage.lanes}, {"pad", &stage.pad},
-                               {"row", &stage.row}}) {
+    for (auto [name, value] :
+         {std::pair{"lanes", &stage.lanes}, {"pad", &stage.pad}, {"row", &stage.row}}) {
       if (!lexer_.Eat(name)) continue;
       TRY(lexer_.Expect("="));
       TRY_ASSIGN(*value, lexer_.Integer());

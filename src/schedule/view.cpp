@@ -35,7 +35,8 @@ bool NestView::DependsOn(loop::ExprId value, const NestLoop& loop) const {
 }
 
 // The loop's variable is taken apart as 4*group + lane, and the lane's part of the index looked at.
-Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop) {
+Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index,
+                              const NestLoop& loop) {
   constexpr int64_t kGroup = 4;
   loop::Builder build(kernel_);
   loop::ExprId flat = build.Int(0);
@@ -48,7 +49,8 @@ Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index, c
   simplify_->Bind(group, CeilDiv(loop.extent, kGroup));
   simplify_->Bind(lane, kGroup);
   loop::ExprId value = build.Add(build.Mul(build.Var(group), build.Int(kGroup)), build.Var(lane));
-  loop::Polynomial p = simplify_->ToPolynomial(loop::Substitution(kernel_, {{loop.var, value}})(flat));
+  loop::Polynomial p =
+      simplify_->ToPolynomial(loop::Substitution(kernel_, {{loop.var, value}})(flat));
   Stride stride = Stride::kZero;
   for (const auto& [monomial, coefficient] : p.terms) {
     bool depends = false;
@@ -56,7 +58,8 @@ Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index, c
       depends |= loop::Mentions(kernel_, factor, [&](loop::VarId var) { return var == lane; });
     }
     if (!depends) continue;
-    bool alone = monomial.size() == 1 && std::holds_alternative<loop::Variable>(kernel_.exprs[monomial[0]].node);
+    bool alone = monomial.size() == 1 &&
+                 std::holds_alternative<loop::Variable>(kernel_.exprs[monomial[0]].node);
     bool one = alone && coefficient == 1 && stride == Stride::kZero;
     if (!one) return Stride::kOther;
     stride = Stride::kOne;
@@ -149,7 +152,8 @@ int64_t NestView::PhasesOf(loop::ExprId value, const NestLoop& loop) const {
     auto* equal = std::get_if<loop::Binary>(&kernel_.exprs[id].node);
     if (!equal || equal->op != loop::BinaryOp::kEqual) return;
     auto* remainder = std::get_if<loop::Binary>(&kernel_.exprs[equal->a].node);
-    if (!remainder || remainder->op != loop::BinaryOp::kFloorMod || !DependsOn(remainder->a, loop)) return;
+    if (!remainder || remainder->op != loop::BinaryOp::kFloorMod || !DependsOn(remainder->a, loop))
+      return;
     auto* modulus = std::get_if<loop::Constant>(&kernel_.exprs[remainder->b].node);
     if (modulus) phases = std::max(phases, modulus->value.integer);
   });
@@ -162,7 +166,8 @@ bool NestView::HasFunctions() const {
     loop::ForEachExpr(kernel_, writer.value, [&](loop::ExprId id) {
       auto* unary = std::get_if<loop::Unary>(&kernel_.exprs[id].node);
       auto* binary = std::get_if<loop::Binary>(&kernel_.exprs[id].node);
-      has |= unary && unary->op >= loop::UnaryOp::kExp && unary->op <= loop::UnaryOp::kErf && unary->op != loop::UnaryOp::kSqrt;
+      has |= unary && unary->op >= loop::UnaryOp::kExp && unary->op <= loop::UnaryOp::kErf &&
+             unary->op != loop::UnaryOp::kSqrt;
       has |= binary && binary->op == loop::BinaryOp::kPow;
     });
   }

@@ -47,8 +47,8 @@ class NestView {
   // The bytes that the loads of `value` may touch, each buffer counted once.
   Dim Footprint(loop::ExprId value) const;
 
-  // Outside its border, conditions in `value` hold as far as they depend on the loop alone and on what
-  // is summed over: a window is inside its input. Nothing if that cannot be seen.
+  // Outside its border, conditions in `value` hold as far as they depend on the loop alone and on
+  // what is summed over: a window is inside its input. Nothing if that cannot be seen.
   std::optional<Border> BorderOf(loop::ExprId value, const NestLoop& loop);
 
   // What remainders of the loop's variable decide in `value`: 2 where only even or only odd numbers

@@ -41,16 +41,18 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kTriple[] = "wasm32-unknown-wasi";
-constexpr char kFeatures[] = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
+constexpr char kFeatures[] =
+    "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
 // For what registers do not hold; kernels keep no large arrays.
 constexpr char kStackSize[] = "stack-size=131072";
 
-// What has no setting of its own in LLVM's interface. LLD, which has settings of this kind, puts all
-// of them back, so this is said before each compilation.
+// What has no setting of its own in LLVM's interface. LLD, which has settings of this kind, puts
+// all of them back, so this is said before each compilation.
 //
-// Loop strength reduction makes addresses of which instruction selection no longer sees that they do
-// not wrap, so that constant offsets become additions of their own instead of part of the loads. And
-// the order of instructions within a block is the schedule's, which knows what fits into registers.
+// Loop strength reduction makes addresses of which instruction selection no longer sees that they
+// do not wrap, so that constant offsets become additions of their own instead of part of the loads.
+// And the order of instructions within a block is the schedule's, which knows what fits into
+// registers.
 void SetCodegenOptions() {
   constexpr const char* kArguments[] = {"webnnc", "-disable-lsr", "-pre-RA-sched=source"};
   llvm::cl::ResetAllOptionOccurrences();
@@ -96,10 +98,12 @@ void Optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
 }
 
-// Puts the bodies of the mathematical functions that kernels call into the module. They are inlined:
-// a call would have to save what a tile keeps in registers, and calls after each other do not overlap.
+// Puts the bodies of the mathematical functions that kernels call into the module. They are
+// inlined: a call would have to save what a tile keeps in registers, and calls after each other do
+// not overlap.
 void LinkMath(llvm::Module& module) {
-  llvm::StringRef bytes(webnnc_math_bitcode, static_cast<size_t>(webnnc_math_bitcode_end - webnnc_math_bitcode));
+  llvm::StringRef bytes(webnnc_math_bitcode,
+                        static_cast<size_t>(webnnc_math_bitcode_end - webnnc_math_bitcode));
   auto math = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bytes, "math"), module.getContext());
   CHECK(math);
   std::vector<std::string> names;
@@ -111,12 +115,14 @@ void LinkMath(llvm::Module& module) {
   bool fails = llvm::Linker::linkModules(module, std::move(*math), llvm::Linker::LinkOnlyNeeded);
   CHECK(!fails);
   for (const std::string& name : names) {
-    if (auto* function = module.getFunction(name)) function->setLinkage(llvm::GlobalValue::InternalLinkage);
+    if (auto* function = module.getFunction(name))
+      function->setLinkage(llvm::GlobalValue::InternalLinkage);
   }
 }
 
 std::unique_ptr<llvm::Module> EmitModule(llvm::LLVMContext& context, llvm::TargetMachine& machine,
-                                         const ModelInput& input, const DimTable& dims, const CompileOptions& options) {
+                                         const ModelInput& input, const DimTable& dims,
+                                         const CompileOptions& options) {
   auto module = std::make_unique<llvm::Module>("model", context);
   module->setTargetTriple(kTriple);
   module->setDataLayout(machine.createDataLayout());
@@ -153,11 +159,14 @@ class ScratchFolder {
 Result<std::string> Link(const llvm::SmallVectorImpl<char>& object) {
   ScratchFolder folder;
   if (!folder.exists()) return Error{"cannot make a folder for temporary files"};
-  std::string model = folder.File("model.o"), runtime = folder.File("runtime.a"), out = folder.File("model.wasm");
+  std::string model = folder.File("model.o"), runtime = folder.File("runtime.a"),
+              out = folder.File("model.wasm");
   TRY(WriteFile(model, {object.data(), object.size()}));
-  TRY(WriteFile(runtime, {webnnc_runtime_archive, static_cast<size_t>(webnnc_runtime_archive_end - webnnc_runtime_archive)}));
-  std::vector<const char*> arguments = {"wasm-ld",   model.c_str(), runtime.c_str(), "-o", out.c_str(),
-                                        "--gc-sections", "--strip-all", "-O2", "-z", kStackSize};
+  TRY(WriteFile(runtime, {webnnc_runtime_archive, static_cast<size_t>(webnnc_runtime_archive_end -
+                                                                      webnnc_runtime_archive)}));
+  std::vector<const char*> arguments = {"wasm-ld",   model.c_str(),   runtime.c_str(), "-o",
+                                        out.c_str(), "--gc-sections", "--strip-all",   "-O2",
+                                        "-z",        kStackSize};
   std::string messages;
   llvm::raw_string_ostream stream(messages);
   // Without this, an error of LLD's would end the process.
@@ -172,7 +181,8 @@ Result<std::string> Link(const llvm::SmallVectorImpl<char>& object) {
 
 }  // namespace
 
-Result<std::string> Compile(const ModelInput& input, const DimTable& dims, const CompileOptions& options) {
+Result<std::string> Compile(const ModelInput& input, const DimTable& dims,
+                            const CompileOptions& options) {
   auto machine = MakeTargetMachine();
   llvm::LLVMContext context;
   auto module = EmitModule(context, *machine, input, dims, options);
@@ -180,13 +190,15 @@ Result<std::string> Compile(const ModelInput& input, const DimTable& dims, const
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager passes;
-  bool fails = machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile);
+  bool fails =
+      machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile);
   CHECK(!fails);
   passes.run(*module);
   return Link(object);
 }
 
-std::string PrintLlvm(const ModelInput& input, const DimTable& dims, const CompileOptions& options) {
+std::string PrintLlvm(const ModelInput& input, const DimTable& dims,
+                      const CompileOptions& options) {
   auto machine = MakeTargetMachine();
   llvm::LLVMContext context;
   auto module = EmitModule(context, *machine, input, dims, options);

@@ -8,13 +8,15 @@
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
 #include "wasm/functions.h"
+#include "wasm/split_index.h"
 
 namespace webnnc::wasm {
 
 std::vector<Dim> SizesOf(const loop::Kernel& kernel) {
   std::vector<Dim> sizes;
   auto note = [&](const Dim& dim) {
-    if (!dim.IsConstant() && std::find(sizes.begin(), sizes.end(), dim) == sizes.end()) sizes.push_back(dim);
+    if (!dim.IsConstant() && std::find(sizes.begin(), sizes.end(), dim) == sizes.end())
+      sizes.push_back(dim);
   };
   auto note_expr = [&](loop::ExprId root) {
     loop::ForEachExpr(kernel, root, [&](loop::ExprId id) {
@@ -45,8 +47,13 @@ namespace {
 class Emitter {
  public:
   Emitter(llvm::Module& module, const loop::Kernel& kernel, const EmitOptions& options)
-      : kernel_(kernel), options_(options), context_(module.getContext()), b_(context_), module_(module),
-        buffers_(static_cast<size_t>(kernel.buffers.size())), vars_(static_cast<size_t>(kernel.vars.size())) {}
+      : kernel_(kernel),
+        options_(options),
+        context_(module.getContext()),
+        b_(context_),
+        module_(module),
+        buffers_(static_cast<size_t>(kernel.buffers.size())),
+        vars_(static_cast<size_t>(kernel.vars.size())) {}
 
   llvm::Function* Run(const std::string& name) {
     std::vector<llvm::Type*> types;
@@ -86,7 +93,8 @@ class Emitter {
   void MakeRegisters() {
     for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
       const loop::Buffer& buffer = kernel_.buffers[loop::BufferId{i}];
-      if (buffer.space != loop::Space::kRegister && buffer.space != loop::Space::kWorkgroup) continue;
+      if (buffer.space != loop::Space::kRegister && buffer.space != loop::Space::kWorkgroup)
+        continue;
       auto count = static_cast<uint64_t>(ElementCount(buffer.type.shape).value());
       auto* type = llvm::ArrayType::get(MemoryType(context_, buffer.type.dtype, 1), count);
       auto* memory = b_.CreateAlloca(type, nullptr, buffer.name);
@@ -128,10 +136,9 @@ class Emitter {
     auto* counter = b_.CreatePHI(b_.getInt32Ty(), 2, kernel_.vars[loop.var].name);
     counter->addIncoming(b_.getInt32(0), before);
     vars_[static_cast<size_t>(loop.var.index)] = counter;
-    if (loop.extent.IsConstant()) extents_[loop.var] = loop.extent.value();
-    depths_[loop.var] = ++depth_;
+    loops_.push_back({loop.var, loop.extent});
     EmitBlock(loop.body);
-    --depth_;
+    loops_.pop_back();
     llvm::Value* next = b_.CreateAdd(counter, b_.getInt32(1), "", true, true);
     counter->addIncoming(next, b_.GetInsertBlock());
     b_.CreateCondBr(b_.CreateICmpSLT(next, extent), body, after);
@@ -164,15 +171,17 @@ class Emitter {
     if (value.dtype == DType::kBool) {
       result = b_.CreateZExt(result, MemoryType(context_, DType::kBool, value.lanes));
     }
-    b_.CreateAlignedStore(result, address, llvm::Align(static_cast<uint64_t>(ByteSize(value.dtype))));
+    b_.CreateAlignedStore(result, address,
+                          llvm::Align(static_cast<uint64_t>(ByteSize(value.dtype))));
   }
 
   llvm::Value* Combined(const loop::Store& store, llvm::Value* old) {
     const loop::Expr& value = kernel_.exprs[store.value];
     // A sum of products is what fused multiply-add is for.
     auto* product = std::get_if<loop::Binary>(&value.node);
-    bool fuses = options_.relaxed && store.update == loop::Update::kAdd && value.dtype == DType::kF32 &&
-                 value.lanes == 4 && product && product->op == loop::BinaryOp::kMul;
+    bool fuses = options_.relaxed && store.update == loop::Update::kAdd &&
+                 value.dtype == DType::kF32 && value.lanes == 4 && product &&
+                 product->op == loop::BinaryOp::kMul;
     if (fuses) {
       return b_.CreateIntrinsic(llvm::Intrinsic::wasm_relaxed_madd, {old->getType()},
                                 {Emit(product->a), Emit(product->b), old});
@@ -213,8 +222,11 @@ class Emitter {
     in_index_ = outside;
     // Where a load is only made under a condition, its index is made harmless otherwise.
     if (guard_) i = b_.CreateSelect(guard_, i, b_.getInt32(0));
-    llvm::Value* address = b_.CreateInBoundsGEP(element, buffers_[static_cast<size_t>(buffer.index)], i);
-    return constant == 0 ? address : b_.CreateInBoundsGEP(element, address, b_.getInt32(static_cast<uint32_t>(constant)));
+    llvm::Value* address =
+        b_.CreateInBoundsGEP(element, buffers_[static_cast<size_t>(buffer.index)], i);
+    return constant == 0 ? address
+                         : b_.CreateInBoundsGEP(element, address,
+                                                b_.getInt32(static_cast<uint32_t>(constant)));
   }
 
   // For x + 5: leaves x, and gives 5. A negative constant cannot be part of a load.
@@ -230,7 +242,8 @@ class Emitter {
 
   llvm::Value* LoadFrom(llvm::Value* address, DType dtype, int32_t lanes) {
     llvm::Type* type = MemoryType(context_, dtype, lanes);
-    llvm::Value* value = b_.CreateAlignedLoad(type, address, llvm::Align(static_cast<uint64_t>(ByteSize(dtype))));
+    llvm::Value* value =
+        b_.CreateAlignedLoad(type, address, llvm::Align(static_cast<uint64_t>(ByteSize(dtype))));
     if (dtype != DType::kBool) return value;
     return b_.CreateICmpNE(value, llvm::Constant::getNullValue(type));
   }
@@ -246,9 +259,12 @@ class Emitter {
 
   llvm::Value* EmitConstant(const Scalar& value) {
     llvm::Type* type = ValueType(context_, value.dtype, 1);
-    if (value.dtype == DType::kF16) return EmitConvert(b_, DType::kF32, DType::kF16, llvm::ConstantFP::get(b_.getFloatTy(), value.real));
+    if (value.dtype == DType::kF16)
+      return EmitConvert(b_, DType::kF32, DType::kF16,
+                         llvm::ConstantFP::get(b_.getFloatTy(), value.real));
     if (IsFloat(value.dtype)) return llvm::ConstantFP::get(type, value.real);
-    return llvm::ConstantInt::get(type, static_cast<uint64_t>(value.integer), IsSigned(value.dtype));
+    return llvm::ConstantInt::get(type, static_cast<uint64_t>(value.integer),
+                                  IsSigned(value.dtype));
   }
 
   llvm::Value* Compute(const loop::Expr& expr) {
@@ -256,7 +272,9 @@ class Emitter {
         Overloaded{
             [&](const loop::Constant& node) {
               llvm::Value* value = EmitConstant(node.value);
-              return expr.lanes == 1 ? value : b_.CreateVectorSplat(static_cast<unsigned>(expr.lanes), value);
+              return expr.lanes == 1
+                         ? value
+                         : b_.CreateVectorSplat(static_cast<unsigned>(expr.lanes), value);
             },
             [&](const loop::Variable& node) { return vars_[static_cast<size_t>(node.var.index)]; },
             [&](const loop::Size& node) { return SizeValue(node.dim); },
@@ -276,7 +294,8 @@ class Emitter {
             },
             [&](const loop::Ramp& node) { return ComputeRamp(node, expr); },
             [&](const loop::Pack& node) {
-              llvm::Value* vector = llvm::PoisonValue::get(ValueType(context_, expr.dtype, expr.lanes));
+              llvm::Value* vector =
+                  llvm::PoisonValue::get(ValueType(context_, expr.dtype, expr.lanes));
               for (size_t lane = 0; lane < node.lanes.size(); ++lane) {
                 vector = b_.CreateInsertElement(vector, Emit(node.lanes[lane]), lane);
               }
@@ -298,73 +317,7 @@ class Emitter {
   }
 
   // ---- Loads under a condition, zero where it does not hold: the padding of windows
-  //
-  //   select(inside, %x[row + c], 0)   ->   load((inside ? &x[row] : zeros) + c)
-  //
-  // The runtime keeps zeros to read instead. What the condition does not depend on is added behind the
-  // choice, so that the choice stands outside the loop over c.
-
-  // What `id` is never above, if it is never negative and depends only on loops that `condition` does
-  // not depend on.
-  std::optional<int64_t> InnerBound(loop::ExprId id, loop::ExprId condition) {
-    const loop::Expr& expr = kernel_.exprs[id];
-    if (auto* variable = std::get_if<loop::Variable>(&expr.node)) {
-      auto extent = extents_.find(variable->var);
-      bool depends = loop::Mentions(kernel_, condition, [&](loop::VarId var) { return var == variable->var; });
-      if (extent == extents_.end() || depends) return std::nullopt;
-      return extent->second - 1;
-    }
-    auto* product = std::get_if<loop::Binary>(&expr.node);
-    if (!product || product->op != loop::BinaryOp::kMul) return std::nullopt;
-    auto* factor = std::get_if<loop::Constant>(&kernel_.exprs[product->b].node);
-    auto bound = InnerBound(product->a, condition);
-    if (!factor || !bound || factor->value.integer < 0) return std::nullopt;
-    return *bound * factor->value.integer;
-  }
-
-  // An index as the part that a condition guards and the part behind it, either of which may be
-  // absent. The innermost loops' terms are behind it, as many as there are zeros for.
-  struct SplitIndex {
-    std::vector<loop::ExprId> guarded, inner;
-    std::vector<loop::ExprId> taken_off;  // from the guarded part
-  };
-  SplitIndex SplitAt(loop::ExprId index, loop::ExprId condition, int64_t zeros) {
-    SplitIndex split;
-    std::vector<loop::ExprId> sums{index}, terms;
-    while (!sums.empty()) {
-      loop::ExprId term = sums.back();
-      sums.pop_back();
-      auto* sum = std::get_if<loop::Binary>(&kernel_.exprs[term].node);
-      if (sum && sum->op == loop::BinaryOp::kAdd) {
-        sums.insert(sums.end(), {sum->b, sum->a});
-      } else if (sum && sum->op == loop::BinaryOp::kSub) {
-        sums.push_back(sum->a);
-        split.taken_off.push_back(sum->b);
-      } else {
-        terms.push_back(term);
-      }
-    }
-    std::stable_sort(terms.begin(), terms.end(), [&](loop::ExprId a, loop::ExprId b) { return Depth(a) < Depth(b); });
-    for (size_t i = terms.size(); i-- > 0;) {
-      auto bound = InnerBound(terms[i], condition);
-      bool inner = bound && *bound <= zeros;
-      if (inner) zeros -= *bound;
-      (inner ? split.inner : split.guarded).push_back(terms[i]);
-    }
-    std::reverse(split.inner.begin(), split.inner.end());
-    std::reverse(split.guarded.begin(), split.guarded.end());
-    return split;
-  }
-
-  // How deep the innermost loop is that `id` depends on.
-  int Depth(loop::ExprId id) {
-    int depth = 0;
-    loop::ForEachExpr(kernel_, id, [&](loop::ExprId e) {
-      auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[e].node);
-      if (variable) depth = std::max(depth, depths_[variable->var]);
-    });
-    return depth;
-  }
+  // (split_index.h)
 
   llvm::Value* SumOf(const std::vector<loop::ExprId>& terms) {
     llvm::Value* sum = nullptr;
@@ -385,14 +338,15 @@ class Emitter {
     if (!load || !zero || !IsPositiveZero(zero->value) || in_index_) return nullptr;
     const loop::Expr& expr = kernel_.exprs[node.yes];
     int64_t zeros = kZeroBytes / ByteSize(expr.dtype) - expr.lanes;
-    SplitIndex split = SplitAt(load->index.back(), node.condition, zeros);
+    SplitIndex split = SplitAt(kernel_, loops_, load->index.back(), node.condition, zeros);
     llvm::Value* condition = Emit(node.condition);
     if (guard_) condition = b_.CreateAnd(guard_, condition);
     llvm::Type* element = MemoryType(context_, expr.dtype, 1);
     bool outside = std::exchange(in_index_, true);
     llvm::Value* offset = SumOf(split.guarded);
     for (loop::ExprId term : split.taken_off) offset = b_.CreateNSWSub(offset, Emit(term));
-    llvm::Value* row = b_.CreateGEP(element, buffers_[static_cast<size_t>(load->buffer.index)], offset);
+    llvm::Value* row =
+        b_.CreateGEP(element, buffers_[static_cast<size_t>(load->buffer.index)], offset);
     row = b_.CreateSelect(condition, row, Zeros());
     llvm::Value* address = b_.CreateInBoundsGEP(element, row, SumOf(split.inner));
     in_index_ = outside;
@@ -402,7 +356,8 @@ class Emitter {
   // src/runtime/zeros.cpp
   static constexpr int64_t kZeroBytes = 32768;
   llvm::Value* Zeros() {
-    return module_.getOrInsertGlobal("webnnc_zeros", llvm::ArrayType::get(b_.getInt8Ty(), kZeroBytes));
+    return module_.getOrInsertGlobal("webnnc_zeros",
+                                     llvm::ArrayType::get(b_.getInt8Ty(), kZeroBytes));
   }
 
   llvm::Value* ComputeSelect(const loop::Select& node) {
@@ -447,22 +402,19 @@ class Emitter {
   llvm::Function* function_ = nullptr;
   std::vector<llvm::Value*> buffers_, vars_;
   std::vector<std::pair<Dim, llvm::Value*>> sizes_;
-  // A value that loads is another one under another guard, and an index's sum may say more of itself
-  // than the same sum as data.
+  // A value that loads is another one under another guard, and an index's sum may say more of
+  // itself than the same sum as data.
   std::map<std::tuple<loop::ExprId, llvm::Value*, bool>, llvm::Value*> values_;
   bool in_index_ = false;
   llvm::Value* guard_ = nullptr;
   std::map<loop::ExprId, bool> has_load_;
-  // Of loops' variables: extents, where constant, and how many loops are around.
-  std::map<loop::VarId, int64_t> extents_;
-  std::map<loop::VarId, int> depths_;
-  int depth_ = 0;
+  std::vector<EnclosingLoop> loops_;  // from the outermost in
 };
 
 }  // namespace
 
-llvm::Function* EmitKernel(llvm::Module& module, const loop::Kernel& kernel, const std::string& name,
-                           const EmitOptions& options) {
+llvm::Function* EmitKernel(llvm::Module& module, const loop::Kernel& kernel,
+                           const std::string& name, const EmitOptions& options) {
   return Emitter(module, kernel, options).Run(name);
 }
 

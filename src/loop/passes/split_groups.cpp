@@ -67,15 +67,16 @@ class Splitter {
     });
   }
 
-  // Dimensions that split loops index, and loops that index split dimensions. Gives whether there was
-  // anything new.
+  // Dimensions that split loops index, and loops that index split dimensions. Gives whether there
+  // was anything new.
   bool FindLinks() {
     size_t before = loops_.size() + dimensions_.size();
     for (const Stage& stage : stages_) {
       ForEachAccess(stage, [&](BufferId buffer, const Index& index) {
         for (size_t d = 0; d < index.size(); ++d) {
           auto var = VariableOf(index[d]);
-          bool fits = var && kernel_.buffers[buffer].type.shape[d].Is(division_.extent) && HasExtent(stage, *var);
+          bool fits = var && kernel_.buffers[buffer].type.shape[d].Is(division_.extent) &&
+                      HasExtent(stage, *var);
           if (fits && loops_.count(*var)) dimensions_.insert({buffer, d});
           if (fits && dimensions_.count({buffer, d})) loops_.insert(*var);
         }
@@ -120,9 +121,11 @@ class Splitter {
         loops.push_back(loop);
         continue;
       }
-      VarId group = kernel_.vars.Add({"g"}), inside = kernel_.vars.Add({kernel_.vars[loop.var].name});
+      VarId group = kernel_.vars.Add({"g"}),
+            inside = kernel_.vars.Add({kernel_.vars[loop.var].name});
       parts[loop.var] = {group, inside};
-      whole[loop.var] = build_.Add(build_.Mul(build_.Var(group), build_.Int(division_.size)), build_.Var(inside));
+      whole[loop.var] =
+          build_.Add(build_.Mul(build_.Var(group), build_.Int(division_.size)), build_.Var(inside));
       loops.push_back({group, division_.extent / division_.size});
       loops.push_back({inside, division_.size});
     }
@@ -171,15 +174,16 @@ std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Sta
     std::optional<Division> found;
     ForEachExpr(kernel, stage.store.value, [&](ExprId id) {
       auto* quotient = std::get_if<Binary>(&kernel.exprs[id].node);
-      bool divides = quotient && (quotient->op == BinaryOp::kDiv || quotient->op == BinaryOp::kFloorDiv);
+      bool divides =
+          quotient && (quotient->op == BinaryOp::kDiv || quotient->op == BinaryOp::kFloorDiv);
       if (!divides || found) return;
       auto* variable = std::get_if<Variable>(&kernel.exprs[quotient->a].node);
       auto* constant = std::get_if<Constant>(&kernel.exprs[quotient->b].node);
       if (!variable || !constant) return;
       int64_t size = constant->value.integer;
       for (const StageLoop& loop : stage.loops) {
-        bool fits = loop.var == variable->var && loop.extent.IsConstant() && size > 1 && loop.extent.value() > size &&
-                    loop.extent.value() % size == 0;
+        bool fits = loop.var == variable->var && loop.extent.IsConstant() && size > 1 &&
+                    loop.extent.value() > size && loop.extent.value() % size == 0;
         if (fits) found = Division{loop.var, loop.extent.value(), size};
       }
     });

@@ -50,9 +50,8 @@ class LaneVectorizer {
 
   bool HasLoad(ExprId id) {
     bool found = false;
-    ForEachExpr(kernel_, id, [&](ExprId e) {
-      found |= std::holds_alternative<Load>(kernel_.exprs[e].node);
-    });
+    ForEachExpr(kernel_, id,
+                [&](ExprId e) { found |= std::holds_alternative<Load>(kernel_.exprs[e].node); });
     return found;
   }
 

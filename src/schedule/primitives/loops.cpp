@@ -159,7 +159,8 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
     // In stages where the loop is spatial there is nothing to combine.
     if (!loop.reduction) return kSuccess;
     if (loop.kind == loop::LoopKind::kSerial || IsWorkgroup(loop.kind)) {
-      return Error{"combine: " + combine.loop + " is bound to neither thread nor vector, nor unrolled"};
+      return Error{"combine: " + combine.loop +
+                   " is bound to neither thread nor vector, nor unrolled"};
     }
     loop.combined = true;
     return kSuccess;

@@ -34,7 +34,8 @@ Status ApplyPeel(Nests& nests, const Peel& peel) {
     for (int64_t part : {peel.first, middle, peel.last}) {
       if (part > 0) {
         out.push_back(nest);
-        for (LoopList* list : out.back().Lists()) Restrict(nests.kernel, *list, peel.loop, from, part);
+        for (LoopList* list : out.back().Lists())
+          Restrict(nests.kernel, *list, peel.loop, from, part);
       }
       from += part;
     }

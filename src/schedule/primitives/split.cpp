@@ -7,7 +7,8 @@ namespace {
 
 class Splitter {
  public:
-  Splitter(loop::Kernel& kernel, const Split& split) : kernel_(kernel), build_(kernel), split_(split) {
+  Splitter(loop::Kernel& kernel, const Split& split)
+      : kernel_(kernel), build_(kernel), split_(split) {
     for (int64_t factor : split.factors) product_ = product_ * factor;
   }
 
@@ -36,7 +37,8 @@ class Splitter {
     if (shifts_) value = build_.Add(start_, value);
     value = build_.Add(value, build_.Size(base));
     list.loops.erase(list.loops.begin() + static_cast<int64_t>(position));
-    list.loops.insert(list.loops.begin() + static_cast<int64_t>(position), loops.begin(), loops.end());
+    list.loops.insert(list.loops.begin() + static_cast<int64_t>(position), loops.begin(),
+                      loops.end());
     list.definitions.push_back({old.var, value});
   }
 
@@ -70,7 +72,8 @@ class Splitter {
       } else {
         peeled.push_back(nest);
         for (LoopList* list : peeled.back().Lists()) {
-          Replace(*list, static_cast<size_t>(list->Position(split_.loop)), left, extent - left, false);
+          Replace(*list, static_cast<size_t>(list->Position(split_.loop)), left, extent - left,
+                  false);
         }
       }
     }

@@ -21,8 +21,8 @@ struct RowTile {
   Border border;                   // iterations that run apart
   int64_t rows = 1;
   Tail tail = Tail::kShift;
-  // Numbers that differ by less than this find their elements at different places: they are not in one
-  // tile (transposed convolutions).
+  // Numbers that differ by less than this find their elements at different places: they are not in
+  // one tile (transposed convolutions).
   int64_t phases = 1;
   // Tiles that are run one after another for one panel, where that is not all of the loop's.
   int64_t block = 0;
@@ -35,7 +35,9 @@ class Contraction {
 
   std::optional<Schedule> Run() {
     for (bool stored : {true, false}) {
-      if (!FindLanes(view_.right(), view_.left(), stored) && !FindLanes(view_.left(), view_.right(), stored)) continue;
+      if (!FindLanes(view_.right(), view_.left(), stored) &&
+          !FindLanes(view_.left(), view_.right(), stored))
+        continue;
       SortLoops();
       return AlongLanes();
     }
@@ -47,14 +49,15 @@ class Contraction {
   }
 
  private:
-  // Whether `vectors` is read by vectors along a loop that `elements` does not depend on. Best is one
-  // along which the result is `stored` by vectors too.
+  // Whether `vectors` is read by vectors along a loop that `elements` does not depend on. Best is
+  // one along which the result is `stored` by vectors too.
   bool FindLanes(loop::ExprId vectors, loop::ExprId elements, bool stored) {
     Loops spatial = view_.SpatialLoops();
     for (size_t i = spatial.size(); i-- > 0;) {
       const NestLoop& loop = *spatial[i];
-      bool fits = view_.StrideOf(vectors, loop) == Stride::kOne && !view_.DependsOn(elements, loop) &&
-                  (!stored || view_.StoreStride(loop) == Stride::kOne) && Estimate(loop.extent) >= 2;
+      bool fits =
+          view_.StrideOf(vectors, loop) == Stride::kOne && !view_.DependsOn(elements, loop) &&
+          (!stored || view_.StoreStride(loop) == Stride::kOne) && Estimate(loop.extent) >= 2;
       if (!fits) continue;
       lane_ = &loop;
       vectors_ = vectors;
@@ -67,7 +70,8 @@ class Contraction {
   void SortLoops() {
     for (const NestLoop* loop : view_.SpatialLoops()) {
       if (loop == lane_) continue;
-      bool in_vectors = view_.DependsOn(vectors_, *loop), in_elements = view_.DependsOn(elements_, *loop);
+      bool in_vectors = view_.DependsOn(vectors_, *loop),
+           in_elements = view_.DependsOn(elements_, *loop);
       (in_vectors && in_elements ? batch_ : in_vectors ? columns_ : rows_).push_back(loop);
     }
     sums_ = view_.ReductionLoops();
@@ -75,10 +79,12 @@ class Contraction {
 
   // ---- The tile
 
-  // A size that is known only when the model runs may be 1, a batch for instance: its loop is cut if
-  // there is no other.
+  // A size that is known only when the model runs may be 1, a batch for instance: its loop is cut
+  // if there is no other.
   RowTile ChooseRows() const {
-    auto is_fixed = [](const NestLoop* loop) { return loop->extent.IsConstant() && loop->extent.value() > 1; };
+    auto is_fixed = [](const NestLoop* loop) {
+      return loop->extent.IsConstant() && loop->extent.value() > 1;
+    };
     bool any_fixed = std::any_of(rows_.begin(), rows_.end(), is_fixed);
     RowTile best;
     double lowest = INFINITY;
@@ -114,8 +120,8 @@ class Contraction {
     return splits ? phases : 1;
   }
 
-  // Where a sum runs through a few elements only before a condition is looked at again, conditions cost
-  // more than the ends of the loop do if these run apart.
+  // Where a sum runs through a few elements only before a condition is looked at again, conditions
+  // cost more than the ends of the loop do if these run apart.
   Border BorderToPeel(const NestLoop& loop) const {
     constexpr int64_t kFew = 8;
     const Dim innermost = sums_.empty() ? Dim(1) : sums_.back()->extent;
@@ -127,7 +133,8 @@ class Contraction {
 
   // ---- The order
 
-  // Cycles that a byte takes to come to where it is used, if what is read again and again has `bytes`.
+  // Cycles that a byte takes to come to where it is used, if what is read again and again has
+  // `bytes`.
   static double Distance(double bytes) {
     if (bytes <= CpuTarget::kL1) return 0;
     if (bytes <= CpuTarget::kL2) return 0.02;
@@ -168,9 +175,11 @@ class Contraction {
       if (rows[i] == tile_.loop) {
         extent -= static_cast<double>(tile_.border.first + tile_.border.last);
         int64_t tiles = std::llround(std::ceil(extent / static_cast<double>(tile_.rows)));
-        bool fixed = rows[i]->extent.IsConstant() && tile_.phases == 1 && tile_.border.first + tile_.border.last == 0;
+        bool fixed = rows[i]->extent.IsConstant() && tile_.phases == 1 &&
+                     tile_.border.first + tile_.border.last == 0;
         for (int64_t block = 2; fixed && block < tiles; ++block) {
-          bool divides = tiles % block == 0 && tiles / block * block * tile_.rows <= (rows[i]->extent.value() + tile_.rows - 1);
+          bool divides = tiles % block == 0 && tiles / block * block * tile_.rows <=
+                                                   (rows[i]->extent.value() + tile_.rows - 1);
           if (divides) consider(outside * static_cast<double>(tiles / block), {i, block});
         }
         extent = static_cast<double>(tiles);
@@ -200,7 +209,8 @@ class Contraction {
     std::vector<std::string> phases = SplitPhases(rows);
     if (cut) outer.push_back(tile_.loop->name + ".0");
     outer.push_back(lane_->name + ".0");
-    for (size_t i = placement.outside; i < rows.size(); ++i) Append(outer, RowLoops(rows[i], cut && rows[i] == tile_.loop));
+    for (size_t i = placement.outside; i < rows.size(); ++i)
+      Append(outer, RowLoops(rows[i], cut && rows[i] == tile_.loop));
     // Inside the sums: the tile.
     std::vector<std::string> tile;
     if (tile_.loop) tile.push_back(tile_.loop->name + (cut ? ".2" : ".1"));
@@ -222,7 +232,8 @@ class Contraction {
 
   bool FindSum() {
     for (const NestLoop* loop : view_.ReductionLoops()) {
-      bool fits = view_.StrideOf(vectors_, *loop) == Stride::kOne && view_.StrideOf(elements_, *loop) == Stride::kOne &&
+      bool fits = view_.StrideOf(vectors_, *loop) == Stride::kOne &&
+                  view_.StrideOf(elements_, *loop) == Stride::kOne &&
                   Estimate(loop->extent) >= CpuTarget::kLanes;
       if (fits) sum_ = loop;
     }
@@ -235,12 +246,14 @@ class Contraction {
     for (const auto* side : {&rows_, &columns_}) {
       int64_t size = side == &rows_ ? target_.tile_rows() : 2;
       for (const NestLoop* loop : *side) {
-        bool cut = loop == side->back() && (!loop->extent.IsConstant() || loop->extent.value() >= size);
+        bool cut =
+            loop == side->back() && (!loop->extent.IsConstant() || loop->extent.value() >= size);
         if (!cut) {
           outer.push_back(loop->name);
           continue;
         }
-        schedule_.push_back(Split{loop->name, {size}, loop->extent.IsConstant() ? Tail::kShift : Tail::kPeel});
+        schedule_.push_back(
+            Split{loop->name, {size}, loop->extent.IsConstant() ? Tail::kShift : Tail::kPeel});
         inner.push_back(loop->name + ".0");
         tile.push_back(loop->name + ".1");
       }
@@ -290,20 +303,22 @@ class Contraction {
     Tail tail = Tail::kGuard;
     if (!lane_->extent.IsConstant()) tail = Tail::kPeel;
     schedule_.push_back(Split{lane_->name, factors, tail});
-    for (size_t i = 1; i <= factors.size(); ++i) lane_parts_.push_back(lane_->name + "." + std::to_string(i));
+    for (size_t i = 1; i <= factors.size(); ++i)
+      lane_parts_.push_back(lane_->name + "." + std::to_string(i));
   }
 
   void SplitRows(int64_t block) {
     const Border& border = tile_.border;
-    if (border.first + border.last > 0) schedule_.push_back(Peel{tile_.loop->name, border.first, border.last});
+    if (border.first + border.last > 0)
+      schedule_.push_back(Peel{tile_.loop->name, border.first, border.last});
     std::vector<int64_t> factors{tile_.rows};
     if (block > 0) factors.insert(factors.begin(), block);
     if (tile_.phases > 1) factors.push_back(tile_.phases);
     schedule_.push_back(Split{tile_.loop->name, factors, tile_.tail});
   }
 
-  // Without conditions in the way, the longest of sums that are all short is the best innermost loop: the
-  // columns of a large window over few channels.
+  // Without conditions in the way, the longest of sums that are all short is the best innermost
+  // loop: the columns of a large window over few channels.
   void LongestSumInside() {
     bool peeled = tile_.border.first + tile_.border.last > 0;
     if (!peeled) return;
@@ -314,8 +329,8 @@ class Contraction {
     std::rotate(longest, longest + 1, sums_.end());
   }
 
-  // The innermost part of loops with phases; those of the loop that is cut into tiles are split off with
-  // its tiles.
+  // The innermost part of loops with phases; those of the loop that is cut into tiles are split off
+  // with its tiles.
   std::vector<std::string> SplitPhases(const Loops& rows) {
     std::vector<std::string> phases;
     for (const NestLoop* loop : rows) {
@@ -331,14 +346,15 @@ class Contraction {
   void UnrollPhases(std::vector<std::string> phases) {
     if (phases.empty()) return;
     for (const NestLoop* sum : sums_) {
-      if (sum->extent.IsConstant() && view_.PhasesOf(elements_, *sum) > 1) phases.push_back(sum->name);
+      if (sum->extent.IsConstant() && view_.PhasesOf(elements_, *sum) > 1)
+        phases.push_back(sum->name);
     }
     schedule_.push_back(Skip{});
     schedule_.push_back(Bind{phases, loop::LoopKind::kUnrolled});
   }
 
-  // Sums are not unrolled, however short: engines keep what several copies load in registers, and run
-  // out of them. Short loops cost less.
+  // Sums are not unrolled, however short: engines keep what several copies load in registers, and
+  // run out of them. Short loops cost less.
   void Unroll(const std::vector<std::string>& tile) {
     std::vector<std::string> loops(tile.begin(), tile.end() - 1);
     if (!loops.empty()) schedule_.push_back(Bind{loops, loop::LoopKind::kUnrolled});

@@ -20,9 +20,10 @@ namespace webnnc::schedule {
 //     c[4*i.0 + r, 8*o.0 + 4*v : 4] = acc[r][v]
 //   } }
 //
-// What tile, which loop it cuts, and whether panels or rows come first is chosen by cost: tiles that
-// stand over the end, and what the caches have to deliver. Where no side can be read by vectors along
-// a loop of the result, but both along one that is summed over, lanes sum parts of it.
+// What tile, which loop it cuts, and whether panels or rows come first is chosen by cost: tiles
+// that stand over the end, and what the caches have to deliver. Where no side can be read by
+// vectors along a loop of the result, but both along one that is summed over, lanes sum parts of
+// it.
 std::optional<Schedule> ScheduleCpuContraction(NestView& view, const CpuTarget& target);
 
 }  // namespace webnnc::schedule

@@ -8,7 +8,8 @@ namespace {
 const NestLoop* FindLanes(NestView& view) {
   const NestLoop* best = nullptr;
   for (const NestLoop& loop : view.loops()) {
-    if (view.StoreStride(loop) != Stride::kOne || Estimate(loop.extent) < CpuTarget::kLanes) continue;
+    if (view.StoreStride(loop) != Stride::kOne || Estimate(loop.extent) < CpuTarget::kLanes)
+      continue;
     best = &loop;
     if (view.StrideOf(view.left(), loop) == Stride::kOne) break;
   }

@@ -27,7 +27,8 @@ class Reduction {
   bool FindLanes() {
     for (size_t i = spatial_.size(); i-- > 0;) {
       const NestLoop& loop = *spatial_[i];
-      bool fits = view_.StrideOf(value_, loop) == Stride::kOne && view_.StoreStride(loop) == Stride::kOne &&
+      bool fits = view_.StrideOf(value_, loop) == Stride::kOne &&
+                  view_.StoreStride(loop) == Stride::kOne &&
                   Estimate(loop.extent) >= CpuTarget::kLanes;
       if (!fits) continue;
       lane_ = &loop;
@@ -50,8 +51,8 @@ class Reduction {
     return names;
   }
 
-  // The loop whose neighbours' windows overlap in memory rows that have been read: the innermost one
-  // that the operand depends on, lanes aside.
+  // The loop whose neighbours' windows overlap in memory rows that have been read: the innermost
+  // one that the operand depends on, lanes aside.
   const NestLoop* WindowLoop() const {
     for (size_t i = spatial_.size(); i-- > 0;) {
       if (spatial_[i] != lane_ && view_.DependsOn(value_, *spatial_[i])) return spatial_[i];
@@ -101,31 +102,37 @@ class Reduction {
     return schedule_;
   }
 
-  // Where windows are inside their input, nothing is asked. A row's choice between the input and zeros
-  // stands outside the loop over lanes, so that only columns are worth it.
+  // Where windows are inside their input, nothing is asked. A row's choice between the input and
+  // zeros stands outside the loop over lanes, so that only columns are worth it.
   void PeelBorders(const NestLoop& window) {
     bool fixed = window.extent.IsConstant();
     auto border = fixed ? view_.BorderOf(value_, window) : std::nullopt;
     int64_t extent = fixed ? window.extent.value() : 0;
-    bool peels = border && border->first + border->last > 0 && border->first + border->last < extent;
+    bool peels =
+        border && border->first + border->last > 0 && border->first + border->last < extent;
     if (peels) schedule_.push_back(Peel{window.name, border->first, border->last});
     if (peels) extent -= border->first + border->last;
-    schedule_.push_back(Split{window.name, {fixed ? TileOf(extent) : 4}, fixed ? Tail::kShift : Tail::kPeel});
+    schedule_.push_back(
+        Split{window.name, {fixed ? TileOf(extent) : 4}, fixed ? Tail::kShift : Tail::kPeel});
   }
 
   void SplitLanes(bool several, std::vector<std::string>& inner) {
     std::vector<int64_t> factors{CpuTarget::kLanes};
     constexpr int64_t kVectors = 4;
-    if (several && Estimate(lane_->extent) >= kVectors * CpuTarget::kLanes) factors.insert(factors.begin(), kVectors);
+    if (several && Estimate(lane_->extent) >= kVectors * CpuTarget::kLanes)
+      factors.insert(factors.begin(), kVectors);
     schedule_.push_back(Split{lane_->name, factors, Tail::kPeel});
-    for (size_t i = 1; i <= factors.size(); ++i) inner.push_back(lane_->name + "." + std::to_string(i));
+    for (size_t i = 1; i <= factors.size(); ++i)
+      inner.push_back(lane_->name + "." + std::to_string(i));
   }
 
   // ---- Lanes sum parts
 
   bool FindSum() {
     for (size_t i = sums_.size(); i-- > 0;) {
-      if (view_.StrideOf(value_, *sums_[i]) != Stride::kOne || Estimate(sums_[i]->extent) < CpuTarget::kLanes) continue;
+      if (view_.StrideOf(value_, *sums_[i]) != Stride::kOne ||
+          Estimate(sums_[i]->extent) < CpuTarget::kLanes)
+        continue;
       lane_ = sums_[i];
       return true;
     }

@@ -49,7 +49,8 @@ class Rows {
     std::set<std::vector<std::string>> orders;
     for (auto& view : views_) {
       std::vector<std::string> order = shared;
-      for (size_t i = rows_.size(); i < view->loops().size(); ++i) order.push_back(view->loops()[i].name);
+      for (size_t i = rows_.size(); i < view->loops().size(); ++i)
+        order.push_back(view->loops()[i].name);
       order.push_back(lane + ".1");
       if (orders.insert(order).second) schedule_.push_back(Order{order});
     }
@@ -60,7 +61,8 @@ class Rows {
   }
 
   bool AnyReduction() const {
-    return std::any_of(views_.begin(), views_.end(), [](const auto& view) { return view->is_reduction(); });
+    return std::any_of(views_.begin(), views_.end(),
+                       [](const auto& view) { return view->is_reduction(); });
   }
 
   // ---- Lanes are within a row

@@ -6,9 +6,9 @@
 
 namespace webnnc::schedule {
 
-// Several stages over the same rows: softmax, normalisation. A row's stages run one after another, so
-// that what flows between them stays in registers and the row in the cache. Lanes are neighbours in
-// the row, whose sums they keep in parts,
+// Several stages over the same rows: softmax, normalisation. A row's stages run one after another,
+// so that what flows between them stays in registers and the row in the cache. Lanes are neighbours
+// in the row, whose sums they keep in parts,
 //
 //   for r { max = -inf;  for q.0 { max[v] max= x[r, 4*q.0 + v] };  sum = ... }
 //
