@@ -97,18 +97,20 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       });
     }
 
-    test('index.html tells a digit from a picture', async () => {
-      const page = await browser.open(`${server.url}/digits/index.html?backend=wasm`);
-      await page.until(hasRun);
-      assert.equal(await page.evaluate(textOf, 'error'), '');
-      for (const digit of [5, 7]) {
-        await page.choose('#file', [join(held, `digit_${digit}.png`)]);
-        await page.until((wanted) => document.querySelector('.bar b')?.textContent === wanted, String(digit));
-      }
-      assert.match(await page.evaluate(textOf, 'chosen'), /^wasm \(wasm was asked for\)$/);
-      assert.deepEqual(page.problems, []);
-      await page.close();
-    });
+    for (const backend of ['wasm', 'webgpu']) {
+      test(`index.html tells a digit from a picture on ${backend}`, async () => {
+        const page = await browser.open(`${server.url}/digits/index.html?backend=${backend}`);
+        await page.until(hasRun);
+        assert.equal(await page.evaluate(textOf, 'error'), '');
+        for (const digit of [5, 7]) {
+          await page.choose('#file', [join(held, `digit_${digit}.png`)]);
+          await page.until((wanted) => document.querySelector('.bar b')?.textContent === wanted, String(digit));
+        }
+        assert.equal(await page.evaluate(textOf, 'chosen'), `${backend} (${backend} was asked for)`);
+        assert.deepEqual(page.problems, []);
+        await page.close();
+      });
+    }
   });
 }
 
