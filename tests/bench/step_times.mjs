@@ -34,13 +34,13 @@ if (!model) {
 const dims = options.dim.flatMap((dim) => ['--dim', dim]);
 
 /**
- * What kernels compute, in the order of the text: their names, the loops around the sum of products,
- * and how many of these there are.
+ * What the steps compute, one after another: their kernels' names, the loops around the sum of
+ * products, and how many of these there are.
  * @param {string} text what `--emit schedule` prints
  */
-function describeKernels(text) {
-  /** @type {{ name: string, loops: string, products: number }[]} */
-  const kernels = [];
+function describeSteps(text) {
+  /** @type {Map<string, { name: string, loops: string, products: number }>} */
+  const kernels = new Map();
   for (const part of text.split(/^kernel @/m).slice(1)) {
     const plain = part.split(/^schedule/m);
     // A flat kernel is not followed by its schedule.
@@ -58,9 +58,9 @@ function describeKernels(text) {
         kernel.loops = extents.join('x');
       }
     }
-    kernels.push(kernel);
+    kernels.set(name, kernel);
   }
-  return kernels;
+  return [...text.matchAll(/^  run @([^(]*)/gm)].map(([, name]) => kernels.get(name));
 }
 
 /**
@@ -95,7 +95,7 @@ function time(work) {
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-steps-'));
 try {
   const schedule = execFileSync(webnnc, [model, ...dims, '--target', 'wasm', '--emit', 'schedule'], { maxBuffer: 1 << 30 });
-  const kernels = describeKernels(schedule.toString());
+  const steps = describeSteps(schedule.toString());
   execFileSync(webnnc, [model, ...dims, '--target', 'wasm', '-o', join(folder, 'out'), '--quiet']);
   const file = options.relaxed ? 'model.relaxed.wasm' : 'model.wasm';
   const program = instantiate(readFileSync(join(folder, 'out', file)), readFileSync(join(folder, 'out/model.weights.bin')));
@@ -106,7 +106,7 @@ try {
     for (let s = 0; s < program.stepCount; ++s) best[s] = Math.min(best[s], time(() => program.step(s)));
   }
   best.forEach((ms, s) => {
-    const { name = '', loops = '', products = 0 } = kernels[s] ?? {};
+    const { name = '', loops = '', products = 0 } = steps[s] ?? {};
     const speed = products ? `${(2e-6 * products / ms).toFixed(1).padStart(6)} GFLOP/s` : ' '.repeat(14);
     console.log(`${String(s).padStart(4)} ${ms.toFixed(3).padStart(8)} ms ${speed}  ${name} ${loops}`);
   });
