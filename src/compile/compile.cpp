@@ -108,7 +108,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
     TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured));
   }
   std::set<std::string> narrowed;
-  for (GpuCode& gpu : code.gpu) TRY(plan::ScheduleForGpu(gpu.program, device, narrowed));
+  for (GpuCode& gpu : code.gpu) TRY(plan::ScheduleForGpu(gpu.program, device, measured, narrowed));
   WarnOfNarrowing(options, narrowed);
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));

@@ -7,6 +7,7 @@
 #include "loop/rewrite.h"
 #include "loop/verify.h"
 #include "plan/merge_kernels.h"
+#include "plan/schedule_kernels.h"
 #include "plan/split_stages.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/nest.h"
@@ -50,8 +51,13 @@ Result<loop::Kernel> Scheduled(const loop::Kernel& plain, const schedule::Schedu
   return kernel;
 }
 
-// The first of the candidates that fits.
-Status ChooseSchedule(Kernel& kernel, const schedule::GpuDevice& device) {
+// The measured schedule if there is one, else the first of the candidates that fits.
+Status ChooseSchedule(Kernel& kernel, const schedule::GpuDevice& device, const schedule::Schedule* measured) {
+  if (measured) {
+    kernel.schedule = *measured;
+    TRY_ASSIGN(kernel.flat, Scheduled(kernel.plain, *measured, device));
+    return kSuccess;
+  }
   Status status = Error{"no rule fits"};
   for (schedule::Schedule& schedule : schedule::CandidatesForGpu(kernel.plain, device)) {
     auto scheduled = Scheduled(kernel.plain, schedule, device);
@@ -91,12 +97,16 @@ std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId
   return kinds;
 }
 
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, std::set<std::string>& narrowed) {
+Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, const schedule::Database& measured,
+                      std::set<std::string>& narrowed) {
+  std::string target(device.name);
   for (size_t s = 0; s < program.steps.size(); ++s) {
     Kernel& kernel = program.kernels[program.steps[s].kernel];
     if (!kernel.flat.body.empty()) continue;
-    Status status = ChooseSchedule(kernel, device);
+    const schedule::Schedule* found = measured.Find(target, kernel.plain);
+    Status status = ChooseSchedule(kernel, device, found);
     if (status) continue;
+    if (found) return MisfitError(target, kernel, status.error());
     // In one dispatch it cannot be: then a dispatch a stage.
     bool several = schedule::ExtractNests(kernel.plain).nests.size() > 1;
     if (!several) return Error{"@" + kernel.plain.name + ": " + status.error().message};

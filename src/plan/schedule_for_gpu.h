@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "loop/passes/legalize_for_gpu.h"
 #include "plan/program.h"
+#include "schedule/database.h"
 #include "schedule/gpu_device.h"
 
 namespace webnnc::plan {
@@ -17,6 +18,8 @@ std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId
 // Gives every kernel of a GPU program its schedule for `device` and brings it into the form that
 // spirv::Emit takes. Steps whose stages cannot run in one dispatch become several. `narrowed` is given
 // the nodes that compute 64-bit integers in 32 bits although the result may be too large for that.
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, std::set<std::string>& narrowed);
+// A schedule of `measured` for this device goes before the compiler's own.
+Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, const schedule::Database& measured,
+                      std::set<std::string>& narrowed);
 
 }  // namespace webnnc::plan

@@ -14,6 +14,11 @@ std::string NameOf(const schedule::CpuTarget& target) {
   return target.relaxed ? "wasm-relaxed" : "wasm";
 }
 
+Error MisfitError(const std::string& target, const Kernel& kernel, const Error& reason) {
+  return Error{"--schedules: the schedule for " + target + " " + Quote(schedule::KeyOf(kernel.plain)) +
+               " does not fit its kernel: " + reason.message};
+}
+
 static Status Apply(Kernel& kernel) {
   TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, kernel.schedule));
   loop::Flatten(kernel.flat);
@@ -30,11 +35,7 @@ Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
     const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain);
     kernel.schedule = found ? *found : schedule::ChooseForCpu(kernel.plain, target);
     Status applied = Apply(kernel);
-    if (!applied && found) {
-      return Error{"--schedules: the schedule for " + NameOf(target) + " " +
-                   Quote(schedule::KeyOf(kernel.plain)) +
-                   " does not fit its kernel: " + applied.error().message};
-    }
+    if (!applied && found) return MisfitError(NameOf(target), kernel, applied.error());
     TRY(std::move(applied));
   }
   return kSuccess;

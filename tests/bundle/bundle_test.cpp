@@ -28,12 +28,11 @@ plan::Program OneStep(plan::Target target, plan::WeightId weight) {
   program.outputs = {{"y", F32({n, 4}), y}};
   plan::Kernel kernel;
   kernel.plain.name = "add";
-  kernel.origins = {"Add_1", "Relu_<2>"};
   for (auto [name, space] :
        {std::pair{"x", loop::Space::kIn}, {"w", loop::Space::kIn}, {"y", loop::Space::kOut}}) {
     kernel.plain.buffers.Add({name, F32({n, 4}), space});
   }
-  program.steps = {{program.kernels.Add(kernel), {x, w, y}}};
+  program.steps = {{program.kernels.Add(kernel), {x, w, y}, {"Add_1", "Relu_<2>"}}};
   return program;
 }
 

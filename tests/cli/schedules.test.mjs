@@ -37,7 +37,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 test('what --emit schedules prints is what the compiler does', () => {
   const chosen = execFileSync(webnnc, [digits, '--emit', 'schedules'], { encoding: 'utf8' });
-  assert.match(chosen, /^for wasm "/);
+  assert.match(chosen, /^for wasm "/m);
   assert.deepEqual(compile('again', chosen), compile('chosen'));
 });
 
