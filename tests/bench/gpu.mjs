@@ -1,0 +1,177 @@
+// Times compiled models on a real GPU, through Dawn in Node, against ONNX Runtime's WebGPU backend in the
+// same run, and compares what both compute.
+//
+//   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large] MODEL.onnx...
+//
+// A run's time is what a caller waits for: inputs uploaded, kernels run, outputs read back; the median
+// and the best are printed, and the sum of the kernels' own times by the GPU's clock. Inputs are
+// made up. The product of two square matrices, in a file matmul_N.onnx, is also given in TFLOP/s.
+//
+// Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const webnnc = process.env.WEBNNC ?? join(here, '../../build/webnnc');
+const { values: options, positionals: models } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: 'string', default: '60' },
+    device: { type: 'string', default: 'generic' },
+    // What ONNX Runtime's result is compared with: its CPU backend.
+    'no-peer': { type: 'boolean', default: false },
+  },
+});
+const require = createRequire(import.meta.url);
+const { create, globals } = require('webgpu');
+Object.assign(globalThis, globals);
+/** Kept, since devices die with it. */
+const gpu = create([
+  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
+  'disable-dawn-features=timestamp_quantization',
+]);
+
+/** @param {number[]} values */
+const sorted = (values) => [...values].sort((a, b) => a - b);
+
+/** Numbers that look random and are the same each time. @param {number} count */
+function madeUp(count) {
+  const values = new Float32Array(count);
+  let state = 1;
+  for (let i = 0; i < count; ++i) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    values[i] = state / 2 ** 31 - 1;
+  }
+  return values;
+}
+
+/** Sizes that are symbolic are taken as 1. */
+function inputsOf(ports) {
+  const inputs = {};
+  for (const { name, dtype, shape } of ports) {
+    const sizes = shape.map((size) => (typeof size === 'number' ? size : 1));
+    const count = sizes.reduce((a, b) => a * b, 1);
+    const values = madeUp(count);
+    const data =
+      dtype === 'f32' ? values
+      : dtype === 'f16' ? Uint16Array.from(values, toHalf)
+      : dtype === 'i64' ? BigInt64Array.from(values, (v) => BigInt(Math.floor(Math.abs(v) * 100)))
+      : Int32Array.from(values, (v) => Math.floor(Math.abs(v) * 100));
+    inputs[name] = { data, shape: sizes, dtype };
+  }
+  return inputs;
+}
+
+/** The bits of the f16 that a number is rounded to; for numbers of normal size. @param {number} value */
+function toHalf(value) {
+  const bits = new Uint32Array(new Float32Array([value]).buffer)[0];
+  const exponent = ((bits >> 23) & 255) - 112;
+  if (exponent <= 0) return (bits >> 16) & 0x8000;
+  return ((bits >> 16) & 0x8000) | ((exponent << 10) + ((((bits & 0x7fffff) >> 12) + 1) >> 1));
+}
+
+/** @param {number} half */
+function fromHalf(half) {
+  const exponent = (half >> 10) & 31, fraction = half & 1023;
+  const value = exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction;
+  return half & 0x8000 ? -value : value;
+}
+
+/** What ONNX Runtime's backend takes and gives. */
+async function peer(model, inputs, provider, runs) {
+  const ort = require('onnxruntime-node');
+  const session = await ort.InferenceSession.create(model, { executionProviders: [provider], logSeverityLevel: 3 });
+  const types = { f32: 'float32', f16: 'float16', i64: 'int64', i32: 'int32' };
+  const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { data, shape, dtype }]) => [name, new ort.Tensor(types[dtype], data, shape)]));
+  const times = [];
+  let outputs;
+  for (let i = 0; i < runs + 10; ++i) {
+    const start = performance.now();
+    outputs = await session.run(feeds);
+    for (const output of Object.values(outputs)) await output.getData();
+    if (i >= 10) times.push(performance.now() - start);
+  }
+  const results = {};
+  for (const [name, output] of Object.entries(outputs)) results[name] = await output.getData();
+  await session.release();
+  return { times: sorted(times), results };
+}
+
+/** The largest difference, in parts of the largest element. */
+function distance(results, expected) {
+  let worst = 0;
+  for (const [name, wanted] of Object.entries(expected)) {
+    const half = results[name].dtype === 'f16';
+    const a = half ? Array.from(results[name].data, fromHalf) : results[name].data;
+    const b = half ? Array.from(wanted, fromHalf) : wanted;
+    let most = 0, off = 0;
+    for (let i = 0; i < b.length; ++i) {
+      most = Math.max(most, Math.abs(Number(b[i])));
+      off = Math.max(off, Math.abs(Number(a[i]) - Number(b[i])));
+    }
+    worst = Math.max(worst, off / (most || 1));
+  }
+  return worst;
+}
+
+async function measure(path) {
+  const model = resolve(path), out = mkdtempSync(join(tmpdir(), 'webnnc-gpu-'));
+  try {
+    execFileSync(webnnc, [model, '-o', join(out, 'b'), '--device', options.device, '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    const features = ['timestamp-query', 'shader-f16'].filter((name) => adapter.features.has(name));
+    const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits;
+    const device = await adapter.requestDevice({
+      requiredFeatures: features,
+      requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize },
+    });
+    const { load } = await import(pathToFileURL(join(out, 'b/model.js')).href);
+    const begin = performance.now();
+    const compiled = await load({ backend: 'webgpu', device });
+    const loaded = performance.now() - begin;
+    const inputs = inputsOf(compiled.inputs);
+    const times = [];
+    const runs = Number(options.runs);
+    let results;
+    for (let i = 0; i < runs + 10; ++i) {
+      const start = performance.now();
+      results = await compiled.run(inputs);
+      if (i >= 10) times.push(performance.now() - start);
+    }
+    const own = sorted(times), profile = await compiled.profile(inputs, { runs: 20 });
+    const row = {
+      model: basename(path, '.onnx') === 'model' ? basename(dirname(model)) : basename(path, '.onnx'),
+      median: own[runs >> 1], best: own[0], kernels: profile.total, dispatches: profile.steps.length, load: loaded,
+    };
+    if (!options['no-peer']) {
+      const theirs = await peer(model, inputs, 'webgpu', runs);
+      const reference = await peer(model, inputs, 'cpu', 1);
+      Object.assign(row, {
+        peer: theirs.times[runs >> 1], ratio: theirs.times[runs >> 1] / row.median,
+        difference: distance(results, reference.results),
+      });
+    }
+    compiled.dispose();
+    device.destroy();
+    return { row, profile };
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+for (const path of models) {
+  const { row, profile } = await measure(path);
+  const figures = Object.entries(row).map(([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(4)) : value}`);
+  console.log(figures.join('   '));
+  const product = /^matmul_(\d+)/.exec(row.model);
+  if (product) console.log(`  ${(2 * Number(product[1]) ** 3 / row.kernels / 1e9).toFixed(1)} TFLOP/s`);
+  if (process.env.VERBOSE) {
+    for (const { kernel, ms, calls } of profile.kernels.slice(0, 12)) console.log(`  ${(ms * 1000).toFixed(1).padStart(8)} us  ${calls} x ${kernel}`);
+  }
+}
