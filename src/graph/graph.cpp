@@ -17,7 +17,11 @@ Result<Types> InferTypes(const Op& op, const Types& operands) {
           return Error{std::string(Name(op)) + " does not take " + std::to_string(operands.size()) +
                        " operands"};
         }
-        return o.Infer(operands);
+        TRY_ASSIGN(auto types, o.Infer(operands));
+        for (const TensorType& type : types) {
+          if (HasNegativeSize(type.shape)) return Error{"the result's size would be negative: " + Print(type)};
+        }
+        return types;
       },
       op);
 }
@@ -49,9 +53,6 @@ Result<ValueId> Builder::TryAdd(Op op, std::vector<ValueId> operands, const std:
   CHECK(inferred.size() == 1);
   for (const Dim& size : inferred[0].shape) {
     if (IsAbsurd(size)) return Error{"a size of the result is absurd: " + Print(size)};
-    if (size.IsConstant() && size.value() < 0) {
-      return Error{"the result's size would be negative: " + Print(inferred[0])};
-    }
   }
   if (IsAbsurd(ByteSize(inferred[0]))) {
     return Error{"the result is too large: " + Print(inferred[0])};

@@ -15,6 +15,7 @@ Status Verify(const Graph& graph) {
   for (const Port& port : graph.inputs) {
     const std::string& name = graph.values[port.value].name;
     if (!define(port.value)) return Error{"two values are named %" + name};
+    if (HasNegativeSize(graph.values[port.value].type.shape)) return Error{"a size of %" + name + " is negative"};
   }
   for (const Node& node : graph.nodes) {
     if (node.results.empty()) return Error{std::string(Name(node.op)) + " has no result"};

@@ -2,6 +2,7 @@
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/simplify.h"
+#include "loop/verify.h"
 #include "schedule/insert_barriers.h"
 #include "schedule/localize.h"
 #include "schedule/nest.h"
@@ -97,9 +98,9 @@ Result<loop::Kernel> Apply(const loop::Kernel& plain, const Schedule& schedule) 
     }
   }
   auto kernel = Build(std::move(nests));
-  if (!kernel) {
-    return Error{"the schedule does not fit @" + plain.name + ": " + kernel.error().message};
-  }
+  // What directives make together shows in the result alone: a workgroup loop inside another loop.
+  Status fits = kernel ? loop::Verify(kernel.value()) : Status(std::move(kernel.error()));
+  if (!fits) return Error{"the schedule does not fit @" + plain.name + ": " + fits.error().message};
   return kernel;
 }
 

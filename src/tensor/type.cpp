@@ -16,6 +16,10 @@ bool IsStatic(const Shape& shape) {
   return std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d.IsConstant(); });
 }
 
+bool HasNegativeSize(const Shape& shape) {
+  return std::any_of(shape.begin(), shape.end(), [](const Dim& d) { return d.IsConstant() && d.value() < 0; });
+}
+
 std::vector<int64_t> StaticShape(const Shape& shape) {
   std::vector<int64_t> sizes;
   for (const Dim& size : shape) sizes.push_back(size.value());

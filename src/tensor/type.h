@@ -27,6 +27,8 @@ Dim ElementCount(const Shape& shape);
 // The number of bytes, elements packed.
 Dim ByteSize(const TensorType& type);
 bool IsStatic(const Shape& shape);
+// Whether a size is known to be below 0: what asks for such a shape is wrong.
+bool HasNegativeSize(const Shape& shape);
 // The sizes of a static shape.
 std::vector<int64_t> StaticShape(const Shape& shape);
 Shape Substitute(const Shape& shape, const SymbolValues& symbols);

@@ -3,7 +3,11 @@
 
 namespace webnnc::graph {
 
-Result<Types> Constant::Infer(std::span<const TensorType>) const { return Types{value.type}; }
+Result<Types> Constant::Infer(std::span<const TensorType>) const {
+  auto bytes = static_cast<int64_t>(value.data.bytes().size());
+  if (!ByteSize(value.type).Is(bytes)) return Error{"a constant " + Print(value.type) + " has " + std::to_string(bytes) + " bytes"};
+  return Types{value.type};
+}
 
 // A scalar is part of the code. The elements of other constants are data: the plan binds their
 // bytes to the buffer.
