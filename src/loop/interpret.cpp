@@ -154,7 +154,7 @@ class Machine {
     const auto& sizes = sizes_[static_cast<size_t>(buffer.index)];
     int64_t offset = 0;
     for (size_t d = 0; d < sizes.size(); ++d) {
-      int64_t i = Eval(index[d], 0).integer + lane;
+      int64_t i = Eval(index[d], 0).integer + (d + 1 == index.size() ? lane : 0);
       if (i < 0 || i >= sizes[d]) {
         Fail("index " + std::to_string(i) + " of dimension " + std::to_string(d) + " of %" +
              kernel_.buffers[buffer].name + " is outside " + std::to_string(sizes[d]));

@@ -23,6 +23,7 @@ ExprId NestBuilder::RawOperand(Operand operand) {
   if (operand == Operand::kValue) return id;
   const auto& product = std::get<loop::Binary>(kernel_.exprs[id].node);
   ExprId side = operand == Operand::kLeft ? product.a : product.b;
+  if (nest_.narrow) side = std::get<loop::Convert>(kernel_.exprs[side].node).a;
   std::vector<ExprId> skipped;
   return nest_.skips ? WithoutRemainders(side, skipped) : side;
 }

@@ -65,6 +65,7 @@ struct Nest {
 
   // The loop that the result is kept inside of; by default as far in as possible.
   std::optional<Keep> keep;
+  std::optional<Narrow> narrow;
   bool skips = false;
   std::vector<Stage> stages;
 
@@ -94,6 +95,7 @@ Status ApplyBind(Nests& nests, const Bind& bind);
 Status ApplyKeep(Nests& nests, const Keep& keep);
 Status ApplySkip(Nests& nests, const Skip& skip);
 Status ApplyCombine(Nests& nests, const Combine& combine);
+Status ApplyNarrow(Nests& nests, const Narrow& narrow);
 Status ApplyStage(Nests& nests, const Stage& stage);
 
 // Writes the loops.

@@ -157,6 +157,8 @@ class NestBuilder {
   loop::Block EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i);
 
   // The accumulator with its lanes combined.
+  // One iteration of Narrow::at: the loops inside it onto registers of their own.
+  loop::Block EmitNarrow(const std::vector<const NestLoop*>& loops, size_t i);
   loop::ExprId LanesCombined();
 
   // Stores the final `result` through the writers.

@@ -95,6 +95,13 @@ struct Combine {
   std::string loop;
 };
 
+// A sum of products of elements that were widened first: within each iteration of `at` they are
+// multiplied and summed as they are in memory, and what comes of it is widened and added to the
+// result. For types of which there are few enough in one iteration not to lose much: f16.
+struct Narrow {
+  std::string at;
+};
+
 enum class Operand : uint8_t { kLeft, kRight, kValue };
 
 // Computes an operand of the reduction's product (or the whole value) for all iterations inside
@@ -116,7 +123,8 @@ struct Stage {
   bool ahead = false;
 };
 
-using Directive = std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Skip, Combine, Stage>;
+using Directive =
+    std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Skip, Combine, Narrow, Stage>;
 using Schedule = std::vector<Directive>;
 
 std::string Print(const Directive& directive);

@@ -43,6 +43,7 @@ std::string Print(const Directive& directive) {
           },
           [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) { return "combine " + combine.loop; },
+          [](const Narrow& narrow) { return "narrow " + narrow.at; },
           [](const Stage& stage) {
             std::string out = "stage " +
                               std::string(kOperandNames[static_cast<int>(stage.operand)]) + " " +
@@ -70,7 +71,7 @@ constexpr std::string_view kKeywords[] = {
     "split",     "peel",     "fuse",        "order",       "merge",      "bind",   "unroll",
     "vector",    "keep",     "skip",        "combine",     "stage",      "thread", "into",
     "tail",      "fill",     "lanes",       "pad",         "row",        "ahead",  "apart",
-    "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
+    "narrow",    "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -146,6 +147,10 @@ class Parser {
     if (lexer_.Eat("combine")) {
       TRY_ASSIGN(auto name, lexer_.Word());
       return Directive(Combine{name});
+    }
+    if (lexer_.Eat("narrow")) {
+      TRY_ASSIGN(auto name, lexer_.Word());
+      return Directive(Narrow{name});
     }
     TRY(lexer_.Expect("stage"));
     return ParseStage();

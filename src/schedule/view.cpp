@@ -174,6 +174,12 @@ bool NestView::HasFunctions() const {
   return has;
 }
 
+std::optional<DType> NestView::WidenedFrom(loop::ExprId value) const {
+  auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[value].node);
+  if (!convert) return std::nullopt;
+  return kernel_.exprs[convert->a].dtype;
+}
+
 bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {
   bool panelled = false;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {

@@ -42,6 +42,8 @@ class NestView {
   Stride StrideOf(loop::ExprId value, const NestLoop& loop);
   // How the result, or what the writers store, moves.
   Stride StoreStride(const NestLoop& loop);
+  // The type of what `value` converts, if it converts something.
+  std::optional<DType> WidenedFrom(loop::ExprId value) const;
   // Whether `value` is read in panels along the loop (plan::PackWeights): w[o/8, k, o%8].
   bool IsPanelled(loop::ExprId value, const NestLoop& loop) const;
   // The bytes that the loads of `value` may touch, each buffer counted once.

@@ -93,9 +93,35 @@ bool IsMadeOfSums(const Kernel& kernel, const std::set<BufferId>& sums, ExprId i
                      [&](ExprId part) { return IsMadeOfSums(kernel, sums, part); });
 }
 
+// Buffers that are read for nothing but to widen what is in them. A sum in f16 that is added to one
+// in f32 is part of a schedule that wants it so.
+std::set<BufferId> FindOnlyWidened(const Kernel& kernel) {
+  std::set<BufferId> widened, read;
+  auto note = [&](ExprId root) {
+    ForEachExpr(kernel, root, [&](ExprId id) {
+      auto* convert = std::get_if<Convert>(&kernel.exprs[id].node);
+      auto* load = convert ? std::get_if<Load>(&kernel.exprs[convert->a].node) : nullptr;
+      if (load && kernel.exprs[id].dtype == DType::kF32) widened.insert(load->buffer);
+      std::vector<ExprId> operands = Operands(kernel.exprs[id]);
+      if (convert && kernel.exprs[id].dtype == DType::kF32) operands.clear();
+      for (ExprId operand : operands) {
+        if (auto* other = std::get_if<Load>(&kernel.exprs[operand].node)) read.insert(other->buffer);
+      }
+    });
+    if (auto* load = std::get_if<Load>(&kernel.exprs[root].node)) read.insert(load->buffer);
+  };
+  ForEachStmt(kernel.body, [&](const Stmt& stmt) {
+    if (auto* store = std::get_if<Store>(&stmt)) note(store->value);
+    if (auto* let = std::get_if<Let>(&stmt)) note(let->value);
+    if (auto* test = std::get_if<If>(&stmt)) note(test->condition);
+  });
+  for (BufferId id : read) widened.erase(id);
+  return widened;
+}
+
 // The registers and workgroup memory that sums of f16 are kept in, or handed on in.
 std::set<BufferId> FindSums(const Kernel& kernel) {
-  std::set<BufferId> sums;
+  std::set<BufferId> sums, only_widened = FindOnlyWidened(kernel);
   auto is_local_half = [&](BufferId id) {
     const Buffer& buffer = kernel.buffers[id];
     bool local = buffer.space == Space::kRegister || buffer.space == Space::kWorkgroup;
@@ -107,6 +133,7 @@ std::set<BufferId> FindSums(const Kernel& kernel) {
       auto* store = std::get_if<Store>(&stmt);
       if (!store || !is_local_half(store->buffer)) return;
       bool adds = store->update == Update::kAdd || store->update == Update::kMul;
+      adds &= !only_widened.count(store->buffer);
       if (adds || IsMadeOfSums(kernel, sums, store->value)) sums.insert(store->buffer);
     });
   }
@@ -217,7 +244,8 @@ class Legalizer {
     narrowing_.VisitStore(store);
     DType before = TypeBefore(store.buffer);
     bool adds = store.update == Update::kAdd || store.update == Update::kMul;
-    bool wide = before == DType::kF16 && (adds || ReadsSums(store.value));
+    bool sums = adds && (!half_ || sums_.count(store.buffer));
+    bool wide = before == DType::kF16 && (sums || ReadsSums(store.value));
     for (ExprId& index : store.index) index = Legal(index, false);
     ExprId value = Legal(store.value, wide);
     // A narrow sum is read, wrapped and written.

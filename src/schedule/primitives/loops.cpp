@@ -167,6 +167,27 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
   });
 }
 
+Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
+  for (Nest& nest : nests.nests) {
+    const NestLoop* loop = nest.main.Find(narrow.at);
+    if (!nest.init || !loop || !loop->reduction) continue;
+    auto* product = std::get_if<loop::Binary>(&nests.kernel.exprs[nest.store.value].node);
+    bool sums = nest.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
+    if (!sums) return Error{"narrow: not a sum of products"};
+    DType from = DType::kBool;
+    for (loop::ExprId side : {product->a, product->b}) {
+      auto* convert = std::get_if<loop::Convert>(&nests.kernel.exprs[side].node);
+      if (!convert) return Error{"narrow: an operand is not widened"};
+      DType dtype = nests.kernel.exprs[convert->a].dtype;
+      if (side != product->a && dtype != from) return Error{"narrow: the operands are of two types"};
+      from = dtype;
+    }
+    nest.narrow = narrow;
+    return kSuccess;
+  }
+  return Error{"narrow: no sum over a loop " + narrow.at};
+}
+
 Status ApplyStage(Nests& nests, const Stage& stage) {
   bool found = false;
   for (Nest& nest : nests.nests) {

@@ -132,6 +132,8 @@ class ContractionRule {
       problem_.k *= std::max(1.0, Estimate(loop->extent));
     }
     n_loop_ = &innermost;
+    widened_ = IsHalf(rows_) && IsHalf(columns_);
+    if (widened_) problem_.element_bytes = 2;
     return !m_.empty() && !k_.empty();
   }
 
@@ -185,6 +187,7 @@ class ContractionRule {
     build.Bind(threads, LoopKind::kThread);
     if (t.slices > 1) build.Combine(ks[1]);
     build.Keep(ns[0]);
+    if (widened_) build.Add(Narrow{ks[0]});
     StageRows(build, t, ks, ms);
     StageColumns(build, ks, ns);
     build.Bind({ks[3], ms[2], ns[1]}, LoopKind::kUnrolled);
@@ -192,6 +195,9 @@ class ContractionRule {
     build.Bind({ns[4]}, whole ? LoopKind::kVector : LoopKind::kUnrolled);
     return build.Take();
   }
+
+  // An element of f16 that is widened for the product.
+  bool IsHalf(loop::ExprId side) const { return view_.WidenedFrom(side) == DType::kF16; }
 
   Operand RowsOperand() const { return swapped_ ? Operand::kRight : Operand::kLeft; }
   Operand ColumnsOperand() const { return swapped_ ? Operand::kLeft : Operand::kRight; }
@@ -241,7 +247,7 @@ class ContractionRule {
 
   NestView& view_;
   const GpuDevice& device_;
-  bool swapped_ = false, n_is_one_ = true;
+  bool swapped_ = false, n_is_one_ = true, widened_ = false;
   loop::ExprId rows_, columns_;
   const NestLoop* n_loop_ = nullptr;
   Names batch_, m_, n_, k_;
