@@ -30,11 +30,15 @@ namespace webnnc {
 
 namespace {
 
+void Warn(const CompileOptions& options, const std::string& text) {
+  if (options.warn) options.warn(text);
+}
+
 void WarnOfNarrowing(const CompileOptions& options, const std::set<std::string>& nodes) {
-  if (nodes.empty() || !options.warn) return;
+  if (nodes.empty()) return;
   std::string names;
   for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + Quote(node);
-  options.warn("on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
+  Warn(options, "on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
 }
 
 Status Run(const CompileOptions& options, Trace& trace) {
@@ -86,7 +90,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
     if (gpu) {
       code.gpu = std::move(gpu.value());
     } else if (code.cpu) {
-      options.warn("there is no program for WebGPU: " + gpu.error().message);
+      Warn(options, "there is no program for WebGPU: " + gpu.error().message);
     } else {
       return gpu.error();
     }

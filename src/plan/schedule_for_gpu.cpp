@@ -99,6 +99,8 @@ std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId
 
 Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, const schedule::Database& measured,
                       std::set<std::string>& narrowed) {
+  // Of tensors without elements nothing is to be computed.
+  std::erase_if(program.steps, [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
   std::string target(device.name);
   for (size_t s = 0; s < program.steps.size(); ++s) {
     Kernel& kernel = program.kernels[program.steps[s].kernel];

@@ -17,6 +17,7 @@ class ReductionRule {
   ReductionRule(NestView& view, const GpuDevice& device) : view_(view), device_(device), build_(view.loops()) {}
 
   std::vector<Schedule> Run() {
+    if (view_.loops().empty()) return {{}};
     for (const NestLoop* loop : view_.ReductionLoops()) reduction_.push_back(loop->name);
     for (const NestLoop& loop : view_.loops()) {
       if (!loop.reduction) spatial_.push_back(loop.name);
