@@ -11,6 +11,8 @@
 //
 // A file named fail_* must give an error, and no other file may. A step that changes a kernel also
 // runs it before and after on made-up data: a golden file can be wrong, the numbers cannot.
+#include "tests/golden.h"
+
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -38,7 +40,6 @@
 #include "schedule/choose.h"
 #include "schedule/classify.h"
 #include "schedule/schedule.h"
-#include "tests/golden.h"
 
 namespace webnnc {
 
@@ -82,7 +83,8 @@ Result<std::vector<std::vector<uint8_t>>> Run(const loop::Kernel& kernel, bool c
     int64_t count = ElementCount(buffer.type.shape).Evaluate(symbols);
     auto& bytes = memory[static_cast<size_t>(b)];
     bytes.resize(static_cast<size_t>(count * ByteSize(buffer.type.dtype)));
-    for (int64_t i = 0; i < count; ++i) WriteScalar(bytes.data(), i, MadeUp(buffer.type.dtype, i, inputs));
+    for (int64_t i = 0; i < count; ++i)
+      WriteScalar(bytes.data(), i, MadeUp(buffer.type.dtype, i, inputs));
     ++inputs;
   }
   TRY(loop::Interpret(kernel, memory, {symbols, check_races}));
@@ -109,8 +111,8 @@ Status Compare(const loop::Kernel& before, const loop::Kernel& after) {
       Scalar want = ReadScalar(x.data(), buffer.type.dtype, i);
       Scalar got = ReadScalar(y.data(), buffer.type.dtype, i);
       if (Close(want, got)) continue;
-      return Error{"%" + buffer.name + "[" + std::to_string(i) + "] is " +
-                   PrintReal(got.AsReal()) + ", not " + PrintReal(want.AsReal())};
+      return Error{"%" + buffer.name + "[" + std::to_string(i) + "] is " + PrintReal(got.AsReal()) +
+                   ", not " + PrintReal(want.AsReal())};
     }
   }
   return kSuccess;
@@ -132,14 +134,16 @@ Outcome Checked(const loop::Kernel& before, const loop::Kernel& after) {
   // What is printed is read back.
   auto again = loop::Parse(text);
   if (!again) return Failure(again.error(), text);
-  if (loop::Print(again.value()) != text) return {"the text form is read back as\n" + loop::Print(again.value()), true};
+  if (loop::Print(again.value()) != text)
+    return {"the text form is read back as\n" + loop::Print(again.value()), true};
   if (Status status = Compare(before, after); !status) {
     return {Describe(status.error(), text) + text, true};
   }
   return {text, false};
 }
 
-Outcome OnKernel(const std::string& input, const std::function<Status(loop::Kernel&, Lexer&)>& step) {
+Outcome OnKernel(const std::string& input,
+                 const std::function<Status(loop::Kernel&, Lexer&)>& step) {
   Lexer lexer(input);
   auto parsed = ParseKernel(lexer);
   if (!parsed) return Failure(parsed.error(), input);
@@ -204,7 +208,8 @@ Outcome ReadSchedule(const std::string& input) {
   Lexer again_lexer(text);
   auto again = schedule::ParseSchedule(again_lexer);
   if (!again) return Failure(again.error(), text);
-  if (schedule::Print(again.value()) != text) return {"the text form is read back as\n" + schedule::Print(again.value()), true};
+  if (schedule::Print(again.value()) != text)
+    return {"the text form is read back as\n" + schedule::Print(again.value()), true};
   return {text, false};
 }
 
@@ -225,7 +230,8 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"inline-maps", KernelPass(loop::InlineMaps)},
       {"collapse", KernelPass(loop::Collapse)},
       {"align-rows", KernelPass([](loop::Kernel& kernel) -> Status {
-         return loop::AlignRows(kernel) ? Status(kSuccess) : Status(Error{"the stages share no rows"});
+         return loop::AlignRows(kernel) ? Status(kSuccess)
+                                        : Status(Error{"the stages share no rows"});
        })},
       {"flat", KernelPass(MakeFlat)},
       {"groups", KernelPass(loop::SplitGroups)},
@@ -270,7 +276,8 @@ bool Test(const std::string& path, bool update) {
     return true;
   }
   std::cout << path << ": FAILED\n---- expected\n"
-            << text.substr(body) << "---- actual\n" << outcome.text;
+            << text.substr(body) << "---- actual\n"
+            << outcome.text;
   return false;
 }
 

@@ -1,5 +1,5 @@
-// What the parts of the golden runner share: golden.cpp has kernels and schedules, golden_graphs.cpp
-// has graphs and programs.
+// What the parts of the golden runner share: golden.cpp has kernels and schedules,
+// golden_graphs.cpp has graphs and programs.
 #pragma once
 
 #include <functional>

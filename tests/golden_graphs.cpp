@@ -49,15 +49,18 @@ std::vector<Tensor> MadeUpInputs(const Graph& graph) {
   return inputs;
 }
 
-Status CompareOutputs(const Graph& graph, const std::vector<Tensor>& expected, const std::vector<Tensor>& actual) {
+Status CompareOutputs(const Graph& graph, const std::vector<Tensor>& expected,
+                      const std::vector<Tensor>& actual) {
   for (size_t o = 0; o < expected.size(); ++o) {
     const Tensor &want = expected[o], &got = actual[o];
     std::string name = "output " + Quote(graph.outputs[o].name);
-    if (want.type != got.type) return Error{name + " is " + Print(got.type) + ", not " + Print(want.type)};
+    if (want.type != got.type)
+      return Error{name + " is " + Print(got.type) + ", not " + Print(want.type)};
     for (int64_t i = 0; i < ElementCount(want.type.shape).value(); ++i) {
       Scalar a = want.data.At(want.type.dtype, i), b = got.data.At(want.type.dtype, i);
       if (Close(a, b)) continue;
-      return Error{name + "[" + std::to_string(i) + "] is " + PrintReal(b.AsReal()) + ", not " + PrintReal(a.AsReal())};
+      return Error{name + "[" + std::to_string(i) + "] is " + PrintReal(b.AsReal()) + ", not " +
+                   PrintReal(a.AsReal())};
     }
   }
   return kSuccess;
@@ -66,10 +69,13 @@ Status CompareOutputs(const Graph& graph, const std::vector<Tensor>& expected, c
 // ---- Programs on made-up data -----------------------------------------------------------------
 
 // Runs the plain kernels of a formed program one after another.
-Result<std::vector<Tensor>> Run(const plan::Program& program, const IdVector<plan::WeightTag, plan::Weight>& weights,
+Result<std::vector<Tensor>> Run(const plan::Program& program,
+                                const IdVector<plan::WeightTag, plan::Weight>& weights,
                                 const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
   loop::Memory buffers(static_cast<size_t>(program.buffers.size()));
-  auto at = [&](plan::BufferId id) -> std::vector<uint8_t>& { return buffers[static_cast<size_t>(id.index)]; };
+  auto at = [&](plan::BufferId id) -> std::vector<uint8_t>& {
+    return buffers[static_cast<size_t>(id.index)];
+  };
   for (int32_t b = 0; b < program.buffers.size(); ++b) {
     const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
     if (buffer.kind != plan::BufferKind::kWeight) continue;
@@ -86,10 +92,12 @@ Result<std::vector<Tensor>> Run(const plan::Program& program, const IdVector<pla
     std::vector<size_t> parameters;
     for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
       loop::Space space = kernel.buffers[loop::BufferId{b}].space;
-      if (space == loop::Space::kIn || space == loop::Space::kOut) parameters.push_back(static_cast<size_t>(b));
+      if (space == loop::Space::kIn || space == loop::Space::kOut)
+        parameters.push_back(static_cast<size_t>(b));
     }
     for (size_t p = 0; p < parameters.size(); ++p) {
-      if (kernel.buffers[loop::BufferId{static_cast<int32_t>(parameters[p])}].space == loop::Space::kIn) {
+      if (kernel.buffers[loop::BufferId{static_cast<int32_t>(parameters[p])}].space ==
+          loop::Space::kIn) {
         memory[parameters[p]] = at(step.arguments[p]);
       }
     }
@@ -120,11 +128,12 @@ std::string PrintArena(const plan::Program& program, const SymbolValues& symbols
     auto i = static_cast<size_t>(b);
     if (memory.offsets[i] < 0) continue;
     int64_t bytes = plan::ByteSize(program, buffer).Evaluate(symbols);
-    text += "%" + QuoteName(buffer.name) + " at " + std::to_string(memory.offsets[i]) + ", " + std::to_string(bytes) +
-            " bytes, steps " + std::to_string(lifetimes[i].first_step) + " to " +
-            std::to_string(lifetimes[i].last_step) + "\n";
+    text += "%" + QuoteName(buffer.name) + " at " + std::to_string(memory.offsets[i]) + ", " +
+            std::to_string(bytes) + " bytes, steps " + std::to_string(lifetimes[i].first_step) +
+            " to " + std::to_string(lifetimes[i].last_step) + "\n";
   }
-  return text + "arena " + std::to_string(memory.bytes) + ", at least " + std::to_string(memory.lower_bound) + "\n";
+  return text + "arena " + std::to_string(memory.bytes) + ", at least " +
+         std::to_string(memory.lower_bound) + "\n";
 }
 
 // ---- Steps ------------------------------------------------------------------------------------
@@ -139,7 +148,8 @@ Result<Graph> ParseVerified(const std::string& input) {
 Status CheckRoundTrip(const std::string& text) {
   if (text.find("elided=") != std::string::npos) return kSuccess;
   TRY_ASSIGN(auto again, graph::Parse(text));
-  if (graph::Print(again) != text) return Error{"the text form is read back as\n" + graph::Print(again)};
+  if (graph::Print(again) != text)
+    return Error{"the text form is read back as\n" + graph::Print(again)};
   return kSuccess;
 }
 
@@ -176,15 +186,16 @@ std::function<Outcome(const std::string&)> GraphPass(Pass pass) {
   };
 }
 
-using PrintProgram = std::function<std::string(plan::Program&, IdVector<plan::WeightTag, plan::Weight>&,
-                                               const SymbolValues& symbols)>;
+using PrintProgram = std::function<std::string(
+    plan::Program&, IdVector<plan::WeightTag, plan::Weight>&, const SymbolValues& symbols)>;
 
 // Forms kernels, compares what they compute with what the graph does, and prints.
 Outcome OnProgram(const std::string& input, plan::Target target, const PrintProgram& print) {
   auto graph = ParseVerified(input);
   if (!graph) return Failure(graph.error(), input);
   // As in a model: kernels are named after operations that somebody wrote.
-  for (graph::Node& node : graph.value().nodes) node.origins = {graph.value().values[node.results[0]].name};
+  for (graph::Node& node : graph.value().nodes)
+    node.origins = {graph.value().values[node.results[0]].name};
   IdVector<plan::WeightTag, plan::Weight> weights;
   plan::Program program = plan::FormKernels(graph.value(), {target}, weights);
   SymbolValues symbols = Symbols(graph.value());
@@ -200,7 +211,9 @@ Outcome OnProgram(const std::string& input, plan::Target target, const PrintProg
 }
 
 std::function<Outcome(const std::string&)> ProgramStep(plan::Target target, PrintProgram print) {
-  return [target, print = std::move(print)](const std::string& input) { return OnProgram(input, target, print); };
+  return [target, print = std::move(print)](const std::string& input) {
+    return OnProgram(input, target, print);
+  };
 }
 
 }  // namespace
@@ -208,7 +221,9 @@ std::function<Outcome(const std::string&)> ProgramStep(plan::Target target, Prin
 const Steps& GraphSteps() {
   using plan::Target;
   auto kernels = [](plan::Program& program, auto&, auto&) { return PrintKernels(program); };
-  auto memory = [](plan::Program& program, auto&, auto& symbols) { return PrintArena(program, symbols); };
+  auto memory = [](plan::Program& program, auto&, auto& symbols) {
+    return PrintArena(program, symbols);
+  };
   auto pack = [](plan::Program& program, auto& weights, auto&) {
     plan::PackWeights(program, weights);
     return PrintKernels(program);

@@ -37,8 +37,8 @@ struct Port {
   const Size* shape;
 };
 
-// One dispatch of a GPU program. `parameters` is where in Program::parameters the sizes are that the
-// shader is told, as i32; or kNoParameters.
+// One dispatch of a GPU program. `parameters` is where in Program::parameters the sizes are that
+// the shader is told, as i32; or kNoParameters.
 struct Dispatch {
   uint32_t kernel;
   uint32_t x, y, z;
@@ -82,8 +82,8 @@ struct Model {
   uint32_t program_count;
   Program* programs;
   uint32_t weights_bytes;
-  // Set by webnnc_weights and by Prepare of a CPU program: the address that the weights file's bytes
-  // go to.
+  // Set by webnnc_weights and by Prepare of a CPU program: the address that the weights file's
+  // bytes go to.
   uint32_t weights;
 };
 

@@ -27,7 +27,8 @@ static std::string_view Line(std::string_view text, int number) {
 }
 
 static std::string DescribeCause(const Error& cause) {
-  std::string out = "  " + (cause.where.node.empty() ? "" : cause.where.node + ": ") + cause.message + "\n";
+  std::string out =
+      "  " + (cause.where.node.empty() ? "" : cause.where.node + ": ") + cause.message + "\n";
   for (const std::string& note : cause.notes) out += "    note: " + note + "\n";
   return out;
 }
@@ -36,7 +37,8 @@ std::string Describe(const Error& error, std::string_view text) {
   Location where = Locate(error.where, text);
   std::string out;
   if (where.line == 0) {
-    out = "error: " + (where.node.empty() ? "" : "node " + Quote(where.node) + ": ") + error.message + "\n";
+    out = "error: " + (where.node.empty() ? "" : "node " + Quote(where.node) + ": ") +
+          error.message + "\n";
   } else {
     out = std::to_string(where.line) + ":" + std::to_string(where.column) +
           ": error: " + error.message + "\n";

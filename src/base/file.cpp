@@ -35,9 +35,8 @@ Result<MappedFile> MapFile(const std::string& path) {
   void* address = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
   close(file);
   if (address == MAP_FAILED) return SystemError("cannot read", path);
-  std::shared_ptr<const void> keep(address, [size](const void* p) {
-    munmap(const_cast<void*>(p), size);
-  });
+  std::shared_ptr<const void> keep(address,
+                                   [size](const void* p) { munmap(const_cast<void*>(p), size); });
   return MappedFile{{static_cast<const uint8_t*>(address), size}, keep};
 }
 
@@ -69,13 +68,13 @@ Result<OutputFolder> OutputFolder::Create(const std::string& given,
     for (const auto& entry : fs::directory_iterator(path, error)) {
       std::string name = entry.path().filename().string();
       if (std::find(own_files.begin(), own_files.end(), name) != own_files.end()) continue;
-      return Error{"cannot write " + given + ": it holds " + name +
-                       ", which webnnc did not write",
+      return Error{"cannot write " + given + ": it holds " + name + ", which webnnc did not write",
                    {},
                    {"name a new folder, or empty this one"}};
     }
   }
-  std::string pattern = (path.parent_path() / ("." + path.filename().string() + ".XXXXXX")).string();
+  std::string pattern =
+      (path.parent_path() / ("." + path.filename().string() + ".XXXXXX")).string();
   if (!mkdtemp(pattern.data())) return SystemError("cannot write", given);
   chmod(pattern.c_str(), 0755);
   return OutputFolder(path.string(), pattern, own_files);

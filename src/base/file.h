@@ -42,7 +42,9 @@ class OutputFolder {
 
  private:
   OutputFolder(std::string path, std::string temporary, std::vector<std::string> own_files)
-      : path_(std::move(path)), temporary_(std::move(temporary)), own_files_(std::move(own_files)) {}
+      : path_(std::move(path)),
+        temporary_(std::move(temporary)),
+        own_files_(std::move(own_files)) {}
 
   std::string path_;
   std::string temporary_;

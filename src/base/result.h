@@ -60,8 +60,8 @@ using Status = Result<Success>;
   if (auto status = (__VA_ARGS__); !status) return std::move(status.error())
 #define TRY_ASSIGN(declaration, ...) \
   TRY_ASSIGN_(WEBNNC_CONCAT(result_, __LINE__), declaration, __VA_ARGS__)
-#define TRY_ASSIGN_(result, declaration, ...)     \
-  auto result = (__VA_ARGS__);                    \
+#define TRY_ASSIGN_(result, declaration, ...)    \
+  auto result = (__VA_ARGS__);                   \
   if (!result) return std::move(result.error()); \
   declaration = std::move(result.value())
 

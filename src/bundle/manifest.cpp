@@ -61,7 +61,8 @@ Json CpuJson(const plan::Program& program) {
   Json json;
   json["kind"] = "wasm";
   json["steps"] = Json::array();
-  for (const plan::Step& step : program.steps) json["steps"].push_back(program.kernels[step.kernel].plain.name);
+  for (const plan::Step& step : program.steps)
+    json["steps"].push_back(program.kernels[step.kernel].plain.name);
   return json;
 }
 
@@ -105,7 +106,8 @@ std::string Manifest(const Contents& contents) {
 std::string Shaders(const Contents& contents) {
   ShaderTable shaders(contents);
   std::string out;
-  for (const std::string* text : shaders.texts()) out += (out.empty() ? "" : std::string(1, '\0')) + *text;
+  for (const std::string* text : shaders.texts())
+    out += (out.empty() ? "" : std::string(1, '\0')) + *text;
   return out;
 }
 

@@ -1,6 +1,6 @@
 // The whole compiler, from the file to the folder. Each step is one call; what it takes for granted
 // and what holds from there on is said beside it. Steps are named in compile/steps.h.
-#include "webnnc/compiler.h"
+#include "wasm/compile.h"
 
 #include <set>
 
@@ -24,7 +24,7 @@
 #include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
 #include "schedule/gpu_device.h"
-#include "wasm/compile.h"
+#include "webnnc/compiler.h"
 
 namespace webnnc {
 
@@ -38,7 +38,8 @@ void WarnOfNarrowing(const CompileOptions& options, const std::set<std::string>&
   if (nodes.empty()) return;
   std::string names;
   for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + Quote(node);
-  Warn(options, "on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
+  Warn(options,
+       "on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
 }
 
 Status Run(const CompileOptions& options, Trace& trace) {

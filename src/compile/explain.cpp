@@ -19,7 +19,8 @@ std::string Kilobytes(int64_t bytes) {
 
 size_t NodeCount(const plan::Program& program) {
   std::vector<std::string> nodes;
-  for (const plan::Step& step : program.steps) nodes.insert(nodes.end(), step.origins.begin(), step.origins.end());
+  for (const plan::Step& step : program.steps)
+    nodes.insert(nodes.end(), step.origins.begin(), step.origins.end());
   std::sort(nodes.begin(), nodes.end());
   return static_cast<size_t>(std::unique(nodes.begin(), nodes.end()) - nodes.begin());
 }
@@ -29,18 +30,21 @@ std::string ExplainKernel(const plan::Program& program, plan::KernelId id) {
   const plan::Kernel& kernel = program.kernels[id];
   std::vector<std::string> origins = plan::OriginsOf(program, id);
   loop::Kernel plain = kernel.plain;
-  std::string out = "  kernel @" + QuoteName(plain.name) + ": " + std::string(schedule::Name(schedule::Classify(plain))) + ", computes " +
+  std::string out = "  kernel @" + QuoteName(plain.name) + ": " +
+                    std::string(schedule::Name(schedule::Classify(plain))) + ", computes " +
                     std::to_string(origins.size()) + (origins.size() == 1 ? " node\n" : " nodes\n");
   for (const std::string& origin : origins) out += "    node " + QuoteName(origin) + "\n";
   if (kernel.schedule.empty()) return out + "    schedule: loops as they are written\n";
-  for (const schedule::Directive& directive : kernel.schedule) out += "    " + schedule::Print(directive) + "\n";
+  for (const schedule::Directive& directive : kernel.schedule)
+    out += "    " + schedule::Print(directive) + "\n";
   return out;
 }
 
 std::string ExplainMemory(const plan::Program& program) {
   bundle::SampleSizes sizes(program);
   plan::MemoryPlan plan = plan::PlanMemory(program, sizes.values());
-  std::string out = "  memory: " + Kilobytes(plan.bytes) + " for activations, at least " + Kilobytes(plan.lower_bound) + " are alive together";
+  std::string out = "  memory: " + Kilobytes(plan.bytes) + " for activations, at least " +
+                    Kilobytes(plan.lower_bound) + " are alive together";
   return out + (sizes.empty() ? "\n" : " (for " + sizes.Print() + ")\n");
 }
 
@@ -49,9 +53,12 @@ std::string ExplainMemory(const plan::Program& program) {
 std::string Explain(const Code& code) {
   std::string out;
   for (const plan::Program* program : code.programs()) {
-    out += "program for " + std::string(plan::Name(program->target)) + ": " + std::to_string(program->steps.size()) + " dispatches of " +
-           std::to_string(program->kernels.size()) + " kernels for " + std::to_string(NodeCount(*program)) + " nodes\n";
-    for (int32_t k = 0; k < program->kernels.size(); ++k) out += ExplainKernel(*program, plan::KernelId{k});
+    out += "program for " + std::string(plan::Name(program->target)) + ": " +
+           std::to_string(program->steps.size()) + " dispatches of " +
+           std::to_string(program->kernels.size()) + " kernels for " +
+           std::to_string(NodeCount(*program)) + " nodes\n";
+    for (int32_t k = 0; k < program->kernels.size(); ++k)
+      out += ExplainKernel(*program, plan::KernelId{k});
     out += ExplainMemory(*program);
   }
   for (const plan::Weight& weight : code.weights) {
@@ -68,15 +75,19 @@ std::string PrintMemory(const Code& code) {
     bundle::SampleSizes sizes(*program);
     plan::MemoryPlan plan = plan::PlanMemory(*program, sizes.values());
     std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(*program);
-    out += "memory of @" + QuoteName(program->name) + " on " + std::string(plan::Name(program->target));
+    out += "memory of @" + QuoteName(program->name) + " on " +
+           std::string(plan::Name(program->target));
     if (!sizes.empty()) out += " for " + sizes.Print();
-    out += "\n  arena " + std::to_string(plan.bytes) + " bytes, at least " + std::to_string(plan.lower_bound) + "\n";
+    out += "\n  arena " + std::to_string(plan.bytes) + " bytes, at least " +
+           std::to_string(plan.lower_bound) + "\n";
     for (int32_t b = 0; b < program->buffers.size(); ++b) {
       auto i = static_cast<size_t>(b);
       if (plan.offsets[i] < 0) continue;
       const plan::Buffer& buffer = program->buffers[plan::BufferId{b}];
-      out += "  %" + QuoteName(buffer.name) + ": " + std::to_string(ByteSize(*program, buffer).Evaluate(sizes.values())) + " bytes at " +
-             std::to_string(plan.offsets[i]) + ", steps " + std::to_string(lifetimes[i].first_step) + " to " +
+      out += "  %" + QuoteName(buffer.name) + ": " +
+             std::to_string(ByteSize(*program, buffer).Evaluate(sizes.values())) + " bytes at " +
+             std::to_string(plan.offsets[i]) + ", steps " +
+             std::to_string(lifetimes[i].first_step) + " to " +
              std::to_string(lifetimes[i].last_step) + "\n";
     }
   }
@@ -89,7 +100,9 @@ Summary SummaryOf(const Code& code, int64_t wasm_bytes) {
   if (!code.gpu.empty()) summary.gpu_kernels = code.gpu[0].program.steps.size();
   summary.wasm_bytes = wasm_bytes;
   for (const plan::Weight& weight : code.weights) {
-    if (weight.offset >= 0) summary.weight_bytes = std::max(summary.weight_bytes, weight.offset + ByteSize(weight.type).value());
+    if (weight.offset >= 0)
+      summary.weight_bytes =
+          std::max(summary.weight_bytes, weight.offset + ByteSize(weight.type).value());
   }
   return summary;
 }

@@ -25,22 +25,28 @@ static std::string Joined(const std::vector<std::string_view>& names) {
 }
 
 Status CheckFlags(const CompileOptions& options) {
-  if (!options.webgpu && !options.wasm) return Error{"--target names no target", {}, {"the targets are webgpu and wasm"}};
+  if (!options.webgpu && !options.wasm)
+    return Error{"--target names no target", {}, {"the targets are webgpu and wasm"}};
   std::vector<std::string_view> devices = Devices();
   if (std::find(devices.begin(), devices.end(), options.device) == devices.end()) {
-    return Error{"--device names " + Quote(options.device) + ", which is not a device", {}, {"the devices are" + Joined(devices)}};
+    return Error{"--device names " + Quote(options.device) + ", which is not a device",
+                 {},
+                 {"the devices are" + Joined(devices)}};
   }
   if (!options.emit.empty()) return kSuccess;
-  if (options.output.empty()) return Error{"there is no folder to write to", {}, {"name one with -o FOLDER"}};
+  if (options.output.empty())
+    return Error{"there is no folder to write to", {}, {"name one with -o FOLDER"}};
   // Made and removed again: better to fail now than after the work.
-  if (auto folder = OutputFolder::Create(options.output, bundle::FileNames()); !folder) return folder.error();
+  if (auto folder = OutputFolder::Create(options.output, bundle::FileNames()); !folder)
+    return folder.error();
   return kSuccess;
 }
 
 // A size on the command line: "3" or "height".
 static Result<Dim> SizeOf(const std::string& text, const std::string& input) {
   std::string flag = "--input " + input + ": ";
-  if (text.empty()) return Error{flag + "a size is missing", {}, {"write sizes as 1,3,height,width"}};
+  if (text.empty())
+    return Error{flag + "a size is missing", {}, {"write sizes as 1,3,height,width"}};
   bool number = text.find_first_not_of("-+0123456789") == std::string::npos;
   if (!number) {
     Lexer lexer(text);
@@ -61,7 +67,8 @@ Result<onnx::ImportOptions> ImportOptionsOf(const CompileOptions& options) {
   onnx::ImportOptions result;
   for (const auto& [name, size] : options.dims) {
     if (size < 1 || size > INT32_MAX) {
-      return Error{"--dim " + name + ": " + std::to_string(size) + " is not a size from 1 to " + std::to_string(INT32_MAX)};
+      return Error{"--dim " + name + ": " + std::to_string(size) + " is not a size from 1 to " +
+                   std::to_string(INT32_MAX)};
     }
   }
   result.dims = options.dims;
@@ -85,6 +92,8 @@ Result<schedule::Database> ReadSchedules(const CompileOptions& options) {
   return Error{"--schedules " + options.schedules + ":" + described};
 }
 
-std::string NameOf(const std::string& model_path) { return std::filesystem::path(model_path).stem().string(); }
+std::string NameOf(const std::string& model_path) {
+  return std::filesystem::path(model_path).stem().string();
+}
 
 }  // namespace webnnc

@@ -19,7 +19,8 @@ bool HasType(const graph::Graph& graph, DType dtype) {
 }
 
 // Weights of 64 bits are read as their lower halves.
-Status CheckWeights(const plan::Program& program, const IdVector<plan::WeightTag, plan::Weight>& weights) {
+Status CheckWeights(const plan::Program& program,
+                    const IdVector<plan::WeightTag, plan::Weight>& weights) {
   for (const plan::Buffer& buffer : program.buffers) {
     if (buffer.kind != plan::BufferKind::kWeight) continue;
     const plan::Weight& weight = weights[buffer.weight];
@@ -28,9 +29,11 @@ Status CheckWeights(const plan::Program& program, const IdVector<plan::WeightTag
     int64_t count = ElementCount(weight.type.shape).value();
     for (int64_t i = 0; i < count; ++i) {
       int64_t value = weight.data.At(weight.type.dtype, i).integer;
-      bool fits = is_signed ? value >= INT32_MIN && value <= INT32_MAX : static_cast<uint64_t>(value) <= UINT32_MAX;
+      bool fits = is_signed ? value >= INT32_MIN && value <= INT32_MAX
+                            : static_cast<uint64_t>(value) <= UINT32_MAX;
       if (!fits) {
-        return Error{"constant " + Quote(weight.name) + " holds " + std::to_string(value) + ", which is more than the 32 bits that integers have on WebGPU"};
+        return Error{"constant " + Quote(weight.name) + " holds " + std::to_string(value) +
+                     ", which is more than the 32 bits that integers have on WebGPU"};
       }
     }
   }
@@ -59,7 +62,8 @@ Result<bundle::Shader> EmitShader(GpuCode& code, plan::KernelId id) {
 
 }  // namespace
 
-Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph, const schedule::GpuDevice& device,
+Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
+                                         const schedule::GpuDevice& device,
                                          IdVector<plan::WeightTag, plan::Weight>& weights) {
   if (HasType(graph, DType::kF64)) return Error{"float64 is not there on WebGPU"};
   std::vector<bool> variants{false};
@@ -68,7 +72,8 @@ Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph, const schedu
   for (bool half : variants) {
     GpuCode code;
     code.half = half;
-    code.program = plan::FormKernels(graph, {plan::Target::kWebGpu, half, device.max_storage_buffers}, weights);
+    code.program = plan::FormKernels(
+        graph, {plan::Target::kWebGpu, half, device.max_storage_buffers}, weights);
     TRY(CheckWeights(code.program, weights));
     all.push_back(std::move(code));
   }
@@ -78,7 +83,9 @@ Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph, const schedu
 Status EmitShaders(GpuCode& code) {
   for (int32_t k = 0; k < code.program.kernels.size(); ++k) {
     auto shader = EmitShader(code, plan::KernelId{k});
-    if (!shader) return Error{"@" + code.program.kernels[plan::KernelId{k}].plain.name + ": " + shader.error().message};
+    if (!shader)
+      return Error{"@" + code.program.kernels[plan::KernelId{k}].plain.name + ": " +
+                   shader.error().message};
     code.shaders.push_back(std::move(shader.value()));
   }
   return kSuccess;
@@ -86,8 +93,8 @@ Status EmitShaders(GpuCode& code) {
 
 static std::string Title(const GpuCode& code, int32_t k) {
   const wasm::Launch& launch = code.launches[static_cast<size_t>(k)];
-  return code.program.kernels[plan::KernelId{k}].plain.name + ": " + Print(launch.x) + " x " + Print(launch.y) + " x " +
-         Print(launch.z) + " workgroups\n";
+  return code.program.kernels[plan::KernelId{k}].plain.name + ": " + Print(launch.x) + " x " +
+         Print(launch.y) + " x " + Print(launch.z) + " workgroups\n";
 }
 
 std::string PrintSpirv(const Code& code) {

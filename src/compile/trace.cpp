@@ -18,8 +18,8 @@ namespace {
 
 // A verifier's error is a bug of the step before it.
 [[noreturn]] void Abort(std::string_view step, const Error& error, const std::string& text) {
-  std::fprintf(stderr, "internal error: step %s made something wrong\n%s", std::string(step).c_str(),
-               Describe(error, text).c_str());
+  std::fprintf(stderr, "internal error: step %s made something wrong\n%s",
+               std::string(step).c_str(), Describe(error, text).c_str());
   std::abort();
 }
 
@@ -60,7 +60,8 @@ std::string PrintCode(const Code& code) {
   std::string out;
   for (const plan::Program* program : code.programs()) {
     out += (out.empty() ? "" : "\n") + plan::Print(*program);
-    for (int32_t k = 0; k < program->kernels.size(); ++k) out += PrintKernel(*program, plan::KernelId{k});
+    for (int32_t k = 0; k < program->kernels.size(); ++k)
+      out += PrintKernel(*program, plan::KernelId{k});
   }
   return out;
 }
@@ -83,7 +84,8 @@ Status Trace::Start() {
   if (!options_.dump.empty()) {
     std::error_code error;
     std::filesystem::create_directories(options_.dump, error);
-    if (error) return Error{"--dump: cannot make the folder " + options_.dump + ": " + error.message()};
+    if (error)
+      return Error{"--dump: cannot make the folder " + options_.dump + ": " + error.message()};
   }
   if (options_.progress) options_.progress(kSteps[0].name, 0);
   return kSuccess;
@@ -92,7 +94,8 @@ Status Trace::Start() {
 Status Trace::operator()(std::string_view step, const graph::Graph& graph) {
   size_t number = FindStep(step).value();
   Record(number);
-  if (Status status = graph::Verify(graph); !status) Abort(step, status.error(), graph::Print(graph));
+  if (Status status = graph::Verify(graph); !status)
+    Abort(step, status.error(), graph::Print(graph));
   return Show(number, [&] { return graph::Print(graph); });
 }
 
@@ -129,8 +132,8 @@ Status Trace::Show(size_t step, const std::function<std::string()>& print) {
   std::string text = print();
   if (!options_.dump.empty()) {
     std::string number = std::to_string(step + 1);
-    std::string name = (number.size() < 2 ? "0" : "") + number + "-" + std::string(kSteps[step].name) +
-                       "." + std::string(kSteps[step].ending);
+    std::string name = (number.size() < 2 ? "0" : "") + number + "-" +
+                       std::string(kSteps[step].name) + "." + std::string(kSteps[step].ending);
     TRY(WriteFile((std::filesystem::path(options_.dump) / name).string(), text));
   }
   if (!emits) {
@@ -151,7 +154,8 @@ std::string Trace::Times() const {
   std::string out = "times\n";
   for (auto [step, seconds] : seconds_) {
     char line[64];
-    std::snprintf(line, sizeof(line), "  %-16s %8.1f ms\n", std::string(kSteps[step].name).c_str(), seconds * 1e3);
+    std::snprintf(line, sizeof(line), "  %-16s %8.1f ms\n", std::string(kSteps[step].name).c_str(),
+                  seconds * 1e3);
     out += line;
   }
   return out;

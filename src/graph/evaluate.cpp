@@ -14,8 +14,8 @@ Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs) {
   SymbolValues symbols;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Value& value = graph.values[graph.inputs[i].value];
-    Error misfit{"input \"" + graph.inputs[i].name + "\" is " + Print(inputs[i]) + ", but the model takes " +
-                 Print(value.type)};
+    Error misfit{"input \"" + graph.inputs[i].name + "\" is " + Print(inputs[i]) +
+                 ", but the model takes " + Print(value.type)};
     if (inputs[i].dtype != value.type.dtype || inputs[i].rank() != value.type.rank()) return misfit;
     for (size_t d = 0; d < inputs[i].shape.size(); ++d) {
       const Dim& size = value.type.shape[d];
@@ -40,7 +40,8 @@ Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs) {
 namespace {
 
 // Runs a plain kernel whose first buffers are the operands, each once.
-Result<std::vector<Tensor>> Run(const loop::Kernel& kernel, const std::vector<const Tensor*>& operands,
+Result<std::vector<Tensor>> Run(const loop::Kernel& kernel,
+                                const std::vector<const Tensor*>& operands,
                                 const SymbolValues& symbols) {
   loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
   size_t next = 0;
@@ -115,8 +116,7 @@ std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
   if (!types || types.value().size() != 1) return std::nullopt;
   const TensorType& result = types.value()[0];
   constexpr int64_t kMostElements = 64;
-  bool small = IsStatic(result.shape) &&
-               ElementCount(result.shape).value() <= kMostElements;
+  bool small = IsStatic(result.shape) && ElementCount(result.shape).value() <= kMostElements;
   if (!small) return std::nullopt;
   loop::Kernel kernel = LowerOp(op, operands);
   std::vector<loop::DimElements> memory(static_cast<size_t>(kernel.buffers.size()));

@@ -19,7 +19,8 @@ Result<Types> InferTypes(const Op& op, const Types& operands) {
         }
         TRY_ASSIGN(auto types, o.Infer(operands));
         for (const TensorType& type : types) {
-          if (HasNegativeSize(type.shape)) return Error{"the result's size would be negative: " + Print(type)};
+          if (HasNegativeSize(type.shape))
+            return Error{"the result's size would be negative: " + Print(type)};
         }
         return types;
       },
@@ -116,7 +117,8 @@ Links::Links(const Graph& graph)
       is_output(static_cast<size_t>(graph.values.size())) {
   for (const Node& node : graph.nodes) {
     for (ValueId result : node.results) definition[static_cast<size_t>(result.index)] = &node;
-    for (ValueId operand : node.operands) users[static_cast<size_t>(operand.index)].push_back(&node);
+    for (ValueId operand : node.operands)
+      users[static_cast<size_t>(operand.index)].push_back(&node);
   }
   for (const Port& port : graph.outputs) is_output[static_cast<size_t>(port.value.index)] = true;
 }

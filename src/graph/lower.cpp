@@ -14,12 +14,14 @@ loop::Kernel LowerNode(const Graph& graph, const Node& node) {
   for (ValueId id : node.operands) {
     auto [found, is_new] = buffers.emplace(id, loop::BufferId());
     if (is_new) {
-      found->second = kernel.buffers.Add({graph.values[id].name, graph.values[id].type, loop::Space::kIn});
+      found->second =
+          kernel.buffers.Add({graph.values[id].name, graph.values[id].type, loop::Space::kIn});
     }
     operands.push_back(found->second);
   }
   for (ValueId id : node.results) {
-    results.push_back(kernel.buffers.Add({graph.values[id].name, graph.values[id].type, loop::Space::kOut}));
+    results.push_back(
+        kernel.buffers.Add({graph.values[id].name, graph.values[id].type, loop::Space::kOut}));
   }
   loop::Lowering lowering{kernel, operands, results};
   std::visit([&](const auto& op) { op.Lower(lowering); }, node.op);
@@ -34,7 +36,8 @@ loop::Kernel LowerOp(const Op& op, const Types& operands) {
   }
   auto types = InferTypes(op, operands);
   CHECK(types);
-  for (const TensorType& type : types.value()) node.results.push_back(graph.values.Add({"y", type}));
+  for (const TensorType& type : types.value())
+    node.results.push_back(graph.values.Add({"y", type}));
   return LowerNode(graph, node);
 }
 

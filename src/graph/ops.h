@@ -35,11 +35,11 @@ using Integers = std::vector<int64_t>;
 //   kName, kMinOperands, kMaxOperands   checked before Infer
 //   Infer    the results' types, or why the operands do not fit
 //   Lower    the definition as loops (loop/lowering.h)
-#define WEBNNC_OPERATION(name, min, max)                   \
-  static constexpr std::string_view kName = name;          \
-  static constexpr size_t kMinOperands = min;              \
-  static constexpr size_t kMaxOperands = max;              \
-  Result<Types> Infer(std::span<const TensorType>) const;  \
+#define WEBNNC_OPERATION(name, min, max)                  \
+  static constexpr std::string_view kName = name;         \
+  static constexpr size_t kMinOperands = min;             \
+  static constexpr size_t kMaxOperands = max;             \
+  Result<Types> Infer(std::span<const TensorType>) const; \
   void Lower(loop::Lowering&) const
 
 inline constexpr size_t kAnyNumber = SIZE_MAX;
@@ -61,8 +61,8 @@ struct Sizes {
   Sizes1D values;
   bool scalar = false;
 
-  static constexpr auto kFields = Fields(Field("values", &Sizes::values),
-                                         Field("scalar", &Sizes::scalar));
+  static constexpr auto kFields =
+      Fields(Field("values", &Sizes::values), Field("scalar", &Sizes::scalar));
   WEBNNC_OPERATION("sizes", 0, 0);
 };
 
@@ -78,8 +78,32 @@ struct Iota {
 
 // Functions of one element. The first are loop::UnaryOp, by the same names and in the same order.
 enum class Function : uint8_t {
-  kNegate, kAbs, kSign, kNot, kBitNot, kFloor, kCeil, kRound, kTrunc, kExp, kLog, kSqrt, kSin,
-  kCos, kTan, kAsin, kAcos, kAtan, kSinh, kCosh, kTanh, kAsinh, kAcosh, kAtanh, kErf, kIsNan,
+  kNegate,
+  kAbs,
+  kSign,
+  kNot,
+  kBitNot,
+  kFloor,
+  kCeil,
+  kRound,
+  kTrunc,
+  kExp,
+  kLog,
+  kSqrt,
+  kSin,
+  kCos,
+  kTan,
+  kAsin,
+  kAcos,
+  kAtan,
+  kSinh,
+  kCosh,
+  kTanh,
+  kAsinh,
+  kAcosh,
+  kAtanh,
+  kErf,
+  kIsNan,
   kIsInf,
   kRelu,        // max(x, 0)
   kSigmoid,     // 1 / (1 + exp(-x))
@@ -147,17 +171,18 @@ struct Einsum {
 //   last:  x[n, s..., c]   filter[k..., c/groups, o]   (ConvTranspose: filter[k..., c, o/groups])
 enum class Layout : uint8_t { kChannelsFirst, kChannelsLast };
 
-// result[n, o, p...] = sum over c, k... of x[n, c, p*stride + k*dilation - pad...] * filter[o, c, k...]
-// with zeros outside x. Operands: x, filter. Of `groups` groups, each sees its share of channels.
+// result[n, o, p...] = sum over c, k... of x[n, c, p*stride + k*dilation - pad...] * filter[o, c,
+// k...] with zeros outside x. Operands: x, filter. Of `groups` groups, each sees its share of
+// channels.
 struct Conv {
   Integers strides, dilations, pads_begin, pads_end;  // one a spatial dimension
   int64_t groups = 1;
   Layout layout = Layout::kChannelsFirst;
 
-  static constexpr auto kFields = Fields(
-      Field("strides", &Conv::strides), Field("dilations", &Conv::dilations),
-      Field("pads_begin", &Conv::pads_begin), Field("pads_end", &Conv::pads_end),
-      Field("groups", &Conv::groups), Field("layout", &Conv::layout));
+  static constexpr auto kFields =
+      Fields(Field("strides", &Conv::strides), Field("dilations", &Conv::dilations),
+             Field("pads_begin", &Conv::pads_begin), Field("pads_end", &Conv::pads_end),
+             Field("groups", &Conv::groups), Field("layout", &Conv::layout));
   WEBNNC_OPERATION("conv", 2, 2);
 };
 
@@ -181,7 +206,8 @@ struct ConvTranspose {
 
 enum class PoolKind : uint8_t {
   kMax,
-  kMaxIndex,  // i64: where kMax found its element, counted through the whole of x in row-major order
+  kMaxIndex,  // i64: where kMax found its element, counted through the whole of x in row-major
+              // order
   kAverage,   // over the elements of x, or of x with its padding if count_pads
   kSum,
 };
@@ -197,12 +223,12 @@ struct Pool {
   bool count_pads = false;
   bool column_major = false;  // of kMaxIndex: indices count the last two window dimensions swapped
 
-  static constexpr auto kFields = Fields(
-      Field("kind", &Pool::kind), Field("first", &Pool::first), Field("kernel", &Pool::kernel),
-      Field("strides", &Pool::strides), Field("dilations", &Pool::dilations),
-      Field("pads_begin", &Pool::pads_begin), Field("pads_end", &Pool::pads_end),
-      Field("ceil", &Pool::ceil), Field("count_pads", &Pool::count_pads),
-      Field("column_major", &Pool::column_major));
+  static constexpr auto kFields =
+      Fields(Field("kind", &Pool::kind), Field("first", &Pool::first),
+             Field("kernel", &Pool::kernel), Field("strides", &Pool::strides),
+             Field("dilations", &Pool::dilations), Field("pads_begin", &Pool::pads_begin),
+             Field("pads_end", &Pool::pads_end), Field("ceil", &Pool::ceil),
+             Field("count_pads", &Pool::count_pads), Field("column_major", &Pool::column_major));
   WEBNNC_OPERATION("pool", 1, 1);
 };
 
@@ -226,9 +252,9 @@ struct ArgReduce {
   bool keep = true;
   bool last = false;
 
-  static constexpr auto kFields = Fields(Field("min", &ArgReduce::min), Field("axis", &ArgReduce::axis),
-                                         Field("keep", &ArgReduce::keep),
-                                         Field("last", &ArgReduce::last));
+  static constexpr auto kFields =
+      Fields(Field("min", &ArgReduce::min), Field("axis", &ArgReduce::axis),
+             Field("keep", &ArgReduce::keep), Field("last", &ArgReduce::last));
   WEBNNC_OPERATION("arg_reduce", 1, 1);
 };
 
@@ -238,7 +264,8 @@ struct Softmax {
   Integers axes;
   bool log = false;
 
-  static constexpr auto kFields = Fields(Field("axes", &Softmax::axes), Field("log", &Softmax::log));
+  static constexpr auto kFields =
+      Fields(Field("axes", &Softmax::axes), Field("log", &Softmax::log));
   WEBNNC_OPERATION("softmax", 1, 1);
 };
 
@@ -249,9 +276,9 @@ struct Normalize {
   double epsilon = 1e-5;
   bool center = true;
 
-  static constexpr auto kFields = Fields(Field("axes", &Normalize::axes),
-                                         Field("epsilon", &Normalize::epsilon),
-                                         Field("center", &Normalize::center));
+  static constexpr auto kFields =
+      Fields(Field("axes", &Normalize::axes), Field("epsilon", &Normalize::epsilon),
+             Field("center", &Normalize::center));
   WEBNNC_OPERATION("normalize", 1, 1);
 };
 
@@ -286,9 +313,9 @@ struct Slice {
   Sizes1D starts, sizes;
   Integers steps;
 
-  static constexpr auto kFields = Fields(Field("starts", &Slice::starts),
-                                         Field("sizes", &Slice::sizes),
-                                         Field("steps", &Slice::steps));
+  static constexpr auto kFields =
+      Fields(Field("starts", &Slice::starts), Field("sizes", &Slice::sizes),
+             Field("steps", &Slice::steps));
   WEBNNC_OPERATION("slice", 1, 1);
 };
 
@@ -300,8 +327,8 @@ struct Pad {
   Sizes1D begin, end;
   PadMode mode = PadMode::kConstant;
 
-  static constexpr auto kFields = Fields(Field("begin", &Pad::begin), Field("end", &Pad::end),
-                                         Field("mode", &Pad::mode));
+  static constexpr auto kFields =
+      Fields(Field("begin", &Pad::begin), Field("end", &Pad::end), Field("mode", &Pad::mode));
   WEBNNC_OPERATION("pad", 1, 2);
 };
 
@@ -384,9 +411,9 @@ struct Resize {
 
 #undef WEBNNC_OPERATION
 
-using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
-                        ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose,
-                        Reshape, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile,
-                        Resize>;
+using Op =
+    std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
+                 ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose, Reshape,
+                 Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile, Resize>;
 
 }  // namespace webnnc::graph

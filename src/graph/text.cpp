@@ -10,11 +10,10 @@ namespace webnnc::graph {
 
 template <typename E>
 struct EnumNames;
-#define WEBNNC_ENUM_NAMES(type, ...)                          \
-  template <>                                                 \
-  struct EnumNames<type> {                                    \
-    static constexpr std::array kNames =                      \
-        std::to_array<std::string_view>({__VA_ARGS__});       \
+#define WEBNNC_ENUM_NAMES(type, ...)                                                     \
+  template <>                                                                            \
+  struct EnumNames<type> {                                                               \
+    static constexpr std::array kNames = std::to_array<std::string_view>({__VA_ARGS__}); \
   }
 WEBNNC_ENUM_NAMES(Layout, "channels_first", "channels_last");
 WEBNNC_ENUM_NAMES(PoolKind, "max", "max_index", "average", "sum");

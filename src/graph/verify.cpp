@@ -15,7 +15,8 @@ Status Verify(const Graph& graph) {
   for (const Port& port : graph.inputs) {
     const std::string& name = graph.values[port.value].name;
     if (!define(port.value)) return Error{"two values are named %" + name};
-    if (HasNegativeSize(graph.values[port.value].type.shape)) return Error{"a size of %" + name + " is negative"};
+    if (HasNegativeSize(graph.values[port.value].type.shape))
+      return Error{"a size of %" + name + " is negative"};
   }
   for (const Node& node : graph.nodes) {
     if (node.results.empty()) return Error{std::string(Name(node.op)) + " has no result"};
@@ -30,9 +31,9 @@ Status Verify(const Graph& graph) {
     auto types = InferTypes(node.op, operands);
     if (!types) return Error{types.error().message, here};
     if (types.value().size() != node.results.size()) {
-      return Error{std::string(Name(node.op)) + " has " + std::to_string(types.value().size()) +
-                       " results",
-                   here};
+      return Error{
+          std::string(Name(node.op)) + " has " + std::to_string(types.value().size()) + " results",
+          here};
     }
     for (size_t i = 0; i < node.results.size(); ++i) {
       const Value& result = graph.values[node.results[i]];

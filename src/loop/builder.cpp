@@ -85,7 +85,8 @@ ExprId Builder::Select(ExprId condition, ExprId yes, ExprId no) {
   CHECK(dtype(condition) == DType::kBool && dtype(yes) == dtype(no));
   if (const Scalar* value = ConstantValue(condition)) return value->integer ? yes : no;
   if (yes == no) return yes;
-  return kernel_.exprs.Add({loop::Select{condition, yes, no}, dtype(yes), kernel_.exprs[yes].lanes});
+  return kernel_.exprs.Add(
+      {loop::Select{condition, yes, no}, dtype(yes), kernel_.exprs[yes].lanes});
 }
 
 ExprId Builder::Convert(ExprId a, DType to) {
@@ -141,9 +142,9 @@ void Builder::ForEach(const Shape& shape, const std::function<void(const Index&)
   std::function<void()> descend = [&] {
     size_t d = index.size();
     if (d == shape.size()) return body(index);
-    std::string name = d < names.size()             ? names[d]
+    std::string name = d < names.size()        ? names[d]
                        : d < std::size(kNames) ? kNames[d]
-                                                    : "d" + std::to_string(d);
+                                               : "d" + std::to_string(d);
     For(name, shape[d], [&](ExprId var) {
       index.push_back(var);
       descend();

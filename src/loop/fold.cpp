@@ -115,7 +115,8 @@ static T EvaluateInteger(BinaryOp op, T a, T b, int width) {
     case BinaryOp::kAnd: return a & b;
     case BinaryOp::kOr: return a | b;
     case BinaryOp::kXor: return a ^ b;
-    case BinaryOp::kShiftLeft: return ub < static_cast<uint64_t>(width) ? static_cast<T>(ua << ub) : 0;
+    case BinaryOp::kShiftLeft:
+      return ub < static_cast<uint64_t>(width) ? static_cast<T>(ua << ub) : 0;
     case BinaryOp::kShiftRight: return ub < static_cast<uint64_t>(width) ? a >> ub : 0;
     default: break;
   }

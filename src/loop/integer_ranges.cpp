@@ -68,9 +68,7 @@ IntegerRange IntegerRanges::Exact(ExprId id) {
                                 UpperBound(node.dim).value_or(INT32_MAX)};
           },
           [&](const Load&) { return all; },
-          [&](const Unary& node) {
-            return expr.dtype == DType::kBool ? all : OfUnary(node);
-          },
+          [&](const Unary& node) { return expr.dtype == DType::kBool ? all : OfUnary(node); },
           [&](const Binary& node) {
             return expr.dtype == DType::kBool ? all : OfBinary(node, expr.dtype);
           },
@@ -125,8 +123,7 @@ IntegerRange IntegerRanges::OfBinary(const Binary& binary, DType dtype) {
       bool positive = binary.op == BinaryOp::kMod ? a.low >= 0 : b.low >= 0;
       return {positive ? 0 : -most, most};
     }
-    case BinaryOp::kShiftRight:
-      return {std::min<int64_t>(a.low, 0), std::max<int64_t>(a.high, 0)};
+    case BinaryOp::kShiftRight: return {std::min<int64_t>(a.low, 0), std::max<int64_t>(a.high, 0)};
     case BinaryOp::kAnd:
       if (a.low >= 0 && b.low >= 0) return {0, std::min(a.high, b.high)};
       [[fallthrough]];

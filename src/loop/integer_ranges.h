@@ -25,7 +25,8 @@ IntegerRange RangeOf(DType dtype);
 class IntegerRanges {
  public:
   // Elements of memory and what wraps are taken to be anything that `holds` gives for their type.
-  IntegerRanges(const Kernel& kernel, IntegerRange (*holds)(DType)) : kernel_(kernel), holds_(holds) {}
+  IntegerRanges(const Kernel& kernel, IntegerRange (*holds)(DType))
+      : kernel_(kernel), holds_(holds) {}
 
   // Says that 0 <= var < extent.
   void Bind(VarId var, const Dim& extent);

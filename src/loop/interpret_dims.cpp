@@ -35,30 +35,31 @@ class Machine {
   void RunBlock(const Block& block) {
     for (const Stmt& stmt : block) {
       if (!ok_) return;
-      std::visit(Overloaded{
-                     [&](const For& loop) {
-                       if (!loop.extent.IsConstant()) {
-                         ok_ = false;
-                         return;
-                       }
-                       for (int64_t i = 0; i < loop.extent.value() && ok_; ++i) {
-                         vars_[static_cast<size_t>(loop.var.index)] = Dim(i);
-                         RunBlock(loop.body);
-                       }
-                     },
-                     [&](const Let& let) { vars_[static_cast<size_t>(let.var.index)] = Eval(let.value); },
-                     [&](const Store& store) { RunStore(store); },
-                     [&](const If& test) {
-                       Element condition = Eval(test.condition);
-                       if (!condition || !condition->IsConstant()) {
-                         ok_ = false;
-                       } else if (condition->value()) {
-                         RunBlock(test.body);
-                       }
-                     },
-                     [](const Barrier&) {},
-                 },
-                 static_cast<const Stmt::variant&>(stmt));
+      std::visit(
+          Overloaded{
+              [&](const For& loop) {
+                if (!loop.extent.IsConstant()) {
+                  ok_ = false;
+                  return;
+                }
+                for (int64_t i = 0; i < loop.extent.value() && ok_; ++i) {
+                  vars_[static_cast<size_t>(loop.var.index)] = Dim(i);
+                  RunBlock(loop.body);
+                }
+              },
+              [&](const Let& let) { vars_[static_cast<size_t>(let.var.index)] = Eval(let.value); },
+              [&](const Store& store) { RunStore(store); },
+              [&](const If& test) {
+                Element condition = Eval(test.condition);
+                if (!condition || !condition->IsConstant()) {
+                  ok_ = false;
+                } else if (condition->value()) {
+                  RunBlock(test.body);
+                }
+              },
+              [](const Barrier&) {},
+          },
+          static_cast<const Stmt::variant&>(stmt));
     }
   }
 
@@ -68,10 +69,18 @@ class Machine {
     Element value = Eval(store.value);
     switch (store.update) {
       case Update::kSet: *slot = value; break;
-      case Update::kAdd: *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return a + b; }); break;
-      case Update::kMul: *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return a * b; }); break;
-      case Update::kMax: *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return Max(a, b); }); break;
-      case Update::kMin: *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return Min(a, b); }); break;
+      case Update::kAdd:
+        *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return a + b; });
+        break;
+      case Update::kMul:
+        *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return a * b; });
+        break;
+      case Update::kMax:
+        *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return Max(a, b); });
+        break;
+      case Update::kMin:
+        *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return Min(a, b); });
+        break;
     }
   }
 
@@ -124,7 +133,8 @@ class Machine {
             [&](const Convert& node) {
               // Sizes fit every integer type that could hold them; bool asks for "not zero".
               Element a = Eval(node.a);
-              if (expr.dtype != DType::kBool || kernel_.exprs[node.a].dtype == DType::kBool) return a;
+              if (expr.dtype != DType::kBool || kernel_.exprs[node.a].dtype == DType::kBool)
+                return a;
               return a ? Decide(Equals(*a, Dim(0)), true) : Element();
             },
             [](const auto&) { return Element(); },

@@ -13,8 +13,8 @@ namespace webnnc::loop {
 using DimElements = std::vector<std::optional<Dim>>;
 
 // memory[b] holds buffer b in row-major order; parameters are given by the caller. Reals
-// count as sizes as long as they are integers. Fails (false) at whatever sizes do not decide: a loop of symbolic extent, a
-// comparison that holds for some values of the symbols only.
+// count as sizes as long as they are integers. Fails (false) at whatever sizes do not decide: a
+// loop of symbolic extent, a comparison that holds for some values of the symbols only.
 bool InterpretDims(const Kernel& kernel, std::vector<DimElements>& memory);
 
 }  // namespace webnnc::loop

@@ -16,27 +16,29 @@ static size_t Hash(const Dim& dim) {
   size_t hash = static_cast<size_t>(dim.constant());
   for (const DimTerm& term : dim.terms()) {
     hash = Mix(hash, static_cast<size_t>(term.coefficient));
-    for (const DimAtom& atom : term.factors) hash = Mix(hash, std::hash<std::string>()(atom.symbol));
+    for (const DimAtom& atom : term.factors)
+      hash = Mix(hash, std::hash<std::string>()(atom.symbol));
   }
   return hash;
 }
 
 static size_t Hash(const Expr& expr) {
-  size_t hash = Mix(expr.node.index(), static_cast<size_t>(expr.dtype) * 64 +
-                                           static_cast<size_t>(expr.lanes));
-  std::visit(Overloaded{
-                 [&](const Constant& node) {
-                   hash = Mix(hash, static_cast<size_t>(node.value.integer));
-                   hash = Mix(hash, std::bit_cast<uint64_t>(node.value.real));
-                 },
-                 [&](const Variable& node) { hash = Mix(hash, static_cast<size_t>(node.var.index)); },
-                 [&](const Size& node) { hash = Mix(hash, Hash(node.dim)); },
-                 [&](const Load& node) { hash = Mix(hash, static_cast<size_t>(node.buffer.index)); },
-                 [&](const Unary& node) { hash = Mix(hash, static_cast<size_t>(node.op)); },
-                 [&](const Binary& node) { hash = Mix(hash, static_cast<size_t>(node.op)); },
-                 [](const auto&) {},
-             },
-             expr.node);
+  size_t hash = Mix(expr.node.index(),
+                    static_cast<size_t>(expr.dtype) * 64 + static_cast<size_t>(expr.lanes));
+  std::visit(
+      Overloaded{
+          [&](const Constant& node) {
+            hash = Mix(hash, static_cast<size_t>(node.value.integer));
+            hash = Mix(hash, std::bit_cast<uint64_t>(node.value.real));
+          },
+          [&](const Variable& node) { hash = Mix(hash, static_cast<size_t>(node.var.index)); },
+          [&](const Size& node) { hash = Mix(hash, Hash(node.dim)); },
+          [&](const Load& node) { hash = Mix(hash, static_cast<size_t>(node.buffer.index)); },
+          [&](const Unary& node) { hash = Mix(hash, static_cast<size_t>(node.op)); },
+          [&](const Binary& node) { hash = Mix(hash, static_cast<size_t>(node.op)); },
+          [](const auto&) {},
+      },
+      expr.node);
   for (ExprId operand : Operands(expr)) hash = Mix(hash, static_cast<size_t>(operand.index));
   return hash;
 }
@@ -91,9 +93,9 @@ Expr WithOperands(Expr expr, const std::vector<ExprId>& operands) {
 bool IsComparison(BinaryOp op) { return op >= BinaryOp::kEqual; }
 
 static constexpr std::string_view kUnaryNames[] = {
-    "neg",  "abs",  "sign", "not",  "bitnot", "floor", "ceil", "round",  "trunc",
-    "exp",  "log",  "sqrt", "sin",  "cos",    "tan",   "asin", "acos",   "atan",
-    "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf",  "isnan", "isinf"};
+    "neg",  "abs",  "sign", "not",   "bitnot", "floor", "ceil", "round", "trunc",
+    "exp",  "log",  "sqrt", "sin",   "cos",    "tan",   "asin", "acos",  "atan",
+    "sinh", "cosh", "tanh", "asinh", "acosh",  "atanh", "erf",  "isnan", "isinf"};
 static_assert(std::size(kUnaryNames) == kUnaryOpCount);
 
 static constexpr std::string_view kBinaryNames[] = {

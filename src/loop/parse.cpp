@@ -168,7 +168,8 @@ class Parser {
   Result<ExprId> ParseExpr() {
     if (++lexer_.depth > Lexer::kMaxDepth) return lexer_.Fail("nests too deeply");
     TRY_ASSIGN(auto left, ParseSum());
-    for (BinaryOp op : {BinaryOp::kEqual, BinaryOp::kNotEqual, BinaryOp::kLessEqual, BinaryOp::kLess}) {
+    for (BinaryOp op :
+         {BinaryOp::kEqual, BinaryOp::kNotEqual, BinaryOp::kLessEqual, BinaryOp::kLess}) {
       if (!lexer_.Eat(Name(op))) continue;
       TRY_ASSIGN(auto right, ParseSum());
       TRY_ASSIGN(left, Apply(op, left, right));
@@ -231,7 +232,8 @@ class Parser {
       return lexer_.Fail("'" + std::string(Name(op)) + "' does not take " +
                          std::string(Name(x.dtype)));
     }
-    return kernel_.exprs.Add({Binary{op, a, b}, IsComparison(op) ? DType::kBool : x.dtype, x.lanes});
+    return kernel_.exprs.Add(
+        {Binary{op, a, b}, IsComparison(op) ? DType::kBool : x.dtype, x.lanes});
   }
 
   Result<ExprId> ParsePrimary() {

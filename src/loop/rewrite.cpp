@@ -77,8 +77,7 @@ bool Mentions(const Kernel& kernel, ExprId id, const std::function<bool(VarId)>&
   return found;
 }
 
-static Block Clone(Kernel& kernel, const Block& block,
-                   std::unordered_map<VarId, ExprId>& values) {
+static Block Clone(Kernel& kernel, const Block& block, std::unordered_map<VarId, ExprId>& values) {
   Builder build(kernel);
   auto fresh = [&](VarId var) {
     VarId copy = kernel.vars.Add(Var(kernel.vars[var]));

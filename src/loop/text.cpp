@@ -54,7 +54,8 @@ class Printer {
       : kernel_(kernel), var_names_(static_cast<size_t>(kernel.vars.size())) {
     for (const Buffer& buffer : kernel.buffers) {
       std::string name = buffer.name;
-      for (int n = 2; !taken_.insert(name).second; ++n) name = buffer.name + "_" + std::to_string(n);
+      for (int n = 2; !taken_.insert(name).second; ++n)
+        name = buffer.name + "_" + std::to_string(n);
       buffer_names_.push_back("%" + QuoteName(name));
     }
     taken_.clear();
@@ -95,7 +96,8 @@ class Printer {
                        std::string extent = webnnc::Print(loop.extent);
                        std::set<std::string> before = taken_;
                        out_ += "for " + Define(loop.var) + " in " + extent;
-                       if (loop.kind != LoopKind::kSerial) out_ += " " + std::string(Name(loop.kind));
+                       if (loop.kind != LoopKind::kSerial)
+                         out_ += " " + std::string(Name(loop.kind));
                        Nested(loop.body, depth);
                        taken_ = before;
                      },
@@ -170,8 +172,8 @@ class Printer {
     std::string symbol(Name(binary.op));
     if (own == 0) return symbol + "(" + List({binary.a, binary.b}) + ")";
     // Comparisons do not chain, so both sides bind tighter.
-    std::string out = PrintExpr(binary.a, own == 1 ? 2 : own) + " " + symbol + " " +
-                      PrintExpr(binary.b, own + 1);
+    std::string out =
+        PrintExpr(binary.a, own == 1 ? 2 : own) + " " + symbol + " " + PrintExpr(binary.b, own + 1);
     return own < outer ? "(" + out + ")" : out;
   }
 

@@ -24,7 +24,8 @@ std::string Domain(const std::string& domain) { return domain == "ai.onnx" ? "" 
 template <typename Proto>
 Opsets OpsetsOf(const Proto& proto) {
   Opsets opsets;
-  for (const auto& import : proto.opset_import()) opsets[Domain(import.domain())] = import.version();
+  for (const auto& import : proto.opset_import())
+    opsets[Domain(import.domain())] = import.version();
   return opsets;
 }
 

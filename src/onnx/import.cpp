@@ -22,15 +22,45 @@ namespace {
 
 constexpr int64_t kOldestOpset = 6;
 // Operators that meant the same in all opsets before, so that older models may use them. Sorted.
-constexpr std::string_view kAsInOpset6[] = {
-    "ArgMax",           "ArgMin",       "AveragePool",  "Constant",        "Conv",
-    "ConvTranspose",    "DepthToSpace", "Flatten",      "Gather",          "GlobalAveragePool",
-    "GlobalMaxPool",    "Hardmax",      "Identity",     "LRN",             "LogSoftmax",
-    "LpNormalization",  "MatMul",       "MaxPool",      "Not",             "ReduceL1",
-    "ReduceL2",         "ReduceLogSum", "ReduceLogSumExp", "ReduceMax",    "ReduceMean",
-    "ReduceMin",        "ReduceProd",   "ReduceSum",    "ReduceSumSquare", "Shape",
-    "Size",             "Slice",        "Softmax",      "Softplus",        "Softsign",
-    "SpaceToDepth",     "Squeeze",      "Transpose",    "Unsqueeze"};
+constexpr std::string_view kAsInOpset6[] = {"ArgMax",
+                                            "ArgMin",
+                                            "AveragePool",
+                                            "Constant",
+                                            "Conv",
+                                            "ConvTranspose",
+                                            "DepthToSpace",
+                                            "Flatten",
+                                            "Gather",
+                                            "GlobalAveragePool",
+                                            "GlobalMaxPool",
+                                            "Hardmax",
+                                            "Identity",
+                                            "LRN",
+                                            "LogSoftmax",
+                                            "LpNormalization",
+                                            "MatMul",
+                                            "MaxPool",
+                                            "Not",
+                                            "ReduceL1",
+                                            "ReduceL2",
+                                            "ReduceLogSum",
+                                            "ReduceLogSumExp",
+                                            "ReduceMax",
+                                            "ReduceMean",
+                                            "ReduceMin",
+                                            "ReduceProd",
+                                            "ReduceSum",
+                                            "ReduceSumSquare",
+                                            "Shape",
+                                            "Size",
+                                            "Slice",
+                                            "Softmax",
+                                            "Softplus",
+                                            "Softsign",
+                                            "SpaceToDepth",
+                                            "Squeeze",
+                                            "Transpose",
+                                            "Unsqueeze"};
 static_assert(std::is_sorted(std::begin(kAsInOpset6), std::end(kAsInOpset6)));
 
 bool IsTooOld(const FlatNode& node) {
@@ -47,7 +77,8 @@ class Importer {
     TRY_ASSIGN(auto nodes, FlattenModel(model_));
     TRY(CheckOperators(nodes));
     for (const auto& tensor : proto_.initializer()) initializers_[tensor.name()] = &tensor;
-    for (const auto& tensor : proto_.sparse_initializer()) sparse_initializers_[tensor.values().name()] = &tensor;
+    for (const auto& tensor : proto_.sparse_initializer())
+      sparse_initializers_[tensor.values().name()] = &tensor;
     graph_.name = proto_.name().empty() ? "main" : proto_.name();
     TRY(AddInputs());
     for (const FlatNode& node : nodes) ImportNode(node);
@@ -125,7 +156,8 @@ class Importer {
     type.dtype = dtype.value();
     auto given = options_.input_shapes.find(input.name());
     if (given != options_.input_shapes.end()) {
-      if (tensor.has_shape() && tensor.shape().dim_size() != static_cast<int>(given->second.size())) {
+      if (tensor.has_shape() &&
+          tensor.shape().dim_size() != static_cast<int>(given->second.size())) {
         return Error{"--input " + input.name() + " gives " + std::to_string(given->second.size()) +
                      " dimensions, the model has " + std::to_string(tensor.shape().dim_size())};
       }
@@ -146,7 +178,8 @@ class Importer {
       if (IsAbsurd(size)) return Error{"input " + Quote(input.name()) + " has an absurd size"};
       type.shape.push_back(size);
     }
-    if (IsAbsurd(ByteSize(type))) return Error{"input " + Quote(input.name()) + " has an absurd size"};
+    if (IsAbsurd(ByteSize(type)))
+      return Error{"input " + Quote(input.name()) + " has an absurd size"};
     return type;
   }
 
@@ -157,13 +190,16 @@ class Importer {
       if (initializers_.count(input.name()) || sparse_initializers_.count(input.name())) continue;
       TRY_ASSIGN(auto type, InputType(input));
       ValueId id = scope_.build.AddValue(input.name(), type);
-      if (!names.insert(input.name()).second) return Error{"two inputs are named " + Quote(input.name())};
+      if (!names.insert(input.name()).second)
+        return Error{"two inputs are named " + Quote(input.name())};
       values_[input.name()] = id;
       graph_.inputs.push_back({input.name(), id});
     }
     for (const auto& [name, shape] : options_.input_shapes) {
       if (!names.count(name)) {
-        return Error{"--input names " + Quote(name) + ", which is not an input", {}, {Listing("inputs", names)}};
+        return Error{"--input names " + Quote(name) + ", which is not an input",
+                     {},
+                     {Listing("inputs", names)}};
       }
     }
     for (const auto& [name, value] : options_.dims) {
@@ -207,7 +243,8 @@ class Importer {
     auto dense = initializers_.find(name);
     auto sparse = sparse_initializers_.find(name);
     bool is_dense = dense != initializers_.end();
-    if (!is_dense && sparse == sparse_initializers_.end()) return Error{Quote(name) + " is not defined"};
+    if (!is_dense && sparse == sparse_initializers_.end())
+      return Error{Quote(name) + " is not defined"};
     auto tensor = is_dense ? model_.ReadTensor(*dense->second) : model_.ReadTensor(*sparse->second);
     if (!tensor) return Error{"weight " + Quote(name) + ": " + tensor.error().message};
     scope_.build.SetOrigins({});

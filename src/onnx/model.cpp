@@ -27,9 +27,10 @@ Result<DType> ElementType(int32_t onnx_type) {
   }
   // Types newer than the description of ONNX that this is built with have numbers only.
   static const std::map<int32_t, const char*> kNames = {
-      {0, "undefined"},       {8, "string"},      {14, "complex64"},     {15, "complex128"},
-      {16, "bfloat16"},       {17, "float8e4m3fn"}, {18, "float8e4m3fnuz"}, {19, "float8e5m2"},
-      {20, "float8e5m2fnuz"}, {21, "uint4"},      {22, "int4"},          {23, "float4e2m1"},
+      {0, "undefined"},       {8, "string"},      {14, "complex64"},
+      {15, "complex128"},     {16, "bfloat16"},   {17, "float8e4m3fn"},
+      {18, "float8e4m3fnuz"}, {19, "float8e5m2"}, {20, "float8e5m2fnuz"},
+      {21, "uint4"},          {22, "int4"},       {23, "float4e2m1"},
       {24, "float8e8m0"},     {25, "uint2"},      {26, "int2"}};
   auto found = kNames.find(onnx_type);
   std::string name = found == kNames.end() ? "number " + std::to_string(onnx_type) : found->second;
@@ -46,7 +47,8 @@ Result<Model> Model::Load(const std::string& path) {
   }
   if (file.bytes.empty()) return Error{path + " is empty"};
   auto proto = std::make_shared<pb::ModelProto>();
-  ::google::protobuf::io::ArrayInputStream stream(file.bytes.data(), static_cast<int>(file.bytes.size()));
+  ::google::protobuf::io::ArrayInputStream stream(file.bytes.data(),
+                                                  static_cast<int>(file.bytes.size()));
   bool parsed = proto->ParseFromZeroCopyStream(&stream);
   if (!parsed || !proto->has_graph()) {
     return Error{path + " is not an ONNX model, or is cut short"};
@@ -77,7 +79,8 @@ Result<TensorData> Model::ReadExternal(const pb::TensorProto& tensor, int64_t by
     if (entry.key() == "location") location = entry.value();
     if (entry.key() == "offset") fine = number(entry.value(), &offset);
     if (entry.key() == "length") fine = number(entry.value(), &length);
-    if (!fine) return Error{"its external data has a bad " + entry.key() + ": " + Quote(entry.value())};
+    if (!fine)
+      return Error{"its external data has a bad " + entry.key() + ": " + Quote(entry.value())};
   }
   fs::path relative = fs::path(location).lexically_normal();
   bool inside = !location.empty() && relative.is_relative() && *relative.begin() != "..";
@@ -101,13 +104,14 @@ Result<TensorData> Model::ReadExternal(const pb::TensorProto& tensor, int64_t by
     return Error{"its external data ends at byte " + std::to_string(offset + bytes) + " of " +
                  Quote(location) + ", which has " + std::to_string(size)};
   }
-  return TensorData::View(file.bytes.subspan(static_cast<size_t>(offset), static_cast<size_t>(bytes)),
-                          file.keep_alive);
+  return TensorData::View(
+      file.bytes.subspan(static_cast<size_t>(offset), static_cast<size_t>(bytes)), file.keep_alive);
 }
 
 // The elements of one of a tensor's typed fields.
 template <typename Field>
-static Result<TensorData> FromField(const Field& field, DType dtype, int64_t count, bool half_bits) {
+static Result<TensorData> FromField(const Field& field, DType dtype, int64_t count,
+                                    bool half_bits) {
   if (field.size() != count) {
     return Error{"it has " + std::to_string(field.size()) + " elements, but its shape has " +
                  std::to_string(count)};
@@ -158,7 +162,8 @@ Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
       return Error{"it has " + std::to_string(raw.size()) + " bytes, but " + Print(result.type) +
                    " needs " + std::to_string(bytes)};
     }
-    result.data = TensorData::View({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, proto_);
+    result.data =
+        TensorData::View({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, proto_);
   } else {
     TRY_ASSIGN(result.data, ReadTyped(tensor, result.type.dtype, count));
   }
@@ -169,7 +174,8 @@ Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
 // dimension, i64[n,rank].
 static Result<std::vector<int64_t>> Positions(const Tensor& indices, int64_t count,
                                               const std::vector<int64_t>& shape) {
-  const Shape &type = indices.type.shape, linear{count}, by_dimension{count, static_cast<int64_t>(shape.size())};
+  const Shape &type = indices.type.shape, linear{count},
+              by_dimension{count, static_cast<int64_t>(shape.size())};
   if (indices.type.dtype != DType::kI64 || (type != linear && type != by_dimension)) {
     return Error{"its indices are " + Print(indices.type)};
   }
@@ -201,10 +207,12 @@ Result<Tensor> Model::ReadTensor(const pb::SparseTensorProto& tensor) const {
   Dim bytes = ByteSize(result.type);
   if (bytes.value() > kMostBytes) return Error{"its size is absurd: " + Print(result.type)};
   if (values.type.rank() != 1) return Error{"its values are " + Print(values.type)};
-  TRY_ASSIGN(auto positions, Positions(indices, values.type.shape[0].value(), StaticShape(result.type.shape)));
+  TRY_ASSIGN(auto positions,
+             Positions(indices, values.type.shape[0].value(), StaticShape(result.type.shape)));
   std::vector<uint8_t> elements(static_cast<size_t>(bytes.value()));
   for (size_t i = 0; i < positions.size(); ++i) {
-    WriteScalar(elements.data(), positions[i], values.data.At(values.type.dtype, static_cast<int64_t>(i)));
+    WriteScalar(elements.data(), positions[i],
+                values.data.At(values.type.dtype, static_cast<int64_t>(i)));
   }
   result.data = TensorData::Own(std::move(elements));
   return result;

@@ -22,9 +22,11 @@ Result<ValueId> Scope::Add(graph::Op op, std::vector<ValueId> operands, const st
     graph::SizeElements elements;
     for (int64_t i = 0; i < ElementCount(tensor.type.shape).value(); ++i) {
       webnnc::Scalar element = tensor.data.At(tensor.type.dtype, i);
-      bool integral = !IsFloat(element.dtype) || element.real == static_cast<double>(static_cast<int32_t>(element.real));
+      bool integral = !IsFloat(element.dtype) ||
+                      element.real == static_cast<double>(static_cast<int32_t>(element.real));
       if (!integral) return id;
-      elements.push_back(IsFloat(element.dtype) ? static_cast<int64_t>(element.real) : element.integer);
+      elements.push_back(IsFloat(element.dtype) ? static_cast<int64_t>(element.real)
+                                                : element.integer);
     }
     sizes_[id] = std::move(elements);
     return id;
@@ -84,15 +86,17 @@ Result<std::optional<Tensor>> Scope::KnownConstant(ValueId id) {
 // ---- Operands ---------------------------------------------------------------------------------
 
 bool NodeContext::Wants(size_t result) const {
-  return static_cast<int>(result) < node_.output_size() && !node_.output(static_cast<int>(result)).empty();
+  return static_cast<int>(result) < node_.output_size() &&
+         !node_.output(static_cast<int>(result)).empty();
 }
 
 static Error MustBeKnown(const pb::NodeProto& node, size_t i) {
-  return Error{"operand " + std::to_string(i) + " (" + Quote(node.input(static_cast<int>(i))) +
-                   ") decides shapes or attributes, but depends on data that is only there when the "
-                   "model runs",
-               {},
-               {"make it a constant, or export the model with fixed sizes"}};
+  return Error{
+      "operand " + std::to_string(i) + " (" + Quote(node.input(static_cast<int>(i))) +
+          ") decides shapes or attributes, but depends on data that is only there when the "
+          "model runs",
+      {},
+      {"make it a constant, or export the model with fixed sizes"}};
 }
 
 Result<graph::SizeElements> NodeContext::Sizes(size_t i) const {
@@ -144,11 +148,14 @@ const pb::AttributeProto* NodeContext::Find(const std::string& name) const {
   return nullptr;
 }
 
-const pb::AttributeProto* NodeContext::Find(const std::string& name, pb::AttributeProto::AttributeType type) const {
+const pb::AttributeProto* NodeContext::Find(const std::string& name,
+                                            pb::AttributeProto::AttributeType type) const {
   auto* attribute = Find(name);
   // The first exporters wrote no types.
-  if (!attribute || attribute->type() == type || attribute->type() == pb::AttributeProto::UNDEFINED) return attribute;
-  attribute_problem_ = Error{"attribute " + name + " has the type " + pb::AttributeProto::AttributeType_Name(attribute->type()) +
+  if (!attribute || attribute->type() == type || attribute->type() == pb::AttributeProto::UNDEFINED)
+    return attribute;
+  attribute_problem_ = Error{"attribute " + name + " has the type " +
+                             pb::AttributeProto::AttributeType_Name(attribute->type()) +
                              " instead of " + pb::AttributeProto::AttributeType_Name(type)};
   return nullptr;
 }
@@ -209,8 +216,8 @@ Result<std::vector<int64_t>> NodeContext::IntsOrOperand(const std::string& name,
 
 Result<int64_t> NodeContext::Axis(int64_t axis, int64_t rank) const {
   if (axis < -rank || axis >= rank) {
-    return Error{"axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) +
-                 " dimensions"};
+    return Error{"axis " + std::to_string(axis) + " is outside a tensor of " +
+                 std::to_string(rank) + " dimensions"};
   }
   return axis < 0 ? axis + rank : axis;
 }
@@ -223,7 +230,8 @@ Result<std::vector<int64_t>> NodeContext::Axes(const std::vector<int64_t>& axes,
     out.push_back(front);
   }
   std::sort(out.begin(), out.end());
-  if (std::adjacent_find(out.begin(), out.end()) != out.end()) return Error{"an axis is named twice"};
+  if (std::adjacent_find(out.begin(), out.end()) != out.end())
+    return Error{"an axis is named twice"};
   return out;
 }
 
@@ -234,7 +242,8 @@ Result<ValueId> NodeContext::Scalar(DType dtype, double value) {
 }
 
 Result<ValueId> NodeContext::AddConstant(Tensor tensor) {
-  return scope_.Add(graph::Constant{std::move(tensor), name_ + ".constant"}, {}, name_ + ".constant");
+  return scope_.Add(graph::Constant{std::move(tensor), name_ + ".constant"}, {},
+                    name_ + ".constant");
 }
 
 Result<ValueId> NodeContext::IntegerConstant(DType dtype, const std::vector<int64_t>& values) {
@@ -258,7 +267,8 @@ Result<ValueId> NodeContext::Reshape(ValueId a, Shape shape) {
 
 Result<ValueId> NodeContext::Transpose(ValueId a, std::vector<int64_t> order) {
   int64_t rank = TypeOf(a).rank(), next = 0;
-  bool stays = std::all_of(order.begin(), order.end(), [&](int64_t axis) { return axis == next++; });
+  bool stays =
+      std::all_of(order.begin(), order.end(), [&](int64_t axis) { return axis == next++; });
   if (stays && next == rank) return a;
   return Add(graph::Transpose{std::move(order)}, {a});
 }

@@ -18,8 +18,7 @@ using graph::ValueId;
 // What is known of values while a model is imported.
 class Scope {
  public:
-  Scope(const Model& model, graph::Graph& graph)
-      : model(model), graph(graph), build(graph) {}
+  Scope(const Model& model, graph::Graph& graph) : model(model), graph(graph), build(graph) {}
 
   // The value's elements as sizes, if they are known: of constants, of Shape's results and of what
   // the model computes from them.
@@ -42,9 +41,13 @@ class Scope {
 
 class NodeContext {
  public:
-  NodeContext(Scope& scope, const pb::NodeProto& node, int64_t opset,
-              std::vector<ValueId> operands, std::string name)
-      : scope_(scope), node_(node), opset_(opset), operands_(std::move(operands)), name_(std::move(name)) {}
+  NodeContext(Scope& scope, const pb::NodeProto& node, int64_t opset, std::vector<ValueId> operands,
+              std::string name)
+      : scope_(scope),
+        node_(node),
+        opset_(opset),
+        operands_(std::move(operands)),
+        name_(std::move(name)) {}
 
   int64_t opset() const { return opset_; }
   const std::string& op_type() const { return node_.op_type(); }
@@ -96,8 +99,12 @@ class NodeContext {
   Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands) {
     return scope_.Add(std::move(op), std::move(operands), name_);
   }
-  Result<ValueId> Unary(graph::Function function, ValueId a) { return Add(graph::Unary{function}, {a}); }
-  Result<ValueId> Binary(loop::BinaryOp op, ValueId a, ValueId b) { return Add(graph::Binary{op}, {a, b}); }
+  Result<ValueId> Unary(graph::Function function, ValueId a) {
+    return Add(graph::Unary{function}, {a});
+  }
+  Result<ValueId> Binary(loop::BinaryOp op, ValueId a, ValueId b) {
+    return Add(graph::Binary{op}, {a, b});
+  }
   // a op value, with the number as a scalar of a's type.
   Result<ValueId> Binary(loop::BinaryOp op, ValueId a, double value);
   Result<ValueId> Cast(ValueId a, DType to);
@@ -110,7 +117,8 @@ class NodeContext {
  private:
   const pb::AttributeProto* Find(const std::string& name) const;
   // The attribute if it has this type.
-  const pb::AttributeProto* Find(const std::string& name, pb::AttributeProto::AttributeType type) const;
+  const pb::AttributeProto* Find(const std::string& name,
+                                 pb::AttributeProto::AttributeType type) const;
 
   Scope& scope_;
   const pb::NodeProto& node_;

@@ -37,8 +37,13 @@ bool IsOneElement(const graph::Constant& constant) {
 
 class KernelFormer {
  public:
-  KernelFormer(const graph::Graph& graph, const FormOptions& options, IdVector<WeightTag, Weight>& weights)
-      : graph_(graph), options_(options), weights_(weights), links_(graph), group_of_(graph.nodes.size()) {}
+  KernelFormer(const graph::Graph& graph, const FormOptions& options,
+               IdVector<WeightTag, Weight>& weights)
+      : graph_(graph),
+        options_(options),
+        weights_(weights),
+        links_(graph),
+        group_of_(graph.nodes.size()) {}
 
   Program Run() {
     program_.name = graph_.name;
@@ -59,7 +64,8 @@ class KernelFormer {
   // What is part of the code of whoever uses it: scalars and sizes.
   bool IsInlineSource(const Node& node) const {
     if (auto* constant = std::get_if<graph::Constant>(&node.op)) return IsOneElement(*constant);
-    return std::holds_alternative<graph::Sizes>(node.op) || std::holds_alternative<graph::Iota>(node.op);
+    return std::holds_alternative<graph::Sizes>(node.op) ||
+           std::holds_alternative<graph::Iota>(node.op);
   }
   bool IsWeight(const Node& node) const {
     auto* constant = std::get_if<graph::Constant>(&node.op);
@@ -117,8 +123,8 @@ class KernelFormer {
     ValueId result = ResultOf(producer);
     bool used_elsewhere = links_.IsOutput(result);
     for (const Node* user : links_.UsersOf(result)) {
-      // Nodes that have not been reached yet are users too, and so is a node whose copy is inside: the
-      // node itself may be needed by others.
+      // Nodes that have not been reached yet are users too, and so is a node whose copy is inside:
+      // the node itself may be needed by others.
       size_t n = IndexOf(user);
       bool inside = std::count(consumer.nodes.begin(), consumer.nodes.end(), n) > 0;
       used_elsewhere |= !inside || group_of_[n] != into;
@@ -128,8 +134,8 @@ class KernelFormer {
       return false;
     }
     Group merged;
-    std::set_union(producer.nodes.begin(), producer.nodes.end(), consumer.nodes.begin(), consumer.nodes.end(),
-                   std::back_inserter(merged.nodes));
+    std::set_union(producer.nodes.begin(), producer.nodes.end(), consumer.nodes.begin(),
+                   consumer.nodes.end(), std::back_inserter(merged.nodes));
     if (!Form(merged) || !Worth(producer, consumer, merged)) return false;
     if (!used_elsewhere) {
       // Nodes that were copied into it belong elsewhere.
@@ -180,8 +186,10 @@ class KernelFormer {
     std::vector<loop::BufferId> operands, results;
     for (ValueId operand : node.operands) {
       const Node* definition = links_.DefinitionOf(operand);
-      bool inline_source = definition && IsInlineSource(*definition) && !inside.count(IndexOf(definition));
-      if (inline_source && !buffers_.count(operand)) LowerNode(kernel, IndexOf(definition), inside, false);
+      bool inline_source =
+          definition && IsInlineSource(*definition) && !inside.count(IndexOf(definition));
+      if (inline_source && !buffers_.count(operand))
+        LowerNode(kernel, IndexOf(definition), inside, false);
       operands.push_back(buffer_of(operand, loop::Space::kIn));
     }
     for (ValueId result : node.results) {
@@ -257,7 +265,8 @@ class KernelFormer {
   bool Worth(const Group& producer, const Group& consumer, const Group& merged) const {
     using schedule::Kind;
     // Products are scheduled by themselves: a kernel of rows would compute them one by one.
-    if (merged.kind == Kind::kRows && (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction)) {
+    if (merged.kind == Kind::kRows &&
+        (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction)) {
       return false;
     }
     if (producer.kind != Kind::kMap) {
@@ -310,7 +319,8 @@ class KernelFormer {
         auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
         if (!load || load->index.empty() || stage.store.index.empty()) return;
         auto* last = std::get_if<loop::Variable>(&kernel.exprs[stage.store.index.back()].node);
-        moves |= last && !loop::Mentions(kernel, load->index.back(), [&](loop::VarId var) { return var == last->var; });
+        moves |= last && !loop::Mentions(kernel, load->index.back(),
+                                         [&](loop::VarId var) { return var == last->var; });
       });
     }
     return moves;
@@ -321,14 +331,16 @@ class KernelFormer {
   void Emit() {
     for (const graph::Port& port : graph_.inputs) {
       const TensorType& type = graph_.values[port.value].type;
-      BufferId buffer = program_.buffers.Add({port.name, type.dtype, ElementCount(type.shape), BufferKind::kInput});
+      BufferId buffer = program_.buffers.Add(
+          {port.name, type.dtype, ElementCount(type.shape), BufferKind::kInput});
       place_[port.value] = buffer;
       program_.inputs.push_back({port.name, type, buffer});
     }
     // A group runs when its last node does.
     std::vector<size_t> order;
     for (size_t g = 0; g < groups_.size(); ++g) {
-      if (!groups_[g].nodes.empty() && !IsInlineSource(NodeAt(groups_[g].nodes.back()))) order.push_back(g);
+      if (!groups_[g].nodes.empty() && !IsInlineSource(NodeAt(groups_[g].nodes.back())))
+        order.push_back(g);
     }
     std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
       return groups_[a].nodes.back() < groups_[b].nodes.back();
@@ -370,7 +382,8 @@ class KernelFormer {
   BufferId AddWeight(const graph::Constant& constant) {
     WeightId weight = FindWeight(constant);
     const TensorType& type = weights_[weight].type;
-    return program_.buffers.Add({weights_[weight].name, type.dtype, ElementCount(type.shape), BufferKind::kWeight, weight});
+    return program_.buffers.Add(
+        {weights_[weight].name, type.dtype, ElementCount(type.shape), BufferKind::kWeight, weight});
   }
 
   // The other target's program may have stored it already.
@@ -378,7 +391,8 @@ class KernelFormer {
     const auto* bytes = constant.value.data.bytes().data();
     for (int32_t w = 0; w < weights_.size(); ++w) {
       const Weight& weight = weights_[WeightId{w}];
-      if (weight.data.bytes().data() == bytes && weight.type == constant.value.type) return WeightId{w};
+      if (weight.data.bytes().data() == bytes && weight.type == constant.value.type)
+        return WeightId{w};
     }
     return weights_.Add({constant.name, constant.value.type, constant.value.data});
   }
@@ -404,7 +418,8 @@ class KernelFormer {
       loop::Space space = kernel.buffers[buffer].space;
       if (space != loop::Space::kIn && space != loop::Space::kOut) continue;
       if (space == loop::Space::kOut) {
-        place_[id] = program_.buffers.Add({value.name, value.type.dtype, ElementCount(value.type.shape)});
+        place_[id] =
+            program_.buffers.Add({value.name, value.type.dtype, ElementCount(value.type.shape)});
       }
       step.arguments.push_back(PlaceOf(id));
     }
@@ -413,7 +428,8 @@ class KernelFormer {
     schedule::Classify(kernel);
     for (size_t n : group.nodes) {
       for (const std::string& origin : NodeAt(n).origins) {
-        bool is_new = std::find(step.origins.begin(), step.origins.end(), origin) == step.origins.end();
+        bool is_new =
+            std::find(step.origins.begin(), step.origins.end(), origin) == step.origins.end();
         if (is_new) step.origins.push_back(origin);
       }
     }
@@ -422,7 +438,8 @@ class KernelFormer {
   }
 
   // An operand whose elements do not matter, only its shape, is no parameter.
-  void DropUnusedParameters(loop::Kernel& kernel, const std::vector<std::pair<loop::BufferId, ValueId>>& values) {
+  void DropUnusedParameters(loop::Kernel& kernel,
+                            const std::vector<std::pair<loop::BufferId, ValueId>>& values) {
     std::set<loop::BufferId> used;
     for (const loop::Stage& stage : loop::StagesOf(kernel)) {
       loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
@@ -432,7 +449,8 @@ class KernelFormer {
     }
     for (const auto& [buffer, id] : values) {
       loop::Buffer& parameter = kernel.buffers[buffer];
-      if (parameter.space == loop::Space::kIn && !used.count(buffer)) parameter.space = loop::Space::kTemporary;
+      if (parameter.space == loop::Space::kIn && !used.count(buffer))
+        parameter.space = loop::Space::kTemporary;
     }
   }
 
@@ -451,7 +469,8 @@ class KernelFormer {
     program_.outputs.push_back({port.name, type, buffer});
   }
 
-  BufferId EmitCopy(const graph::Port& port, const TensorType& type, const Node* source, BufferId from) {
+  BufferId EmitCopy(const graph::Port& port, const TensorType& type, const Node* source,
+                    BufferId from) {
     loop::Kernel kernel;
     kernel.name = "copy";
     Step step;
@@ -462,7 +481,8 @@ class KernelFormer {
       auto in = kernel.buffers.Add({"x", type, loop::Space::kIn});
       auto out = kernel.buffers.Add({port.name, type, loop::Space::kOut});
       loop::Builder build(kernel);
-      build.ForEach(type.shape, [&](const loop::Index& at) { build.Store(out, at, build.Load(in, at)); });
+      build.ForEach(type.shape,
+                    [&](const loop::Index& at) { build.Store(out, at, build.Load(in, at)); });
       step.arguments.push_back(from);
     }
     BufferId to = program_.buffers.Add({port.name, type.dtype, ElementCount(type.shape)});
@@ -486,7 +506,8 @@ class KernelFormer {
 
 }  // namespace
 
-Program FormKernels(const graph::Graph& graph, const FormOptions& options, IdVector<WeightTag, Weight>& weights) {
+Program FormKernels(const graph::Graph& graph, const FormOptions& options,
+                    IdVector<WeightTag, Weight>& weights) {
   return KernelFormer(graph, options, weights).Run();
 }
 

@@ -41,10 +41,11 @@ MemoryPlan PlanMemory(const Program& program, const SymbolValues& symbols) {
     buffers.push_back(static_cast<size_t>(b));
   }
   std::vector<uint32_t> order(items.size()), placed(items.size());
-  plan.bytes = static_cast<int64_t>(
-      runtime::PlanArena(items.data(), static_cast<uint32_t>(items.size()),
-                         static_cast<uint64_t>(ArenaAlignment(program.target)), order.data(), placed.data()));
-  for (size_t i = 0; i < items.size(); ++i) plan.offsets[buffers[i]] = static_cast<int64_t>(items[i].offset);
+  plan.bytes = static_cast<int64_t>(runtime::PlanArena(
+      items.data(), static_cast<uint32_t>(items.size()),
+      static_cast<uint64_t>(ArenaAlignment(program.target)), order.data(), placed.data()));
+  for (size_t i = 0; i < items.size(); ++i)
+    plan.offsets[buffers[i]] = static_cast<int64_t>(items[i].offset);
   for (uint32_t s = 0; s < program.steps.size(); ++s) {
     int64_t alive = 0;
     for (const runtime::ArenaItem& item : items) {

@@ -18,16 +18,19 @@ Parameters ParametersOf(const loop::Kernel& kernel) {
   Parameters parameters;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     loop::Space space = kernel.buffers[loop::BufferId{b}].space;
-    if (space == loop::Space::kIn || space == loop::Space::kOut) parameters.push_back(loop::BufferId{b});
+    if (space == loop::Space::kIn || space == loop::Space::kOut)
+      parameters.push_back(loop::BufferId{b});
   }
   return parameters;
 }
 
 // The index into `to` of the element that `index` is in `from`: another shape of the same bytes.
-loop::Index Reindex(loop::Builder& build, const Shape& from, const Shape& to, const loop::Index& index) {
+loop::Index Reindex(loop::Builder& build, const Shape& from, const Shape& to,
+                    const loop::Index& index) {
   if (from == to) return index;
   loop::ExprId flat = build.Int(0);
-  for (size_t d = 0; d < from.size(); ++d) flat = build.Add(build.Mul(flat, build.Size(from[d])), index[d]);
+  for (size_t d = 0; d < from.size(); ++d)
+    flat = build.Add(build.Mul(flat, build.Size(from[d])), index[d]);
   loop::Index out(to.size());
   for (size_t d = to.size(); d-- > 0;) {
     out[d] = d == 0 ? flat : build.FloorMod(flat, build.Size(to[d]));
@@ -52,7 +55,8 @@ void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& argument
       loop::Expr expr = kernel.exprs[id];
       auto* load = std::get_if<loop::Load>(&expr.node);
       if (!load || load->buffer != from) return id;
-      return build.Load(to, Reindex(build, kernel.buffers[from].type.shape, kernel.buffers[to].type.shape, load->index));
+      return build.Load(to, Reindex(build, kernel.buffers[from].type.shape,
+                                    kernel.buffers[to].type.shape, load->index));
     });
     loop::RewriteExprs(kernel.body, rewrite);
     // Nothing reads it any more: DropUnused takes it.
@@ -66,7 +70,9 @@ void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& argument
 void NameBuffers(loop::Kernel& kernel) {
   std::map<loop::Space, int> counts;
   for (loop::Buffer& buffer : kernel.buffers) {
-    const char* name = buffer.space == loop::Space::kIn ? "x" : buffer.space == loop::Space::kOut ? "y" : "t";
+    const char* name = buffer.space == loop::Space::kIn    ? "x"
+                       : buffer.space == loop::Space::kOut ? "y"
+                                                           : "t";
     buffer.name = name + std::to_string(counts[buffer.space]++);
   }
 }
@@ -76,7 +82,8 @@ std::string KeyOf(const Program& program, const Step& step) {
   kernel.name = "kernel";
   std::string key = loop::Print(kernel);
   if (program.target == Target::kWebGpu) {
-    for (BufferId argument : step.arguments) key += program.buffers[argument].kind == BufferKind::kWeight ? "w" : "a";
+    for (BufferId argument : step.arguments)
+      key += program.buffers[argument].kind == BufferKind::kWeight ? "w" : "a";
   }
   return key;
 }

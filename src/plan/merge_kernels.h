@@ -11,8 +11,8 @@ namespace webnnc::plan {
 //
 // Parameters are named by their place (x0, x1, ..., y0). Kernels whose arguments are of different
 // kinds, a weight here and an activation there, stay apart on the GPU, where that is part of the
-// shader. An argument that is passed twice becomes one parameter: WebGPU does not bind the same bytes
-// twice if they could be written.
+// shader. An argument that is passed twice becomes one parameter: WebGPU does not bind the same
+// bytes twice if they could be written.
 void MergeKernels(Program& program);
 
 }  // namespace webnnc::plan

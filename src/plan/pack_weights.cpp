@@ -30,7 +30,8 @@ struct Product {
 
 class Packer {
  public:
-  Packer(Program& program, IdVector<WeightTag, Weight>& weights) : program_(program), weights_(weights) {}
+  Packer(Program& program, IdVector<WeightTag, Weight>& weights)
+      : program_(program), weights_(weights) {}
 
   void Run() {
     for (Step& step : program_.steps) PackStep(step);
@@ -60,7 +61,8 @@ class Packer {
     for (const loop::Stage& stage : loop::StagesOf(kernel)) {
       if (!IsReduction(stage)) continue;
       auto* product = std::get_if<loop::Binary>(&kernel.exprs[stage.store.value].node);
-      bool sums = stage.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
+      bool sums = stage.store.update == loop::Update::kAdd && product &&
+                  product->op == loop::BinaryOp::kMul;
       if (!sums || found) return std::nullopt;
       found = Product{stage, {product->a, product->b}};
     }
@@ -96,7 +98,8 @@ class Packer {
     auto innermost = AsVariable(kernel, product.stage.store.index.back());
     if (!innermost) return std::nullopt;
     // The other side must be the same for neighbours, or there is nothing to gain.
-    if (loop::Mentions(kernel, other, [&](loop::VarId var) { return var == *innermost; })) return std::nullopt;
+    if (loop::Mentions(kernel, other, [&](loop::VarId var) { return var == *innermost; }))
+      return std::nullopt;
     const Shape& shape = kernel.buffers[load.buffer].type.shape;
     Packing packing;
     std::vector<std::pair<size_t, size_t>> inner;  // position of the loop, dimension
@@ -154,8 +157,8 @@ class Packer {
     loop::RewriteExprs(kernel.body, rewrite);
   }
 
-  // The program's buffer for the packed weight. `type` is how the kernel sees the unpacked one, with
-  // dimensions merged perhaps.
+  // The program's buffer for the packed weight. `type` is how the kernel sees the unpacked one,
+  // with dimensions merged perhaps.
   BufferId PackedBuffer(const TensorType& type, BufferId buffer, const Packing& packing) {
     WeightId source = program_.buffers[buffer].weight;
     WeightId packed = PackedWeight(source, type, packing);
@@ -164,8 +167,8 @@ class Packer {
       if (existing.kind == BufferKind::kWeight && existing.weight == packed) return BufferId{b};
     }
     const Weight& weight = weights_[packed];
-    return program_.buffers.Add(
-        {weight.name, weight.type.dtype, ElementCount(weight.type.shape), BufferKind::kWeight, packed});
+    return program_.buffers.Add({weight.name, weight.type.dtype, ElementCount(weight.type.shape),
+                                 BufferKind::kWeight, packed});
   }
 
   WeightId PackedWeight(WeightId source, const TensorType& type, const Packing& packing) {
@@ -188,7 +191,8 @@ class Packer {
     return weights_.Add(std::move(packed));
   }
 
-  static TensorData PackedData(const TensorData& data, const TensorType& from, const TensorType& to, const Packing& packing) {
+  static TensorData PackedData(const TensorData& data, const TensorType& from, const TensorType& to,
+                               const Packing& packing) {
     std::vector<int64_t> sizes = StaticShape(from.shape), strides(sizes.size(), 1);
     for (size_t d = sizes.size(); d-- > 1;) strides[d - 1] = strides[d] * sizes[d];
     std::vector<size_t> order = packing.outer;
@@ -209,7 +213,8 @@ class Packer {
       int64_t count = std::min(kPanelWidth, sizes[packing.cut] - first);
       for (int64_t j = 0; j < count; ++j) {
         std::memcpy(bytes.data() + out + static_cast<size_t>(j) * element,
-                    source + static_cast<size_t>(offset + j * strides[packing.cut]) * element, element);
+                    source + static_cast<size_t>(offset + j * strides[packing.cut]) * element,
+                    element);
       }
       for (size_t i = order.size(); i-- > 0;) {
         if (++at[i] < packed_sizes[i]) break;
@@ -225,6 +230,8 @@ class Packer {
 
 }  // namespace
 
-void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights) { Packer(program, weights).Run(); }
+void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights) {
+  Packer(program, weights).Run();
+}
 
 }  // namespace webnnc::plan

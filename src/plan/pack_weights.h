@@ -4,9 +4,9 @@
 
 namespace webnnc::plan {
 
-// Lays weights out as products read them: a weight whose index `o` runs along the result's innermost
-// dimension is cut into panels of kPanelWidth neighbours, filled up with zeros, and within a panel
-// what is summed over comes in the order of the loops:
+// Lays weights out as products read them: a weight whose index `o` runs along the result's
+// innermost dimension is cut into panels of kPanelWidth neighbours, filled up with zeros, and
+// within a panel what is summed over comes in the order of the loops:
 //
 //   %w: f32[3,3,64,100]  %w[k0, k1, c, o]   ->   %w: f32[13,3,3,64,8]  %w[o/8, k0, k1, c, o%8]
 //

@@ -49,7 +49,7 @@ struct Buffer {
   DType dtype = DType::kF32;
   Dim elements;
   BufferKind kind = BufferKind::kActivation;
-  WeightId weight = {};    // of kWeight
+  WeightId weight = {};  // of kWeight
 };
 
 struct Kernel {

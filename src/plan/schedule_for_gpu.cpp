@@ -43,7 +43,8 @@ constexpr int64_t kMostRegisterBytesPerThread = 1024;
 Result<loop::Kernel> Scheduled(const loop::Kernel& plain, const schedule::Schedule& schedule,
                                const schedule::GpuDevice& device) {
   TRY_ASSIGN(auto kernel, schedule::Apply(plain, schedule));
-  if (BytesOf(kernel, loop::Space::kWorkgroup) > device.workgroup_bytes) return Error{"too much workgroup memory"};
+  if (BytesOf(kernel, loop::Space::kWorkgroup) > device.workgroup_bytes)
+    return Error{"too much workgroup memory"};
   if (BytesOf(kernel, loop::Space::kRegister) > kMostRegisterBytesPerThread * device.max_threads) {
     return Error{"too many registers"};
   }
@@ -52,7 +53,8 @@ Result<loop::Kernel> Scheduled(const loop::Kernel& plain, const schedule::Schedu
 }
 
 // The measured schedule if there is one, else the first of the candidates that fits.
-Status ChooseSchedule(Kernel& kernel, const schedule::GpuDevice& device, const schedule::Schedule* measured) {
+Status ChooseSchedule(Kernel& kernel, const schedule::GpuDevice& device,
+                      const schedule::Schedule* measured) {
   if (measured) {
     kernel.schedule = *measured;
     TRY_ASSIGN(kernel.flat, Scheduled(kernel.plain, *measured, device));
@@ -72,7 +74,8 @@ Status ChooseSchedule(Kernel& kernel, const schedule::GpuDevice& device, const s
   return status;
 }
 
-Result<loop::GpuLegalization> Finish(loop::Kernel& kernel, const std::vector<loop::ParameterKind>& kinds, bool half) {
+Result<loop::GpuLegalization> Finish(loop::Kernel& kernel,
+                                     const std::vector<loop::ParameterKind>& kinds, bool half) {
   loop::Flatten(kernel);
   loop::Vectorize(kernel);
   loop::Unroll(kernel);
@@ -97,10 +100,11 @@ std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId
   return kinds;
 }
 
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, const schedule::Database& measured,
-                      std::set<std::string>& narrowed) {
+Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
+                      const schedule::Database& measured, std::set<std::string>& narrowed) {
   // Of tensors without elements nothing is to be computed.
-  std::erase_if(program.steps, [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
+  std::erase_if(program.steps,
+                [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
   std::string target(device.name);
   for (size_t s = 0; s < program.steps.size(); ++s) {
     Kernel& kernel = program.kernels[program.steps[s].kernel];
@@ -119,7 +123,8 @@ Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, const
   MergeKernels(program);
   for (int32_t k = 0; k < program.kernels.size(); ++k) {
     KernelId id{k};
-    TRY_ASSIGN(auto legalization, Finish(program.kernels[id].flat, ParameterKinds(program, id), program.half));
+    TRY_ASSIGN(auto legalization,
+               Finish(program.kernels[id].flat, ParameterKinds(program, id), program.half));
     if (!legalization.narrows_64_bits) continue;
     for (const std::string& origin : OriginsOf(program, id)) narrowed.insert(origin);
   }

@@ -16,10 +16,10 @@ namespace webnnc::plan {
 std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId kernel);
 
 // Gives every kernel of a GPU program its schedule for `device` and brings it into the form that
-// spirv::Emit takes. Steps whose stages cannot run in one dispatch become several. `narrowed` is given
-// the nodes that compute 64-bit integers in 32 bits although the result may be too large for that.
-// A schedule of `measured` for this device goes before the compiler's own.
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device, const schedule::Database& measured,
-                      std::set<std::string>& narrowed);
+// spirv::Emit takes. Steps whose stages cannot run in one dispatch become several. `narrowed` is
+// given the nodes that compute 64-bit integers in 32 bits although the result may be too large for
+// that. A schedule of `measured` for this device goes before the compiler's own.
+Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
+                      const schedule::Database& measured, std::set<std::string>& narrowed);
 
 }  // namespace webnnc::plan

@@ -15,7 +15,8 @@ std::string NameOf(const schedule::CpuTarget& target) {
 }
 
 Error MisfitError(const std::string& target, const Kernel& kernel, const Error& reason) {
-  return Error{"--schedules: the schedule for " + target + " " + Quote(schedule::KeyOf(kernel.plain)) +
+  return Error{"--schedules: the schedule for " + target + " " +
+               Quote(schedule::KeyOf(kernel.plain)) +
                " does not fit its kernel: " + reason.message};
 }
 

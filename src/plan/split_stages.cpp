@@ -36,7 +36,8 @@ std::vector<loop::Stage> StagesOfNest(const schedule::Nest& nest) {
   return stages;
 }
 
-void NoteUses(const loop::Kernel& kernel, const std::vector<loop::Stage>& stages, BufferSet& reads, BufferSet& writes) {
+void NoteUses(const loop::Kernel& kernel, const std::vector<loop::Stage>& stages, BufferSet& reads,
+              BufferSet& writes) {
   for (const loop::Stage& stage : stages) {
     writes.insert(stage.store.buffer);
     loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
@@ -72,12 +73,14 @@ void SplitStages(Program& program, size_t step_number) {
       loop::BufferId id{b};
       loop::Buffer& buffer = kernel.buffers[id];
       bool flows = buffer.space == loop::Space::kOut;
-      for (size_t other = 0; other < nests.nests.size(); ++other) flows |= other != n && reads[other].count(id) > 0;
+      for (size_t other = 0; other < nests.nests.size(); ++other)
+        flows |= other != n && reads[other].count(id) > 0;
       bool in = reads[n].count(id) && !writes[n].count(id), out = writes[n].count(id) && flows;
       buffer.space = in ? loop::Space::kIn : out ? loop::Space::kOut : loop::Space::kTemporary;
       if (!in && !out) continue;
       if (!places.count(id)) {
-        places[id] = program.buffers.Add({buffer.name, buffer.type.dtype, ElementCount(buffer.type.shape)});
+        places[id] =
+            program.buffers.Add({buffer.name, buffer.type.dtype, ElementCount(buffer.type.shape)});
       }
       part.arguments.push_back(places[id]);
     }

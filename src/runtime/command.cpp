@@ -29,8 +29,9 @@ struct Element {
   const char* npy;
   uint32_t bytes;
 };
-constexpr Element kElements[] = {{"|b1", 1}, {"|i1", 1}, {"|u1", 1}, {"<i2", 2}, {"<u2", 2}, {"<i4", 4},
-                                 {"<u4", 4}, {"<i8", 8}, {"<u8", 8}, {"<f2", 2}, {"<f4", 4}, {"<f8", 8}};
+constexpr Element kElements[] = {{"|b1", 1}, {"|i1", 1}, {"|u1", 1}, {"<i2", 2},
+                                 {"<u2", 2}, {"<i4", 4}, {"<u4", 4}, {"<i8", 8},
+                                 {"<u8", 8}, {"<f2", 2}, {"<f4", 4}, {"<f8", 8}};
 
 int32_t Value(abi::Size size) { return size >= 0 ? size : webnnc_model.dims[~size]; }
 
@@ -123,7 +124,8 @@ uint32_t ReadHeader(int file, const char* path, const abi::Port& port, uint32_t*
   const char* type = kElements[port.dtype].npy;
   const char* described = strstr(header, "'descr': '");
   // '=' and '|' may stand for the byte order of this machine and of none.
-  if (!described || strncmp(described + 11, type + 1, strlen(type) - 1) != 0 || described[10] == '>') {
+  if (!described || strncmp(described + 11, type + 1, strlen(type) - 1) != 0 ||
+      described[10] == '>') {
     Fail(path, " does not hold elements of type ", type);
   }
   if (strstr(header, "'fortran_order': True")) Fail(path, " is in Fortran order");
@@ -174,7 +176,9 @@ uint32_t ProgramIndex() {
   Fail("this model was compiled without the wasm target");
 }
 
-uint8_t* Address(uint32_t buffer) { return reinterpret_cast<uint8_t*>(program->buffers[buffer].offset); }
+uint8_t* Address(uint32_t buffer) {
+  return reinterpret_cast<uint8_t*>(program->buffers[buffer].offset);
+}
 
 void ReadInput(uint32_t index, const char* path) {
   const abi::Port& port = webnnc_model.inputs[index];
@@ -248,7 +252,8 @@ int main(int count, char** values) {
     if (!path) Fail("there is no --input for ", model.inputs[i].name);
     BindSizes(model.inputs[i], path, bound);
   }
-  if (webnnc_prepare(index) != abi::kOk) Fail("the inputs' sizes do not fit together, or there is not enough memory");
+  if (webnnc_prepare(index) != abi::kOk)
+    Fail("the inputs' sizes do not fit together, or there is not enough memory");
   if (model.weights_bytes > 0) {
     const char* path = Flag("--weights", 0);
     if (!path) Fail("there is no --weights");

@@ -91,8 +91,8 @@ extern "C" f32x4 webnnc_tanh_f32x4(f32x4 x) {
   return Choose(x != x, x, result);
 }
 
-// A rational approximation on [-4, 4], beyond which erf is 1 to the last place; the coefficients are
-// those Eigen (pfloat erf) and XLA use. Absolute error below 5e-7.
+// A rational approximation on [-4, 4], beyond which erf is 1 to the last place; the coefficients
+// are those Eigen (pfloat erf) and XLA use. Absolute error below 5e-7.
 extern "C" f32x4 webnnc_erf_f32x4(f32x4 x) {
   f32x4 c = Min(Max(x, All(-4.0f)), All(4.0f));
   f32x4 z = c * c;
@@ -126,7 +126,9 @@ T Power(T base, uint64_t exponent) {
 
 }  // namespace
 
-extern "C" uint64_t webnnc_pow_u64(uint64_t base, uint64_t exponent) { return Power(base, exponent); }
+extern "C" uint64_t webnnc_pow_u64(uint64_t base, uint64_t exponent) {
+  return Power(base, exponent);
+}
 
 extern "C" int64_t webnnc_pow_i64(int64_t base, int64_t exponent) {
   if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;

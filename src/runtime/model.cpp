@@ -42,7 +42,8 @@ abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
   for (uint32_t b = 0; b < program.buffer_count; ++b) {
     const abi::Buffer& buffer = program.buffers[b];
     if (buffer.kind != abi::kArena) continue;
-    items[count++] = {static_cast<uint64_t>(Value(buffer.bytes)), buffer.first_step, buffer.last_step};
+    items[count++] = {static_cast<uint64_t>(Value(buffer.bytes)), buffer.first_step,
+                      buffer.last_step};
   }
   uint64_t bytes = runtime::PlanArena(items, count, alignment, order, placed);
   if (bytes > UINT32_MAX) return abi::kOutOfMemory;
@@ -84,7 +85,8 @@ extern "C" __attribute__((export_name("webnnc_weights"))) uint32_t webnnc_weight
   return webnnc_model.weights;
 }
 
-extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(uint32_t index) {
+extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(
+    uint32_t index) {
   abi::Model& model = webnnc_model;
   webnnc_model_dims();
   for (uint32_t d = 0; d < model.dim_count; ++d) {

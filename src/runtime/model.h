@@ -19,9 +19,9 @@ void webnnc_model_encode();
 
 // ---- The runtime's own (model.cpp), called by the page and by the command.
 
-// Makes room for the weights file, whose size does not depend on symbols, and gives the address that
-// its bytes go to; 0 if there is not enough memory. A page calls it to load them before it knows
-// the sizes of the first run.
+// Makes room for the weights file, whose size does not depend on symbols, and gives the address
+// that its bytes go to; 0 if there is not enough memory. A page calls it to load them before it
+// knows the sizes of the first run.
 uint32_t webnnc_weights();
 
 // Call after setting the symbols' values in webnnc_model.dims: computes sizes, places buffers, and

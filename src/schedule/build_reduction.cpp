@@ -61,7 +61,9 @@ Block NestBuilder::EmitKept() {
 Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i) {
   if (i < loops.size()) {
     bool narrow = nest_.narrow && loops[i]->name == nest_.narrow->at;
-    return EmitLoop(loops, i, [&](size_t next) { return narrow ? EmitNarrow(loops, next) : EmitUpdate(loops, next); });
+    return EmitLoop(loops, i, [&](size_t next) {
+      return narrow ? EmitNarrow(loops, next) : EmitUpdate(loops, next);
+    });
   }
   Block block;
   block.push_back(loop::Store{accumulator_, AccumulatorIndex(), UpdateValue(), nest_.store.update});
@@ -71,21 +73,24 @@ Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t 
 Block NestBuilder::EmitNarrow(const std::vector<const NestLoop*>& loops, size_t i) {
   std::vector<const NestLoop*> parts = Inside(IsPart);
   for (const NestLoop* part : parts) {
-    if (list_->Position(part->name) < list_->Position(nest_.narrow->at)) Fail("narrow: " + part->name + " is outside");
+    if (list_->Position(part->name) < list_->Position(nest_.narrow->at))
+      Fail("narrow: " + part->name + " is outside");
   }
   DType dtype = build_.dtype(RawOperand(Operand::kLeft));
   TensorType type{dtype, kernel_.buffers[accumulator_].type.shape};
   BufferId result = accumulator_, narrow = kernel_.buffers.Add({"narrow", type, Space::kRegister});
   Block out = EmitAround(parts, 0, [&] {
     Block block;
-    block.push_back(loop::Store{narrow, AccumulatorIndex(), build_.Constant(loop::Neutral(nest_.store.update, dtype))});
+    block.push_back(loop::Store{narrow, AccumulatorIndex(),
+                                build_.Constant(loop::Neutral(nest_.store.update, dtype))});
     return block;
   });
   accumulator_ = narrow;
   Append(out, EmitUpdate(loops, i));
   accumulator_ = result;
   Append(out, EmitAround(parts, 0, [&] {
-           ExprId wide = build_.Convert(build_.Load(narrow, AccumulatorIndex()), build_.dtype(nest_.store.value));
+           ExprId wide = build_.Convert(build_.Load(narrow, AccumulatorIndex()),
+                                        build_.dtype(nest_.store.value));
            Block block;
            block.push_back(loop::Store{result, AccumulatorIndex(), wide, nest_.store.update});
            return block;

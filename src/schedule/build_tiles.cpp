@@ -96,7 +96,10 @@ std::vector<Stage> NestBuilder::StagesAt(const NestLoop& loop) {
 
 Tile NestBuilder::MakeTile(const Stage& stage) {
   DType dtype = build_.dtype(RawOperand(stage.operand));
-  Tile tile{{}, stage.space == Space::kRegister && thread_.valid(), stage.layout, static_cast<size_t>(stage.row)};
+  Tile tile{{},
+            stage.space == Space::kRegister && thread_.valid(),
+            stage.layout,
+            static_cast<size_t>(stage.row)};
   TensorType type{dtype, {}};
   if (tile.per_thread) type.shape.push_back(threads_);
   Dim row = 1;

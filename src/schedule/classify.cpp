@@ -20,7 +20,8 @@ static bool IsContraction(const loop::Kernel& kernel, const Nest& nest) {
   bool left = false, right = false;
   for (const NestLoop& loop : nest.main.loops) {
     auto is = [&](loop::VarId var) { return var == loop.var; };
-    bool in_left = loop::Mentions(kernel, product->a, is), in_right = loop::Mentions(kernel, product->b, is);
+    bool in_left = loop::Mentions(kernel, product->a, is),
+         in_right = loop::Mentions(kernel, product->b, is);
     left |= !loop.reduction && in_left && !in_right;
     right |= !loop.reduction && in_right && !in_left;
   }

@@ -1,6 +1,6 @@
-// What a rule for the GPU needs to know of the device: WebGPU's limits, which bound what a shader may
-// use, and how wide the machine is, which decides how far work is cut up. Results are the same on
-// every device that meets the limits.
+// What a rule for the GPU needs to know of the device: WebGPU's limits, which bound what a shader
+// may use, and how wide the machine is, which decides how far work is cut up. Results are the same
+// on every device that meets the limits.
 #pragma once
 
 #include <optional>
@@ -15,9 +15,9 @@ struct GpuDevice {
   std::string_view description;
 
   // Limits that the page must ask for, if they are more than WebGPU's defaults.
-  int64_t max_threads = 256;            // maxComputeInvocationsPerWorkgroup
-  int64_t workgroup_bytes = 16384;      // maxComputeWorkgroupStorageSize
-  int64_t max_storage_buffers = 8;      // maxStorageBuffersPerShaderStage
+  int64_t max_threads = 256;        // maxComputeInvocationsPerWorkgroup
+  int64_t workgroup_bytes = 16384;  // maxComputeWorkgroupStorageSize
+  int64_t max_storage_buffers = 8;  // maxStorageBuffersPerShaderStage
 
   // Workgroups run side by side on this many cores.
   int64_t cores = 64;

@@ -95,9 +95,7 @@ class Inserter {
     return uses;
   }
 
-  bool IsShared(BufferId id) const {
-    return kernel_.buffers[id].space == loop::Space::kWorkgroup;
-  }
+  bool IsShared(BufferId id) const { return kernel_.buffers[id].space == loop::Space::kWorkgroup; }
 
   const loop::Kernel& kernel_;
 };

@@ -62,7 +62,8 @@ Nest NestOf(const loop::Kernel& kernel, const loop::Stmt& stage) {
   std::set<std::string> taken;
   for (NestLoop& loop : nest.main.loops) {
     std::string name = loop.name;
-    for (int n = 2; !taken.insert(loop.name).second; ++n) loop.name = name + "_" + std::to_string(n);
+    for (int n = 2; !taken.insert(loop.name).second; ++n)
+      loop.name = name + "_" + std::to_string(n);
   }
   return nest;
 }
@@ -147,7 +148,7 @@ class WriterFinder {
   // The writer's variables in terms of the producer's, if each iteration of the writer uses one
   // element of the producer's result, a different one each time.
   std::optional<std::unordered_map<VarId, ExprId>> MapLoops(const Nest& writer,
-                                                           const Nest& producer) {
+                                                            const Nest& producer) {
     bool is_reduction = producer.store.update != loop::Update::kSet;
     if (!is_reduction) return std::nullopt;
     std::optional<loop::Index> used;

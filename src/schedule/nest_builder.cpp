@@ -157,7 +157,8 @@ bool NestBuilder::DependsOnGuard(ExprId id, const Guard& guard) {
     if (vars.count(definition.var)) vars.merge(VariablesOf(definition.value));
   }
   std::set<VarId> guarded = VariablesOf(guard.condition);
-  return std::any_of(guarded.begin(), guarded.end(), [&](VarId var) { return vars.count(var) > 0; });
+  return std::any_of(guarded.begin(), guarded.end(),
+                     [&](VarId var) { return vars.count(var) > 0; });
 }
 
 ExprId NestBuilder::AllOf(const std::vector<ExprId>& conditions) {

@@ -18,9 +18,12 @@ size_t ScheduleBuilder::Position(const std::string& name) const {
   return 0;
 }
 
-const ScheduleBuilder::Loop& ScheduleBuilder::Find(const std::string& name) const { return loops_[Position(name)]; }
+const ScheduleBuilder::Loop& ScheduleBuilder::Find(const std::string& name) const {
+  return loops_[Position(name)];
+}
 
-ScheduleBuilder::Names ScheduleBuilder::Split(const std::string& name, std::vector<int64_t> factors, Tail tail) {
+ScheduleBuilder::Names ScheduleBuilder::Split(const std::string& name, std::vector<int64_t> factors,
+                                              Tail tail) {
   size_t at = Position(name);
   Loop old = loops_[at];
   int64_t product = 1;
@@ -53,7 +56,8 @@ std::string ScheduleBuilder::Fuse(const Names& names, const std::string& into) {
   for (const std::string& name : names) extent = extent * Find(name).extent;
   size_t at = Position(names[0]);
   bool reduction = loops_[at].reduction;
-  loops_.erase(loops_.begin() + static_cast<int64_t>(at), loops_.begin() + static_cast<int64_t>(at + names.size()));
+  loops_.erase(loops_.begin() + static_cast<int64_t>(at),
+               loops_.begin() + static_cast<int64_t>(at + names.size()));
   loops_.insert(loops_.begin() + static_cast<int64_t>(at), Loop{into, extent, reduction});
   schedule_.push_back(schedule::Fuse{names, into});
   return into;
@@ -76,7 +80,9 @@ void ScheduleBuilder::Bind(const Names& names, loop::LoopKind kind) {
   if (!names.empty()) schedule_.push_back(schedule::Bind{names, kind});
 }
 
-void ScheduleBuilder::Combine(const std::string& name) { schedule_.push_back(schedule::Combine{name}); }
+void ScheduleBuilder::Combine(const std::string& name) {
+  schedule_.push_back(schedule::Combine{name});
+}
 void ScheduleBuilder::Keep(const std::string& at) { schedule_.push_back(schedule::Keep{at}); }
 
 }  // namespace webnnc::schedule

@@ -1,5 +1,5 @@
-// Writes schedules. It keeps the list of loops as the directives so far have left it, so that a rule
-// can speak of what is there now:
+// Writes schedules. It keeps the list of loops as the directives so far have left it, so that a
+// rule can speak of what is there now:
 //
 //   ScheduleBuilder build(view.loops());
 //   build.Split("i", {16, 4});           // i -> i.0 i.1 i.2

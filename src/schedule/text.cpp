@@ -68,10 +68,10 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {
-    "split",     "peel",     "fuse",        "order",       "merge",      "bind",   "unroll",
-    "vector",    "keep",     "skip",        "combine",     "stage",      "thread", "into",
-    "tail",      "fill",     "lanes",       "pad",         "row",        "ahead",  "apart",
-    "narrow",    "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
+    "split",  "peel",      "fuse",     "order",       "merge",       "bind",       "unroll",
+    "vector", "keep",      "skip",     "combine",     "stage",       "thread",     "into",
+    "tail",   "fill",      "lanes",    "pad",         "row",         "ahead",      "apart",
+    "narrow", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:

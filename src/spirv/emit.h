@@ -12,8 +12,8 @@ namespace webnnc::spirv {
 
 struct Options {
   // Which parameters are declared read-only, in their order; those that are not listed are not. A
-  // parameter that is only read may yet have to be bound as writable: in one dispatch WebGPU binds a
-  // buffer as either, and one buffer may hold several of a kernel's parameters.
+  // parameter that is only read may yet have to be bound as writable: in one dispatch WebGPU binds
+  // a buffer as either, and one buffer may hold several of a kernel's parameters.
   std::vector<bool> read_only = {};
   // Whether the device has f16. Without, parameters in of f16 are arrays of words that hold two
   // elements each, and what is loaded from them must be converted to f32.

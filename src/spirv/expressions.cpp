@@ -261,7 +261,8 @@ Value Expressions::ComputeSelect(const loop::Select& select, Contexts::Id contex
   ExprId chosen = select.yes;
   Value condition;
   if (context == Contexts::kAlways && kernel_.exprs[select.condition].lanes == 1) {
-    // select(a, select(b, x, 0), 0) is select(a and b, x, 0), and the load in x has that guard anyway.
+    // select(a, select(b, x, 0), 0) is select(a and b, x, 0), and the load in x has that guard
+    // anyway.
     loop::Expr expr = kernel_.exprs[chosen];
     auto* inner = std::get_if<loop::Select>(&expr.node);
     bool merges = inner && inner->no == select.no && kernel_.exprs[inner->condition].lanes == 1;

@@ -1,10 +1,10 @@
 // Evaluates the expressions of a kernel, and accesses its buffers.
 //
 // An expression is evaluated once in a block and the blocks inside it, outside of the loops that it
-// does not change in; but a sum with a constant is where it is used, since it costs an address nothing
-// and would keep a register. What loads memory is evaluated where it is used, and again once that memory may
-// have changed: after a store to it, after a barrier, and at the beginning of a loop that has one of
-// these.
+// does not change in; but a sum with a constant is where it is used, since it costs an address
+// nothing and would keep a register. What loads memory is evaluated where it is used, and again
+// once that memory may have changed: after a store to it, after a barrier, and at the beginning of
+// a loop that has one of these.
 //
 //   for k { for t thread { %x[t * 8 + k] } }   ->   let v = t * 8; for k { .. x[v + k] .. }
 //

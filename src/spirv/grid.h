@@ -1,8 +1,8 @@
 // How the workgroups that a kernel's outermost loops stand for are launched.
 //
-// WebGPU launches at most 65535 workgroups along an axis. Where an extent may be more, all workgroups
-// are numbered in one row, x fastest, that is folded into rows of the grid; what is left of the last
-// row does nothing:
+// WebGPU launches at most 65535 workgroups along an axis. Where an extent may be more, all
+// workgroups are numbered in one row, x fastest, that is folded into rows of the grid; what is left
+// of the last row does nothing:
 //
 //   for i in 7 workgroup.y { for j in n workgroup.x { } }
 //

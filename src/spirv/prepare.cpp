@@ -33,8 +33,8 @@ void ForEachStore(loop::Block& block, const std::function<void(loop::Store&)>& v
   }
 }
 
-// The registers that threads have rows of: every access begins with the thread's number. Of one that
-// has no other dimension, a thread has one element.
+// The registers that threads have rows of: every access begins with the thread's number. Of one
+// that has no other dimension, a thread has one element.
 std::set<BufferId> ThreadRows(loop::Kernel& kernel) {
   std::set<BufferId> rows;
   std::set<loop::VarId> threads;

@@ -308,10 +308,12 @@ static Range RangeOf(const DimAtom& atom) {
     case DimAtom::Kind::kFloorDiv: {
       if (!b.low || *b.low <= 0) return {};
       Range out;
-      if (a.low) out.low = *a.low >= 0 ? (b.high ? FloorDivide(*a.low, *b.high) : 0)
-                                       : FloorDivide(*a.low, *b.low);
-      if (a.high) out.high = *a.high >= 0 ? FloorDivide(*a.high, *b.low)
-                                          : (b.high ? FloorDivide(*a.high, *b.high) : -1);
+      if (a.low)
+        out.low =
+            *a.low >= 0 ? (b.high ? FloorDivide(*a.low, *b.high) : 0) : FloorDivide(*a.low, *b.low);
+      if (a.high)
+        out.high = *a.high >= 0 ? FloorDivide(*a.high, *b.low)
+                                : (b.high ? FloorDivide(*a.high, *b.high) : -1);
       return out;
     }
     case DimAtom::Kind::kMod:
@@ -320,7 +322,8 @@ static Range RangeOf(const DimAtom& atom) {
     case DimAtom::Kind::kMin: {
       Range out;
       if (a.low && b.low) out.low = std::min(*a.low, *b.low);
-      if (a.high || b.high) out.high = std::min(a.high.value_or(kLargest), b.high.value_or(kLargest));
+      if (a.high || b.high)
+        out.high = std::min(a.high.value_or(kLargest), b.high.value_or(kLargest));
       return out;
     }
     case DimAtom::Kind::kMax: {
@@ -387,9 +390,8 @@ int64_t KnownDivisor(const Dim& dim) {
 bool IsAbsurd(const Dim& dim) {
   constexpr int64_t kAbsurd = int64_t{1} << 47;
   if (std::abs(dim.constant()) >= kAbsurd) return true;
-  return std::any_of(dim.terms().begin(), dim.terms().end(), [](const DimTerm& term) {
-    return std::abs(term.coefficient) >= kAbsurd;
-  });
+  return std::any_of(dim.terms().begin(), dim.terms().end(),
+                     [](const DimTerm& term) { return std::abs(term.coefficient) >= kAbsurd; });
 }
 
 // ---- Text -------------------------------------------------------------------------------------

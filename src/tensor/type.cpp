@@ -17,7 +17,8 @@ bool IsStatic(const Shape& shape) {
 }
 
 bool HasNegativeSize(const Shape& shape) {
-  return std::any_of(shape.begin(), shape.end(), [](const Dim& d) { return d.IsConstant() && d.value() < 0; });
+  return std::any_of(shape.begin(), shape.end(),
+                     [](const Dim& d) { return d.IsConstant() && d.value() < 0; });
 }
 
 std::vector<int64_t> StaticShape(const Shape& shape) {

@@ -16,7 +16,8 @@ struct CompileOptions {
 
 // Compiles and links the model with the runtime. What comes back is a whole module that imports
 // nothing but WASI's functions.
-Result<std::string> Compile(const ModelInput& input, const DimTable& dims, const CompileOptions& options);
+Result<std::string> Compile(const ModelInput& input, const DimTable& dims,
+                            const CompileOptions& options);
 
 // A section for data that engines ignore and pages can ask for. Appended to a module.
 std::string CustomSection(const std::string& name, const std::string& bytes);

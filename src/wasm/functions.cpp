@@ -28,7 +28,8 @@ static int32_t LanesOf(llvm::Value* value) {
 // ---- Calls ------------------------------------------------------------------------------------
 
 // Calls a function of numbers that takes no vectors, lane by lane.
-static llvm::Value* CallScalar(llvm::IRBuilder<>& b, const std::string& name, llvm::ArrayRef<llvm::Value*> arguments) {
+static llvm::Value* CallScalar(llvm::IRBuilder<>& b, const std::string& name,
+                               llvm::ArrayRef<llvm::Value*> arguments) {
   int32_t lanes = LanesOf(arguments[0]);
   llvm::Type* element = arguments[0]->getType()->getScalarType();
   std::vector<llvm::Type*> types(arguments.size(), element);
@@ -43,8 +44,10 @@ static llvm::Value* CallScalar(llvm::IRBuilder<>& b, const std::string& name, ll
   llvm::Value* result = llvm::PoisonValue::get(arguments[0]->getType());
   for (int32_t lane = 0; lane < lanes; ++lane) {
     std::vector<llvm::Value*> scalars;
-    for (llvm::Value* argument : arguments) scalars.push_back(b.CreateExtractElement(argument, static_cast<uint64_t>(lane)));
-    result = b.CreateInsertElement(result, b.CreateCall(callee, scalars), static_cast<uint64_t>(lane));
+    for (llvm::Value* argument : arguments)
+      scalars.push_back(b.CreateExtractElement(argument, static_cast<uint64_t>(lane)));
+    result =
+        b.CreateInsertElement(result, b.CreateCall(callee, scalars), static_cast<uint64_t>(lane));
   }
   return result;
 }
@@ -68,7 +71,8 @@ static llvm::Value* CallVector(llvm::IRBuilder<>& b, const std::string& name, ll
   }
   auto* four = llvm::FixedVectorType::get(b.getFloatTy(), 4);
   llvm::Module* module = b.GetInsertBlock()->getModule();
-  llvm::FunctionCallee callee = module->getOrInsertFunction("webnnc_" + name + "_f32x4", llvm::FunctionType::get(four, {four}, false));
+  llvm::FunctionCallee callee = module->getOrInsertFunction(
+      "webnnc_" + name + "_f32x4", llvm::FunctionType::get(four, {four}, false));
   auto* function = llvm::cast<llvm::Function>(callee.getCallee());
   function->setDoesNotAccessMemory();
   function->setDoesNotThrow();
@@ -104,7 +108,8 @@ static llvm::Value* EmitSign(llvm::IRBuilder<>& b, DType dtype, llvm::Value* a) 
     llvm::Value* one = llvm::ConstantFP::get(type, 1);
     llvm::Value* negative = b.CreateFCmpOLT(a, zero);
     llvm::Value* positive = b.CreateFCmpOGT(a, zero);
-    llvm::Value* sign = b.CreateSelect(positive, one, b.CreateSelect(negative, b.CreateFNeg(one), zero));
+    llvm::Value* sign =
+        b.CreateSelect(positive, one, b.CreateSelect(negative, b.CreateFNeg(one), zero));
     return b.CreateSelect(b.CreateFCmpUNO(a, a), a, sign);
   }
   llvm::Value* one = llvm::ConstantInt::get(type, 1);
@@ -216,7 +221,8 @@ static llvm::Value* EmitIntegerDivision(llvm::IRBuilder<>& b, loop::BinaryOp op,
 }
 
 // By squaring. A negative exponent gives 0, but for bases 1 and -1.
-static llvm::Value* EmitIntegerPower(llvm::IRBuilder<>& b, DType dtype, llvm::Value* x, llvm::Value* y) {
+static llvm::Value* EmitIntegerPower(llvm::IRBuilder<>& b, DType dtype, llvm::Value* x,
+                                     llvm::Value* y) {
   llvm::LLVMContext& context = b.getContext();
   bool wide = ByteSize(dtype) == 8;
   DType common = wide ? dtype : (IsSigned(dtype) ? DType::kI64 : DType::kU64);
@@ -228,7 +234,8 @@ static llvm::Value* EmitIntegerPower(llvm::IRBuilder<>& b, DType dtype, llvm::Va
   return b.CreateTrunc(CallScalar(b, name, {x, y}), type);
 }
 
-static llvm::Value* EmitComparison(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
+static llvm::Value* EmitComparison(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype,
+                                   llvm::Value* x, llvm::Value* y) {
   using loop::BinaryOp;
   bool is_signed = IsSigned(dtype);
   if (IsFloat(dtype)) {
@@ -256,7 +263,8 @@ static llvm::Value* EmitRealMinMax(llvm::IRBuilder<>& b, bool max, llvm::Value* 
   return b.CreateSelect(take_y, y, x);
 }
 
-static llvm::Value* EmitReal(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
+static llvm::Value* EmitReal(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x,
+                             llvm::Value* y) {
   using loop::BinaryOp;
   std::string suffix = dtype == DType::kF32 ? "f" : "";
   switch (op) {
@@ -273,17 +281,21 @@ static llvm::Value* EmitReal(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtyp
 }
 
 // By the width or more gives 0, which wasm's shift does not.
-static llvm::Value* EmitShift(llvm::IRBuilder<>& b, bool left, DType dtype, llvm::Value* x, llvm::Value* y) {
+static llvm::Value* EmitShift(llvm::IRBuilder<>& b, bool left, DType dtype, llvm::Value* x,
+                              llvm::Value* y) {
   llvm::Type* type = x->getType();
   llvm::Value* width = llvm::ConstantInt::get(type, static_cast<uint64_t>(ByteSize(dtype)) * 8);
   llvm::Value* zero = llvm::Constant::getNullValue(type);
   llvm::Value* fits = b.CreateICmpULT(y, width);
   llvm::Value* amount = b.CreateSelect(fits, y, zero);
-  llvm::Value* shifted = left ? b.CreateShl(x, amount) : IsSigned(dtype) ? b.CreateAShr(x, amount) : b.CreateLShr(x, amount);
+  llvm::Value* shifted = left              ? b.CreateShl(x, amount)
+                         : IsSigned(dtype) ? b.CreateAShr(x, amount)
+                                           : b.CreateLShr(x, amount);
   return b.CreateSelect(fits, shifted, zero);
 }
 
-llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y) {
+llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x,
+                        llvm::Value* y) {
   using loop::BinaryOp;
   if (IsComparison(op)) return EmitComparison(b, op, dtype, x, y);
   if (IsFloat(dtype)) return EmitReal(b, op, dtype, x, y);
@@ -297,8 +309,12 @@ llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, ll
     case BinaryOp::kFloorDiv:
     case BinaryOp::kFloorMod: return EmitIntegerDivision(b, op, dtype, x, y);
     case BinaryOp::kPow: return EmitIntegerPower(b, dtype, x, y);
-    case BinaryOp::kMin: return b.CreateBinaryIntrinsic(is_signed ? llvm::Intrinsic::smin : llvm::Intrinsic::umin, x, y);
-    case BinaryOp::kMax: return b.CreateBinaryIntrinsic(is_signed ? llvm::Intrinsic::smax : llvm::Intrinsic::umax, x, y);
+    case BinaryOp::kMin:
+      return b.CreateBinaryIntrinsic(is_signed ? llvm::Intrinsic::smin : llvm::Intrinsic::umin, x,
+                                     y);
+    case BinaryOp::kMax:
+      return b.CreateBinaryIntrinsic(is_signed ? llvm::Intrinsic::smax : llvm::Intrinsic::umax, x,
+                                     y);
     case BinaryOp::kAnd: return b.CreateAnd(x, y);
     case BinaryOp::kOr: return b.CreateOr(x, y);
     case BinaryOp::kXor: return b.CreateXor(x, y);
@@ -320,7 +336,8 @@ static llvm::Value* FromHalf(llvm::IRBuilder<>& b, llvm::Value* bits) {
   llvm::Value* wide = b.CreateZExt(bits, ints);
   llvm::Value* sign = b.CreateShl(b.CreateAnd(wide, constant(0x8000)), constant(16));
   llvm::Value* magnitude = b.CreateShl(b.CreateAnd(wide, constant(0x7fff)), constant(13));
-  llvm::Value* scaled = b.CreateFMul(b.CreateBitCast(magnitude, floats), llvm::ConstantFP::get(floats, 0x1p112));
+  llvm::Value* scaled =
+      b.CreateFMul(b.CreateBitCast(magnitude, floats), llvm::ConstantFP::get(floats, 0x1p112));
   llvm::Value* special = b.CreateICmpUGE(magnitude, constant(0x7c00 << 13));
   llvm::Value* result = b.CreateBitCast(scaled, ints);
   result = b.CreateSelect(special, b.CreateOr(magnitude, constant(0x7f800000)), result);

@@ -20,8 +20,8 @@ std::vector<Dim> SizesOf(const loop::Kernel& kernel);
 
 // Adds `void name(ptr parameter..., i32 size...)` to `module`. The kernel is flat, without threads
 // and workgroups, and its arithmetic is in types the machine has (no f16; see PromoteHalf).
-llvm::Function* EmitKernel(llvm::Module& module, const loop::Kernel& kernel, const std::string& name,
-                           const EmitOptions& options);
+llvm::Function* EmitKernel(llvm::Module& module, const loop::Kernel& kernel,
+                           const std::string& name, const EmitOptions& options);
 
 // What every function for this target is marked with.
 void SetTarget(llvm::Function& function, const EmitOptions& options);

@@ -47,11 +47,20 @@ namespace {
 
 class ModelEmitter {
  public:
-  ModelEmitter(llvm::Module& module, const ModelInput& input, const DimTable& dims, const EmitOptions& options)
-      : module_(module), input_(input), dims_(dims), options_(options), context_(module.getContext()), b_(context_) {}
+  ModelEmitter(llvm::Module& module, const ModelInput& input, const DimTable& dims,
+               const EmitOptions& options)
+      : module_(module),
+        input_(input),
+        dims_(dims),
+        options_(options),
+        context_(module.getContext()),
+        b_(context_) {}
 
   void Run() {
-    dim_values_ = Global("dims", llvm::ConstantAggregateZero::get(llvm::ArrayType::get(I32(), std::max<size_t>(1, dims_.dims().size()))), false);
+    dim_values_ = Global("dims",
+                         llvm::ConstantAggregateZero::get(
+                             llvm::ArrayType::get(I32(), std::max<size_t>(1, dims_.dims().size()))),
+                         false);
     EmitRoot();
     EmitDims();
     EmitSteps();
@@ -69,8 +78,10 @@ class ModelEmitter {
   Constant* Int(int64_t value) { return b_.getInt32(static_cast<uint32_t>(value)); }
   Constant* Null() { return llvm::ConstantPointerNull::get(b_.getPtrTy()); }
 
-  GlobalVariable* Global(const std::string& name, Constant* value, bool constant, bool external = false) {
-    auto linkage = external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::InternalLinkage;
+  GlobalVariable* Global(const std::string& name, Constant* value, bool constant,
+                         bool external = false) {
+    auto linkage =
+        external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::InternalLinkage;
     return new GlobalVariable(module_, value->getType(), constant, linkage, value, name);
   }
 
@@ -79,7 +90,8 @@ class ModelEmitter {
   }
 
   // A pointer to an array of these, or null for none.
-  Constant* Array(const std::string& name, const std::vector<Constant*>& items, bool constant = true) {
+  Constant* Array(const std::string& name, const std::vector<Constant*>& items,
+                  bool constant = true) {
     if (items.empty()) return Null();
     auto* type = llvm::ArrayType::get(items[0]->getType(), items.size());
     return Global(name, llvm::ConstantArray::get(type, items), constant);
@@ -96,7 +108,8 @@ class ModelEmitter {
     // Another program may read a weight that this one has another layout of.
     std::vector<bool> is_read(lifetimes.size());
     for (const plan::Step& step : program.steps) {
-      for (plan::BufferId argument : step.arguments) is_read[static_cast<size_t>(argument.index)] = true;
+      for (plan::BufferId argument : step.arguments)
+        is_read[static_cast<size_t>(argument.index)] = true;
     }
     std::vector<Constant*> records;
     for (int32_t b = 0; b < program.buffers.size(); ++b) {
@@ -104,9 +117,12 @@ class ModelEmitter {
       const plan::Lifetime& life = lifetimes[static_cast<size_t>(b)];
       bool weight = buffer.kind == plan::BufferKind::kWeight;
       int64_t offset = 0;
-      if (weight) offset = is_read[static_cast<size_t>(b)] ? (*input_.weights)[buffer.weight].offset : abi::kNoOffset;
-      records.push_back(Record({Int(weight ? abi::kWeights : abi::kArena), Int(dims_.Find(ByteSize(program, buffer))),
-                                Int(offset), Int(life.first_step), Int(life.last_step)}));
+      if (weight)
+        offset = is_read[static_cast<size_t>(b)] ? (*input_.weights)[buffer.weight].offset
+                                                 : abi::kNoOffset;
+      records.push_back(Record({Int(weight ? abi::kWeights : abi::kArena),
+                                Int(dims_.Find(ByteSize(program, buffer))), Int(offset),
+                                Int(life.first_step), Int(life.last_step)}));
     }
     return records;
   }
@@ -122,13 +138,17 @@ class ModelEmitter {
     return Array("port_buffers", buffers);
   }
 
-  static Constant* OrNull(GlobalVariable* global, Constant* null) { return global ? static_cast<Constant*>(global) : null; }
+  static Constant* OrNull(GlobalVariable* global, Constant* null) {
+    return global ? static_cast<Constant*>(global) : null;
+  }
 
   // abi::Program, field by field.
   Constant* ProgramRecord(abi::ProgramKind kind, const Program& program, GlobalVariable* buffers,
-                          GlobalVariable* dispatches, GlobalVariable* parameters, int64_t parameter_bytes) {
-    return Record({Int(kind), Int(program.buffers.size()), OrNull(buffers, Null()), PortBuffers(program.inputs),
-                   PortBuffers(program.outputs), Int(static_cast<int64_t>(program.steps.size())), Int(0),
+                          GlobalVariable* dispatches, GlobalVariable* parameters,
+                          int64_t parameter_bytes) {
+    return Record({Int(kind), Int(program.buffers.size()), OrNull(buffers, Null()),
+                   PortBuffers(program.inputs), PortBuffers(program.outputs),
+                   Int(static_cast<int64_t>(program.steps.size())), Int(0),
                    OrNull(dispatches, Null()), Int(parameter_bytes), OrNull(parameters, Null())});
   }
 
@@ -148,9 +168,10 @@ class ModelEmitter {
       int64_t parameters = bytes > 0 ? parameter_bytes : static_cast<int64_t>(abi::kNoParameters);
       parameter_bytes += RoundUp(bytes);
       auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
-      records.push_back(Record({Int(step.kernel.index), Int(fixed(launch.x)), Int(fixed(launch.y)), Int(fixed(launch.z)),
-                                Int(parameters), Int(bytes), Int(static_cast<int64_t>(arguments.size())),
-                                Array("arguments", arguments)}));
+      records.push_back(
+          Record({Int(step.kernel.index), Int(fixed(launch.x)), Int(fixed(launch.y)),
+                  Int(fixed(launch.z)), Int(parameters), Int(bytes),
+                  Int(static_cast<int64_t>(arguments.size())), Array("arguments", arguments)}));
     }
     GpuTables tables;
     tables.dispatches = llvm::dyn_cast<GlobalVariable>(Array("dispatches", records, false));
@@ -160,7 +181,8 @@ class ModelEmitter {
       tables.parameters->setAlignment(llvm::Align(16));
     }
     gpu_.push_back(tables);
-    return ProgramRecord(abi::kGpu, *gpu.program, EmitBuffers(*gpu.program), tables.dispatches, tables.parameters, parameter_bytes);
+    return ProgramRecord(abi::kGpu, *gpu.program, EmitBuffers(*gpu.program), tables.dispatches,
+                         tables.parameters, parameter_bytes);
   }
 
   Constant* PortRecords(const std::string& name, const std::vector<plan::Port>& ports) {
@@ -168,7 +190,8 @@ class ModelEmitter {
     for (const plan::Port& port : ports) {
       std::vector<Constant*> shape;
       for (const Dim& size : port.type.shape) shape.push_back(Int(dims_.Find(size)));
-      records.push_back(Record({Text(port.name), Int(static_cast<int64_t>(port.type.dtype)), Int(port.type.rank()), Array("shape", shape)}));
+      records.push_back(Record({Text(port.name), Int(static_cast<int64_t>(port.type.dtype)),
+                                Int(port.type.rank()), Array("shape", shape)}));
     }
     return Array(name, records);
   }
@@ -204,7 +227,8 @@ class ModelEmitter {
 
   llvm::Function* StartFunction(const std::string& name, std::vector<llvm::Type*> parameters) {
     auto* type = llvm::FunctionType::get(b_.getVoidTy(), parameters, false);
-    auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module_);
+    auto* function =
+        llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module_);
     SetTarget(*function, options_);
     b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function));
     return function;
@@ -227,15 +251,18 @@ class ModelEmitter {
       return b_.CreateSExt(value, b_.getInt64Ty());
     }
     llvm::Value *x = ComputeDim(atom.arguments->first), *y = ComputeDim(atom.arguments->second);
-    if (atom.kind == DimAtom::Kind::kMin) return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
-    if (atom.kind == DimAtom::Kind::kMax) return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+    if (atom.kind == DimAtom::Kind::kMin)
+      return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
+    if (atom.kind == DimAtom::Kind::kMax)
+      return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
     // Rounded toward minus infinity; a divisor of 0, which only absurd sizes give, counts as 1.
     llvm::Value *zero = b_.getInt64(0), *one = b_.getInt64(1);
     llvm::Value* d = b_.CreateSelect(b_.CreateICmpEQ(y, zero), one, y);
     llvm::Value* rest = b_.CreateSRem(x, d);
     llvm::Value* differs = b_.CreateICmpSLT(b_.CreateXor(rest, d), zero);
     llvm::Value* adjust = b_.CreateAnd(b_.CreateICmpNE(rest, zero), differs);
-    if (atom.kind == DimAtom::Kind::kMod) return b_.CreateSelect(adjust, b_.CreateAdd(rest, d), rest);
+    if (atom.kind == DimAtom::Kind::kMod)
+      return b_.CreateSelect(adjust, b_.CreateAdd(rest, d), rest);
     return b_.CreateSub(b_.CreateSDiv(x, d), b_.CreateZExt(adjust, b_.getInt64Ty()));
   }
 
@@ -304,16 +331,19 @@ class ModelEmitter {
   void EncodeProgram(const GpuProgram& gpu, const GpuTables& tables) {
     int64_t parameters = 0;
     for (size_t s = 0; s < gpu.program->steps.size(); ++s) {
-      const Launch& launch = gpu.launches.at(static_cast<size_t>(gpu.program->steps[s].kernel.index));
+      const Launch& launch =
+          gpu.launches.at(static_cast<size_t>(gpu.program->steps[s].kernel.index));
       // x, y and z are fields 1 to 3 of abi::Dispatch.
       unsigned field = 1;
       for (const Dim* size : {&launch.x, &launch.y, &launch.z}) {
-        if (!size->IsConstant()) b_.CreateStore(SizeValue(*size), FieldAddress(tables.dispatches, s, field));
+        if (!size->IsConstant())
+          b_.CreateStore(SizeValue(*size), FieldAddress(tables.dispatches, s, field));
         ++field;
       }
       for (size_t i = 0; i < launch.sizes.size(); ++i) {
         auto at = static_cast<unsigned>(parameters + static_cast<int64_t>(i) * 4);
-        b_.CreateStore(SizeValue(launch.sizes[i]), b_.CreateConstInBoundsGEP1_32(b_.getInt8Ty(), tables.parameters, at));
+        b_.CreateStore(SizeValue(launch.sizes[i]),
+                       b_.CreateConstInBoundsGEP1_32(b_.getInt8Ty(), tables.parameters, at));
       }
       parameters += RoundUp(static_cast<int64_t>((launch.sizes.size() + 3) / 4 * 16));
     }
@@ -322,7 +352,8 @@ class ModelEmitter {
   // A field of a record in a global array of them.
   llvm::Value* FieldAddress(GlobalVariable* array, size_t item, unsigned field) {
     llvm::Type* record = array->getValueType()->getArrayElementType();
-    return b_.CreateInBoundsGEP(record, array, {b_.getInt32(static_cast<uint32_t>(item)), b_.getInt32(field)});
+    return b_.CreateInBoundsGEP(record, array,
+                                {b_.getInt32(static_cast<uint32_t>(item)), b_.getInt32(field)});
   }
 
   llvm::Module& module_;
@@ -337,7 +368,8 @@ class ModelEmitter {
 
 }  // namespace
 
-void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims, const EmitOptions& options) {
+void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims,
+               const EmitOptions& options) {
   ModelEmitter(module, input, dims, options).Run();
 }
 

@@ -230,7 +230,8 @@ ExprId Values::EvaluateOperator(const Instruction& instruction, Block& out) {
     constant &= IsConstant(operand);
     bool is_shift = op.text == "<<" || op.text == ">>";
     bool is_amount = is_shift && operands.size() == 1;
-    operands.push_back(is_amount ? ShiftAmount(operand, TypeOf(id)) : As(operand, TypeOf(id), taken));
+    operands.push_back(is_amount ? ShiftAmount(operand, TypeOf(id))
+                                 : As(operand, TypeOf(id), taken));
   }
   if (constant) operands[0] = AtRunTime(operands[0], out);
   std::string name = TypeText(source_, type);

@@ -1,4 +1,6 @@
 // Whatever bytes a model file has, the importer gives a graph that verifies, or an error.
+#include "onnx/import.h"
+
 #include <unistd.h>
 
 #include <cstdint>
@@ -7,7 +9,6 @@
 
 #include "base/file.h"
 #include "graph/verify.h"
-#include "onnx/import.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::string folder = [] {

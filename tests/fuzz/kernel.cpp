@@ -1,5 +1,5 @@
-// Whatever text there is, the parser of kernels gives an error, or a kernel that is printed and read
-// back as itself.
+// Whatever text there is, the parser of kernels gives an error, or a kernel that is printed and
+// read back as itself.
 #include <cstdint>
 
 #include "loop/text.h"

@@ -1,15 +1,18 @@
 // Whatever schedule there is for a plain kernel, applying it gives an error, or a kernel that
 // verifies. The text is a kernel and a schedule behind it.
+#include "schedule/schedule.h"
+
 #include <cstdint>
 
 #include "loop/text.h"
 #include "loop/verify.h"
-#include "schedule/schedule.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   webnnc::Lexer lexer({reinterpret_cast<const char*>(data), size});
   auto kernel = webnnc::loop::Parse(lexer);
-  if (!kernel || !webnnc::loop::Verify(kernel.value()) || !webnnc::loop::VerifyPlain(kernel.value())) return 0;
+  if (!kernel || !webnnc::loop::Verify(kernel.value()) ||
+      !webnnc::loop::VerifyPlain(kernel.value()))
+    return 0;
   auto schedule = webnnc::schedule::ParseSchedule(lexer);
   if (!schedule) return 0;
   std::string text = webnnc::schedule::Print(schedule.value());

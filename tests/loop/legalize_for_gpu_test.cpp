@@ -25,9 +25,9 @@ std::string Legalized(const std::string& text, const std::vector<ParameterKind>&
 
 // Whether storing `value` to an i64 may lose something; %i is i64 and %f f32.
 bool Narrows(const std::string& value, const std::string& type = "i64") {
-  Kernel kernel = ParseKernel("kernel @k(in %i: i64[8], in %f: f32[8], out %y: " + type +
-                              "[n]) { for t in 8 { let x = %i[t] for once in 1 { %y[t] = " +
-                              value + " } } }");
+  Kernel kernel =
+      ParseKernel("kernel @k(in %i: i64[8], in %f: f32[8], out %y: " + type +
+                  "[n]) { for t in 8 { let x = %i[t] for once in 1 { %y[t] = " + value + " } } }");
   auto legalization = LegalizeForGpu(kernel, {}, true);
   EXPECT_TRUE(legalization);
   return legalization && legalization.value().narrows_64_bits;
@@ -55,8 +55,8 @@ TEST(LegalizeForGpu, ReadsWeightsOutOfWords) {
 
 TEST(LegalizeForGpu, WrapsOnlyWhatMayLeaveItsType) {
   auto stored = [](const std::string& value) {
-    std::string text = Legalized("kernel @k(in %x: i8[4], out %y: i8[4]) { for i in 4 { %y[i] = " +
-                                 value + " } }");
+    std::string text = Legalized(
+        "kernel @k(in %x: i8[4], out %y: i8[4]) { for i in 4 { %y[i] = " + value + " } }");
     size_t at = text.find("%y[i] = ") + 8;
     return text.substr(at, text.find('\n', at) - at);
   };
@@ -87,8 +87,9 @@ TEST(LegalizeForGpu, SaysWhere32BitsMayNotDo) {
 TEST(LegalizeForGpu, RefusesF64ByName) {
   EXPECT_EQ(Legalized("kernel @k(in %x: f64[2], out %y: f32[2]) { %y[0] = f32(%x[0]) }"),
             "@k: %x: f64[2], which GPU kernels cannot have");
-  EXPECT_EQ(Legalized("kernel @k(in %x: f32[2], out %y: f32[2]) { %y[0] = f32(f64(%x[0]) * 2.0:f64) }"),
-            "@k: computes f64, which GPU kernels cannot have");
+  EXPECT_EQ(
+      Legalized("kernel @k(in %x: f32[2], out %y: f32[2]) { %y[0] = f32(f64(%x[0]) * 2.0:f64) }"),
+      "@k: computes f64, which GPU kernels cannot have");
 }
 
 TEST(LegalizeForGpu, CarriesHalfAsFloatWithoutIt) {

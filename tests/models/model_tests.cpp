@@ -65,8 +65,10 @@ void AddBatch(Trial& trial) {
   if (!IsBatched(trial.graph)) return;
   const DataSet first = trial.sets.front(), last = trial.sets.back();
   DataSet both;
-  for (size_t i = 0; i < first.inputs.size(); ++i) both.inputs.push_back(Stack(first.inputs[i], last.inputs[i]));
-  for (size_t i = 0; i < first.outputs.size(); ++i) both.outputs.push_back(Stack(first.outputs[i], last.outputs[i]));
+  for (size_t i = 0; i < first.inputs.size(); ++i)
+    both.inputs.push_back(Stack(first.inputs[i], last.inputs[i]));
+  for (size_t i = 0; i < first.outputs.size(); ++i)
+    both.outputs.push_back(Stack(first.outputs[i], last.outputs[i]));
   trial.sets.push_back(std::move(both));
 }
 
@@ -120,19 +122,23 @@ Result<std::string> CompileTwice(const TestCase& test, const std::string& work) 
   }
   size_t compressed = CompressedSize(files["model.wasm"]) + CompressedSize(files["model.js"]);
   if (test.name == "mobilenet_v2_100_224" && compressed > kMostBytes) {
-    return Error{"model.wasm and model.js are " + std::to_string(compressed) + " bytes, compressed"};
+    return Error{"model.wasm and model.js are " + std::to_string(compressed) +
+                 " bytes, compressed"};
   }
   auto most = kMostKernels.find(test.name);
   for (auto kernels : {summary.wasm_kernels, summary.gpu_kernels}) {
     if (most == kMostKernels.end() || !kernels || *kernels <= most->second) continue;
     return Error{"it takes " + std::to_string(*kernels) + " kernels"};
   }
-  auto count = [](const std::optional<size_t>& kernels) { return kernels ? std::to_string(*kernels) : "-"; };
+  auto count = [](const std::optional<size_t>& kernels) {
+    return kernels ? std::to_string(*kernels) : "-";
+  };
   std::ostringstream line;
   line << std::fixed << std::setprecision(1) << std::setw(7) << seconds << " s" << std::setw(6)
-       << usage.ru_maxrss / 1024 << " MB" << std::setw(7) << count(summary.wasm_kernels) << std::setw(7)
-       << count(summary.gpu_kernels) << std::setw(8) << static_cast<double>(compressed) / 1000 << " kB"
-       << std::setw(9) << static_cast<double>(summary.weight_bytes) / 1e6 << " MB";
+       << usage.ru_maxrss / 1024 << " MB" << std::setw(7) << count(summary.wasm_kernels)
+       << std::setw(7) << count(summary.gpu_kernels) << std::setw(8)
+       << static_cast<double>(compressed) / 1000 << " kB" << std::setw(9)
+       << static_cast<double>(summary.weight_bytes) / 1e6 << " MB";
   return line.str();
 }
 
@@ -157,7 +163,8 @@ int Run(const Options& options) {
     works.push_back(fs::absolute(options.work).string() + "/" + name);
   }
   int failures = 0;
-  std::cout << std::left << std::setw(28) << "network" << "  compile   memory  wasm   webgpu  gzipped    weights\n";
+  std::cout << std::left << std::setw(28) << "network"
+            << "  compile   memory  wasm   webgpu  gzipped    weights\n";
   // One by one, so that memory and time are each network's own.
   std::vector<TestCase> compiled;
   std::vector<std::string> compiled_works;
@@ -179,9 +186,12 @@ int Run(const Options& options) {
     for (size_t i = 0; i < compiled.size(); ++i) {
       if (problems[i].empty()) problems[i] = JudgeBundle(compiled[i], backend, compiled_works[i]);
       passed += problems[i].empty();
-      if (!problems[i].empty()) std::cout << compiled[i].name << " on " << backend << ": " << problems[i] << "\n";
+      if (!problems[i].empty())
+        std::cout << compiled[i].name << " on " << backend << ": " << problems[i] << "\n";
     }
-    std::cout << backend << ": " << passed << " of " << cases.size() << " agree with their references\n" << std::flush;
+    std::cout << backend << ": " << passed << " of " << cases.size()
+              << " agree with their references\n"
+              << std::flush;
     failures += static_cast<int>(cases.size()) - passed;
   }
   return failures != 0;

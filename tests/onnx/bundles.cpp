@@ -22,7 +22,8 @@ std::string SetName(size_t set) { return "set_" + std::to_string(set); }
 // {"x": "input_0.npy", ...}
 Json Files(const std::vector<graph::Port>& ports, const std::string& prefix) {
   Json files = Json::object();
-  for (size_t i = 0; i < ports.size(); ++i) files[ports[i].name] = prefix + std::to_string(i) + ".npy";
+  for (size_t i = 0; i < ports.size(); ++i)
+    files[ports[i].name] = prefix + std::to_string(i) + ".npy";
   return files;
 }
 
@@ -57,7 +58,8 @@ Status MakeBundle(const Trial& trial, const std::string& work, CompileOptions op
   return WriteFile(work + "/case.json", CaseJson(trial));
 }
 
-std::vector<std::string> RunBundles(const std::string& backend, const std::vector<std::string>& works,
+std::vector<std::string> RunBundles(const std::string& backend,
+                                    const std::vector<std::string>& works,
                                     const std::string& scratch) {
   std::vector<std::string> results;
   std::string list = scratch + "/list." + backend, answers = scratch + "/answers." + backend;
@@ -71,8 +73,8 @@ std::vector<std::string> RunBundles(const std::string& backend, const std::vecto
     names.close();
     fs::remove(answers, ignored);
     size_t before = results.size();
-    std::string command =
-        "node --no-warnings '" WEBNNC_TESTS "/onnx/run_bundles.mjs' " + backend + " '" + list + "' '" + answers + "'";
+    std::string command = "node --no-warnings '" WEBNNC_TESTS "/onnx/run_bundles.mjs' " + backend +
+                          " '" + list + "' '" + answers + "'";
     int status = std::system(command.c_str());
     std::ifstream lines(answers);
     for (std::string line; std::getline(lines, line);) results.push_back(line == "ok" ? "" : line);

@@ -17,7 +17,8 @@ Status MakeBundle(const Trial& trial, const std::string& work, CompileOptions op
 
 // Runs the bundles in these folders on a backend of run_bundles.mjs, all in one process as long as
 // it lives. Gives "", or what went wrong, for each.
-std::vector<std::string> RunBundles(const std::string& backend, const std::vector<std::string>& works,
+std::vector<std::string> RunBundles(const std::string& backend,
+                                    const std::vector<std::string>& works,
                                     const std::string& scratch);
 
 // What the bundle in `work` computed for data set `set`.

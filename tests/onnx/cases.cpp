@@ -42,7 +42,8 @@ static Result<std::vector<Tensor>> ReadTensors(const onnx::Model& model, const f
     TRY_ASSIGN(auto bytes, ReadFile(path.string()));
     onnx::pb::TensorProto proto;
     bool parsed = proto.ParseFromString(bytes);
-    if (!parsed || proto.data_type() == 0) return Error{prefix + std::to_string(i) + " is not a tensor"};
+    if (!parsed || proto.data_type() == 0)
+      return Error{prefix + std::to_string(i) + " is not a tensor"};
     TRY_ASSIGN(auto tensor, model.ReadTensor(proto));
     // The bytes belong to `proto`, which goes.
     auto view = tensor.data.bytes();
@@ -79,17 +80,20 @@ static double Largest(const Tensor& tensor, int64_t count) {
 }
 
 std::string Difference(const Tensor& expected, const Tensor& actual, const Tolerance& asked) {
-  if (expected.type != actual.type) return "is " + Print(actual.type) + ", not " + Print(expected.type);
+  if (expected.type != actual.type)
+    return "is " + Print(actual.type) + ", not " + Print(expected.type);
   DType dtype = expected.type.dtype;
   Tolerance tolerance = dtype == DType::kF16 ? kHalfTolerance : asked;
   int64_t count = ElementCount(expected.type.shape).value();
   double everywhere = tolerance.atol + tolerance.range * Largest(expected, count);
   for (int64_t i = 0; i < count; ++i) {
     Scalar want = expected.data.At(dtype, i), got = actual.data.At(dtype, i);
-    bool fine = IsFloat(dtype) ? Close(want.real, got.real, everywhere + tolerance.rtol * std::fabs(want.real))
-                               : want == got;
+    bool fine = IsFloat(dtype)
+                    ? Close(want.real, got.real, everywhere + tolerance.rtol * std::fabs(want.real))
+                    : want == got;
     if (!fine) {
-      return "element " + std::to_string(i) + " is " + PrintReal(got.AsReal()) + ", not " + PrintReal(want.AsReal());
+      return "element " + std::to_string(i) + " is " + PrintReal(got.AsReal()) + ", not " +
+             PrintReal(want.AsReal());
     }
   }
   return "";

@@ -45,6 +45,7 @@ inline constexpr Tolerance kHalfTolerance{1e-2, 1e-3};
 inline constexpr Tolerance kNetworkTolerance{0, 1e-5, 1e-4};
 
 // What is wrong with `actual`, or "". Elements of f16 are given kHalfTolerance at least.
-std::string Difference(const Tensor& expected, const Tensor& actual, const Tolerance& tolerance = {});
+std::string Difference(const Tensor& expected, const Tensor& actual,
+                       const Tolerance& tolerance = {});
 
 }  // namespace webnnc

@@ -2,8 +2,8 @@
 //
 //   import_types FOLDER...
 //
-// For each case below a FOLDER that can be imported a line "model PATH", and for each value one with
-// its name, element type and sizes between tabs; a symbolic size is "?".
+// For each case below a FOLDER that can be imported a line "model PATH", and for each value one
+// with its name, element type and sizes between tabs; a symbolic size is "?".
 #include <iostream>
 
 #include "graph/verify.h"
@@ -15,7 +15,8 @@ namespace {
 
 void PrintValue(const std::string& name, const TensorType& type) {
   std::cout << name << "\t" << Name(type.dtype) << "\t";
-  for (const Dim& size : type.shape) std::cout << (size.IsConstant() ? std::to_string(size.value()) : "?") << " ";
+  for (const Dim& size : type.shape)
+    std::cout << (size.IsConstant() ? std::to_string(size.value()) : "?") << " ";
   std::cout << "\n";
 }
 
@@ -24,9 +25,11 @@ void PrintModel(const TestCase& test) {
   if (!graph) return;
   std::cout << "model " << test.model() << "\n";
   for (const graph::Node& node : graph.value().nodes) {
-    for (graph::ValueId id : node.results) PrintValue(graph.value().values[id].name, graph.value().values[id].type);
+    for (graph::ValueId id : node.results)
+      PrintValue(graph.value().values[id].name, graph.value().values[id].type);
   }
-  for (const graph::Port& port : graph.value().outputs) PrintValue(port.name, graph.value().values[port.value].type);
+  for (const graph::Port& port : graph.value().outputs)
+    PrintValue(port.name, graph.value().values[port.value].type);
 }
 
 }  // namespace

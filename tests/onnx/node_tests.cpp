@@ -37,7 +37,8 @@ std::string WorkFolder(const Options& options, const TestCase& test) {
 // ---- One case
 
 std::string Interpret(const Trial& trial) {
-  if (Status status = graph::Verify(trial.graph); !status) return "failed: " + status.error().message;
+  if (Status status = graph::Verify(trial.graph); !status)
+    return "failed: " + status.error().message;
   for (size_t k = 0; k < trial.sets.size(); ++k) {
     auto outputs = graph::Evaluate(trial.graph, trial.sets[k].inputs);
     if (!outputs) return "failed: " + outputs.error().message;
@@ -67,7 +68,8 @@ std::vector<std::string> Prepare(const Options& options, const std::vector<TestC
   });
 }
 
-std::vector<std::string> RunInterpreter(const Options& options, const std::vector<TestCase>& cases) {
+std::vector<std::string> RunInterpreter(const Options& options,
+                                        const std::vector<TestCase>& cases) {
   return InProcesses(cases.size(), options.jobs, [&](size_t i) {
     return Interpret(PrepareTrial(cases[i], WorkFolder(options, cases[i])).value());
   });
@@ -124,7 +126,8 @@ std::map<std::string, Verdicts> RunAll(const Options& options, const std::vector
   }
   if (compiled.empty()) return verdicts;
   std::vector<TestCase> ready = sift(supported, Compile(options, supported), compiled);
-  for (const std::string& backend : compiled) sift(ready, RunCompiled(options, backend, ready), {backend});
+  for (const std::string& backend : compiled)
+    sift(ready, RunCompiled(options, backend, ready), {backend});
   return verdicts;
 }
 

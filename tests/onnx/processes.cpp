@@ -40,7 +40,8 @@ void WriteAll(int file, const void* from, size_t bytes) {
   }
 }
 
-void Start(Worker& worker, size_t count, size_t stride, const std::function<std::string(size_t)>& work) {
+void Start(Worker& worker, size_t count, size_t stride,
+           const std::function<std::string(size_t)>& work) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   std::cout.flush();
@@ -66,7 +67,8 @@ std::string Reap(Worker& worker) {
   close(worker.pipe);
   waitpid(worker.pid, &status, 0);
   worker.pid = -1;
-  return WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit " + std::to_string(WEXITSTATUS(status));
+  return WIFSIGNALED(status) ? strsignal(WTERMSIG(status))
+                             : "exit " + std::to_string(WEXITSTATUS(status));
 }
 
 }  // namespace
@@ -85,7 +87,8 @@ std::vector<std::string> InProcesses(size_t count, int jobs,
   }
   while (running > 0) {
     std::vector<pollfd> waits;
-    for (const Worker& worker : workers) waits.push_back({worker.pid < 0 ? -1 : worker.pipe, POLLIN, 0});
+    for (const Worker& worker : workers)
+      waits.push_back({worker.pid < 0 ? -1 : worker.pipe, POLLIN, 0});
     poll(waits.data(), waits.size(), -1);
     for (size_t w = 0; w < stride; ++w) {
       Worker& worker = workers[w];

@@ -1,5 +1,5 @@
-// Compares the types that the importer gives to values, as import_types prints them, with those that
-// ONNX's own inference gives, for opsets that the installed ONNX knows:
+// Compares the types that the importer gives to values, as import_types prints them, with those
+// that ONNX's own inference gives, for opsets that the installed ONNX knows:
 //
 //   import_types FOLDER... | shape_tests
 //
@@ -40,9 +40,10 @@ bool IsKnown(const onnx::ModelProto& model) {
 std::string ElementName(int32_t element) {
   using Proto = onnx::TensorProto;
   static const std::map<int32_t, std::string> kNames = {
-      {Proto::BOOL, "bool"},   {Proto::INT8, "i8"},     {Proto::UINT8, "u8"},    {Proto::INT16, "i16"},
-      {Proto::UINT16, "u16"},  {Proto::INT32, "i32"},   {Proto::UINT32, "u32"},  {Proto::INT64, "i64"},
-      {Proto::UINT64, "u64"},  {Proto::FLOAT16, "f16"}, {Proto::FLOAT, "f32"},   {Proto::DOUBLE, "f64"}};
+      {Proto::BOOL, "bool"},   {Proto::INT8, "i8"},    {Proto::UINT8, "u8"},
+      {Proto::INT16, "i16"},   {Proto::UINT16, "u16"}, {Proto::INT32, "i32"},
+      {Proto::UINT32, "u32"},  {Proto::INT64, "i64"},  {Proto::UINT64, "u64"},
+      {Proto::FLOAT16, "f16"}, {Proto::FLOAT, "f32"},  {Proto::DOUBLE, "f64"}};
   auto found = kNames.find(element);
   return found == kNames.end() ? "type " + std::to_string(element) : found->second;
 }
@@ -119,6 +120,7 @@ int main() {
     types[line.substr(0, name_end)] = type;
   }
   if (!path.empty()) Compare(path, types, counts);
-  std::cout << counts.values << " values of " << counts.models << " models, " << counts.problems << " disagree\n";
+  std::cout << counts.values << " values of " << counts.models << " models, " << counts.problems
+            << " disagree\n";
   return counts.problems != 0 || counts.models == 0;
 }

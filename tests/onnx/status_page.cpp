@@ -18,11 +18,14 @@ bool RefusedByAll(const Verdicts& verdicts) {
   return !verdicts.empty();
 }
 
-// node "Y" (Unique, opset 11): the operator is not supported  ->  Unique: the operator is not supported
+// node "Y" (Unique, opset 11): the operator is not supported  ->  Unique: the operator is not
+// supported
 std::string WithoutNames(const std::string& reason) {
   if (!reason.starts_with("node \"")) return reason;
-  size_t open = reason.find("\" ("), comma = reason.find(',', open), colon = reason.find("): ", comma);
-  if (open == std::string::npos || comma == std::string::npos || colon == std::string::npos) return reason;
+  size_t open = reason.find("\" ("), comma = reason.find(',', open),
+         colon = reason.find("): ", comma);
+  if (open == std::string::npos || comma == std::string::npos || colon == std::string::npos)
+    return reason;
   return reason.substr(open + 3, comma - open - 3) + reason.substr(colon + 1);
 }
 
@@ -74,7 +77,8 @@ std::string NameOf(const std::string& id) { return id.substr(0, id.find('@')); }
 const std::map<std::string, std::string>& KnownDifferences() {
   static const std::map<std::string, std::string> kDifferences = {
       {"test_resize_downsample_scales_cubic_align_corners",
-       "its data maps corners to corners of a result that is 2.4 elements wide; ONNX's text and ONNX "
+       "its data maps corners to corners of a result that is 2.4 elements wide; ONNX's text and "
+       "ONNX "
        "Runtime use the result's whole width of 2"},
       {"test_resize_downsample_scales_linear_align_corners",
        "as test_resize_downsample_scales_cubic_align_corners"},
@@ -92,21 +96,27 @@ std::string WriteStatusPage(const std::map<std::string, Verdicts>& cases) {
       bool unsupported = verdict.starts_with(kUnsupported);
       counts[backend][unsupported ? 2 : verdict == "passed" ? 0 : 1] += 1;
       if (!unsupported) continue;
-      reasons[everywhere ? "" : backend][WithoutNames(verdict.substr(kUnsupported.size()))].insert(id);
+      reasons[everywhere ? "" : backend][WithoutNames(verdict.substr(kUnsupported.size()))].insert(
+          id);
     }
   }
   std::ostringstream out;
   out << "# ONNX's test cases\n\n"
-         "Written by `tests/onnx/run --update`; `tests/onnx/run` fails when a case no longer has the status it\n"
-         "has here. The cases are those of Debian's `libonnx-testdata` (up to opset 17) and of ONNX's own\n"
+         "Written by `tests/onnx/run --update`; `tests/onnx/run` fails when a case no longer has "
+         "the status it\n"
+         "has here. The cases are those of Debian's `libonnx-testdata` (up to opset 17) and of "
+         "ONNX's own\n"
          "repository (up to the newest opset), each named with its opset.\n\n"
          "| backend | passed | wrong data | not supported |\n|---|---|---|---|\n";
   for (const auto& [backend, count] : counts) {
     out << "| " << backend << " | " << count[0] << " | " << count[1] << " | " << count[2] << " |\n";
   }
-  out << "\n## Wrong data\n\nWhat these cases expect contradicts ONNX's definition of the operator:\n\n";
-  for (const auto& [name, reason] : KnownDifferences()) out << "- `" << name << "`: " << reason << ".\n";
-  for (const auto& [backend, by_reason] : reasons) AppendSection(out, SectionFor(backend), by_reason);
+  out << "\n## Wrong data\n\nWhat these cases expect contradicts ONNX's definition of the "
+         "operator:\n\n";
+  for (const auto& [name, reason] : KnownDifferences())
+    out << "- `" << name << "`: " << reason << ".\n";
+  for (const auto& [backend, by_reason] : reasons)
+    AppendSection(out, SectionFor(backend), by_reason);
   return out.str();
 }
 
@@ -121,9 +131,12 @@ std::vector<std::string> CompareWithPage(const std::string& page,
       bool unsupported = verdict.starts_with(kUnsupported);
       std::string where = id + " on " + backend;
       if (verdict.starts_with("failed")) problems.push_back(where + " " + verdict);
-      if (verdict == "passed" && differs) problems.push_back(where + " passes, and its data is said to be wrong");
-      if (unsupported && !listed) problems.push_back(where + " is " + verdict + ", and the page does not list it");
-      if (!unsupported && listed) problems.push_back(where + " is listed as not supported, and is " + verdict);
+      if (verdict == "passed" && differs)
+        problems.push_back(where + " passes, and its data is said to be wrong");
+      if (unsupported && !listed)
+        problems.push_back(where + " is " + verdict + ", and the page does not list it");
+      if (!unsupported && listed)
+        problems.push_back(where + " is listed as not supported, and is " + verdict);
     }
   }
   return problems;

@@ -8,8 +8,8 @@
 
 namespace webnnc {
 
-// "passed", "unsupported: ...", "failed: ..." or, for KnownDifferences, "differs: ...", by backend. A
-// case that cannot be imported has the same on each.
+// "passed", "unsupported: ...", "failed: ..." or, for KnownDifferences, "differs: ...", by backend.
+// A case that cannot be imported has the same on each.
 using Verdicts = std::map<std::string, std::string>;
 
 // Cases whose expected data is wrong, by name, with the reason.

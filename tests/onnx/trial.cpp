@@ -14,7 +14,8 @@ static std::vector<std::string> FedInputs(const pb::GraphProto& graph) {
   std::vector<std::string> names;
   for (const auto& input : graph.input()) {
     bool weight = false;
-    for (const auto& initializer : graph.initializer()) weight |= initializer.name() == input.name();
+    for (const auto& initializer : graph.initializer())
+      weight |= initializer.name() == input.name();
     if (!weight) names.push_back(input.name());
   }
   return names;

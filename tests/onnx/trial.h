@@ -1,8 +1,8 @@
 // A test case made ready to compile: its model, what to feed it and what must come out.
 //
 // Node tests feed everything as an input, also what models that people have hold as constants: the
-// shape of a Reshape, the axes of a reduction. Where a model cannot be imported because of that, its
-// inputs but the first become constants, and if that is not enough all of them.
+// shape of a Reshape, the axes of a reduction. Where a model cannot be imported because of that,
+// its inputs but the first become constants, and if that is not enough all of them.
 #pragma once
 
 #include <string>

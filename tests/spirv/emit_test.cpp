@@ -62,8 +62,7 @@ TEST(Emit, SaysHowManyWorkgroupsToLaunch) {
   // Rows are of the same length if they can be.
   EXPECT_EQ(workgroups("for i in 65536 workgroup.x {", 1), "32768 2 1 ");
   EXPECT_EQ(workgroups("for i in 70000 workgroup.x { for j in 5 workgroup.y {", 2), "58334 6 1 ");
-  EXPECT_EQ(workgroups("for i in n workgroup.z {", 1),
-            "min(65535,n) floordiv(n+65534,65535) 1 ");
+  EXPECT_EQ(workgroups("for i in n workgroup.z {", 1), "min(65535,n) floordiv(n+65534,65535) 1 ");
 }
 
 TEST(Emit, CountsVectorsOfWorkgroupMemoryWhole) {
@@ -84,18 +83,21 @@ TEST(Emit, HasOneThreadWithoutThreadLoops) {
 }
 
 TEST(Emit, DeclaresOnlyWhatF16Needs) {
-  const char* text = "kernel @k(in %x: f16[8], out %y: f16[8]) { for t in 8 thread { %y[t] = %x[t] } }";
+  const char* text =
+      "kernel @k(in %x: f16[8], out %y: f16[8]) { for t in 8 thread { %y[t] = %x[t] } }";
   Module module = EmitText(text);
   EXPECT_TRUE(module.uses_f16);
   std::string assembly = Disassemble(module.words);
   EXPECT_NE(assembly.find("OpCapability Float16"), std::string::npos);
   EXPECT_NE(assembly.find("OpCapability StorageBuffer16BitAccess"), std::string::npos);
-  module = EmitText("kernel @k(in %x: f32[8], out %y: f32[8]) { for t in 8 thread { %y[t] = %x[t] } }");
+  module =
+      EmitText("kernel @k(in %x: f32[8], out %y: f32[8]) { for t in 8 thread { %y[t] = %x[t] } }");
   EXPECT_EQ(Disassemble(module.words).find("16"), std::string::npos);
 }
 
 TEST(Emit, DeclaresInputsReadOnlyIfAsked) {
-  const char* text = "kernel @k(in %x: f32[8], out %y: f32[8]) { for t in 8 thread { %y[t] = %x[t] } }";
+  const char* text =
+      "kernel @k(in %x: f32[8], out %y: f32[8]) { for t in 8 thread { %y[t] = %x[t] } }";
   EXPECT_EQ(Disassemble(EmitText(text).words).find("NonWritable"), std::string::npos);
   EXPECT_NE(Disassemble(EmitText(text, {{true}}).words).find("OpDecorate %x NonWritable"),
             std::string::npos);

@@ -52,7 +52,8 @@ bool Test(const std::string& path, bool update) {
     return true;
   }
   std::cout << path << ": FAILED\n---- expected\n"
-            << text.substr(body) << "---- actual\n" << outcome;
+            << text.substr(body) << "---- actual\n"
+            << outcome;
   return false;
 }
 

@@ -9,12 +9,13 @@
 //   kernel @name(in %x: f32[n], ...) { ... }
 //   schedule { ... }
 //
-// With a schedule the kernel is a plain one; without, it is taken as it is and only made flat. An input without a line of its own has numbers from
-// -2 to 2, or integers from -9 to 9. `values` are repeated. Results may be off by the tolerance
-// times 1 + their magnitude, those in f16 by 2^-10 of it besides; integers must be equal.
+// With a schedule the kernel is a plain one; without, it is taken as it is and only made flat. An
+// input without a line of its own has numbers from -2 to 2, or integers from -9 to 9. `values` are
+// repeated. Results may be off by the tolerance times 1 + their magnitude, those in f16 by 2^-10 of
+// it besides; integers must be equal.
 //
-// With `legalize` the flat kernel is given the types that GPUs have; the parameters named are weights.
-// `legalize without half` is for devices without f16.
+// With `legalize` the flat kernel is given the types that GPUs have; the parameters named are
+// weights. `legalize without half` is for devices without f16.
 #pragma once
 
 #include <map>
@@ -48,12 +49,13 @@ struct KernelFile {
 Result<KernelFile> ReadKernelFile(const std::string& path);
 Result<KernelFile> ParseKernelFile(const std::string& text);
 
-// The kernel's memory before it runs: inputs as the file says; outputs filled with a pattern that no
-// kernel writes, so that what stays unwritten is seen.
+// The kernel's memory before it runs: inputs as the file says; outputs filled with a pattern that
+// no kernel writes, so that what stays unwritten is seen.
 loop::Memory MakeMemory(const KernelFile& file);
 
 // A parameter's memory as the flat kernel has it: elements in the type that carries them, or a
 // weight's bytes, as many as whole words have.
-std::vector<uint8_t> Carry(const KernelFile& file, loop::BufferId id, const std::vector<uint8_t>& bytes);
+std::vector<uint8_t> Carry(const KernelFile& file, loop::BufferId id,
+                           const std::vector<uint8_t>& bytes);
 
 }  // namespace webnnc::tests

@@ -14,17 +14,17 @@ namespace {
 std::vector<uint32_t> Assemble(const std::string& text) {
   spvtools::SpirvTools tools(SPV_ENV_VULKAN_1_1);
   std::string message;
-  tools.SetMessageConsumer([&](spv_message_level_t, const char*, const spv_position_t& position,
-                               const char* what) {
-    message += std::to_string(position.line) + ": " + what + "\n";
-  });
+  tools.SetMessageConsumer(
+      [&](spv_message_level_t, const char*, const spv_position_t& position, const char* what) {
+        message += std::to_string(position.line) + ": " + what + "\n";
+      });
   std::vector<uint32_t> words;
   EXPECT_TRUE(tools.Assemble(text, &words)) << message;
   return words;
 }
 
-// A shader that writes to %out, an array<u32>, what `body` computes as %result. It may use %n, a u32
-// that is the thread's number, %x, the same as an i32, and %v, a local variable.
+// A shader that writes to %out, an array<u32>, what `body` computes as %result. It may use %n, a
+// u32 that is the thread's number, %x, the same as an i32, and %v, a local variable.
 std::string Shader(const std::string& declarations, const std::string& body) {
   return R"(
     OpCapability Shader
@@ -59,13 +59,15 @@ std::string Shader(const std::string& declarations, const std::string& body) {
     %function = OpTypeFunction %void
     %out = OpVariable %block_pointer StorageBuffer
     %index = OpVariable %input_pointer Input
-    )" + declarations + R"(
+    )" + declarations +
+         R"(
     %main = OpFunction %void None %function
     %entry = OpLabel
     %v = OpVariable %local_pointer Function
     %n = OpLoad %uint %index
     %x = OpBitcast %int %n
-    )" + body + R"(
+    )" + body +
+         R"(
     %place = OpAccessChain %uint_pointer %out %int_0 %n
     OpStore %place %result
     OpReturn
@@ -97,8 +99,9 @@ TEST(Print, TakesOperandsAsTheInstructionDoes) {
     %shifted = OpShiftRightArithmetic %uint %n %int_1
     %sum = OpIAdd %uint %quotient %x
     %result = OpBitwiseXor %uint %sum %shifted)");
-  ExpectContains(text, "(u32(i32(local_invocation_index) / v1) + u32(v1)) ^ "
-                       "u32(i32(local_invocation_index) >> 1)");
+  ExpectContains(text,
+                 "(u32(i32(local_invocation_index) / v1) + u32(v1)) ^ "
+                 "u32(i32(local_invocation_index) >> 1)");
 }
 
 TEST(Print, MovesNoLoadAcrossAStore) {
@@ -121,7 +124,8 @@ TEST(Print, MovesNoLoadOfSharedMemoryAcrossABarrier) {
     OpControlBarrier %uint_2 %uint_2 %uint_264
     %after = OpLoad %uint %w
     %result = OpIAdd %uint %before %after)");
-  ExpectContains(text, "let v2 = v1;\n  workgroupBarrier();\n  out[local_invocation_index] = v2 + v1;");
+  ExpectContains(text,
+                 "let v2 = v1;\n  workgroupBarrier();\n  out[local_invocation_index] = v2 + v1;");
 }
 
 TEST(Print, MovesNothingIntoALoop) {
@@ -196,8 +200,9 @@ TEST(Print, ComputesNothingFromConstantsThatWgslWouldRefuse) {
 
 TEST(Print, RefusesUnknownInstructionsByName) {
   ExpectContains(ErrorOf("", "%result = OpBitReverse %uint %n"), "= OpBitReverse %uint");
-  ExpectContains(ErrorOf("", "%one = OpExtInst %uint %glsl FindILsb %n\n"
-                             "%result = OpIAdd %uint %one %n"),
+  ExpectContains(ErrorOf("",
+                         "%one = OpExtInst %uint %glsl FindILsb %n\n"
+                         "%result = OpIAdd %uint %one %n"),
                  "FindILsb");
   ExpectContains(ErrorOf("", R"(
     OpSelectionMerge %merge None

@@ -80,8 +80,9 @@ class KernelWriter {
     if (IsFloat(input.dtype)) return line + " range -2 2\n";
     if (input.dtype == DType::kI64) return line + " values -1000 -5 0 3 1000 77 -128 255\n";
     if (input.dtype == DType::kBool) return line + " values 0 1 1 0 0 1 0\n";
-    return line + " values 0 1 -1 127 -128 255 3 -7 32767 -32768 65535 12 2147483647 -2147483648 "
-                  "100000 -99999 5\n";
+    return line +
+           " values 0 1 -1 127 -128 255 3 -7 32767 -32768 65535 12 2147483647 -2147483648 "
+           "100000 -99999 5\n";
   }
 
   // ---- Places
@@ -168,7 +169,9 @@ class KernelWriter {
       case 0: return "(" + of(integer) + " < " + of(integer) + ")";
       case 1: return "(" + of(integer) + " <= " + of(integer) + ")";
       case 2: return "(" + of(integer) + (Chance(2) ? " == " : " != ") + of(integer) + ")";
-      case 3: return std::string(Chance(2) ? "and(" : "xor(") + of(DType::kBool) + ", " + of(DType::kBool) + ")";
+      case 3:
+        return std::string(Chance(2) ? "and(" : "xor(") + of(DType::kBool) + ", " +
+               of(DType::kBool) + ")";
       case 4: return "not(" + of(DType::kBool) + ")";
       default: return "(" + Leaf(DType::kF32, lanes) + " < " + Leaf(DType::kF32, lanes) + ")";
     }
@@ -176,7 +179,8 @@ class KernelWriter {
 
   std::string Integer(DType dtype, int depth, int lanes) {
     static constexpr const char* kInfix[] = {" + ", " - ", " * ", " / ", " % "};
-    static constexpr const char* kCalls[] = {"floordiv", "floormod", "min", "max", "and", "or", "xor"};
+    static constexpr const char* kCalls[] = {"floordiv", "floormod", "min", "max",
+                                             "and",      "or",       "xor"};
     static constexpr const char* kUnary[] = {"neg", "abs", "sign", "bitnot"};
     auto of = [&] { return Expression(dtype, depth - 1, lanes); };
     auto masked = [&](int mask) {
@@ -222,7 +226,8 @@ class KernelWriter {
       case 1: return "exp(min(" + of() + ", " + number("1.0") + "))";
       case 2: return "sqrt(abs(" + of() + ") + " + number("0.5") + ")";
       case 3: return "(" + of() + " / (abs(" + of() + ") + " + number("1.0") + "))";
-      case 4: return "(f32(" + Expression(DType::kI8, depth - 1, lanes) + ") * " + number("0.01") + ")";
+      case 4:
+        return "(f32(" + Expression(DType::kI8, depth - 1, lanes) + ") * " + number("0.01") + ")";
       case 5:
         if (!half_) return "f32(" + Leaf(DType::kF16, lanes) + ")";
         return (Chance(2) ? "min(" : "max(") + of() + ", " + of() + ")";
@@ -249,8 +254,8 @@ class KernelWriter {
   std::string WriteOutput(DType dtype) {
     std::string number = std::to_string(outputs_.size()), out = "y" + number;
     constexpr int kParts = 3;
-    outputs_.push_back("%" + out + ": " + Type(dtype) + "[" +
-                       std::to_string(kParts * kElements) + "]");
+    outputs_.push_back("%" + out + ": " + Type(dtype) + "[" + std::to_string(kParts * kElements) +
+                       "]");
     std::string text;
     for (int part = 0; part < kParts; ++part) {
       std::string place = std::to_string(part * kElements) + " + " + Here();

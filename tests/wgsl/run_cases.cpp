@@ -123,7 +123,8 @@ Result<std::string> MakeCase(const std::string& path, const std::filesystem::pat
   }
 
   std::string data;
-  std::string json = "{\"name\": " + Quoted(name) + ", \"workgroups\": " + Workgroups(file, module) +
+  std::string json = "{\"name\": " + Quoted(name) +
+                     ", \"workgroups\": " + Workgroups(file, module) +
                      ", \"sizes\": " + Sizes(file, module) +
                      ", \"usesF16\": " + (module.uses_f16 ? "true" : "false") +
                      ", \"tolerance\": " + PrintReal(file.tolerance) +

@@ -94,8 +94,8 @@ void Conv::Lower(loop::Lowering& to) const {
         loop::ExprId inside = b.Constant(Scalar::Bool(true));
         for (size_t d = 0; d < spatial; ++d) {
           loop::ExprId tap = at[rank + d];
-          Touch touch = TouchAt(b, window, d, x.shape[image.spatial + d],
-                                at[image.spatial + d], tap);
+          Touch touch =
+              TouchAt(b, window, d, x.shape[image.spatial + d], at[image.spatial + d], tap);
           x_index[image.spatial + d] = touch.position;
           filter_index[dims.kernel + d] = tap;
           inside = b.And(inside, touch.inside);
@@ -208,8 +208,7 @@ void ConvTranspose::Lower(loop::Lowering& to) const {
                                       b.Mul(tap, b.Int(dilations[d])));
           loop::ExprId position = b.FloorDiv(scaled, stride);
           loop::ExprId hits = b.Equal(b.FloorMod(scaled, stride), b.Int(0));
-          loop::ExprId within =
-              b.Within(position, b.Int(0), b.Size(x.shape[image.spatial + d]));
+          loop::ExprId within = b.Within(position, b.Int(0), b.Size(x.shape[image.spatial + d]));
           inside = b.And(inside, b.And(hits, within));
           x_index[image.spatial + d] = position;
           filter_index[dims.kernel + d] = tap;

@@ -30,7 +30,8 @@ Result<Labels> ParseEquation(const std::string& equation, std::span<const Tensor
     if (!letter) return malformed;
   }
   if (labels.operands.size() != operands.size()) {
-    return Error{"einsum \"" + equation + "\" has " + std::to_string(operands.size()) + " operands"};
+    return Error{"einsum \"" + equation + "\" has " + std::to_string(operands.size()) +
+                 " operands"};
   }
   for (size_t o = 0; o < operands.size(); ++o) {
     if (operands[o].shape.size() != labels.operands[o].size()) {
@@ -50,7 +51,8 @@ Result<Labels> ParseEquation(const std::string& equation, std::span<const Tensor
   }
   for (size_t i = 0; i < labels.result.size(); ++i) {
     char c = labels.result[i];
-    if (!labels.sizes.count(c) || labels.result.find(c, i + 1) != std::string::npos) return malformed;
+    if (!labels.sizes.count(c) || labels.result.find(c, i + 1) != std::string::npos)
+      return malformed;
   }
   return labels;
 }
@@ -89,8 +91,9 @@ void Einsum::Lower(loop::Lowering& to) const {
   }
   bool reduces = order.size() > labels.result.size();
   if (reduces) {
-    b.ForEach(to.Result().shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(dtype, 0)); },
-              names);
+    b.ForEach(
+        to.Result().shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(dtype, 0)); },
+        names);
   }
   b.ForEach(
       domain,

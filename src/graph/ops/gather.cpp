@@ -8,7 +8,8 @@ static bool IsIndexType(DType dtype) { return dtype == DType::kI32 || dtype == D
 Result<Types> Gather::Infer(std::span<const TensorType> operands) const {
   const TensorType &x = operands[0], &indices = operands[1];
   TRY(CheckAxes(kName, {axis}, x.rank()));
-  if (!IsIndexType(indices.dtype)) return Error{Describe(kName, operands) + ": indices are i32 or i64"};
+  if (!IsIndexType(indices.dtype))
+    return Error{Describe(kName, operands) + ": indices are i32 or i64"};
   Shape shape(x.shape.begin(), x.shape.begin() + axis);
   shape.insert(shape.end(), indices.shape.begin(), indices.shape.end());
   shape.insert(shape.end(), x.shape.begin() + axis + 1, x.shape.end());

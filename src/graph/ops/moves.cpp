@@ -10,7 +10,8 @@ Result<Types> Transpose::Infer(std::span<const TensorType> operands) const {
   Integers sorted = order;
   std::sort(sorted.begin(), sorted.end());
   bool permutes = sorted.size() == x.shape.size();
-  for (size_t d = 0; permutes && d < sorted.size(); ++d) permutes = sorted[d] == static_cast<int64_t>(d);
+  for (size_t d = 0; permutes && d < sorted.size(); ++d)
+    permutes = sorted[d] == static_cast<int64_t>(d);
   if (!permutes) {
     return Error{Describe(kName, operands) + ": the order is not a permutation of the axes"};
   }
@@ -48,7 +49,8 @@ void Reshape::Lower(loop::Lowering& to) const {
       Dim in = i < from.size() ? from[i++] : Dim(1), out = o < shape.size() ? shape[o++] : Dim(1);
       while (in != out && (i < from.size() || o < shape.size())) {
         // Grow the side that is known to be smaller; if neither is, both end up in one run.
-        bool grow_in = i < from.size() && (o == shape.size() || ExactDiv(out, in) || !ExactDiv(in, out));
+        bool grow_in =
+            i < from.size() && (o == shape.size() || ExactDiv(out, in) || !ExactDiv(in, out));
         if (grow_in) {
           in = in * from[i++];
         } else {
@@ -218,7 +220,8 @@ Result<Types> Tile::Infer(std::span<const TensorType> operands) const {
   }
   TensorType result = x;
   for (size_t d = 0; d < repeats.size(); ++d) {
-    if (repeats[d].IsConstant() && repeats[d].value() < 0) return Error{"tile: a repeat is negative"};
+    if (repeats[d].IsConstant() && repeats[d].value() < 0)
+      return Error{"tile: a repeat is negative"};
     result.shape[d] = x.shape[d] * repeats[d];
   }
   return Types{result};

@@ -13,9 +13,7 @@ void Normalize::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   DType dtype = to.Result().dtype, wide = AccumulatorType(dtype);
   Rows rows(to, to.Result().shape, axes);
-  auto element = [&](const loop::Index& at) {
-    return b.Convert(b.Load(to.operands[0], at), wide);
-  };
+  auto element = [&](const loop::Index& at) { return b.Convert(b.Load(to.operands[0], at), wide); };
   Dim size = ElementCount(rows.within());
   auto mean_of = [&](loop::BufferId sum, const loop::Index& row) {
     loop::ExprId count = b.Convert(b.Size(size), wide);

@@ -61,11 +61,14 @@ class PoolLowering {
     loop::BufferId sum = direct ? to_.results[0] : to_.Temporary("sum", {dtype, places_});
     Accumulate(sum, loop::Update::kAdd);
     if (direct) return;
-    b_.ForEach(places_, [&](const loop::Index& at) {
-      loop::ExprId value = b_.Load(sum, at);
-      if (pool_.kind == PoolKind::kAverage) value = b_.Div(value, Count(at, dtype));
-      b_.Store(to_.results[0], at, b_.Convert(value, x_.dtype));
-    }, names_);
+    b_.ForEach(
+        places_,
+        [&](const loop::Index& at) {
+          loop::ExprId value = b_.Load(sum, at);
+          if (pool_.kind == PoolKind::kAverage) value = b_.Div(value, Count(at, dtype));
+          b_.Store(to_.results[0], at, b_.Convert(value, x_.dtype));
+        },
+        names_);
   }
 
  private:
@@ -94,12 +97,15 @@ class PoolLowering {
   void Accumulate(loop::BufferId into, loop::Update update) {
     DType dtype = to_.kernel.buffers[into].type.dtype;
     Scalar start = loop::Neutral(update, dtype);
-    b_.ForEach(places_, [&](const loop::Index& at) { b_.Store(into, at, b_.Constant(start)); },
-               names_);
-    b_.ForEach(taps_, [&](const loop::Index& at) {
-      loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
-      b_.Store(into, place, ElementAt(at, dtype, update).value, update);
-    }, names_);
+    b_.ForEach(
+        places_, [&](const loop::Index& at) { b_.Store(into, at, b_.Constant(start)); }, names_);
+    b_.ForEach(
+        taps_,
+        [&](const loop::Index& at) {
+          loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
+          b_.Store(into, place, ElementAt(at, dtype, update).value, update);
+        },
+        names_);
   }
 
   // How many elements the window at `at` counts along all its dimensions.
@@ -113,7 +119,8 @@ class PoolLowering {
       loop::ExprId taps = b_.Int(pool_.kernel[d]);
       if (!always) {
         // Taps k with low <= start + k*step < high.
-        loop::ExprId start = b_.Sub(b_.Mul(at[First() + d], b_.Int(pool_.strides[d])), b_.Int(begin));
+        loop::ExprId start =
+            b_.Sub(b_.Mul(at[First() + d], b_.Int(pool_.strides[d])), b_.Int(begin));
         auto ceil_div = [&](const Dim& bound) {
           loop::ExprId distance = b_.Sub(b_.Size(bound + (step - 1)), start);
           return b_.FloorDiv(distance, b_.Int(step));
@@ -132,17 +139,20 @@ class PoolLowering {
     Accumulate(largest, loop::Update::kMax);
     constexpr loop::Update kMin = loop::Update::kMin;
     Scalar start = loop::Neutral(kMin, DType::kI64);
-    b_.ForEach(places_, [&](const loop::Index& at) {
-      b_.Store(to_.results[0], at, b_.Constant(start));
-    }, names_);
-    b_.ForEach(taps_, [&](const loop::Index& at) {
-      loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
-      Element element = ElementAt(at, wide, loop::Update::kMax);
-      loop::ExprId is_largest = b_.Equal(element.value, b_.Load(largest, place));
-      is_largest = b_.And(element.inside, is_largest);
-      loop::ExprId index = b_.Convert(RowMajor(element.index), DType::kI64);
-      b_.Store(to_.results[0], place, b_.Select(is_largest, index, b_.Constant(start)), kMin);
-    }, names_);
+    b_.ForEach(
+        places_, [&](const loop::Index& at) { b_.Store(to_.results[0], at, b_.Constant(start)); },
+        names_);
+    b_.ForEach(
+        taps_,
+        [&](const loop::Index& at) {
+          loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
+          Element element = ElementAt(at, wide, loop::Update::kMax);
+          loop::ExprId is_largest = b_.Equal(element.value, b_.Load(largest, place));
+          is_largest = b_.And(element.inside, is_largest);
+          loop::ExprId index = b_.Convert(RowMajor(element.index), DType::kI64);
+          b_.Store(to_.results[0], place, b_.Select(is_largest, index, b_.Constant(start)), kMin);
+        },
+        names_);
   }
 
   loop::ExprId RowMajor(loop::Index index) {

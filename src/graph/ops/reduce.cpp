@@ -91,9 +91,8 @@ void ArgReduce::Lower(loop::Lowering& to) const {
   Rows::Place place = PlaceOf(b, axes, x.shape.size(), keep);
   b.ForEach(rows.rows(), [&](const loop::Index& row) {
     // A row of NaN has no best element; any index inside it will do.
-    loop::ExprId inside = b.Max(b.Min(b.Load(where, row),
-                                      b.Size(x.shape[static_cast<size_t>(axis)] - 1)),
-                                b.Int(0));
+    loop::ExprId inside =
+        b.Max(b.Min(b.Load(where, row), b.Size(x.shape[static_cast<size_t>(axis)] - 1)), b.Int(0));
     b.Store(to.results[0], place(row), b.Convert(inside, DType::kI64));
   });
 }

@@ -102,7 +102,8 @@ class ResizeLowering {
         return b_.Select(many, b_.Div(b_.Mul(place, last_in), last_out), Real(0));
       }
       case CoordinateMode::kAsymmetric: return b_.Mul(place, InverseScale(d));
-      case CoordinateMode::kTfHalfPixelForNn: return b_.Mul(b_.Add(place, Real(0.5)), InverseScale(d));
+      case CoordinateMode::kTfHalfPixelForNn:
+        return b_.Mul(b_.Add(place, Real(0.5)), InverseScale(d));
       case CoordinateMode::kTfCropAndResize: {
         loop::ExprId last_out = ToReal(b_.Size(out - 1)), last_in = ToReal(b_.Size(in - 1));
         double begin = resize_.roi_begin[d], end = resize_.roi_end[d];
@@ -182,8 +183,7 @@ class ResizeLowering {
     loop::ExprId clamped = b_.Max(b_.Min(x, last), Real(0));
     loop::ExprId low = b_.Apply(loop::UnaryOp::kFloor, clamped), part = b_.Sub(clamped, low);
     loop::ExprId index = b_.Convert(low, DType::kI32);
-    return {{Clamp(index, d), b_.Sub(Real(1), part)},
-            {Clamp(b_.Add(index, b_.Int(1)), d), part}};
+    return {{Clamp(index, d), b_.Sub(Real(1), part)}, {Clamp(b_.Add(index, b_.Int(1)), d), part}};
   }
 
   // Cubic convolution (Keys, 1981) with the coefficient as a.

@@ -24,19 +24,23 @@ void Rows::Reduce(loop::BufferId buffer, loop::Update update, const Value& value
 void Rows::ReduceAt(loop::BufferId buffer, loop::Update update, const Place& place,
                     const Value& value) {
   Scalar start = loop::Neutral(update, to_.kernel.buffers[buffer].type.dtype);
-  b_.ForEach(rows_, [&](const loop::Index& row) { b_.Store(buffer, place(row), b_.Constant(start)); },
-             row_names_);
+  b_.ForEach(
+      rows_, [&](const loop::Index& row) { b_.Store(buffer, place(row), b_.Constant(start)); },
+      row_names_);
   // Rows outside, so that a stage reads like the others.
   Shape domain = rows_;
   domain.insert(domain.end(), within_.begin(), within_.end());
   std::vector<std::string> names = row_names_;
   names.insert(names.end(), within_names_.begin(), within_names_.end());
-  b_.ForEach(domain, [&](const loop::Index& loops) {
-    loop::Index row(loops.begin(), loops.begin() + static_cast<int64_t>(rows_.size())), at;
-    size_t next_row = 0, next_within = rows_.size();
-    for (bool reduced : reduced_) at.push_back(loops[reduced ? next_within++ : next_row++]);
-    b_.Store(buffer, place(row), value(at, row), update);
-  }, names);
+  b_.ForEach(
+      domain,
+      [&](const loop::Index& loops) {
+        loop::Index row(loops.begin(), loops.begin() + static_cast<int64_t>(rows_.size())), at;
+        size_t next_row = 0, next_within = rows_.size();
+        for (bool reduced : reduced_) at.push_back(loops[reduced ? next_within++ : next_row++]);
+        b_.Store(buffer, place(row), value(at, row), update);
+      },
+      names);
 }
 
 void Rows::ForEachRow(loop::BufferId buffer,
@@ -47,13 +51,16 @@ void Rows::ForEachRow(loop::BufferId buffer,
 void Rows::ForEach(const Value& value) {
   std::vector<std::string> names;
   for (size_t d = 0; d < shape_.size(); ++d) names.push_back("i" + std::to_string(d));
-  b_.ForEach(shape_, [&](const loop::Index& at) {
-    loop::Index row;
-    for (size_t d = 0; d < at.size(); ++d) {
-      if (!reduced_[d]) row.push_back(at[d]);
-    }
-    b_.Store(to_.results[0], at, value(at, row));
-  }, names);
+  b_.ForEach(
+      shape_,
+      [&](const loop::Index& at) {
+        loop::Index row;
+        for (size_t d = 0; d < at.size(); ++d) {
+          if (!reduced_[d]) row.push_back(at[d]);
+        }
+        b_.Store(to_.results[0], at, value(at, row));
+      },
+      names);
 }
 
 }  // namespace webnnc::graph

@@ -29,8 +29,9 @@ Result<Shape> BroadcastAll(std::string_view what, std::span<const TensorType> op
     if (!both) {
       Error error{"cannot broadcast the operands of " + Describe(what, operands)};
       if (!IsStatic(shape) || !IsStatic(operand.shape)) {
-        error.notes.push_back("sizes that are equal when the model runs need the same name; "
-                              "--dim NAME=N fixes one");
+        error.notes.push_back(
+            "sizes that are equal when the model runs need the same name; "
+            "--dim NAME=N fixes one");
       }
       return error;
     }

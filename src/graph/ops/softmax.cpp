@@ -28,17 +28,15 @@ void Softmax::Lower(loop::Lowering& to) const {
   });
   if (log) {
     loop::BufferId log_sum = rows.Temporary("log_sum", wide);
-    rows.ForEachRow(log_sum, [&](const loop::Index& row) {
-      return b.Apply(UnaryOp::kLog, b.Load(sum, row));
-    });
+    rows.ForEachRow(
+        log_sum, [&](const loop::Index& row) { return b.Apply(UnaryOp::kLog, b.Load(sum, row)); });
     return rows.ForEach([&](const loop::Index& at, const loop::Index& row) {
       return b.Convert(b.Sub(difference(at, row), b.Load(log_sum, row)), dtype);
     });
   }
   loop::BufferId scale = rows.Temporary("scale", wide);
-  rows.ForEachRow(scale, [&](const loop::Index& row) {
-    return b.Div(b.Real(wide, 1), b.Load(sum, row));
-  });
+  rows.ForEachRow(scale,
+                  [&](const loop::Index& row) { return b.Div(b.Real(wide, 1), b.Load(sum, row)); });
   rows.ForEach([&](const loop::Index& at, const loop::Index& row) {
     loop::ExprId power = b.Apply(UnaryOp::kExp, difference(at, row));
     return b.Convert(b.Mul(power, b.Load(scale, row)), dtype);

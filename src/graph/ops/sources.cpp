@@ -5,7 +5,8 @@ namespace webnnc::graph {
 
 Result<Types> Constant::Infer(std::span<const TensorType>) const {
   auto bytes = static_cast<int64_t>(value.data.bytes().size());
-  if (!ByteSize(value.type).Is(bytes)) return Error{"a constant " + Print(value.type) + " has " + std::to_string(bytes) + " bytes"};
+  if (!ByteSize(value.type).Is(bytes))
+    return Error{"a constant " + Print(value.type) + " has " + std::to_string(bytes) + " bytes"};
   return Types{value.type};
 }
 
@@ -30,7 +31,8 @@ void Sizes::Lower(loop::Lowering& to) const {
     loop::Builder& b = to.build;
     loop::ExprId value = b.Size(values.empty() ? Dim(0) : values.back());
     for (size_t i = values.size(); i-- > 1;) {
-      value = b.Select(b.Less(index[0], b.Int(static_cast<int64_t>(i))), b.Size(values[i - 1]), value);
+      value =
+          b.Select(b.Less(index[0], b.Int(static_cast<int64_t>(i))), b.Size(values[i - 1]), value);
     }
     return b.Convert(value, DType::kI64);
   });

@@ -38,10 +38,9 @@ Dim OutputSize(const Window& window, size_t d, const Dim& in) {
 
 Touch TouchAt(loop::Builder& build, const Window& window, size_t d, const Dim& in,
               loop::ExprId place, loop::ExprId tap) {
-  loop::ExprId position =
-      build.Sub(build.Add(build.Mul(place, build.Int(window.strides[d])),
-                          build.Mul(tap, build.Int(window.dilations[d]))),
-                build.Int(window.pads_begin[d]));
+  loop::ExprId position = build.Sub(build.Add(build.Mul(place, build.Int(window.strides[d])),
+                                              build.Mul(tap, build.Int(window.dilations[d]))),
+                                    build.Int(window.pads_begin[d]));
   // The output's size is such that without padding nothing lies outside. Saying so here saves a
   // condition that could not be seen to hold where sizes are symbolic.
   loop::ExprId inside = build.Constant(Scalar::Bool(true));

@@ -76,7 +76,8 @@ class LayoutChooser {
       return true;
     };
     if (auto* conv = std::get_if<Conv>(&node.op)) return conv->layout == Layout::kChannelsFirst;
-    if (auto* conv = std::get_if<ConvTranspose>(&node.op)) return conv->layout == Layout::kChannelsFirst;
+    if (auto* conv = std::get_if<ConvTranspose>(&node.op))
+      return conv->layout == Layout::kChannelsFirst;
     if (auto* pool = std::get_if<Pool>(&node.op)) {
       // Indices count elements in the order of ONNX's layout.
       bool whole = pool->first == 2 && pool->kernel.size() + 2 == rank;
@@ -89,21 +90,24 @@ class LayoutChooser {
            std::holds_alternative<Where>(node.op) || std::holds_alternative<Cast>(node.op) ||
            std::holds_alternative<Softmax>(node.op) || std::holds_alternative<Normalize>(node.op) ||
            std::holds_alternative<Slice>(node.op) || std::holds_alternative<Resize>(node.op) ||
-           std::holds_alternative<Tile>(node.op) || (std::holds_alternative<Concat>(node.op) && all_rank());
+           std::holds_alternative<Tile>(node.op) ||
+           (std::holds_alternative<Concat>(node.op) && all_rank());
   }
 
   // What moving the value between layouts costs.
   double MovePrice(ValueId id) const {
     const Shape& shape = ShapeOf(id);
     if (shape.size() < 3) return 0;
-    bool one_pixel = std::all_of(shape.begin() + 2, shape.end(), [](const Dim& d) { return d.Is(1); });
+    bool one_pixel =
+        std::all_of(shape.begin() + 2, shape.end(), [](const Dim& d) { return d.Is(1); });
     if (shape[1].Is(1) || one_pixel) return 0;
     return Estimate(ByteSize(graph_.values[id].type)) * kSecondsPerByte;
   }
 
   // What a convolution loses with its channels first.
   double FirstPrice(const Node& node) const {
-    bool conv = std::holds_alternative<Conv>(node.op), transposed = std::holds_alternative<ConvTranspose>(node.op);
+    bool conv = std::holds_alternative<Conv>(node.op),
+         transposed = std::holds_alternative<ConvTranspose>(node.op);
     if (!conv && !transposed) return 0;
     const Shape& filter = ShapeOf(node.operands[1]);
     double taps = 1;
@@ -143,7 +147,8 @@ class LayoutChooser {
       const Node& node = graph_.nodes[n];
       for (ValueId operand : Images(node)) {
         auto found = producer.find(operand);
-        bool constant = found != producer.end() && IsConstant(graph_.nodes[static_cast<size_t>(found->second)]);
+        bool constant =
+            found != producer.end() && IsConstant(graph_.nodes[static_cast<size_t>(found->second)]);
         if (!constant) user(operand, static_cast<int>(n));
       }
     }
@@ -169,7 +174,8 @@ class LayoutChooser {
 
   // The operands that are images, not filters or scalars.
   std::vector<ValueId> Images(const Node& node) const {
-    bool filtered = std::holds_alternative<Conv>(node.op) || std::holds_alternative<ConvTranspose>(node.op);
+    bool filtered =
+        std::holds_alternative<Conv>(node.op) || std::holds_alternative<ConvTranspose>(node.op);
     if (filtered || std::holds_alternative<Pad>(node.op)) return {node.operands[0]};
     return node.operands;
   }
@@ -235,7 +241,8 @@ class LayoutChooser {
     if (auto* reduce = std::get_if<Reduce>(&op)) reduce->axes = Moved(reduce->axes, rank);
     if (auto* arg = std::get_if<ArgReduce>(&op)) arg->axis = LastPosition(arg->axis, rank);
     if (auto* softmax = std::get_if<Softmax>(&op)) softmax->axes = Moved(softmax->axes, rank);
-    if (auto* normalize = std::get_if<Normalize>(&op)) normalize->axes = Moved(normalize->axes, rank);
+    if (auto* normalize = std::get_if<Normalize>(&op))
+      normalize->axes = Moved(normalize->axes, rank);
     if (auto* concat = std::get_if<Concat>(&op)) concat->axis = LastPosition(concat->axis, rank);
     if (auto* slice = std::get_if<Slice>(&op)) {
       slice->starts = Permuted(slice->starts);

@@ -10,7 +10,8 @@ namespace webnnc::graph {
 namespace {
 
 bool AllConstant(const Sizes& sizes) {
-  return std::all_of(sizes.values.begin(), sizes.values.end(), [](const Dim& d) { return d.IsConstant(); });
+  return std::all_of(sizes.values.begin(), sizes.values.end(),
+                     [](const Dim& d) { return d.IsConstant(); });
 }
 
 }  // namespace

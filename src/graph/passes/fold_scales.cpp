@@ -11,7 +11,8 @@ namespace {
 
 using loop::BinaryOp;
 
-// Each rule moves one constant one step toward the product; FoldScales applies them until none fits.
+// Each rule moves one constant one step toward the product; FoldScales applies them until none
+// fits.
 class Folder {
  public:
   explicit Folder(Graph& graph) : graph_(graph), links_(graph), rewrite_(graph) {
@@ -44,7 +45,8 @@ class Folder {
     if (found == definition_.end()) return false;
     const Node& node = found->second;
     if (std::holds_alternative<Constant>(node.op)) return true;
-    bool made_here = std::holds_alternative<Binary>(node.op) || std::holds_alternative<Reshape>(node.op);
+    bool made_here =
+        std::holds_alternative<Binary>(node.op) || std::holds_alternative<Reshape>(node.op);
     return made_here && std::all_of(node.operands.begin(), node.operands.end(),
                                     [&](ValueId operand) { return IsConstant(operand); });
   }
@@ -91,13 +93,15 @@ class Folder {
       if (!multiplies) return std::nullopt;
       // (x + a) * f = x*f + a*f
       ValueId scaled = Add(Binary{BinaryOp::kMul}, {within->x, outer->constant}, name);
-      ValueId shift = Add(Binary{BinaryOp::kMul}, {within->constant, outer->constant}, name + ".constant");
+      ValueId shift =
+          Add(Binary{BinaryOp::kMul}, {within->constant, outer->constant}, name + ".constant");
       return Add(Binary{BinaryOp::kAdd}, {scaled, shift}, name);
     }
     if (!multiplies || inner.operands.size() != 2) return std::nullopt;
     auto factor = WeightFactor(inner, outer->constant);
     if (!factor || !IsConstant(inner.operands[1])) return std::nullopt;
-    ValueId weight = Add(Binary{BinaryOp::kMul}, {inner.operands[1], *factor}, graph_.values[inner.operands[1]].name);
+    ValueId weight = Add(Binary{BinaryOp::kMul}, {inner.operands[1], *factor},
+                         graph_.values[inner.operands[1]].name);
     return Add(inner.op, {inner.operands[0], weight}, name);
   }
 
@@ -120,7 +124,8 @@ class Folder {
       at = first ? 0 : weight_rank - 1;
     } else if (auto* conv = std::get_if<ConvTranspose>(&product.op)) {
       bool first = conv->layout == Layout::kChannelsFirst;
-      if (conv->groups != 1 || (varies != rank && varies != (first ? 1 : rank - 1))) return std::nullopt;
+      if (conv->groups != 1 || (varies != rank && varies != (first ? 1 : rank - 1)))
+        return std::nullopt;
       at = first ? 1 : weight_rank - 1;
     } else if (auto* matmul = std::get_if<MatMul>(&product.op)) {
       if (varies != rank && varies != rank - 1) return std::nullopt;

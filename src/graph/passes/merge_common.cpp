@@ -17,7 +17,9 @@ bool SameOp(const Op& a, const Op& b) {
         if constexpr (std::is_same_v<T, Constant>) {
           return x.value.type == y.value.type && x.value.data == y.value.data;
         } else {
-          return std::apply([&](auto... field) { return ((x.*field.member == y.*field.member) && ...); }, T::kFields);
+          return std::apply(
+              [&](auto... field) { return ((x.*field.member == y.*field.member) && ...); },
+              T::kFields);
         }
       },
       a);
@@ -31,7 +33,8 @@ void MergeCommon(Graph& graph) {
   Rewriter rewrite(graph);
   for (Node& node : rewrite.nodes()) {
     size_t bytes = 0;
-    if (auto* constant = std::get_if<Constant>(&node.op)) bytes = constant->value.data.bytes().size();
+    if (auto* constant = std::get_if<Constant>(&node.op))
+      bytes = constant->value.data.bytes().size();
     auto& candidates = seen[{std::string(Name(node.op)), node.operands, bytes}];
     const Node* same = nullptr;
     for (const Node& candidate : candidates) {

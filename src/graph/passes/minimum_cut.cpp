@@ -50,7 +50,8 @@ bool MinimumCut::Augment() {
     return edges_[static_cast<size_t>(from)][e];
   };
   double flow = step(kSink).left;
-  for (int at = kSink; at != kSource; at = came[static_cast<size_t>(at)].first) flow = std::min(flow, step(at).left);
+  for (int at = kSink; at != kSource; at = came[static_cast<size_t>(at)].first)
+    flow = std::min(flow, step(at).left);
   for (int at = kSink; at != kSource; at = came[static_cast<size_t>(at)].first) {
     Edge& edge = step(at);
     edge.left -= flow;

@@ -25,7 +25,7 @@ class MinimumCut {
  private:
   struct Edge {
     int to;
-    double left;    // capacity that flow has not used
+    double left;  // capacity that flow has not used
     size_t back;  // the opposite edge
   };
   void AddEdge(int from, int to, double capacity);

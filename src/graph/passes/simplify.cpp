@@ -36,7 +36,9 @@ class Simplifier {
   template <typename T>
   const Node* DefinitionAs(ValueId id) const {
     auto found = definition_.find(id);
-    return found != definition_.end() && std::holds_alternative<T>(found->second.op) ? &found->second : nullptr;
+    return found != definition_.end() && std::holds_alternative<T>(found->second.op)
+               ? &found->second
+               : nullptr;
   }
 
   ValueId Add(Op op, std::vector<ValueId> operands, const Node& like) {
@@ -79,7 +81,8 @@ class Simplifier {
   }
 
   std::optional<ValueId> SimplerOp(const Node& node, const Slice& slice) {
-    bool forward = std::all_of(slice.steps.begin(), slice.steps.end(), [](int64_t s) { return s == 1; });
+    bool forward =
+        std::all_of(slice.steps.begin(), slice.steps.end(), [](int64_t s) { return s == 1; });
     if (forward && slice.sizes == TypeOf(node.operands[0]).shape) return node.operands[0];
     return std::nullopt;
   }
@@ -93,8 +96,8 @@ class Simplifier {
     return ReshapeFirst(node);
   }
 
-  // Reshape(Transpose(x)) as Transpose(Reshape(x)), where the transpose may meet another. Possible if
-  // what the reshape merges or splits lies side by side in x as well.
+  // Reshape(Transpose(x)) as Transpose(Reshape(x)), where the transpose may meet another. Possible
+  // if what the reshape merges or splits lies side by side in x as well.
   std::optional<ValueId> ReshapeFirst(const Node& node) {
     const Node* inner = DefinitionAs<Transpose>(node.operands[0]);
     if (!inner) return std::nullopt;
@@ -127,7 +130,8 @@ class Simplifier {
     if (runs.empty() || i != from.size()) return std::nullopt;
     for (; o < to.size(); ++o) runs.back().out.push_back(o);
     std::vector<Run> sorted = runs;
-    std::sort(sorted.begin(), sorted.end(), [](const Run& a, const Run& b) { return a.source < b.source; });
+    std::sort(sorted.begin(), sorted.end(),
+              [](const Run& a, const Run& b) { return a.source < b.source; });
     Shape shape;
     Integers back(to.size());
     for (const Run& run : sorted) {
@@ -145,7 +149,8 @@ class Simplifier {
     if (std::is_sorted(transpose.order.begin(), transpose.order.end())) return node.operands[0];
     if (const Node* inner = DefinitionAs<Transpose>(node.operands[0])) {
       Transpose both = transpose;
-      for (int64_t& axis : both.order) axis = std::get<Transpose>(inner->op).order[static_cast<size_t>(axis)];
+      for (int64_t& axis : both.order)
+        axis = std::get<Transpose>(inner->op).order[static_cast<size_t>(axis)];
       bool cancel = std::is_sorted(both.order.begin(), both.order.end());
       return cancel ? inner->operands[0] : Add(both, {inner->operands[0]}, node);
     }
@@ -188,7 +193,8 @@ class Simplifier {
         if (!IsFloat(dtype) || !keeps_a || !y) break;
         if (*y == 1) return a;
         if (*y == 2) return Add(Binary{BinaryOp::kMul}, {a, a}, node);
-        if (*y == 3) return Add(Binary{BinaryOp::kMul}, {Add(Binary{BinaryOp::kMul}, {a, a}, node), a}, node);
+        if (*y == 3)
+          return Add(Binary{BinaryOp::kMul}, {Add(Binary{BinaryOp::kMul}, {a, a}, node), a}, node);
         if (*y == 0.5) return Add(Unary{Function::kSqrt}, {a}, node);
         if (*y == -1) return Add(Unary{Function::kReciprocal}, {a}, node);
         break;
@@ -247,10 +253,13 @@ class Simplifier {
   }
 
   std::optional<ValueId> SimplerOp(const Node& node, const Pool& pool) {
-    bool none = std::all_of(pool.pads_begin.begin(), pool.pads_begin.end(), [](int64_t p) { return p == 0; }) &&
-                std::all_of(pool.pads_end.begin(), pool.pads_end.end(), [](int64_t p) { return p == 0; });
+    bool none =
+        std::all_of(pool.pads_begin.begin(), pool.pads_begin.end(),
+                    [](int64_t p) { return p == 0; }) &&
+        std::all_of(pool.pads_end.begin(), pool.pads_end.end(), [](int64_t p) { return p == 0; });
     // Zeros in an explicit pad count, as the pool's own do if it is told so.
-    if (pool.kind != PoolKind::kAverage || !(none || pool.count_pads) || pool.ceil) return std::nullopt;
+    if (pool.kind != PoolKind::kAverage || !(none || pool.count_pads) || pool.ceil)
+      return std::nullopt;
     Pool counting = pool;
     counting.count_pads = true;
     return WithPads(node, counting, static_cast<size_t>(pool.first));

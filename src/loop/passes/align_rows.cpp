@@ -14,7 +14,10 @@ namespace {
 
 class Aligner {
  public:
-  explicit Aligner(Kernel& kernel) : kernel_(kernel), stages_(StagesOf(kernel)), parent_(static_cast<size_t>(kernel.vars.size())) {
+  explicit Aligner(Kernel& kernel)
+      : kernel_(kernel),
+        stages_(StagesOf(kernel)),
+        parent_(static_cast<size_t>(kernel.vars.size())) {
     std::iota(parent_.begin(), parent_.end(), 0);
   }
 
@@ -97,7 +100,8 @@ class Aligner {
     return false;
   }
 
-  void Reorder(Stage& stage, const std::vector<size_t>& rows, const std::vector<std::string>& names) {
+  void Reorder(Stage& stage, const std::vector<size_t>& rows,
+               const std::vector<std::string>& names) {
     std::vector<StageLoop> loops;
     for (size_t i = 0; i < rows.size(); ++i) {
       for (const StageLoop& loop : stage.loops) {

@@ -142,7 +142,8 @@ class Collapser {
     for (const Access& access : accesses_[s]) {
       for (size_t d = 0; d < access.index.size(); ++d) {
         auto var = VariableOf(access.index[d]);
-        bool mentions = Mentions(kernel_, access.index[d], [&](VarId v) { return v == a || v == b; });
+        bool mentions =
+            Mentions(kernel_, access.index[d], [&](VarId v) { return v == a || v == b; });
         if (!mentions) continue;
         if (!var) return false;
         if (*var == b) {
@@ -228,7 +229,7 @@ class Collapser {
   Kernel& kernel_;
   std::vector<Stage>& stages_;
   std::vector<std::vector<Access>> accesses_;
-  std::map<size_t, LoopPair> loops_;         // by stage
+  std::map<size_t, LoopPair> loops_;       // by stage
   std::map<BufferId, size_t> dimensions_;  // the first of the two
 };
 
@@ -276,7 +277,8 @@ void DropUnused(Kernel& kernel) {
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const Buffer& buffer = kernel.buffers[BufferId{b}];
     bool parameter = buffer.space == Space::kIn || buffer.space == Space::kOut;
-    if (parameter || used_buffers.count(BufferId{b})) buffers[BufferId{b}] = out.buffers.Add(buffer);
+    if (parameter || used_buffers.count(BufferId{b}))
+      buffers[BufferId{b}] = out.buffers.Add(buffer);
   }
   for (int32_t v = 0; v < kernel.vars.size(); ++v) {
     if (used_vars.count(VarId{v})) vars[VarId{v}] = out.vars.Add(kernel.vars[VarId{v}]);
@@ -305,7 +307,8 @@ void DropUnused(Kernel& kernel) {
       } else if (auto* store = std::get_if<Store>(&stmt)) {
         Index index;
         for (ExprId i : store->index) index.push_back(move(i));
-        moved.push_back(Store{buffers.at(store->buffer), std::move(index), move(store->value), store->update});
+        moved.push_back(
+            Store{buffers.at(store->buffer), std::move(index), move(store->value), store->update});
       } else {
         moved.push_back(Barrier{});
       }

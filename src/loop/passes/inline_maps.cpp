@@ -12,7 +12,8 @@ namespace {
 
 // The stage's loop variables in terms of an index of the element that it stores, if the index
 // determines them.
-std::optional<std::unordered_map<VarId, size_t>> Dimensions(const Kernel& kernel, const Stage& stage) {
+std::optional<std::unordered_map<VarId, size_t>> Dimensions(const Kernel& kernel,
+                                                            const Stage& stage) {
   std::unordered_map<VarId, size_t> dimension;
   for (size_t d = 0; d < stage.store.index.size(); ++d) {
     auto* variable = std::get_if<Variable>(&kernel.exprs[stage.store.index[d]].node);

@@ -68,9 +68,7 @@ class Narrowing {
   }
 
  private:
-  bool Fits(ExprId id) {
-    return CarriedRange(kernel_.exprs[id].dtype).Holds(ranges_.Exact(id));
-  }
+  bool Fits(ExprId id) { return CarriedRange(kernel_.exprs[id].dtype).Holds(ranges_.Exact(id)); }
 
   const Kernel& kernel_;
   IntegerRanges& ranges_;
@@ -105,7 +103,8 @@ std::set<BufferId> FindOnlyWidened(const Kernel& kernel) {
       std::vector<ExprId> operands = Operands(kernel.exprs[id]);
       if (convert && kernel.exprs[id].dtype == DType::kF32) operands.clear();
       for (ExprId operand : operands) {
-        if (auto* other = std::get_if<Load>(&kernel.exprs[operand].node)) read.insert(other->buffer);
+        if (auto* other = std::get_if<Load>(&kernel.exprs[operand].node))
+          read.insert(other->buffer);
       }
     });
     if (auto* load = std::get_if<Load>(&kernel.exprs[root].node)) read.insert(load->buffer);
@@ -265,9 +264,8 @@ class Legalizer {
 
   bool LoadsAnything(ExprId root) {
     bool loads = false;
-    ForEachExpr(kernel_, root, [&](ExprId id) {
-      loads |= std::holds_alternative<Load>(kernel_.exprs[id].node);
-    });
+    ForEachExpr(kernel_, root,
+                [&](ExprId id) { loads |= std::holds_alternative<Load>(kernel_.exprs[id].node); });
     return loads;
   }
 

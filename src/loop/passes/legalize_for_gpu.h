@@ -5,9 +5,9 @@
 //   f16                       as f16, or as f32 without `half`
 //   f64                       is an error
 //
-// Activations, registers and workgroup memory have an element of the carried type for each of theirs,
-// so the host converts a graph's inputs and outputs. Weights keep the bytes that they have in the
-// weights file, and kernels read them out of words:
+// Activations, registers and workgroup memory have an element of the carried type for each of
+// theirs, so the host converts a graph's inputs and outputs. Weights keep the bytes that they have
+// in the weights file, and kernels read them out of words:
 //
 //   in %w: i8[n]    %w[i]         ->   in %w: i32[ceil(n/4)]   %w[i / 4] << (24 - i % 4 * 8) >> 24
 //   in %w: u8[n]    %w[4*i : 4]   ->   in %w: u32[ceil(n/4)]   (one word) >> (0, 8, 16, 24) & 255
@@ -17,9 +17,9 @@
 // spirv::Emit does from words. The kernel is flat because only then are vectors known, and aligned
 // ones are one word.
 //
-// What is computed is what tensor/scalar.h says. Narrow integers are wrapped where a result may leave
-// their type, and only there. Numbers of 64 bits are computed in 32; constants saturate, so that the
-// largest number stays the largest. Sums of f16 are kept and computed in f32.
+// What is computed is what tensor/scalar.h says. Narrow integers are wrapped where a result may
+// leave their type, and only there. Numbers of 64 bits are computed in 32; constants saturate, so
+// that the largest number stays the largest. Sums of f16 are kept and computed in f32.
 #pragma once
 
 #include <vector>

@@ -55,7 +55,8 @@ class Reader {
     return Cut(word, build_.Convert(shift, word_), 1);
   }
 
-  // By how much the element at `position` is shifted: to the top if it has a sign, else to the bottom.
+  // By how much the element at `position` is shifted: to the top if it has a sign, else to the
+  // bottom.
   int64_t ShiftOf(int64_t position) const {
     int64_t bits = bytes_ * 8;
     return IsSigned(word_) ? kWordBits - bits - position * bits : position * bits;
@@ -85,7 +86,9 @@ class Reader {
 
 DType WordType(DType dtype) { return IsSigned(dtype) ? DType::kI32 : DType::kU32; }
 
-Dim WordCount(DType dtype, const Dim& count) { return CeilDiv(count * ByteSize(dtype), kWordBytes); }
+Dim WordCount(DType dtype, const Dim& count) {
+  return CeilDiv(count * ByteSize(dtype), kWordBytes);
+}
 
 ExprId LoadFromWords(Kernel& kernel, Simplifier& simplify, BufferId buffer, DType dtype,
                      ExprId index, int32_t lanes) {

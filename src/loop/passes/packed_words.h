@@ -10,8 +10,8 @@ DType WordType(DType dtype);
 // The words that hold `count` elements.
 Dim WordCount(DType dtype, const Dim& count);
 
-// `lanes` elements of `dtype` from `index` on, where `buffer` is one of words. Integers of 64 bits are
-// read as their lower half.
+// `lanes` elements of `dtype` from `index` on, where `buffer` is one of words. Integers of 64 bits
+// are read as their lower half.
 ExprId LoadFromWords(Kernel& kernel, Simplifier& simplify, BufferId buffer, DType dtype,
                      ExprId index, int32_t lanes);
 

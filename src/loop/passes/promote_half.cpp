@@ -43,9 +43,12 @@ class Promoter {
     for (ExprId& operand : operands) operand = Promote(operand);
     ExprId result;
     bool half = expr.dtype == DType::kF16;
-    bool stays = std::holds_alternative<Load>(expr.node) || std::holds_alternative<Convert>(expr.node);
+    bool stays =
+        std::holds_alternative<Load>(expr.node) || std::holds_alternative<Convert>(expr.node);
     if (auto* constant = std::get_if<Constant>(&expr.node)) {
-      result = half ? build_.Splat(build_.Constant(webnnc::Convert(constant->value, DType::kF32)), expr.lanes) : id;
+      result = half ? build_.Splat(build_.Constant(webnnc::Convert(constant->value, DType::kF32)),
+                                   expr.lanes)
+                    : id;
     } else if (half && stays) {
       result = build_.Convert(kernel_.exprs.Add(WithOperands(expr, operands)), DType::kF32);
     } else {

@@ -219,8 +219,10 @@ Simplifier::Bounds Simplifier::BoundsOf(ExprId atom) {
   }
   if (auto* select = std::get_if<Select>(&expr.node)) {
     // Enough for a clamped index: both sides constant bounds.
-    auto low_a = ConstantBelow(ToPolynomial(select->yes)), low_b = ConstantBelow(ToPolynomial(select->no));
-    auto high_a = ConstantAbove(ToPolynomial(select->yes)), high_b = ConstantAbove(ToPolynomial(select->no));
+    auto low_a = ConstantBelow(ToPolynomial(select->yes)),
+         low_b = ConstantBelow(ToPolynomial(select->no));
+    auto high_a = ConstantAbove(ToPolynomial(select->yes)),
+         high_b = ConstantAbove(ToPolynomial(select->no));
     Bounds bounds;
     if (low_a && low_b) bounds.low = ConstantPolynomial(std::min(*low_a, *low_b));
     if (high_a && high_b) bounds.high = ConstantPolynomial(std::max(*high_a, *high_b));
@@ -239,7 +241,9 @@ Simplifier::Bounds Simplifier::BoundsOf(ExprId atom) {
         return bounds;
       }
       auto low = ConstantBelow(a), high = ConstantAbove(a);
-      auto floor_div = [&](int64_t x) { return (x - (((x % b.constant) + b.constant) % b.constant)) / b.constant; };
+      auto floor_div = [&](int64_t x) {
+        return (x - (((x % b.constant) + b.constant) % b.constant)) / b.constant;
+      };
       if (low) bounds.low = ConstantPolynomial(floor_div(*low));
       if (!low && ProvablyNonNegative(a)) bounds.low = Polynomial{};
       if (high) bounds.high = ConstantPolynomial(floor_div(*high));
@@ -273,7 +277,8 @@ Simplifier::Bounds Simplifier::BoundsOf(ExprId atom) {
       if (high_a && high_b) bounds.high = ConstantPolynomial(std::max(*high_a, *high_b));
       auto low_a = ConstantBelow(a), low_b = ConstantBelow(b);
       if (low_a || low_b) {
-        bounds.low = ConstantPolynomial(std::max(low_a.value_or(INT32_MIN), low_b.value_or(INT32_MIN)));
+        bounds.low =
+            ConstantPolynomial(std::max(low_a.value_or(INT32_MIN), low_b.value_or(INT32_MIN)));
       }
       return bounds;
     }
@@ -345,8 +350,8 @@ int64_t Simplifier::KnownDivisor(const Polynomial& p) {
       auto binary = BinaryAt(factor);
       // min(a, b) and max(a, b) are one of them.
       if (binary && (binary->op == BinaryOp::kMin || binary->op == BinaryOp::kMax)) {
-        int64_t common = std::gcd(KnownDivisor(ToPolynomial(binary->a)),
-                                  KnownDivisor(ToPolynomial(binary->b)));
+        int64_t common =
+            std::gcd(KnownDivisor(ToPolynomial(binary->a)), KnownDivisor(ToPolynomial(binary->b)));
         product *= std::max<int64_t>(1, common);
       }
     }
@@ -578,7 +583,8 @@ ExprId Simplifier::SimplifyComparison(const Binary& binary) {
   if (ProvablyNonNegative(difference * -1)) return build_.Constant(Scalar::Bool(false));
   // unit*x + small > 0 with -unit < small <= 0 is x > 0.
   std::vector<int64_t> units;
-  for (const auto& [monomial, coefficient] : difference.terms) units.push_back(std::abs(coefficient));
+  for (const auto& [monomial, coefficient] : difference.terms)
+    units.push_back(std::abs(coefficient));
   std::sort(units.rbegin(), units.rend());
   for (int64_t unit : units) {
     if (unit <= 1) break;
@@ -624,7 +630,8 @@ class KernelSimplifier {
         loop->body = Run(std::move(loop->body));
         if (loop->body.empty()) continue;
         // A variable that can only be 0 has been replaced already.
-        bool once = loop->extent.Is(1) && !IsWorkgroup(loop->kind) && loop->kind != LoopKind::kThread;
+        bool once =
+            loop->extent.Is(1) && !IsWorkgroup(loop->kind) && loop->kind != LoopKind::kThread;
         if (once) {
           for (Stmt& inner : loop->body) out.push_back(std::move(inner));
         } else {

@@ -8,7 +8,8 @@ namespace webnnc::loop {
 static Block UnrollBlock(Kernel& kernel, Block block) {
   Block out;
   for (Stmt& stmt : block) {
-    if (auto* test = std::get_if<If>(&stmt)) test->body = UnrollBlock(kernel, std::move(test->body));
+    if (auto* test = std::get_if<If>(&stmt))
+      test->body = UnrollBlock(kernel, std::move(test->body));
     auto* loop = std::get_if<For>(&stmt);
     if (!loop) {
       out.push_back(std::move(stmt));

@@ -182,7 +182,8 @@ Result<Values> ImportClip(NodeContext& c) {
     if (c.HasAttribute(bound.attribute)) {
       double value = c.Float(bound.attribute, 0);
       // The largest float, which older exporters write for "no bound", bounds nothing.
-      bool none = bound.op == BinaryOp::kMax ? value <= bound.none.AsReal() : value >= bound.none.AsReal();
+      bool none =
+          bound.op == BinaryOp::kMax ? value <= bound.none.AsReal() : value >= bound.none.AsReal();
       if (none) continue;
       TRY_ASSIGN(limit, c.Scalar(dtype, value));
     } else if (c.Has(bound.operand)) {

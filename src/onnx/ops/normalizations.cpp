@@ -13,7 +13,8 @@ namespace {
 
 // A vector with one element a channel, made to broadcast over an image with channels second.
 Result<ValueId> Upright(NodeContext& c, ValueId vector, int64_t rank) {
-  if (c.TypeOf(vector).rank() != 1) return Error{"expected one element a channel, not " + Print(c.TypeOf(vector))};
+  if (c.TypeOf(vector).rank() != 1)
+    return Error{"expected one element a channel, not " + Print(c.TypeOf(vector))};
   Shape shape(static_cast<size_t>(rank) - 1, 1);
   shape[0] = c.TypeOf(vector).shape[0];
   return c.Reshape(vector, shape);
@@ -73,7 +74,8 @@ Result<ValueId> Running(NodeContext& c, ValueId old, ValueId now, double momentu
 // Mean and variance are given or, in training, those of x. In f32 where the operands are f16.
 Result<Values> ImportBatchNormalization(NodeContext& c) {
   if (c.opset() < 14 && c.Wants(1)) {
-    return Error{"it is in the training mode of opsets before 14", {}, {"export the model for inference"}};
+    return Error{
+        "it is in the training mode of opsets before 14", {}, {"export the model for inference"}};
   }
   int64_t rank = c.Type(0).rank();
   if (rank < 2) return Error{"x is " + Print(c.Type(0))};
@@ -117,9 +119,12 @@ Result<Values> ImportInstanceNormalization(NodeContext& c) {
 Result<Values> ImportGroupNormalization(NodeContext& c) {
   const TensorType type = c.Type(0);
   int64_t groups = c.Int("num_groups", 0), rank = type.rank();
-  if (rank < 3 || groups < 1) return Error{"x is " + Print(type) + " in " + std::to_string(groups) + " groups"};
+  if (rank < 3 || groups < 1)
+    return Error{"x is " + Print(type) + " in " + std::to_string(groups) + " groups"};
   auto each = ExactDiv(type.shape[1], groups);
-  if (!each) return Error{std::to_string(groups) + " groups do not divide " + Print(type.shape[1]) + " channels"};
+  if (!each)
+    return Error{std::to_string(groups) + " groups do not divide " + Print(type.shape[1]) +
+                 " channels"};
   Shape grouped = type.shape;
   grouped[1] = groups;
   grouped.insert(grouped.begin() + 2, *each);

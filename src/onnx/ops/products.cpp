@@ -98,7 +98,8 @@ class EquationWriter {
       used_[letter] = true;
       ellipsis_ = letter + ellipsis_;
     }
-    return labels.replace(dots, 3, ellipsis_.substr(ellipsis_.size() - static_cast<size_t>(hidden)));
+    return labels.replace(dots, 3,
+                          ellipsis_.substr(ellipsis_.size() - static_cast<size_t>(hidden)));
   }
 
   // The letters that occur once, in alphabetical order.

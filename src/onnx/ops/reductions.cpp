@@ -98,8 +98,8 @@ Result<Values> ImportReduceLogSum(NodeContext& c) {
   return Values{result};
 }
 
-// max + log(sum of exp(x - max)), which does not overflow. A row of infinities, or an empty one, has
-// no finite maximum; 0 then takes its place.
+// max + log(sum of exp(x - max)), which does not overflow. A row of infinities, or an empty one,
+// has no finite maximum; 0 then takes its place.
 Result<Values> ImportReduceLogSumExp(NodeContext& c) {
   TRY_ASSIGN(auto attributes, ReadReduce(c));
   ReduceAttributes keeping = attributes;
@@ -116,7 +116,8 @@ Result<Values> ImportReduceLogSumExp(NodeContext& c) {
   if (attributes.keep || attributes.identity) return Values{total};
   Shape shape;
   for (int64_t d = 0; d < c.Type(0).rank(); ++d) {
-    bool reduced = std::find(attributes.axes.begin(), attributes.axes.end(), d) != attributes.axes.end();
+    bool reduced =
+        std::find(attributes.axes.begin(), attributes.axes.end(), d) != attributes.axes.end();
     if (!reduced) shape.push_back(c.Type(0).shape[static_cast<size_t>(d)]);
   }
   TRY_ASSIGN(auto result, c.Reshape(total, shape));

@@ -54,7 +54,9 @@ Result<Dim> Scaled(const Dim& size, double scale) {
     // 1/s of a size divides.
     double inverse = std::round(1 / scale);
     if (std::fabs(1 / scale - inverse) < 1e-6) return FloorDiv(size, static_cast<int64_t>(inverse));
-    return Error{"a scale of " + PrintReal(scale) + " needs to know the size " + Print(size), {}, {"fix it with --dim"}};
+    return Error{"a scale of " + PrintReal(scale) + " needs to know the size " + Print(size),
+                 {},
+                 {"fix it with --dim"}};
   }
   // Scales are stored as f32: 7 * (9/7) must still give 9.
   return Dim(static_cast<int64_t>(std::floor(static_cast<double>(size.value()) * scale + 1e-6)));
@@ -72,7 +74,8 @@ class AntialiasMatrix {
     for (int64_t i = 0; i < out_; ++i) {
       std::vector<double> weights = Row(i);
       for (int64_t j = 0; j < in_; ++j) {
-        WriteScalar(bytes.data(), i * in_ + j, Scalar::Real(DType::kF32, weights[static_cast<size_t>(j)]));
+        WriteScalar(bytes.data(), i * in_ + j,
+                    Scalar::Real(DType::kF32, weights[static_cast<size_t>(j)]));
       }
     }
     return {{DType::kF32, {out_, in_}}, TensorData::Own(std::move(bytes))};
@@ -107,10 +110,12 @@ class AntialiasMatrix {
   }
 
   std::vector<double> Row(int64_t i) const {
-    double shrink = std::min(scale_, 1.0), reach = (resize_.mode == ResizeMode::kLinear ? 1 : 2) / shrink;
+    double shrink = std::min(scale_, 1.0),
+           reach = (resize_.mode == ResizeMode::kLinear ? 1 : 2) / shrink;
     double x = Coordinate(i), total = 0;
     std::vector<double> weights(static_cast<size_t>(in_));
-    auto first = static_cast<int64_t>(std::floor(x - reach)), last = static_cast<int64_t>(std::ceil(x + reach));
+    auto first = static_cast<int64_t>(std::floor(x - reach)),
+         last = static_cast<int64_t>(std::ceil(x + reach));
     for (int64_t j = first; j <= last; ++j) {
       double weight = Kernel((static_cast<double>(j) - x) * shrink);
       bool outside = j < 0 || j >= in_;
@@ -140,7 +145,8 @@ Result<ValueId> Antialias(NodeContext& c, ValueId x, const graph::Resize& resize
     }
     double scale = resize.scales[d];
     if (scale == 0) scale = static_cast<double>(out.value()) / static_cast<double>(in.value());
-    TRY_ASSIGN(auto matrix, c.AddConstant(AntialiasMatrix(resize, in.value(), out.value(), scale).Run()));
+    TRY_ASSIGN(auto matrix,
+               c.AddConstant(AntialiasMatrix(resize, in.value(), out.value(), scale).Run()));
     std::string labels, result;
     for (size_t e = 0; e < rank; ++e) labels += static_cast<char>('a' + e);
     result = labels;
@@ -167,17 +173,20 @@ Result<Values> Finish(NodeContext& c, const graph::Resize& resize, bool antialia
 }
 
 // The sizes that keep the ratio of x's: all fit inside, or cover, those asked for.
-Status KeepAspectRatio(NodeContext& c, graph::Resize& resize, const std::vector<size_t>& axes, const std::string& policy) {
+Status KeepAspectRatio(NodeContext& c, graph::Resize& resize, const std::vector<size_t>& axes,
+                       const std::string& policy) {
   double scale = policy == "not_larger" ? INFINITY : 0;
   for (size_t d : axes) {
     const Dim &in = c.Type(0).shape[d], &out = resize.sizes[d];
-    if (!in.IsConstant() || !out.IsConstant()) return Error{policy + " needs to know the size " + Print(in), {}, {"fix it with --dim"}};
+    if (!in.IsConstant() || !out.IsConstant())
+      return Error{policy + " needs to know the size " + Print(in), {}, {"fix it with --dim"}};
     double ratio = static_cast<double>(out.value()) / static_cast<double>(in.value());
     scale = policy == "not_larger" ? std::min(scale, ratio) : std::max(scale, ratio);
   }
   for (size_t d : axes) {
     resize.scales[d] = scale;
-    resize.sizes[d] = static_cast<int64_t>(std::round(scale * static_cast<double>(c.Type(0).shape[d].value())));
+    resize.sizes[d] =
+        static_cast<int64_t>(std::round(scale * static_cast<double>(c.Type(0).shape[d].value())));
   }
   return kSuccess;
 }
@@ -187,9 +196,10 @@ Result<graph::Resize> ReadAttributes(NodeContext& c) {
   TRY_ASSIGN(resize.mode, ModeOf(c.String("mode", "nearest")));
   // Opset 10 had neither attribute, and meant this.
   bool first = c.opset() < 11;
-  TRY_ASSIGN(resize.coordinates,
-             CoordinatesOf(c.String("coordinate_transformation_mode", first ? "asymmetric" : "half_pixel")));
-  TRY_ASSIGN(resize.nearest, NearestOf(c.String("nearest_mode", first ? "floor" : "round_prefer_floor")));
+  TRY_ASSIGN(resize.coordinates, CoordinatesOf(c.String("coordinate_transformation_mode",
+                                                        first ? "asymmetric" : "half_pixel")));
+  TRY_ASSIGN(resize.nearest,
+             NearestOf(c.String("nearest_mode", first ? "floor" : "round_prefer_floor")));
   resize.cubic_coefficient = c.Float("cubic_coeff_a", -0.75);
   resize.exclude_outside = c.Int("exclude_outside", 0) != 0;
   resize.extrapolation_value = c.Float("extrapolation_value", 0);

@@ -24,7 +24,8 @@ Result<Values> ImportReshape(NodeContext& c) {
       free = d;
       shape.push_back(1);
     } else if (wanted[d].Is(0) && zero_copies) {
-      if (d >= from.size()) return Error{"size " + std::to_string(d) + " is 0, but x is " + Print(c.Type(0))};
+      if (d >= from.size())
+        return Error{"size " + std::to_string(d) + " is 0, but x is " + Print(c.Type(0))};
       shape.push_back(from[d]);
     } else {
       shape.push_back(wanted[d]);
@@ -37,7 +38,8 @@ Result<Values> ImportReshape(NodeContext& c) {
     } else if (auto size = ExactDiv(all, others)) {
       shape[*free] = *size;
     } else {
-      return Error{"cannot reshape " + Print(c.Type(0)) + ": " + Print(others) + " does not divide " + Print(all)};
+      return Error{"cannot reshape " + Print(c.Type(0)) + ": " + Print(others) +
+                   " does not divide " + Print(all)};
     }
   }
   TRY_ASSIGN(auto result, c.Reshape(c[0], shape));
@@ -47,7 +49,8 @@ Result<Values> ImportReshape(NodeContext& c) {
 Result<Values> ImportFlatten(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   int64_t rank = c.Type(0).rank(), axis = c.Int("axis", 1);
-  if (axis < -rank || axis > rank) return Error{"axis " + std::to_string(axis) + " of " + Print(c.Type(0))};
+  if (axis < -rank || axis > rank)
+    return Error{"axis " + std::to_string(axis) + " of " + Print(c.Type(0))};
   if (axis < 0) axis += rank;
   Dim rows = ElementCount(Shape(shape.begin(), shape.begin() + axis));
   Dim columns = ElementCount(Shape(shape.begin() + axis, shape.end()));
@@ -63,7 +66,8 @@ Result<Values> ImportSqueeze(NodeContext& c) {
   Shape out;
   for (size_t d = 0; d < shape.size(); ++d) {
     bool named = std::count(axes.begin(), axes.end(), static_cast<int64_t>(d)) > 0;
-    if (named && !shape[d].Is(1)) return Error{"dimension " + std::to_string(d) + " of " + Print(c.Type(0)) + " is not 1"};
+    if (named && !shape[d].Is(1))
+      return Error{"dimension " + std::to_string(d) + " of " + Print(c.Type(0)) + " is not 1"};
     bool drops = given ? named : shape[d].Is(1);
     if (!drops) out.push_back(shape[d]);
   }
@@ -138,7 +142,9 @@ Result<Dim> ClampBound(const Dim& bound, const Dim& size, const Dim& low, const 
   } else if (!ProvablyLessEqual(0, bound)) {
     // -n with n a size counts from the end; other signs cannot be told.
     if (!ProvablyLessEqual(bound, Dim(-1)) && !ProvablyLessEqual(bound, Dim(0))) {
-      return Error{"a bound of the slice, " + Print(bound) + ", may have either sign", {}, {"fix the size with --dim"}};
+      return Error{"a bound of the slice, " + Print(bound) + ", may have either sign",
+                   {},
+                   {"fix the size with --dim"}};
     }
     front = size + bound;
   }
@@ -171,7 +177,8 @@ Result<Values> ImportSlice(NodeContext& c) {
     for (size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
   }
   if (steps.empty()) steps.assign(starts.size(), 1);
-  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size()) {
+  if (ends.size() != starts.size() || axes.size() != starts.size() ||
+      steps.size() != starts.size()) {
     return Error{"starts, ends, axes and steps differ in length"};
   }
   graph::Slice slice = Whole(shape);
@@ -234,7 +241,8 @@ Result<Values> ImportSplit(NodeContext& c) {
     results.push_back(result);
   }
   if (start != shape[d]) {
-    return Error{"the parts make " + Print(start) + ", but dimension " + std::to_string(axis) + " is " + Print(shape[d])};
+    return Error{"the parts make " + Print(start) + ", but dimension " + std::to_string(axis) +
+                 " is " + Print(shape[d])};
   }
   return results;
 }
@@ -305,9 +313,12 @@ Result<Values> ImportPad(NodeContext& c) {
 Result<Values> ImportDepthToSpace(NodeContext& c) {
   const Shape s = c.Type(0).shape;
   int64_t block = c.Int("blocksize", 0);
-  if (s.size() != 4 || block < 1) return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
+  if (s.size() != 4 || block < 1)
+    return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
   auto depth = ExactDiv(s[1], block * block);
-  if (!depth) return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(s[1]) + " channels"};
+  if (!depth)
+    return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(s[1]) +
+                 " channels"};
   std::string mode = c.String("mode", "DCR");
   if (mode != "DCR" && mode != "CRD") return Error{"the mode is " + mode};
   bool depth_first = mode == "DCR";
@@ -323,9 +334,11 @@ Result<Values> ImportDepthToSpace(NodeContext& c) {
 Result<Values> ImportSpaceToDepth(NodeContext& c) {
   const Shape s = c.Type(0).shape;
   int64_t block = c.Int("blocksize", 0);
-  if (s.size() != 4 || block < 1) return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
+  if (s.size() != 4 || block < 1)
+    return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
   auto height = ExactDiv(s[2], block), width = ExactDiv(s[3], block);
-  if (!height || !width) return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(c.Type(0))};
+  if (!height || !width)
+    return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(c.Type(0))};
   TRY_ASSIGN(auto split, c.Reshape(c[0], {s[0], s[1], *height, block, *width, block}));
   TRY_ASSIGN(auto moved, c.Transpose(split, {0, 3, 5, 1, 2, 4}));
   TRY_ASSIGN(auto result, c.Reshape(moved, {s[0], s[1] * (block * block), *height, *width}));

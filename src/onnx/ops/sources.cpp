@@ -14,7 +14,8 @@ Result<Values> ImportConstant(NodeContext& c) {
     for (size_t i = 0; i < values.size(); ++i) {
       WriteScalar(bytes.data(), static_cast<int64_t>(i), Scalar::Real(DType::kF32, values[i]));
     }
-    return Tensor{{DType::kF32, {static_cast<int64_t>(values.size())}}, TensorData::Own(std::move(bytes))};
+    return Tensor{{DType::kF32, {static_cast<int64_t>(values.size())}},
+                  TensorData::Own(std::move(bytes))};
   };
   if (c.HasAttribute("value")) {
     TRY_ASSIGN(tensor, c.TensorAttribute("value"));
@@ -30,7 +31,8 @@ Result<Values> ImportConstant(NodeContext& c) {
     tensor = IntegerTensor(DType::kI64, c.Ints("value_ints"));
   } else {
     auto names = c.AttributeNames();
-    return Error{"a constant given as " + (names.empty() ? "nothing" : names[0]) + " is not supported"};
+    return Error{"a constant given as " + (names.empty() ? "nothing" : names[0]) +
+                 " is not supported"};
   }
   TRY_ASSIGN(auto result, c.AddConstant(std::move(tensor)));
   return Values{result};
@@ -84,7 +86,8 @@ Result<Values> ImportRange(NodeContext& c) {
     TRY_ASSIGN(auto start, c.Sizes(0));
     TRY_ASSIGN(auto limit, c.Sizes(1));
     TRY_ASSIGN(auto step, c.Integers(2));
-    if (start.size() != 1 || limit.size() != 1 || step.size() != 1) return Error{"an operand is not a scalar"};
+    if (start.size() != 1 || limit.size() != 1 || step.size() != 1)
+      return Error{"an operand is not a scalar"};
     if (step[0] == 0) return Error{"the step is 0"};
     Dim distance = step[0] > 0 ? limit[0] - start[0] : start[0] - limit[0];
     count = Max(CeilDiv(distance, std::abs(step[0])), 0);

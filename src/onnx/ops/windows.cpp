@@ -38,10 +38,12 @@ Status PadToSame(NodeContext& c, WindowAttributes& window, bool odd_at_end) {
 Result<WindowAttributes> ReadWindow(NodeContext& c, Integers kernel) {
   size_t rank = kernel.size();
   if (c.Type(0).rank() != static_cast<int64_t>(rank) + 2 || rank == 0) {
-    return Error{"a window of " + std::to_string(rank) + " dimensions does not fit " + Print(c.Type(0))};
+    return Error{"a window of " + std::to_string(rank) + " dimensions does not fit " +
+                 Print(c.Type(0))};
   }
   WindowAttributes window{std::move(kernel), c.Ints("strides", Integers(rank, 1)),
-                          c.Ints("dilations", Integers(rank, 1)), Integers(rank, 0), Integers(rank, 0)};
+                          c.Ints("dilations", Integers(rank, 1)), Integers(rank, 0),
+                          Integers(rank, 0)};
   if (window.strides.size() != rank || window.dilations.size() != rank) {
     return Error{"strides or dilations do not fit " + std::to_string(rank) + " spatial dimensions"};
   }
@@ -55,7 +57,8 @@ Result<WindowAttributes> ReadWindow(NodeContext& c, Integers kernel) {
     TRY(PadToSame(c, window, automatic == "SAME_UPPER"));
   } else if (automatic == "NOTSET" || automatic.empty()) {
     Integers pads = c.Ints("pads", Integers(2 * rank, 0));
-    if (pads.size() != 2 * rank) return Error{"pads do not fit " + std::to_string(rank) + " dimensions"};
+    if (pads.size() != 2 * rank)
+      return Error{"pads do not fit " + std::to_string(rank) + " dimensions"};
     window.pads_begin.assign(pads.begin(), pads.begin() + static_cast<int64_t>(rank));
     window.pads_end.assign(pads.begin() + static_cast<int64_t>(rank), pads.end());
   } else if (automatic != "VALID") {
@@ -70,10 +73,12 @@ Result<Integers> KernelOf(NodeContext& c) {
   if (filter.rank() < 3) return Error{"the filter is " + Print(filter)};
   Integers kernel;
   for (size_t d = 2; d < filter.shape.size(); ++d) {
-    if (!filter.shape[d].IsConstant()) return Error{"the filter's size must be known: " + Print(filter)};
+    if (!filter.shape[d].IsConstant())
+      return Error{"the filter's size must be known: " + Print(filter)};
     kernel.push_back(filter.shape[d].value());
   }
-  if (c.Ints("kernel_shape", kernel) != kernel) return Error{"kernel_shape is not that of the filter"};
+  if (c.Ints("kernel_shape", kernel) != kernel)
+    return Error{"kernel_shape is not that of the filter"};
   return kernel;
 }
 
@@ -91,7 +96,7 @@ Result<ValueId> AddBias(NodeContext& c, ValueId image, ValueId bias) {
 Result<Values> ImportConv(NodeContext& c) {
   TRY_ASSIGN(auto kernel, KernelOf(c));
   TRY_ASSIGN(auto window, ReadWindow(c, kernel));
-  graph::Conv conv{window.strides,    window.dilations,    window.pads_begin,
+  graph::Conv conv{window.strides,  window.dilations,  window.pads_begin,
                    window.pads_end, c.Int("group", 1), graph::Layout::kChannelsFirst};
   TRY_ASSIGN(auto result, c.Add(conv, {c[0], c[1]}));
   if (c.Has(2)) {
@@ -103,9 +108,12 @@ Result<Values> ImportConv(NodeContext& c) {
 Result<Values> ImportConvTranspose(NodeContext& c) {
   TRY_ASSIGN(auto kernel, KernelOf(c));
   size_t rank = kernel.size();
-  graph::ConvTranspose conv{c.Ints("strides", Integers(rank, 1)), c.Ints("dilations", Integers(rank, 1)),
-                            Integers(rank, 0), Integers(rank, 0),
-                            c.Ints("output_padding", Integers(rank, 0)), c.Int("group", 1),
+  graph::ConvTranspose conv{c.Ints("strides", Integers(rank, 1)),
+                            c.Ints("dilations", Integers(rank, 1)),
+                            Integers(rank, 0),
+                            Integers(rank, 0),
+                            c.Ints("output_padding", Integers(rank, 0)),
+                            c.Int("group", 1),
                             graph::Layout::kChannelsFirst};
   if (conv.strides.size() != rank || conv.dilations.size() != rank || conv.extra.size() != rank ||
       c.Type(0).rank() != static_cast<int64_t>(rank) + 2) {
@@ -120,7 +128,8 @@ Result<Values> ImportConvTranspose(NodeContext& c) {
     if (!wanted.empty() && wanted.size() != rank) return Error{"output_shape does not fit"};
     for (size_t d = 0; d < rank; ++d) {
       const Dim& in = c.Type(0).shape[d + 2];
-      if (!in.IsConstant()) return Error{"the size " + Print(in) + " must be known", {}, {"fix it with --dim"}};
+      if (!in.IsConstant())
+        return Error{"the size " + Print(in) + " must be known", {}, {"fix it with --dim"}};
       int64_t size = wanted.empty() ? in.value() * conv.strides[d] : wanted[d];
       int64_t reach = (kernel[d] - 1) * conv.dilations[d] + 1;
       int64_t full = (in.value() - 1) * conv.strides[d] + reach + conv.extra[d];
@@ -135,7 +144,8 @@ Result<Values> ImportConvTranspose(NodeContext& c) {
     }
   } else {
     Integers pads = c.Ints("pads", Integers(2 * rank, 0));
-    if (pads.size() != 2 * rank) return Error{"pads do not fit " + std::to_string(rank) + " dimensions"};
+    if (pads.size() != 2 * rank)
+      return Error{"pads do not fit " + std::to_string(rank) + " dimensions"};
     conv.pads_begin.assign(pads.begin(), pads.begin() + static_cast<int64_t>(rank));
     conv.pads_end.assign(pads.begin() + static_cast<int64_t>(rank), pads.end());
   }
@@ -216,7 +226,8 @@ Integers SpatialAxes(NodeContext& c) {
 Result<Values> ImportLpPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   graph::Pool pool = PoolOf(graph::PoolKind::kSum, window, c.Int("ceil_mode", 0) != 0);
-  TRY_ASSIGN(auto result, Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(pool, {x}); }));
+  TRY_ASSIGN(auto result,
+             Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(pool, {x}); }));
   return Values{result};
 }
 
@@ -231,13 +242,15 @@ Result<Values> ImportGlobalAveragePool(NodeContext& c) {
 }
 
 Result<Values> ImportGlobalMaxPool(NodeContext& c) {
-  TRY_ASSIGN(auto result, c.Add(graph::Reduce{graph::ReduceKind::kMax, SpatialAxes(c), true}, {c[0]}));
+  TRY_ASSIGN(auto result,
+             c.Add(graph::Reduce{graph::ReduceKind::kMax, SpatialAxes(c), true}, {c[0]}));
   return Values{result};
 }
 
 Result<Values> ImportGlobalLpPool(NodeContext& c) {
   graph::Reduce reduce{graph::ReduceKind::kSum, SpatialAxes(c), true};
-  TRY_ASSIGN(auto result, Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(reduce, {x}); }));
+  TRY_ASSIGN(auto result,
+             Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(reduce, {x}); }));
   return Values{result};
 }
 

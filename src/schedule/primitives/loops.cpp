@@ -172,14 +172,16 @@ Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
     const NestLoop* loop = nest.main.Find(narrow.at);
     if (!nest.init || !loop || !loop->reduction) continue;
     auto* product = std::get_if<loop::Binary>(&nests.kernel.exprs[nest.store.value].node);
-    bool sums = nest.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
+    bool sums =
+        nest.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
     if (!sums) return Error{"narrow: not a sum of products"};
     DType from = DType::kBool;
     for (loop::ExprId side : {product->a, product->b}) {
       auto* convert = std::get_if<loop::Convert>(&nests.kernel.exprs[side].node);
       if (!convert) return Error{"narrow: an operand is not widened"};
       DType dtype = nests.kernel.exprs[convert->a].dtype;
-      if (side != product->a && dtype != from) return Error{"narrow: the operands are of two types"};
+      if (side != product->a && dtype != from)
+        return Error{"narrow: the operands are of two types"};
       from = dtype;
     }
     nest.narrow = narrow;
@@ -200,7 +202,8 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
       }
     }
     bool has_row = stage.row >= 1 && stage.row <= static_cast<int64_t>(stage.layout.size());
-    if (!has_row || stage.pad < 0) return Error{"stage: a row is at least one loop of the layout, and pad adds to it"};
+    if (!has_row || stage.pad < 0)
+      return Error{"stage: a row is at least one loop of the layout, and pad adds to it"};
     std::vector<std::string> layout = stage.layout, fill = stage.fill;
     std::sort(layout.begin(), layout.end());
     std::sort(fill.begin(), fill.end());

@@ -1,9 +1,9 @@
 // Rules for the GPU, one for each kind of kernel. Each gives schedules in the order in which they
 // should be tried; the first that fits is taken.
 //
-// What all share: a thread computes whole vectors of four where elements are neighbours; neighbouring
-// threads touch neighbouring memory; there are enough workgroups for the device's cores, and if the
-// results alone are too few, threads share the work on one of them.
+// What all share: a thread computes whole vectors of four where elements are neighbours;
+// neighbouring threads touch neighbouring memory; there are enough workgroups for the device's
+// cores, and if the results alone are too few, threads share the work on one of them.
 #pragma once
 
 #include <vector>
@@ -22,12 +22,12 @@ std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device);
 std::vector<Schedule> GpuReduction(NestView& view, const GpuDevice& device);
 
 // Products of two tensors with loops of their own: matmul and convolution as implicit matmul. A
-// workgroup computes a tile of the result from tiles of both operands in workgroup memory, a thread a
-// small tile in registers. Tile sizes are chosen by a cost model.
+// workgroup computes a tile of the result from tiles of both operands in workgroup memory, a thread
+// a small tile in registers. Tile sizes are chosen by a cost model.
 std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device);
 
-// Several stages that share the loops `rows`: softmax, normalisation. Long rows get a workgroup each,
-// short ones a thread each. `within` is the number of elements in a row.
+// Several stages that share the loops `rows`: softmax, normalisation. Long rows get a workgroup
+// each, short ones a thread each. `within` is the number of elements in a row.
 std::vector<Schedule> GpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
                               const GpuDevice& device);
 

@@ -52,18 +52,20 @@ int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes) {
 }
 
 // Cycles that the product takes on the device, roughly: what a core must issue, move between its
-// memories and wait for. The constants were fitted to 50 kernels with up to 24 tilings each on a GPU of
-// 132 cores: what is chosen takes 8 % longer than the best of them.
+// memories and wait for. The constants were fitted to 50 kernels with up to 24 tilings each on a
+// GPU of 132 cores: what is chosen takes 8 % longer than the best of them.
 double Cost(const Problem& problem, const Tiling& t, const GpuDevice& device) {
   constexpr double kWarp = 32, kIssuedAtOnce = 4;
   // Left rows are the same for many threads, which is a broadcast; right vectors are not.
   constexpr double kRowLoad = 0.52, kColumnLoad = 1.25;
-  constexpr double kFill = 10, kBytesACycle = 64, kBarriers = 40, kCombine = 1300, kCombineElement = 8.0 / kWarp;
+  constexpr double kFill = 10, kBytesACycle = 64, kBarriers = 40, kCombine = 1300,
+                   kCombineElement = 8.0 / kWarp;
   // Of a thread that waits for itself.
   constexpr double kMemoryLatency = 390, kProduct = 1.6, kStart = 3200;
   auto real = [](int64_t value) { return static_cast<double>(value); };
 
-  double groups = std::ceil(problem.m / real(t.m())) * std::ceil(problem.n / real(t.n())) * problem.batch;
+  double groups =
+      std::ceil(problem.m / real(t.m())) * std::ceil(problem.n / real(t.n())) * problem.batch;
   double warps = std::ceil(real(t.threads()) / kWarp);
   double steps = std::ceil(problem.k / real(t.k())), own_k = steps * real(t.depth);
   double products = real(t.m_each * t.n_vectors * kLanes);
@@ -71,10 +73,12 @@ double Cost(const Problem& problem, const Tiling& t, const GpuDevice& device) {
   double elements = steps * real(t.k() * (t.m() + t.n()));
   double combine = t.slices > 1 ? kCombine + real(t.slices * t.m() * t.n()) * kCombineElement : 0;
   // A core's time for a workgroup among others.
-  double busy = warps * own_k * (products / kIssuedAtOnce + loads) + elements / kLanes / real(t.threads()) * warps * kFill +
+  double busy = warps * own_k * (products / kIssuedAtOnce + loads) +
+                elements / kLanes / real(t.threads()) * warps * kFill +
                 elements * problem.element_bytes / kBytesACycle + steps * kBarriers + combine;
   // A workgroup's time if it had the core to itself.
-  double alone = steps * (kMemoryLatency + real(t.depth) * (products * kProduct + loads)) + combine + kStart;
+  double alone =
+      steps * (kMemoryLatency + real(t.depth) * (products * kProduct + loads)) + combine + kStart;
   double a_core = std::ceil(groups / real(device.cores));
   double resident = std::max(1.0, std::floor(real(device.threads_per_core) / real(t.threads())));
   return std::max(a_core * busy, std::ceil(a_core / resident) * alone);
@@ -82,7 +86,9 @@ double Cost(const Problem& problem, const Tiling& t, const GpuDevice& device) {
 
 std::vector<Tiling> Candidates(const Problem& problem, const GpuDevice& device) {
   std::vector<std::pair<double, Tiling>> found;
-  auto fits = [](int64_t tile, double extent) { return tile == 1 || static_cast<double>(tile) < 2 * extent; };
+  auto fits = [](int64_t tile, double extent) {
+    return tile == 1 || static_cast<double>(tile) < 2 * extent;
+  };
   for (int64_t m_each : {1, 2, 4, 8}) {
     for (int64_t n_vectors : {1, 2}) {
       for (int64_t m_threads : {1, 2, 4, 8, 16, 32}) {
@@ -92,7 +98,8 @@ std::vector<Tiling> Candidates(const Problem& problem, const GpuDevice& device) 
               Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth};
               bool allowed = t.threads() >= 32 && t.threads() <= device.max_threads &&
                              WorkgroupBytes(t, problem.element_bytes) <= device.workgroup_bytes &&
-                             fits(t.m(), problem.m) && (t.n() <= 8 || fits(t.n(), problem.n)) && fits(t.k(), problem.k);
+                             fits(t.m(), problem.m) && (t.n() <= 8 || fits(t.n(), problem.n)) &&
+                             fits(t.k(), problem.k);
               if (allowed) found.push_back({Cost(problem, t, device), t});
             }
           }
@@ -100,7 +107,8 @@ std::vector<Tiling> Candidates(const Problem& problem, const GpuDevice& device) 
       }
     }
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Tiling> best;
   for (const auto& [cost, tiling] : found) best.push_back(tiling);
   return best;
@@ -115,7 +123,8 @@ class ContractionRule {
     std::vector<const NestLoop*> spatial = view_.SpatialLoops();
     if (spatial.empty() || !view_.is_product()) return false;
     const NestLoop& innermost = *spatial.back();
-    bool in_left = view_.DependsOn(view_.left(), innermost), in_right = view_.DependsOn(view_.right(), innermost);
+    bool in_left = view_.DependsOn(view_.left(), innermost),
+         in_right = view_.DependsOn(view_.right(), innermost);
     if (in_left == in_right) return false;
     swapped_ = in_left;
     rows_ = swapped_ ? view_.right() : view_.left();
@@ -123,7 +132,9 @@ class ContractionRule {
     for (const NestLoop* loop : spatial) {
       bool rows = view_.DependsOn(rows_, *loop), columns = view_.DependsOn(columns_, *loop);
       Names& names = rows == columns ? batch_ : rows ? m_ : n_;
-      (rows == columns ? problem_.batch : rows ? problem_.m : problem_.n) *= std::max(1.0, Estimate(loop->extent));
+      (rows == columns ? problem_.batch
+       : rows          ? problem_.m
+                       : problem_.n) *= std::max(1.0, Estimate(loop->extent));
       names.push_back(loop->name);
       if (names.size() > 1 && &names == &n_) n_is_one_ = false;
     }
@@ -213,14 +224,16 @@ class ContractionRule {
   // Rows lie along k, as in memory; a thread reads four of k at once.
   void StageRows(ScheduleBuilder& build, const Tiling& t, const Names& ks, const Names& ms) {
     const NestLoop& last = Original(k_.back());
-    bool along_k = view_.StrideOf(rows_, last) == Stride::kOne && KnownDivisor(last.extent) % kLanes == 0;
+    bool along_k =
+        view_.StrideOf(rows_, last) == Stride::kOne && KnownDivisor(last.extent) % kLanes == 0;
     Stage tile{RowsOperand(), ks[0], loop::Space::kWorkgroup, {ms[1], ms[2], ks[1], ks[2], ks[3]}};
     tile.lanes = along_k ? kLanes : 1;
     tile.row = 3;
     tile.pad = PadOfRows(t);
     // Where neighbours in memory are rows, threads that are neighbours take those.
     const NestLoop& row = Original(m_.back());
-    if (!along_k && view_.StrideOf(rows_, row) == Stride::kOne) tile.fill = {ks[1], ks[2], ks[3], ms[1], ms[2]};
+    if (!along_k && view_.StrideOf(rows_, row) == Stride::kOne)
+      tile.fill = {ks[1], ks[2], ks[3], ms[1], ms[2]};
     build.Add(tile);
     Stage registers{RowsOperand(), ks[2], loop::Space::kRegister, {ms[2], ks[3]}};
     registers.lanes = kLanes;
@@ -228,7 +241,10 @@ class ContractionRule {
   }
 
   void StageColumns(ScheduleBuilder& build, const Names& ks, const Names& ns) {
-    Stage tile{ColumnsOperand(), ks[0], loop::Space::kWorkgroup, {ks[1], ks[2], ks[3], ns[1], ns[2], ns[3], ns[4]}};
+    Stage tile{ColumnsOperand(),
+               ks[0],
+               loop::Space::kWorkgroup,
+               {ks[1], ks[2], ks[3], ns[1], ns[2], ns[3], ns[4]}};
     tile.row = 4;
     bool panels = view_.IsPanelled(columns_, *n_loop_);
     bool along_n = view_.StrideOf(columns_, *n_loop_) == Stride::kOne;

@@ -16,7 +16,8 @@ std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device) {
   double threads = 1;
   for (const NestLoop& loop : view.loops()) {
     threads *= Estimate(loop.extent);
-    bool vectors = KnownDivisor(loop.extent) % kLanes == 0 && view.StoreStride(loop) == Stride::kOne;
+    bool vectors =
+        KnownDivisor(loop.extent) % kLanes == 0 && view.StoreStride(loop) == Stride::kOne;
     if (vectors && lane.empty()) {
       auto parts = build.Split(loop.name, {kLanes});
       order.push_back(parts[0]);
@@ -27,7 +28,8 @@ std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device) {
     }
   }
   // The loop that runs through memory last, so that neighbouring threads do.
-  auto fast = std::find(order.begin(), order.end(), lane.empty() ? "" : lane.substr(0, lane.size() - 1) + "0");
+  auto fast = std::find(order.begin(), order.end(),
+                        lane.empty() ? "" : lane.substr(0, lane.size() - 1) + "0");
   if (fast != order.end()) std::rotate(fast, fast + 1, order.end());
   build.OrderFirst(order);
   std::string all = build.Fuse(order, "e");

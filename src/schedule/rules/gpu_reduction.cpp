@@ -14,7 +14,8 @@ constexpr int64_t kLanes = 4;
 
 class ReductionRule {
  public:
-  ReductionRule(NestView& view, const GpuDevice& device) : view_(view), device_(device), build_(view.loops()) {}
+  ReductionRule(NestView& view, const GpuDevice& device)
+      : view_(view), device_(device), build_(view.loops()) {}
 
   std::vector<Schedule> Run() {
     if (view_.loops().empty()) return {{}};
@@ -32,7 +33,9 @@ class ReductionRule {
   void ChooseLane() {
     for (bool reduction : {false, true}) {
       for (const NestLoop& loop : view_.loops()) {
-        if (!lane_.empty() || loop.reduction != reduction || KnownDivisor(loop.extent) % kLanes != 0) continue;
+        if (!lane_.empty() || loop.reduction != reduction ||
+            KnownDivisor(loop.extent) % kLanes != 0)
+          continue;
         Stride stride = reduction ? ValueStride(loop) : view_.StoreStride(loop);
         if (stride != Stride::kOne) continue;
         lane_reduces_ = reduction;
@@ -68,14 +71,17 @@ class ReductionRule {
     int64_t sharing = 1;
     bool along_sum = lane_reduces_ || lane_.empty();
     if (results_ < wanted && depth_ >= kShortSum) {
-      sharing = PowerBelow(std::min(wanted / results_ * 2, depth_ / kFewestTerms), device_.max_threads);
+      sharing =
+          PowerBelow(std::min(wanted / results_ * 2, depth_ / kFewestTerms), device_.max_threads);
     }
     int64_t most = device_.max_threads / sharing, side_by_side = std::min<int64_t>(most, 64);
     if (sharing > 1) {
-      // Memory is read in pieces of 32 bytes; more than that side by side is only good for the count.
+      // Memory is read in pieces of 32 bytes; more than that side by side is only good for the
+      // count.
       int64_t fewest = along_sum ? 1 : 2;
       side_by_side = std::min<int64_t>(most, 8);
-      while (side_by_side > fewest && results_ / static_cast<double>(side_by_side) < static_cast<double>(device_.cores)) {
+      while (side_by_side > fewest &&
+             results_ / static_cast<double>(side_by_side) < static_cast<double>(device_.cores)) {
         side_by_side /= 2;
       }
     }

@@ -32,7 +32,8 @@ bool StagesAgree(const loop::Kernel& plain, size_t rows, size_t all) {
 
 }  // namespace
 
-std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const GpuDevice& device) {
+std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows,
+                              const GpuDevice& device) {
   constexpr double kShortRow = 32, kElementsPerThread = 4;
   std::vector<NestLoop> loops = LongestStage(plain);
   Names within;
@@ -58,7 +59,9 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
       build.Bind(merged, LoopKind::kWorkgroupX);
     }
     int64_t threads = 32;
-    while (threads * 2 <= device.max_threads && static_cast<double>(threads) * kElementsPerThread < length) threads *= 2;
+    while (threads * 2 <= device.max_threads &&
+           static_cast<double>(threads) * kElementsPerThread < length)
+      threads *= 2;
     auto parts = build.Split(build.Fuse(within, "q"), {threads});
     build.OrderFirst([&] {
       Names order = merged;

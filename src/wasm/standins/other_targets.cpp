@@ -8,7 +8,7 @@
 #pragma GCC diagnostic pop
 
 extern "C" {
-#define WEBNNC_NO_TARGET(name)           \
+#define WEBNNC_NO_TARGET(name)               \
   void LLVMInitialize##name##TargetInfo() {} \
   void LLVMInitialize##name##Target() {}     \
   void LLVMInitialize##name##TargetMC() {}   \
