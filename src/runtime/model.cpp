@@ -42,8 +42,10 @@ abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
   for (uint32_t b = 0; b < program.buffer_count; ++b) {
     const abi::Buffer& buffer = program.buffers[b];
     if (buffer.kind != abi::kArena) continue;
-    items[count++] = {static_cast<uint64_t>(Value(buffer.bytes)), buffer.first_step,
-                      buffer.last_step};
+    // A tensor without elements has a place too: WebGPU binds no empty range, and no bytes twice.
+    uint64_t bytes_needed =
+        buffer.bytes == 0 || Value(buffer.bytes) == 0 ? sizeof(uint32_t) : Value(buffer.bytes);
+    items[count++] = {bytes_needed, buffer.first_step, buffer.last_step};
   }
   uint64_t bytes = runtime::PlanArena(items, count, alignment, order, placed);
   if (bytes > UINT32_MAX) return abi::kOutOfMemory;
