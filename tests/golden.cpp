@@ -32,6 +32,7 @@
 #include "loop/passes/inline_maps.h"
 #include "loop/passes/promote_half.h"
 #include "loop/passes/simplify.h"
+#include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
@@ -228,6 +229,7 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"unroll", KernelPass(loop::Unroll)},
       {"promote-half", KernelPass(loop::PromoteHalf)},
       {"inline-maps", KernelPass(loop::InlineMaps)},
+      {"single-terms", KernelPass(loop::StoreSingleTerms)},
       {"collapse", KernelPass(loop::Collapse)},
       {"align-rows", KernelPass([](loop::Kernel& kernel) -> Status {
          return loop::AlignRows(kernel) ? Status(kSuccess)

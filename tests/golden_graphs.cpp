@@ -8,6 +8,7 @@
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/simplify.h"
+#include "graph/passes/split_concats.h"
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "loop/interpret.h"
@@ -235,6 +236,7 @@ const Steps& GraphSteps() {
       {"merge-common", GraphPass(graph::MergeCommon)},
       {"fold-scales", GraphPass(graph::FoldScales)},
       {"layouts", GraphPass(graph::ChooseLayouts)},
+      {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"form-kernels", ProgramStep(Target::kWasm, kernels)},
       {"form-kernels-gpu", ProgramStep(Target::kWebGpu, kernels)},
       {"pack-weights", ProgramStep(Target::kWasm, pack)},

@@ -30,9 +30,10 @@ class ShaderTable {
   std::vector<const std::string*> texts_;
 };
 
+// A symbol is its name, whatever that is; an expression is printed as in text forms.
 Json SizeJson(const Dim& size) {
   if (size.IsConstant()) return size.value();
-  return Print(size);
+  return SymbolOf(size).value_or(Print(size));
 }
 
 Json PortJson(const plan::Port& port) {

@@ -68,6 +68,11 @@ void ForEachStmt(const Block& block, const std::function<void(const Stmt&)>& vis
   }
 }
 
+std::optional<VarId> VariableOf(const Kernel& kernel, ExprId id) {
+  auto* variable = std::get_if<Variable>(&kernel.exprs[id].node);
+  return variable ? std::optional(variable->var) : std::nullopt;
+}
+
 bool Mentions(const Kernel& kernel, ExprId id, const std::function<bool(VarId)>& is) {
   bool found = false;
   ForEachExpr(kernel, id, [&](ExprId e) {

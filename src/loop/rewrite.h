@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_map>
 
 #include "loop/kernel.h"
@@ -42,6 +43,9 @@ void ForEachExpr(const Kernel& kernel, ExprId id, const std::function<void(ExprI
 
 // Calls `visit` for every statement, outer before inner.
 void ForEachStmt(const Block& block, const std::function<void(const Stmt&)>& visit);
+
+// The variable that `id` is, if it is nothing more.
+std::optional<VarId> VariableOf(const Kernel& kernel, ExprId id);
 
 // Whether `id` depends on a variable for which `is` holds.
 bool Mentions(const Kernel& kernel, ExprId id, const std::function<bool(VarId)>& is);

@@ -1,5 +1,8 @@
 #include "loop/stage.h"
 
+#include "loop/builder.h"
+#include "loop/rewrite.h"
+
 namespace webnnc::loop {
 
 std::vector<Stage> StagesOf(const Kernel& plain) {
@@ -29,6 +32,19 @@ void SetStages(Kernel& kernel, std::vector<Stage> stages) {
     }
     kernel.body.push_back(std::move(stmt));
   }
+}
+
+void DropUnitLoops(Kernel& kernel, Stage& stage) {
+  Builder build(kernel);
+  std::unordered_map<VarId, ExprId> zero;
+  std::erase_if(stage.loops, [&](const StageLoop& loop) {
+    if (loop.extent.Is(1)) zero[loop.var] = build.Int(0);
+    return loop.extent.Is(1);
+  });
+  if (zero.empty()) return;
+  Substitution put(kernel, std::move(zero));
+  for (ExprId& index : stage.store.index) index = put(index);
+  stage.store.value = put(stage.store.value);
 }
 
 bool IsReduction(const Stage& stage) { return stage.store.update != Update::kSet; }

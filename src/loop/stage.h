@@ -21,6 +21,9 @@ struct Stage {
 std::vector<Stage> StagesOf(const Kernel& plain);
 void SetStages(Kernel& kernel, std::vector<Stage> stages);
 
+// Takes out the stage's loops that run once.
+void DropUnitLoops(Kernel& kernel, Stage& stage);
+
 // Whether the stage combines several iterations into one element.
 bool IsReduction(const Stage& stage);
 

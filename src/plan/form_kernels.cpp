@@ -8,9 +8,11 @@
 #include "loop/lowering.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/inline_maps.h"
+#include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
+#include "plan/split_stages.h"
 #include "schedule/classify.h"
 
 namespace webnnc::plan {
@@ -162,17 +164,25 @@ class KernelFormer {
       if (named) kernel.name += (kernel.name.empty() ? "" : "_") + std::string(Name(NodeAt(n).op));
     }
     if (kernel.name.empty()) kernel.name = Name(NodeAt(group.nodes.back()).op);
+    loop::StoreSingleTerms(kernel);
     loop::InlineMaps(kernel);
     loop::Kernel collapsed = kernel;
     loop::Collapse(collapsed);
     group.kind = schedule::Classify(collapsed);
     std::tie(group.is_free, group.work) = WorkOf(group);
+    return group.nodes.size() == 1 || (group.kind != schedule::Kind::kNone && Fits(collapsed));
+  }
+
+  // Whether a device can bind what the kernel reads and writes, also if its stages must run one by
+  // one and what flows between them is in buffers.
+  bool Fits(const loop::Kernel& kernel) const {
     int64_t parameters = 0;
-    for (const loop::Buffer& buffer : collapsed.buffers) {
+    for (const loop::Buffer& buffer : kernel.buffers) {
       parameters += buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
     }
-    return group.nodes.size() == 1 ||
-           (group.kind != schedule::Kind::kNone && parameters <= options_.max_parameters);
+    if (parameters > options_.max_parameters) return false;
+    return kernel.buffers.size() <= options_.max_parameters ||
+           MostBuffersOfAStage(kernel) <= options_.max_parameters;
   }
 
   void LowerNode(loop::Kernel& kernel, size_t n, const std::set<size_t>& inside, bool last) {

@@ -16,10 +16,13 @@ namespace webnnc::plan {
 
 namespace {
 
-int64_t BytesOf(const loop::Kernel& kernel, loop::Space space) {
+// As the GPU stores elements.
+int64_t BytesOf(const loop::Kernel& kernel, loop::Space space, bool half) {
   int64_t bytes = 0;
   for (const loop::Buffer& buffer : kernel.buffers) {
-    if (buffer.space == space) bytes += ByteSize(buffer.type).value();
+    if (buffer.space != space) continue;
+    DType dtype = loop::CarriedType(buffer.type.dtype, half);
+    bytes += ElementCount(buffer.type.shape).value() * ByteSize(dtype);
   }
   return bytes;
 }
@@ -40,49 +43,41 @@ void GiveThread(loop::Kernel& kernel) {
 // What is in registers must be small, or it is not in registers.
 constexpr int64_t kMostRegisterBytesPerThread = 1024;
 
-Result<loop::Kernel> Scheduled(const loop::Kernel& plain, const schedule::Schedule& schedule,
-                               const schedule::GpuDevice& device) {
-  TRY_ASSIGN(auto kernel, schedule::Apply(plain, schedule));
-  if (BytesOf(kernel, loop::Space::kWorkgroup) > device.workgroup_bytes)
+// Applies the schedule, and makes the kernel what spirv::Emit takes.
+Result<loop::GpuLegalization> Apply(Kernel& kernel, const schedule::Schedule& schedule,
+                                    const std::vector<loop::ParameterKind>& kinds, bool half,
+                                    const schedule::GpuDevice& device) {
+  TRY_ASSIGN(auto flat, schedule::Apply(kernel.plain, schedule));
+  if (BytesOf(flat, loop::Space::kWorkgroup, half) > device.workgroup_bytes)
     return Error{"too much workgroup memory"};
-  if (BytesOf(kernel, loop::Space::kRegister) > kMostRegisterBytesPerThread * device.max_threads) {
+  if (BytesOf(flat, loop::Space::kRegister, half) >
+      kMostRegisterBytesPerThread * device.max_threads) {
     return Error{"too many registers"};
   }
-  GiveThread(kernel);
-  return kernel;
-}
-
-// The measured schedule if there is one, else the first of the candidates that fits.
-Status ChooseSchedule(Kernel& kernel, const schedule::GpuDevice& device,
-                      const schedule::Schedule* measured) {
-  if (measured) {
-    kernel.schedule = *measured;
-    TRY_ASSIGN(kernel.flat, Scheduled(kernel.plain, *measured, device));
-    return kSuccess;
-  }
-  Status status = Error{"no rule fits"};
-  for (schedule::Schedule& schedule : schedule::CandidatesForGpu(kernel.plain, device)) {
-    auto scheduled = Scheduled(kernel.plain, schedule, device);
-    if (!scheduled) {
-      status = scheduled.error();
-      continue;
-    }
-    kernel.schedule = std::move(schedule);
-    kernel.flat = std::move(scheduled.value());
-    return kSuccess;
-  }
-  return status;
-}
-
-Result<loop::GpuLegalization> Finish(loop::Kernel& kernel,
-                                     const std::vector<loop::ParameterKind>& kinds, bool half) {
-  loop::Flatten(kernel);
-  loop::Vectorize(kernel);
-  loop::Unroll(kernel);
-  loop::Simplify(kernel);
-  TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(kernel, kinds, half));
-  TRY(loop::VerifyFlat(kernel));
+  GiveThread(flat);
+  loop::Flatten(flat);
+  loop::Vectorize(flat);
+  loop::Unroll(flat);
+  loop::Simplify(flat);
+  TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(flat, kinds, half));
+  TRY(loop::VerifyFlat(flat));
+  kernel.schedule = schedule;
+  kernel.flat = std::move(flat);
   return legalization;
+}
+
+// The first of these schedules that fits.
+Result<loop::GpuLegalization> ApplyFirst(Kernel& kernel,
+                                         const std::vector<schedule::Schedule>& schedules,
+                                         const std::vector<loop::ParameterKind>& kinds, bool half,
+                                         const schedule::GpuDevice& device) {
+  Error reason{"no rule fits"};
+  for (const schedule::Schedule& schedule : schedules) {
+    auto applied = Apply(kernel, schedule, kinds, half, device);
+    if (applied) return applied;
+    reason = applied.error();
+  }
+  return reason;
 }
 
 }  // namespace
@@ -107,27 +102,28 @@ Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
                 [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
   std::string target(device.name);
   for (size_t s = 0; s < program.steps.size(); ++s) {
-    Kernel& kernel = program.kernels[program.steps[s].kernel];
+    KernelId id = program.steps[s].kernel;
+    Kernel& kernel = program.kernels[id];
     if (!kernel.flat.body.empty()) continue;
     const schedule::Schedule* found = measured.Find(target, kernel.plain);
-    Status status = ChooseSchedule(kernel, device, found);
-    if (status) continue;
-    if (found) return MisfitError(target, kernel, status.error());
+    auto schedules = found ? std::vector<schedule::Schedule>{*found}
+                           : schedule::CandidatesForGpu(kernel.plain, device, program.half);
+    auto applied =
+        ApplyFirst(kernel, schedules, ParameterKinds(program, id), program.half, device);
+    if (applied) {
+      if (!applied.value().narrows_64_bits) continue;
+      for (const std::string& origin : OriginsOf(program, id)) narrowed.insert(origin);
+      continue;
+    }
+    if (found) return MisfitError(target, kernel, applied.error());
     // In one dispatch it cannot be: then a dispatch a stage.
     bool several = schedule::ExtractNests(kernel.plain).nests.size() > 1;
-    if (!several) return Error{"@" + kernel.plain.name + ": " + status.error().message};
+    if (!several) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
     SplitStages(program, s);
     --s;
   }
   // Drops the kernels that were cut up.
   MergeKernels(program);
-  for (int32_t k = 0; k < program.kernels.size(); ++k) {
-    KernelId id{k};
-    TRY_ASSIGN(auto legalization,
-               Finish(program.kernels[id].flat, ParameterKinds(program, id), program.half));
-    if (!legalization.narrows_64_bits) continue;
-    for (const std::string& origin : OriginsOf(program, id)) narrowed.insert(origin);
-  }
   return kSuccess;
 }
 

@@ -1,12 +1,17 @@
 #include "plan/schedule_kernels.h"
 
+#include <set>
+
 #include "loop/passes/flatten.h"
 #include "loop/passes/promote_half.h"
 #include "loop/passes/simplify.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
 #include "loop/verify.h"
+#include "plan/merge_kernels.h"
+#include "plan/split_stages.h"
 #include "schedule/choose.h"
+#include "schedule/nest.h"
 
 namespace webnnc::plan {
 
@@ -20,8 +25,9 @@ Error MisfitError(const std::string& target, const Kernel& kernel, const Error& 
                " does not fit its kernel: " + reason.message};
 }
 
-static Status Apply(Kernel& kernel) {
-  TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, kernel.schedule));
+static Status Apply(Kernel& kernel, const schedule::Schedule& schedule) {
+  TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, schedule));
+  kernel.schedule = schedule;
   loop::Flatten(kernel.flat);
   loop::Vectorize(kernel.flat);
   loop::Unroll(kernel.flat);
@@ -32,13 +38,27 @@ static Status Apply(Kernel& kernel) {
 
 Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
                        const schedule::Database& measured) {
-  for (Kernel& kernel : program.kernels) {
+  std::set<KernelId> done;
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    if (done.count(program.steps[s].kernel)) continue;
+    Kernel& kernel = program.kernels[program.steps[s].kernel];
     const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain);
-    kernel.schedule = found ? *found : schedule::ChooseForCpu(kernel.plain, target);
-    Status applied = Apply(kernel);
+    Status applied = Apply(kernel, found ? *found : schedule::ChooseForCpu(kernel.plain, target));
     if (!applied && found) return MisfitError(NameOf(target), kernel, applied.error());
-    TRY(std::move(applied));
+    // Loops as they are fit every kernel but those of several stages that share too little: then
+    // what flows between the stages is in buffers.
+    if (!applied) applied = Apply(kernel, {});
+    if (applied) {
+      done.insert(program.steps[s].kernel);
+      continue;
+    }
+    bool several = schedule::ExtractNests(kernel.plain).nests.size() > 1;
+    if (!several) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
+    SplitStages(program, s);
+    --s;
   }
+  // Drops the kernels that were cut up.
+  MergeKernels(program);
   return kSuccess;
 }
 

@@ -1,5 +1,6 @@
 #include "plan/split_stages.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -92,6 +93,17 @@ void SplitStages(Program& program, size_t step_number) {
   auto at = program.steps.begin() + static_cast<int64_t>(step_number);
   at = program.steps.erase(at);
   program.steps.insert(at, steps.begin(), steps.end());
+}
+
+int64_t MostBuffersOfAStage(const loop::Kernel& plain) {
+  schedule::Nests nests = schedule::ExtractNests(plain);
+  size_t most = 0;
+  for (const schedule::Nest& nest : nests.nests) {
+    BufferSet used;
+    NoteUses(nests.kernel, StagesOfNest(nest), used, used);
+    most = std::max(most, used.size());
+  }
+  return static_cast<int64_t>(most);
 }
 
 }  // namespace webnnc::plan

@@ -14,4 +14,7 @@ namespace webnnc::plan {
 // For stages that share no loops, or more than a workgroup's memory holds.
 void SplitStages(Program& program, size_t step);
 
+// The most buffers that one of the steps which SplitStages makes of the kernel has.
+int64_t MostBuffersOfAStage(const loop::Kernel& plain);
+
 }  // namespace webnnc::plan

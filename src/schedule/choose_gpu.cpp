@@ -6,7 +6,18 @@
 
 namespace webnnc::schedule {
 
-std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevice& device) {
+static std::vector<Schedule> ScheduleNest(NestView& view, Kind kind, const GpuDevice& device,
+                                          bool half) {
+  switch (kind) {
+    case Kind::kMap: return GpuMap(view, device);
+    case Kind::kReduction: return GpuReduction(view, device);
+    case Kind::kContraction: return GpuContraction(view, device, half);
+    default: return {};
+  }
+}
+
+std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevice& device,
+                                       bool half) {
   loop::Kernel kernel = plain;
   Kind kind = Classify(kernel);
   if (kind == Kind::kRows) {
@@ -15,12 +26,9 @@ std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevic
     return GpuRows(kernel, *rows, device);
   }
   NestView view(plain, 0);
-  switch (kind) {
-    case Kind::kMap: return GpuMap(view, device);
-    case Kind::kReduction: return GpuReduction(view, device);
-    case Kind::kContraction: return GpuContraction(view, device);
-    default: return {};
-  }
+  std::vector<Schedule> schedules = ScheduleNest(view, kind, device, half);
+  if (view.nest_count() == 1) schedules.push_back(GpuThreadEach(view));
+  return schedules;
 }
 
 }  // namespace webnnc::schedule

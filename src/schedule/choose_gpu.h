@@ -5,7 +5,9 @@
 
 namespace webnnc::schedule {
 
-// The schedules that the rule for the kernel's kind has for the device, best first.
-std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevice& device);
+// The schedules that the rule for the kernel's kind has for the device, best first. For a kernel of
+// one stage the last of them fits any; one of several may have none. `half`: f16 is stored as such.
+std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevice& device,
+                                       bool half);
 
 }  // namespace webnnc::schedule

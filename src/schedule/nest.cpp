@@ -38,11 +38,6 @@ std::vector<LoopList*> Nest::Lists() {
 
 namespace {
 
-std::optional<VarId> AsVariable(const loop::Kernel& kernel, ExprId id) {
-  auto* variable = std::get_if<loop::Variable>(&kernel.exprs[id].node);
-  return variable ? std::optional(variable->var) : std::nullopt;
-}
-
 Nest NestOf(const loop::Kernel& kernel, const loop::Stmt& stage) {
   Nest nest;
   const loop::Stmt* at = &stage;
@@ -53,7 +48,7 @@ Nest NestOf(const loop::Kernel& kernel, const loop::Stmt& stage) {
   nest.store = std::get<loop::Store>(*at);
   std::set<VarId> spatial;
   for (ExprId index : nest.store.index) {
-    if (auto var = AsVariable(kernel, index)) spatial.insert(*var);
+    if (auto var = loop::VariableOf(kernel, index)) spatial.insert(*var);
   }
   for (NestLoop& loop : nest.main.loops) {
     loop.reduction = nest.store.update != loop::Update::kSet && !spatial.count(loop.var);
@@ -76,7 +71,7 @@ std::optional<ExprId> InitOf(loop::Kernel& kernel, const Nest& start, const Nest
   if (!pairs) return std::nullopt;
   std::unordered_map<VarId, ExprId> values;
   for (size_t d = 0; d < start.store.index.size(); ++d) {
-    if (auto var = AsVariable(kernel, start.store.index[d])) {
+    if (auto var = loop::VariableOf(kernel, start.store.index[d])) {
       values[*var] = reduction.store.index[d];
     }
   }
@@ -160,8 +155,8 @@ class WriterFinder {
     if (!used) return std::nullopt;
     std::unordered_map<VarId, ExprId> values;
     for (size_t d = 0; d < used->size(); ++d) {
-      auto from = AsVariable(kernel_, (*used)[d]);
-      auto to = AsVariable(kernel_, producer.store.index[d]);
+      auto from = loop::VariableOf(kernel_, (*used)[d]);
+      auto to = loop::VariableOf(kernel_, producer.store.index[d]);
       if (from.has_value() != to.has_value()) return std::nullopt;
       if (!from) {
         if ((*used)[d] != producer.store.index[d]) return std::nullopt;

@@ -40,8 +40,21 @@ ScheduleBuilder::Names ScheduleBuilder::Split(const std::string& name, std::vect
   return names;
 }
 
-std::string ScheduleBuilder::Fuse(const Names& names, const std::string& into) {
+// A kernel's loops may be called what rules call theirs, and be split later.
+std::string ScheduleBuilder::FreeName(const std::string& wanted) const {
+  auto taken = [&](const std::string& name) {
+    return std::any_of(loops_.begin(), loops_.end(), [&](const Loop& loop) {
+      return loop.name == name || loop.name.starts_with(name + ".");
+    });
+  };
+  std::string name = wanted;
+  for (int n = 2; taken(name); ++n) name = wanted + "_" + std::to_string(n);
+  return name;
+}
+
+std::string ScheduleBuilder::Fuse(const Names& names, const std::string& wanted) {
   if (names.size() == 1) return names[0];
+  std::string into = FreeName(wanted);
   // They must be neighbours: the others keep their places around the first.
   Names order;
   for (const Loop& loop : loops_) {

@@ -32,8 +32,8 @@ class ScheduleBuilder {
   // The names of the loops that came of it, outermost first.
   Names Split(const std::string& name, std::vector<int64_t> factors, Tail tail = Tail::kGuard);
   // Brings these loops together, in this order, and makes them one; a single loop stays as it is.
-  // They all reduce, or none does.
-  std::string Fuse(const Names& names, const std::string& into);
+  // They all reduce, or none does. Gives the name: `wanted`, or one like it that is free.
+  std::string Fuse(const Names& names, const std::string& wanted);
   // These loops come first, in this order; the others follow as they are.
   void OrderFirst(const Names& names);
   void Bind(const Names& names, loop::LoopKind kind);
@@ -44,6 +44,7 @@ class ScheduleBuilder {
   Schedule Take() { return std::move(schedule_); }
 
  private:
+  std::string FreeName(const std::string& wanted) const;
   size_t Position(const std::string& name) const;
 
   std::vector<Loop> loops_;

@@ -121,12 +121,18 @@ class StatementEmitter {
       Value number = y * static_cast<double>(grid_.row) + x;
       Value left = number;
       OperandFacts facts{.a_non_negative = true, .b_non_negative = true};
+      bool is_last = false;
       for (size_t axis = 0; axis < 3; ++axis) {
+        if (is_last) {
+          positions_[axis] = code_.Int(0);
+          continue;
+        }
         Dim outer = 1;
         for (size_t other = axis + 1; other < 3; ++other) outer = outer * grid_.extents[other];
         // What is left for the last axis that there is, is its position.
         positions_[axis] = left;
-        if (outer.Is(1)) break;
+        is_last = outer.Is(1);
+        if (is_last) continue;
         const Dim& extent = grid_.extents[axis];
         facts.constant_b.reset();
         if (extent.IsConstant()) facts.constant_b = Scalar::Integer(DType::kI32, extent.value());

@@ -410,6 +410,14 @@ static std::string PrintAtom(const DimAtom& atom) {
          Print(atom.arguments->first) + "," + Print(atom.arguments->second) + ")";
 }
 
+std::optional<std::string> SymbolOf(const Dim& dim) {
+  if (dim.constant() != 0 || dim.terms().size() != 1) return std::nullopt;
+  const DimTerm& term = dim.terms()[0];
+  bool alone = term.coefficient == 1 && term.factors.size() == 1 &&
+               term.factors[0].kind == DimAtom::Kind::kSymbol;
+  return alone ? std::optional(term.factors[0].symbol) : std::nullopt;
+}
+
 std::string Print(const Dim& dim) {
   if (dim.IsConstant()) return std::to_string(dim.value());
   std::string out;

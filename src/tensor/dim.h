@@ -81,6 +81,9 @@ class Dim {
   std::vector<DimTerm> terms_;  // sorted by factors, each product once
 };
 
+// The symbol that `dim` is, if it is nothing more.
+std::optional<std::string> SymbolOf(const Dim& dim);
+
 // Rounded toward minus infinity. A constant divisor must not be 0.
 Dim FloorDiv(const Dim& a, const Dim& b);
 Dim CeilDiv(const Dim& a, const Dim& b);

@@ -1,10 +1,10 @@
 // Compiles whole networks and compares what they compute with the references beside them; prints
 // what compiling took and how large the result is.
 //
-//   model_tests [--backend NAME]... [--work FOLDER] FOLDER...
+//   model_tests [--compiled] [--backend NAME]... [--work FOLDER] FOLDER...
 //
 // A FOLDER holds model.onnx and test_data_set_K/, as cases of tests/onnx do; backends are those of
-// run_bundles.mjs. Where the leading size of all inputs and outputs is one symbol, a batch, each
+// run_bundles.mjs. --compiled: runs what an earlier call has compiled in the same --work. Where the leading size of all inputs and outputs is one symbol, a batch, each
 // network also runs on two samples at once.
 #include <sys/resource.h>
 #include <zlib.h>
@@ -33,6 +33,7 @@ constexpr size_t kMostBytes = 100'000;
 struct Options {
   std::vector<std::string> backends, folders;
   std::string work = "model-tests";
+  bool compiled = false;
 };
 
 // ---- A batch of two
@@ -142,6 +143,19 @@ Result<std::string> CompileTwice(const TestCase& test, const std::string& work) 
   return line.str();
 }
 
+// CompileTwice in a process of its own; prints what it gives.
+bool Compiles(const TestCase& test, const std::string& work) {
+  // What an earlier run left must not be taken for this one's.
+  std::error_code ignored;
+  fs::remove(work + "/case.json", ignored);
+  auto lines = InProcesses(1, 1, [&](size_t) -> std::string {
+    auto line = CompileTwice(test, work);
+    return line ? line.value() : "failed: " + line.error().message;
+  });
+  std::cout << std::left << std::setw(28) << test.name << lines[0] << "\n" << std::flush;
+  return !lines[0].starts_with("failed");
+}
+
 std::string JudgeBundle(const TestCase& test, const std::string& backend, const std::string& work) {
   auto trial = Prepare(test, work);
   if (!trial) return trial.error().message;
@@ -163,18 +177,16 @@ int Run(const Options& options) {
     works.push_back(fs::absolute(options.work).string() + "/" + name);
   }
   int failures = 0;
-  std::cout << std::left << std::setw(28) << "network"
-            << "  compile   memory  wasm   webgpu  gzipped    weights\n";
-  // One by one, so that memory and time are each network's own.
   std::vector<TestCase> compiled;
   std::vector<std::string> compiled_works;
+  if (!options.compiled) {
+    std::cout << std::left << std::setw(28) << "network"
+              << "  compile   memory  wasm   webgpu  gzipped    weights\n";
+  }
+  // One by one, so that memory and time are each network's own.
   for (size_t i = 0; i < cases.size(); ++i) {
-    auto lines = InProcesses(1, 1, [&](size_t) -> std::string {
-      auto line = CompileTwice(cases[i], works[i]);
-      return line ? line.value() : "failed: " + line.error().message;
-    });
-    std::cout << std::left << std::setw(28) << cases[i].name << lines[0] << "\n" << std::flush;
-    bool failed = lines[0].starts_with("failed");
+    bool failed = options.compiled ? !fs::exists(works[i] + "/case.json")
+                                   : !Compiles(cases[i], works[i]);
     failures += failed;
     if (failed) continue;
     compiled.push_back(cases[i]);
@@ -204,7 +216,9 @@ int main(int argc, char** argv) {
   webnnc::Options options;
   for (int i = 1; i < argc; ++i) {
     std::string flag = argv[i];
-    if (flag == "--backend" && i + 1 < argc) {
+    if (flag == "--compiled") {
+      options.compiled = true;
+    } else if (flag == "--backend" && i + 1 < argc) {
       options.backends.push_back(argv[++i]);
     } else if (flag == "--work" && i + 1 < argc) {
       options.work = argv[++i];

@@ -118,17 +118,34 @@ async function runCase(runner, folder, backend) {
   }
 }
 
+/** What a case may take, in seconds: the largest networks take some 100 on a GPU in software. */
+const LIMIT = 600;
+
+/** @template T @param {Promise<T>} work @returns {Promise<T>} */
+function inTime(work) {
+  /** @type {NodeJS.Timeout} */
+  let timer;
+  /** @type {Promise<never>} */
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no result within ${LIMIT} s`)), LIMIT * 1000);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 const [backend, list, answers] = process.argv.slice(2);
 const runner = await open(backend);
 for (const folder of readFileSync(list, 'utf8').split('\n').filter(Boolean)) {
-  let answer = 'ok';
+  let answer = 'ok', isLate = false;
   try {
-    await runCase(runner, folder, backend);
+    await inTime(runCase(runner, folder, backend));
   } catch (error) {
     const unsupported = error instanceof Error && error.name === 'UnsupportedError';
     answer = `${unsupported ? 'unsupported' : 'failed'}: ${error}`.replaceAll('\n', ' ');
+    isLate = answer.includes('no result within');
   }
   appendFileSync(answers, `${answer}\n`);
+  // What still runs would slow the next one down. Whoever started this process starts another.
+  if (isLate) process.exit(1);
 }
 await runner.close?.();
 // Dawn would keep the process alive.

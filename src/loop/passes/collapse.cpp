@@ -45,23 +45,7 @@ void RewriteAccesses(Kernel& kernel, std::vector<Stage>& stages, F f) {
 }
 
 void DropUnits(Kernel& kernel, std::vector<Stage>& stages) {
-  Builder build(kernel);
-  for (Stage& stage : stages) {
-    std::unordered_map<VarId, ExprId> zero;
-    std::vector<StageLoop> loops;
-    for (const StageLoop& loop : stage.loops) {
-      if (loop.extent.Is(1)) {
-        zero[loop.var] = build.Int(0);
-      } else {
-        loops.push_back(loop);
-      }
-    }
-    if (zero.empty()) continue;
-    stage.loops = std::move(loops);
-    Substitution put(kernel, std::move(zero));
-    stage.store.value = put(stage.store.value);
-    for (ExprId& index : stage.store.index) index = put(index);
-  }
+  for (Stage& stage : stages) DropUnitLoops(kernel, stage);
   // An index into a dimension of size 1 can only be 0.
   std::map<BufferId, std::vector<bool>> drops;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
@@ -93,7 +77,7 @@ class Collapser {
     for (size_t s = 0; s < stages_.size(); ++s) {
       for (const Access& access : accesses_[s]) {
         for (size_t d = 0; d + 1 < access.index.size(); ++d) {
-          auto a = VariableOf(access.index[d]), b = VariableOf(access.index[d + 1]);
+          auto a = VariableOf(kernel_, access.index[d]), b = VariableOf(kernel_, access.index[d + 1]);
           if (!a || !b) continue;
           loops_.clear();
           dimensions_.clear();
@@ -110,11 +94,6 @@ class Collapser {
  private:
   using LoopPair = std::pair<VarId, VarId>;
 
-  std::optional<VarId> VariableOf(ExprId id) const {
-    auto* variable = std::get_if<Variable>(&kernel_.exprs[id].node);
-    return variable ? std::optional(variable->var) : std::nullopt;
-  }
-
   const StageLoop* LoopOf(size_t stage, VarId var) const {
     for (const StageLoop& loop : stages_[stage].loops) {
       if (loop.var == var) return &loop;
@@ -124,7 +103,7 @@ class Collapser {
 
   bool IsReductionLoop(size_t stage, VarId var) const {
     for (ExprId index : stages_[stage].store.index) {
-      if (VariableOf(index) == var) return false;
+      if (VariableOf(kernel_, index) == var) return false;
     }
     return true;
   }
@@ -141,16 +120,16 @@ class Collapser {
     if (!OnlyInIndices(s, a, b)) return false;
     for (const Access& access : accesses_[s]) {
       for (size_t d = 0; d < access.index.size(); ++d) {
-        auto var = VariableOf(access.index[d]);
+        auto var = VariableOf(kernel_, access.index[d]);
         bool mentions =
             Mentions(kernel_, access.index[d], [&](VarId v) { return v == a || v == b; });
         if (!mentions) continue;
         if (!var) return false;
         if (*var == b) {
-          if (d == 0 || VariableOf(access.index[d - 1]) != a) return false;
+          if (d == 0 || VariableOf(kernel_, access.index[d - 1]) != a) return false;
           continue;
         }
-        bool pair = d + 1 < access.index.size() && VariableOf(access.index[d + 1]) == b;
+        bool pair = d + 1 < access.index.size() && VariableOf(kernel_, access.index[d + 1]) == b;
         if (!pair) return false;
         const Shape& shape = kernel_.buffers[access.buffer].type.shape;
         // The outer dimension may be longer than its loop, the inner one must be run through.
@@ -170,12 +149,12 @@ class Collapser {
       ExprId id = stack.back();
       stack.pop_back();
       if (!seen.insert(id).second) continue;
-      auto var = VariableOf(id);
+      auto var = VariableOf(kernel_, id);
       fine &= !(var && (*var == a || *var == b));
       const Expr& expr = kernel_.exprs[id];
       bool is_load = std::holds_alternative<Load>(expr.node);
       for (ExprId operand : Operands(expr)) {
-        bool whole_index = is_load && VariableOf(operand);
+        bool whole_index = is_load && VariableOf(kernel_, operand);
         if (!whole_index) stack.push_back(operand);
       }
     }
@@ -190,7 +169,7 @@ class Collapser {
     for (size_t s = 0; s < stages_.size(); ++s) {
       for (const Access& access : accesses_[s]) {
         if (access.buffer != buffer) continue;
-        auto a = VariableOf(access.index[d]), b = VariableOf(access.index[d + 1]);
+        auto a = VariableOf(kernel_, access.index[d]), b = VariableOf(kernel_, access.index[d + 1]);
         if (!a || !b || !RequireLoops(s, *a, *b)) return false;
       }
     }
@@ -219,7 +198,7 @@ class Collapser {
       auto found = dimensions_.find(buffer);
       if (found == dimensions_.end()) return index;
       auto d = static_cast<int64_t>(found->second);
-      VarId a = *VariableOf(index[found->second]);
+      VarId a = *VariableOf(kernel_, index[found->second]);
       index[found->second] = build.Var(merged.at(a));
       index.erase(index.begin() + d + 1);
       return index;

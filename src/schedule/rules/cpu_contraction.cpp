@@ -34,6 +34,7 @@ class Contraction {
   Contraction(NestView& view, const CpuTarget& target) : view_(view), target_(target) {}
 
   std::optional<Schedule> Run() {
+    if (view_.ReductionLoops().empty()) return std::nullopt;
     for (bool stored : {true, false}) {
       if (!FindLanes(view_.right(), view_.left(), stored) &&
           !FindLanes(view_.left(), view_.right(), stored))

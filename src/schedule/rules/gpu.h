@@ -17,14 +17,18 @@ namespace webnnc::schedule {
 // Elementwise work, moves, gathers: a thread an element, or four of them.
 std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device);
 
+// Any single stage: a thread a result, which computes it step by step. For what the other rules'
+// schedules do not fit.
+Schedule GpuThreadEach(NestView& view);
+
 // Reductions and products that share all their loops: depthwise convolution, pooling, sums, matrix
 // times vector. Threads divide the results first and then, if those are few, what is summed.
 std::vector<Schedule> GpuReduction(NestView& view, const GpuDevice& device);
 
 // Products of two tensors with loops of their own: matmul and convolution as implicit matmul. A
 // workgroup computes a tile of the result from tiles of both operands in workgroup memory, a thread
-// a small tile in registers. Tile sizes are chosen by a cost model.
-std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device);
+// a small tile in registers. Tile sizes are chosen by a cost model. `half`: f16 is stored as such.
+std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device, bool half);
 
 // Several stages that share the loops `rows`: softmax, normalisation. Long rows get a workgroup
 // each, short ones a thread each. `within` is the number of elements in a row.

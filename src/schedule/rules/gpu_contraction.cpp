@@ -116,7 +116,8 @@ std::vector<Tiling> Candidates(const Problem& problem, const GpuDevice& device) 
 
 class ContractionRule {
  public:
-  ContractionRule(NestView& view, const GpuDevice& device) : view_(view), device_(device) {}
+  ContractionRule(NestView& view, const GpuDevice& device, bool half)
+      : view_(view), device_(device), half_(half) {}
 
   // Whether the loops are what this rule is for.
   bool FindLoops() {
@@ -143,7 +144,7 @@ class ContractionRule {
       problem_.k *= std::max(1.0, Estimate(loop->extent));
     }
     n_loop_ = &innermost;
-    widened_ = IsHalf(rows_) && IsHalf(columns_);
+    widened_ = half_ && IsHalf(rows_) && IsHalf(columns_);
     if (widened_) problem_.element_bytes = 2;
     return !m_.empty() && !k_.empty();
   }
@@ -263,6 +264,7 @@ class ContractionRule {
 
   NestView& view_;
   const GpuDevice& device_;
+  const bool half_;
   bool swapped_ = false, n_is_one_ = true, widened_ = false;
   loop::ExprId rows_, columns_;
   const NestLoop* n_loop_ = nullptr;
@@ -272,8 +274,8 @@ class ContractionRule {
 
 }  // namespace
 
-std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device) {
-  ContractionRule rule(view, device);
+std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device, bool half) {
+  ContractionRule rule(view, device, half);
   if (!rule.FindLoops()) return GpuReduction(view, device);
   std::vector<Schedule> schedules = rule.Run();
   for (Schedule& other : GpuReduction(view, device)) schedules.push_back(std::move(other));

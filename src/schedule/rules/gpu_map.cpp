@@ -41,4 +41,17 @@ std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device) {
   return {build.Take()};
 }
 
+Schedule GpuThreadEach(NestView& view) {
+  constexpr int64_t kThreads = 64;
+  ScheduleBuilder build(view.loops());
+  ScheduleBuilder::Names results;
+  for (const NestLoop* loop : view.SpatialLoops()) results.push_back(loop->name);
+  if (results.empty()) return {};
+  build.OrderFirst(results);
+  auto parts = build.Split(build.Fuse(results, "e"), {kThreads});
+  build.Bind({parts[0]}, LoopKind::kWorkgroupX);
+  build.Bind({parts[1]}, LoopKind::kThread);
+  return build.Take();
+}
+
 }  // namespace webnnc::schedule
