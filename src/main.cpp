@@ -172,8 +172,9 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--target", targets, "what to compile for: webgpu,wasm (both if not given)")
       ->type_name("LIST");
-  app.add_option("--device", options.device,
-                 "the kind of GPU to choose schedules for; a GPU without what large needs is not used")
+  app.add_option(
+         "--device", options.device,
+         "the kind of GPU to choose schedules for; a GPU without what large needs is not used")
       ->type_name("PROFILE");
   app.add_option("--schedules", options.schedules,
                  "measured schedules, which override the compiler's choice")

@@ -108,8 +108,7 @@ Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
     const schedule::Schedule* found = measured.Find(target, kernel.plain);
     auto schedules = found ? std::vector<schedule::Schedule>{*found}
                            : schedule::CandidatesForGpu(kernel.plain, device, program.half);
-    auto applied =
-        ApplyFirst(kernel, schedules, ParameterKinds(program, id), program.half, device);
+    auto applied = ApplyFirst(kernel, schedules, ParameterKinds(program, id), program.half, device);
     if (applied) {
       if (!applied.value().narrows_64_bits) continue;
       for (const std::string& origin : OriginsOf(program, id)) narrowed.insert(origin);

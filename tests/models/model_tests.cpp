@@ -4,8 +4,9 @@
 //   model_tests [--compiled] [--backend NAME]... [--work FOLDER] FOLDER...
 //
 // A FOLDER holds model.onnx and test_data_set_K/, as cases of tests/onnx do; backends are those of
-// run_bundles.mjs. --compiled: runs what an earlier call has compiled in the same --work. Where the leading size of all inputs and outputs is one symbol, a batch, each
-// network also runs on two samples at once.
+// run_bundles.mjs. --compiled: runs what an earlier call has compiled in the same --work. Where the
+// leading size of all inputs and outputs is one symbol, a batch, each network also runs on two
+// samples at once.
 #include <sys/resource.h>
 #include <zlib.h>
 
@@ -60,11 +61,22 @@ Tensor Stack(const Tensor& a, const Tensor& b) {
   return {type, TensorData::Own(std::move(bytes))};
 }
 
+// Whether the tensors of two sets differ in their batch alone.
+bool HaveSameSizes(const DataSet& a, const DataSet& b) {
+  for (size_t i = 0; i < a.inputs.size(); ++i) {
+    Shape x = a.inputs[i].type.shape, y = b.inputs[i].type.shape;
+    x[0] = y[0];
+    if (x != y) return false;
+  }
+  return true;
+}
+
 // Networks treat samples alike: the first and the last set behind each other give their outputs
-// behind each other.
+// behind each other. Sets of other sizes do not go together: then it is the first one twice.
 void AddBatch(Trial& trial) {
   if (!IsBatched(trial.graph)) return;
-  const DataSet first = trial.sets.front(), last = trial.sets.back();
+  const DataSet first = trial.sets.front();
+  const DataSet last = HaveSameSizes(first, trial.sets.back()) ? trial.sets.back() : first;
   DataSet both;
   for (size_t i = 0; i < first.inputs.size(); ++i)
     both.inputs.push_back(Stack(first.inputs[i], last.inputs[i]));
@@ -185,8 +197,8 @@ int Run(const Options& options) {
   }
   // One by one, so that memory and time are each network's own.
   for (size_t i = 0; i < cases.size(); ++i) {
-    bool failed = options.compiled ? !fs::exists(works[i] + "/case.json")
-                                   : !Compiles(cases[i], works[i]);
+    bool failed =
+        options.compiled ? !fs::exists(works[i] + "/case.json") : !Compiles(cases[i], works[i]);
     failures += failed;
     if (failed) continue;
     compiled.push_back(cases[i]);

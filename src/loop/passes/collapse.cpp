@@ -77,7 +77,8 @@ class Collapser {
     for (size_t s = 0; s < stages_.size(); ++s) {
       for (const Access& access : accesses_[s]) {
         for (size_t d = 0; d + 1 < access.index.size(); ++d) {
-          auto a = VariableOf(kernel_, access.index[d]), b = VariableOf(kernel_, access.index[d + 1]);
+          auto a = VariableOf(kernel_, access.index[d]),
+               b = VariableOf(kernel_, access.index[d + 1]);
           if (!a || !b) continue;
           loops_.clear();
           dimensions_.clear();

@@ -35,7 +35,8 @@ bool IsNeutral(const Kernel& kernel, ExprId id, Update update) {
 ExprId StartOf(Kernel& kernel, const Stage& start, const Stage& reduction) {
   std::unordered_map<VarId, ExprId> values;
   for (size_t d = 0; d < start.store.index.size(); ++d) {
-    if (auto var = VariableOf(kernel, start.store.index[d])) values[*var] = reduction.store.index[d];
+    if (auto var = VariableOf(kernel, start.store.index[d]))
+      values[*var] = reduction.store.index[d];
   }
   return Substitution(kernel, std::move(values))(start.store.value);
 }
