@@ -76,7 +76,8 @@ function split(weights, most) {
   /** @type {{first: number, end: number}[]} */
   const parts = [];
   for (const { offset, bytes } of [...weights].sort((a, b) => a.offset - b.offset)) {
-    const end = roundUp(offset + bytes, BINDING_ALIGNMENT), part = parts.at(-1);
+    // One without elements is bound as well.
+    const end = roundUp(offset + Math.max(bytes, 1), BINDING_ALIGNMENT), part = parts.at(-1);
     if (part && end - part.first <= most) part.end = Math.max(part.end, end);
     else parts.push({ first: offset, end });
   }

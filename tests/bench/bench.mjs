@@ -12,7 +12,9 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
+
 import { launch, serve } from '../web/harness.mjs';
+import { printTable } from './table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const webnnc = process.env.WEBNNC ?? join(here, '../../build/webnnc');
@@ -73,15 +75,6 @@ async function measure(model, bundle) {
 function difference(a, b) {
   const largest = Math.max(...b.map(Math.abs), 1e-30);
   return Math.max(...a.map((value, i) => Math.abs(value - b[i]))) / largest;
-}
-
-/** @param {string[][]} rows the first is the head */
-function printTable(rows) {
-  const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => row[c].length)));
-  for (const [r, row] of rows.entries()) {
-    console.log(`| ${row.map((cell, c) => c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c])).join(' | ')} |`);
-    if (r === 0) console.log(`|${widths.map((width, c) => c === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`).join('|')}|`);
-  }
 }
 
 /** @param {string} model */

@@ -1,23 +1,29 @@
 // Times compiled models on a real GPU, through Dawn in Node, against ONNX Runtime's WebGPU backend in the
-// same run, and compares what both compute.
+// same run, and compares what both compute. tools/bench --gpu starts it.
 //
-//   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large] MODEL.onnx...
+//   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large] MODEL...
+//
+// A MODEL is an .onnx file, or matmul:N:f32 or matmul:N:f16, the product of two square matrices.
 //
 // A run's time is what a caller waits for: inputs uploaded, kernels run, outputs read back; the median
 // and the best are printed, and the sum of the kernels' own times by the GPU's clock. Inputs are
-// made up. The product of two square matrices, in a file matmul_N.onnx, is given in TFLOP/s, by the
-// GPU's clock and after other runs with tensors that stay on the GPU: it takes an H200 0.3 s of work
-// without a pause until a product in f16 takes 3.3 ms instead of 19.
+// made up. A product of matrices is given in TFLOP/s, by the GPU's clock and after two seconds of such
+// products with tensors that stay on the GPU: it takes an H200 0.3 s of work without a pause until one
+// in f16 takes 3.3 ms instead of 19.
 //
-// Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are.
+// Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are. WEBNNC_KERNELS=1 also
+// prints the kernels that take longest.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+
+import { matmulModel } from './matmul_model.mjs';
+import { printTable } from './table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const webnnc = process.env.WEBNNC ?? join(here, '../../build/webnnc');
@@ -122,8 +128,11 @@ function distance(results, expected) {
   return worst;
 }
 
-/** N of matmul_N. @param {string} name */
-const squareOf = (name) => Number(/^matmul_(\d+)/.exec(name)?.[1] ?? 0);
+/** Of matmul:N:DTYPE. @param {string} name */
+function productOf(name) {
+  const match = /^matmul:(\d+):(f16|f32)$/.exec(name);
+  return match && { size: Number(match[1]), half: match[2] === 'f16' };
+}
 
 /** Milliseconds that the kernels take on a GPU whose clock has risen. */
 async function sustained(model, device, inputs) {
@@ -133,20 +142,28 @@ async function sustained(model, device, inputs) {
     device.queue.writeBuffer(buffer, 0, data);
     onGpu[name] = { buffer, shape };
   }
-  for (const end = performance.now() + 1000; performance.now() < end; ) {
+  // One run is always waiting while another one runs.
+  let before = device.queue.onSubmittedWorkDone();
+  for (const end = performance.now() + 2000; performance.now() < end; ) {
     const outputs = await model.run(onGpu, { outputs: 'gpu' });
-    await device.queue.onSubmittedWorkDone();
-    for (const { buffer } of Object.values(outputs)) buffer.destroy();
+    const done = device.queue.onSubmittedWorkDone();
+    await before;
+    before = done.then(() => Object.values(outputs).forEach(({ buffer }) => buffer.destroy()));
   }
-  return (await model.profile(onGpu, { runs: 20 })).total;
+  const { total } = await model.profile(onGpu, { runs: 20 });
+  await before;
+  return total;
 }
 
-async function measure(path) {
-  const model = resolve(path), out = mkdtempSync(join(tmpdir(), 'webnnc-gpu-'));
+/** @param {string} name a MODEL of the command line */
+async function measure(name) {
+  const out = mkdtempSync(join(tmpdir(), 'webnnc-gpu-')), product = productOf(name);
   try {
+    const model = product ? join(out, 'matmul.onnx') : resolve(name);
+    if (product) writeFileSync(model, matmulModel(product.size, product.half));
     execFileSync(webnnc, [model, '-o', join(out, 'b'), '--device', options.device, '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] });
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    const features = ['timestamp-query', 'shader-f16'].filter((name) => adapter.features.has(name));
+    const features = ['timestamp-query', 'shader-f16'].filter((feature) => adapter.features.has(feature));
     const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits;
     const device = await adapter.requestDevice({
       requiredFeatures: features,
@@ -167,18 +184,17 @@ async function measure(path) {
     }
     const own = sorted(times), profile = await compiled.profile(inputs, { runs: 20 });
     const row = {
-      model: basename(path, '.onnx') === 'model' ? basename(dirname(model)) : basename(path, '.onnx'),
-      median: own[runs >> 1], best: own[0], kernels: profile.total, dispatches: profile.steps.length, load: loaded,
+      name: product ? name : basename(model, '.onnx') === 'model' ? basename(dirname(model)) : basename(model, '.onnx'),
+      median: own[runs >> 1], best: own[0], kernels: profile.total, dispatches: profile.steps.length, loaded,
     };
+    if (product) row.rate = 2 * product.size ** 3 / await sustained(compiled, device, inputs) / 1e9;
     if (!options['no-peer']) {
       const theirs = await peer(model, inputs, 'webgpu', runs);
-      const reference = await peer(model, inputs, 'cpu', 1);
-      Object.assign(row, {
-        peer: theirs.times[runs >> 1], ratio: theirs.times[runs >> 1] / row.median,
-        difference: distance(results, reference.results),
-      });
+      // The product of large matrices takes ONNX Runtime's CPU backend long, in f16 very long.
+      const reference = product ? theirs : await peer(model, inputs, 'cpu', 1);
+      row.peer = theirs.times[runs >> 1];
+      row.difference = distance(results, reference.results);
     }
-    if (squareOf(row.model)) row.sustained = await sustained(compiled, device, inputs);
     compiled.dispose();
     device.destroy();
     return { row, profile };
@@ -187,12 +203,25 @@ async function measure(path) {
   }
 }
 
-for (const path of models) {
-  const { row, profile } = await measure(path);
-  const figures = Object.entries(row).map(([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(4)) : value}`);
-  console.log(figures.join('   '));
-  if (row.sustained) console.log(`  ${(2 * squareOf(row.model) ** 3 / row.sustained / 1e9).toFixed(1)} TFLOP/s`);
-  if (process.env.VERBOSE) {
-    for (const { kernel, ms, calls } of profile.kernels.slice(0, 12)) console.log(`  ${(ms * 1000).toFixed(1).padStart(8)} us  ${calls} x ${kernel}`);
-  }
+const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+if (!adapter) {
+  console.error('error: WebGPU finds no GPU on this machine');
+  process.exit(1);
 }
+console.log(`${adapter.info.description || adapter.info.device || adapter.info.vendor}, --device ${options.device}; times in ms\n`);
+/** @param {number | undefined} value */
+const figure = (value) => value === undefined ? '' : value.toPrecision(3);
+const rows = [['model', 'run', 'best', 'kernels', 'dispatches', 'load', 'ONNX Runtime WebGPU', 'speed', 'differs by', 'TFLOP/s']];
+for (const model of models) {
+  const { row, profile } = await measure(model);
+  rows.push([row.name, figure(row.median), figure(row.best), figure(row.kernels), String(row.dispatches), row.loaded.toFixed(0),
+    figure(row.peer), row.peer ? `${(row.peer / row.median).toFixed(2)} x` : '', row.difference?.toExponential(1) ?? '',
+    row.rate?.toFixed(1) ?? '']);
+  // A row as soon as there is one: what comes after may take long.
+  console.error(rows.at(-1).filter(Boolean).join('  '));
+  if (!process.env.WEBNNC_KERNELS) continue;
+  for (const { kernel, ms, calls } of profile.kernels.slice(0, 12)) console.error(`  ${(ms * 1000).toFixed(1).padStart(8)} us  ${calls} x ${kernel}`);
+}
+printTable(rows);
+// Dawn would keep the process alive.
+process.exit(0);
