@@ -51,9 +51,13 @@ Result<Dim> Scaled(const Dim& size, double scale) {
   if (!(scale > 0) || scale > kLargest) return Error{"a scale is " + PrintReal(scale)};
   if (scale == std::floor(scale)) return size * static_cast<int64_t>(scale);
   if (!size.IsConstant()) {
-    // 1/s of a size divides.
-    double inverse = std::round(1 / scale);
-    if (std::fabs(1 / scale - inverse) < 1e-6) return FloorDiv(size, static_cast<int64_t>(inverse));
+    // The fraction that was meant: scales are stored as f32.
+    constexpr int64_t kLargestDivisor = 1024;
+    for (int64_t divisor = 2; divisor <= kLargestDivisor; ++divisor) {
+      double factor = std::round(scale * static_cast<double>(divisor));
+      if (std::fabs(factor / static_cast<double>(divisor) - scale) < 1e-7 * scale)
+        return FloorDiv(size * static_cast<int64_t>(factor), divisor);
+    }
     return Error{"a scale of " + PrintReal(scale) + " needs to know the size " + Print(size),
                  {},
                  {"fix it with --dim"}};
@@ -160,6 +164,29 @@ Result<ValueId> Antialias(NodeContext& c, ValueId x, const graph::Resize& resize
 // Whether operand i is there and not the empty tensor that stands for "not given".
 bool Given(NodeContext& c, size_t i) { return c.Has(i) && !ElementCount(c.Type(i).shape).Is(0); }
 
+// Opset 10 rounds coordinates up where it shrinks, and down elsewhere. Dimensions do not depend on
+// each other, so those that shrink go first.
+Result<Values> ResizeOfOpset10(NodeContext& c, graph::Resize resize) {
+  graph::Resize shrink = resize;
+  shrink.nearest = NearestMode::kCeil;
+  const Shape& shape = c.Type(0).shape;
+  bool shrinks = false, grows = false;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    bool less = resize.scales[d] < 1;
+    (less ? shrinks : grows) |= resize.scales[d] != 1;
+    if (!less) shrink.sizes[d] = shape[d];
+    (less ? resize : shrink).scales[d] = 1;
+  }
+  ValueId x = c[0];
+  if (shrinks) {
+    TRY_ASSIGN(x, c.Add(shrink, {x}));
+  }
+  if (grows) {
+    TRY_ASSIGN(x, c.Add(resize, {x}));
+  }
+  return Values{x};
+}
+
 Result<Values> Finish(NodeContext& c, const graph::Resize& resize, bool antialias) {
   if (resize.sizes == c.Type(0).shape && resize.coordinates != CoordinateMode::kTfCropAndResize) {
     return Values{c[0]};
@@ -255,6 +282,7 @@ Result<Values> ImportResize(NodeContext& c) {
       resize.roi_end[axes[i]] = roi[i + axes.size()];
     }
   }
+  if (c.opset() < 11 && resize.mode == ResizeMode::kNearest) return ResizeOfOpset10(c, resize);
   bool antialias = c.Int("antialias", 0) != 0 && resize.mode != ResizeMode::kNearest;
   return Finish(c, resize, antialias);
 }
