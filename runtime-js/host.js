@@ -14,7 +14,7 @@ const ABI_VERSION = 1;
  * @typedef {{kind: 'webgpu', features: string[], limits: Record<string, number>, half: boolean,
  *   steps: number[], kernels: Kernel[]}} GpuProgram
  * @typedef {{abi: number, name: string, inputs: Api.Port[], outputs: Api.Port[],
- *   weights: {bytes: number}, programs: (WasmProgram | GpuProgram)[]}} Manifest
+ *   assumptions?: string[], weights: {bytes: number}, programs: (WasmProgram | GpuProgram)[]}} Manifest
  *
  * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is
  */
@@ -155,7 +155,11 @@ export class Host {
     this.words.set(symbols, this.word(this.model + MODEL.dims) / 4);
     const status = this.exports.webnnc_prepare(index);
     const sizes = this.symbols.map((name, i) => `${name} = ${symbols[i]}`).join(', ');
-    if (status === SIZE_OUT_OF_RANGE) throw new InputError(`the model cannot take inputs with ${sizes}`);
+    if (status === SIZE_OUT_OF_RANGE) {
+      const { assumptions } = this.manifest;
+      throw new InputError(`the model cannot take inputs with ${sizes}` +
+        `${assumptions ? `: it was compiled for ${assumptions.join(', ')}` : ''}`);
+    }
     if (status === OUT_OF_MEMORY) {
       throw new OutOfMemoryError(`wasm has not enough memory for the model${sizes && ` with ${sizes}: try smaller inputs`}`);
     }

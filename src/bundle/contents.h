@@ -35,6 +35,8 @@ struct Contents {
   const plan::Program* cpu = nullptr;  // may be absent
   std::vector<GpuPart> gpu;            // one a set of features, best first
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
+  // What sizes must be in a run, for people.
+  std::vector<std::string> assumptions;
 
   // Any of the programs: their ports are the same.
   const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }

@@ -96,6 +96,7 @@ std::string Manifest(const Contents& contents) {
   json["name"] = contents.name;
   json["inputs"] = PortsJson(contents.any().inputs);
   json["outputs"] = PortsJson(contents.any().outputs);
+  if (!contents.assumptions.empty()) json["assumptions"] = contents.assumptions;
   json["weights"]["bytes"] = WeightBytes(contents);
   Json& programs = json["programs"] = Json::array();
   for (const GpuPart& part : contents.gpu) programs.push_back(GpuJson(part, shaders));

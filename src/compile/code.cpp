@@ -21,11 +21,16 @@ schedule::Database SchedulesOf(const Code& code, const std::string& device) {
 wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu) {
   wasm::ModelInput input{cpu ? &*cpu : nullptr, {}, &code.weights};
   for (const GpuCode& gpu : code.gpu) input.gpu.push_back({&gpu.program, gpu.launches});
+  for (const Assumption& assumption : code.assumptions) {
+    for (Dim& size : NotNegativeIf(assumption)) input.not_negative.push_back(std::move(size));
+  }
   return input;
 }
 
 bundle::Contents BundleContents(const Code& code, const std::string& name) {
-  bundle::Contents contents{name, code.cpu ? &*code.cpu : nullptr, {}, &code.weights};
+  bundle::Contents contents{name, code.cpu ? &*code.cpu : nullptr, {}, &code.weights, {}};
+  for (const Assumption& assumption : code.assumptions)
+    contents.assumptions.push_back(Describe(assumption));
   for (const GpuCode& gpu : code.gpu) contents.gpu.push_back({&gpu.program, gpu.half, gpu.shaders});
   return contents;
 }

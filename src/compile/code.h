@@ -7,6 +7,7 @@
 #include "bundle/contents.h"
 #include "plan/program.h"
 #include "schedule/database.h"
+#include "tensor/assumption.h"
 #include "wasm/model_input.h"
 
 namespace webnnc {
@@ -25,6 +26,8 @@ struct Code {
   std::optional<plan::Program> cpu, relaxed;
   // One a set of features, best first.
   std::vector<GpuCode> gpu;
+  // What sizes must be in a run.
+  std::vector<Assumption> assumptions;
   // What the programs read, shared by all.
   IdVector<plan::WeightTag, plan::Weight> weights;
 

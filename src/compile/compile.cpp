@@ -34,6 +34,14 @@ void Warn(const CompileOptions& options, const std::string& text) {
   if (options.warn) options.warn(text);
 }
 
+void WarnOfAssumptions(const CompileOptions& options, const std::vector<Assumption>& assumptions) {
+  if (assumptions.empty()) return;
+  std::string text;
+  for (const Assumption& assumption : assumptions)
+    text += (text.empty() ? "" : ", ") + Describe(assumption);
+  Warn(options, "a run will be refused unless " + text);
+}
+
 void WarnOfNarrowing(const CompileOptions& options, const std::set<std::string>& nodes) {
   if (nodes.empty()) return;
   std::string names;
@@ -80,10 +88,12 @@ Status Run(const CompileOptions& options, Trace& trace) {
   graph::MergeCommon(graph);
   TRY(trace("transposes", graph));
   // Beyond this point the graph does not change.
+  WarnOfAssumptions(options, graph.assumptions);
 
   // ---- How, where and when --------------------------------------------------------------------
 
   Code code;
+  code.assumptions = graph.assumptions;
   if (options.wasm) code.cpu = plan::FormKernels(graph, {plan::Target::kWasm}, code.weights);
   const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
   if (options.webgpu) {

@@ -19,12 +19,8 @@ Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs) {
     if (inputs[i].dtype != value.type.dtype || inputs[i].rank() != value.type.rank()) return misfit;
     for (size_t d = 0; d < inputs[i].shape.size(); ++d) {
       const Dim& size = value.type.shape[d];
-      const auto& terms = size.terms();
       // Inputs' sizes are integers or single symbols; anything else is checked below.
-      bool symbol = terms.size() == 1 && size.constant() == 0 && terms[0].coefficient == 1 &&
-                    terms[0].factors.size() == 1 &&
-                    terms[0].factors[0].kind == DimAtom::Kind::kSymbol;
-      if (symbol) symbols.emplace(terms[0].factors[0].symbol, inputs[i].shape[d].value());
+      if (auto symbol = SymbolOf(size)) symbols.emplace(*symbol, inputs[i].shape[d].value());
     }
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -79,6 +75,10 @@ Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tenso
   Types types;
   for (const Tensor& input : inputs) types.push_back(input.type);
   TRY_ASSIGN(auto symbols, BindSymbols(graph, types));
+  for (const Assumption& assumption : graph.assumptions) {
+    if (!Holds(assumption, symbols))
+      return Error{"for these inputs " + Print(assumption) + " does not hold"};
+  }
 
   std::vector<Tensor> values(static_cast<size_t>(graph.values.size()));
   auto at = [&](ValueId id) -> Tensor& { return values[static_cast<size_t>(id.index)]; };

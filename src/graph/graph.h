@@ -3,6 +3,7 @@
 // Invariants, checked by Verify (verify.h):
 //   - nodes are in topological order: an operand is an input or an earlier result;
 //   - every value has the type its operation infers;
+//   - what `refine` takes for equal is assumed to be;
 //   - names are unique. They are for people: no pass may decide anything by a name.
 #pragma once
 
@@ -13,6 +14,7 @@
 
 #include "base/id.h"
 #include "graph/ops.h"
+#include "tensor/assumption.h"
 #include "tensor/type.h"
 
 namespace webnnc::graph {
@@ -49,6 +51,8 @@ struct Graph {
   std::vector<Port> inputs;
   std::vector<Node> nodes;
   std::vector<Port> outputs;
+  // What sizes must be in a run. `refine` relies on these.
+  std::vector<Assumption> assumptions = {};
 };
 
 // "conv"; of an elementwise operation its function: "exp", "add".

@@ -300,6 +300,15 @@ struct Reshape {
   WEBNNC_OPERATION("reshape", 1, 1);
 };
 
+// x, whose sizes are those of `shape` in every run: the graph's assumptions say so where it cannot
+// be told (Graph::assumptions).
+struct Refine {
+  Sizes1D shape;
+
+  static constexpr auto kFields = Fields(Field("shape", &Refine::shape));
+  WEBNNC_OPERATION("refine", 1, 1);
+};
+
 // x broadcast to `shape`.
 struct Expand {
   Sizes1D shape;
@@ -414,6 +423,7 @@ struct Resize {
 using Op =
     std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
                  ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose, Reshape,
-                 Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile, Resize>;
+                 Refine, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile,
+                 Resize>;
 
 }  // namespace webnnc::graph

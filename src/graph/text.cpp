@@ -126,6 +126,8 @@ std::string Print(const Graph& graph) {
            webnnc::Print(graph.values[port.value].type);
   }
   out += ") {\n";
+  for (const Assumption& assumption : graph.assumptions)
+    out += "  assume " + webnnc::Print(assumption) + "\n";
   for (const Node& node : graph.nodes) out += "  " + PrintNode(graph, node) + "\n";
   out += "  return";
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
@@ -156,6 +158,10 @@ class Parser {
       if (!lexer_.Sees(")")) TRY(lexer_.Expect(","));
     }
     TRY(lexer_.Expect("{"));
+    while (lexer_.Eat("assume")) {
+      TRY_ASSIGN(auto assumption, ParseAssumption(lexer_));
+      graph_.assumptions.push_back(std::move(assumption));
+    }
     while (!lexer_.Eat("return")) {
       TRY_ASSIGN(auto node, ParseNode());
       graph_.nodes.push_back(std::move(node));

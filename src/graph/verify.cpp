@@ -1,8 +1,25 @@
 #include "graph/verify.h"
 
+#include <algorithm>
 #include <set>
 
 namespace webnnc::graph {
+
+static bool IsAssumed(const Graph& graph, const Dim& a, const Dim& b) {
+  return std::any_of(graph.assumptions.begin(), graph.assumptions.end(), [&](const auto& known) {
+    bool same = (known.left == a && known.right == b) || (known.left == b && known.right == a);
+    return same && known.relation == Assumption::Relation::kEqual;
+  });
+}
+
+static Status VerifyRefine(const Graph& graph, const Refine& refine, const TensorType& x) {
+  for (size_t d = 0; d < refine.shape.size(); ++d) {
+    const Dim &from = x.shape[d], &to = refine.shape[d];
+    if (from != to && !IsAssumed(graph, from, to))
+      return Error{"refine: " + Print(from) + " and " + Print(to) + " are not assumed to be equal"};
+  }
+  return kSuccess;
+}
 
 Status Verify(const Graph& graph) {
   std::vector<bool> defined(static_cast<size_t>(graph.values.size()));
@@ -30,6 +47,10 @@ Status Verify(const Graph& graph) {
     }
     auto types = InferTypes(node.op, operands);
     if (!types) return Error{types.error().message, here};
+    if (auto* refine = std::get_if<Refine>(&node.op)) {
+      Status status = VerifyRefine(graph, *refine, operands[0]);
+      if (!status) return Error{status.error().message, here};
+    }
     if (types.value().size() != node.results.size()) {
       return Error{
           std::string(Name(node.op)) + " has " + std::to_string(types.value().size()) + " results",

@@ -247,7 +247,7 @@ class Importer {
       return Error{Quote(name) + " is not defined"};
     auto tensor = is_dense ? model_.ReadTensor(*dense->second) : model_.ReadTensor(*sparse->second);
     if (!tensor) return Error{"weight " + Quote(name) + ": " + tensor.error().message};
-    scope_.build.SetOrigins({});
+    scope_.SetNode("");
     TRY_ASSIGN(auto id, scope_.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
     return values_[name] = id;
   }
@@ -285,7 +285,7 @@ class Importer {
     while (!operands.empty() && !operands.back().valid()) operands.pop_back();
     std::string name = node.node().output_size() ? node.node().output(0) : node.Title();
     int32_t first = graph_.values.size();
-    scope_.build.SetOrigins({node.Title()});
+    scope_.SetNode(node.Title());
     NodeContext context(scope_, node.node(), node.opset, std::move(operands), name);
     auto results = op.import(context);
     if (context.attribute_problem()) return context.attribute_problem();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "onnx/assume.h"
+
 namespace webnnc::onnx {
 
 // ---- Scope ------------------------------------------------------------------------------------
@@ -11,7 +13,23 @@ std::optional<graph::SizeElements> Scope::KnownSizes(ValueId id) const {
   return found == sizes_.end() ? std::nullopt : std::optional(found->second);
 }
 
+void Scope::SetNode(const std::string& title) {
+  node_ = title;
+  build.SetOrigins(title.empty() ? std::vector<std::string>{} : std::vector{title});
+}
+
+void Scope::Assume(Assumption assumption) {
+  assumption.origin = node_;
+  onnx::Assume(graph, std::move(assumption));
+}
+
 Result<ValueId> Scope::Add(graph::Op op, std::vector<ValueId> operands, const std::string& name) {
+  operands = Reconcile(graph, build, op, std::move(operands), node_);
+  return AddReconciled(std::move(op), std::move(operands), name);
+}
+
+Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands,
+                                     const std::string& name) {
   TRY_ASSIGN(auto id, build.TryAdd(op, operands, name));
   definition_[id] = graph.nodes.size() - 1;
   if (auto* constant = std::get_if<graph::Constant>(&op)) {
@@ -261,7 +279,16 @@ Result<ValueId> NodeContext::Cast(ValueId a, DType to) {
 }
 
 Result<ValueId> NodeContext::Reshape(ValueId a, Shape shape) {
-  if (TypeOf(a).shape == shape) return a;
+  const Shape from = TypeOf(a).shape;
+  if (from == shape) return a;
+  Dim count = ElementCount(from), wanted = ElementCount(shape);
+  bool differ = count.IsConstant() && wanted.IsConstant();
+  if (count != wanted && !differ) {
+    // Their elements in one row are as many as is assumed.
+    AssumeEqual(count, wanted);
+    TRY_ASSIGN(a, Add(graph::Reshape{{count}}, {a}));
+    TRY_ASSIGN(a, Add(graph::Refine{{wanted}}, {a}));
+  }
   return Add(graph::Reshape{std::move(shape)}, {a});
 }
 

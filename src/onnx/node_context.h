@@ -26,14 +26,23 @@ class Scope {
   // The value as a constant, computed if it has to be; nothing if it depends on an input.
   Result<std::optional<Tensor>> KnownConstant(ValueId id);
 
-  // Builder::TryAdd, which also learns what is known of the result.
+  // Builder::TryAdd, which also learns what is known of the result, and assumes what must be so of
+  // sizes that are open (assume.h).
   Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands, const std::string& name);
+
+  // Says which ONNX node what is added from now on comes from; "" for none.
+  void SetNode(const std::string& title);
+  void Assume(Assumption assumption);
 
   const Model& model;
   graph::Graph& graph;
   graph::Builder build;
 
  private:
+  Result<ValueId> AddReconciled(graph::Op op, std::vector<ValueId> operands,
+                                const std::string& name);
+
+  std::string node_;
   std::map<ValueId, graph::SizeElements> sizes_;
   std::map<ValueId, size_t> definition_;  // index into graph.nodes
   std::map<ValueId, Tensor> constants_;
@@ -108,7 +117,15 @@ class NodeContext {
   // a op value, with the number as a scalar of a's type.
   Result<ValueId> Binary(loop::BinaryOp op, ValueId a, double value);
   Result<ValueId> Cast(ValueId a, DType to);
+  // With as many elements in every run: where that cannot be told, it is assumed.
   Result<ValueId> Reshape(ValueId a, Shape shape);
+  // a == b, or a <= b, in every run.
+  void AssumeEqual(const Dim& a, const Dim& b) {
+    scope_.Assume({a, Assumption::Relation::kEqual, b});
+  }
+  void AssumeLessEqual(const Dim& a, const Dim& b) {
+    scope_.Assume({a, Assumption::Relation::kLessEqual, b});
+  }
   Result<ValueId> Transpose(ValueId a, std::vector<int64_t> order);
   Result<ValueId> Scalar(DType dtype, double value);
   Result<ValueId> IntegerConstant(DType dtype, const std::vector<int64_t>& values);

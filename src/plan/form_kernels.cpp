@@ -411,8 +411,10 @@ class KernelFormer {
     ValueId result = ResultOf(group);
     const graph::Value& value = graph_.values[result];
     const Node& last = NodeAt(group.nodes.back());
-    // A reshape by itself: the same bytes.
-    if (group.nodes.size() == 1 && std::holds_alternative<graph::Reshape>(last.op)) {
+    // By itself: the same bytes.
+    bool is_alias = std::holds_alternative<graph::Reshape>(last.op) ||
+                    std::holds_alternative<graph::Refine>(last.op);
+    if (group.nodes.size() == 1 && is_alias) {
       place_[result] = PlaceOf(last.operands[0]);
       return;
     }

@@ -27,6 +27,7 @@ DimTable CollectDims(const ModelInput& input) {
       for (const Dim& size : port.type.shape) dims.Add(size);
     }
   }
+  for (const Dim& size : input.not_negative) dims.Add(size);
   if (input.cpu) {
     AddBuffers(dims, *input.cpu);
     for (const plan::Kernel& kernel : input.cpu->kernels) {

@@ -24,6 +24,8 @@ struct ModelInput {
   const plan::Program* cpu = nullptr;  // may be absent
   std::vector<GpuProgram> gpu;         // one a set of features, best first
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
+  // Sizes that may not be negative: a run with others is refused (abi::kSizeOutOfRange).
+  std::vector<Dim> not_negative = {};
 
   // Any of the programs: their ports are the same.
   const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }

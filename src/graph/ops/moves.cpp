@@ -1,4 +1,4 @@
-// transpose, reshape, expand, slice, pad, concat, tile: the same elements elsewhere.
+// transpose, reshape, refine, expand, slice, pad, concat, tile: the same elements elsewhere.
 #include <algorithm>
 
 #include "graph/ops/shapes.h"
@@ -75,6 +75,21 @@ void Reshape::Lower(loop::Lowering& to) const {
     }
     return b.Load(to.operands[0], source);
   });
+}
+
+Result<Types> Refine::Infer(std::span<const TensorType> operands) const {
+  const TensorType& x = operands[0];
+  bool fits = x.shape.size() == shape.size();
+  for (size_t d = 0; fits && d < shape.size(); ++d) {
+    bool differs = x.shape[d].IsConstant() && shape[d].IsConstant() && x.shape[d] != shape[d];
+    fits = !differs;
+  }
+  if (!fits) return Error{Describe(kName, operands) + ": it is not " + Print(shape)};
+  return Types{{x.dtype, shape}};
+}
+
+void Refine::Lower(loop::Lowering& to) const {
+  LowerMap(to, [&](const loop::Index& at) { return to.build.Load(to.operands[0], at); });
 }
 
 Result<Types> Expand::Infer(std::span<const TensorType> operands) const {

@@ -90,6 +90,7 @@ class LayoutChooser {
            std::holds_alternative<Where>(node.op) || std::holds_alternative<Cast>(node.op) ||
            std::holds_alternative<Softmax>(node.op) || std::holds_alternative<Normalize>(node.op) ||
            std::holds_alternative<Slice>(node.op) || std::holds_alternative<Resize>(node.op) ||
+           std::holds_alternative<Refine>(node.op) ||
            std::holds_alternative<Tile>(node.op) ||
            (std::holds_alternative<Concat>(node.op) && all_rank());
   }
@@ -249,6 +250,7 @@ class LayoutChooser {
       slice->sizes = Permuted(slice->sizes);
       slice->steps = Permuted(slice->steps);
     }
+    if (auto* refine = std::get_if<Refine>(&op)) refine->shape = Permuted(refine->shape);
     if (auto* pad = std::get_if<Pad>(&op)) {
       pad->begin = Permuted(pad->begin);
       pad->end = Permuted(pad->end);

@@ -96,6 +96,11 @@ class Simplifier {
     return ReshapeFirst(node);
   }
 
+  std::optional<ValueId> SimplerOp(const Node& node, const Refine& refine) {
+    if (TypeOf(node.operands[0]).shape == refine.shape) return node.operands[0];
+    return std::nullopt;
+  }
+
   // Reshape(Transpose(x)) as Transpose(Reshape(x)), where the transpose may meet another. Possible
   // if what the reshape merges or splits lies side by side in x as well.
   std::optional<ValueId> ReshapeFirst(const Node& node) {

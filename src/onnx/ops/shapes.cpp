@@ -37,9 +37,11 @@ Result<Values> ImportReshape(NodeContext& c) {
       shape[*free] = 0;
     } else if (auto size = ExactDiv(all, others)) {
       shape[*free] = *size;
-    } else {
+    } else if (all.IsConstant() && others.IsConstant()) {
       return Error{"cannot reshape " + Print(c.Type(0)) + ": " + Print(others) +
                    " does not divide " + Print(all)};
+    } else {
+      shape[*free] = FloorDiv(all, others);
     }
   }
   TRY_ASSIGN(auto result, c.Reshape(c[0], shape));
@@ -66,8 +68,11 @@ Result<Values> ImportSqueeze(NodeContext& c) {
   Shape out;
   for (size_t d = 0; d < shape.size(); ++d) {
     bool named = std::count(axes.begin(), axes.end(), static_cast<int64_t>(d)) > 0;
-    if (named && !shape[d].Is(1))
-      return Error{"dimension " + std::to_string(d) + " of " + Print(c.Type(0)) + " is not 1"};
+    if (named && !shape[d].Is(1)) {
+      if (shape[d].IsConstant())
+        return Error{"dimension " + std::to_string(d) + " of " + Print(c.Type(0)) + " is not 1"};
+      c.AssumeEqual(shape[d], 1);
+    }
     bool drops = given ? named : shape[d].Is(1);
     if (!drops) out.push_back(shape[d]);
   }
@@ -100,12 +105,26 @@ Result<Values> ImportTranspose(NodeContext& c) {
   return Values{result};
 }
 
+// Both broadcast; of sizes that differ and are not both known, that which was asked for.
+static Result<Shape> ExpandedShape(const Shape& from, const Shape& wanted) {
+  Shape shape(std::max(from.size(), wanted.size()), 1);
+  std::copy(wanted.begin(), wanted.end(), shape.end() - static_cast<int64_t>(wanted.size()));
+  for (size_t d = 0; d < from.size(); ++d) {
+    Dim& size = shape[shape.size() - from.size() + d];
+    if (size.Is(1)) {
+      size = from[d];
+    } else if (size.IsConstant() && from[d].IsConstant() && size != from[d] && !from[d].Is(1)) {
+      return Error{"cannot expand " + Print(from) + " to " + Print(wanted)};
+    }
+  }
+  return shape;
+}
+
 Result<Values> ImportExpand(NodeContext& c) {
   TRY_ASSIGN(auto wanted, c.Sizes(1));
-  auto shape = Broadcast(c.Type(0).shape, wanted);
-  if (!shape) return Error{"cannot expand " + Print(c.Type(0)) + " to " + Print(wanted)};
-  if (*shape == c.Type(0).shape) return Values{c[0]};
-  TRY_ASSIGN(auto result, c.Add(graph::Expand{*shape}, {c[0]}));
+  TRY_ASSIGN(auto shape, ExpandedShape(c.Type(0).shape, wanted));
+  if (shape == c.Type(0).shape) return Values{c[0]};
+  TRY_ASSIGN(auto result, c.Add(graph::Expand{shape}, {c[0]}));
   return Values{result};
 }
 
@@ -132,21 +151,22 @@ graph::Slice Whole(const Shape& shape) {
 }
 
 // A bound of a slice, counted from the end if negative and kept inside [low, high]. Numpy's rule.
-Result<Dim> ClampBound(const Dim& bound, const Dim& size, const Dim& low, const Dim& high) {
-  bool huge = bound.IsConstant() && bound.value() > INT32_MAX;
-  if (huge) return high;
-  if (bound.IsConstant() && bound.value() < -INT32_MAX) return low;
+Dim ClampBound(NodeContext& c, const Dim& bound, const Dim& size, const Dim& low,
+               const Dim& high) {
+  // No dimension is longer: tensors are smaller than 2 GiB.
+  int64_t longest = INT32_MAX / ByteSize(c.Type(0).dtype);
+  if (bound.IsConstant() && bound.value() > longest) return high;
+  if (bound.IsConstant() && bound.value() < -longest) return low;
   Dim front = bound;
   if (bound.IsConstant()) {
     if (bound.value() < 0) front = size + bound;
   } else if (!ProvablyLessEqual(0, bound)) {
-    // -n with n a size counts from the end; other signs cannot be told.
-    if (!ProvablyLessEqual(bound, Dim(-1)) && !ProvablyLessEqual(bound, Dim(0))) {
-      return Error{"a bound of the slice, " + Print(bound) + ", may have either sign",
-                   {},
-                   {"fix the size with --dim"}};
+    // -n with n a size counts from the end; what may have either sign does not.
+    if (ProvablyLessEqual(bound, Dim(0))) {
+      front = size + bound;
+    } else {
+      c.AssumeLessEqual(0, bound);
     }
-    front = size + bound;
   }
   return Min(Max(front, low), high);
 }
@@ -190,12 +210,12 @@ Result<Values> ImportSlice(NodeContext& c) {
     if (step == 0) return Error{"a step is 0"};
     Dim from, count;
     if (step > 0) {
-      TRY_ASSIGN(from, ClampBound(starts[i], size, 0, size));
-      TRY_ASSIGN(auto to, ClampBound(ends[i], size, 0, size));
+      from = ClampBound(c, starts[i], size, 0, size);
+      Dim to = ClampBound(c, ends[i], size, 0, size);
       count = Max(CeilDiv(to - from, step), 0);
     } else {
-      TRY_ASSIGN(from, ClampBound(starts[i], size, 0, size - 1));
-      TRY_ASSIGN(auto to, ClampBound(ends[i], size, -1, size - 1));
+      from = ClampBound(c, starts[i], size, 0, size - 1);
+      Dim to = ClampBound(c, ends[i], size, -1, size - 1);
       count = Max(CeilDiv(from - to, -step), 0);
     }
     slice.starts[d] = from;
