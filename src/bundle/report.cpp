@@ -92,7 +92,11 @@ std::string Ports(const Contents& contents) {
   };
   add("input", contents.any().inputs);
   add("output", contents.any().outputs);
-  return Section("Inputs and outputs", Print(table));
+  std::string needs;
+  for (const std::string& assumption : contents.assumptions)
+    needs += "<li>" + Code(assumption) + "</li>";
+  if (!needs.empty()) needs = "<p>A run is refused unless</p><ul>" + needs + "</ul>\n";
+  return Section("Inputs and outputs", Print(table) + needs);
 }
 
 std::string Files(const std::vector<ReportedFile>& files) {

@@ -2,6 +2,7 @@
 // and what holds from there on is said beside it. Steps are named in compile/steps.h.
 #include "wasm/compile.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/diagnostics.h"
@@ -36,9 +37,13 @@ void Warn(const CompileOptions& options, const std::string& text) {
 
 void WarnOfAssumptions(const CompileOptions& options, const std::vector<Assumption>& assumptions) {
   if (assumptions.empty()) return;
+  constexpr size_t kMostListed = 3;
   std::string text;
-  for (const Assumption& assumption : assumptions)
-    text += (text.empty() ? "" : ", ") + Describe(assumption);
+  for (size_t i = 0; i < std::min(kMostListed, assumptions.size()); ++i)
+    text += (i ? ", " : "") + Describe(assumptions[i]);
+  if (assumptions.size() > kMostListed)
+    text += " and " + std::to_string(assumptions.size() - kMostListed) +
+            " more, which report.html lists";
   Warn(options, "a run will be refused unless " + text);
 }
 

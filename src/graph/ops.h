@@ -420,10 +420,9 @@ struct Resize {
 
 #undef WEBNNC_OPERATION
 
-using Op =
-    std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
-                 ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose, Reshape,
-                 Refine, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile,
-                 Resize>;
+using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
+                        ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose,
+                        Reshape, Refine, Expand, Slice, Pad, Concat, Gather, GatherElements,
+                        GatherND, Tile, Resize>;
 
 }  // namespace webnnc::graph

@@ -120,9 +120,8 @@ std::vector<ValueId> Reconcile(graph::Graph& graph, graph::Builder& build, const
     if (group.broadcasts) std::erase_if(sizes, [](const Dim& size) { return size.Is(1); });
     if (sizes.empty()) continue;
     const Dim common = *std::min_element(sizes.begin(), sizes.end(), IsSimpler);
-    bool differ = std::any_of(sizes.begin(), sizes.end(), [&](const Dim& size) {
-      return size.IsConstant() && size != common;
-    });
+    bool differ = std::any_of(sizes.begin(), sizes.end(),
+                              [&](const Dim& size) { return size.IsConstant() && size != common; });
     // Expand's sizes are its result's: only x gives way.
     const Dim target = group.fixed ? *group.fixed : common;
     if (differ || (group.fixed && !group.fixed->IsConstant() && common.IsConstant())) continue;

@@ -22,7 +22,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { matmulModel } from './matmul_model.mjs';
+import { onnxModel } from '../onnx_model.mjs';
 import { printTable } from './table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -134,6 +134,16 @@ function productOf(name) {
   return match && { size: Number(match[1]), half: match[2] === 'f16' };
 }
 
+/** @param {{size: number, half: boolean}} product */
+function productModel({ size, half }) {
+  /** @type {import('../onnx_model.mjs').Type} */
+  const type = [half ? 'f16' : 'f32', [size, size]];
+  return onnxModel({
+    inputs: { a: type, b: type }, outputs: { c: type },
+    nodes: [{ op: 'MatMul', inputs: ['a', 'b'], outputs: ['c'] }],
+  });
+}
+
 /** Milliseconds that the kernels take on a GPU whose clock has risen. */
 async function sustained(model, device, inputs) {
   const onGpu = {};
@@ -160,7 +170,7 @@ async function measure(name) {
   const out = mkdtempSync(join(tmpdir(), 'webnnc-gpu-')), product = productOf(name);
   try {
     const model = product ? join(out, 'matmul.onnx') : resolve(name);
-    if (product) writeFileSync(model, matmulModel(product.size, product.half));
+    if (product) writeFileSync(model, productModel(product));
     execFileSync(webnnc, [model, '-o', join(out, 'b'), '--device', options.device, '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] });
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     const features = ['timestamp-query', 'shader-f16'].filter((feature) => adapter.features.has(feature));

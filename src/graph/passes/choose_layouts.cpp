@@ -90,8 +90,7 @@ class LayoutChooser {
            std::holds_alternative<Where>(node.op) || std::holds_alternative<Cast>(node.op) ||
            std::holds_alternative<Softmax>(node.op) || std::holds_alternative<Normalize>(node.op) ||
            std::holds_alternative<Slice>(node.op) || std::holds_alternative<Resize>(node.op) ||
-           std::holds_alternative<Refine>(node.op) ||
-           std::holds_alternative<Tile>(node.op) ||
+           std::holds_alternative<Refine>(node.op) || std::holds_alternative<Tile>(node.op) ||
            (std::holds_alternative<Concat>(node.op) && all_rank());
   }
 

@@ -151,8 +151,7 @@ graph::Slice Whole(const Shape& shape) {
 }
 
 // A bound of a slice, counted from the end if negative and kept inside [low, high]. Numpy's rule.
-Dim ClampBound(NodeContext& c, const Dim& bound, const Dim& size, const Dim& low,
-               const Dim& high) {
+Dim ClampBound(NodeContext& c, const Dim& bound, const Dim& size, const Dim& low, const Dim& high) {
   // No dimension is longer: tensors are smaller than 2 GiB.
   int64_t longest = INT32_MAX / ByteSize(c.Type(0).dtype);
   if (bound.IsConstant() && bound.value() > longest) return high;

@@ -1,0 +1,65 @@
+// Writes small ONNX models for tests and benchmarks.
+//
+//   onnxModel({
+//     inputs: { x: ['f32', ['n', 4]] }, outputs: { y: ['f32', ['n', 4]] },
+//     nodes: [{ op: 'Add', inputs: ['x', 'b'], outputs: ['y'] }],
+//     constants: { b: [1, 2, 3, 4] },
+//   })
+//
+// The format is protobuf's: a field is its number and wire type, then a varint (0) or bytes behind
+// their length (2). The numbers are those of onnx.proto.
+
+const TYPES = { f32: 1, i64: 7, f16: 10 };
+
+/** @param {number} value @returns {number[]} */
+const varint = (value) => value < 128 ? [value] : [value % 128 + 128, ...varint(Math.floor(value / 128))];
+/** @param {number} number @param {number} value */
+const integer = (number, value) => [...varint(number << 3), ...varint(value)];
+/** @param {number} number @param {string | Iterable<number>} content text or a message */
+function bytes(number, content) {
+  const all = typeof content === 'string' ? [...Buffer.from(content)] : [...content];
+  return [...varint(number << 3 | 2), ...varint(all.length), ...all];
+}
+
+/** @typedef {[keyof typeof TYPES, (number | string)[]]} Type */
+
+/** @param {string} name @param {Type} type */
+function valueInfo(name, [dtype, shape]) {
+  const sizes = shape.flatMap((size) => bytes(1, typeof size === 'number' ? integer(1, size) : bytes(2, size)));
+  return [...bytes(1, name), ...bytes(2, bytes(1, [...integer(1, TYPES[dtype]), ...bytes(2, sizes)]))];
+}
+
+/** Vectors of f32, or of i64 where they are bigints. @param {string} name @param {number[] | bigint[]} values */
+function tensor(name, values) {
+  const isInteger = typeof values[0] === 'bigint';
+  const data = isInteger ? BigInt64Array.from(/** @type {bigint[]} */ (values)) : Float32Array.from(/** @type {number[]} */ (values));
+  return [...integer(1, values.length), ...integer(2, isInteger ? TYPES.i64 : TYPES.f32), ...bytes(8, name),
+    ...bytes(9, new Uint8Array(data.buffer))];
+}
+
+/** @typedef {{op: string, name?: string, inputs: string[], outputs: string[], ints?: Record<string, number>}} Node */
+
+/** @param {Node} node */
+function nodeProto({ op, name = op, inputs, outputs, ints = {} }) {
+  const attributes = Object.entries(ints).flatMap(([key, value]) => bytes(5, [...bytes(1, key), ...integer(3, value), ...integer(20, 2)]));
+  return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
+    ...bytes(3, name), ...bytes(4, op), ...attributes];
+}
+
+/**
+ * @param {object} model
+ * @param {Record<string, Type>} model.inputs
+ * @param {Record<string, Type>} model.outputs
+ * @param {Node[]} model.nodes
+ * @param {Record<string, number[] | bigint[]>} [model.constants]
+ */
+export function onnxModel({ inputs, outputs, nodes, constants = {} }) {
+  const graph = [
+    ...nodes.flatMap((node) => bytes(1, nodeProto(node))), ...bytes(2, 'graph'),
+    ...Object.entries(constants).flatMap(([name, values]) => bytes(5, tensor(name, values))),
+    ...Object.entries(inputs).flatMap(([name, type]) => bytes(11, valueInfo(name, type))),
+    ...Object.entries(outputs).flatMap(([name, type]) => bytes(12, valueInfo(name, type))),
+  ];
+  // IR version 8, opset 13.
+  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, 13))]);
+}
