@@ -90,6 +90,7 @@ Result<loop::Kernel> Apply(const loop::Kernel& plain, const Schedule& schedule) 
           if constexpr (std::is_same_v<T, Skip>) return ApplySkip(nests, d);
           if constexpr (std::is_same_v<T, Combine>) return ApplyCombine(nests, d);
           if constexpr (std::is_same_v<T, Narrow>) return ApplyNarrow(nests, d);
+          if constexpr (std::is_same_v<T, Subtotal>) return ApplySubtotal(nests, d);
           if constexpr (std::is_same_v<T, Stage>) return ApplyStage(nests, d);
         },
         directive);

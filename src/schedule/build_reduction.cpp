@@ -60,9 +60,14 @@ Block NestBuilder::EmitKept() {
 
 Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i) {
   if (i < loops.size()) {
-    bool narrow = nest_.narrow && loops[i]->name == nest_.narrow->at;
+    const std::string& name = loops[i]->name;
     return EmitLoop(loops, i, [&](size_t next) {
-      return narrow ? EmitNarrow(loops, next) : EmitUpdate(loops, next);
+      if (nest_.narrow && name == nest_.narrow->at)
+        return EmitApart(loops, next, "narrow", build_.dtype(RawOperand(Operand::kLeft)));
+      // What is left behind whole parts is few.
+      if (nest_.subtotal && name == nest_.subtotal->at && list_ == &nest_.main)
+        return EmitApart(loops, next, "subtotal", build_.dtype(nest_.store.value));
+      return EmitUpdate(loops, next);
     });
   }
   Block block;
@@ -70,26 +75,26 @@ Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t 
   return Guarded(NotSkipped(), std::move(block));
 }
 
-Block NestBuilder::EmitNarrow(const std::vector<const NestLoop*>& loops, size_t i) {
+Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
+                             const std::string& name, DType dtype) {
   std::vector<const NestLoop*> parts = Inside(IsPart);
   for (const NestLoop* part : parts) {
-    if (list_->Position(part->name) < list_->Position(nest_.narrow->at))
-      Fail("narrow: " + part->name + " is outside");
+    if (list_->Position(part->name) < list_->Position(loops[i - 1]->name))
+      Fail(name + ": " + part->name + " is outside");
   }
-  DType dtype = build_.dtype(RawOperand(Operand::kLeft));
   TensorType type{dtype, kernel_.buffers[accumulator_].type.shape};
-  BufferId result = accumulator_, narrow = kernel_.buffers.Add({"narrow", type, Space::kRegister});
+  BufferId result = accumulator_, apart = kernel_.buffers.Add({name, type, Space::kRegister});
   Block out = EmitAround(parts, 0, [&] {
     Block block;
-    block.push_back(loop::Store{narrow, AccumulatorIndex(),
+    block.push_back(loop::Store{apart, AccumulatorIndex(),
                                 build_.Constant(loop::Neutral(nest_.store.update, dtype))});
     return block;
   });
-  accumulator_ = narrow;
+  accumulator_ = apart;
   Append(out, EmitUpdate(loops, i));
   accumulator_ = result;
   Append(out, EmitAround(parts, 0, [&] {
-           ExprId wide = build_.Convert(build_.Load(narrow, AccumulatorIndex()),
+           ExprId wide = build_.Convert(build_.Load(apart, AccumulatorIndex()),
                                         build_.dtype(nest_.store.value));
            Block block;
            block.push_back(loop::Store{result, AccumulatorIndex(), wide, nest_.store.update});

@@ -66,6 +66,7 @@ struct Nest {
   // The loop that the result is kept inside of; by default as far in as possible.
   std::optional<Keep> keep;
   std::optional<Narrow> narrow;
+  std::optional<Subtotal> subtotal;
   bool skips = false;
   std::vector<Stage> stages;
 
@@ -96,6 +97,7 @@ Status ApplyKeep(Nests& nests, const Keep& keep);
 Status ApplySkip(Nests& nests, const Skip& skip);
 Status ApplyCombine(Nests& nests, const Combine& combine);
 Status ApplyNarrow(Nests& nests, const Narrow& narrow);
+Status ApplySubtotal(Nests& nests, const Subtotal& subtotal);
 Status ApplyStage(Nests& nests, const Stage& stage);
 
 // Writes the loops.

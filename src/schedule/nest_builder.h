@@ -156,9 +156,11 @@ class NestBuilder {
   loop::Block EmitKept();
   loop::Block EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i);
 
+  // One iteration of Narrow::at or Subtotal::at: the loops inside it onto registers of their own,
+  // of this name and type.
+  loop::Block EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
+                        const std::string& name, DType dtype);
   // The accumulator with its lanes combined.
-  // One iteration of Narrow::at: the loops inside it onto registers of their own.
-  loop::Block EmitNarrow(const std::vector<const NestLoop*>& loops, size_t i);
   loop::ExprId LanesCombined();
 
   // Stores the final `result` through the writers.

@@ -102,6 +102,13 @@ struct Narrow {
   std::string at;
 };
 
+// What one iteration of `at` adds to a sum is summed apart first. A sum of many terms in one
+// variable loses what is below the last bit of a long sum; sums of sums lose much less (pairwise
+// summation).
+struct Subtotal {
+  std::string at;
+};
+
 enum class Operand : uint8_t { kLeft, kRight, kValue };
 
 // Computes an operand of the reduction's product (or the whole value) for all iterations inside
@@ -123,8 +130,8 @@ struct Stage {
   bool ahead = false;
 };
 
-using Directive =
-    std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Skip, Combine, Narrow, Stage>;
+using Directive = std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Skip, Combine, Narrow,
+                               Subtotal, Stage>;
 using Schedule = std::vector<Directive>;
 
 std::string Print(const Directive& directive);

@@ -44,6 +44,7 @@ std::string Print(const Directive& directive) {
           [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) { return "combine " + combine.loop; },
           [](const Narrow& narrow) { return "narrow " + narrow.at; },
+          [](const Subtotal& subtotal) { return "subtotal " + subtotal.at; },
           [](const Stage& stage) {
             std::string out = "stage " +
                               std::string(kOperandNames[static_cast<int>(stage.operand)]) + " " +
@@ -68,10 +69,10 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {
-    "split",  "peel",      "fuse",     "order",       "merge",       "bind",       "unroll",
-    "vector", "keep",      "skip",     "combine",     "stage",       "thread",     "into",
-    "tail",   "fill",      "lanes",    "pad",         "row",         "ahead",      "apart",
-    "narrow", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
+    "split",  "peel",     "fuse",      "order",    "merge",       "bind",        "unroll",
+    "vector", "keep",     "skip",      "combine",  "stage",       "thread",      "into",
+    "tail",   "fill",     "lanes",     "pad",      "row",         "ahead",       "apart",
+    "narrow", "subtotal", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -151,6 +152,10 @@ class Parser {
     if (lexer_.Eat("narrow")) {
       TRY_ASSIGN(auto name, lexer_.Word());
       return Directive(Narrow{name});
+    }
+    if (lexer_.Eat("subtotal")) {
+      TRY_ASSIGN(auto name, lexer_.Word());
+      return Directive(Subtotal{name});
     }
     TRY(lexer_.Expect("stage"));
     return ParseStage();

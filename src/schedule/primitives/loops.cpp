@@ -190,6 +190,18 @@ Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
   return Error{"narrow: no sum over a loop " + narrow.at};
 }
 
+Status ApplySubtotal(Nests& nests, const Subtotal& subtotal) {
+  bool found = false;
+  for (Nest& nest : nests.nests) {
+    const NestLoop* loop = nest.main.Find(subtotal.at);
+    if (!nest.init || !loop || !loop->reduction) continue;
+    nest.subtotal = subtotal;
+    found = true;
+  }
+  if (!found) return Error{"subtotal: no reduction over a loop " + subtotal.at};
+  return kSuccess;
+}
+
 Status ApplyStage(Nests& nests, const Stage& stage) {
   bool found = false;
   for (Nest& nest : nests.nests) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "schedule/rules/subtotals.h"
+
 namespace webnnc::schedule {
 
 namespace {
@@ -92,7 +94,9 @@ class Reduction {
     SplitLanes(!window, inner);
     outer.push_back(lane_->name + ".0");
     std::vector<std::string> order = outer;
-    for (const NestLoop* loop : sums_) order.push_back(loop->name);
+    std::vector<NestLoop> sums;
+    for (const NestLoop* loop : sums_) sums.push_back(*loop);
+    for (const std::string& name : CutLongSum(sums, schedule_)) order.push_back(name);
     order.insert(order.end(), inner.begin(), inner.end());
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back()});

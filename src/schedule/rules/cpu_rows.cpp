@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "schedule/rules/subtotals.h"
 #include "schedule/view.h"
 
 namespace webnnc::schedule {
@@ -46,11 +47,30 @@ class Rows {
     schedule_.push_back(Split{lane, {CpuTarget::kLanes}, Tail::kShift});
     std::vector<std::string> shared(rows_.begin(), rows_.end() - 1);
     shared.push_back(lane + ".0");
+    // Stages that have loops within the row have the same: those of the longest are cut for all.
+    std::vector<NestLoop> within;
+    bool agree = true;
+    for (auto& view : views_) {
+      auto own = view->loops().begin() + static_cast<int64_t>(rows_.size());
+      std::vector<NestLoop> loops(own, view->loops().end());
+      agree &= loops.empty() || within.empty() || loops.size() == within.size();
+      if (loops.size() > within.size()) within = loops;
+    }
+    std::vector<std::string> names;
+    if (agree && AnyReduction()) {
+      names = CutLongSum(within, schedule_);
+    } else {
+      for (const NestLoop& loop : within) names.push_back(loop.name);
+    }
     std::set<std::vector<std::string>> orders;
     for (auto& view : views_) {
       std::vector<std::string> order = shared;
-      for (size_t i = rows_.size(); i < view->loops().size(); ++i)
-        order.push_back(view->loops()[i].name);
+      if (agree && HasOwnLoops(*view)) {
+        order.insert(order.end(), names.begin(), names.end());
+      } else {
+        for (size_t i = rows_.size(); i < view->loops().size(); ++i)
+          order.push_back(view->loops()[i].name);
+      }
       order.push_back(lane + ".1");
       if (orders.insert(order).second) schedule_.push_back(Order{order});
     }
