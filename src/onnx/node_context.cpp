@@ -1,6 +1,7 @@
 #include "onnx/node_context.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "onnx/assume.h"
 
@@ -40,8 +41,8 @@ Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands
     graph::SizeElements elements;
     for (int64_t i = 0; i < ElementCount(tensor.type.shape).value(); ++i) {
       webnnc::Scalar element = tensor.data.At(tensor.type.dtype, i);
-      bool integral = !IsFloat(element.dtype) ||
-                      element.real == static_cast<double>(static_cast<int32_t>(element.real));
+      bool integral = !IsFloat(element.dtype) || (std::fabs(element.real) <= INT32_MAX &&
+                                                  element.real == std::trunc(element.real));
       if (!integral) return id;
       elements.push_back(IsFloat(element.dtype) ? static_cast<int64_t>(element.real)
                                                 : element.integer);
