@@ -24,8 +24,7 @@ std::vector<std::string> CutLongSum(const std::vector<NestLoop>& sums, Schedule&
     return names;
   }
   // The loop that made them too many is cut.
-  auto part = static_cast<int64_t>(
-      std::ceil(kMost / 2 / (inside / Estimate(sums[at].extent))));
+  auto part = static_cast<int64_t>(std::ceil(kMost / 2 / (inside / Estimate(sums[at].extent))));
   schedule.push_back(Split{names[at], {part}, Tail::kPeel});
   const std::string name = names[at];
   names[at] = name + ".0";
