@@ -129,6 +129,7 @@ class ResizeLowering {
     if (resize_.sizes[d] == x_.shape[d] && same_scale && whole) return {{i, {}}};
     if (resize_.mode == ResizeMode::kNearest) {
       if (auto exact = ExactNearest(d, i)) return {{*exact, {}}};
+      if (auto place = ExactCoordinate(d, i)) return {{Clamp(Nearest(*place), d), {}}};
     }
     loop::ExprId x = Coordinate(d, i);
     if (crops) {
@@ -160,6 +161,65 @@ class ResizeLowering {
                   resize_.nearest == NearestMode::kFloor;
     if (!half_pixel && !floors) return std::nullopt;
     return b_.FloorDiv(i, b_.Int(factor));
+  }
+
+  // A quotient of integers: what is rounded must not be rounded before, and devices divide f32 only
+  // roughly.
+  struct Fraction {
+    loop::ExprId numerator, denominator;
+  };
+
+  // 1 / scale as a fraction, where that is exact and small.
+  std::optional<std::pair<Dim, Dim>> ExactInverseScale(size_t d) const {
+    double scale = resize_.scales[d];
+    if (scale == 0) return std::pair{x_.shape[d], resize_.sizes[d]};
+    constexpr int64_t kLargest = 64;
+    for (int64_t divisor = 1; divisor <= kLargest; divisor *= 2) {
+      double factor = scale * static_cast<double>(divisor);
+      if (factor == std::floor(factor) && factor >= 1 && factor <= 1024)
+        return std::pair{Dim(divisor), Dim(static_cast<int64_t>(factor))};
+    }
+    return std::nullopt;
+  }
+
+  // Coordinate, where it is one. Indices have 32 bits, so sizes that are known must leave room.
+  std::optional<Fraction> ExactCoordinate(size_t d, loop::ExprId i) {
+    const Dim &in = x_.shape[d], &out = resize_.sizes[d];
+    if (resize_.coordinates == CoordinateMode::kAlignCorners) {
+      if (!IsSmall(in) || !IsSmall(out)) return std::nullopt;
+      return Fraction{b_.Mul(i, b_.Size(in - 1)), b_.Size(Max(out - 1, 1))};
+    }
+    auto inverse = ExactInverseScale(d);
+    if (!inverse || !IsSmall(inverse->first) || !IsSmall(out)) return std::nullopt;
+    loop::ExprId over = b_.Size(inverse->first), under = b_.Size(inverse->second);
+    loop::ExprId middle = b_.Mul(b_.Add(b_.Mul(i, b_.Int(2)), b_.Int(1)), over);
+    switch (resize_.coordinates) {
+      case CoordinateMode::kAsymmetric: return Fraction{b_.Mul(i, over), under};
+      case CoordinateMode::kTfHalfPixelForNn: return Fraction{middle, b_.Mul(under, b_.Int(2))};
+      case CoordinateMode::kHalfPixel:
+        return Fraction{b_.Sub(middle, under), b_.Mul(under, b_.Int(2))};
+      default: return std::nullopt;
+    }
+  }
+
+  static bool IsSmall(const Dim& size) {
+    constexpr int64_t kLargest = 1 << 14;
+    return !size.IsConstant() || size.value() <= kLargest;
+  }
+
+  loop::ExprId Nearest(const Fraction& x) {
+    loop::ExprId n = x.numerator, d = x.denominator, two = b_.Int(2), one = b_.Int(1);
+    auto twice = [&](loop::ExprId rest) {
+      return b_.FloorDiv(b_.Add(b_.Mul(n, two), rest), b_.Mul(d, two));
+    };
+    switch (resize_.nearest) {
+      case NearestMode::kRoundPreferFloor: return twice(b_.Sub(d, one));
+      case NearestMode::kRoundPreferCeil: return twice(d);
+      case NearestMode::kFloor: return b_.FloorDiv(n, d);
+      case NearestMode::kCeil: return b_.FloorDiv(b_.Add(n, b_.Sub(d, one)), d);
+    }
+    CHECK(false);
+    return {};
   }
 
   loop::ExprId Nearest(loop::ExprId x) {
