@@ -183,6 +183,12 @@ class Machine {
     return Dim(*answer != negate);
   }
 
+  // Toward zero, whatever the sign of a turns out to be: one of the terms is 0.
+  static Element TruncatingDiv(const Dim& a, const Dim& b) {
+    if (!ProvablyLessEqual(1, b)) return std::nullopt;
+    return Max(FloorDiv(a, b), 0) + Min(CeilDiv(a, b), 0);
+  }
+
   Element EvalBinary(const Binary& binary) {
     Element a = Eval(binary.a), b = Eval(binary.b);
     if (!a || !b) return std::nullopt;
@@ -202,10 +208,12 @@ class Machine {
       case BinaryOp::kDiv:
         if (auto exact = ExactDiv(*a, *b)) return *exact;
         if (constants && b->value() != 0) return Dim(a->value() / b->value());
-        return positive ? Element(FloorDiv(*a, *b)) : std::nullopt;
+        return positive ? Element(FloorDiv(*a, *b)) : TruncatingDiv(*a, *b);
       case BinaryOp::kMod:
         if (constants && b->value() != 0) return Dim(a->value() % b->value());
-        return positive ? Element(Mod(*a, *b)) : std::nullopt;
+        if (positive) return Mod(*a, *b);
+        if (auto quotient = TruncatingDiv(*a, *b)) return *a - *b * *quotient;
+        return std::nullopt;
       case BinaryOp::kFloorDiv: return b->Is(0) ? Element() : FloorDiv(*a, *b);
       case BinaryOp::kFloorMod: return b->Is(0) ? Element() : Mod(*a, *b);
       case BinaryOp::kMin: return Min(*a, *b);

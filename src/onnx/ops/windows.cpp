@@ -12,7 +12,35 @@ namespace {
 
 struct WindowAttributes {
   Integers kernel, strides, dilations, pads_begin, pads_end;
+  // What is padded apart before, where it depends on a size that is open; else empty.
+  std::vector<Dim> open_begin = {}, open_end = {};
 };
+
+// Pads of a size that is open. They are never negative where the window reaches as far as a stride.
+Status PadOpenToSame(NodeContext& c, WindowAttributes& window, size_t d, bool odd_at_end) {
+  const Dim& in = c.Type(0).shape[d + 2];
+  int64_t stride = window.strides[d], reach = (window.kernel[d] - 1) * window.dilations[d] + 1;
+  // A window of one element has nothing to pad.
+  if (reach == 1) return kSuccess;
+  if (reach < stride)
+    return Error{"auto_pad needs to know the size " + Print(in), {}, {"fix it with --dim"}};
+  window.open_begin.resize(window.kernel.size());
+  window.open_end.resize(window.kernel.size());
+  Dim total = (CeilDiv(in, stride) - 1) * stride + reach - in, half = FloorDiv(total, 2);
+  window.open_begin[d] = odd_at_end ? half : total - half;
+  window.open_end[d] = odd_at_end ? total - half : half;
+  return kSuccess;
+}
+
+// x with what is padded apart, filled with `value`.
+Result<ValueId> PadOpen(NodeContext& c, const WindowAttributes& window, double value) {
+  if (window.open_begin.empty()) return c[0];
+  graph::Pad pad{{0, 0}, {0, 0}, graph::PadMode::kConstant};
+  pad.begin.insert(pad.begin.end(), window.open_begin.begin(), window.open_begin.end());
+  pad.end.insert(pad.end.end(), window.open_end.begin(), window.open_end.end());
+  TRY_ASSIGN(auto fill, c.Scalar(c.Type(0).dtype, value));
+  return c.Add(pad, {c[0], fill});
+}
 
 // SAME pads so that the result's size is ceil(in / stride), an odd element on the named side.
 Status PadToSame(NodeContext& c, WindowAttributes& window, bool odd_at_end) {
@@ -25,7 +53,8 @@ Status PadToSame(NodeContext& c, WindowAttributes& window, bool odd_at_end) {
     } else if (window.strides[d] == 1) {
       total = reach - 1;
     } else {
-      return Error{"auto_pad needs to know the size " + Print(in), {}, {"fix it with --dim"}};
+      TRY(PadOpenToSame(c, window, d, odd_at_end));
+      continue;
     }
     int64_t small = total / 2, large = total - small;
     window.pads_begin[d] = odd_at_end ? small : large;
@@ -98,7 +127,8 @@ Result<Values> ImportConv(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadWindow(c, kernel));
   graph::Conv conv{window.strides,  window.dilations,  window.pads_begin,
                    window.pads_end, c.Int("group", 1), graph::Layout::kChannelsFirst};
-  TRY_ASSIGN(auto result, c.Add(conv, {c[0], c[1]}));
+  TRY_ASSIGN(auto x, PadOpen(c, window, 0));
+  TRY_ASSIGN(auto result, c.Add(conv, {x, c[1]}));
   if (c.Has(2)) {
     TRY_ASSIGN(result, AddBias(c, result, c[2]));
   }
@@ -128,12 +158,12 @@ Result<Values> ImportConvTranspose(NodeContext& c) {
     if (!wanted.empty() && wanted.size() != rank) return Error{"output_shape does not fit"};
     for (size_t d = 0; d < rank; ++d) {
       const Dim& in = c.Type(0).shape[d + 2];
-      if (!in.IsConstant())
-        return Error{"the size " + Print(in) + " must be known", {}, {"fix it with --dim"}};
-      int64_t size = wanted.empty() ? in.value() * conv.strides[d] : wanted[d];
+      Dim size = wanted.empty() ? in * conv.strides[d] : Dim(wanted[d]);
       int64_t reach = (kernel[d] - 1) * conv.dilations[d] + 1;
-      int64_t full = (in.value() - 1) * conv.strides[d] + reach + conv.extra[d];
-      int64_t total = full - size;
+      Dim cut = (in - 1) * conv.strides[d] + reach + conv.extra[d] - size;
+      if (!cut.IsConstant())
+        return Error{"the size " + Print(in) + " must be known", {}, {"fix it with --dim"}};
+      int64_t total = cut.value();
       if (total < 0) {
         conv.extra[d] -= total;
         total = 0;
@@ -170,6 +200,13 @@ graph::Pool PoolOf(graph::PoolKind kind, const WindowAttributes& window, bool ce
   return pool;
 }
 
+// What padding apart cannot express.
+Error OpenPadsError(NodeContext& c) {
+  return {"auto_pad needs to know the sizes of " + Print(c.Type(0)), {}, {"fix them with --dim"}};
+}
+
+double LowestOf(DType dtype) { return loop::Neutral(loop::Update::kMax, dtype).AsReal(); }
+
 Result<WindowAttributes> ReadPoolWindow(NodeContext& c) {
   Integers kernel = c.Ints("kernel_shape");
   if (kernel.empty()) return Error{"kernel_shape is missing"};
@@ -181,7 +218,9 @@ Result<WindowAttributes> ReadPoolWindow(NodeContext& c) {
 Result<Values> ImportMaxPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   bool ceil = c.Int("ceil_mode", 0) != 0;
-  TRY_ASSIGN(auto result, c.Add(PoolOf(graph::PoolKind::kMax, window, ceil), {c[0]}));
+  if (!window.open_begin.empty() && c.Wants(1)) return OpenPadsError(c);
+  TRY_ASSIGN(auto x, PadOpen(c, window, LowestOf(c.Type(0).dtype)));
+  TRY_ASSIGN(auto result, c.Add(PoolOf(graph::PoolKind::kMax, window, ceil), {x}));
   if (!c.Wants(1)) return Values{result};
   graph::Pool index = PoolOf(graph::PoolKind::kMaxIndex, window, ceil);
   index.column_major = c.Int("storage_order", 0) != 0;
@@ -191,6 +230,7 @@ Result<Values> ImportMaxPool(NodeContext& c) {
 
 Result<Values> ImportAveragePool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
+  if (!window.open_begin.empty()) return OpenPadsError(c);
   graph::Pool pool = PoolOf(graph::PoolKind::kAverage, window, c.Int("ceil_mode", 0) != 0);
   pool.count_pads = c.Int("count_include_pad", 0) != 0;
   TRY_ASSIGN(auto result, c.Add(pool, {c[0]}));
@@ -225,6 +265,7 @@ Integers SpatialAxes(NodeContext& c) {
 
 Result<Values> ImportLpPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
+  if (!window.open_begin.empty()) return OpenPadsError(c);
   graph::Pool pool = PoolOf(graph::PoolKind::kSum, window, c.Int("ceil_mode", 0) != 0);
   TRY_ASSIGN(auto result,
              Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(pool, {x}); }));
