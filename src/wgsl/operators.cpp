@@ -28,8 +28,10 @@ static constexpr Operator kOperators[] = {
     {spv::OpShiftRightLogical, Notation::kInfix, ">>", Taken::kAsUnsigned},
     {spv::OpShiftRightArithmetic, Notation::kInfix, ">>", Taken::kAsSigned},
 
-    {spv::OpLogicalAnd, Notation::kInfix, "&&", Taken::kAsTyped, "&"},
-    {spv::OpLogicalOr, Notation::kInfix, "||", Taken::kAsTyped, "|"},
+    // Not && and ||, which are branches: SPIR-V's operators evaluate both sides, and nested
+    // branches take some drivers' compilers very long.
+    {spv::OpLogicalAnd, Notation::kInfix, "&"},
+    {spv::OpLogicalOr, Notation::kInfix, "|"},
     {spv::OpLogicalEqual, Notation::kInfix, "=="},
     {spv::OpLogicalNotEqual, Notation::kInfix, "!="},
     {spv::OpLogicalNot, Notation::kPrefix, "!"},

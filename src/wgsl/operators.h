@@ -22,8 +22,6 @@ struct Operator {
   Notation notation;
   std::string_view text;
   Taken taken = Taken::kAsTyped;
-  // Of bools in vectors, for which WGSL has operators of their own.
-  std::string_view vector_text = text;
 };
 
 // Null if the instruction is not one of these.

@@ -263,7 +263,7 @@ ExprId Values::EvaluateInfix(const Instruction& instruction, const std::vector<E
                              Block& out) {
   const Operator& op = *FindOperator(instruction.op);
   const SPIRType& type = source_.Type(instruction.type);
-  std::string text(type.vecsize > 1 ? op.vector_text : op.text);
+  std::string text(op.text);
   ExprId a = operands[0], b = operands[1];
   // Beside a vector, a scalar stands for a vector of it.
   bool mixes = type.vecsize > 1 && type.basetype != SPIRType::Boolean &&

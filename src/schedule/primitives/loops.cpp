@@ -203,6 +203,7 @@ Status ApplySubtotal(Nests& nests, const Subtotal& subtotal) {
 }
 
 Status ApplyStage(Nests& nests, const Stage& stage) {
+  if (stage.lanes < 1) return Error{"stage: lanes are at least 1"};
   bool found = false;
   for (Nest& nest : nests.nests) {
     if (!nest.init || !nest.main.Find(stage.at)) continue;
