@@ -37,11 +37,15 @@ function tensor(name, values) {
     ...bytes(9, new Uint8Array(data.buffer))];
 }
 
-/** @typedef {{op: string, name?: string, inputs: string[], outputs: string[], ints?: Record<string, number>}} Node */
+/**
+ * @typedef {{op: string, name?: string, inputs: string[], outputs: string[],
+ *   attributes?: Record<string, number | string>}} Node attributes are integers or text
+ */
 
 /** @param {Node} node */
-function nodeProto({ op, name = op, inputs, outputs, ints = {} }) {
-  const attributes = Object.entries(ints).flatMap(([key, value]) => bytes(5, [...bytes(1, key), ...integer(3, value), ...integer(20, 2)]));
+function nodeProto({ op, name = op, inputs, outputs, attributes: given = {} }) {
+  const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key),
+    ...typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)] : [...integer(3, value), ...integer(20, 2)]]));
   return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
     ...bytes(3, name), ...bytes(4, op), ...attributes];
 }
