@@ -39,13 +39,14 @@ function tensor(name, values) {
 
 /**
  * @typedef {{op: string, name?: string, inputs: string[], outputs: string[],
- *   attributes?: Record<string, number | string>}} Node attributes are integers or text
+ *   attributes?: Record<string, number | string | number[]>}} Node attributes are integers, text or lists of integers
  */
 
 /** @param {Node} node */
 function nodeProto({ op, name = op, inputs, outputs, attributes: given = {} }) {
   const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key),
-    ...typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)] : [...integer(3, value), ...integer(20, 2)]]));
+    ...Array.isArray(value) ? [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
+      : typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)] : [...integer(3, value), ...integer(20, 2)]]));
   return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
     ...bytes(3, name), ...bytes(4, op), ...attributes];
 }

@@ -73,6 +73,7 @@ struct Model {
   // Symbols come first in dims; set by the caller. The others are set by Prepare.
   uint32_t symbol_count;
   const char* const* symbol_names;
+  // How many of dims are sizes, which may not be negative. Behind them are terms of indices.
   uint32_t dim_count;
   int32_t* dims;
   uint32_t input_count;

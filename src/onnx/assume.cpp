@@ -28,7 +28,7 @@ class Groups {
 
   std::vector<Group> Of(const graph::Op& op) {
     if (std::holds_alternative<graph::Binary>(op) || std::holds_alternative<graph::Where>(op)) {
-      Broadcast(0, 0);
+      Broadcast(0);
     } else if (auto* concat = std::get_if<graph::Concat>(&op)) {
       AddConcat(*concat);
     } else if (auto* product = std::get_if<graph::MatMul>(&op)) {
@@ -50,12 +50,12 @@ class Groups {
   size_t Rank(size_t operand) const { return shapes_[operand].size(); }
 
   // Dimensions are aligned at the last one; the last `apart` of each operand do not take part.
-  void Broadcast(size_t first_operand, size_t apart) {
+  void Broadcast(size_t apart) {
     size_t most = 0;
     for (const Shape& shape : shapes_) most = std::max(most, shape.size());
     for (size_t from_end = apart; from_end < most; ++from_end) {
       Group group{{}, true};
-      for (size_t i = first_operand; i < shapes_.size(); ++i) {
+      for (size_t i = 0; i < shapes_.size(); ++i) {
         if (from_end < Rank(i)) group.slots.push_back({i, Rank(i) - 1 - from_end});
       }
       groups_.push_back(std::move(group));
@@ -77,7 +77,7 @@ class Groups {
     if (Rank(0) < 2 || Rank(1) < 2) return;
     groups_.push_back({{{0, Rank(0) - (product.transpose_a ? 2 : 1)},
                         {1, Rank(1) - (product.transpose_b ? 1 : 2)}}});
-    Broadcast(0, 2);
+    Broadcast(2);
   }
 
   void AddExpand(const graph::Expand& expand) {

@@ -16,8 +16,12 @@ class DimTable {
   // The symbols of the inputs' shapes, in the order they appear.
   explicit DimTable(const std::vector<plan::Port>& inputs);
 
-  // Adds the size if it is not there yet.
+  // Adds the size if it is not there yet. A run in which it is negative is refused.
   abi::Size Add(const Dim& dim);
+  // What is added from now on may be negative: terms of indices.
+  void BeginTerms() { sizes_ = dims_.size(); }
+  // How many of `dims`, the first, are sizes.
+  size_t sizes() const { return sizes_; }
   // The size, which has been added.
   abi::Size Find(const Dim& dim) const;
 
@@ -27,6 +31,7 @@ class DimTable {
  private:
   std::vector<std::string> symbols_;
   std::vector<Dim> dims_;
+  size_t sizes_ = 0;
   std::map<Dim, abi::Size> index_;
 };
 

@@ -1,5 +1,6 @@
 #include "wasm/model_emitter.h"
 
+#include "loop/rewrite.h"
 #include "plan/memory.h"
 
 namespace webnnc::wasm {
@@ -20,6 +21,12 @@ static void AddBuffers(DimTable& dims, const Program& program) {
   for (const plan::Buffer& buffer : program.buffers) dims.Add(ByteSize(program, buffer));
 }
 
+static void AddExtents(DimTable& dims, const loop::Kernel& kernel) {
+  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+    if (auto* loop = std::get_if<loop::For>(&stmt)) dims.Add(loop->extent);
+  });
+}
+
 DimTable CollectDims(const ModelInput& input) {
   DimTable dims(input.any().inputs);
   for (const auto* ports : {&input.any().inputs, &input.any().outputs}) {
@@ -30,14 +37,23 @@ DimTable CollectDims(const ModelInput& input) {
   for (const Dim& size : input.not_negative) dims.Add(size);
   if (input.cpu) {
     AddBuffers(dims, *input.cpu);
+    for (const plan::Kernel& kernel : input.cpu->kernels) AddExtents(dims, kernel.flat);
+  }
+  for (const GpuProgram& gpu : input.gpu) {
+    AddBuffers(dims, *gpu.program);
+    for (const plan::Kernel& kernel : gpu.program->kernels) AddExtents(dims, kernel.flat);
+    for (const Launch& launch : gpu.launches) {
+      for (const Dim* size : {&launch.x, &launch.y, &launch.z}) dims.Add(*size);
+    }
+  }
+  dims.BeginTerms();
+  if (input.cpu) {
     for (const plan::Kernel& kernel : input.cpu->kernels) {
       for (const Dim& size : SizesOf(kernel.flat)) dims.Add(size);
     }
   }
   for (const GpuProgram& gpu : input.gpu) {
-    AddBuffers(dims, *gpu.program);
     for (const Launch& launch : gpu.launches) {
-      for (const Dim* size : {&launch.x, &launch.y, &launch.z}) dims.Add(*size);
       for (const Dim& size : launch.sizes) dims.Add(size);
     }
   }
@@ -210,7 +226,7 @@ class ModelEmitter {
         Int(abi::kAbiVersion),
         Int(static_cast<int64_t>(dims_.symbols().size())),
         Array("symbol_names", names),
-        Int(static_cast<int64_t>(dims_.dims().size())),
+        Int(static_cast<int64_t>(dims_.sizes())),
         dim_values_,
         Int(static_cast<int64_t>(input_.any().inputs.size())),
         PortRecords("inputs", input_.any().inputs),
@@ -281,8 +297,13 @@ class ModelEmitter {
     StartFunction("webnnc_model_dims", {});
     for (size_t d = dims_.symbols().size(); d < dims_.dims().size(); ++d) {
       llvm::Value* value = ComputeDim(dims_.dims()[d]);
-      llvm::Value* fits = b_.CreateICmpULT(value, b_.getInt64(uint64_t{1} << 31));
-      value = b_.CreateSelect(fits, b_.CreateTrunc(value, I32()), Int(-1));
+      llvm::Value* low = b_.CreateTrunc(value, I32());
+      // Terms of indices are as small as the tensors whose sizes have been checked.
+      if (d < dims_.sizes()) {
+        llvm::Value* fits = b_.CreateICmpULT(value, b_.getInt64(uint64_t{1} << 31));
+        low = b_.CreateSelect(fits, low, Int(-1));
+      }
+      value = low;
       b_.CreateStore(value, DimAddress(~static_cast<abi::Size>(d)));
     }
     b_.CreateRetVoid();

@@ -86,6 +86,37 @@ test('all but the last element', async () => {
   assert.deepEqual([...(await model.run({ x: count(1) })).y.data], []);
 });
 
+test('a dimension that must be 1', async () => {
+  const { model, warnings } = await load('squeeze', {
+    inputs: { x: ['f32', ['n', 3]] }, outputs: { y: ['f32', [3]] },
+    nodes: [{ op: 'Squeeze', inputs: ['x', 'axes'], outputs: ['y'] }],
+    constants: { axes: [0n] },
+  });
+  assert.match(warnings, /unless n == 1 \(node "Squeeze"\)\n/);
+  assert.deepEqual((await model.run({ x: count(3) })).y.shape, [3]);
+  await assert.rejects(model.run({ x: count(6) }), { name: 'InputError' });
+});
+
+test('SAME padding that depends on an open size', async () => {
+  const { model, warnings } = await load('same', {
+    inputs: { x: ['f32', [1, 1, 'n']] }, outputs: { y: ['f32', [1, 1, 'm']] },
+    nodes: [
+      { op: 'Unsqueeze', inputs: ['taps', 'axes'], outputs: ['filter'] },
+      { op: 'Conv', inputs: ['x', 'filter'], outputs: ['y'], attributes: { auto_pad: 'SAME_UPPER', strides: [2] } },
+    ],
+    constants: { taps: [1, 10, 100], axes: [0n, 1n] },
+  });
+  assert.equal(warnings.match(/refused/), null);
+  for (const n of [1, 2, 5, 6, 7]) {
+    const x = count(n).map((i) => i + 1), places = Math.ceil(n / 2);
+    // Where the padding is odd, one more goes behind.
+    const before = Math.floor(((places - 1) * 2 + 3 - n) / 2);
+    const expected = Array.from({ length: places }, (_, p) =>
+      [1, 10, 100].reduce((sum, tap, k) => sum + tap * (x[2 * p + k - before] ?? 0), 0));
+    assert.deepEqual([...(await model.run({ x: { data: x, shape: [1, 1, n] } })).y.data], expected, `n = ${n}`);
+  }
+});
+
 test('known sizes that differ are still errors', () => {
   const file = join(folder, 'wrong.onnx');
   writeFileSync(file, onnxModel({

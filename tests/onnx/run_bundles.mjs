@@ -118,7 +118,7 @@ async function runCase(runner, folder, backend) {
   }
 }
 
-/** What a case may take, in seconds: the largest networks take some 100 on a GPU in software. */
+/** What a case may take, in seconds: beyond that it hangs. */
 const LIMIT = 600;
 
 /** @template T @param {Promise<T>} work @returns {Promise<T>} */

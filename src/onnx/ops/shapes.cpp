@@ -65,18 +65,23 @@ Result<Values> ImportSqueeze(NodeContext& c) {
   bool given = c.HasAttribute("axes") || c.Has(1);
   TRY_ASSIGN(auto axes, c.IntsOrOperand("axes", 1, {}));
   TRY_ASSIGN(axes, c.Axes(axes, c.Type(0).rank()));
-  Shape out;
+  Shape out, known = shape;
   for (size_t d = 0; d < shape.size(); ++d) {
     bool named = std::count(axes.begin(), axes.end(), static_cast<int64_t>(d)) > 0;
     if (named && !shape[d].Is(1)) {
       if (shape[d].IsConstant())
         return Error{"dimension " + std::to_string(d) + " of " + Print(c.Type(0)) + " is not 1"};
       c.AssumeEqual(shape[d], 1);
+      known[d] = 1;
     }
     bool drops = given ? named : shape[d].Is(1);
     if (!drops) out.push_back(shape[d]);
   }
-  TRY_ASSIGN(auto result, c.Reshape(c[0], out));
+  ValueId x = c[0];
+  if (known != shape) {
+    TRY_ASSIGN(x, c.Add(graph::Refine{known}, {x}));
+  }
+  TRY_ASSIGN(auto result, c.Reshape(x, out));
   return Values{result};
 }
 
