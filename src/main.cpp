@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <set>
 #include <sstream>
 
 #include "webnnc/compiler.h"
@@ -104,6 +105,37 @@ void SetTargets(const std::string& text, CompileOptions& options) {
   }
 }
 
+// A word as a shell takes it.
+std::string Quoted(const std::string& word) {
+  bool plain = !word.empty() && word.find_first_not_of(
+                                    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789-_=.,:/@%+") == std::string::npos;
+  if (plain) return word;
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
+// The flags that the result depends on, in a fixed order. Folders are left out: the same model
+// gives the same bytes wherever it lies.
+std::string CommandLine(const CLI::App& app) {
+  static const std::set<std::string> kWithoutEffect = {
+      "--output", "--emit", "--dump", "--explain", "--quiet", "--version", "--help"};
+  std::string out = "webnnc", model;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() == 0) continue;
+    std::string name = option->get_name();
+    if (name == "MODEL") model = option->results()[0];
+    if (name == "MODEL" || kWithoutEffect.count(name)) continue;
+    if (option->get_items_expected_max() == 0) out += " " + name;
+    for (const std::string& value :
+         option->get_items_expected_max() == 0 ? std::vector<std::string>{} : option->results())
+      out += " " + name + " " + Quoted(value);
+  }
+  size_t slash = model.rfind('/');
+  return out + " " + Quoted(slash == std::string::npos ? model : model.substr(slash + 1));
+}
+
 std::string Footer() {
   std::ostringstream out;
   out << "Steps, for --emit and as the files of --dump:\n";
@@ -183,6 +215,10 @@ int main(int argc, char** argv) {
       ->type_name("STEP");
   app.add_option("--dump", options.dump, "write what every step makes to a folder")
       ->type_name("FOLDER");
+  app.add_flag("!--no-report", options.report, "make no report.html");
+  app.add_option("--profile", options.profile,
+                 "times that model.profile measured, as JSON, to be shown in report.html")
+      ->type_name("FILE");
   app.add_flag("--explain", options.explain, "say what was decided, and why");
   app.add_flag("--quiet", quiet, "print errors only");
   app.set_version_flag("--version", "webnnc " + std::string(webnnc::Version()));
@@ -191,6 +227,7 @@ int main(int argc, char** argv) {
     for (const std::string& dim : dims) AddDim(dim, options);
     for (const std::string& input : inputs) AddInput(input, options);
     SetTargets(targets, options);
+    options.command = CommandLine(app);
   } catch (const CLI::ParseError& error) {
     return error.get_exit_code() == 0 ? app.exit(error) : Refuse(app, error);
   }

@@ -39,6 +39,13 @@ struct CompileOptions {
   // A file of measured schedules, which override the compiler's own choice.
   std::string schedules;
 
+  // Whether report.html is made.
+  bool report = true;
+  // A file with times that model.profile measured, for the report.
+  std::string profile;
+  // What the report says of how it was made: the flags as one would type them.
+  std::string command;
+
   // Print what one step makes to `print`, and stop there. One of Steps().
   std::string emit;
   std::function<void(const std::string&)> print;
@@ -69,7 +76,7 @@ std::vector<StepInfo> Steps();
 // The names that `device` may have.
 std::vector<std::string_view> Devices();
 
-// "0.1.0"
+// "0.2.0"
 std::string_view Version();
 
 }  // namespace webnnc

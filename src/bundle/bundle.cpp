@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "bundle/declarations.h"
+#include "bundle/description.h"
 #include "bundle/page.h"
 #include "bundle/report.h"
 
@@ -69,9 +70,23 @@ static Status WriteWeights(const IdVector<plan::WeightTag, plan::Weight>& weight
   return kSuccess;
 }
 
+// About what the weights take when they are compressed, told from samples: all of them would take
+// longer than everything else that is done here.
+static Result<int64_t> CompressedWeights(const std::string& path) {
+  constexpr size_t kSamples = 16, kSampleBytes = 64 << 10;
+  TRY_ASSIGN(auto file, MapFile(path));
+  std::string_view bytes(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
+  if (bytes.size() <= kSamples * kSampleBytes) return GzipSize(bytes);
+  std::string sample;
+  for (size_t i = 0; i < kSamples; ++i)
+    sample += bytes.substr(bytes.size() / kSamples * i, kSampleBytes);
+  return GzipSize(sample) * static_cast<int64_t>(bytes.size()) /
+         static_cast<int64_t>(sample.size());
+}
+
 Status Write(const Contents& contents, const std::string& module, const std::string& relaxed,
-             OutputFolder& folder) {
-  std::vector<ReportedFile> files;
+             const ReportOptions& report, OutputFolder& folder) {
+  std::vector<DescribedFile> files;
   auto write = [&](const std::string& name, std::string_view bytes) {
     files.push_back({name, static_cast<int64_t>(bytes.size()), GzipSize(bytes)});
     return folder.Write(name, bytes);
@@ -80,15 +95,20 @@ Status Write(const Contents& contents, const std::string& module, const std::str
   TRY(write("model.relaxed.wasm", relaxed));
   TRY(WriteWeights(*contents.weights, folder.PathOf("model.weights.bin")));
   files.push_back({"model.weights.bin", WeightBytes(contents), std::nullopt});
+  TRY_ASSIGN(files.back().gzip_bytes, CompressedWeights(folder.PathOf("model.weights.bin")));
   TRY(write("model.js", PageFile("model.js")));
   TRY(write("model.d.ts", Declarations(contents)));
   TRY(write("index.html", PageFile("index.html")));
-  return folder.Write("report.html", Report(contents, files));
+  if (!report.wanted) return kSuccess;
+  TRY_ASSIGN(auto page, Report(Description(contents, files), report.previous, report.profile));
+  TRY(folder.Write("report.js", PageFile("report.js")));
+  TRY(folder.Write("report.css", PageFile("report.css")));
+  return folder.Write("report.html", page);
 }
 
 std::vector<std::string> FileNames() {
-  return {"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.js",
-          "model.d.ts", "report.html",        "index.html"};
+  return {"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.js",  "model.d.ts",
+          "index.html", "report.html",        "report.js",         "report.css"};
 }
 
 }  // namespace webnnc::bundle

@@ -1,6 +1,7 @@
 // The bytes of out/.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,16 @@ namespace webnnc::bundle {
 void PlaceWeights(const std::vector<const plan::Program*>& programs,
                   IdVector<plan::WeightTag, plan::Weight>& weights);
 
+struct ReportOptions {
+  bool wanted = true;
+  // What Report takes besides.
+  std::optional<std::string> previous = {};
+  std::string profile = {};
+};
+
 // Writes all files. `module` and `relaxed` are the whole modules, with their sections.
 Status Write(const Contents& contents, const std::string& module, const std::string& relaxed,
-             OutputFolder& folder);
+             const ReportOptions& report, OutputFolder& folder);
 
 // The names of all files of a bundle.
 std::vector<std::string> FileNames();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "graph/outline.h"
 #include "plan/program.h"
 
 namespace webnnc::bundle {
@@ -30,6 +31,15 @@ struct GpuPart {
   std::vector<Shader> shaders;
 };
 
+// The file that was compiled.
+struct Source {
+  // Its name, without folders.
+  std::string file;
+  int64_t bytes = 0;
+  std::string sha256;
+  graph::Outline outline;
+};
+
 struct Contents {
   std::string name;
   const plan::Program* cpu = nullptr;  // may be absent
@@ -37,6 +47,13 @@ struct Contents {
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
   // What sizes must be in a run, for people.
   std::vector<std::string> assumptions;
+  // The bytes of the CPU's kernels in the module, by name.
+  std::map<std::string, int64_t> function_bytes = {};
+  Source source = {};
+  // Of the compiler.
+  std::string version = {};
+  // The flags that the result depends on, as one would type them.
+  std::string command = {};
 
   // Any of the programs: their ports are the same.
   const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }

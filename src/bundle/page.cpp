@@ -2,24 +2,25 @@
 
 #include "base/result.h"
 
-// Put into the compiler when it is built (CMakeLists.txt, page_files.S.in).
-extern "C" {
-extern const char webnnc_model_js[], webnnc_model_js_end[];
-extern const char webnnc_model_d_ts[], webnnc_model_d_ts_end[];
-extern const char webnnc_index_html[], webnnc_index_html_end[];
-}
+namespace webnnc::bundle {
+
+struct EmbeddedFile {
+  const char *name, *begin, *end;
+};
+
+}  // namespace webnnc::bundle
+
+// Put into the compiler when it is built (CMakeLists.txt, page_files.S.in); ends with a null name.
+extern "C" const webnnc::bundle::EmbeddedFile webnnc_page_files[];
 
 namespace webnnc::bundle {
 
-static std::string_view Between(const char* begin, const char* end) {
-  return {begin, static_cast<size_t>(end - begin)};
-}
-
 std::string_view PageFile(std::string_view name) {
-  if (name == "model.js") return Between(webnnc_model_js, webnnc_model_js_end);
-  if (name == "model.d.ts") return Between(webnnc_model_d_ts, webnnc_model_d_ts_end);
-  CHECK(name == "index.html");
-  return Between(webnnc_index_html, webnnc_index_html_end);
+  for (const EmbeddedFile* file = webnnc_page_files; file->name; ++file) {
+    if (name == file->name) return {file->begin, static_cast<size_t>(file->end - file->begin)};
+  }
+  CHECK(!"a file of runtime-js");
+  return {};
 }
 
 }  // namespace webnnc::bundle

@@ -3,6 +3,7 @@
 #include "wasm/compile.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "base/diagnostics.h"
@@ -13,12 +14,14 @@
 #include "compile/limits.h"
 #include "compile/steps.h"
 #include "compile/trace.h"
+#include "digest/sha256.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/simplify.h"
 #include "onnx/import.h"
+#include "onnx/outline.h"
 #include "plan/form_kernels.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
@@ -55,6 +58,15 @@ void WarnOfNarrowing(const CompileOptions& options, const std::set<std::string>&
        "on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
 }
 
+// What the bundle says of the file that was compiled.
+Result<bundle::Source> SourceOf(const onnx::Model& model) {
+  TRY_ASSIGN(auto file, MapFile(model.path()));
+  TRY_ASSIGN(auto outline, onnx::OutlineOf(model));
+  return bundle::Source{std::filesystem::path(model.path()).filename().string(),
+                        static_cast<int64_t>(file.bytes.size()), digest::Sha256(file.bytes),
+                        std::move(outline)};
+}
+
 Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace.Start());
   TRY(CheckFlags(options));
@@ -63,7 +75,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   // ---- What to compute ------------------------------------------------------------------------
 
-  TRY_ASSIGN(auto graph, onnx::Import(options.model, import_options));
+  TRY_ASSIGN(auto model, onnx::Model::Load(options.model));
+  TRY_ASSIGN(auto graph, onnx::Import(model, import_options));
   TRY(trace("import", graph));
   // Beyond this point there is no ONNX: operations have one meaning whatever the opset, and shapes
   // that the model computes are sizes in types.
@@ -151,24 +164,29 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   // The sections make each module describe itself.
   bundle::Contents contents = BundleContents(code, NameOf(options.model));
+  contents.version = Version();
+  contents.command = options.command;
+  TRY_ASSIGN(contents.source, SourceOf(model));
   std::string sections = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents)) +
                          wasm::CustomSection("webnnc.shaders", bundle::Shaders(contents));
   TRY_ASSIGN(auto module, wasm::Compile(input, dims, {false}));
-  module += sections;
-  TRY(trace("wasm", [&] { return module; }));
+  module.bytes += sections;
+  TRY(trace("wasm", [&] { return module.bytes; }));
   wasm::ModelInput relaxed_input = WasmInput(code, code.relaxed);
   TRY_ASSIGN(auto relaxed, wasm::Compile(relaxed_input, wasm::CollectDims(relaxed_input), {true}));
-  relaxed += sections;
-  TRY(trace("relaxed-wasm", [&] { return relaxed; }));
+  relaxed.bytes += sections;
+  contents.function_bytes = std::move(module.function_bytes);
+  TRY(trace("relaxed-wasm", [&] { return relaxed.bytes; }));
 
   // ---- The folder -----------------------------------------------------------------------------
 
   TRY_ASSIGN(auto folder, OutputFolder::Create(options.output, bundle::FileNames()));
-  TRY(bundle::Write(contents, module, relaxed, folder));
+  TRY_ASSIGN(auto report, ReportOptionsOf(options));
+  TRY(bundle::Write(contents, module.bytes, relaxed.bytes, report, folder));
   TRY(folder.Commit());
   TRY(trace("bundle", [&] { return bundle::Manifest(contents) + "\n"; }));
   trace.Explain([&] { return trace.Times(); });
-  if (options.done) options.done(SummaryOf(code, static_cast<int64_t>(module.size())));
+  if (options.done) options.done(SummaryOf(code, static_cast<int64_t>(module.bytes.size())));
   return kSuccess;
 }
 

@@ -92,6 +92,18 @@ Result<schedule::Database> ReadSchedules(const CompileOptions& options) {
   return Error{"--schedules " + options.schedules + ":" + described};
 }
 
+Result<bundle::ReportOptions> ReportOptionsOf(const CompileOptions& options) {
+  bundle::ReportOptions report{options.report, {}, {}};
+  if (!report.wanted) return report;
+  auto previous = ReadFile((std::filesystem::path(options.output) / "report.html").string());
+  if (previous) report.previous = std::move(previous.value());
+  if (options.profile.empty()) return report;
+  auto profile = ReadFile(options.profile);
+  if (!profile) return Error{"--profile: " + profile.error().message};
+  report.profile = std::move(profile.value());
+  return report;
+}
+
 std::string NameOf(const std::string& model_path) {
   return std::filesystem::path(model_path).stem().string();
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "bundle/bundle.h"
 #include "onnx/import.h"
 #include "schedule/database.h"
 #include "webnnc/compiler.h"
@@ -17,6 +18,9 @@ Result<onnx::ImportOptions> ImportOptionsOf(const CompileOptions& options);
 
 // The measured schedules that the flags name, if any.
 Result<schedule::Database> ReadSchedules(const CompileOptions& options);
+
+// What the report is to be made of: the profile that the flags name, and the report that is there.
+Result<bundle::ReportOptions> ReportOptionsOf(const CompileOptions& options);
 
 // What the bundle calls the model: "digits" of "models/digits.onnx".
 std::string NameOf(const std::string& model_path);

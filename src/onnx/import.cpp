@@ -328,9 +328,13 @@ class Importer {
 
 }  // namespace
 
+Result<graph::Graph> Import(const Model& model, const ImportOptions& options) {
+  return Importer(model, options).Run();
+}
+
 Result<graph::Graph> Import(const std::string& path, const ImportOptions& options) {
   TRY_ASSIGN(auto model, Model::Load(path));
-  return Importer(model, options).Run();
+  return Import(model, options);
 }
 
 }  // namespace webnnc::onnx

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "graph/graph.h"
+#include "onnx/model.h"
 
 namespace webnnc::onnx {
 
@@ -18,6 +19,7 @@ struct ImportOptions {
 };
 
 // All nodes that cannot be imported are reported in one error, in the model's order.
+Result<graph::Graph> Import(const Model& model, const ImportOptions& options = {});
 Result<graph::Graph> Import(const std::string& path, const ImportOptions& options = {});
 
 // The operators that Import knows, as "Conv" or "com.microsoft.FusedConv", sorted.

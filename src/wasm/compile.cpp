@@ -9,6 +9,7 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/Linker/Linker.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Object/Wasm.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/CommandLine.h>
 #include <llvm/Support/CrashRecoveryContext.h>
@@ -179,10 +180,26 @@ Result<std::string> Link(const llvm::SmallVectorImpl<char>& object) {
   return ReadFile(out);
 }
 
+std::map<std::string, int64_t> FunctionBytes(const llvm::SmallVectorImpl<char>& object) {
+  auto file = llvm::object::ObjectFile::createObjectFile(
+      llvm::MemoryBufferRef({object.data(), object.size()}, "model"));
+  CHECK(file);
+  const auto& wasm = llvm::cast<llvm::object::WasmObjectFile>(**file);
+  std::map<std::string, int64_t> sizes;
+  for (const llvm::object::SymbolRef& symbol : wasm.symbols()) {
+    const llvm::object::WasmSymbol& info = wasm.getWasmSymbol(symbol);
+    if (!info.isTypeFunction() || !info.isDefined()) continue;
+    const auto& function =
+        wasm.functions()[info.Info.ElementIndex - wasm.getNumImportedFunctions()];
+    sizes[info.Info.Name.str()] = function.Size;
+  }
+  return sizes;
+}
+
 }  // namespace
 
-Result<std::string> Compile(const ModelInput& input, const DimTable& dims,
-                            const CompileOptions& options) {
+Result<Module> Compile(const ModelInput& input, const DimTable& dims,
+                       const CompileOptions& options) {
   auto machine = MakeTargetMachine();
   llvm::LLVMContext context;
   auto module = EmitModule(context, *machine, input, dims, options);
@@ -194,7 +211,8 @@ Result<std::string> Compile(const ModelInput& input, const DimTable& dims,
       machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile);
   CHECK(!fails);
   passes.run(*module);
-  return Link(object);
+  TRY_ASSIGN(auto bytes, Link(object));
+  return Module{std::move(bytes), FunctionBytes(object)};
 }
 
 std::string PrintLlvm(const ModelInput& input, const DimTable& dims,

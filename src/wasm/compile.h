@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "base/result.h"
@@ -14,10 +15,16 @@ struct CompileOptions {
   bool relaxed = false;
 };
 
+struct Module {
+  std::string bytes;
+  // The bytes of code of each of the model's own functions, kernels among them, by name.
+  std::map<std::string, int64_t> function_bytes;
+};
+
 // Compiles and links the model with the runtime. What comes back is a whole module that imports
 // nothing but WASI's functions.
-Result<std::string> Compile(const ModelInput& input, const DimTable& dims,
-                            const CompileOptions& options);
+Result<Module> Compile(const ModelInput& input, const DimTable& dims,
+                       const CompileOptions& options);
 
 // A section for data that engines ignore and pages can ask for. Appended to a module.
 std::string CustomSection(const std::string& name, const std::string& bytes);

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bundle/declarations.h"
-#include "bundle/html.h"
+#include "bundle/description.h"
 #include "bundle/report.h"
 
 namespace webnnc::bundle {
@@ -34,6 +34,13 @@ plan::Program OneStep(plan::Target target, plan::WeightId weight) {
   }
   program.steps = {{program.kernels.Add(kernel), {x, w, y}, {"Add_1", "Relu_<2>"}}};
   return program;
+}
+
+// What report.js reads.
+Json DataIn(const std::string& report) {
+  std::string begin = "id=\"build\">";
+  size_t at = report.find(begin) + begin.size();
+  return Json::parse(report.substr(at, report.find("</script>", at) - at));
 }
 
 class BundleTest : public testing::Test {
@@ -107,11 +114,39 @@ TEST_F(BundleTest, DeclarationsEndWithTheModelsOwnSection) {
 }
 
 TEST_F(BundleTest, ReportEscapesWhatTheModelSays) {
-  std::string report = Report(contents, {{"model.wasm", 1000, 500}, {"model.weights.bin", 16, {}}});
-  EXPECT_NE(report.find("Relu_&lt;2&gt;"), std::string::npos);
-  EXPECT_EQ(report.find("Relu_<2>"), std::string::npos);
-  EXPECT_NE(report.find("1 dispatch for 2 nodes"), std::string::npos);
-  EXPECT_EQ(report, Report(contents, {{"model.wasm", 1000, 500}, {"model.weights.bin", 16, {}}}));
+  contents.name = "</script><b>";
+  contents.source.outline.nodes = {{"Add_1", "Add", {"it's"}, {"a"}},
+                                   {"Relu", "Relu", {"a"}, {"y"}}};
+  std::string description = Description(contents, {{"model.wasm", 1000, 500}});
+  std::string report = Report(description, {}, "").value();
+  EXPECT_EQ(report.find("<b>"), std::string::npos);
+  Json build = DataIn(report);
+  EXPECT_EQ(build["name"], "</script><b>");
+  EXPECT_EQ(build["programs"][0]["nodes"], 2);
+  EXPECT_EQ(build["nodes"][1]["from"], Json::parse("[0]"));
+}
+
+TEST_F(BundleTest, ReportIsComparedWithTheOneBefore) {
+  Json first = Json::parse(Description(contents, {{"model.wasm", 1000, 500}}));
+  first["build"] = "1";
+  std::string before = Report(first.dump(), {}, "").value();
+  EXPECT_FALSE(DataIn(before).contains("previous"));
+  Json second = Json::parse(Description(contents, {{"model.wasm", 1200, 600}}));
+  second["build"] = "2";
+  std::string after = Report(second.dump(), before, "").value();
+  EXPECT_EQ(DataIn(after)["previous"]["build"], "1");
+  EXPECT_EQ(DataIn(after)["previous"]["files"][0]["bytes"], 1000);
+  // Building the same again changes nothing.
+  EXPECT_EQ(Report(second.dump(), after, "").value(), after);
+  EXPECT_FALSE(DataIn(Report(second.dump(), "<html>", "").value()).contains("previous"));
+}
+
+TEST_F(BundleTest, ReportRefusesWhatIsNoProfile) {
+  std::string description = Description(contents, {});
+  EXPECT_FALSE(Report(description, {}, "[]"));
+  EXPECT_FALSE(Report(description, {}, R"({"clock": "gpu", "total": 1, "steps": [1]})"));
+  std::string profile = R"({"clock": "gpu", "total": 1, "steps": [{"kernel": "add", "ms": 1}]})";
+  EXPECT_EQ(DataIn(Report(description, {}, profile).value())["profile"], Json::parse(profile));
 }
 
 TEST(Image, IsToldFromTheShape) {
@@ -129,15 +164,6 @@ TEST(Image, IsToldFromTheShape) {
   EXPECT_FALSE(ImageOf(F32({1, 3, 4, 4})));
   EXPECT_FALSE(ImageOf(F32({3, 32, 32})));
   EXPECT_FALSE(ImageOf({DType::kI64, {1, 3, 32, 32}}));
-}
-
-TEST(Html, SizesAreReadable) {
-  EXPECT_EQ(SizeText(0), "0 B");
-  EXPECT_EQ(SizeText(999), "999 B");
-  EXPECT_EQ(SizeText(1000), "1.0 kB");
-  EXPECT_EQ(SizeText(999499), "999 kB");
-  EXPECT_EQ(SizeText(999500), "1.0 MB");
-  EXPECT_EQ(SizeText(int64_t{14} << 30), "15.0 GB");
 }
 
 }  // namespace

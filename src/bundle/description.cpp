@@ -1,0 +1,242 @@
+#include "bundle/description.h"
+
+#include <zlib.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "bundle/sample_sizes.h"
+#include "plan/memory.h"
+#include "plan/work.h"
+
+namespace webnnc::bundle {
+
+// Keeps keys in the order in which they are set.
+using Json = nlohmann::ordered_json;
+
+int64_t GzipSize(std::string_view bytes) {
+  z_stream stream = {};
+  // 31: gzip's frame around the largest window.
+  CHECK(deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 31, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+  std::vector<uint8_t> out(1 << 16);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  int state = Z_OK;
+  while (state == Z_OK) {
+    stream.next_out = out.data();
+    stream.avail_out = static_cast<uInt>(out.size());
+    state = deflate(&stream, Z_FINISH);
+  }
+  CHECK(state == Z_STREAM_END);
+  auto size = static_cast<int64_t>(stream.total_out);
+  deflateEnd(&stream);
+  return size;
+}
+
+namespace {
+
+// ---- The model
+
+Json ModelJson(const Source& source) {
+  Json json;
+  json["file"] = source.file;
+  json["bytes"] = source.bytes;
+  json["sha256"] = source.sha256;
+  json["producer"] = source.outline.producer;
+  json["graph"] = source.outline.graph_name;
+  Json& opsets = json["opsets"] = Json::object();
+  for (const auto& [domain, version] : source.outline.opsets) opsets[domain] = version;
+  json["parameters"] = source.outline.parameters;
+  return json;
+}
+
+// The nodes of the model, each with the nodes that it takes its operands from. Inputs and outputs
+// are nodes as well, of the operators "input" and "output".
+class NodeList {
+ public:
+  explicit NodeList(const graph::Outline& outline) {
+    for (const std::string& input : outline.inputs) Add(input, "input", {}, {input});
+    for (const graph::OutlineNode& node : outline.nodes)
+      Add(node.title, node.op_type, node.inputs, node.outputs);
+    for (const std::string& output : outline.outputs) Add(output, "output", {output}, {});
+  }
+
+  const Json& json() const { return json_; }
+
+ private:
+  void Add(const std::string& name, const std::string& op, const std::vector<std::string>& inputs,
+           const std::vector<std::string>& outputs) {
+    std::set<size_t> from;
+    for (const std::string& input : inputs) {
+      auto found = definition_.find(input);
+      if (found != definition_.end()) from.insert(found->second);
+    }
+    for (const std::string& output : outputs) {
+      if (!output.empty()) definition_[output] = json_.size();
+    }
+    json_.push_back({{"name", name}, {"op", op}, {"from", from}});
+  }
+
+  std::map<std::string, size_t> definition_;
+  Json json_ = Json::array();
+};
+
+Json PortsJson(const std::vector<plan::Port>& ports, const SampleSizes& sizes) {
+  Json json = Json::array();
+  for (const plan::Port& port : ports) {
+    json.push_back({{"name", port.name},
+                    {"type", Print(port.type)},
+                    {"bytes", ByteSize(port.type).Evaluate(sizes.values())},
+                    {"image", ImageOf(port.type).has_value()}});
+  }
+  return json;
+}
+
+// ---- Programs
+
+std::string_view Name(plan::BufferKind kind) {
+  switch (kind) {
+    case plan::BufferKind::kInput: return "input";
+    case plan::BufferKind::kOutput: return "output";
+    case plan::BufferKind::kWeight: return "weight";
+    case plan::BufferKind::kActivation: return "activation";
+  }
+  return "";
+}
+
+Json MemoryJson(const plan::Program& program, const SampleSizes& sizes) {
+  plan::MemoryPlan plan = plan::PlanMemory(program, sizes.values());
+  std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(program);
+  Json json = {{"bytes", plan.bytes}, {"least", plan.lower_bound}, {"buffers", Json::array()}};
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    auto i = static_cast<size_t>(b);
+    if (plan.offsets[i] < 0) continue;
+    const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
+    json["buffers"].push_back({{"name", buffer.name},
+                               {"kind", Name(buffer.kind)},
+                               {"bytes", ByteSize(program, buffer).Evaluate(sizes.values())},
+                               {"offset", plan.offsets[i]},
+                               {"first", lifetimes[i].first_step},
+                               {"last", lifetimes[i].last_step}});
+  }
+  return json;
+}
+
+Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const SampleSizes& sizes) {
+  Json results = Json::array();
+  for (const loop::Buffer& buffer : kernel.plain.buffers) {
+    if (buffer.space == loop::Space::kOut) results.push_back(Print(buffer.type));
+  }
+  return {{"name", kernel.plain.name},
+          {"results", results},
+          {"codeBytes", code_bytes},
+          {"multiplyAdds", plan::MultiplyAdds(kernel.plain).Evaluate(sizes.values())},
+          {"schedule", schedule::Print(kernel.schedule)}};
+}
+
+Json StepJson(const plan::Program& program, const plan::Step& step, const SampleSizes& sizes) {
+  int64_t bytes = 0;
+  Json weights = Json::array();
+  for (plan::BufferId argument : step.arguments) {
+    const plan::Buffer& buffer = program.buffers[argument];
+    bytes += ByteSize(program, buffer).Evaluate(sizes.values());
+    if (buffer.kind == plan::BufferKind::kWeight) weights.push_back(buffer.weight.index);
+  }
+  return {{"kernel", step.kernel.index},
+          {"nodes", step.origins},
+          {"bytes", bytes},
+          {"weights", weights}};
+}
+
+// What both kinds of programs have in common.
+template <typename CodeBytes>
+Json ProgramJson(const plan::Program& program, const SampleSizes& sizes, CodeBytes code_bytes) {
+  std::set<std::string> nodes;
+  Json kernels = Json::array(), steps = Json::array();
+  for (int32_t k = 0; k < program.kernels.size(); ++k) {
+    plan::KernelId id{k};
+    kernels.push_back(KernelJson(program.kernels[id], code_bytes(id), sizes));
+  }
+  int64_t multiply_adds = 0;
+  for (const plan::Step& step : program.steps) {
+    steps.push_back(StepJson(program, step, sizes));
+    nodes.insert(step.origins.begin(), step.origins.end());
+    multiply_adds += kernels[static_cast<size_t>(step.kernel.index)]["multiplyAdds"].get<int64_t>();
+  }
+  Json json;
+  json["dispatches"] = program.steps.size();
+  json["nodes"] = nodes.size();
+  json["multiplyAdds"] = multiply_adds;
+  json["memory"] = MemoryJson(program, sizes);
+  json["kernels"] = std::move(kernels);
+  json["steps"] = std::move(steps);
+  return json;
+}
+
+Json GpuJson(const GpuPart& part, const SampleSizes& sizes) {
+  Requirements requirements = RequirementsOf(part);
+  Json json = {{"kind", "webgpu"},
+               {"half", part.half},
+               {"features", requirements.features},
+               {"limits", requirements.limits}};
+  json.update(ProgramJson(*part.program, sizes, [&](plan::KernelId id) {
+    return static_cast<int64_t>(part.shaders.at(static_cast<size_t>(id.index)).wgsl.size());
+  }));
+  return json;
+}
+
+Json CpuJson(const Contents& contents, const SampleSizes& sizes) {
+  Json json = {{"kind", "wasm"}};
+  json.update(ProgramJson(*contents.cpu, sizes, [&](plan::KernelId id) {
+    auto found = contents.function_bytes.find(contents.cpu->kernels[id].plain.name);
+    return found == contents.function_bytes.end() ? 0 : found->second;
+  }));
+  return json;
+}
+
+Json WeightsJson(const IdVector<plan::WeightTag, plan::Weight>& weights) {
+  Json json = Json::array();
+  for (int32_t w = 0; w < weights.size(); ++w) {
+    const plan::Weight& weight = weights[plan::WeightId{w}];
+    if (weight.offset < 0) continue;
+    Json entry = {{"id", w},
+                  {"name", weight.name},
+                  {"type", Print(weight.type)},
+                  {"bytes", ByteSize(weight.type).value()},
+                  {"offset", weight.offset}};
+    if (weight.packed_from.valid()) entry["packedFrom"] = Print(weights[weight.packed_from].type);
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string Description(const Contents& contents, const std::vector<DescribedFile>& files) {
+  SampleSizes sizes(contents.any());
+  Json json;
+  json["webnnc"] = contents.version;
+  json["name"] = contents.name;
+  json["command"] = contents.command;
+  json["model"] = ModelJson(contents.source);
+  json["sizes"] = Json::object();
+  for (const auto& [symbol, value] : sizes.values()) json["sizes"][symbol] = value;
+  json["inputs"] = PortsJson(contents.any().inputs, sizes);
+  json["outputs"] = PortsJson(contents.any().outputs, sizes);
+  json["assumptions"] = contents.assumptions;
+  json["files"] = Json::array();
+  for (const DescribedFile& file : files) {
+    Json entry = {{"name", file.name}, {"bytes", file.bytes}};
+    if (file.gzip_bytes) entry["gzipBytes"] = *file.gzip_bytes;
+    json["files"].push_back(std::move(entry));
+  }
+  json["weights"] = WeightsJson(*contents.weights);
+  json["programs"] = Json::array();
+  for (const GpuPart& part : contents.gpu) json["programs"].push_back(GpuJson(part, sizes));
+  if (contents.cpu) json["programs"].push_back(CpuJson(contents, sizes));
+  json["nodes"] = NodeList(contents.source.outline).json();
+  // Names come from models, where they may be no UTF-8.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace webnnc::bundle
