@@ -16,7 +16,9 @@ export function layOut(nodes) {
   /** @type {number[]} */
   const layer = [];
   /** @type {number[][]} */
-  const layers = [], users = nodes.map(() => []);
+  const layers = [];
+  /** @type {number[][]} */
+  const users = nodes.map(() => []);
   nodes.forEach(({ from }, i) => {
     layer[i] = Math.max(0, ...from.map((source) => layer[source] + 1));
     (layers[layer[i]] ??= []).push(i);

@@ -1,6 +1,6 @@
 // Draws report.html from the data that the compiler wrote into it.
 
-/** @import { Build, File, Profile, Program, Summary } from './data.js' */
+/** @import { Build, Profile, Program, Summary } from './data.js' */
 /** @import { Column } from './table.js' */
 
 import { countText, downloadOf, plural, readBuild, sent, sizeText, timeText, titleOf } from './data.js';

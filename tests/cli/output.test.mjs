@@ -13,7 +13,8 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
 const digits = join(root, 'models/digits/digits.onnx');
-const FILES = ['index.html', 'model.d.ts', 'model.js', 'model.relaxed.wasm', 'model.wasm', 'model.weights.bin', 'report.html'];
+const FILES = ['index.html', 'model.d.ts', 'model.js', 'model.relaxed.wasm', 'model.wasm', 'model.weights.bin',
+  'report.css', 'report.html', 'report.js'];
 /** @type {string} */
 let folder;
 

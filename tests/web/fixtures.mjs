@@ -2,7 +2,7 @@
 // real runtime, and shaders by hand. What they compute is in fixtures/*.cpp.
 
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -148,7 +148,7 @@ export function makeBundle(name, { edit = () => {}, shaders } = {}) {
   writeFileSync(join(folder, 'model.wasm'), wasm);
   writeFileSync(join(folder, 'model.relaxed.wasm'), wasm);
   writeFileSync(join(folder, 'model.weights.bin'), model.weights);
-  for (const file of readdirSync(join(root, 'runtime-js'))) cpSync(join(root, 'runtime-js', file), join(folder, file));
+  cpSync(join(root, 'runtime-js'), folder, { recursive: true });
   return {
     folder,
     /** @returns {Promise<ModelModule>} */

@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -232,6 +233,74 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     await page.close();
   });
 });
+
+describe('the report', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
+  /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
+  before(async () => {
+    browser = await launch('chromium', { gpu: false });
+  });
+  after(() => browser.close());
+
+  test('says what was built, and leads from a node to its kernels and back', async () => {
+    const page = await browser.open(`${server.url}/digits/report.html`);
+    const { cards, origin } = await page.evaluate(() => ({
+      cards: document.getElementById('cards')?.innerText, origin: document.getElementById('origin')?.innerText,
+    }));
+    const sha256 = createHash('sha256').update(readFileSync(join(root, 'models/digits/digits.onnx'))).digest('hex');
+    assert.ok(origin.includes(sha256) && /opset ai.onnx 1[0-9]/.test(origin) && origin.includes('webnnc digits.onnx'), origin);
+    assert.match(cards, /every GPU/);
+    const node = await page.evaluate(() => {
+      location.hash = document.querySelector('svg.graph [aria-label*="/conv2/Conv"]')?.getAttribute('data-node')?.replace(/^/, 'node-') ?? '';
+      return new Promise((done) => setTimeout(() => done(document.querySelector('aside')?.innerText), 50));
+    });
+    assert.match(node, /Conv\n\n?\/conv2\/Conv[\s\S]*Computed by[\s\S]*conv_add_relu/);
+    const kernel = await page.evaluate(() => {
+      /** @type {HTMLAnchorElement} */ (document.querySelector('aside a')).click();
+      return new Promise((done) => setTimeout(() => done({
+        row: document.activeElement?.textContent, marked: [...document.querySelectorAll('.marked')].map((box) => box.getAttribute('aria-label')),
+      }), 50));
+    });
+    assert.match(kernel.row, /conv_add_relu/);
+    assert.deepEqual(kernel.marked, ['Conv /conv2/Conv', 'Relu /relu2/Relu']);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  test('finds by a search, and says what changed since another build', async () => {
+    const page = await browser.open(`${server.url}/digits/report.html`);
+    const rows = await page.evaluate(() => {
+      const search = /** @type {HTMLInputElement} */ (document.getElementById('search'));
+      search.value = 'softmax';
+      search.dispatchEvent(new Event('input'));
+      return [...document.querySelectorAll('#programs tr:not([hidden])')].map((row) => /** @type {HTMLElement} */ (row).id).filter(Boolean);
+    });
+    assert.deepEqual(rows, ['step-0-9', 'step-1-9']);
+    // The same model for batches: other sizes and fewer bytes of code are told.
+    const older = join(work, 'older.html');
+    writeFileSync(older, readFileSync(join(digits, 'report.html'), 'utf8').replace(/"parameters":\d+/, '"parameters":12'));
+    await page.choose('#changes input', [older]);
+    await page.until(() => document.querySelector('#changes table')?.textContent?.includes('parameters12'));
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  test('shows times, works on a phone and from a folder on disk', async () => {
+    const page = await browser.open(`file://${join(digits, 'report.html')}`, { viewport: { width: 390, height: 800 } });
+    const profile = join(work, 'profile.json'), { programs } = readReport();
+    const steps = programs[0].steps.map((/** @type {any} */ step, /** @type {number} */ s) => ({ kernel: programs[0].kernels[step.kernel].name, ms: s }));
+    writeFileSync(profile, JSON.stringify({ clock: 'wall', total: 45, steps, kernels: [] }));
+    await page.choose('#time input', [profile]);
+    await page.until(() => document.querySelectorAll('.bars a').length === 10);
+    assert.match(await page.evaluate(() => document.querySelector('.bars li')?.textContent), /softmax.*9.00 ms, 20.0 %/);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    await page.close();
+  });
+});
+
+/** What the compiler wrote into the report of the digits. */
+function readReport() {
+  return JSON.parse(/id="build">(.*?)<\/script>/.exec(readFileSync(join(digits, 'report.html'), 'utf8'))?.[1] ?? '');
+}
 
 describe('in Chromium without a GPU', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
   /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
