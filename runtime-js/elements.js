@@ -4,18 +4,18 @@
 
 import { InputError } from './errors.js';
 
-/** @typedef {Exclude<Api.Elements[Api.DType], bigint[]>} Data */
-/** Arrays of elements on the CPU; f16 is in its bits. @type {Record<Api.DType, any>} */
+/** @typedef {Exclude<Api.Elements[Api.DataType], bigint[]>} Data */
+/** Arrays of elements on the CPU; f16 is in its bits. @type {Record<Api.DataType, any>} */
 export const ARRAYS = {
-  bool: Uint8Array, i8: Int8Array, u8: Uint8Array, i16: Int16Array, u16: Uint16Array, i32: Int32Array, u32: Uint32Array,
-  i64: BigInt64Array, u64: BigUint64Array, f16: Uint16Array, f32: Float32Array, f64: Float64Array,
+  bool: Uint8Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array,
+  int64: BigInt64Array, uint64: BigUint64Array, float16: Uint16Array, float32: Float32Array, float64: Float64Array,
 };
 /**
  * Arrays of 32-bit words on the GPU, as shaders have no other elements but f16.
  *
- * @param {Api.DType} dtype @returns {any}
+ * @param {Api.DataType} dataType @returns {any}
  */
-const wordsOf = (dtype) => dtype[0] === 'f' ? Float32Array : dtype[0] === 'i' ? Int32Array : Uint32Array;
+const wordsOf = (dataType) => dataType[0] === 'f' ? Float32Array : dataType[0] === 'i' ? Int32Array : Uint32Array;
 
 /** @type {any} */
 const Float16 = Reflect.get(globalThis, 'Float16Array');
@@ -59,30 +59,30 @@ export function refuse(name, problem) {
  *
  * @param {Api.Port} port @param {any} given @returns {Data}
  */
-export function toElements({ name, dtype }, given) {
-  const Type = ARRAYS[dtype];
-  if (given instanceof Type) return dtype === 'bool' ? checkBooleans(name, given) : given;
-  if (dtype === 'f16' && Float16 && given instanceof Float16) return viewAs(Uint16Array, given);
-  if (dtype === 'f16' && given instanceof Float32Array) return toHalves(given);
-  if (dtype === 'u8' && given instanceof Uint8ClampedArray) return viewAs(Uint8Array, given);
+export function toElements({ name, dataType }, given) {
+  const Type = ARRAYS[dataType];
+  if (given instanceof Type) return dataType === 'bool' ? checkBooleans(name, given) : given;
+  if (dataType === 'float16' && Float16 && given instanceof Float16) return viewAs(Uint16Array, given);
+  if (dataType === 'float16' && given instanceof Float32Array) return toHalves(given);
+  if (dataType === 'uint8' && given instanceof Uint8ClampedArray) return viewAs(Uint8Array, given);
   const list = ['number', 'bigint', 'boolean'].includes(typeof given) ? [given] : given;
-  const isNarrow = dtype === 'i64' && list instanceof Int32Array || dtype === 'u64' && list instanceof Uint32Array;
+  const isNarrow = dataType === 'int64' && list instanceof Int32Array || dataType === 'uint64' && list instanceof Uint32Array;
   if (!Array.isArray(list) && !isNarrow) {
     const kind = given?.constructor?.name ?? String(given);
-    refuse(name, `is a ${kind}; for ${dtype} pass a ${dtype === 'f16' ? 'Float32Array' : Type.name}`);
+    refuse(name, `is a ${kind}; for ${dataType} pass a ${dataType === 'float16' ? 'Float32Array' : Type.name}`);
   }
-  if (dtype === 'f16') return toHalves(Float32Array.from(list));
+  if (dataType === 'float16') return toHalves(Float32Array.from(list));
   const elements = new Type(list.length);
   for (let i = 0; i < list.length; ++i) {
-    const value = isLong(dtype) ? toLong(list[i]) : Number(list[i]);
+    const value = isLong(dataType) ? toLong(list[i]) : Number(list[i]);
     if (value !== undefined) elements[i] = value;
-    if (dtype[0] !== 'f' && elements[i] !== value) refuseElement(name, list[i], i, dtype);
+    if (dataType[0] !== 'f' && elements[i] !== value) refuseElement(name, list[i], i, dataType);
   }
-  return dtype === 'bool' ? checkBooleans(name, elements) : elements;
+  return dataType === 'bool' ? checkBooleans(name, elements) : elements;
 }
 
-/** @param {Api.DType} dtype */
-const isLong = (dtype) => dtype === 'i64' || dtype === 'u64';
+/** @param {Api.DataType} dataType */
+const isLong = (dataType) => dataType === 'int64' || dataType === 'uint64';
 
 /** @param {number | bigint | boolean} value @returns {bigint | undefined} undefined if it is no integer */
 const toLong = (value) => Number.isInteger(Number(value)) ? BigInt(value) : undefined;
@@ -90,9 +90,9 @@ const toLong = (value) => Number.isInteger(Number(value)) ? BigInt(value) : unde
 /** @param {any} Type @param {any} data */
 const viewAs = (Type, data) => new Type(data.buffer, data.byteOffset, data.length);
 
-/** @param {string} name @param {unknown} value @param {number} at @param {Api.DType} dtype @returns {never} */
-function refuseElement(name, value, at, dtype) {
-  refuse(name, `has ${value} as element ${at}, which ${dtype} cannot hold`);
+/** @param {string} name @param {unknown} value @param {number} at @param {Api.DataType} dataType @returns {never} */
+function refuseElement(name, value, at, dataType) {
+  refuse(name, `has ${value} as element ${at}, which ${dataType} cannot hold`);
 }
 
 /** Kernels count on 0 and 1. @param {string} name @param {Uint8Array} data */
@@ -107,43 +107,43 @@ function checkBooleans(name, data) {
  *
  * @param {Api.Port} port @param {any} data @param {boolean} half
  */
-export function toWords({ name, dtype }, data, half) {
-  const Words = wordsOf(dtype);
-  if (dtype === 'f16') {
+export function toWords({ name, dataType }, data, half) {
+  const Words = wordsOf(dataType);
+  if (dataType === 'float16') {
     if (!half) return fromHalves(data);
     if (data.length % 2 === 0 && data.byteOffset % 2 === 0) return data;
     const padded = new Uint16Array(data.length + 1);
     padded.set(data);
     return padded;
   }
-  if (ARRAYS[dtype] === Words) return data;
-  if (!isLong(dtype)) return Words.from(data);
+  if (ARRAYS[dataType] === Words) return data;
+  if (!isLong(dataType)) return Words.from(data);
   const words = new Words(data.length);
   for (let i = 0; i < words.length; ++i) {
     words[i] = Number(data[i]);
     if (BigInt(words[i]) !== data[i]) {
-      refuse(name, `has ${data[i]} as element ${i}: on WebGPU, ${dtype} must fit in 32 bits`);
+      refuse(name, `has ${data[i]} as element ${i}: on WebGPU, ${dataType} must fit in 32 bits`);
     }
   }
   return words;
 }
 
-/** @param {Api.DType} dtype @param {boolean} half bytes of an element on the GPU */
-export const wordBytes = (dtype, half) => dtype === 'f16' && half ? 2 : 4;
+/** @param {Api.DataType} dataType @param {boolean} half bytes of an element on the GPU */
+export const wordBytes = (dataType, half) => dataType === 'float16' && half ? 2 : 4;
 
 /**
  * The reverse of toWords, from a copy of the GPU's bytes.
  *
- * @param {Api.DType} dtype @param {ArrayBuffer} bytes @param {number} count @param {boolean} half
+ * @param {Api.DataType} dataType @param {ArrayBuffer} bytes @param {number} count @param {boolean} half
  */
-export function fromWords(dtype, bytes, count, half) {
-  const Type = ARRAYS[dtype], Words = wordsOf(dtype);
-  if (dtype === 'f16') {
+export function fromWords(dataType, bytes, count, half) {
+  const Type = ARRAYS[dataType], Words = wordsOf(dataType);
+  if (dataType === 'float16') {
     return fromBits(half ? new Uint16Array(bytes, 0, count) : toHalves(new Float32Array(bytes)));
   }
   const words = new Words(bytes, 0, count);
   if (Type === Words) return words;
-  return isLong(dtype) ? Type.from(words, BigInt) : Type.from(words);
+  return isLong(dataType) ? Type.from(words, BigInt) : Type.from(words);
 }
 
 /** f16 as callers get it. @param {Uint16Array} bits */

@@ -130,7 +130,7 @@ export class GpuBackend {
       const buffers = host.portBuffers(index, kind), shapes = host.shapes(kind);
       let end = 0;
       return host.manifest[kind].map((port, i) => {
-        const count = countOf(shapes[i]), bytes = roundUp(count * wordBytes(port.dtype, this.half), 4), at = end;
+        const count = countOf(shapes[i]), bytes = roundUp(count * wordBytes(port.dataType, this.half), 4), at = end;
         end += roundUp(bytes, MAP_ALIGNMENT);
         return { port, offset: places[buffers[i]].offset, bytes, count, at };
       });
@@ -201,7 +201,7 @@ export class GpuBackend {
     this.#upload(words);
     device.queue.submit([commands]);
     const verdict = check ? this.#accepted(device.popErrorScope()) : Promise.resolve();
-    if (keep) return verdict.then(() => outputs.map(({ port: { dtype } }, i) => ({ buffer: targets[i], shape: shapes[i], dtype })));
+    if (keep) return verdict.then(() => outputs.map(({ port: { dataType } }, i) => ({ buffer: targets[i], shape: shapes[i], dataType })));
     const tensors = this.#read(targets[0], outputs, shapes, verdict);
     // While the GPU works: the commands of the next run are most likely the same.
     if (!check) this.#next = this.#encode([], false);
@@ -296,9 +296,9 @@ export class GpuBackend {
       this.#gpu.destroyBuffer(staging);
       throw error;
     }
-    const tensors = outputs.map(({ port: { dtype }, bytes, count, at }, i) => {
+    const tensors = outputs.map(({ port: { dataType }, bytes, count, at }, i) => {
       const copy = bytes ? staging.getMappedRange(at, bytes).slice(0) : new ArrayBuffer(0);
-      return { data: fromWords(dtype, copy, count, this.half), shape: shapes[i], dtype };
+      return { data: fromWords(dataType, copy, count, this.half), shape: shapes[i], dataType };
     });
     staging.unmap();
     this.#giveBackStaging(staging);

@@ -24,7 +24,7 @@ export function parseInput(port, value) {
 }
 
 /** @param {Api.Port} port */
-const describe = ({ dtype, shape }) => `${dtype}[${shape.join(',')}]`;
+const describe = ({ dataType, shape }) => `${dataType}[${shape.join(',')}]`;
 
 /**
  * The symbols' values that follow from the inputs' shapes.
@@ -80,11 +80,11 @@ export function checkSizes(inputs, shapes, half) {
       refuse(port.name, `has shape [${shape.join(',')}]; for these inputs the model takes ${sizes}`);
     }
     if (count !== undefined && count !== wanted) {
-      refuse(port.name, `has ${count} elements; ${port.dtype}${sizes} has ${wanted}`);
+      refuse(port.name, `has ${count} elements; ${port.dataType}${sizes} has ${wanted}`);
     }
     if (count !== undefined) return;
-    const bytes = roundUp(wanted * wordBytes(port.dtype, half), 4);
-    if (data.size < bytes) refuse(port.name, `is a buffer of ${data.size} bytes; ${port.dtype}${sizes} has ${bytes}`);
+    const bytes = roundUp(wanted * wordBytes(port.dataType, half), 4);
+    if (data.size < bytes) refuse(port.name, `is a buffer of ${data.size} bytes; ${port.dataType}${sizes} has ${bytes}`);
     if (!(data.usage & COPY_SRC)) refuse(port.name, 'is a buffer without the usage COPY_SRC');
   });
 }

@@ -97,7 +97,7 @@ export interface Profile {
 
 export interface Port {
   readonly name: string;
-  readonly dtype: DType;
+  readonly dataType: DataType;
   /**
    * A number where the size is fixed. Otherwise the name of a symbol, whose value each run takes
    * from its inputs' shapes, or an expression over symbols such as `"2*seq+past"`.
@@ -112,26 +112,26 @@ export interface Port {
   };
 }
 
-/** Element types. `i8` is a signed integer of 8 bits, `f16` a float of 16 bits, and so on. */
-export type DType =
-  'bool' | 'i8' | 'u8' | 'i16' | 'u16' | 'i32' | 'u32' | 'i64' | 'u64' | 'f16' | 'f32' | 'f64';
+/** Element types, by the names that WebNN has for them. */
+export type DataType =
+  'bool' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'float16' | 'float32' | 'float64';
 
 /** What `run` gives: elements in row-major order. */
-export interface Tensor<D extends DType = DType> {
+export interface Tensor<D extends DataType = DataType> {
   data: Elements[D];
   shape: number[];
-  dtype: D;
+  dataType: D;
 }
 
 /**
- * A tensor on the GPU, with usages STORAGE, COPY_SRC and COPY_DST. As in shaders, `i8`, `i16` and
- * `i64` are kept as `i32`; `bool`, `u8`, `u16` and `u64` as `u32`; `f16` as `f32`, unless the model
+ * A tensor on the GPU, with usages STORAGE, COPY_SRC and COPY_DST. As in shaders, `int8`, `int16` and
+ * `int64` are kept as `int32`; `bool`, `uint8`, `uint16` and `uint64` as `uint32`; `float16` as `float32`, unless the model
  * computes in half precision.
  */
-export interface GpuTensor<D extends DType = DType> {
+export interface GpuTensor<D extends DataType = DataType> {
   buffer: GpuBuffer;
   shape: number[];
-  dtype: D;
+  dataType: D;
 }
 
 /**
@@ -139,7 +139,7 @@ export interface GpuTensor<D extends DType = DType> {
  * is needed where it does not follow from the number of elements. A buffer holds elements as
  * GpuTensor says, and needs the usage COPY_SRC. A tensor that `run` gave will do.
  */
-export type InputValue<D extends DType = DType> =
+export type InputValue<D extends DataType = DataType> =
   | AcceptedElements[D]
   | GpuBuffer
   | { data: AcceptedElements[D] | GpuBuffer; shape?: readonly number[] }
@@ -149,38 +149,38 @@ export type InputValues = { [K in keyof Inputs]: InputValue<Inputs[K]> };
 export type Tensors = { [K in keyof Outputs]: Tensor<Outputs[K]> };
 export type GpuTensors = { [K in keyof Outputs]: GpuTensor<Outputs[K]> };
 
-/** `bool` is one byte an element, 0 or 1. `f16` is bits where the engine has no Float16Array. */
+/** `bool` is one byte an element, 0 or 1. `float16` is bits where the engine has no Float16Array. */
 export interface Elements {
   bool: Uint8Array;
-  i8: Int8Array;
-  u8: Uint8Array;
-  i16: Int16Array;
-  u16: Uint16Array;
-  i32: Int32Array;
-  u32: Uint32Array;
-  i64: BigInt64Array;
-  u64: BigUint64Array;
-  f16: Half | Uint16Array;
-  f32: Float32Array;
-  f64: Float64Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  int16: Int16Array;
+  uint16: Uint16Array;
+  int32: Int32Array;
+  uint32: Uint32Array;
+  int64: BigInt64Array;
+  uint64: BigUint64Array;
+  float16: Half | Uint16Array;
+  float32: Float32Array;
+  float64: Float64Array;
 }
 
 type Numbers = readonly number[];
-/** On WebGPU, elements of `i64` and `u64` must fit in 32 bits. A tensor of one element can be a number. */
+/** On WebGPU, elements of `int64` and `uint64` must fit in 32 bits. A tensor of one element can be a number. */
 export interface AcceptedElements {
   bool: Uint8Array | readonly boolean[] | boolean | Numbers;
-  i8: Int8Array | Numbers | number;
-  u8: Uint8Array | Uint8ClampedArray | Numbers | number;
-  i16: Int16Array | Numbers | number;
-  u16: Uint16Array | Numbers | number;
-  i32: Int32Array | Numbers | number;
-  u32: Uint32Array | Numbers | number;
-  i64: BigInt64Array | Int32Array | readonly bigint[] | bigint | Numbers | number;
-  u64: BigUint64Array | Uint32Array | readonly bigint[] | bigint | Numbers | number;
+  int8: Int8Array | Numbers | number;
+  uint8: Uint8Array | Uint8ClampedArray | Numbers | number;
+  int16: Int16Array | Numbers | number;
+  uint16: Uint16Array | Numbers | number;
+  int32: Int32Array | Numbers | number;
+  uint32: Uint32Array | Numbers | number;
+  int64: BigInt64Array | Int32Array | readonly bigint[] | bigint | Numbers | number;
+  uint64: BigUint64Array | Uint32Array | readonly bigint[] | bigint | Numbers | number;
   /** A Uint16Array holds bits, the others values. */
-  f16: Half | Uint16Array | Float32Array | Numbers | number;
-  f32: Float32Array | Numbers | number;
-  f64: Float64Array | Numbers | number;
+  float16: Half | Uint16Array | Float32Array | Numbers | number;
+  float32: Float32Array | Numbers | number;
+  float64: Float64Array | Numbers | number;
 }
 
 /** A GPUBuffer, a GPUDevice and a Float16Array, if your project knows these types. */
@@ -214,9 +214,9 @@ export class DisposedError extends Error { name: 'DisposedError'; }
 // What follows is made for each model: the element types of its tensors, by name.
 
 export interface Inputs {
-  [name: string]: DType;
+  [name: string]: DataType;
 }
 
 export interface Outputs {
-  [name: string]: DType;
+  [name: string]: DataType;
 }

@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 /** @param {number} ms */
 const milliseconds = (ms) => `${Number(ms.toPrecision(3))} ms`;
 /** @param {Api.Port} port */
-const typeOf = ({ dtype, shape }) => `${dtype}[${shape.join(', ')}]`;
+const typeOf = ({ dataType, shape }) => `${dataType}[${shape.join(', ')}]`;
 
 /** How bytes become values: `byte * scale + offset`, for each channel or for all. @type {Record<string, number[][]>} */
 const SCALINGS = {
@@ -185,9 +185,9 @@ class Page {
       const picture = this.#pixels(port);
       for (let at = 0; at < count; at += picture.length) values.set(picture, at);
     } else {
-      for (let i = 0; i < count; ++i) values[i] = port.dtype[0] === 'f' ? Math.sin(i * 12.9898) : i % 2;
+      for (let i = 0; i < count; ++i) values[i] = port.dataType[0] === 'f' ? Math.sin(i * 12.9898) : i % 2;
     }
-    return { data: port.dtype === 'f32' || port.dtype === 'f16' ? values : Array.from(values, Math.round), shape };
+    return { data: port.dataType === 'float32' || port.dataType === 'float16' ? values : Array.from(values, Math.round), shape };
   }
 
   // ---- A run
@@ -228,8 +228,8 @@ function symbolsOf(model) {
 }
 
 /** What models of this kind are usually trained on. @param {Api.Port} port */
-function likelyScaling({ dtype, image }) {
-  if (dtype[0] !== 'f') return 'bytes';
+function likelyScaling({ dataType, image }) {
+  if (dataType[0] !== 'f') return 'bytes';
   if (image?.channels === 1) return 'unit';
   return image?.layout === 'nchw' ? 'imagenet' : 'signed';
 }
@@ -243,19 +243,19 @@ function drawSample(context, width, height) {
 }
 
 /** @param {Api.Port} port as a line of JavaScript */
-const argument = ({ name, shape, dtype }) => `  ${JSON.stringify(name)}: { data, shape: [${shape.join(', ')}] },   // ${dtype}\n`;
+const argument = ({ name, shape, dataType }) => `  ${JSON.stringify(name)}: { data, shape: [${shape.join(', ')}] },   // ${dataType}\n`;
 
 // ---- Outputs
 
 /** @param {Api.Port} port @param {Api.Tensor} tensor @returns {HTMLElement} */
-function showTensor(port, { data, shape, dtype }) {
+function showTensor(port, { data, shape, dataType }) {
   const section = byId('output').content.firstElementChild.cloneNode(true);
   const part = (/** @type {string} */ selector) => section.querySelector(selector);
   part('h2').textContent = port.name;
-  part('small').textContent = `${dtype}[${shape.join(', ')}]`;
+  part('small').textContent = `${dataType}[${shape.join(', ')}]`;
   const values = Array.from(/** @type {ArrayLike<any>} */ (data), Number);
   const isVector = values.length > 1 && shape.filter((size) => size > 1).length === 1;
-  if (isVector && port.dtype[0] === 'f') showTop(part('ol'), values);
+  if (isVector && port.dataType[0] === 'f') showTop(part('ol'), values);
   else if (port.image && shape.at(-2) !== 1) showImage(part('canvas'), port.image, values, shape);
   else showTable(part('.scroll'), part('small'), values, shape);
   return section;

@@ -59,9 +59,9 @@ export class WasmBackend {
   async start(values, shapes) {
     this.write(values);
     this.host.exports.webnnc_run(this.index);
-    return this.host.manifest.outputs.map(({ dtype }, i) => {
-      const data = new ARRAYS[dtype](this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
-      return { data: dtype === 'f16' ? fromBits(data) : data, shape: shapes[i], dtype };
+    return this.host.manifest.outputs.map(({ dataType }, i) => {
+      const data = new ARRAYS[dataType](this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
+      return { data: dataType === 'float16' ? fromBits(data) : data, shape: shapes[i], dataType };
     });
   }
 

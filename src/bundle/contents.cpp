@@ -59,6 +59,12 @@ Requirements RequirementsOf(const GpuPart& part) {
   return result;
 }
 
+std::string WebText(const TensorType& type) {
+  std::string sizes;
+  for (const Dim& size : type.shape) sizes += (sizes.empty() ? "" : ",") + Print(size);
+  return std::string(WebName(type.dtype)) + "[" + sizes + "]";
+}
+
 std::optional<Image> ImageOf(const TensorType& type) {
   // Fewer are a table of numbers rather than a picture.
   constexpr int64_t kFewestPixels = 8;

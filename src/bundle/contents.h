@@ -69,6 +69,9 @@ struct Requirements {
 };
 Requirements RequirementsOf(const GpuPart& part);
 
+// A type as people on the web read it: "float32[batch,3,224,224]".
+std::string WebText(const TensorType& type);
+
 // Where the pixels are in an input or output that holds images.
 struct Image {
   bool channels_last = false;

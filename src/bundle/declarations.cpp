@@ -1,5 +1,7 @@
 #include "bundle/declarations.h"
 
+#include <cctype>
+
 #include "bundle/page.h"
 
 namespace webnnc::bundle {
@@ -32,11 +34,21 @@ std::string InComment(std::string text) {
   return text;
 }
 
+// A name as a key: quoted if it has to be.
+std::string Key(const std::string& name) {
+  bool plain = !name.empty() && (name[0] < '0' || name[0] > '9');
+  for (char c : name) {
+    auto byte = static_cast<unsigned char>(c);
+    plain &= std::isalnum(byte) != 0 || c == '_' || c == '$';
+  }
+  return plain ? name : Literal(name);
+}
+
 std::string Interface(const std::string& name, const std::vector<plan::Port>& ports) {
   std::string out = "export interface " + name + " {\n";
   for (const plan::Port& port : ports) {
-    out += "  /** " + InComment(Print(port.type)) + " */\n";
-    out += "  " + Literal(port.name) + ": '" + std::string(Name(port.type.dtype)) + "';\n";
+    out += "  /** " + InComment(WebText(port.type)) + " */\n";
+    out += "  " + Key(port.name) + ": '" + std::string(WebName(port.type.dtype)) + "';\n";
   }
   return out + "}\n";
 }

@@ -9,8 +9,8 @@ namespace webnnc::bundle {
 // model.d.ts: the types of any model, with the last section made for this one.
 //
 //   export interface Inputs {
-//     /** f32[batch,1,28,28] */
-//     'image': 'f32';
+//     /** float32[batch,1,28,28] */
+//     image: 'float32';
 //   }
 std::string Declarations(const Contents& contents);
 

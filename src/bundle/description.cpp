@@ -85,7 +85,7 @@ Json PortsJson(const std::vector<plan::Port>& ports, const SampleSizes& sizes) {
   Json json = Json::array();
   for (const plan::Port& port : ports) {
     json.push_back({{"name", port.name},
-                    {"type", Print(port.type)},
+                    {"type", WebText(port.type)},
                     {"bytes", ByteSize(port.type).Evaluate(sizes.values())},
                     {"image", ImageOf(port.type).has_value()}});
   }
@@ -125,7 +125,7 @@ Json MemoryJson(const plan::Program& program, const SampleSizes& sizes) {
 Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const SampleSizes& sizes) {
   Json results = Json::array();
   for (const loop::Buffer& buffer : kernel.plain.buffers) {
-    if (buffer.space == loop::Space::kOut) results.push_back(Print(buffer.type));
+    if (buffer.space == loop::Space::kOut) results.push_back(WebText(buffer.type));
   }
   return {{"name", kernel.plain.name},
           {"results", results},
@@ -201,10 +201,10 @@ Json WeightsJson(const IdVector<plan::WeightTag, plan::Weight>& weights) {
     if (weight.offset < 0) continue;
     Json entry = {{"id", w},
                   {"name", weight.name},
-                  {"type", Print(weight.type)},
+                  {"type", WebText(weight.type)},
                   {"bytes", ByteSize(weight.type).value()},
                   {"offset", weight.offset}};
-    if (weight.packed_from.valid()) entry["packedFrom"] = Print(weights[weight.packed_from].type);
+    if (weight.packed_from.valid()) entry["packedFrom"] = WebText(weights[weight.packed_from].type);
     json.push_back(std::move(entry));
   }
   return json;

@@ -39,7 +39,7 @@ Json SizeJson(const Dim& size) {
 Json PortJson(const plan::Port& port) {
   Json json;
   json["name"] = port.name;
-  json["dtype"] = Name(port.type.dtype);
+  json["dataType"] = WebName(port.type.dtype);
   json["shape"] = Json::array();
   for (const Dim& size : port.type.shape) json["shape"].push_back(SizeJson(size));
   if (auto image = ImageOf(port.type)) {

@@ -5,15 +5,18 @@
 namespace webnnc {
 
 static constexpr struct {
-  std::string_view name;
+  std::string_view name, web_name;
   int64_t bytes;
 } kDTypes[] = {
-    {"bool", 1}, {"i8", 1},  {"u8", 1},  {"i16", 2}, {"u16", 2}, {"i32", 4},
-    {"u32", 4},  {"i64", 8}, {"u64", 8}, {"f16", 2}, {"f32", 4}, {"f64", 8},
+    {"bool", "bool", 1},  {"i8", "int8", 1},     {"u8", "uint8", 1},    {"i16", "int16", 2},
+    {"u16", "uint16", 2}, {"i32", "int32", 4},   {"u32", "uint32", 4},  {"i64", "int64", 8},
+    {"u64", "uint64", 8}, {"f16", "float16", 2}, {"f32", "float32", 4}, {"f64", "float64", 8},
 };
 static_assert(std::size(kDTypes) == kDTypeCount);
 
 std::string_view Name(DType dtype) { return kDTypes[static_cast<int>(dtype)].name; }
+
+std::string_view WebName(DType dtype) { return kDTypes[static_cast<int>(dtype)].web_name; }
 
 std::optional<DType> DTypeNamed(std::string_view name) {
   for (int i = 0; i < kDTypeCount; ++i) {

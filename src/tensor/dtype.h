@@ -23,8 +23,10 @@ enum class DType : uint8_t {
 };
 inline constexpr int kDTypeCount = 12;
 
-// "f32", as the text forms and the bundle's manifest write it.
+// "f32", as the text forms write it.
 std::string_view Name(DType dtype);
+// "float32", as the web calls it (WebNN's MLOperandDataType): what a page sees.
+std::string_view WebName(DType dtype);
 std::optional<DType> DTypeNamed(std::string_view name);
 
 int64_t ByteSize(DType dtype);

@@ -41,8 +41,8 @@ function median(values) {
 async function inputsOf(bundle) {
   const module = await WebAssembly.compile(readFileSync(join(bundle, 'model.wasm')));
   const manifest = JSON.parse(new TextDecoder().decode(WebAssembly.Module.customSections(module, 'webnnc.manifest')[0]));
-  return manifest.inputs.map(({ name, dtype, shape }) => {
-    if (dtype !== 'f32') throw new Error(`input ${name} is ${dtype}; only f32 is made up here`);
+  return manifest.inputs.map(({ name, dataType, shape }) => {
+    if (dataType !== 'float32') throw new Error(`input ${name} is ${dataType}; only float32 is made up here`);
     return { name, shape: shape.map((size) => typeof size === 'number' ? size : 1) };
   });
 }

@@ -62,16 +62,16 @@ function madeUp(count) {
 /** Sizes that are symbolic are taken as 1. */
 function inputsOf(ports) {
   const inputs = {};
-  for (const { name, dtype, shape } of ports) {
+  for (const { name, dataType, shape } of ports) {
     const sizes = shape.map((size) => (typeof size === 'number' ? size : 1));
     const count = sizes.reduce((a, b) => a * b, 1);
     const values = madeUp(count);
     const data =
-      dtype === 'f32' ? values
-      : dtype === 'f16' ? Uint16Array.from(values, toHalf)
-      : dtype === 'i64' ? BigInt64Array.from(values, (v) => BigInt(Math.floor(Math.abs(v) * 100)))
+      dataType === 'float32' ? values
+      : dataType === 'float16' ? Uint16Array.from(values, toHalf)
+      : dataType === 'int64' ? BigInt64Array.from(values, (v) => BigInt(Math.floor(Math.abs(v) * 100)))
       : Int32Array.from(values, (v) => Math.floor(Math.abs(v) * 100));
-    inputs[name] = { data, shape: sizes, dtype };
+    inputs[name] = { data, shape: sizes, dataType };
   }
   return inputs;
 }
@@ -95,8 +95,7 @@ function fromHalf(half) {
 async function peer(model, inputs, provider, runs) {
   const ort = require('onnxruntime-node');
   const session = await ort.InferenceSession.create(model, { executionProviders: [provider], logSeverityLevel: 3 });
-  const types = { f32: 'float32', f16: 'float16', i64: 'int64', i32: 'int32' };
-  const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { data, shape, dtype }]) => [name, new ort.Tensor(types[dtype], data, shape)]));
+  const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { data, shape, dataType }]) => [name, new ort.Tensor(dataType, data, shape)]));
   const times = [];
   let outputs;
   for (let i = 0; i < runs + 10; ++i) {
@@ -115,7 +114,7 @@ async function peer(model, inputs, provider, runs) {
 function distance(results, expected) {
   let worst = 0;
   for (const [name, wanted] of Object.entries(expected)) {
-    const half = results[name].dtype === 'f16';
+    const half = results[name].dataType === 'float16';
     const a = half ? Array.from(results[name].data, fromHalf) : results[name].data;
     const b = half ? Array.from(wanted, fromHalf) : wanted;
     let most = 0, off = 0;

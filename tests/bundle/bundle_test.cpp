@@ -71,7 +71,7 @@ TEST_F(BundleTest, WeightsOfTheCpuComeFirst) {
 TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
   Json manifest = Json::parse(Manifest(contents));
   EXPECT_EQ(manifest["inputs"],
-            Json::parse(R"([{"name": "it's", "dtype": "f32", "shape": ["n", 4]}])"));
+            Json::parse(R"([{"name": "it's", "dataType": "float32", "shape": ["n", 4]}])"));
   ASSERT_EQ(manifest["programs"].size(), 2u);
   EXPECT_EQ(
       manifest["programs"][0],
@@ -108,9 +108,9 @@ TEST_F(BundleTest, RequirementsAreWhatExceedsWebGpusGuarantee) {
 TEST_F(BundleTest, DeclarationsEndWithTheModelsOwnSection) {
   std::string text = Declarations(contents);
   EXPECT_NE(text.find("export function load("), std::string::npos);
-  std::string own = "export interface Inputs {\n  /** f32[n,4] */\n  'it\\'s': 'f32';\n}\n";
+  std::string own = "export interface Inputs {\n  /** float32[n,4] */\n  'it\\'s': 'float32';\n}\n";
   EXPECT_NE(text.find(own), std::string::npos);
-  EXPECT_EQ(text.find("[name: string]: DType"), std::string::npos);
+  EXPECT_EQ(text.find("[name: string]: DataType"), std::string::npos);
 }
 
 TEST_F(BundleTest, ReportEscapesWhatTheModelSays) {

@@ -59,9 +59,9 @@ test('every module describes itself', async () => {
   run(digits, '-o', out, '--quiet');
   const manifest = await manifestOf(join(out, 'model.wasm'));
   assert.equal(manifest.name, 'digits');
-  assert.deepEqual(manifest.inputs, [{ name: 'image', dtype: 'f32', shape: [1, 1, 28, 28],
+  assert.deepEqual(manifest.inputs, [{ name: 'image', dataType: 'float32', shape: [1, 1, 28, 28],
     image: { layout: 'nchw', channels: 1, height: 28, width: 28 } }]);
-  assert.deepEqual(manifest.outputs, [{ name: 'digit_probabilities', dtype: 'f32', shape: [1, 10] }]);
+  assert.deepEqual(manifest.outputs, [{ name: 'digit_probabilities', dataType: 'float32', shape: [1, 10] }]);
   assert.equal(manifest.weights.bytes, readFileSync(join(out, 'model.weights.bin')).length);
   assert.ok(manifest.programs.some((program) => program.kind === 'wasm' && program.steps.length > 0));
 });

@@ -9,26 +9,26 @@ import { readNpy, writeNpy } from './npy.mjs';
 /** @import { Job } from './run_bundles.mjs' */
 /** @import { Tensor } from './npy.mjs' */
 
-/** @typedef {{ dtype: string, shape: number[], base64: string }} Packed */
+/** @typedef {{ dataType: string, shape: number[], base64: string }} Packed */
 
 /** What runs in the page. @param {string} module @param {object} options @param {Record<string, Packed>} inputs */
 async function runInPage(module, options, inputs) {
   const types = {
-    bool: Uint8Array, i8: Int8Array, u8: Uint8Array, i16: Int16Array, u16: Uint16Array, i32: Int32Array,
-    u32: Uint32Array, i64: BigInt64Array, u64: BigUint64Array, f16: Uint16Array, f32: Float32Array, f64: Float64Array,
+    bool: Uint8Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array,
+    uint32: Uint32Array, int64: BigInt64Array, uint64: BigUint64Array, float16: Uint16Array, float32: Float32Array, float64: Float64Array,
   };
-  const unpack = (/** @type {Packed} */ { dtype, shape, base64 }) => {
+  const unpack = (/** @type {Packed} */ { dataType, shape, base64 }) => {
     const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-    return { data: new types[/** @type {keyof typeof types} */ (dtype)](bytes.buffer), shape };
+    return { data: new types[/** @type {keyof typeof types} */ (dataType)](bytes.buffer), shape };
   };
-  const pack = async (/** @type {Tensor} */ { data, shape, dtype }) => {
+  const pack = async (/** @type {Tensor} */ { data, shape, dataType }) => {
     const blob = new Blob([/** @type {BlobPart} */ (/** @type {unknown} */ (data))]);
     const url = await new Promise((done) => {
       const reader = new FileReader();
       reader.onload = () => done(reader.result);
       reader.readAsDataURL(blob);
     });
-    return { dtype, shape, base64: url.slice(url.indexOf(',') + 1) };
+    return { dataType, shape, base64: url.slice(url.indexOf(',') + 1) };
   };
   const { load } = await import(module);
   try {
@@ -61,15 +61,15 @@ export async function openBrowser(name) {
         /** @type {Record<string, Packed>} */
         const packed = {};
         for (const [port, path] of Object.entries(inputs)) {
-          const { data, shape, dtype } = readNpy(path);
-          packed[port] = { dtype, shape, base64: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') };
+          const { data, shape, dataType } = readNpy(path);
+          packed[port] = { dataType, shape, base64: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') };
         }
         const module = `/cases/${encodeURIComponent(basename(folder))}/bundle/model.js`;
         const result = await page.evaluate(runInPage, module, options, packed);
         if (result.error) throw Object.assign(new Error(result.error), { name: result.name });
         for (const [port, path] of Object.entries(outputs)) {
-          const { dtype, shape, base64 } = result.outputs[port];
-          writeNpy(path, { dtype, shape, data: Buffer.from(base64, 'base64') });
+          const { dataType, shape, base64 } = result.outputs[port];
+          writeNpy(path, { dataType, shape, data: Buffer.from(base64, 'base64') });
         }
       } finally {
         await page.close();

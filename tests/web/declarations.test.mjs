@@ -20,7 +20,7 @@ import { load, InputError, type Model, type Tensor } from './model.js';
 const model: Model = await load({ backend: 'wasm', onProgress: ({ loaded, total }) => console.log(loaded / total) });
 const image = new Float32Array(784);
 const { digit_probabilities } = await model.run({ image });
-const tensor: Tensor<'f32'> = digit_probabilities, values: Float32Array = tensor.data;
+const tensor: Tensor<'float32'> = digit_probabilities, values: Float32Array = tensor.data;
 await model.run({ image: { data: image, shape: [1, 1, 28, 28] } }, { signal: AbortSignal.timeout(100) });
 await model.run({ image: Array.from(image) });
 const kept = await model.run({ image }, { outputs: 'gpu' });

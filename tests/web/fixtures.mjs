@@ -56,8 +56,8 @@ const MODELS = {
     weights: scaleWeights(),
     shaders: [SCALE, TWICE],
     manifest: {
-      inputs: [{ name: 'x', dtype: 'f32', shape: ['n', 4] }, { name: 'k', dtype: 'i64', shape: ['n'] }],
-      outputs: [{ name: 'y', dtype: 'f32', shape: ['n', 4] }, { name: 'twice', dtype: 'i64', shape: ['n'] }],
+      inputs: [{ name: 'x', dataType: 'float32', shape: ['n', 4] }, { name: 'k', dataType: 'int64', shape: ['n'] }],
+      outputs: [{ name: 'y', dataType: 'float32', shape: ['n', 4] }, { name: 'twice', dataType: 'int64', shape: ['n'] }],
       programs: [
         {
           ...gpu,
@@ -95,7 +95,7 @@ function scaleWeights() {
 
 /** @param {string[]} names */
 function typesPorts(...names) {
-  return ['bool', 'f16', 'u8', 'i8'].map((dtype, i) => ({ name: names[i], dtype, shape: [3] }));
+  return ['bool', 'float16', 'uint8', 'int8'].map((dataType, i) => ({ name: names[i], dataType, shape: [3] }));
 }
 
 // ---- Bundles

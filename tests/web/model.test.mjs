@@ -60,7 +60,7 @@ function expected({ x, k }) {
 function check(outputs, inputs) {
   const { y, twice } = expected(inputs), n = twice.length;
   assert.deepEqual(outputs, {
-    y: { data: y, shape: [n, 4], dtype: 'f32' }, twice: { data: twice, shape: [n], dtype: 'i64' },
+    y: { data: y, shape: [n, 4], dataType: 'float32' }, twice: { data: twice, shape: [n], dataType: 'int64' },
   });
 }
 
@@ -75,7 +75,7 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       assert.equal(model.name, 'scale');
       assert.equal(model.backend, backend);
       assert.equal(model.backendReason, `${backend} was asked for`);
-      assert.deepEqual(model.inputs.map((p) => [p.name, p.dtype, p.shape]), [['x', 'f32', ['n', 4]], ['k', 'i64', ['n']]]);
+      assert.deepEqual(model.inputs.map((p) => [p.name, p.dataType, p.shape]), [['x', 'float32', ['n', 4]], ['k', 'int64', ['n']]]);
       assert.deepEqual(model.outputs.map((p) => p.name), ['y', 'twice']);
     });
 
@@ -100,22 +100,22 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
     test('takes no elements', async () => {
       const model = await open();
       const { y } = await model.run({ x: { data: [], shape: [0, 4] }, k: { data: [], shape: [0] } });
-      assert.deepEqual(y, { data: new Float32Array(0), shape: [0, 4], dtype: 'f32' });
+      assert.deepEqual(y, { data: new Float32Array(0), shape: [0, 4], dataType: 'float32' });
     });
 
     test('refuses inputs by name and stays usable', async () => {
       const model = await open(), { x, k } = rows(2);
       /** @type {[any, RegExp][]} */
       const cases = [
-        [{ x }, /"k" is missing: the model takes i64\[n\]/],
+        [{ x }, /"k" is missing: the model takes int64\[n\]/],
         [{ x, k, z: x }, /"z" is none of the model's, which are "x", "k"/],
-        [{ x: k, k }, /"x" is a BigInt64Array; for f32 pass a Float32Array/],
-        [{ x: { data: x, shape: [2, 5] }, k }, /"x" has shape \[2,5\]; the model takes f32\[n,4\]/],
+        [{ x: k, k }, /"x" is a BigInt64Array; for float32 pass a Float32Array/],
+        [{ x: { data: x, shape: [2, 5] }, k }, /"x" has shape \[2,5\]; the model takes float32\[n,4\]/],
         [{ x: { data: x, shape: [8] }, k }, /"x" has shape \[8\]/],
-        [{ x: { data: x, shape: [3, 4] }, k }, /"k" has 2 elements|"x" has 8 elements; f32\[3,4\] has 12/],
+        [{ x: { data: x, shape: [3, 4] }, k }, /"k" has 2 elements|"x" has 8 elements; float32\[3,4\] has 12/],
         [{ x: { data: x, shape: [2, 4] }, k: { data: k, shape: [3] } }, /"k" has shape \[3\].* with n = 2/],
         [{ x: x.subarray(1), k }, /"x" has 7 elements/],
-        [{ x, k: [1, 0.5] }, /"k" has 0.5 as element 1, which i64 cannot hold/],
+        [{ x, k: [1, 0.5] }, /"k" has 0.5 as element 1, which int64 cannot hold/],
         [{ x, k: [1, 2n ** 63n] }, /"k" has 9223372036854775808 as element 1/],
       ];
       for (const [inputs, message] of cases) {
@@ -137,14 +137,14 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
         flags: [true, false, true], halves: Float32Array.of(1, -2, 0.1), bytes: Uint8ClampedArray.of(1, 2, 255), small: [1, -128, 0],
       });
       assert.deepEqual(outputs, {
-        not: { data: Uint8Array.of(0, 1, 0), shape: [3], dtype: 'bool' },
-        minus: { data: Uint16Array.of(0xbc00, 0x4000, 0xae66), shape: [3], dtype: 'f16' },
-        next: { data: Uint8Array.of(2, 3, 0), shape: [3], dtype: 'u8' },
-        down: { data: Int8Array.of(0, 127, -1), shape: [3], dtype: 'i8' },
+        not: { data: Uint8Array.of(0, 1, 0), shape: [3], dataType: 'bool' },
+        minus: { data: Uint16Array.of(0xbc00, 0x4000, 0xae66), shape: [3], dataType: 'float16' },
+        next: { data: Uint8Array.of(2, 3, 0), shape: [3], dataType: 'uint8' },
+        down: { data: Int8Array.of(0, 127, -1), shape: [3], dataType: 'int8' },
       });
       const rest = { halves: Uint16Array.of(0, 0, 0), bytes: [0, 0, 0], small: [0, 0, 0] };
       await assert.rejects(model.run({ ...rest, flags: Uint8Array.of(0, 2, 1) }), /"flags" has 2 as element 1, which bool cannot hold/);
-      await assert.rejects(model.run({ ...rest, flags: [0, 1, 1], small: [0, 200, 0] }), /"small" has 200 as element 1, which i8/);
+      await assert.rejects(model.run({ ...rest, flags: [0, 1, 1], small: [0, 200, 0] }), /"small" has 200 as element 1, which int8/);
     });
 
     test('can be aborted before, in the queue and while it runs', async () => {
@@ -229,7 +229,7 @@ describe('tensors on the GPU', () => {
   test('are refused when they do not fit, and the model stays usable', async () => {
     const device = await newDevice(), model = await scale.module.load({ device }), { x, k } = rows(3);
     await assert.rejects(model.run({ x: upload(device, x), k: upload(device, Int32Array.of(1, 2, 3)) }), /must be told: pass \{ data, shape \}/);
-    await assert.rejects(model.run({ x: { data: upload(device, x.subarray(4)), shape: [3, 4] }, k }), /a buffer of 32 bytes; f32\[3,4\] has 48/);
+    await assert.rejects(model.run({ x: { data: upload(device, x.subarray(4)), shape: [3, 4] }, k }), /a buffer of 32 bytes; float32\[3,4\] has 48/);
     await assert.rejects(model.run({ x: { data: upload(device, x, usage.STORAGE), shape: [3, 4] }, k }), /without the usage COPY_SRC/);
     const gone = upload(device, x);
     gone.destroy();

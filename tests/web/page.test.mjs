@@ -172,7 +172,7 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
       field.value = '3';
       field.dispatchEvent(new Event('change'));
     });
-    await page.until(() => document.getElementById('outputs')?.innerText.includes('f32[3, 4]'));
+    await page.until(() => document.getElementById('outputs')?.innerText.includes('float32[3, 4]'));
     await page.evaluate(chooseBackend, 'wasm');
     await page.until(() => document.getElementById('chosen')?.innerText.startsWith('wasm'));
     assert.deepEqual(page.problems, []);
