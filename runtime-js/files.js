@@ -1,76 +1,269 @@
-// Reads the bundle's files, which lie beside this one: over HTTP in pages and workers, from disk in Node.
+// Finds and reads the bundle's files: over HTTP, from disk in Node, or as the caller gave them. What
+// arrives may be a file of another build or damaged; those who read it know by its hash.
 
+/** @import * as Api from './model.js' */
+
+import { BUILD } from './build.js';
 import { ModelLoadError, messageOf } from './errors.js';
 
-// Spelt out one by one, bundlers find these files too.
-export const FILES = {
-  simd: new URL('model.wasm', import.meta.url),
-  relaxed: new URL('model.relaxed.wasm', import.meta.url),
-  weights: new URL('model.weights.bin', import.meta.url),
+/** @typedef {'wasm' | 'relaxed' | 'weights'} FileKind */
+/** @typedef {URL | Blob | Uint8Array<ArrayBuffer> | Response} Place where a file's bytes are */
+/**
+ * Where to read a file, and what to call it. Of some places the first bytes, up to `from`, are left out.
+ *
+ * @typedef {{kind: FileKind, name: string, place: Place, from?: number}} Source
+ */
+/** @typedef {{signal?: AbortSignal, onProgress?: Api.LoadOptions['onProgress']}} LoadControl */
+
+const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'model.weights.bin' };
+// Spelt out one by one, bundlers find these files. Made when they are needed, they do no harm where a
+// script has no address of its own.
+const BESIDE = {
+  wasm: () => new URL('model.wasm', import.meta.url),
+  relaxed: () => new URL('model.relaxed.wasm', import.meta.url),
+  weights: () => new URL('model.weights.bin', import.meta.url),
 };
+
+/** Pauses before a failed download is taken up again, in ms. */
+const PAUSES = [250, 1000, 4000];
+/** How long a download may stand still, in ms. */
+const PATIENCE = 30000;
+const MOST_LETTERS = 120;
 
 // Node's fetch does not read files. The name is a variable so that bundlers leave the import alone.
 const NODE_FS = 'node:fs';
 /** @returns {Promise<typeof import('node:fs')>} */
-export const nodeFs = () => import(/* webpackIgnore: true */ /* @vite-ignore */ NODE_FS);
-/** @param {URL} url */
-export const isNodeFile = (url) => url.protocol === 'file:' && typeof globalThis.process === 'object';
+export const nodeFs = async () => globalThis.process.getBuiltinModule?.('node:fs') ?? import(NODE_FS);
+/** @param {Place} place @returns {place is URL} */
+export const isNodeFile = (place) => place instanceof URL && place.protocol === 'file:' && typeof globalThis.process === 'object';
 
-/** @param {URL} url @param {unknown} cause @param {AbortSignal} [signal] @returns {never} */
-export function failToLoad(url, cause, signal) {
-  signal?.throwIfAborted();
-  if (cause instanceof ModelLoadError) throw cause;
-  const hint = url.protocol === 'file:' && !isNodeFile(url) ? '; a page must be served by a web server' : '';
-  throw new ModelLoadError(`cannot load ${url.href}: ${messageOf(cause)}${hint}`, { cause });
+/** What arrived is not this build's file. */
+export class WrongFileError extends ModelLoadError {
+  /**
+   * @param {Source} source @param {'damaged' | 'other build'} reason @param {string} text
+   * @param {string} [build] the one that the file belongs to, if that is known
+   */
+  constructor({ name }, reason, text, build) {
+    super(`cannot load ${name}: ${text}`);
+    this.file = name;
+    this.reason = reason;
+    this.build = build;
+  }
 }
 
-/** @param {URL} url @param {AbortSignal} [signal] @param {HeadersInit} [headers] */
-export async function fetchFile(url, signal, headers) {
-  const response = await fetch(url, { signal, headers }).catch((e) => failToLoad(url, e, signal));
-  if (!response.ok) failToLoad(url, `the server answers ${response.status}`);
+/**
+ * Does the work and, if a file was wrong, once more past all caches, which may hold a file of a build
+ * before, or have kept what was damaged on its way.
+ *
+ * @template T @param {(fresh: boolean) => Promise<T>} work
+ */
+export async function pastCaches(work) {
+  try {
+    return await work(false);
+  } catch (error) {
+    if (!(error instanceof WrongFileError)) throw error;
+    return work(true);
+  }
+}
+
+/** @param {Source} source @param {unknown} cause @param {AbortSignal} [signal] @returns {never} */
+export function failToLoad({ name, place }, cause, signal) {
+  signal?.throwIfAborted();
+  if (cause instanceof ModelLoadError) throw cause;
+  const isPage = place instanceof URL && place.protocol === 'file:' && !isNodeFile(place);
+  const error = new ModelLoadError(`cannot load ${name}: ${messageOf(cause)}${isPage ? '; a page must be served by a web server' : ''}`, { cause });
+  throw Object.assign(error, { file: name, reason: 'missing' });
+}
+
+/** @param {URL} url */
+const short = ({ href }) => href.length > MOST_LETTERS ? `${href.slice(0, MOST_LETTERS)}…` : href;
+
+/** What addresses that callers give are relative to. */
+const here = () => globalThis.document?.baseURI ?? globalThis.location?.href ??
+  (globalThis.process?.cwd ? `file://${globalThis.process.cwd()}/` : undefined);
+
+export class Files {
+  /** @param {Api.LoadOptions} options */
+  constructor({ baseUrl, files = {} }) {
+    this.baseUrl = baseUrl;
+    this.given = /** @type {Record<string, any>} */ (files);
+  }
+
+  /** Whether a file is known to be there, since the caller gave it. @param {FileKind} kind */
+  isGiven(kind) {
+    return this.given[kind] !== undefined;
+  }
+
+  /** @param {FileKind} kind @returns {Promise<Source>} */
+  async find(kind) {
+    const given = await this.given[kind];
+    if (given === undefined) {
+      const url = this.#address(kind), isHttp = /^https?:$/.test(url.protocol);
+      // A build's files are at addresses of their own, so caches may keep them for ever.
+      if (isHttp && !url.search) url.search = `?v=${kind === 'weights' ? BUILD.weights.id : BUILD.id}`;
+      return { kind, name: short(url), place: url };
+    }
+    if (typeof given === 'string' || given instanceof URL) {
+      const url = new URL(given, here());
+      return url.protocol === 'data:' ? { kind, name: short(url), place: decode(url.href) } : { kind, name: short(url), place: url };
+    }
+    const name = `files.${kind}`;
+    if (given instanceof Response || given instanceof Blob) return { kind, name, place: given };
+    if (given instanceof ArrayBuffer) return { kind, name, place: new Uint8Array(given) };
+    if (ArrayBuffer.isView(given)) return { kind, name, place: new Uint8Array(/** @type {ArrayBuffer} */ (given.buffer), given.byteOffset, given.byteLength) };
+    throw new TypeError(`${name} is none of a URL, Response, Blob, ArrayBuffer or typed array`);
+  }
+
+  /** @param {FileKind} kind */
+  #address(kind) {
+    try {
+      if (this.baseUrl === undefined) return absolute(BESIDE[kind]());
+      const base = new URL(this.baseUrl, here());
+      if (!base.pathname.endsWith('/')) base.pathname += '/';
+      return new URL(NAMES[kind], base);
+    } catch (cause) {
+      throw new ModelLoadError(`it is not known where ${NAMES[kind]} is: ` +
+        (this.baseUrl === undefined ? 'model.js was bundled into a script that has no address; pass load({ baseUrl }) or load({ files })' : `baseUrl is "${this.baseUrl}"`), { cause });
+    }
+  }
+}
+
+/** What bundlers make of `new URL` may be relative. @param {URL} url */
+const absolute = (url) => new URL(url.href, here());
+
+/** A data: URL's bytes; policies forbid to fetch them. @param {string} href */
+function decode(href) {
+  const comma = href.indexOf(','), body = href.slice(comma + 1);
+  const text = /;base64$/i.test(href.slice(0, comma)) ? atob(decodeURIComponent(body)) : unescapeBytes(body);
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}
+/** @param {string} text percent-encoded bytes */
+const unescapeBytes = (text) => text.replace(/%([0-9a-f]{2})/gi, (_, digits) => String.fromCharCode(parseInt(digits, 16)));
+
+/**
+ * Asks for bytes `first` to `end` of a file. What is fresh has come past all caches.
+ *
+ * @param {URL} url @param {number} first @param {number} end Infinity for all @param {boolean} fresh
+ * @param {AbortSignal} [signal]
+ */
+export function request(url, first, end, fresh, signal) {
+  const address = new URL(url);
+  if (fresh) address.searchParams.set('again', String(Date.now()));
+  const range = first > 0 || end < Infinity ? { Range: `bytes=${first}-${end < Infinity ? end - 1 : ''}` } : undefined;
+  return fetch(address, { signal, headers: range, cache: fresh ? 'reload' : 'default' });
+}
+
+/** @param {Source} source @param {Response} response */
+export function checkAnswer(source, response) {
+  // What is not there will not come by asking again; a server that is busy may answer later.
+  if (response.status < 500 && response.status !== 429 && !response.ok) failToLoad(source, `the server answers ${response.status}`);
+  if (!response.ok) throw new Error(`the server answers ${response.status}`);
   return response;
 }
 
 /**
- * Bytes `first` to `end` of a file of `total` bytes, as they arrive.
+ * Bytes `first` to `end` of a file that has `total`, as they arrive. A download that breaks off or
+ * stands still is taken up where it was.
  *
- * @param {URL} url @param {number} first @param {number} end @param {number} total
- * @param {AbortSignal} [signal] @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
+ * @param {Source} source @param {{first: number, end: number, total: number}} range
+ * @param {{signal?: AbortSignal, fresh?: boolean, started?: Promise<Response>}} control `started`: what `request` gave
+ *   for these bytes
+ * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
  */
-export async function* readRange(url, first, end, total, signal) {
-  let at = first;
-  try {
-    for await (const chunk of isNodeFile(url) ? readNodeFile() : download()) {
-      yield chunk;
-      at += chunk.length;
-    }
-  } catch (error) {
-    failToLoad(url, error, signal);
-  }
-  if (at < end) failToLoad(url, `it has ${at} bytes, not ${total}: is it this model's?`);
-
-  async function* readNodeFile() {
-    const { createReadStream } = await nodeFs();
-    yield* createReadStream(url, { start: first, end: end - 1, highWaterMark: 1 << 20, signal });
-  }
-
-  async function* download() {
-    const part = first > 0 || end < total;
-    const response = await fetchFile(url, signal, part ? { Range: `bytes=${first}-${end - 1}` } : {});
-    // Servers may answer with the whole file.
-    let skip = response.status === 206 ? 0 : first, left = end - first;
-    const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).getReader();
+export async function* readBytes(source, { first, end, total }, { signal, fresh = false, started }) {
+  let at = first, failures = 0;
+  while (at < end) {
+    const stop = new AbortController();
+    signal?.addEventListener('abort', () => stop.abort(signal.reason), { signal: stop.signal });
     try {
-      while (left > 0) {
-        const { value } = await reader.read();
-        if (!value) return;
-        const chunk = value.subarray(skip, skip + left);
-        skip -= value.length - chunk.length;
-        left -= chunk.length;
-        if (chunk.length) yield chunk;
+      for await (const chunk of chunksOf(source, at, end, total, fresh, stop.signal, started)) {
+        yield chunk;
+        at += chunk.length;
+        failures = 0;
       }
+      if (at < end) throw new WrongFileError(source, 'damaged', `it has ${at} bytes, not ${total}`);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof ModelLoadError || !(source.place instanceof URL) || isNodeFile(source.place) || failures === PAUSES.length) failToLoad(source, error, signal);
+      await new Promise((done) => setTimeout(done, PAUSES[failures++]));
+      signal?.throwIfAborted();
     } finally {
-      reader.cancel().catch(() => {});
+      started = undefined;
+      // Ends what is still under way when the caller has enough.
+      if (at < end) stop.abort();
     }
   }
+}
+
+/**
+ * @param {Source} source @param {number} first @param {number} end @param {number} total @param {boolean} fresh
+ * @param {AbortSignal} signal @param {Promise<Response>} [started]
+ * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
+ */
+async function* chunksOf(source, first, end, total, fresh, signal, started) {
+  const { place, from = 0 } = source;
+  if (isNodeFile(place)) {
+    const { createReadStream } = await nodeFs();
+    yield* createReadStream(place, { start: first, end: end - 1, highWaterMark: 1 << 20, signal });
+  } else if (place instanceof Uint8Array) {
+    yield place.subarray(first, end);
+  } else if (place instanceof Blob) {
+    yield* inTime(place.slice(first - from, end - from).stream().getReader(), 0, end - first);
+  } else if (place instanceof Response) {
+    if (place.bodyUsed) throw new WrongFileError(source, 'damaged', 'the Response that was given has been read before: give a URL or a Blob');
+    yield* inTime(bodyOf(place), first, end - first);
+  } else {
+    const response = checkAnswer(source, await (started ?? request(place, first, end < total ? end : first > 0 ? total : Infinity, fresh, signal)));
+    const size = Number(/\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1] ?? total);
+    if (size !== total) throw new WrongFileError(source, 'damaged', `it has ${size} bytes, not ${total}`);
+    // Servers may answer with the whole file.
+    yield* inTime(bodyOf(response), response.status === 206 ? 0 : first, end - first);
+  }
+}
+
+/** @param {Response} response */
+const bodyOf = (response) => /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).getReader();
+
+/**
+ * What a stream gives, without its first `skip` bytes and at most `left`.
+ *
+ * @param {ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>} reader @param {number} skip @param {number} left
+ */
+async function* inTime(reader, skip, left) {
+  for (;;) {
+    // The end is read as well, so that the download counts as finished.
+    const value = await nextChunk(reader);
+    if (!value) return;
+    const chunk = value.subarray(skip, skip + left), rest = value.length - skip - chunk.length;
+    skip = Math.max(0, skip - value.length);
+    left -= chunk.length;
+    if (chunk.length) yield chunk;
+    if (!left && rest > 0) return void reader.cancel().catch(() => {});
+  }
+}
+
+/** @param {ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>} reader */
+async function nextChunk(reader) {
+  /** @type {any} */
+  let timer;
+  const late = new Promise((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`no bytes arrived for ${PATIENCE / 1000} s`)), PATIENCE);
+  });
+  try {
+    return (await Promise.race([reader.read(), late])).value;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * What the beginning of a file tells of it, if it is none that was asked for.
+ *
+ * @param {Uint8Array} bytes @returns {string} '' if nothing
+ */
+export function whatIsIt(bytes) {
+  const text = new TextDecoder('latin1').decode(bytes.subarray(0, 64)).trimStart().toLowerCase();
+  if (text.startsWith('<')) return 'the server sent a page of HTML instead: is it at this address?';
+  if (text.startsWith('version https://git-lfs')) return 'it is a pointer of Git LFS: fetch the file that it stands for (git lfs pull)';
+  return '';
 }

@@ -5,12 +5,13 @@
 /** @import * as Api from './model.js' */
 /** @import { GpuProgram, Place } from './host.js' */
 /** @import { Host } from './host.js' */
-/** @import { LoadControl } from './weights.js' */
+/** @import { LoadControl } from './files.js' */
 /** @import { Values } from './inputs.js' */
+/** @import { Weights } from './weights.js' */
 
 import { fromWords, toWords, wordBytes } from './elements.js';
 import { InputError, OutOfMemoryError, megabytes } from './errors.js';
-import { COPY_DST, COPY_SRC, Gpu, MAP_READ, READ, STORAGE, UNIFORM, findDevice, isGpuBuffer, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, Gpu, MAP_READ, READ, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
 import { compilePipelines } from './gpu_pipelines.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { GpuWeights } from './gpu_weights.js';
@@ -71,15 +72,17 @@ export class GpuBackend {
     this.#program = /** @type {GpuProgram} */ (host.manifest.programs[index]);
   }
 
-  /** @param {Host} host @param {LoadControl} control @param {GPUDevice} [given] */
-  static async open(host, control, given) {
-    const { index, program, device } = await findDevice(host.manifest, given);
-    const gpu = new Gpu(device, !given);
+  /**
+   * @param {Host} host @param {Weights} weights @param {LoadControl} control
+   * @param {{index: number, device: GPUDevice}} found by findDevice @param {boolean} isOwn
+   */
+  static async open(host, weights, control, { index, device }, isOwn) {
+    const gpu = new Gpu(device, isOwn), { kernels } = /** @type {GpuProgram} */ (host.manifest.programs[index]);
     try {
-      const [pipelines, weights] = await Promise.all([
-        compilePipelines(device, program.kernels, host.shaders()), GpuWeights.load(gpu, host, index, control),
+      const [pipelines, onGpu] = await Promise.all([
+        compilePipelines(device, kernels, host.shaders(), control), GpuWeights.load(gpu, host, index, weights, control),
       ]);
-      return new GpuBackend(gpu, host, index, pipelines, weights);
+      return new GpuBackend(gpu, host, index, pipelines, onGpu);
     } catch (error) {
       gpu.dispose();
       throw error;

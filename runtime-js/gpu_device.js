@@ -1,7 +1,8 @@
 // Finds a GPU that can run a model, and looks after what it gives.
 
-/** @import { GpuProgram, Manifest } from './host.js' */
+/** @import { ProgramRecord } from './build.js' */
 
+import { BUILD } from './build.js';
 import { OutOfMemoryError, UnsupportedError, megabytes, messageOf } from './errors.js';
 
 // WebGPU's flags. In Node there are no globals with their names.
@@ -15,7 +16,7 @@ export const isGpuBuffer = (value) => typeof value?.mapAsync === 'function';
 /**
  * What a program needs that a device or adapter does not have; empty if nothing.
  *
- * @param {GpuProgram} program @param {{features: ReadonlySet<string>, limits: GPUSupportedLimits}} from
+ * @param {ProgramRecord} program @param {{features: ReadonlySet<string>, limits: GPUSupportedLimits}} from
  */
 function whatIsMissing(program, from) {
   const feature = program.features.find((name) => !from.features.has(name));
@@ -27,12 +28,24 @@ function whatIsMissing(program, from) {
   return '';
 }
 
+/** Names of GPUs that are none, where engines do not say so themselves. */
+const EMULATED = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
+
+/** @param {GPUAdapter} adapter */
+function isEmulated(adapter) {
+  const info = /** @type {any} */ (adapter.info ?? {});
+  return info.isFallbackAdapter ?? /** @type {any} */ (adapter).isFallbackAdapter ??
+    EMULATED.test([info.vendor, info.architecture, info.device, info.description].join(' '));
+}
+
 /**
  * The first program that the GPU can run, and its device.
  *
- * @param {Manifest} manifest @param {GPUDevice} [given]
+ * @param {boolean} isAsked whether WebGPU was asked for: then a GPU that the CPU emulates will do as well
+ * @param {GPUDevice} [given]
  */
-export async function findDevice({ programs }, given) {
+export async function findDevice(isAsked, given) {
+  const { programs } = BUILD;
   if (!programs.some((p) => p.kind === 'webgpu')) {
     throw new UnsupportedError('the model was compiled without the target webgpu');
   }
@@ -43,6 +56,7 @@ export async function findDevice({ programs }, given) {
   }
   const adapter = given ? null : await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!given && !adapter) throw new UnsupportedError('WebGPU found no GPU that it can use');
+  if (adapter && !isAsked && isEmulated(adapter)) throw new UnsupportedError('the only GPU is emulated by the CPU, which is slower than wasm');
   const offered = /** @type {GPUDevice | GPUAdapter} */ (given ?? adapter);
   let missing = '';
   for (const [index, program] of programs.entries()) {
@@ -50,12 +64,12 @@ export async function findDevice({ programs }, given) {
     missing = whatIsMissing(program, offered);
     if (missing) continue;
     const device = given ?? await requestDevice(/** @type {GPUAdapter} */ (adapter), program);
-    return { index, program, device };
+    return { index, device };
   }
   throw new UnsupportedError(`the GPU lacks ${missing}`);
 }
 
-/** @param {GPUAdapter} adapter @param {GpuProgram} program */
+/** @param {GPUAdapter} adapter @param {ProgramRecord} program */
 async function requestDevice(adapter, program) {
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const features = adapter.features.has('timestamp-query') ? [...program.features, 'timestamp-query'] : program.features;

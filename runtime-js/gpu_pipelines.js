@@ -1,5 +1,6 @@
 // Compiles shaders.
 
+/** @import { LoadControl } from './files.js' */
 /** @import { Kernel } from './host.js' */
 
 import { UnsupportedError, messageOf } from './errors.js';
@@ -11,21 +12,29 @@ const COMPUTE = 4;
 /**
  * The pipelines of kernels: each shader is compiled once, and all at the same time.
  *
- * @param {GPUDevice} device @param {Kernel[]} kernels @param {string[]} shaders
+ * @param {GPUDevice} device @param {Kernel[]} kernels @param {string[]} shaders @param {LoadControl} control
  * @returns {Promise<GPUComputePipeline[]>}
  */
-export function compilePipelines(device, kernels, shaders) {
+export function compilePipelines(device, kernels, shaders, { onProgress }) {
+  let loaded = 0, total = 0;
+  const report = () => onProgress?.({ phase: 'compilation', loaded, total });
   const layoutOf = memoize((/** @type {string} */ bindings) => makeLayout(device, bindings));
   const pipelineOf = memoize(async (/** @type {string} */ code, /** @type {Kernel} */ { name, bindings }) => {
     try {
       const module = device.createShaderModule({ code });
       const compute = { module, entryPoint: 'main' };
-      return await device.createComputePipelineAsync({ label: name, layout: layoutOf(bindings), compute });
+      ++total;
+      const pipeline = await device.createComputePipelineAsync({ label: name, layout: layoutOf(bindings), compute });
+      ++loaded;
+      report();
+      return pipeline;
     } catch (cause) {
       throw new UnsupportedError(`the GPU refuses kernel ${name}: ${messageOf(cause)}`, { cause });
     }
   });
-  return Promise.all(kernels.map((kernel) => pipelineOf(shaders[kernel.shader], kernel)));
+  const pipelines = Promise.all(kernels.map((kernel) => pipelineOf(shaders[kernel.shader], kernel)));
+  report();
+  return pipelines;
 }
 
 /** @param {GPUDevice} device @param {string} bindings */

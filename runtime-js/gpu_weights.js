@@ -2,14 +2,15 @@
 
 /** @import { Place } from './host.js' */
 /** @import { Host } from './host.js' */
-/** @import { LoadControl } from './weights.js' */
+/** @import { LoadControl } from './files.js' */
+/** @import { Weights } from './weights.js' */
 
-import { DisposedError, ModelLoadError } from './errors.js';
+import { BUILD } from './build.js';
+import { DisposedError, ModelLoadError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, Gpu, STORAGE, roundUp } from './gpu_device.js';
-import { loadWeights } from './weights.js';
+import { piecesOf } from './weights.js';
 
 const BINDING_ALIGNMENT = 256;
-const BLOCK_BYTES = 1 << 20;
 
 /** @typedef {{first: number, end: number, buffer: GPUBuffer}} Part of the weights file */
 
@@ -18,45 +19,28 @@ export class GpuWeights {
   parts = [];
 
   /**
-   * Streams the weights of a program into buffers.
+   * Streams the weights of a program into buffers, through wasm's memory, where they are checked.
    *
-   * @param {Gpu} gpu @param {Host} host @param {number} index of the program @param {LoadControl} control
+   * @param {Gpu} gpu @param {Host} host @param {number} index of the program @param {Weights} weights
+   * @param {LoadControl} control
    */
-  static async load(gpu, host, index, control) {
-    const range = host.weightRange(index), weights = new GpuWeights();
-    weights.parts = await gpu.guard(() => split(range.weights, gpu.device.limits.maxBufferSize).map(({ first, end }) =>
+  static async load(gpu, host, index, weights, control) {
+    const result = new GpuWeights(), { queue, limits } = gpu.device;
+    result.parts = await gpu.guard(() => split(host.weightPlaces(index), limits.maxBufferSize).map(({ first, end }) =>
       ({ first, end, buffer: gpu.makeBuffer('weights', end - first, STORAGE | COPY_DST) })));
-    // Chunks come in odd sizes, writes are in whole words.
-    const block = new Uint8Array(BLOCK_BYTES);
-    let start = range.first, filled = 0;
-    const flush = () => {
-      weights.write(gpu.device.queue, block, start, filled);
-      start += filled;
-      filled = 0;
-    };
-    await loadWeights(range, (chunk) => {
+    const program = BUILD.programs[index], longest = Math.max(0, ...piecesOf(program).map(({ start, end }) => end - start));
+    const address = host.exports.webnnc_staging(roundUp(longest, 4)) >>> 0;
+    if (!address && longest) throw new OutOfMemoryError(`wasm has not enough memory to check weights: ${megabytes(longest)}`);
+    const accept = (/** @type {number} */ start, /** @type {number} */ end) => {
       if (gpu.isDisposed) throw new DisposedError('the GPU is not used any more');
-      for (let used = 0; used < chunk.length;) {
-        const piece = chunk.subarray(used, used + BLOCK_BYTES - filled);
-        block.set(piece, filled);
-        filled += piece.length;
-        used += piece.length;
-        if (filled === BLOCK_BYTES) flush();
+      for (const { first, end: partEnd, buffer } of result.parts) {
+        const from = Math.max(start, first), bytes = Math.min(end, partEnd) - from;
+        // Writes are in whole words; behind the last byte of a weight nothing matters.
+        if (bytes > 0) queue.writeBuffer(buffer, from - first, host.bytes, address + from - start, roundUp(bytes, 4));
       }
-    }, control);
-    flush();
-    return weights;
-  }
-
-  /**
-   * @param {GPUQueue} queue @param {Uint8Array<ArrayBuffer>} block @param {number} start its place in the file
-   * @param {number} filled bytes of it in use
-   */
-  write(queue, block, start, filled) {
-    for (const { first, end, buffer } of this.parts) {
-      const from = Math.max(start, first), bytes = Math.min(start + filled, end) - from;
-      if (bytes > 0) queue.writeBuffer(buffer, from - first, block, from - start, roundUp(bytes, 4));
-    }
+    };
+    await weights.load(program, host, { address: () => address, accept }, control, true);
+    return result;
   }
 
   /** @param {Place} place @param {number} size @returns {GPUBufferBinding} */

@@ -3,24 +3,27 @@
 
 /** @import * as Api from './model.js' */
 
-import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
-import { FILES, failToLoad, fetchFile, isNodeFile, nodeFs } from './files.js';
+/** @import { Files, LoadControl, Source } from './files.js' */
 
-const ABI_VERSION = 1;
+import { BUILD } from './build.js';
+import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
+import { WrongFileError, checkAnswer, failToLoad, isNodeFile, nodeFs, pastCaches, request, whatIsIt } from './files.js';
+import { xxh32 } from './xxh32.js';
+
+const ABI_VERSION = 2;
 
 /**
  * @typedef {{kind: 'wasm', steps: string[]}} WasmProgram
  * @typedef {{name: string, shader: number, bindings: string}} Kernel
- * @typedef {{kind: 'webgpu', features: string[], limits: Record<string, number>, half: boolean,
- *   steps: number[], kernels: Kernel[]}} GpuProgram
- * @typedef {{abi: number, name: string, inputs: Api.Port[], outputs: Api.Port[],
- *   assumptions?: string[], weights: {bytes: number}, programs: (WasmProgram | GpuProgram)[]}} Manifest
+ * @typedef {{kind: 'webgpu', half: boolean, steps: number[], kernels: Kernel[]}} GpuProgram
+ * @typedef {{abi: number, name: string, build: string, inputs: Api.Port[], outputs: Api.Port[],
+ *   assumptions?: string[], programs: (WasmProgram | GpuProgram)[]}} Manifest
  *
  * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is
  */
 
 // The fields of abi.h's records, as offsets in words.
-const MODEL = { abiVersion: 0, symbolCount: 1, symbolNames: 2, dims: 4, inputs: 6, outputs: 8, programs: 10, weightsBytes: 11 };
+const MODEL = { abiVersion: 0, symbolCount: 1, symbolNames: 2, dims: 4, inputs: 6, outputs: 8, programs: 10 };
 const PORT = { shape: 3, words: 4 };
 export const PROGRAM = {
   bufferCount: 1, buffers: 2, inputBuffers: 3, outputBuffers: 4, stepCount: 5, arenaBytes: 6,
@@ -37,21 +40,81 @@ const RELAXED_PROBE = new Uint8Array([
   65, 2, 253, 15, 253, 128, 2, 11,
 ]);
 
-/** @param {AbortSignal} [signal] @returns {Promise<WebAssembly.Module>} */
-async function compileWasm(signal) {
-  const url = WebAssembly.validate(RELAXED_PROBE) ? FILES.relaxed : FILES.simd;
+/**
+ * The module that this engine can run, checked to be the build's.
+ *
+ * @param {Files} files @param {LoadControl} control @returns {Promise<WebAssembly.Module>}
+ */
+async function loadModule(files, control) {
+  const isRelaxed = WebAssembly.validate(RELAXED_PROBE) && (files.isGiven('relaxed') || !files.isGiven('wasm'));
+  if (!isRelaxed) return loadModuleFrom(await files.find('wasm'), control);
   try {
-    if (isNodeFile(url)) {
-      return await WebAssembly.compile(await (await nodeFs()).promises.readFile(url, { signal }));
-    }
-    const response = await fetchFile(url, signal);
-    // Compiling while it arrives works only if the server names the type.
-    return response.headers.get('Content-Type') === 'application/wasm'
-      ? await WebAssembly.compileStreaming(response)
-      : await WebAssembly.compile(await response.arrayBuffer());
+    return await loadModuleFrom(await files.find('relaxed'), control);
   } catch (error) {
-    return failToLoad(url, error, signal);
+    // Whoever left it out has the other, which does the same.
+    if (!(error instanceof ModelLoadError) || /** @type {any} */ (error).reason !== 'missing') throw error;
+    return loadModuleFrom(await files.find('wasm'), control).catch(() => {
+      throw error;
+    });
   }
+}
+
+/** @param {Source} source @param {LoadControl} control */
+function loadModuleFrom(source, { signal, onProgress }) {
+  const { bytes: total, hash } = BUILD[/** @type {'wasm' | 'relaxed'} */ (source.kind)];
+  const report = (/** @type {'modules' | 'compilation'} */ phase, /** @type {number} */ loaded, /** @type {number} */ all) => onProgress?.({ phase, loaded, total: all });
+  return pastCaches(async (fresh) => {
+    report('modules', 0, total);
+    const { bytes, module } = await readModule(source, fresh, signal);
+    if (bytes.length !== total || xxh32(bytes) !== hash) throw await explain(source, bytes);
+    report('modules', total, total);
+    const compiled = await module.catch((error) => failToLoad(source, error, signal));
+    report('compilation', 1, 1);
+    return compiled;
+  });
+}
+
+/**
+ * All bytes, and what they compile to.
+ *
+ * @param {Source} source @param {boolean} fresh @param {AbortSignal} [signal]
+ */
+async function readModule(source, fresh, signal) {
+  const { place } = source;
+  /** @type {Promise<WebAssembly.Module> | undefined} */
+  let module;
+  /** @type {Uint8Array<ArrayBuffer>} */
+  let bytes;
+  try {
+    if (place instanceof URL && !isNodeFile(place)) {
+      const response = checkAnswer(source, await request(place, 0, Infinity, fresh, signal)), copy = response.clone();
+      // Compiling while it arrives works only if the server names the type; browsers keep the code then.
+      if (response.headers.get('Content-Type') === 'application/wasm') module = WebAssembly.compileStreaming(response);
+      module?.catch(() => {});
+      bytes = new Uint8Array(await (module ? copy : response).arrayBuffer());
+    } else {
+      bytes = place instanceof URL ? new Uint8Array(await (await nodeFs()).promises.readFile(place, { signal }))
+        : place instanceof Uint8Array ? place : new Uint8Array(await place.arrayBuffer());
+    }
+  } catch (error) {
+    return failToLoad(source, error, signal);
+  }
+  module ??= WebAssembly.compile(bytes);
+  module.catch(() => {});
+  return { bytes, module };
+}
+
+/** Says of a wrong module whose it is. @param {Source} source @param {Uint8Array<ArrayBuffer>} bytes */
+async function explain(source, bytes) {
+  const what = whatIsIt(bytes);
+  if (what) return new WrongFileError(source, 'other build', what);
+  const id = await WebAssembly.compile(bytes).then((module) => JSON.parse(section(module, 'manifest')).build, () => undefined);
+  if (id !== undefined && id !== BUILD.id) {
+    return new WrongFileError(source, 'other build', `it belongs to another build of the model, or to another model (${id}, ` +
+      `and this model.js is of ${BUILD.id}): put all files of one build on the server`, id);
+  }
+  const { bytes: total } = BUILD[/** @type {'wasm' | 'relaxed'} */ (source.kind)];
+  return new WrongFileError(source, 'damaged', bytes.length < total ? `it was cut short: it has ${bytes.length} bytes, not ${total}` : 'it was damaged on its way');
 }
 
 /** @param {WebAssembly.Module} module @param {string} name */
@@ -63,9 +126,9 @@ function section(module, name) {
 
 /** The model's records and functions in wasm. */
 export class Host {
-  /** @param {AbortSignal} [signal] */
-  static async load(signal) {
-    const module = await compileWasm(signal);
+  /** @param {Files} files @param {LoadControl} control */
+  static async load(files, control) {
+    const module = await loadModule(files, control);
     // The imports serve the WASI command. Nothing that is called here uses them.
     /** @type {Record<string, Record<string, () => number>>} */
     const imports = {};
@@ -165,16 +228,13 @@ export class Host {
     }
   }
 
-  /**
-   * The part of the weights file that a program reads. Call before `prepare`, which turns offsets
-   * into addresses.
-   *
-   * @param {number} index
-   */
-  weightRange(index) {
-    const weights = this.places(index).filter(({ isWeight, offset }) => isWeight && offset !== NO_OFFSET);
-    const total = this.word(this.model + MODEL.weightsBytes);
-    const first = Math.min(total, ...weights.map((w) => w.offset));
-    return { weights, total, first, end: Math.max(first, ...weights.map((w) => w.offset + w.bytes)) };
+  /** The weights that a program reads. Call before `prepare`, which turns offsets into addresses. @param {number} index */
+  weightPlaces(index) {
+    return this.places(index).filter(({ isWeight, offset }) => isWeight && offset !== NO_OFFSET);
+  }
+
+  /** XXH64 of bytes in memory. @param {number} address @param {number} bytes @returns {bigint} */
+  hash(address, bytes) {
+    return BigInt.asUintN(64, this.exports.webnnc_hash(address, bytes));
   }
 }

@@ -28,9 +28,44 @@ export interface LoadOptions {
   device?: GpuDevice;
   /** Stops the loading. */
   signal?: AbortSignal;
-  /** Called while weights arrive, at last with `loaded` equal to `total`. Both are bytes. */
-  onProgress?: (progress: { loaded: number; total: number }) => void;
+  /**
+   * Called while the model loads: bytes of modules and of weights, and what is compiled, counted. The
+   * three go on side by side; each ends with `loaded` equal to `total`.
+   */
+  onProgress?: (progress: Progress) => void;
+  /**
+   * The address of the folder with the model's files, if they do not lie beside `model.js`, or if
+   * `model.js` was bundled into a script that has no address of its own.
+   */
+  baseUrl?: string | URL;
+  /** Single files, from elsewhere. What is not named lies beside `model.js`, or at `baseUrl`. */
+  files?: {
+    /** model.wasm; used in all engines unless `relaxed` is given as well. */
+    wasm?: FileSource;
+    /** model.relaxed.wasm, for engines that have relaxed SIMD. */
+    relaxed?: FileSource;
+    /** model.weights.bin. */
+    weights?: FileSource;
+  };
+  /**
+   * Whether the weights are also kept in the browser's Cache, beside what it keeps by itself: for
+   * models that are to run offline. Weights of builds before are removed. Off if not given.
+   */
+  cache?: boolean;
 }
+
+export interface Progress {
+  phase: 'modules' | 'weights' | 'compilation';
+  loaded: number;
+  total: number;
+}
+
+/** An address, or the bytes. A Response can be read once: give a Blob where a load may be repeated. */
+export type FileSource = OneOf | Promise<OneOf>;
+type OneOf = string | URL | Response | Blob | ArrayBuffer | ArrayBufferView;
+
+/** Which build of the model this is: an id made of its content, and the version of webnnc. */
+export const build: { readonly id: string; readonly webnnc: string };
 
 // ---- The model ----------------------------------------------------------------------------------
 
@@ -192,8 +227,13 @@ type Global<Name extends string> =
 
 // ---- Errors -------------------------------------------------------------------------------------
 
-/** A file of the model cannot be read, or does not belong to the others. */
-export class ModelLoadError extends Error { name: 'ModelLoadError'; }
+/** A file of the model cannot be read, was damaged, or does not belong to the others. */
+export class ModelLoadError extends Error {
+  name: 'ModelLoadError';
+  /** Which file, if it is one. */
+  readonly file?: string;
+  readonly reason?: 'missing' | 'damaged' | 'other build';
+}
 
 /** An input of `run` is not what the model takes. */
 export class InputError extends Error { name: 'InputError'; }

@@ -11,15 +11,19 @@
 
 /** @import * as Api from './model.js' */
 /** @import { Values } from './inputs.js' */
-/** @import { LoadControl } from './weights.js' */
+/** @import { LoadControl } from './files.js' */
 
+import { BUILD } from './build.js';
 import { DeviceLostError, DisposedError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { refuse } from './elements.js';
+import { Files, WrongFileError } from './files.js';
 import { GpuBackend } from './gpu_backend.js';
+import { findDevice } from './gpu_device.js';
 import { Host } from './host.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { startPage } from './page.js';
-import { WasmBackend } from './wasm_backend.js';
+import { WasmBackend, wasmProgram } from './wasm_backend.js';
+import { Weights } from './weights.js';
 
 export { DeviceLostError, DisposedError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError } from './errors.js';
 
@@ -41,9 +45,23 @@ function abortable(promise, signal) {
 /** How long a lost device may take to say so after its first failure, in ms. */
 const LOSS_GRACE = 500;
 
+/** @typedef {{index: number, device: GPUDevice}} Found a GPU, and the program that it can run */
+
+/**
+ * Looks for a GPU, if one is wanted. Whoever does not wait for it need not know that there is none.
+ *
+ * @param {Api.LoadOptions['backend']} [wanted] @param {GPUDevice} [given]
+ */
+function searchGpu(wanted = 'auto', given) {
+  const search = wanted === 'wasm' ? new Promise(() => {}) : findDevice(wanted === 'webgpu', given);
+  search.catch(() => {});
+  return /** @type {Promise<Found>} */ (search);
+}
+
 /** @implements {Api.Model} */
 class Model {
   /** @type {Host} */ #host;
+  /** @type {Weights} */ #weights;
   /** @type {Api.LoadOptions} */ #options;
   /** @type {WasmBackend | GpuBackend | undefined} */ #backend;
   /** @type {'webgpu' | 'wasm'} */
@@ -57,9 +75,10 @@ class Model {
   /** @type {{inputs: number[][], outputs: number[][]}} */
   #shapes = { inputs: [], outputs: [] };
 
-  /** @param {Host} host @param {Api.LoadOptions} options */
-  constructor(host, options) {
+  /** @param {Host} host @param {Weights} weights @param {Api.LoadOptions} options */
+  constructor(host, weights, options) {
     this.#host = host;
+    this.#weights = weights;
     this.#options = options;
     const { name, inputs, outputs } = host.manifest;
     this.name = name;
@@ -79,14 +98,14 @@ class Model {
   /**
    * Opens the backend that was asked for, or the best there is.
    *
-   * @param {LoadControl} control @param {GPUDevice} [device]
+   * @param {LoadControl} control @param {Promise<Found>} search for a GPU @param {boolean} isOwn whether it is the model's own
    */
-  async open(control, device) {
+  async open(control, search, isOwn) {
     const { backend: wanted = 'auto' } = this.#options;
     this.#prepared = undefined;
     if (wanted !== 'wasm') {
       try {
-        await this.#use(await GpuBackend.open(this.#host, control, device));
+        await this.#use(await GpuBackend.open(this.#host, this.#weights, control, await search, isOwn));
         this.backendReason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
         return;
       } catch (error) {
@@ -98,7 +117,7 @@ class Model {
     } else {
       this.backendReason = 'wasm was asked for';
     }
-    await this.#use(await WasmBackend.open(this.#host, control));
+    await this.#use(await WasmBackend.open(this.#host, this.#weights, control));
   }
 
   /** @param {WasmBackend | GpuBackend} backend */
@@ -160,7 +179,7 @@ class Model {
   /** Sets everything up again after a loss. A device that was given is lost for good. @param {AbortSignal} [signal] */
   async #reopen(signal) {
     try {
-      await this.open({ signal });
+      await this.open({ signal }, searchGpu(this.#options.backend), true);
       if (this.backend === 'wasm') this.backendReason = `the GPU was lost: ${this.backendReason}`;
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
@@ -242,15 +261,54 @@ class Model {
 
 /** @param {Api.LoadOptions} [options] @returns {Promise<Api.Model>} */
 export async function load(options = {}) {
-  const { backend = 'auto', device, signal, onProgress } = options;
+  const { backend = 'auto', signal } = options;
   if (!['auto', 'webgpu', 'wasm'].includes(backend)) {
     throw new TypeError(`backend is "${backend}", and must be "auto", "webgpu" or "wasm"`);
   }
   signal?.throwIfAborted();
-  const model = new Model(await Host.load(signal), options);
-  await model.open({ signal, onProgress }, /** @type {GPUDevice | undefined} */ (device));
-  return model;
+  try {
+    return await loadHere(options);
+  } catch (error) {
+    const newer = error instanceof WrongFileError && error.build && await importBuild(error.build);
+    if (!newer) throw error;
+    return newer.load(options);
+  }
 }
+
+/** @param {Api.LoadOptions} options */
+async function loadHere(options) {
+  const { backend, device, signal, onProgress } = options, given = /** @type {GPUDevice | undefined} */ (device);
+  const files = new Files(options), weights = new Weights(files, options.cache === true), control = { signal, onProgress };
+  // Modules, weights and the GPU do not wait for each other. Which weights are needed depends on the GPU.
+  const search = searchGpu(backend, given), loading = Host.load(files, control);
+  loading.catch(() => {});
+  const hasGpu = backend !== 'wasm' && await search.then(() => true, () => false);
+  if (!hasGpu && backend !== 'webgpu') await weights.begin(BUILD.programs[wasmProgram()], signal);
+  try {
+    const model = new Model(await loading, weights, options);
+    await model.open(control, search, !given);
+    return model;
+  } catch (error) {
+    weights.dispose();
+    throw error;
+  }
+}
+
+/**
+ * The model.js of the build that the other files are of, where this one came out of a cache that had
+ * kept it from a build before.
+ *
+ * @param {string} id @returns {Promise<typeof import('./model.js') | undefined>}
+ */
+async function importBuild(id) {
+  const { url } = import.meta;
+  if (!/\/model\.js$/.test(url ?? '')) return undefined;
+  const newer = await import(`${url}?v=${id}`).catch(() => undefined);
+  return newer?.build?.id === id ? newer : undefined;
+}
+
+/** Which build this is, and by which compiler. */
+export const build = { id: BUILD?.id, webnnc: BUILD?.webnnc };
 
 // The bundle's own page has no other script.
 if (globalThis.document?.querySelector('[data-webnnc-page]')) startPage(load);

@@ -2,13 +2,21 @@
 
 /** @import { Host, WasmProgram } from './host.js' */
 /** @import { Values } from './inputs.js' */
-/** @import { LoadControl } from './weights.js' */
+/** @import { LoadControl } from './files.js' */
+/** @import { Weights } from './weights.js' */
 
+import { BUILD } from './build.js';
 import { ARRAYS, fromBits } from './elements.js';
 import { OutOfMemoryError, UnsupportedError, megabytes } from './errors.js';
 import { countOf } from './inputs.js';
 import { summarize } from './profile.js';
-import { loadWeights } from './weights.js';
+
+/** The index of the program for the CPU. */
+export function wasmProgram() {
+  const index = BUILD.programs.findIndex((program) => program.kind === 'wasm');
+  if (index < 0) throw new UnsupportedError('the model was compiled without the target wasm');
+  return index;
+}
 
 export class WasmBackend {
   /** @type {'wasm'} */
@@ -24,16 +32,14 @@ export class WasmBackend {
     this.index = index;
   }
 
-  /** @param {Host} host @param {LoadControl} control */
-  static async open(host, control) {
-    const index = host.manifest.programs.findIndex((program) => program.kind === 'wasm');
-    if (index < 0) throw new UnsupportedError('the model was compiled without the target wasm');
-    const range = host.weightRange(index);
-    const address = range.total > 0 ? host.exports.webnnc_weights() >>> 0 : 0;
-    if (range.total > 0 && !address) {
-      throw new OutOfMemoryError(`wasm has not enough memory for weights of ${megabytes(range.total)}`);
+  /** @param {Host} host @param {Weights} weights @param {LoadControl} control */
+  static async open(host, weights, control) {
+    const index = wasmProgram(), program = BUILD.programs[index];
+    const address = program.end > 0 ? host.exports.webnnc_weights() >>> 0 : 0;
+    if (program.end > 0 && !address) {
+      throw new OutOfMemoryError(`wasm has not enough memory for weights of ${megabytes(BUILD.weights.bytes)}`);
     }
-    await loadWeights(range, (chunk, at) => host.bytes.set(chunk, address + at), control);
+    await weights.load(program, host, { address: (start) => address + start }, control, false);
     return new WasmBackend(host, index);
   }
 

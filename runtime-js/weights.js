@@ -1,27 +1,193 @@
-// Downloads weights.
+// Loads weights, piece by piece, each checked by its hash.
 
-/** @import * as Api from './model.js' */
+/** @import { LoadControl, Files, Source } from './files.js' */
+/** @import { Host } from './host.js' */
 
-import { FILES, readRange } from './files.js';
+import { BUILD } from './build.js';
+import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request, whatIsIt } from './files.js';
 
-/** @typedef {{signal?: AbortSignal, onProgress?: Api.LoadOptions['onProgress']}} LoadControl */
+const ID_AT = 16;
+const CACHE = 'webnnc';
 
+/** @typedef {{first: number, end: number}} Range of the weights file */
 /**
- * Downloads the part of the weights that a program reads, and passes it on with its place in the file.
+ * Where pieces go: the place of one in wasm's memory, and what is done with it when it is right.
  *
- * @param {{first: number, end: number, total: number}} range
- * @param {(chunk: Uint8Array<ArrayBuffer>, at: number) => void} put @param {LoadControl} control
+ * @typedef {{address: (start: number) => number, accept?: (start: number, end: number) => void}} Sink
  */
-export async function loadWeights({ first, end, total }, put, { signal, onProgress }) {
-  const report = (/** @type {number} */ at) => onProgress?.({ loaded: at - first, total: end - first });
-  let at = first;
-  if (end > first) {
-    for await (const chunk of readRange(FILES.weights, first, end, total, signal)) {
-      signal?.throwIfAborted();
-      put(chunk, at);
-      at += chunk.length;
-      if (at < end) report(at);
+
+/** The pieces of a part of the file. @param {Range} range */
+export function piecesOf({ first, end }) {
+  let start = 0;
+  return BUILD.weights.pieces.map(([pieceEnd, hash]) => {
+    const piece = { start, end: pieceEnd, hash: BigInt(`0x${hash}`) };
+    start = pieceEnd;
+    return piece;
+  }).filter((piece) => piece.start >= first && piece.end <= end);
+}
+
+/** The weights of a model: where they come from, and what of them is kept in the page. */
+export class Weights {
+  /** @type {Files} */ #files;
+  #isCached;
+  /** What a lost GPU had. @type {(Range & {blob: Blob}) | undefined} */
+  #kept;
+  /** A download that was begun before there was a place for it. @type {(Range & {source: Source, response: Promise<Response>}) | undefined} */
+  #begun;
+
+  /** @param {Files} files @param {boolean} isCached whether the browser's Cache holds them as well */
+  constructor(files, isCached) {
+    this.#files = files;
+    this.#isCached = isCached && 'caches' in globalThis;
+  }
+
+  /** Asks for a part of the file; `load` takes what comes. @param {Range} range @param {AbortSignal} [signal] */
+  async begin({ first, end }, signal) {
+    if (first === end || this.#isCached) return;
+    const source = await this.#files.find('weights');
+    if (!(source.place instanceof URL) || isNodeFile(source.place)) return;
+    const response = request(source.place, first, end < BUILD.weights.bytes || first > 0 ? end : Infinity, false, signal);
+    response.catch(() => {});
+    this.#begun = { first, end, source, response };
+  }
+
+  /**
+   * Brings a part of the file to its place.
+   *
+   * @param {Range} range @param {Host} host @param {Sink} sink @param {LoadControl} control
+   * @param {boolean} keep whether the part may be needed again
+   */
+  async load(range, host, sink, control, keep) {
+    const { first, end } = range, total = end - first, { signal, onProgress } = control;
+    const report = (/** @type {number} */ at) => onProgress?.({ phase: 'weights', loaded: at - first, total });
+    /** @type {Blob[]} */
+    const parts = [];
+    const todo = piecesOf(range);
+    let heard = first;
+    const take = async (/** @type {Source} */ source, /** @type {{fresh?: boolean, started?: Promise<Response>}} */ how) => {
+      let at = todo[0].start;
+      for await (const chunk of readBytes(source, { first: at, end, total: BUILD.weights.bytes }, { ...how, signal })) {
+        signal?.throwIfAborted();
+        for (let used = 0; used < chunk.length;) {
+          const [piece] = todo, address = sink.address(piece.start), part = chunk.subarray(used, used + piece.end - at);
+          host.bytes.set(part, address + at - piece.start);
+          used += part.length;
+          at += part.length;
+          if (at < piece.end) continue;
+          if (host.hash(address, piece.end - piece.start) !== piece.hash) throw new WrongFileError(source, 'damaged', 'it was damaged on its way');
+          sink.accept?.(piece.start, piece.end);
+          if (keep || this.#isCached) parts.push(new Blob([host.bytes.subarray(address, address + piece.end - piece.start)]));
+          todo.shift();
+        }
+        // What was read before is not told again.
+        if (at > heard && at < end) report(heard = at);
+      }
+    };
+    report(first);
+    if (total > 0) {
+      if (!await this.#fromStore(range, todo, take)) {
+        const source = this.#begun?.source ?? await this.#files.find('weights');
+        await this.#fromSource(range, source, take, signal);
+        if (this.#isCached) await this.#store(source, range, new Blob(parts));
+      }
+      // On disk they are there anyway.
+      if (keep && !this.#kept) this.#kept = { ...range, blob: new Blob(parts) };
+      report(end);
     }
   }
-  report(end);
+
+  dispose() {
+    this.#kept = undefined;
+    this.#begun?.response.then((response) => response.body?.cancel()).catch(() => {});
+    this.#begun = undefined;
+  }
+
+  /**
+   * @param {Range} range @param {Source} source @param {AbortSignal} [signal]
+   * @param {(source: Source, how: {fresh?: boolean, started?: Promise<Response>}) => Promise<void>} take
+   */
+  async #fromSource({ first, end }, source, take, signal) {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    const started = begun?.first === first && begun.end === end ? begun.response : undefined;
+    try {
+      await pastCaches((fresh) => take(source, { fresh, started: fresh ? undefined : started }));
+    } catch (error) {
+      throw error instanceof WrongFileError ? await explain(source, error, signal) : error;
+    }
+  }
+
+  /**
+   * What is kept in the page, or in the browser's cache.
+   *
+   * @param {Range} range @param {{start: number}[]} todo what is still missing
+   * @param {(source: Source, how: {}) => Promise<void>} take @returns {Promise<boolean>} whether all is there
+   */
+  async #fromStore(range, todo, take) {
+    const blob = this.#kept?.first === range.first && this.#kept.end === range.end ? this.#kept.blob : await this.#cached(range);
+    if (!blob) return false;
+    try {
+      await take({ kind: 'weights', name: 'the weights that the browser keeps', place: blob, from: range.first }, {});
+    } catch (error) {
+      if (!(error instanceof WrongFileError)) throw error;
+    }
+    return todo.length === 0;
+  }
+
+  /** @param {Range} range @returns {Promise<Blob | undefined>} */
+  async #cached(range) {
+    if (!this.#isCached) return undefined;
+    try {
+      const source = await this.#files.find('weights');
+      return await (await (await caches.open(CACHE)).match(keyOf(source, range)))?.blob();
+    } catch {
+      // A cache that cannot be used is none.
+      return undefined;
+    }
+  }
+
+  /** Keeps a part in the browser, and drops those of other builds. @param {Source} source @param {Range} range @param {Blob} blob */
+  async #store(source, range, blob) {
+    try {
+      const cache = await caches.open(CACHE), key = keyOf(source, range), path = new URL(key).pathname;
+      for (const { url } of await cache.keys()) {
+        const other = new URL(url);
+        if (other.pathname === path && other.searchParams.get('weights') !== BUILD.weights.id) await cache.delete(url);
+      }
+      await cache.put(key, new Response(blob));
+    } catch {
+      // There is no room, or no permission: the model runs all the same.
+    }
+  }
+}
+
+/** @param {Source} source @param {Range} range */
+function keyOf({ place }, { first, end }) {
+  const { origin, pathname } = place instanceof URL && /^http/.test(place.protocol) ? place : new URL('https://model.invalid/weights');
+  return `${origin}${pathname}?weights=${BUILD.weights.id}&part=${first}-${end}`;
+}
+
+/** Says of a wrong file whose it is, by its header. @param {Source} source @param {WrongFileError} error @param {AbortSignal} [signal] */
+async function explain(source, error, signal) {
+  const header = new Uint8Array(ID_AT + 8);
+  let filled = 0;
+  try {
+    for await (const chunk of readBytes(source, { first: 0, end: header.length, total: BUILD.weights.bytes }, { signal, fresh: true })) {
+      header.set(chunk.subarray(0, header.length - filled), filled);
+      filled += chunk.length;
+    }
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (!(cause instanceof WrongFileError)) failToLoad(source, cause, signal);
+  }
+  const what = whatIsIt(header);
+  if (what) return new WrongFileError(source, 'other build', what);
+  const id = new DataView(header.buffer).getBigUint64(ID_AT, true).toString(16).padStart(16, '0');
+  const isWeights = new TextDecoder().decode(header.subarray(0, 14)) === 'webnnc weights';
+  if (filled >= header.length && isWeights && id !== BUILD.weights.id) {
+    return new WrongFileError(source, 'other build', `it belongs to another build of the model (its weights are ${id}, ` +
+      `and those of this model.js ${BUILD.weights.id}): put all files of one build on the server`);
+  }
+  if (filled >= header.length && !isWeights) return new WrongFileError(source, 'other build', 'it is not a weights file of webnnc');
+  return error;
 }

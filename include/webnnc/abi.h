@@ -10,7 +10,7 @@
 
 namespace webnnc::abi {
 
-constexpr uint32_t kAbiVersion = 1;
+constexpr uint32_t kAbiVersion = 2;
 
 // A size: at least 0 is the size itself; less than 0 is entry ~value of Model::dims.
 using Size = int32_t;
@@ -86,7 +86,13 @@ struct Model {
   // Set by webnnc_weights and by Prepare of a CPU program: the address that the weights file's
   // bytes go to.
   uint32_t weights;
+  // The id that the weights file must have, which is the XXH64 of what is behind its header.
+  uint32_t weights_id_low, weights_id_high;
 };
+
+// The header of the weights file: kWeightsMagic, then the id.
+constexpr uint32_t kWeightsHeaderBytes = 256, kWeightsIdOffset = 16;
+constexpr char kWeightsMagic[kWeightsIdOffset] = "webnnc weights\n";
 
 // What Prepare gives.
 enum Status : uint32_t {

@@ -12,10 +12,6 @@
 
 namespace webnnc::bundle {
 
-// Gives the weights that any of the programs reads their place in the file, and no others.
-void PlaceWeights(const std::vector<const plan::Program*>& programs,
-                  IdVector<plan::WeightTag, plan::Weight>& weights);
-
 struct ReportOptions {
   bool wanted = true;
   // What Report takes besides.

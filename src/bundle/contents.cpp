@@ -5,14 +5,6 @@
 
 namespace webnnc::bundle {
 
-int64_t WeightBytes(const Contents& contents) {
-  int64_t end = 0;
-  for (const plan::Weight& weight : *contents.weights) {
-    if (weight.offset >= 0) end = std::max(end, weight.offset + ByteSize(weight.type).value());
-  }
-  return end;
-}
-
 namespace {
 
 // What WebGPU guarantees: limits that need not be asked for.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bundle/weights_file.h"
 #include "graph/outline.h"
 #include "plan/program.h"
 
@@ -50,6 +51,9 @@ struct Contents {
   // The bytes of the CPU's kernels in the module, by name.
   std::map<std::string, int64_t> function_bytes = {};
   Source source = {};
+  WeightsFile weights_file = {};
+  // The id of the build (BuildId); empty until it is known.
+  std::string build = {};
   // Of the compiler.
   std::string version = {};
   // The flags that the result depends on, as one would type them.
@@ -58,9 +62,6 @@ struct Contents {
   // Any of the programs: their ports are the same.
   const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }
 };
-
-// The size of model.weights.bin.
-int64_t WeightBytes(const Contents& contents);
 
 // What a device must offer to run a GPU program, besides what every WebGPU device does.
 struct Requirements {

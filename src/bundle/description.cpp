@@ -216,6 +216,7 @@ std::string Description(const Contents& contents, const std::vector<DescribedFil
   SampleSizes sizes(contents.any());
   Json json;
   json["webnnc"] = contents.version;
+  json["build"] = contents.build;
   json["name"] = contents.name;
   json["command"] = contents.command;
   json["model"] = ModelJson(contents.source);

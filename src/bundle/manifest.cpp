@@ -68,11 +68,8 @@ Json CpuJson(const plan::Program& program) {
 }
 
 Json GpuJson(const GpuPart& part, const ShaderTable& shaders) {
-  Requirements requirements = RequirementsOf(part);
   Json json;
   json["kind"] = "webgpu";
-  json["features"] = requirements.features;
-  json["limits"] = requirements.limits;
   json["half"] = part.half;
   json["steps"] = json["kernels"] = Json::array();
   for (const plan::Step& step : part.program->steps) json["steps"].push_back(step.kernel.index);
@@ -94,10 +91,10 @@ std::string Manifest(const Contents& contents) {
   Json json;
   json["abi"] = abi::kAbiVersion;
   json["name"] = contents.name;
+  json["build"] = contents.build;
   json["inputs"] = PortsJson(contents.any().inputs);
   json["outputs"] = PortsJson(contents.any().outputs);
   if (!contents.assumptions.empty()) json["assumptions"] = contents.assumptions;
-  json["weights"]["bytes"] = WeightBytes(contents);
   Json& programs = json["programs"] = Json::array();
   for (const GpuPart& part : contents.gpu) programs.push_back(GpuJson(part, shaders));
   if (contents.cpu) programs.push_back(CpuJson(*contents.cpu));

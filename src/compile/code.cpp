@@ -18,8 +18,9 @@ schedule::Database SchedulesOf(const Code& code, const std::string& device) {
   return database;
 }
 
-wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu) {
-  wasm::ModelInput input{cpu ? &*cpu : nullptr, {}, &code.weights};
+wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu,
+                           const bundle::WeightsFile& weights) {
+  wasm::ModelInput input{cpu ? &*cpu : nullptr, {}, &code.weights, weights.bytes, weights.id};
   for (const GpuCode& gpu : code.gpu) input.gpu.push_back({&gpu.program, gpu.launches});
   for (const Assumption& assumption : code.assumptions) {
     for (Dim& size : NotNegativeIf(assumption)) input.not_negative.push_back(std::move(size));

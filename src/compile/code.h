@@ -50,7 +50,8 @@ struct Code {
 schedule::Database SchedulesOf(const Code& code, const std::string& device);
 
 // Views of it that other layers take.
-wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu);
+wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu,
+                           const bundle::WeightsFile& weights);
 bundle::Contents BundleContents(const Code& code, const std::string& name);
 
 }  // namespace webnnc

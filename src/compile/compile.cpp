@@ -8,6 +8,7 @@
 
 #include "base/diagnostics.h"
 #include "bundle/bundle.h"
+#include "bundle/identity.h"
 #include "compile/explain.h"
 #include "compile/flags.h"
 #include "compile/gpu_code.h"
@@ -158,27 +159,32 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace("wgsl", [&] { return PrintWgsl(code); }));
 
   // The two modules differ in the CPU's kernels alone.
-  wasm::ModelInput input = WasmInput(code, code.cpu);
+  bundle::WeightsFile weights =
+      bundle::DescribeWeights(std::as_const(code).programs(), code.weights);
+  wasm::ModelInput input = WasmInput(code, code.cpu, weights);
   wasm::DimTable dims = wasm::CollectDims(input);
   TRY(trace("llvm", [&] { return wasm::PrintLlvm(input, dims, {}); }));
 
-  // The sections make each module describe itself.
-  bundle::Contents contents = BundleContents(code, NameOf(options.model));
-  contents.version = Version();
-  contents.command = options.command;
-  TRY_ASSIGN(contents.source, SourceOf(model));
-  std::string sections = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents)) +
-                         wasm::CustomSection("webnnc.shaders", bundle::Shaders(contents));
   TRY_ASSIGN(auto module, wasm::Compile(input, dims, {false}));
-  module.bytes += sections;
   TRY(trace("wasm", [&] { return module.bytes; }));
-  wasm::ModelInput relaxed_input = WasmInput(code, code.relaxed);
+  wasm::ModelInput relaxed_input = WasmInput(code, code.relaxed, weights);
   TRY_ASSIGN(auto relaxed, wasm::Compile(relaxed_input, wasm::CollectDims(relaxed_input), {true}));
-  relaxed.bytes += sections;
-  contents.function_bytes = std::move(module.function_bytes);
   TRY(trace("relaxed-wasm", [&] { return relaxed.bytes; }));
 
   // ---- The folder -----------------------------------------------------------------------------
+
+  bundle::Contents contents = BundleContents(code, NameOf(options.model));
+  contents.weights_file = std::move(weights);
+  contents.version = Version();
+  contents.command = options.command;
+  TRY_ASSIGN(contents.source, SourceOf(model));
+  contents.function_bytes = std::move(module.function_bytes);
+  contents.build = bundle::BuildId(contents, {module.bytes, relaxed.bytes});
+  // The sections make each module describe itself, its build included.
+  std::string sections = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents)) +
+                         wasm::CustomSection("webnnc.shaders", bundle::Shaders(contents));
+  module.bytes += sections;
+  relaxed.bytes += sections;
 
   TRY_ASSIGN(auto folder, OutputFolder::Create(options.output, bundle::FileNames()));
   TRY_ASSIGN(auto report, ReportOptionsOf(options));

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/hash.h"
 #include "runtime/model.h"
 
 using namespace webnnc;
@@ -194,6 +195,21 @@ void ReadInput(uint32_t index, const char* path) {
   close(file);
 }
 
+void CheckWeights(const char* path) {
+  const abi::Model& model = webnnc_model;
+  const auto* file = reinterpret_cast<const uint8_t*>(model.weights);
+  uint32_t id[2];
+  memcpy(id, file + abi::kWeightsIdOffset, sizeof(id));
+  if (memcmp(file, abi::kWeightsMagic, sizeof(abi::kWeightsMagic)) != 0)
+    Fail(path, " is not a weights file of webnnc");
+  if (id[0] != model.weights_id_low || id[1] != model.weights_id_high)
+    Fail(path, " belongs to another build of the model");
+  uint64_t hash =
+      webnnc_hash(file + abi::kWeightsHeaderBytes, model.weights_bytes - abi::kWeightsHeaderBytes);
+  if (static_cast<uint32_t>(hash) != id[0] || static_cast<uint32_t>(hash >> 32) != id[1])
+    Fail(path, " is damaged: copy it again");
+}
+
 char* AppendNumber(char* at, uint32_t n) {
   char digits[10];
   int count = 0;
@@ -260,6 +276,7 @@ int main(int count, char** values) {
     int file = Open(path, O_RDONLY);
     ReadAll(file, path, reinterpret_cast<uint8_t*>(model.weights), model.weights_bytes);
     close(file);
+    CheckWeights(path);
   }
   for (uint32_t i = 0; i < model.input_count; ++i) {
     ReadInput(i, PathOf("--input", model.inputs[i].name));

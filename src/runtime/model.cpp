@@ -87,6 +87,11 @@ extern "C" __attribute__((export_name("webnnc_weights"))) uint32_t webnnc_weight
   return webnnc_model.weights;
 }
 
+// The CPU's arena serves, which a program for the GPU has no use for.
+extern "C" __attribute__((export_name("webnnc_staging"))) uint32_t webnnc_staging(uint32_t bytes) {
+  return Reserve(arena, bytes) ? static_cast<uint32_t>(arena.base) : 0;
+}
+
 extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(
     uint32_t index) {
   abi::Model& model = webnnc_model;

@@ -24,6 +24,10 @@ void webnnc_model_encode();
 // knows the sizes of the first run.
 uint32_t webnnc_weights();
 
+// Makes room for bytes on their way to the GPU, and gives its address; 0 if there is not enough
+// memory. It is there until the next call, or until a CPU program is prepared.
+uint32_t webnnc_staging(uint32_t bytes);
+
 // Call after setting the symbols' values in webnnc_model.dims: computes sizes, places buffers, and
 // makes room for them (CPU) or fills in the dispatches (GPU).
 webnnc::abi::Status webnnc_prepare(uint32_t program);

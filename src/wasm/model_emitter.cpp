@@ -9,14 +9,6 @@ using llvm::Constant;
 using llvm::GlobalVariable;
 using plan::Program;
 
-static int64_t WeightBytes(const IdVector<plan::WeightTag, plan::Weight>& weights) {
-  int64_t end = 0;
-  for (const plan::Weight& weight : weights) {
-    if (weight.offset >= 0) end = std::max(end, weight.offset + ByteSize(weight.type).value());
-  }
-  return end;
-}
-
 static void AddBuffers(DimTable& dims, const Program& program) {
   for (const plan::Buffer& buffer : program.buffers) dims.Add(ByteSize(program, buffer));
 }
@@ -234,8 +226,10 @@ class ModelEmitter {
         PortRecords("outputs", input_.any().outputs),
         Int(static_cast<int64_t>(programs.size())),
         Array("programs", programs, false),
-        Int(WeightBytes(*input_.weights)),
+        Int(input_.weights_bytes),
         Int(0),
+        Int(static_cast<int64_t>(input_.weights_id & 0xffffffff)),
+        Int(static_cast<int64_t>(input_.weights_id >> 32)),
     });
     Global("webnnc_model", root, false, true);
   }

@@ -24,6 +24,9 @@ struct ModelInput {
   const plan::Program* cpu = nullptr;  // may be absent
   std::vector<GpuProgram> gpu;         // one a set of features, best first
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
+  // The size of the weights file, and the hash of what is behind its header.
+  int64_t weights_bytes = 0;
+  uint64_t weights_id = 0;
   // Sizes that may not be negative: a run with others is refused (abi::kSizeOutOfRange).
   std::vector<Dim> not_negative = {};
 

@@ -6,6 +6,7 @@
 
 #include "bundle/declarations.h"
 #include "bundle/description.h"
+#include "bundle/identity.h"
 #include "bundle/report.h"
 
 namespace webnnc::bundle {
@@ -61,11 +62,23 @@ class BundleTest : public testing::Test {
 };
 
 TEST_F(BundleTest, WeightsOfTheCpuComeFirst) {
-  EXPECT_EQ(weights[plan::WeightId{2}].offset, 0);
-  EXPECT_EQ(weights[plan::WeightId{0}].offset, plan::kWeightAlignment);
+  EXPECT_EQ(weights[plan::WeightId{2}].offset, 256);
+  EXPECT_EQ(weights[plan::WeightId{0}].offset, 512);
   // Nobody reads this one.
   EXPECT_EQ(weights[plan::WeightId{1}].offset, -1);
-  EXPECT_EQ(WeightBytes(contents), plan::kWeightAlignment + 16);
+
+  WeightsFile file = DescribeWeights({&gpu, &cpu}, weights);
+  EXPECT_EQ(file.bytes, 528);
+  EXPECT_EQ(file.ranges[0].first, 512);
+  EXPECT_EQ(file.ranges[0].end, 528);
+  EXPECT_EQ(file.ranges[1].first, 0);
+  EXPECT_EQ(file.ranges[1].end, 512);
+  // The first piece is the header, others end where the parts of programs do. XXH64 of 16 zeros.
+  ASSERT_EQ(file.pieces.size(), 3u);
+  EXPECT_EQ(file.pieces[0].end, 256);
+  EXPECT_EQ(file.pieces[1].end, 512);
+  EXPECT_EQ(file.pieces[2].end, 528);
+  EXPECT_EQ(Hexadecimal(file.pieces[2].hash), "af09f71516247c32");
 }
 
 TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
@@ -73,11 +86,24 @@ TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
   EXPECT_EQ(manifest["inputs"],
             Json::parse(R"([{"name": "it's", "dataType": "float32", "shape": ["n", 4]}])"));
   ASSERT_EQ(manifest["programs"].size(), 2u);
-  EXPECT_EQ(
-      manifest["programs"][0],
-      Json::parse(R"({"kind": "webgpu", "features": [], "limits": {}, "half": false, "steps": [0],
+  EXPECT_EQ(manifest["programs"][0], Json::parse(R"({"kind": "webgpu", "half": false, "steps": [0],
       "kernels": [{"name": "add", "shader": 0, "bindings": "rrwu"}]})"));
   EXPECT_EQ(manifest["programs"][1], Json::parse(R"({"kind": "wasm", "steps": ["add"]})"));
+}
+
+TEST_F(BundleTest, TheBuildHasAnIdMadeOfItsContent) {
+  contents.weights_file = DescribeWeights({&gpu, &cpu}, weights);
+  std::string id = BuildId(contents, {"module", "relaxed"});
+  EXPECT_EQ(id, BuildId(contents, {"module", "relaxed"}));
+  EXPECT_NE(id, BuildId(contents, {"module", "relaxer"}));
+  contents.weights_file.id ^= 1;
+  EXPECT_NE(id, BuildId(contents, {"module", "relaxed"}));
+  contents.build = id;
+  std::string script = WithBuildRecord("export const BUILD = globalThis.__webnnc_build__;",
+                                       BuildRecord(contents, "abc", "abc"));
+  EXPECT_NE(script.find("\"id\":\"" + id + "\""), std::string::npos);
+  // XXH32 of "abc", as its author gives it: 0x32d153ff.
+  EXPECT_NE(script.find("\"wasm\":{\"bytes\":3,\"hash\":852579327}"), std::string::npos);
 }
 
 TEST_F(BundleTest, NamesThatAreNoUtf8DoNotBreakTheManifest) {

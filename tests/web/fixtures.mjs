@@ -7,10 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { xxh32 } from '../../runtime-js/xxh32.js';
+
 /** @typedef {typeof import('../../runtime-js/model.js')} ModelModule */
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '../..');
+/** xxHash is one header; beside it lie headers that are not for wasm. */
+const xxhash = mkdtempSync(join(tmpdir(), 'webnnc-xxhash-'));
+cpSync('/usr/include/xxhash.h', join(xxhash, 'xxhash.h'));
+process.on('exit', () => rmSync(xxhash, { recursive: true }));
 
 // ---- What is in the sections
 
@@ -50,7 +56,9 @@ const types = (/** @type {string} */ half, /** @type {string} */ minus) => /* wg
   down[i] = small[i] - 1;
 }`;
 
-const gpu = { kind: 'webgpu', features: [], limits: {}, half: false };
+const gpu = { kind: 'webgpu', half: false };
+/** Programs as model.js knows them: a part of the weights file each. */
+const needsNothing = { features: [], limits: {}, first: 0, end: 0 };
 const MODELS = {
   scale: {
     weights: scaleWeights(),
@@ -66,6 +74,11 @@ const MODELS = {
         { kind: 'wasm', steps: ['scale', 'twice'] },
       ],
     },
+    // Pieces end at the header's end, 512, 768 and 4368.
+    programs: [
+      { ...needsNothing, kind: 'webgpu', first: 512, end: 4368 }, { ...needsNothing, kind: 'wasm', first: 0, end: 768 },
+    ],
+    cuts: [256, 512, 768, 4368],
   },
   types: {
     weights: new Uint8Array(0),
@@ -77,19 +90,24 @@ const MODELS = {
       inputs: typesPorts('flags', 'halves', 'bytes', 'small'),
       outputs: typesPorts('not', 'minus', 'next', 'down'),
       programs: [
-        { ...gpu, half: true, features: ['timestamp-query'], kernels: [{ name: 'types_half', shader: 0, bindings: 'ssssssss' }] },
+        { ...gpu, half: true, kernels: [{ name: 'types_half', shader: 0, bindings: 'ssssssss' }] },
         { ...gpu, kernels: [{ name: 'types', shader: 1, bindings: 'ssssssss' }] },
         { kind: 'wasm', steps: ['types'] },
       ],
     },
+    programs: [
+      { ...needsNothing, kind: 'webgpu', features: ['timestamp-query'] }, { ...needsNothing, kind: 'webgpu' },
+      { ...needsNothing, kind: 'wasm' },
+    ],
+    cuts: [],
   },
 };
 
 function scaleWeights() {
-  const floats = new Float32Array(4112 / 4);
-  floats.set(W, 0);
-  floats.set(B, 256 / 4);
-  floats.set(W, 4096 / 4);
+  const floats = new Float32Array(4368 / 4);
+  floats.set(W, 256 / 4);
+  floats.set(B, 512 / 4);
+  floats.set(W, 4352 / 4);
   return new Uint8Array(floats.buffer);
 }
 
@@ -110,9 +128,9 @@ function compile(name) {
   const folder = mkdtempSync(join(tmpdir(), 'webnnc-fixture-')), out = join(folder, 'model.wasm');
   try {
     execFileSync('clang-19', [
-      '--target=wasm32-unknown-unknown', '-O1', '-std=c++20', '-nostdlib', '-fno-exceptions', '-fno-rtti', '-mbulk-memory',
-      `-I${root}/include`, `-I${root}/src`, '-Wl,--no-entry', '-Wl,--max-memory=33554432', '-o', out,
-      join(here, `fixtures/${name}.cpp`), `${root}/src/runtime/model.cpp`,
+      '--target=wasm32-wasi', '-O1', '-std=c++20', '-nostdlib', '-fno-exceptions', '-fno-rtti', '-mbulk-memory',
+      `-I${root}/include`, `-I${root}/src`, `-I${xxhash}`, '-Wl,--no-entry', '-Wl,--max-memory=33554432', '-o', out,
+      join(here, `fixtures/${name}.cpp`), `${root}/src/runtime/model.cpp`, `${root}/src/runtime/hash.cpp`,
     ]);
     const code = readFileSync(out);
     compiled.set(name, code);
@@ -132,27 +150,58 @@ function customSection(name, content) {
 }
 
 /**
+ * XXH64 by the runtime's own function, which a test compares with values of the algorithm's author.
+ *
+ * @param {Uint8Array} code of a model @returns {Promise<(bytes: Uint8Array) => string>} in 16 digits
+ */
+export async function hasherOf(code) {
+  const instance = await WebAssembly.instantiate(await WebAssembly.compile(/** @type {any} */ (code)), { wasi_snapshot_preview1: new Proxy({}, { get: () => () => 0 }) });
+  const { memory, webnnc_staging: staging, webnnc_hash: hash } = /** @type {any} */ (instance.exports);
+  return (bytes) => {
+    const address = staging(bytes.length) >>> 0;
+    new Uint8Array(memory.buffer).set(bytes, address);
+    return BigInt.asUintN(64, hash(address, bytes.length)).toString(16).padStart(16, '0');
+  };
+}
+
+let builds = 0;
+
+/**
  * Writes a bundle into a new folder.
  *
  * @param {keyof typeof MODELS} name
- * @param {{edit?: (manifest: any) => void, shaders?: string[]}} [changes] what differs from the model
+ * @param {{edit?: (manifest: any, record: any) => void, shaders?: string[]}} [changes] what differs from the model
  */
-export function makeBundle(name, { edit = () => {}, shaders } = {}) {
-  const model = MODELS[name], folder = mkdtempSync(join(tmpdir(), `webnnc-${name}-`));
-  const manifest = structuredClone({ abi: 1, name, weights: { bytes: model.weights.length }, ...model.manifest });
-  edit(manifest);
+export async function makeBundle(name, { edit = () => {}, shaders } = {}) {
+  const model = MODELS[name], folder = mkdtempSync(join(tmpdir(), `webnnc-${name}-`)), code = compile(name);
+  const hash = await hasherOf(code), weights = Buffer.from(model.weights), id = hash(weights.subarray(256));
+  const manifest = structuredClone({ abi: 2, name, build: `build${++builds}`, ...model.manifest });
+  if (weights.length) {
+    weights.write('webnnc weights\n');
+    weights.writeBigUInt64LE(BigInt(`0x${id}`), 16);
+  }
+  const record = structuredClone({ programs: model.programs, weights: { id, bytes: weights.length, pieces: model.cuts.map(pieceOf) } });
+  edit(manifest, record);
   const wasm = Buffer.concat([
-    compile(name), customSection('webnnc.manifest', JSON.stringify(manifest)),
+    code, customSection('webnnc.manifest', JSON.stringify(manifest)),
     customSection('webnnc.shaders', (shaders ?? model.shaders).join('\0')),
   ]);
+  const file = { bytes: wasm.length, hash: xxh32(wasm) };
   writeFileSync(join(folder, 'model.wasm'), wasm);
   writeFileSync(join(folder, 'model.relaxed.wasm'), wasm);
-  writeFileSync(join(folder, 'model.weights.bin'), model.weights);
+  writeFileSync(join(folder, 'model.weights.bin'), weights);
   cpSync(join(root, 'runtime-js'), folder, { recursive: true });
+  const build = { id: manifest.build, webnnc: 'test', wasm: file, relaxed: file, ...record };
+  writeFileSync(join(folder, 'build.js'), `export const BUILD = ${JSON.stringify(build)};`);
   return {
     folder,
     /** @returns {Promise<ModelModule>} */
     import: () => import(pathToFileURL(join(folder, 'model.js')).href),
     remove: () => rmSync(folder, { recursive: true }),
   };
+
+  /** @param {number} end @param {number} i */
+  function pieceOf(end, i) {
+    return [end, hash(weights.subarray(i ? model.cuts[i - 1] : 0, end))];
+  }
 }

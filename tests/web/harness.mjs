@@ -34,6 +34,8 @@ const TYPES = {
  * @property {boolean} [ranges] whether range requests are answered as such; true if not given
  * @property {boolean} [isolate] cross-origin isolation, which gives pages a finer clock
  * @property {(path: string) => Promise<void> | void} [before] called before each response
+ * @property {(path: string) => number} [cut] after how many bytes the connection breaks; never if not given
+ * @property {Record<string, string>} [headers] more, or others, for every response
  */
 
 /**
@@ -41,10 +43,10 @@ const TYPES = {
  *
  * @param {Record<string, string>} mounts path prefix -> folder
  * @param {ServeOptions} [options]
- * @returns {Promise<{url: string, log: {path: string, status: number, bytes: number}[], close: () => Promise<void>}>}
+ * @returns {Promise<{url: string, log: {path: string, query: string, status: number, bytes: number}[], close: () => Promise<void>}>}
  */
-export async function serve(mounts, { port = 0, csp, ranges = true, isolate = false, before } = {}) {
-  /** @type {{path: string, status: number, bytes: number}[]} */
+export async function serve(mounts, { port = 0, csp, ranges = true, isolate = false, before, cut, headers: more } = {}) {
+  /** @type {{path: string, query: string, status: number, bytes: number}[]} */
   const log = [];
   const common = {
     'Cache-Control': 'no-store',
@@ -53,15 +55,16 @@ export async function serve(mounts, { port = 0, csp, ranges = true, isolate = fa
     ...(isolate && {
       'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
     }),
+    ...more,
   };
   const server = createServer(async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://host').pathname);
+    const { pathname, search: query } = new URL(request.url ?? '/', 'http://host'), path = decodeURIComponent(pathname);
     await before?.(path);
     const file = await locate(mounts, path);
     if (!file) {
       // Browsers ask for an icon by themselves: not worth an error in their consoles.
       const status = path === '/favicon.ico' ? 204 : 404;
-      log.push({ path, status, bytes: 0 });
+      log.push({ path, query, status, bytes: 0 });
       response.writeHead(status, common).end();
       return;
     }
@@ -75,8 +78,11 @@ export async function serve(mounts, { port = 0, csp, ranges = true, isolate = fa
       content = content.subarray(first, last + 1);
       status = 206;
     }
-    log.push({ path, status, bytes: content.length });
-    response.writeHead(status, { ...headers, 'Content-Length': content.length }).end(content);
+    const sent = content.subarray(0, cut?.(path));
+    log.push({ path, query, status, bytes: sent.length });
+    response.writeHead(status, { ...headers, 'Content-Length': content.length });
+    if (sent.length === content.length) response.end(content);
+    else response.write(sent, () => setTimeout(() => response.destroy(), 50));
   });
   await new Promise((done, fail) => {
     server.once('error', fail).listen(port, '127.0.0.1', () => done(undefined));

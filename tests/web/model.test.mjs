@@ -11,13 +11,13 @@ import { B, W, makeBundle } from './fixtures.mjs';
 
 /** @typedef {import('../../runtime-js/model.js').Model} Model */
 
-/** @type {ReturnType<typeof makeBundle>[]} */
+/** @type {Awaited<ReturnType<typeof makeBundle>>[]} */
 const bundles = [];
 after(() => bundles.forEach((bundle) => bundle.remove()));
 
 /** @param {Parameters<typeof makeBundle>} args */
 async function bundleOf(...args) {
-  const bundle = makeBundle(...args);
+  const bundle = await makeBundle(...args);
   bundles.push(bundle);
   return { ...bundle, module: await bundle.import() };
 }
@@ -177,22 +177,28 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       model.dispose();
     });
 
-    test('tells the progress of loading what its program reads', async () => {
-      /** @type {{loaded: number, total: number}[]} */
+    test('tells the progress of loading, phase by phase', async () => {
+      /** @type {import('../../runtime-js/model.js').Progress[]} */
       const reports = [];
       const device = backend === 'webgpu' ? await newDevice() : undefined;
       await scale.module.load({ backend, device, onProgress: (report) => reports.push(report) });
-      const total = backend === 'wasm' ? 272 : 4112 - 256;
-      assert.deepEqual(reports.at(-1), { loaded: total, total });
+      const totals = { modules: 0, weights: backend === 'wasm' ? 768 : 4368 - 512, compilation: backend === 'wasm' ? 1 : 2 };
+      for (const [phase, total] of Object.entries(totals)) {
+        const loaded = reports.filter((report) => report.phase === phase).map((report) => report.loaded);
+        const last = reports.findLast((report) => report.phase === phase);
+        assert.equal(last?.loaded, last?.total);
+        if (total) assert.equal(last?.total, total);
+        if (phase !== 'compilation') assert.deepEqual(loaded, loaded.toSorted((a, b) => a - b));
+      }
     });
 
     test('says which file is wrong', async () => {
       const device = backend === 'webgpu' ? await newDevice() : undefined;
       const short = await bundleOf('scale'), missing = await bundleOf('scale'), old = await bundleOf('scale', { edit: (m) => m.abi = 0 });
-      truncateSync(join(short.folder, 'model.weights.bin'), 260);
+      truncateSync(join(short.folder, 'model.weights.bin'), 560);
       rmSync(join(missing.folder, 'model.weights.bin'));
       const load = (/** @type {typeof short} */ { module }) => module.load({ backend, device });
-      await assert.rejects(load(short), { name: 'ModelLoadError', message: /model.weights.bin: it has 260 bytes, not 4112/ });
+      await assert.rejects(load(short), { name: 'ModelLoadError', message: /model.weights.bin: it has 560 bytes, not 4368/ });
       await assert.rejects(load(missing), { name: 'ModelLoadError', message: /cannot load .*model.weights.bin: .*no such file/ });
       await assert.rejects(load(old), { name: 'ModelLoadError', message: /different versions/ });
     });
@@ -252,21 +258,45 @@ describe('tensors on the GPU', () => {
   });
 });
 
+/** Dawn's software GPU as one that does not say what it is. */
+const real = /** @type {GPU} */ ({
+  requestAdapter: async (options) => {
+    const adapter = /** @type {GPUAdapter} */ (await gpu.requestAdapter(options));
+    return new Proxy(adapter, {
+      get(target, name) {
+        if (name === 'info') return { vendor: 'a vendor', isFallbackAdapter: false };
+        const value = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  },
+});
+
 describe('the choice of backend', () => {
   test('takes WebGPU where there is a GPU', async () => {
-    setGpu({ GPU: gpu });
+    setGpu({ GPU: real });
     const model = await scale.module.load();
     assert.equal(model.backend, 'webgpu');
     check(await model.run(rows(3)), rows(3));
     model.dispose();
   });
 
+  test('takes no GPU that the CPU emulates, unless it is asked for', async () => {
+    setGpu({ GPU: gpu });
+    const model = await scale.module.load();
+    assert.equal(model.backend, 'wasm');
+    assert.match(model.backendReason, /the only GPU is emulated by the CPU/);
+    const asked = await scale.module.load({ backend: 'webgpu' });
+    assert.equal(asked.backend, 'webgpu');
+    asked.dispose();
+  });
+
   /** @type {[string, Parameters<typeof makeBundle>[1], RegExp][]} */
   const lacking = [
-    ['a limit', { edit: (m) => m.programs[0].limits.maxComputeWorkgroupStorageSize = 2 ** 30 }, /lacks maxComputeWorkgroupStorageSize of 1073741824 \(it has \d+\)/],
-    ['a feature', { edit: (m) => m.programs[0].features.push('shader-f64') }, /lacks the feature shader-f64/],
+    ['a limit', { edit: (_, r) => r.programs[0].limits.maxComputeWorkgroupStorageSize = 2 ** 30 }, /lacks maxComputeWorkgroupStorageSize of 1073741824 \(it has \d+\)/],
+    ['a feature', { edit: (_, r) => r.programs[0].features.push('shader-f64') }, /lacks the feature shader-f64/],
     ['a compiler that takes the shader', { shaders: ['fn main() {}', 'fn main() {}'] }, /refuses kernel scale/],
-    ['a program', { edit: (m) => m.programs[0].kind = 'other' }, /without the target webgpu/],
+    ['a program', { edit: (_, r) => r.programs[0].kind = 'other' }, /without the target webgpu/],
   ];
   for (const [what, changes, reason] of lacking) {
     test(`takes wasm where the GPU lacks ${what}`, async () => {
@@ -304,7 +334,7 @@ describe('the choice of backend', () => {
 describe('a lost device', () => {
   test('is replaced in the next run', async () => {
     setGpu({ GPU: gpu });
-    const model = await scale.module.load();
+    const model = await scale.module.load({ backend: 'webgpu' });
     check(await model.run(rows(3)), rows(3));
     const first = /** @type {GPUDevice} */ (model.device);
     first.destroy();
@@ -317,7 +347,7 @@ describe('a lost device', () => {
 
   test('fails the runs that it had', async () => {
     setGpu({ GPU: gpu });
-    const model = await scale.module.load();
+    const model = await scale.module.load({ backend: 'webgpu' });
     await model.run(rows(3));
     const running = model.run(rows(3));
     // After the run's turn has come.

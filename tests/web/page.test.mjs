@@ -16,10 +16,10 @@ import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
 /** @typedef {import('./harness.mjs').Page} Page */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const work = mkdtempSync(join(tmpdir(), 'webnnc-pages-')), scale = makeBundle('scale');
+const work = mkdtempSync(join(tmpdir(), 'webnnc-pages-')), scale = await makeBundle('scale');
 const digits = join(work, 'digits'), held = join(root, 'models/digits/held_out');
 /** The same with a picture in and out. */
-const pictures = makeBundle('scale', {
+const pictures = await makeBundle('scale', {
   edit: ({ inputs, outputs }) => {
     inputs[0].image = outputs[0].image = { layout: 'nchw', channels: 1, height: 'n', width: 4 };
   },
@@ -125,7 +125,7 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
   test('only what is needed is downloaded', async () => {
     server.log.length = 0;
     const page = await browser.open(`${server.url}/test/blank.html`);
-    for (const [backend, bytes] of [['wasm', 272], ['webgpu', 4112 - 256]]) {
+    for (const [backend, bytes] of [['wasm', 768], ['webgpu', 4368 - 512]]) {
       server.log.length = 0;
       await page.evaluate(runHere, { backend }, inputs);
       const loads = server.log.filter(({ path }) => /\.(wasm|bin)$/.test(path));

@@ -1,0 +1,24 @@
+// What binds the files of a bundle together, so that a page notices one that belongs to another
+// build or was damaged on the way.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "bundle/contents.h"
+#include "bundle/weights_file.h"
+
+namespace webnnc::bundle {
+
+// The id of a build: a hash of all that a page reads, XXH64 in 16 hexadecimal digits. `modules` are
+// without the manifest, which holds the id.
+std::string BuildId(const Contents& contents, const std::vector<std::string_view>& modules);
+
+// The record that model.js has of its build, as JSON (docs/bundle.md).
+std::string BuildRecord(const Contents& contents, const std::string& module,
+                        const std::string& relaxed);
+
+// A script of runtime-js with that record in its place.
+std::string WithBuildRecord(std::string_view script, const std::string& record);
+
+}  // namespace webnnc::bundle
