@@ -42,7 +42,7 @@ export function fromHalf(bits) {
 }
 
 /** @param {Float32Array} values @returns {Uint16Array} */
-const toHalves = (values) => Float16
+export const toHalves = (values) => Float16
   ? new Uint16Array(Float16.from(values).buffer) : Uint16Array.from(values, toHalf);
 /** @param {Uint16Array} halves @returns {Float32Array} */
 const fromHalves = (halves) => Float16
@@ -148,3 +148,6 @@ export function fromWords(dataType, bytes, count, half) {
 
 /** f16 as callers get it. @param {Uint16Array} bits */
 export const fromBits = (bits) => Float16 ? viewAs(Float16, bits) : bits;
+
+/** Elements as callers have them, as numbers that can be computed with. @param {Api.DataType} dataType @param {any} data @returns {ArrayLike<number | bigint>} */
+export const numbersOf = (dataType, data) => dataType === 'float16' && data instanceof Uint16Array ? Float32Array.from(data, fromHalf) : data;

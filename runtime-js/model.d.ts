@@ -144,7 +144,11 @@ export interface Port {
     readonly channels: 1 | 3;
     readonly height: number | string;
     readonly width: number | string;
+    /** There if the model was compiled with `--image` and takes pictures; `run` then wants an ImageSource. */
+    readonly preparation?: Required<Omit<ImageTensorOptions, 'width' | 'height' | 'channels' | 'layout' | 'dataType'>>;
   };
+  /** Of an output: what its last dimension counts, if the model was compiled with `--labels`. */
+  readonly labels?: readonly string[];
 }
 
 /** Element types, by the names that WebNN has for them. */
@@ -156,6 +160,8 @@ export interface Tensor<D extends DataType = DataType> {
   data: Elements[D];
   shape: number[];
   dataType: D;
+  /** What its last dimension counts, if the model was compiled with `--labels`. */
+  labels?: readonly string[];
 }
 
 /**
@@ -224,6 +230,94 @@ export type GpuDevice = Global<'GPUDevice'>;
 type Half = Global<'Float16Array'>;
 type Global<Name extends string> =
   typeof globalThis extends { [K in Name]: { prototype: infer Type } } ? Type : never;
+
+// ---- Pictures -----------------------------------------------------------------------------------
+
+/**
+ * What holds a picture: of your project's types, those it knows. Images must have been loaded, and video must have a
+ * frame. Alpha is ignored. Bytes are four a pixel: red, green, blue, alpha.
+ */
+export type ImageSource =
+  | { readonly data: Uint8ClampedArray | Uint8Array; readonly width: number; readonly height: number }
+  | Global<'ImageData'>
+  | Global<'HTMLCanvasElement'>
+  | Global<'OffscreenCanvas'>
+  | Global<'ImageBitmap'>
+  | Global<'HTMLImageElement'>
+  | Global<'SVGImageElement'>
+  | Global<'HTMLVideoElement'>
+  | Global<'VideoFrame'>
+  | Global<'Blob'>;
+
+/** What comes from bytes 0 to 255: first `range`, then `(value - mean) / std`. */
+export type ImageRange = '0..1' | '0..255' | '-1..1';
+
+export interface ImageTensorOptions {
+  /** The tensor's size in pixels. */
+  width: number;
+  height: number;
+  /**
+   * `'cover'`, the default, keeps the picture's proportions and cuts off what is too long; `'contain'` keeps them
+   * and fills up; `'fill'` stretches.
+   */
+  resize?: 'cover' | 'contain' | 'fill';
+  /** How much of the resized picture's side stays, 1 if not given: 0.875 resizes to 256 and cuts 224 out. */
+  crop?: number;
+  /** Where the part that stays is, and where the picture is among what fills up. */
+  align?: 'center' | 'start';
+  /** `'bilinear'` if not given. With `antialias`, which is so if not given, all are Pillow's. */
+  filter?: 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
+  antialias?: boolean;
+  /** What fills up beside a picture, in bytes: grey, or red, green and blue; 0 if not given. */
+  fill?: number | readonly number[];
+  /** `'0..1'` if not given, and `'0..255'` for `uint8`. */
+  range?: ImageRange;
+  /** One for all channels or one for each, in the order of `order`; 0 and 1 if not given. */
+  mean?: number | readonly number[];
+  std?: number | readonly number[];
+  order?: 'rgb' | 'bgr';
+  /** 1 makes it grey. */
+  channels?: 1 | 3;
+  layout?: 'nchw' | 'nhwc';
+  dataType?: 'float32' | 'float16' | 'uint8';
+}
+
+/**
+ * A picture as a tensor of shape `[1, channels, height, width]`, or `[1, height, width, channels]`, for a model
+ * that was compiled without `--image`.
+ *
+ * @throws {InputError} It is no picture, was not loaded, was closed, or belongs to another origin.
+ * @throws {TypeError} An option is unknown, or has a value that it cannot have.
+ */
+export function imageTensor<D extends 'float32' | 'float16' | 'uint8' = 'float32'>(
+  source: ImageSource, options: ImageTensorOptions & { dataType?: D }): Promise<Tensor<D>>;
+
+export interface ToImageDataOptions {
+  /** The values that become black and white; `'0..1'` if not given, and `'0..255'` for `uint8`. Others are clamped. */
+  range?: ImageRange | readonly [number, number];
+  /** Where the channels are, if the shape leaves it open. */
+  layout?: 'nchw' | 'nhwc';
+  order?: 'rgb' | 'bgr';
+  /** What was taken away and divided by before: values become `value * std + mean` first. */
+  mean?: number | readonly number[];
+  std?: number | readonly number[];
+  /** Which picture of a batch; the first if not given. */
+  index?: number;
+}
+
+type AnyTensor = { readonly data: Elements[DataType]; readonly shape: readonly number[]; readonly dataType: DataType; readonly labels?: readonly string[] };
+
+/** The picture that a tensor of 1, 3 or 4 channels holds, or of rank 2. @throws {InputError} It holds none. */
+export function toImageData(tensor: AnyTensor, options?: ToImageDataOptions): Picture;
+/** An ImageData where there is one, and in Node what has its fields. */
+type Picture = [Global<'ImageData'>] extends [never]
+  ? { data: Uint8ClampedArray; width: number; height: number; colorSpace: 'srgb' } : Global<'ImageData'>;
+
+/**
+ * The `count` largest values along a tensor's last dimension, the largest first. Labels are those of `--labels`, else
+ * the index as text. Of several rows (a batch), `row` says which; the first if not given.
+ */
+export function top(tensor: AnyTensor, count?: number, options?: { row?: number }): { index: number; label: string; score: number }[];
 
 // ---- Errors -------------------------------------------------------------------------------------
 

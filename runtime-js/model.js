@@ -26,6 +26,7 @@ import { WasmBackend, wasmProgram } from './wasm_backend.js';
 import { Weights } from './weights.js';
 
 export { DeviceLostError, DisposedError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError } from './errors.js';
+export { imageTensor, toImageData, top } from './images.js';
 
 /**
  * The promise, or the signal's reason as soon as it is aborted.
