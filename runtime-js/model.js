@@ -21,7 +21,6 @@ import { GpuBackend } from './gpu_backend.js';
 import { findDevice } from './gpu_device.js';
 import { Host } from './host.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
-import { startPage } from './page.js';
 import { WasmBackend, wasmProgram } from './wasm_backend.js';
 import { Weights } from './weights.js';
 
@@ -310,6 +309,3 @@ async function importBuild(id) {
 
 /** Which build this is, and by which compiler. */
 export const build = { id: BUILD?.id, webnnc: BUILD?.webnnc };
-
-// The bundle's own page has no other script.
-if (globalThis.document?.querySelector('[data-webnnc-page]')) startPage(load);

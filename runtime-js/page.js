@@ -1,8 +1,9 @@
 // Brings the bundle's index.html to life: a picture or made-up values in, tensors shown as what they
-// most likely are. It is part of model.js because a strict content security policy allows a page no
-// script of its own beside that file.
+// most likely are.
 
 /** @import * as Api from './model.js' */
+
+import { load } from './model.js';
 
 /** @param {string} id @returns {any} */
 const byId = (id) => document.getElementById(id);
@@ -22,29 +23,13 @@ const SCALINGS = {
 const TOP = 5, TABLE_SIZE = 8, IMAGE_SIDE = 224;
 const MOST_RUNS = 10, MOST_TIME = 1000;
 
-/** @param {typeof Api.load} load */
-export function startPage(load) {
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(byId('style').content.textContent);
-  document.adoptedStyleSheets = [sheet];
-  byId('waiting').hidden = true;
-  document.querySelector('main')?.removeAttribute('hidden');
-  new Page(load).start();
-}
-
 class Page {
-  /** @type {typeof Api.load} */ #load;
   /** @type {Api.Model | undefined} */
   #model;
   /** @type {CanvasImageSource | undefined} */
   #picture;
   #loadTime = 0;
   #isDescribed = false;
-
-  /** @param {typeof Api.load} load */
-  constructor(load) {
-    this.#load = load;
-  }
 
   start() {
     byId('backend').value = new URLSearchParams(location.search).get('backend') ?? 'auto';
@@ -82,9 +67,9 @@ class Page {
     this.#model = undefined;
     await this.#attempt('loading', async () => {
       const start = performance.now(), progress = byId('progress');
-      this.#model = await this.#load({
+      this.#model = await load({
         backend: byId('backend').value,
-        onProgress: ({ loaded, total }) => progress.value = total ? loaded / total : 1,
+        onProgress: ({ phase, loaded, total }) => phase === 'weights' && (progress.value = total ? loaded / total : 1),
       });
       this.#loadTime = performance.now() - start;
     });
@@ -308,3 +293,7 @@ function showTable(scroll, note, values, shape) {
   }
   if (rows > TABLE_SIZE || columns > TABLE_SIZE) note.textContent += `, of which the first ${Math.min(rows, TABLE_SIZE)} × ${Math.min(columns, TABLE_SIZE)}`;
 }
+
+byId('waiting').hidden = true;
+document.querySelector('main')?.removeAttribute('hidden');
+new Page().start();

@@ -6,6 +6,7 @@
 #include "bundle/declarations.h"
 #include "bundle/description.h"
 #include "bundle/identity.h"
+#include "bundle/package.h"
 #include "bundle/page.h"
 #include "bundle/report.h"
 
@@ -40,7 +41,8 @@ Status Write(const Contents& contents, const std::string& module, const std::str
   TRY(write("model.js",
             WithBuildRecord(PageFile("model.js"), BuildRecord(contents, module, relaxed))));
   TRY(write("model.d.ts", Declarations(contents)));
-  TRY(write("index.html", PageFile("index.html")));
+  for (const char* name : {"index.html", "page.js", "page.css"}) TRY(write(name, PageFile(name)));
+  TRY(write("package.json", PackageJson(contents)));
   if (!report.wanted) return kSuccess;
   TRY_ASSIGN(auto page, Report(Description(contents, files), report.previous, report.profile));
   TRY(folder.Write("report.js", PageFile("report.js")));
@@ -49,8 +51,9 @@ Status Write(const Contents& contents, const std::string& module, const std::str
 }
 
 std::vector<std::string> FileNames() {
-  return {"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.js",  "model.d.ts",
-          "index.html", "report.html",        "report.js",         "report.css"};
+  return {"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.js",
+          "model.d.ts", "package.json",       "index.html",        "page.js",
+          "page.css",   "report.html",        "report.js",         "report.css"};
 }
 
 }  // namespace webnnc::bundle

@@ -6,6 +6,6 @@
 #include <xxhash.h>
 
 extern "C" __attribute__((export_name("webnnc_hash"))) uint64_t webnnc_hash(const uint8_t* bytes,
-                                                                           uint32_t count) {
+                                                                            uint32_t count) {
   return XXH64(bytes, count, 0);
 }
