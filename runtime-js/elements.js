@@ -4,7 +4,10 @@
 
 import { InputError } from './errors.js';
 
-/** @typedef {Exclude<Api.Elements[Api.DataType], bigint[]>} Data */
+/**
+ * @typedef {Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | BigInt64Array | BigUint64Array
+ *   | Float32Array | Float64Array} Data
+ */
 /** Arrays of elements on the CPU; f16 is in its bits. @type {Record<Api.DataType, any>} */
 export const ARRAYS = {
   bool: Uint8Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array, uint32: Uint32Array,
@@ -61,6 +64,7 @@ export function refuse(name, problem) {
  */
 export function toElements({ name, dataType }, given) {
   const Type = ARRAYS[dataType];
+  if (ArrayBuffer.isView(given) && isDetached(given)) refuse(name, 'is an array whose memory was transferred to somebody else');
   if (given instanceof Type) return dataType === 'bool' ? checkBooleans(name, given) : given;
   if (dataType === 'float16' && Float16 && given instanceof Float16) return viewAs(Uint16Array, given);
   if (dataType === 'float16' && given instanceof Float32Array) return toHalves(given);
@@ -68,17 +72,29 @@ export function toElements({ name, dataType }, given) {
   const list = ['number', 'bigint', 'boolean'].includes(typeof given) ? [given] : given;
   const isNarrow = dataType === 'int64' && list instanceof Int32Array || dataType === 'uint64' && list instanceof Uint32Array;
   if (!Array.isArray(list) && !isNarrow) {
-    const kind = given?.constructor?.name ?? String(given);
-    refuse(name, `is a ${kind}; for ${dataType} pass a ${dataType === 'float16' ? 'Float32Array' : Type.name}`);
+    const kind = given?.constructor?.name ?? String(given), wanted = dataType === 'float16' ? 'Float32Array' : Type.name;
+    const isArray = ArrayBuffer.isView(given) && !(given instanceof DataView);
+    refuse(name, `is a ${kind}; for ${dataType} pass a ${wanted}${isArray ? `, such as ${wanted}.from(array${isLong(dataType) ? ', BigInt' : ''})` : ''}`);
   }
-  if (dataType === 'float16') return toHalves(Float32Array.from(list));
-  const elements = new Type(list.length);
+  const elements = new (dataType === 'float16' ? Float32Array : Type)(list.length), isFloat = dataType[0] === 'f';
   for (let i = 0; i < list.length; ++i) {
-    const value = isLong(dataType) ? toLong(list[i]) : Number(list[i]);
+    const item = list[i], isNumber = typeof item === 'number' || typeof item === 'boolean' || typeof item === 'bigint' && !isFloat;
+    if (!isNumber) refuse(name, `has ${typeof item === 'string' ? `"${item}"` : item} as element ${i}, which is no number`);
+    const value = isLong(dataType) ? toLong(item) : Number(item);
     if (value !== undefined) elements[i] = value;
-    if (dataType[0] !== 'f' && elements[i] !== value) refuseElement(name, list[i], i, dataType);
+    if (!isFloat && elements[i] !== value) refuseElement(name, item, i, dataType);
   }
-  return dataType === 'bool' ? checkBooleans(name, elements) : elements;
+  return dataType === 'float16' ? toHalves(elements) : dataType === 'bool' ? checkBooleans(name, elements) : elements;
+}
+
+/** @param {ArrayBufferView} view */
+function isDetached({ buffer, byteLength }) {
+  if (byteLength) return false;
+  try {
+    return new Uint8Array(buffer) === undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** @param {Api.DataType} dataType */

@@ -7,6 +7,7 @@
 /** @import { Host } from './host.js' */
 /** @import { LoadControl } from './files.js' */
 /** @import { Values } from './inputs.js' */
+/** @import { Destination } from './options.js' */
 /** @import { Weights } from './weights.js' */
 
 import { fromWords, toWords, wordBytes } from './elements.js';
@@ -29,9 +30,10 @@ const MAP_ALIGNMENT = 8;
  */
 
 /**
- * Commands of a run, and where they copy the outputs to: one buffer to read back all, or one for each.
+ * Commands of a run, and where they copy the outputs to: one buffer to read back through, and one for each output
+ * that stays on the GPU.
  *
- * @typedef {{commands: GPUCommandBuffer, targets: GPUBuffer[]}} Encoded
+ * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, kept: (GPUBuffer | undefined)[]}} Encoded
  */
 
 export class GpuBackend {
@@ -56,7 +58,7 @@ export class GpuBackend {
   #staging = [];
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   #isProven = false;
-  /** @type {Encoded | undefined} */
+  /** @type {(Encoded & {key: string}) | undefined} */
   #next;
 
   /**
@@ -105,7 +107,8 @@ export class GpuBackend {
   async prepare(symbols) {
     this.#host.prepare(this.#index, symbols);
     this.#isProven = false;
-    for (const staging of this.#takeNext()?.targets ?? []) this.#staging.push(staging);
+    this.#dropNext(this.#next);
+    this.#next = undefined;
     await this.#gpu.guard(() => {
       this.#makeArena();
       this.#placePorts();
@@ -191,47 +194,56 @@ export class GpuBackend {
   // ---- A run
 
   /**
-   * @param {Values} values @param {number[][]} shapes of the outputs @param {boolean} keep tensors on the GPU
+   * @param {Values} values @param {number[][]} shapes of the outputs @param {Destination[]} destinations
    * @returns {Promise<any[]>}
    */
-  start(values, shapes, keep) {
-    const { device } = this, { outputs } = this.#ports, isPlain = !keep && !values.some(isGpuBuffer);
+  start(values, shapes, destinations) {
+    const { device } = this, { outputs } = this.#ports, key = destinations.join(), hasBuffers = values.some(isGpuBuffer);
+    const isPlain = !hasBuffers && !destinations.includes('gpu');
     const words = this.#toWords(values);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
     const check = !this.#isProven || !isPlain;
     if (check) device.pushErrorScope('validation');
-    const { commands, targets } = isPlain && this.#takeNext() || this.#encode(values, keep);
+    const next = this.#takeNext(key, isPlain), { commands, staging, kept } = next ?? this.#encode(values, destinations);
     this.#upload(words);
     device.queue.submit([commands]);
-    const verdict = check ? this.#accepted(device.popErrorScope()) : Promise.resolve();
-    if (keep) return verdict.then(() => outputs.map(({ port: { dataType } }, i) => ({ buffer: targets[i], shape: shapes[i], dataType })));
-    const tensors = this.#read(targets[0], outputs, shapes, verdict);
+    const verdict = check ? this.#accepted(device.popErrorScope(), hasBuffers) : Promise.resolve();
+    const tensors = this.#read(staging, outputs, shapes, destinations, kept, verdict);
     // While the GPU works: the commands of the next run are most likely the same.
-    if (!check) this.#next = this.#encode([], false);
+    if (!check) this.#next = { key, ...this.#encode([], destinations) };
     return tensors;
   }
 
-  /** The commands that the run before has made in advance. */
-  #takeNext() {
+  /** The commands that the run before has made in advance, if they are for the same outputs. @param {string} key @param {boolean} isPlain */
+  #takeNext(key, isPlain) {
+    if (!isPlain) return undefined;
     const next = this.#next;
     this.#next = undefined;
-    return next;
+    if (next && next.key !== key) this.#dropNext(next);
+    return next?.key === key ? next : undefined;
+  }
+
+  /** @param {Encoded | undefined} next */
+  #dropNext(next) {
+    if (next?.staging) this.#staging.push(next.staging);
   }
 
   /**
-   * @param {Values} values only buffers on the GPU count @param {boolean} keep tensors on the GPU
+   * @param {Values} values only buffers on the GPU count @param {Destination[]} destinations
    * @returns {Encoded}
    */
-  #encode(values, keep) {
+  #encode(values, destinations) {
     const encoder = this.device.createCommandEncoder();
     this.#copyInputs(encoder, values);
     this.#encodeSteps(encoder);
-    const targets = keep ? this.#makeOutputs() : [this.#takeStaging()];
-    this.#ports.outputs.forEach(({ offset, bytes, at }, i) => {
-      const [target, start] = keep ? [targets[i], 0] : [targets[0], at];
-      if (bytes) encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (this.#arena), offset, target, start, bytes);
+    const staging = destinations.includes('data') ? this.#takeStaging() : undefined;
+    const kept = this.#ports.outputs.map(({ port, offset, bytes, at }, i) => {
+      const own = destinations[i] === 'gpu' ? this.#gpu.makeLooseBuffer(port.name, bytes, STORAGE | COPY_SRC | COPY_DST) : undefined;
+      const target = own ?? (destinations[i] === 'data' ? staging : undefined);
+      if (bytes && target) encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (this.#arena), offset, target, own ? 0 : at, bytes);
+      return own;
     });
-    return { commands: encoder.finish(), targets };
+    return { commands: encoder.finish(), staging, kept };
   }
 
   /** Inputs as the GPU stores them. @param {Values} values @returns {Values} */
@@ -267,11 +279,6 @@ export class GpuBackend {
     pass.end();
   }
 
-  #makeOutputs() {
-    return this.#ports.outputs.map(({ port, bytes }) =>
-      this.#gpu.makeLooseBuffer(port.name, bytes, STORAGE | COPY_SRC | COPY_DST));
-  }
-
   #takeStaging() {
     return this.#staging.pop() ?? this.#gpu.makeBuffer('staging', this.#stagingBytes, MAP_READ | COPY_DST);
   }
@@ -282,30 +289,60 @@ export class GpuBackend {
     else this.#gpu.destroyBuffer(staging);
   }
 
-  /** @param {Promise<GPUError | null>} scope */
-  async #accepted(scope) {
+  /** @param {Promise<GPUError | null>} scope @param {boolean} hasBuffers of the caller's */
+  async #accepted(scope, hasBuffers) {
     const error = await scope;
-    if (error) throw new InputError(`WebGPU refuses the run: ${error.message}`);
+    if (error) {
+      const isForeign = hasBuffers && /associated with|different device|another device|cannot be used with|DeviceMismatch/i.test(error.message);
+      throw new InputError(isForeign
+        ? 'an input is a buffer of another GPUDevice: make it on model.device, or pass your device to load'
+        : `WebGPU refuses the run: ${error.message}`);
+    }
     this.#isProven = true;
   }
 
   /**
-   * @param {GPUBuffer} staging @param {PortPlace[]} outputs @param {number[][]} shapes @param {Promise<void>} verdict
+   * @param {GPUBuffer | undefined} staging @param {PortPlace[]} outputs @param {number[][]} shapes
+   * @param {Destination[]} destinations @param {(GPUBuffer | undefined)[]} kept @param {Promise<void>} verdict
    */
-  async #read(staging, outputs, shapes, verdict) {
+  async #read(staging, outputs, shapes, destinations, kept, verdict) {
     try {
-      await Promise.all([staging.mapAsync(READ), verdict]);
+      await Promise.all([staging?.mapAsync(READ), verdict]);
     } catch (error) {
       this.#gpu.destroyBuffer(staging);
       throw error;
     }
     const tensors = outputs.map(({ port: { dataType }, bytes, count, at }, i) => {
+      const shape = shapes[i], buffer = kept[i];
+      if (buffer) return { buffer, shape, dataType, read: () => this.#readBack(buffer, bytes, count, shape, dataType) };
+      if (destinations[i] === 'none' || !staging) return undefined;
       const copy = bytes ? staging.getMappedRange(at, bytes).slice(0) : new ArrayBuffer(0);
-      return { data: fromWords(dataType, copy, count, this.half), shape: shapes[i], dataType };
+      return { data: fromWords(dataType, copy, count, this.half), shape, dataType };
     });
-    staging.unmap();
-    this.#giveBackStaging(staging);
+    if (staging) {
+      staging.unmap();
+      this.#giveBackStaging(staging);
+    }
     return tensors;
+  }
+
+  /**
+   * The elements of a tensor that stayed on the GPU.
+   *
+   * @param {GPUBuffer} buffer @param {number} bytes @param {number} count @param {number[]} shape @param {Api.DataType} dataType
+   */
+  async #readBack(buffer, bytes, count, shape, dataType) {
+    const { device } = this, staging = this.#gpu.makeLooseBuffer('read back', bytes, MAP_READ | COPY_DST);
+    const encoder = device.createCommandEncoder();
+    if (bytes) encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(READ);
+      const copy = bytes ? staging.getMappedRange(0, bytes).slice(0) : new ArrayBuffer(0);
+      return { data: fromWords(dataType, copy, count, this.half), shape: [...shape], dataType };
+    } finally {
+      staging.destroy();
+    }
   }
 
   // ----

@@ -9,6 +9,9 @@ import { COPY_SRC, isGpuBuffer, roundUp } from './gpu_device.js';
 /** @typedef {any[]} Values one an input: elements, or a buffer on the GPU */
 /** @typedef {{port: Api.Port, data: any, count: number | undefined, shape: number[] | undefined}} Input as given */
 
+/** What a tensor may be given with: run's own tensors have all of these. */
+const TENSOR_FIELDS = ['data', 'buffer', 'shape', 'dataType', 'labels', 'read'];
+
 /**
  * An input in one form. A buffer on the GPU has no count: it may be longer than its elements.
  *
@@ -16,11 +19,42 @@ import { COPY_SRC, isGpuBuffer, roundUp } from './gpu_device.js';
  */
 export function parseInput(port, value) {
   if (value === undefined || value === null) refuse(port.name, `is missing: the model takes ${describe(port)}`);
-  const isTensor = typeof value === 'object' && ('data' in value || 'buffer' in value && !ArrayBuffer.isView(value));
-  const given = isTensor ? value.data ?? value.buffer : value, shape = isTensor ? value.shape : undefined;
+  if (typeof value !== 'object' || isGpuBuffer(value) || ArrayBuffer.isView(value) || Array.isArray(value)) return parseElements(port, value);
+  const fields = Object.keys(value), isTensor = 'data' in value || 'buffer' in value;
+  const unknown = isTensor && fields.find((field) => !TENSOR_FIELDS.includes(field));
+  if (unknown) refuse(port.name, `has a field "${unknown}"; a tensor is { data, shape }`);
+  if (!isTensor) return parseElements(port, value);
+  const { shape, dataType } = value;
+  if (dataType !== undefined && dataType !== port.dataType) refuse(port.name, `is ${dataType}; the model takes ${describe(port)}`);
+  if (shape !== undefined && !isShape(shape)) {
+    refuse(port.name, `has the shape ${Array.isArray(shape) ? `[${shape.join(',')}]` : String(shape)}, which is no list of sizes`);
+  }
+  return parseElements(port, value.data ?? value.buffer, shape && [...shape]);
+}
+
+/** @param {any} shape */
+const isShape = (shape) => (Array.isArray(shape) || ArrayBuffer.isView(shape)) &&
+  [.../** @type {any} */ (shape)].every((size) => Number.isInteger(size) && size >= 0 && size <= 0x7fffffff);
+
+/** @param {Api.Port} port @param {any} given @param {number[]} [shape] @returns {Input} */
+function parseElements(port, given, shape) {
   if (isGpuBuffer(given)) return { port, data: given, count: undefined, shape };
+  if (Array.isArray(given) && given.some(Array.isArray)) {
+    const nested = shapeOf(port, given);
+    given = given.flat(nested.length - 1);
+    shape ??= nested;
+  }
   const data = toElements(port, given);
   return { port, data, count: data.length, shape };
+}
+
+/** The shape of arrays in arrays, which must agree. @param {Api.Port} port @param {any[]} list @returns {number[]} */
+function shapeOf(port, list) {
+  if (!list.some(Array.isArray)) return [list.length];
+  const shapes = list.map((item) => Array.isArray(item) ? shapeOf(port, item) : []);
+  const odd = shapes.findIndex((shape) => shape.join() !== shapes[0].join());
+  if (odd > 0) refuse(port.name, `is ragged: its part 0 has the shape [${shapes[0].join(',')}], and part ${odd} [${shapes[odd].join(',')}]`);
+  return [list.length, ...shapes[0]];
 }
 
 /** @param {Api.Port} port */
@@ -39,7 +73,6 @@ export function bindSymbols(inputs, symbols) {
   for (const { port, shape } of inputs) {
     if (!shape) continue;
     const fits = shape.length === port.shape.length && port.shape.every((size, d) => {
-      if (!Number.isInteger(shape[d]) || shape[d] < 0 || shape[d] > 0x7fffffff) return false;
       if (sizeOf(size) === undefined && symbols.includes(String(size))) values.set(size, shape[d]);
       return (sizeOf(size) ?? shape[d]) === shape[d];
     });
@@ -47,8 +80,13 @@ export function bindSymbols(inputs, symbols) {
   }
   // An array alone tells the one size that is still open.
   for (const { port, shape, count } of inputs) {
-    const open = port.shape.filter((size) => sizeOf(size) === undefined);
+    let open = port.shape.filter((size) => sizeOf(size) === undefined);
     if (shape || !open.length) continue;
+    // One sample, where the batch is open as well.
+    if (open.length === 2 && open[0] === port.shape[0] && open[0] !== open[1] && symbols.includes(String(open[0]))) {
+      values.set(open[0], 1);
+      open = open.slice(1);
+    }
     const rest = countOf(port.shape.map((size) => sizeOf(size) ?? 1));
     if (open.length > 1 || count === undefined || !symbols.includes(String(open[0]))) {
       refuse(port.name, `is ${describe(port)}, whose sizes must be told: pass { data, shape }`);

@@ -29,6 +29,12 @@ export interface LoadOptions {
   /** Stops the loading. */
   signal?: AbortSignal;
   /**
+   * Called when the GPU is lost, once for each loss. The next run looks for a GPU by itself, and takes
+   * wasm if there is none and `backend` is `'auto'`. Buffers on the lost device are lost; so they are
+   * if the device was one that you passed, since the new one is the model's own.
+   */
+  onDeviceLost?: (info: { reason: 'unknown' | 'destroyed'; message: string }) => void;
+  /**
    * Called while the model loads: bytes of modules and of weights, and what is compiled, counted. The
    * three go on side by side; each ends with `loaded` equal to `total`.
    */
@@ -69,7 +75,7 @@ export const build: { readonly id: string; readonly webnnc: string };
 
 // ---- The model ----------------------------------------------------------------------------------
 
-export interface Model {
+export interface Model extends Disposable {
   readonly name: string;
   readonly backend: 'webgpu' | 'wasm';
   /** Why this backend, in a sentence. */
@@ -80,36 +86,80 @@ export interface Model {
   readonly outputs: readonly Port[];
 
   /**
-   * Runs the model. Runs that are started before others have ended wait for them; inputs are read
-   * when a run's turn has come, so leave them unchanged until then. A run that fails or is aborted
-   * leaves the model usable, and after a lost GPU the next run sets everything up again.
+   * Runs the model. Runs that are started before others have ended wait for them; inputs are read or
+   * copied before `run` returns its promise. A run that fails or is aborted leaves the model usable,
+   * and after a lost GPU the next run sets everything up again.
    *
-   * With `{ outputs: 'gpu' }` tensors stay on the GPU: the promise resolves as soon as the work is
-   * submitted, and the buffers, which are yours to destroy, can be inputs of the next run.
+   * `outputs` says which outputs are wanted, and where: `'data'`, the default, for all of them in
+   * memory, `'gpu'` for all of them on the GPU, names for some, or `{ boxes: 'data', features: 'gpu' }`.
+   * Tensors on the GPU are there as soon as the work is submitted; their buffers, which are yours to
+   * destroy, can be inputs of the next run, and `read()` brings one into memory.
    *
    * @throws {InputError} An input is missing, or has another type or size than the model takes.
    * @throws {OutOfMemoryError} There is not enough memory for these sizes.
    * @throws {DeviceLostError} The GPU was lost meanwhile: run again.
    * @throws {UnsupportedError} Tensors on the GPU were asked of the wasm backend.
    * @throws {DisposedError} `dispose` was called.
+   * @throws {TypeError} An option that there is not, or of another type.
    * @throws {DOMException} An AbortError, when `signal` is aborted (or the signal's own reason).
    */
-  run(inputs: InputValues, options: RunOptions & { outputs: 'gpu' }): Promise<GpuTensors>;
-  run(inputs: InputValues, options?: RunOptions & { outputs?: 'data' }): Promise<Tensors>;
+  run(inputs: InputValues, options: RunSettings & { outputs: 'gpu' }): Promise<GpuTensors>;
+  run(inputs: InputValues, options?: RunSettings & { outputs?: 'data' }): Promise<Tensors>;
+  run<K extends keyof Outputs>(inputs: InputValues, options: RunSettings & { outputs: readonly K[] }): Promise<Pick<Tensors, K>>;
+  run<const W extends Destinations>(inputs: InputValues, options: RunSettings & { outputs: W }): Promise<TensorsAt<W>>;
 
   /** Measures how long each kernel takes, as the mean of some runs. Throws as `run` does. */
   profile(inputs: InputValues, options?: ProfileOptions): Promise<Profile>;
 
-  /** Frees memory, on the GPU as well. Runs that have not ended fail with a DisposedError. */
+  /**
+   * Frees memory, on the GPU as well, though the model may still be referenced. Runs that have not
+   * ended fail with a DisposedError. `using model = await load()` does it by itself.
+   */
   dispose(): void;
 }
 
-export interface RunOptions {
-  /** Stops waiting for the run, or for its turn. */
+declare global {
+  // Has [Symbol.dispose] where your project knows it (lib "esnext.disposable").
+  interface Disposable {}
+}
+
+/**
+ * Any model that webnnc compiled: what every `Model` can be passed as, for code that serves several.
+ * Names and types of inputs and outputs are known when it runs.
+ */
+export interface AnyModel {
+  readonly name: string;
+  readonly backend: 'webgpu' | 'wasm';
+  readonly backendReason: string;
+  readonly device: GpuDevice | undefined;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  run(inputs: Record<string, any>, options?: RunOptions): Promise<Record<string, any>>;
+  profile(inputs: Record<string, any>, options?: ProfileOptions): Promise<Profile>;
+  dispose(): void;
+}
+
+type Destinations = { [K in keyof Outputs]?: 'data' | 'gpu' };
+type TensorsAt<W extends Destinations> = {
+  [K in keyof W & keyof Outputs]: W[K] extends 'gpu' ? GpuTensor<Outputs[K]> : Tensor<Outputs[K]>;
+};
+
+export interface RunSettings {
+  /**
+   * Stops waiting for the run, or for its turn. In wasm, a run with a signal lets the page breathe
+   * every 10 ms, and ends between two kernels once it is aborted.
+   */
   signal?: AbortSignal;
 }
 
-export interface ProfileOptions extends RunOptions {
+/** What `run` of any model takes. */
+export interface RunOptions extends RunSettings {
+  outputs?: 'data' | 'gpu' | readonly string[] | { readonly [name: string]: 'data' | 'gpu' };
+}
+
+export interface ProfileOptions {
+  /** Stops measuring. */
+  signal?: AbortSignal;
   /** How many runs to take the mean of; 5 if not given. */
   runs?: number;
 }
@@ -173,6 +223,8 @@ export interface GpuTensor<D extends DataType = DataType> {
   buffer: GpuBuffer;
   shape: number[];
   dataType: D;
+  /** Its elements, in memory. */
+  read(): Promise<Tensor<D>>;
 }
 
 /**
@@ -192,32 +244,36 @@ export type GpuTensors = { [K in keyof Outputs]: GpuTensor<Outputs[K]> };
 
 /** `bool` is one byte an element, 0 or 1. `float16` is bits where the engine has no Float16Array. */
 export interface Elements {
-  bool: Uint8Array;
-  int8: Int8Array;
-  uint8: Uint8Array;
-  int16: Int16Array;
-  uint16: Uint16Array;
-  int32: Int32Array;
-  uint32: Uint32Array;
-  int64: BigInt64Array;
-  uint64: BigUint64Array;
-  float16: Half | Uint16Array;
-  float32: Float32Array;
-  float64: Float64Array;
+  bool: Own<Uint8Array>;
+  int8: Own<Int8Array>;
+  uint8: Own<Uint8Array>;
+  int16: Own<Int16Array>;
+  uint16: Own<Uint16Array>;
+  int32: Own<Int32Array>;
+  uint32: Own<Uint32Array>;
+  int64: Own<BigInt64Array>;
+  uint64: Own<BigUint64Array>;
+  float16: Half | Own<Uint16Array>;
+  float32: Own<Float32Array>;
+  float64: Own<Float64Array>;
 }
+/** An array with an ArrayBuffer of its own, which can be transferred. */
+type Own<A extends { slice(): unknown }> = ReturnType<A['slice']>;
 
-type Numbers = readonly number[];
+/** A list, or lists of lists, whose shape is then that of the tensor. */
+type Nested<T> = readonly (T | Nested<T>)[];
+type Numbers = Nested<number>;
 /** On WebGPU, elements of `int64` and `uint64` must fit in 32 bits. A tensor of one element can be a number. */
 export interface AcceptedElements {
-  bool: Uint8Array | readonly boolean[] | boolean | Numbers;
+  bool: Uint8Array | Nested<boolean> | boolean | Numbers;
   int8: Int8Array | Numbers | number;
   uint8: Uint8Array | Uint8ClampedArray | Numbers | number;
   int16: Int16Array | Numbers | number;
   uint16: Uint16Array | Numbers | number;
   int32: Int32Array | Numbers | number;
   uint32: Uint32Array | Numbers | number;
-  int64: BigInt64Array | Int32Array | readonly bigint[] | bigint | Numbers | number;
-  uint64: BigUint64Array | Uint32Array | readonly bigint[] | bigint | Numbers | number;
+  int64: BigInt64Array | Int32Array | Nested<bigint> | bigint | Numbers | number;
+  uint64: BigUint64Array | Uint32Array | Nested<bigint> | bigint | Numbers | number;
   /** A Uint16Array holds bits, the others values. */
   float16: Half | Uint16Array | Float32Array | Numbers | number;
   float32: Float32Array | Numbers | number;

@@ -10,17 +10,18 @@
 // them into the bundle's one model.js.
 
 /** @import * as Api from './model.js' */
-/** @import { Values } from './inputs.js' */
+/** @import { Input, Values } from './inputs.js' */
 /** @import { LoadControl } from './files.js' */
 
 import { BUILD } from './build.js';
-import { DeviceLostError, DisposedError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
+import { DeviceLostError, DisposedError, InputError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { refuse } from './elements.js';
 import { Files, WrongFileError } from './files.js';
 import { GpuBackend } from './gpu_backend.js';
 import { findDevice } from './gpu_device.js';
 import { Host } from './host.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
+import { FILES_OPTIONS, LOAD_OPTIONS, PROFILE_OPTIONS, RUN_OPTIONS, checkOptions, destinationsOf } from './options.js';
 import { WasmBackend, wasmProgram } from './wasm_backend.js';
 import { Weights } from './weights.js';
 
@@ -42,6 +43,8 @@ function abortable(promise, signal) {
   });
 }
 
+/** What `using` calls; where engines have no such symbol, compilers agree on this one. @type {typeof Symbol.dispose} */
+const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.dispose'));
 /** How long a lost device may take to say so after its first failure, in ms. */
 const LOSS_GRACE = 500;
 
@@ -70,6 +73,8 @@ class Model {
   #isDisposed = false;
   /** Resolves when the run that was started last lets the next one start. @type {Promise<unknown>} */
   #last = Promise.resolve();
+  /** How many runs have not let go. */
+  #waiting = 0;
   /** The symbols' values that the backend is prepared for. @type {string | undefined} */
   #prepared;
   /** @type {{inputs: number[][], outputs: number[][]}} */
@@ -84,6 +89,8 @@ class Model {
     this.name = name;
     this.inputs = inputs;
     this.outputs = outputs;
+    // So that they can be taken from the model: `const { run } = model`.
+    for (const method of /** @type {const} */ (['run', 'profile', 'dispose'])) this[method] = /** @type {any} */ (this[method].bind(this));
   }
 
   get device() {
@@ -105,7 +112,11 @@ class Model {
     this.#prepared = undefined;
     if (wanted !== 'wasm') {
       try {
-        await this.#use(await GpuBackend.open(this.#host, this.#weights, control, await search, isOwn));
+        const backend = await GpuBackend.open(this.#host, this.#weights, control, await search, isOwn);
+        backend.device.lost.then(({ reason, message }) => {
+          if (this.#backend === backend && !this.#isDisposed) this.#options.onDeviceLost?.({ reason, message });
+        });
+        await this.#use(backend);
         this.backendReason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
         return;
       } catch (error) {
@@ -158,21 +169,30 @@ class Model {
     if (this.#isDisposed) throw new DisposedError('the model was disposed of: load it again');
   }
 
+  /** Whether a run that is started now can begin at once, so that it reads its inputs before `run` returns. */
+  get #isIdle() {
+    return !this.#waiting && this.#backend !== undefined && !this.#backend.isLost;
+  }
+
   /**
    * Runs `work` when those before have let go.
    *
    * @template T @param {AbortSignal | undefined} signal @param {() => Promise<T>} work
    */
   #inTurn(signal, work) {
-    const turn = this.#last.then(async () => {
+    const start = async () => {
       this.#check(signal);
       if (!this.#backend || this.#backend.isLost) {
         this.#close();
         await this.#reopen(signal);
       }
       return work();
-    });
-    this.#last = turn.catch(() => {});
+    };
+    const turn = this.#isIdle ? start() : this.#last.then(start);
+    ++this.#waiting;
+    // What a run gave is its caller's alone.
+    const letGo = () => void --this.#waiting;
+    this.#last = turn.then(letGo, letGo);
     return abortable(this.#explain(turn), signal);
   }
 
@@ -208,64 +228,91 @@ class Model {
   }
 
   /**
+   * The inputs in one form. What cannot be used at once is copied: the caller may change it meanwhile.
+   *
+   * @param {any} given
+   * @returns {{inputs: Input[], symbols: number[]}}
+   */
+  #parse(given) {
+    this.#check();
+    const names = this.inputs.map(({ name }) => name), listed = names.map((name) => `"${name}"`).join(', ');
+    if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
+      throw new InputError(`run takes an object with the model's inputs, such as { ${JSON.stringify(names[0] ?? 'x')}: array }`);
+    }
+    const unknown = Object.keys(given).find((name) => !names.includes(name));
+    if (unknown !== undefined) refuse(unknown, `is none of the model's, which are ${listed}`);
+    const inputs = this.inputs.map((port) => parseInput(port, given[port.name])), symbols = bindSymbols(inputs, this.#host.symbols);
+    if (this.#isIdle && symbols.join() === this.#prepared) return { inputs, symbols };
+    return { inputs: inputs.map((input) => ({ ...input, data: input.count === undefined ? input.data : input.data.slice() })), symbols };
+  }
+
+  /**
    * The inputs as the backend takes them; prepares it for their sizes.
    *
-   * @param {Record<string, any>} given @returns {Promise<Values>}
+   * @param {{inputs: Input[], symbols: number[]}} parsed @returns {Values | Promise<Values>}
    */
-  async #accept(given) {
-    const unknown = Object.keys(given ?? {}).find((name) => !this.inputs.some((port) => port.name === name));
-    if (unknown !== undefined) {
-      refuse(unknown, `is none of the model's, which are ${this.inputs.map((port) => `"${port.name}"`).join(', ')}`);
-    }
-    const inputs = this.inputs.map((port) => parseInput(port, given?.[port.name]));
+  #accept({ inputs, symbols }) {
     const backend = this.#active;
     if (backend.name === 'wasm' && inputs.some(({ count }) => count === undefined)) {
       throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.backendReason})`);
     }
-    await this.#prepare(bindSymbols(inputs, this.#host.symbols));
-    checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
-    return inputs.map(({ data }) => data);
+    const accept = () => {
+      checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
+      return inputs.map(({ data }) => data);
+    };
+    // Without waiting where there is nothing to wait for: inputs are read before the caller goes on.
+    return symbols.join() === this.#prepared ? accept() : this.#prepare(symbols).then(accept);
   }
 
   /**
-   * @param {any} inputs @param {{outputs?: 'data' | 'gpu', signal?: AbortSignal}} [options]
+   * @param {any} inputs @param {Api.RunOptions} [options]
    * @returns {Promise<any>}
    */
-  async run(inputs, { outputs = 'data', signal } = {}) {
+  async run(inputs, options = {}) {
+    checkOptions('run', options, RUN_OPTIONS);
+    const { outputs, signal } = options, destinations = destinationsOf(outputs, this.outputs), parsed = this.#parse(inputs);
     const { tensors } = await this.#inTurn(signal, async () => {
-      const values = await this.#accept(inputs), backend = this.#active;
-      const keep = outputs === 'gpu';
-      if (keep && backend.name === 'wasm') {
+      const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
+      if (destinations.includes('gpu') && backend.name === 'wasm') {
         throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
       }
-      // In an object, so that the next run need not wait for them.
-      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, keep)));
+      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, signal)));
       tensors.catch(() => {});
+      // On the GPU the next run need not wait for them; in wasm it would overwrite what this one computes.
+      if (backend.name === 'wasm') await tensors;
       return { tensors };
     });
     const list = await abortable(tensors, signal);
-    return Object.fromEntries(list.map((tensor, i) => [this.outputs[i].name, { ...tensor, shape: [...tensor.shape] }]));
+    return Object.fromEntries(list.flatMap((tensor, i) => tensor ? [[this.outputs[i].name, { ...tensor, shape: [...tensor.shape] }]] : []));
   }
 
   /** @param {any} inputs @param {Api.ProfileOptions} [options] */
-  profile(inputs, { runs = 5, signal } = {}) {
-    return this.#inTurn(signal, async () =>
-      this.#active.profile(await this.#accept(inputs), runs, () => this.#check(signal)));
+  async profile(inputs, options = {}) {
+    checkOptions('profile', options, PROFILE_OPTIONS);
+    const { runs = 5, signal } = options, parsed = this.#parse(inputs);
+    return this.#inTurn(signal, async () => this.#active.profile(await this.#accept(parsed), runs, () => this.#check(signal)));
   }
 
   dispose() {
     this.#isDisposed = true;
     this.#close();
+    // The model may stay referenced: what it has must not.
+    this.#weights.dispose();
+    this.#host = /** @type {any} */ (undefined);
+    this.#options = {};
+    this.#shapes = { inputs: [], outputs: [] };
+  }
+
+  [DISPOSE]() {
+    this.dispose();
   }
 }
 
 /** @param {Api.LoadOptions} [options] @returns {Promise<Api.Model>} */
 export async function load(options = {}) {
-  const { backend = 'auto', signal } = options;
-  if (!['auto', 'webgpu', 'wasm'].includes(backend)) {
-    throw new TypeError(`backend is "${backend}", and must be "auto", "webgpu" or "wasm"`);
-  }
-  signal?.throwIfAborted();
+  checkOptions('load', options, LOAD_OPTIONS);
+  checkOptions('load: files', options.files ?? {}, FILES_OPTIONS);
+  options.signal?.throwIfAborted();
   try {
     return await loadHere(options);
   } catch (error) {

@@ -3,6 +3,7 @@
 /** @import { Host, WasmProgram } from './host.js' */
 /** @import { Values } from './inputs.js' */
 /** @import { LoadControl } from './files.js' */
+/** @import { Destination } from './options.js' */
 /** @import { Weights } from './weights.js' */
 
 import { BUILD } from './build.js';
@@ -17,6 +18,9 @@ export function wasmProgram() {
   if (index < 0) throw new UnsupportedError('the model was compiled without the target wasm');
   return index;
 }
+
+/** How long a run that can be aborted keeps the thread, in ms. */
+const HEARING = 10;
 
 export class WasmBackend {
   /** @type {'wasm'} */
@@ -61,14 +65,32 @@ export class WasmBackend {
     });
   }
 
-  /** @param {Values} values @param {number[][]} shapes of the outputs */
-  async start(values, shapes) {
+  /**
+   * @param {Values} values @param {number[][]} shapes of the outputs @param {Destination[]} destinations
+   * @param {AbortSignal} [signal] ends the run between two steps
+   */
+  async start(values, shapes, destinations, signal) {
     this.write(values);
-    this.host.exports.webnnc_run(this.index);
+    if (signal) await this.runSteps(signal);
+    else this.host.exports.webnnc_run(this.index);
     return this.host.manifest.outputs.map(({ dataType }, i) => {
+      if (destinations[i] === 'none') return undefined;
       const data = new ARRAYS[dataType](this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
       return { data: dataType === 'float16' ? fromBits(data) : data, shape: shapes[i], dataType };
     });
+  }
+
+  /** Runs step by step, and lets the thread hear of an abort now and then. @param {AbortSignal} signal */
+  async runSteps(signal) {
+    const { steps } = /** @type {WasmProgram} */ (this.host.manifest.programs[this.index]);
+    let heard = performance.now();
+    for (let step = 0; step < steps.length; ++step) {
+      this.host.exports.webnnc_step(step);
+      if (performance.now() - heard < HEARING) continue;
+      await nextTask();
+      signal.throwIfAborted();
+      heard = performance.now();
+    }
   }
 
   /** @param {Values} values @param {number} runs @param {() => void} check called before each run */
@@ -89,5 +111,19 @@ export class WasmBackend {
     return summarize('wall', program.steps, total, runs);
   }
 
-  dispose() {}
+  dispose() {
+    this.host = /** @type {any} */ (undefined);
+  }
+}
+
+/** Waits until the thread has handled what waits for it; a timer would be held back to 4 ms. */
+function nextTask() {
+  return new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      done(undefined);
+    };
+    port2.postMessage(0);
+  });
 }

@@ -15,9 +15,9 @@ after(() => rmSync(folder, { recursive: true }));
 execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(root, 'models/digits/digits.onnx'), '-o', folder, '--quiet']);
 
 const USE = `
-import { load, InputError, type Model, type Tensor } from './model.js';
+import { build, load, InputError, ModelLoadError, type AnyModel, type Model, type Tensor } from './model.js';
 
-const model: Model = await load({ backend: 'wasm', onProgress: ({ loaded, total }) => console.log(loaded / total) });
+const model: Model = await load({ backend: 'wasm', onProgress: ({ phase, loaded, total }) => console.log(phase, loaded / total) });
 const image = new Float32Array(784);
 const { digit_probabilities } = await model.run({ image });
 const tensor: Tensor<'float32'> = digit_probabilities, values: Float32Array = tensor.data;
@@ -27,6 +27,25 @@ const kept = await model.run({ image }, { outputs: 'gpu' });
 await model.run({ image: { data: values, shape: kept.digit_probabilities.shape } });
 const slowest: string = (await model.profile({ image }, { runs: 3 })).kernels[0].kernel;
 if (new Error() instanceof InputError) model.dispose();
+// Results can be transferred and made into Blobs.
+const own: ArrayBuffer = tensor.data.buffer;
+new Blob([tensor.data]);
+// Code for any model takes this one.
+const models: AnyModel[] = [model], some = await models[0].run({ [models[0].inputs[0].name]: image });
+console.log(some[models[0].outputs[0].name].data, build.id, own.byteLength);
+const { run } = model;
+(await run({ image: [[1, 2], [3, 4]] }, { outputs: ['digit_probabilities'] })).digit_probabilities.data;
+const mixed = await run({ image }, { outputs: { digit_probabilities: 'gpu' } });
+const later: Float32Array = (await mixed.digit_probabilities.read()).data;
+await load({ baseUrl: '/models/', files: { wasm: fetch('model.wasm'), weights: new Uint8Array(later.length) }, cache: true, onDeviceLost: ({ message }) => console.log(message) });
+declare const failed: ModelLoadError;
+const which: string | undefined = failed.file, why: 'missing' | 'damaged' | 'other build' | undefined = failed.reason;
+console.log(which, why);
+
+// @ts-expect-error There is no such output.
+await run({ image }, { outputs: ['boxes'] });
+// @ts-expect-error There is no such option.
+await load({ backends: 'wasm' });
 
 // @ts-expect-error There is no such input.
 await model.run({ picture: image });
@@ -49,16 +68,29 @@ await onGpu.run({ image: given.digit_probabilities });
 onGpu.device?.createBuffer({ size: 4, usage: 8 });
 `;
 
-/** @type {[string, string, string[], string[]][]} what, source, libraries, types */
+const USING = `
+import { load as open } from './model.js';
+{
+  using model = await open();
+  const { digit_probabilities } = await model.run({ image: new Float32Array(784) }, { outputs: ['digit_probabilities'] });
+  const chance: number | undefined = digit_probabilities.data[0];
+  console.log(chance);
+}
+`;
+
+/** @type {[string, string, string[], string[], object?][]} what, source, libraries, types, other settings */
 const CASES = [
   ['without the types of WebGPU, as in Node', USE, ['es2022'], ['node']], ['with the types of WebGPU', USE + GPU, ['es2022', 'dom'], []],
+  ['as modules of Node, with every check', USING, ['esnext', 'dom'], [], {
+    module: 'node16', moduleResolution: 'node16', exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true,
+  }],
 ];
-for (const [what, source, lib, types] of CASES) {
+for (const [what, source, lib, types, more] of CASES) {
   test(`are of use ${what}`, () => {
     writeFileSync(join(folder, 'use.mts'), source);
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
       compilerOptions: {
-        strict: true, noEmit: true, target: 'es2022', module: 'esnext', moduleResolution: 'bundler', lib, types,
+        strict: true, noEmit: true, target: 'es2022', module: 'esnext', moduleResolution: 'bundler', lib, types, ...more,
         typeRoots: [join(here, 'node_modules/@types')],
       },
       files: ['use.mts'],

@@ -2,9 +2,11 @@
 // on WebGPU by Dawn.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 import { gpu, makeDevice } from './dawn.mjs';
 import { B, W, makeBundle } from './fixtures.mjs';
@@ -122,6 +124,89 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
         await assert.rejects(model.run(inputs), { name: 'InputError', message });
       }
       check(await model.run(rows(2)), rows(2));
+    });
+
+    test('refuses what is no tensor, and says what is wrong with it', async () => {
+      const model = await open(), { x, k } = rows(2), [a, b] = [[1, 2, 3, 4], [5, 6, 7, 8]];
+      const gone = x.slice();
+      structuredClone(gone.buffer, { transfer: [gone.buffer] });
+      /** @type {[any, RegExp][]} */
+      const cases = [
+        [x, /run takes an object with the model's inputs, such as { "x": array }/],
+        [undefined, /run takes an object/],
+        [{ x: { data: x, dims: [2, 4] }, k }, /"x" has a field "dims"; a tensor is { data, shape }/],
+        [{ x: { data: x, shape: 8 }, k }, /"x" has the shape 8, which is no list of sizes/],
+        [{ x: { data: x, shape: [2, 'four'] }, k }, /"x" has the shape \[2,four\]/],
+        [{ x: { data: x, shape: [-2, 4] }, k }, /"x" has the shape \[-2,4\]/],
+        [{ x: { data: x, shape: [2, 4], dataType: 'int64' }, k }, /"x" is int64; the model takes float32\[n,4\]/],
+        [{ x: [a, [1, 2]], k }, /"x" is ragged: its part 0 has the shape \[4\], and part 1 \[2\]/],
+        [{ x: [a, 5], k }, /"x" is ragged/],
+        [{ x: ['1', 2, 3, 4], k: 1 }, /"x" has "1" as element 0, which is no number/],
+        [{ x: [, 2, 3, 4], k: 1 }, /"x" has undefined as element 0, which is no number/], // eslint-disable-line no-sparse-arrays
+        [{ x: [1n, 2, 3, 4], k: 1 }, /"x" has 1 as element 0, which is no number/],
+        [{ x: new Float64Array(8), k }, /"x" is a Float64Array; for float32 pass a Float32Array, such as Float32Array.from\(array\)/],
+        [{ x, k: new Uint8Array(2) }, /such as BigInt64Array.from\(array, BigInt\)/],
+        [{ x: gone, k }, /"x" is an array whose memory was transferred/],
+        [{ x: {}, k }, /"x" is a Object; for float32/],
+      ];
+      for (const [inputs, message] of cases) await assert.rejects(model.run(inputs), { name: 'InputError', message });
+      // Regular arrays of arrays tell their shape.
+      check(await model.run({ x: [[0, 1, 2, 3], [4, 5, 6, 7]], k: [-1, 0] }), rows(2));
+      assert.deepEqual((await model.run({ x: [a, b], k: [0, 0] })).y.shape, [2, 4]);
+    });
+
+    test('refuses options that there are not', async () => {
+      const model = await open();
+      /** @type {[() => Promise<any>, RegExp][]} */
+      const cases = [
+        [() => scale.module.load(/** @type {any} */ ({ backends: 'wasm' })), /load: there is no option "backends"; is "backend" meant\?/],
+        [() => scale.module.load(/** @type {any} */ ({ device: {} })), /load: device is a Object, and must be a GPUDevice/],
+        [() => scale.module.load(/** @type {any} */ ({ onProgress: 1 })), /load: onProgress is 1, and must be a function/],
+        [() => scale.module.load(/** @type {any} */ ({ signal: {} })), /load: signal is a Object, and must be an AbortSignal/],
+        [() => scale.module.load(/** @type {any} */ ({ files: { weight: 'x' } })), /load: files: there is no option "weight"; is "weights" meant/],
+        [() => scale.module.load(/** @type {any} */ ('wasm')), /load: the options are wasm/],
+        [() => model.run(rows(1), /** @type {any} */ ({ output: 'gpu' })), /run: there is no option "output"; is "outputs" meant/],
+        [() => model.run(rows(1), { outputs: /** @type {any} */ ('nope') }), /run: outputs is "nope"/],
+        [() => model.run(rows(1), { outputs: /** @type {any} */ (['boxes']) }), /run: outputs names "boxes", which is none of the model's: there are "y", "twice"/],
+        [() => model.run(rows(1), { outputs: /** @type {any} */ ({ y: 'cpu' }) }), /run: outputs.y is "cpu", and must be "data" or "gpu"/],
+        [() => model.profile(rows(1), { runs: 0 }), /profile: runs is 0, and must be a whole number from 1/],
+      ];
+      for (const [call, message] of cases) await assert.rejects(call, { name: 'TypeError', message });
+      check(await model.run(rows(1)), rows(1));
+    });
+
+    test('gives the outputs that are asked for', async () => {
+      const model = await open(), { y, twice } = expected(rows(3));
+      for (let i = 0; i < 3; ++i) {
+        assert.deepEqual(await model.run(rows(3), { outputs: ['twice'] }), { twice: { data: twice, shape: [3], dataType: 'int64' } });
+        assert.deepEqual((await model.run(rows(3), { outputs: { y: 'data' } })), { y: { data: y, shape: [3, 4], dataType: 'float32' } });
+        check(await model.run(rows(3)), rows(3));
+      }
+      assert.deepEqual(await model.run(rows(3), { outputs: [] }), {});
+    });
+
+    test('has read its inputs when run has returned', async () => {
+      const model = await open();
+      for (const n of [2, 2, 3]) {
+        const runs = [0, 1].map((first) => {
+          const inputs = rows(n, first), running = model.run(inputs);
+          inputs.x.fill(NaN);
+          structuredClone(inputs.x.buffer, { transfer: [inputs.x.buffer] });
+          return running;
+        });
+        check(await runs[0], rows(n, 0));
+        check(await runs[1], rows(n, 1));
+      }
+    });
+
+    test('has methods that can be taken from it, and is disposed of by using', async () => {
+      const model = await open(), { run, profile, dispose } = model;
+      check(await run(rows(2)), rows(2));
+      assert.equal((await profile(rows(2), { runs: 1 })).steps.length, 2);
+      const symbol = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.dispose'));
+      /** @type {any} */ (model)[symbol]();
+      await assert.rejects(run(rows(2)), { name: 'DisposedError' });
+      dispose();
     });
 
     test('refuses sizes that no memory or table has room for, and stays usable', async () => {
@@ -243,6 +328,22 @@ describe('tensors on the GPU', () => {
     check(await model.run(rows(3)), rows(3));
   });
 
+  test('can be some of the outputs, and be read later', async () => {
+    const device = await newDevice(), model = await scale.module.load({ device }), { y, twice } = expected(rows(3));
+    const some = await model.run(rows(3), { outputs: { y: 'gpu', twice: 'data' } });
+    assert.deepEqual(some.twice.data, twice);
+    assert.deepEqual(await some.y.read(), { data: y, shape: [3, 4], dataType: 'float32' });
+    const one = await model.run(rows(3), { outputs: { twice: 'gpu' } });
+    assert.deepEqual(Object.keys(one), ['twice']);
+    assert.deepEqual((await one.twice.read()).data, twice);
+  });
+
+  test('of another device are refused as such', async () => {
+    const device = await newDevice(), other = await newDevice(), model = await scale.module.load({ device }), { x, k } = rows(3);
+    await assert.rejects(model.run({ x: { data: upload(other, x), shape: [3, 4] }, k }), { name: 'InputError', message: /a buffer of another GPUDevice: make it on model.device/ });
+    check(await model.run(rows(3)), rows(3));
+  });
+
   test('are nothing for wasm', async () => {
     const device = await newDevice(), model = await scale.module.load({ backend: 'wasm' }), { x, k } = rows(3);
     await assert.rejects(model.run({ x: { data: upload(device, x), shape: [3, 4] }, k }), { name: 'UnsupportedError', message: /wasm was asked for/ });
@@ -345,6 +446,17 @@ describe('a lost device', () => {
     model.dispose();
   });
 
+  test('is told of, once', async () => {
+    const device = await makeDevice();
+    /** @type {any[]} */
+    const told = [];
+    const model = await scale.module.load({ device, onDeviceLost: (info) => told.push(info) });
+    device.destroy();
+    await device.lost;
+    check(await model.run(rows(3)), rows(3));
+    assert.deepEqual(told.map(({ reason }) => reason), ['destroyed']);
+  });
+
   test('fails the runs that it had', async () => {
     setGpu({ GPU: gpu });
     const model = await scale.module.load({ backend: 'webgpu' });
@@ -373,6 +485,31 @@ describe('a lost device', () => {
       assert.match(model.backendReason, /the GPU was lost: there is no WebGPU here/);
     }
   });
+});
+
+test('dispose frees memory though the model is still referenced', () => {
+  // In a process of its own, whose memory is measured after collecting garbage.
+  const script = `
+    const { load } = await import(${JSON.stringify(pathToFileURL(join(scale.folder, 'model.js')).href)});
+    const models = [], used = async () => {
+      for (let i = 0; i < 3; ++i) await new Promise((done) => setTimeout(done, 50, gc()));
+      return process.memoryUsage().arrayBuffers + process.memoryUsage().external;
+    };
+    const inputs = { x: new Float32Array(4 << 17), k: new BigInt64Array(1 << 17) };
+    let start;
+    for (let i = 0; i < 12; ++i) {
+      const model = await load({ backend: 'wasm' });
+      await model.run(inputs);
+      model.dispose();
+      models.push(model);
+      await new Promise((done) => setTimeout(done, 20));
+      if (i === 2) start = await used();
+    }
+    console.log(await used() - start, models.length);`;
+  const [more, count] = execFileSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', script], { encoding: 'utf8' }).split(' ').map(Number);
+  assert.equal(count, 12);
+  // Each has 5 MB of inputs and outputs alone.
+  assert.ok(more < 8e6, `${more} bytes more after nine models`);
 });
 
 test('weights are split where the GPU allows no buffer for all', async () => {

@@ -1,0 +1,71 @@
+// Checks what callers pass besides inputs: a name that is not known is most often a mistake.
+
+/** @typedef {(value: any) => boolean} Check */
+/** A check and what passes it, for the error. @typedef {[Check, string]} Rule */
+
+/** @type {(...values: any[]) => Rule} */
+const oneOf = (...values) => [(value) => values.includes(value), values.map((value) => JSON.stringify(value)).join(' or ')];
+/** @type {Rule} */
+const FUNCTION = [(value) => typeof value === 'function', 'a function'];
+/** @type {Rule} */
+const BOOLEAN = oneOf(true, false);
+/** @type {Rule} */
+const SIGNAL = [(value) => typeof value?.throwIfAborted === 'function', 'an AbortSignal'];
+
+export const LOAD_OPTIONS = {
+  backend: oneOf('auto', 'webgpu', 'wasm'),
+  device: /** @type {Rule} */ ([(value) => typeof value?.createBuffer === 'function', 'a GPUDevice']),
+  signal: SIGNAL,
+  onProgress: FUNCTION,
+  onDeviceLost: FUNCTION,
+  baseUrl: /** @type {Rule} */ ([(value) => typeof value === 'string' || value instanceof URL, 'a string or URL']),
+  files: /** @type {Rule} */ ([(value) => typeof value === 'object', 'an object']),
+  cache: BOOLEAN,
+};
+export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null };
+/** The form of `outputs` depends on the model. */
+export const RUN_OPTIONS = { outputs: null, signal: SIGNAL };
+export const PROFILE_OPTIONS = {
+  runs: /** @type {Rule} */ ([(value) => Number.isInteger(value) && value > 0, 'a whole number from 1']),
+  signal: SIGNAL,
+};
+
+/**
+ * @param {string} where "load" @param {any} given @param {Record<string, Rule | null>} rules
+ * @throws {TypeError} An option that there is not, or one of another type.
+ */
+export function checkOptions(where, given, rules) {
+  if (typeof given !== 'object' || given === null) throw new TypeError(`${where}: the options are ${given}, and must be an object`);
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(rules, name)) {
+      const meant = Object.keys(rules).find((known) => known.startsWith(name) || name.startsWith(known));
+      throw new TypeError(`${where}: there is no option "${name}"; ${meant ? `is "${meant}" meant?` : `there are ${Object.keys(rules).join(', ')}`}`);
+    }
+    const rule = rules[name];
+    if (rule && !rule[0](value)) throw new TypeError(`${where}: ${name} is ${describe(value)}, and must be ${rule[1]}`);
+  }
+}
+
+/** @param {any} value */
+const describe = (value) => typeof value === 'string' ? `"${value}"`
+  : typeof value === 'object' && value ? `a ${value.constructor?.name ?? 'object'}` : String(value);
+
+/**
+ * Where each output of a run goes.
+ *
+ * @typedef {'data' | 'gpu' | 'none'} Destination
+ * @param {any} outputs the option @param {readonly {name: string}[]} ports @returns {Destination[]} one a port
+ */
+export function destinationsOf(outputs, ports) {
+  if (outputs === undefined || outputs === 'data' || outputs === 'gpu') return ports.map(() => outputs ?? 'data');
+  const wanted = Array.isArray(outputs) ? Object.fromEntries(outputs.map((name) => [name, 'data'])) : outputs;
+  if (typeof wanted !== 'object' || wanted === null) throw new TypeError(`run: outputs is ${describe(outputs)}, and must be "data", "gpu", names, or an object of names`);
+  for (const [name, destination] of Object.entries(wanted)) {
+    if (!ports.some((port) => port.name === name)) {
+      throw new TypeError(`run: outputs names "${name}", which is none of the model's: there are ${ports.map((port) => `"${port.name}"`).join(', ')}`);
+    }
+    if (destination !== 'data' && destination !== 'gpu') throw new TypeError(`run: outputs.${name} is ${describe(destination)}, and must be "data" or "gpu"`);
+  }
+  return ports.map(({ name }) => Object.hasOwn(wanted, name) ? wanted[name] : 'none');
+}
