@@ -24,8 +24,7 @@ std::string PackageJson(const Contents& contents) {
   json["version"] = "0.0.0-build." + contents.build;
   json["description"] = "A neural network, compiled by webnnc for web pages";
   json["type"] = "module";
-  json["exports"] = {{".", {{"types", "./model.d.ts"}, {"default", "./model.js"}}},
-                     {"./*", "./*"}};
+  json["exports"] = {{".", {{"types", "./model.d.ts"}, {"default", "./model.js"}}}, {"./*", "./*"}};
   json["types"] = "./model.d.ts";
   json["sideEffects"] = {"./page.js"};
   json["webnnc"] = {{"version", contents.version}, {"build", contents.build}};
