@@ -39,15 +39,11 @@ export const isNodeFile = (place) => place instanceof URL && place.protocol === 
 
 /** What arrived is not this build's file. */
 export class WrongFileError extends ModelLoadError {
-  /**
-   * @param {Source} source @param {'damaged' | 'other build'} reason @param {string} text
-   * @param {string} [build] the one that the file belongs to, if that is known
-   */
-  constructor({ name }, reason, text, build) {
+  /** @param {Source} source @param {'missing' | 'damaged' | 'other build'} reason @param {string} text */
+  constructor({ name }, reason, text) {
     super(`cannot load ${name}: ${text}`);
     this.file = name;
     this.reason = reason;
-    this.build = build;
   }
 }
 
@@ -79,8 +75,9 @@ export function failToLoad({ name, place }, cause, signal) {
 const short = ({ href }) => href.length > MOST_LETTERS ? `${href.slice(0, MOST_LETTERS)}…` : href;
 
 /** What addresses that callers give are relative to. */
-const here = () => globalThis.document?.baseURI ?? globalThis.location?.href ??
-  (globalThis.process?.cwd ? `file://${globalThis.process.cwd()}/` : undefined);
+const here = () => globalThis.document?.baseURI ?? globalThis.location?.href ?? workingFolder();
+// A path may hold letters that mean something in an address.
+const workingFolder = () => globalThis.process?.cwd && `file://${globalThis.process.cwd().replace(/[%?#]/g, encodeURIComponent)}/`;
 
 export class Files {
   /** @param {Api.LoadOptions} options */
@@ -96,40 +93,79 @@ export class Files {
 
   /** @param {FileKind} kind @returns {Promise<Source>} */
   async find(kind) {
-    const given = await this.given[kind];
-    if (given === undefined) {
-      const url = this.#address(kind), isHttp = /^https?:$/.test(url.protocol);
-      // A build's files are at addresses of their own, so caches may keep them for ever.
-      if (isHttp && !url.search) url.search = `?v=${kind === 'weights' ? BUILD.weights.id : BUILD.id}`;
-      return { kind, name: short(url), place: url };
-    }
-    if (typeof given === 'string' || given instanceof URL) {
-      const url = new URL(given, here());
-      return url.protocol === 'data:' ? { kind, name: short(url), place: decode(url.href) } : { kind, name: short(url), place: url };
-    }
-    const name = `files.${kind}`;
+    const given = await this.given[kind], name = `files.${kind}`;
+    if (given === undefined) return sourceAt(kind, await this.#address(kind));
+    if (typeof given === 'string' || given instanceof URL) return sourceAt(kind, resolve(given, name));
     if (given instanceof Response || given instanceof Blob) return { kind, name, place: given };
     if (given instanceof ArrayBuffer) return { kind, name, place: new Uint8Array(given) };
     if (ArrayBuffer.isView(given)) return { kind, name, place: new Uint8Array(/** @type {ArrayBuffer} */ (given.buffer), given.byteOffset, given.byteLength) };
     throw new TypeError(`${name} is none of a URL, Response, Blob, ArrayBuffer or typed array`);
   }
 
+  /** @param {FileKind} kind @returns {Promise<URL>} */
+  async #address(kind) {
+    const url = await this.#plainAddress(kind);
+    // A build's files are at addresses of their own, so caches may keep them for ever.
+    if (isHttp(url) && !url.search) url.search = `?v=${kind === 'weights' ? BUILD.weights.id : BUILD.id}`;
+    return url;
+  }
+
   /** @param {FileKind} kind */
-  #address(kind) {
-    try {
-      if (this.baseUrl === undefined) return absolute(BESIDE[kind]());
-      const base = new URL(this.baseUrl, here());
+  async #plainAddress(kind) {
+    if (this.baseUrl !== undefined) {
+      const base = resolve(this.baseUrl, 'baseUrl');
       if (!base.pathname.endsWith('/')) base.pathname += '/';
       return new URL(NAMES[kind], base);
+    }
+    try {
+      return await absolute(BESIDE[kind]());
     } catch (cause) {
-      throw new ModelLoadError(`it is not known where ${NAMES[kind]} is: ` +
-        (this.baseUrl === undefined ? 'model.js was bundled into a script that has no address; pass load({ baseUrl }) or load({ files })' : `baseUrl is "${this.baseUrl}"`), { cause });
+      throw new ModelLoadError(`it is not known where ${NAMES[kind]} is: model.js was bundled into a script that has ` +
+        'no address, or came from a blob; pass load({ baseUrl }) or load({ files })', { cause });
     }
   }
 }
 
-/** What bundlers make of `new URL` may be relative. @param {URL} url */
-const absolute = (url) => new URL(url.href, here());
+/** @param {URL} url */
+const isHttp = (url) => /^https?:$/.test(url.protocol);
+
+/** @param {FileKind} kind @param {URL} url @returns {Source} */
+const sourceAt = (kind, url) => ({ kind, name: short(url), place: url.protocol === 'data:' ? decode(url.href) : url });
+
+/** @param {string | URL} address @param {string} option which of them it is */
+function resolve(address, option) {
+  try {
+    return new URL(address, here());
+  } catch {
+    throw new TypeError(`${option} is "${address}", which is no address`);
+  }
+}
+
+/**
+ * What bundlers make of `new URL` may be a path on their server, "/_next/static/media/model.wasm". In
+ * Node that is a file among those that they wrote.
+ *
+ * @param {URL} url
+ */
+async function absolute({ href }) {
+  const url = new URL(href, here());
+  return isNodeFile(url) && href.startsWith('/') ? await findOnDisk(href) ?? url : url;
+}
+
+/** Looks for a file around the running script, and above. @param {string} path of which the first folders may not be there */
+async function findOnDisk(path) {
+  const { existsSync } = await nodeFs(), names = path.split('/').slice(1);
+  const tails = names.map((_, i) => names.slice(i).join('/'));
+  const scripts = [...(new Error().stack ?? '').matchAll(/(?:at |\()(?:file:\/\/)?(\/[^\s():]*\/)[^\s():/]+:\d+/g)].map(([, folder]) => folder);
+  // Scripts that are kept in memory, as by Next's development server, have no folder.
+  for (let folder of [...scripts, ...['server', 'dev/server'].map((name) => `${globalThis.process.cwd()}/.next/${name}/`)]) {
+    for (; folder; folder = folder.replace(/[^/]*\/$/, '')) {
+      const found = tails.flatMap((tail) => [folder + tail, `${folder}chunks/${tail}`]).find((file) => existsSync(file));
+      if (found) return new URL(`file://${found.replace(/[%?#]/g, encodeURIComponent)}`);
+    }
+  }
+  return undefined;
+}
 
 /** A data: URL's bytes; policies forbid to fetch them. @param {string} href */
 function decode(href) {
@@ -148,13 +184,13 @@ const unescapeBytes = (text) => text.replace(/%([0-9a-f]{2})/gi, (_, digits) => 
  */
 export function request(url, first, end, fresh, signal) {
   const address = new URL(url);
-  if (fresh) address.searchParams.set('again', String(Date.now()));
+  if (fresh && isHttp(url)) address.searchParams.set('again', String(Date.now()));
   const range = first > 0 || end < Infinity ? { Range: `bytes=${first}-${end < Infinity ? end - 1 : ''}` } : undefined;
   return fetch(address, { signal, headers: range, cache: fresh ? 'reload' : 'default' });
 }
 
 /** @param {Source} source @param {Response} response */
-export function checkAnswer(source, response) {
+function checkAnswer(source, response) {
   // What is not there will not come by asking again; a server that is busy may answer later.
   if (response.status < 500 && response.status !== 429 && !response.ok) failToLoad(source, `the server answers ${response.status}`);
   if (!response.ok) throw new Error(`the server answers ${response.status}`);
@@ -165,7 +201,8 @@ export function checkAnswer(source, response) {
  * Bytes `first` to `end` of a file that has `total`, as they arrive. A download that breaks off or
  * stands still is taken up where it was.
  *
- * @param {Source} source @param {{first: number, end: number, total: number}} range
+ * @param {Source} source @param {{first: number, end: number, total: number}} range `end` may be Infinity, for a file
+ *   that may have another length
  * @param {{signal?: AbortSignal, fresh?: boolean, started?: Promise<Response>}} control `started`: what `request` gave
  *   for these bytes
  * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
@@ -181,16 +218,18 @@ export async function* readBytes(source, { first, end, total }, { signal, fresh 
         at += chunk.length;
         failures = 0;
       }
+      if (end === Infinity) return;
       if (at < end) throw new WrongFileError(source, 'damaged', `it has ${at} bytes, not ${total}`);
     } catch (error) {
       signal?.throwIfAborted();
-      if (error instanceof ModelLoadError || !(source.place instanceof URL) || isNodeFile(source.place) || failures === PAUSES.length) failToLoad(source, error, signal);
+      const mayRecover = source.place instanceof URL && isHttp(source.place) && !(error instanceof ModelLoadError);
+      if (!mayRecover || failures === PAUSES.length) failToLoad(source, error, signal);
       await new Promise((done) => setTimeout(done, PAUSES[failures++]));
       signal?.throwIfAborted();
     } finally {
       started = undefined;
       // Ends what is still under way when the caller has enough.
-      if (at < end) stop.abort();
+      stop.abort();
     }
   }
 }
@@ -208,16 +247,16 @@ async function* chunksOf(source, first, end, total, fresh, signal, started) {
   } else if (place instanceof Uint8Array) {
     yield place.subarray(first, end);
   } else if (place instanceof Blob) {
-    yield* inTime(place.slice(first - from, end - from).stream().getReader(), 0, end - first);
+    yield* partOf(place.slice(first - from, end - from).stream().getReader(), 0, end - first);
   } else if (place instanceof Response) {
     if (place.bodyUsed) throw new WrongFileError(source, 'damaged', 'the Response that was given has been read before: give a URL or a Blob');
-    yield* inTime(bodyOf(place), first, end - first);
+    yield* partOf(bodyOf(place), first, end - first);
   } else {
-    const response = checkAnswer(source, await (started ?? request(place, first, end < total ? end : first > 0 ? total : Infinity, fresh, signal)));
+    const response = checkAnswer(source, await inTime(started ?? request(place, first, end < total ? end : first > 0 ? total : Infinity, fresh, signal)));
     const size = Number(/\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1] ?? total);
     if (size !== total) throw new WrongFileError(source, 'damaged', `it has ${size} bytes, not ${total}`);
     // Servers may answer with the whole file.
-    yield* inTime(bodyOf(response), response.status === 206 ? 0 : first, end - first);
+    yield* partOf(bodyOf(response), response.status === 206 ? 0 : first, end - first);
   }
 }
 
@@ -229,28 +268,33 @@ const bodyOf = (response) => /** @type {ReadableStream<Uint8Array<ArrayBuffer>>}
  *
  * @param {ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>} reader @param {number} skip @param {number} left
  */
-async function* inTime(reader, skip, left) {
-  for (;;) {
-    // The end is read as well, so that the download counts as finished.
-    const value = await nextChunk(reader);
-    if (!value) return;
-    const chunk = value.subarray(skip, skip + left), rest = value.length - skip - chunk.length;
-    skip = Math.max(0, skip - value.length);
-    left -= chunk.length;
-    if (chunk.length) yield chunk;
-    if (!left && rest > 0) return void reader.cancel().catch(() => {});
+async function* partOf(reader, skip, left) {
+  try {
+    for (;;) {
+      // The end is read as well, so that the download counts as finished.
+      const { value } = await inTime(reader.read());
+      if (!value) return;
+      const chunk = value.subarray(skip, skip + left), rest = value.length - skip - chunk.length;
+      skip = Math.max(0, skip - value.length);
+      left -= chunk.length;
+      if (chunk.length) yield chunk;
+      if (!left && rest > 0) return;
+    }
+  } finally {
+    // Of no effect when all was read.
+    reader.cancel().catch(() => {});
   }
 }
 
-/** @param {ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>} reader */
-async function nextChunk(reader) {
+/** @template T @param {Promise<T>} arrival @returns {Promise<T>} */
+async function inTime(arrival) {
   /** @type {any} */
   let timer;
   const late = new Promise((_, fail) => {
     timer = setTimeout(() => fail(new Error(`no bytes arrived for ${PATIENCE / 1000} s`)), PATIENCE);
   });
   try {
-    return (await Promise.race([reader.read(), late])).value;
+    return await Promise.race([arrival, /** @type {Promise<never>} */ (late)]);
   } finally {
     clearTimeout(timer);
   }

@@ -7,7 +7,7 @@
 
 import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
-import { WrongFileError, checkAnswer, failToLoad, isNodeFile, nodeFs, pastCaches, request, whatIsIt } from './files.js';
+import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request, whatIsIt } from './files.js';
 import { xxh32 } from './xxh32.js';
 
 const ABI_VERSION = 2;
@@ -60,60 +60,69 @@ async function loadModule(files, control) {
 }
 
 /** @param {Source} source @param {LoadControl} control */
-function loadModuleFrom(source, { signal, onProgress }) {
-  const { bytes: total, hash } = BUILD[/** @type {'wasm' | 'relaxed'} */ (source.kind)];
-  const report = (/** @type {'modules' | 'compilation'} */ phase, /** @type {number} */ loaded, /** @type {number} */ all) => onProgress?.({ phase, loaded, total: all });
+function loadModuleFrom(source, control) {
+  const { bytes: total, hash } = recordOf(source);
   return pastCaches(async (fresh) => {
-    report('modules', 0, total);
-    const { bytes, module } = await readModule(source, fresh, signal);
+    const { bytes, streamed } = await readModule(source, total, fresh, control);
     if (bytes.length !== total || xxh32(bytes) !== hash) throw await explain(source, bytes);
-    report('modules', total, total);
-    const compiled = await module.catch((error) => failToLoad(source, error, signal));
-    report('compilation', 1, 1);
-    return compiled;
+    // What was compiled on the way is of no use if the download broke off.
+    const module = streamed?.catch(() => WebAssembly.compile(bytes)) ?? WebAssembly.compile(bytes);
+    return module.catch((error) => failToLoad(source, error, control.signal));
   });
 }
 
+/** @param {Source} source */
+const recordOf = ({ kind }) => BUILD[/** @type {'wasm' | 'relaxed'} */ (kind)];
+
 /**
- * All bytes, and what they compile to.
+ * All bytes, and what they compile to if that began while they arrived.
  *
- * @param {Source} source @param {boolean} fresh @param {AbortSignal} [signal]
+ * @param {Source} source @param {number} total @param {boolean} fresh @param {LoadControl} control
  */
-async function readModule(source, fresh, signal) {
+async function readModule(source, total, fresh, { signal, onProgress }) {
   const { place } = source;
   /** @type {Promise<WebAssembly.Module> | undefined} */
-  let module;
-  /** @type {Uint8Array<ArrayBuffer>} */
-  let bytes;
-  try {
-    if (place instanceof URL && !isNodeFile(place)) {
-      const response = checkAnswer(source, await request(place, 0, Infinity, fresh, signal)), copy = response.clone();
-      // Compiling while it arrives works only if the server names the type; browsers keep the code then.
-      if (response.headers.get('Content-Type') === 'application/wasm') module = WebAssembly.compileStreaming(response);
-      module?.catch(() => {});
-      bytes = new Uint8Array(await (module ? copy : response).arrayBuffer());
-    } else {
-      bytes = place instanceof URL ? new Uint8Array(await (await nodeFs()).promises.readFile(place, { signal }))
-        : place instanceof Uint8Array ? place : new Uint8Array(await place.arrayBuffer());
-    }
-  } catch (error) {
-    return failToLoad(source, error, signal);
+  let streamed;
+  /** @param {Response} response */
+  const compile = (response) => {
+    // Possible only if the server names the type; browsers keep the code then.
+    if (response.ok && response.headers.get('Content-Type') === 'application/wasm') streamed = WebAssembly.compileStreaming(response.clone());
+    streamed?.catch(() => {});
+    return response;
+  };
+  const started = place instanceof URL && !isNodeFile(place) ? request(place, 0, Infinity, fresh, signal).then(compile) : undefined;
+  const chunks = [];
+  let loaded = 0;
+  onProgress?.({ phase: 'modules', loaded, total });
+  for await (const chunk of readBytes(source, { first: 0, end: Infinity, total }, { signal, fresh, started })) {
+    chunks.push(chunk);
+    loaded += chunk.length;
+    onProgress?.({ phase: 'modules', loaded: Math.min(loaded, total), total });
   }
-  module ??= WebAssembly.compile(bytes);
-  module.catch(() => {});
-  return { bytes, module };
+  return { bytes: joined(chunks, loaded), streamed };
+}
+
+/** @param {Uint8Array<ArrayBuffer>[]} chunks @param {number} length */
+function joined(chunks, length) {
+  if (chunks.length === 1) return chunks[0];
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
 /** Says of a wrong module whose it is. @param {Source} source @param {Uint8Array<ArrayBuffer>} bytes */
 async function explain(source, bytes) {
-  const what = whatIsIt(bytes);
-  if (what) return new WrongFileError(source, 'other build', what);
+  const what = whatIsIt(bytes), { bytes: total } = recordOf(source);
+  if (what) return new WrongFileError(source, 'missing', what);
   const id = await WebAssembly.compile(bytes).then((module) => JSON.parse(section(module, 'manifest')).build, () => undefined);
   if (id !== undefined && id !== BUILD.id) {
     return new WrongFileError(source, 'other build', `it belongs to another build of the model, or to another model (${id}, ` +
-      `and this model.js is of ${BUILD.id}): put all files of one build on the server`, id);
+      `and this model.js is of ${BUILD.id}): put all files of one build on the server, and two models into two folders`);
   }
-  const { bytes: total } = BUILD[/** @type {'wasm' | 'relaxed'} */ (source.kind)];
   return new WrongFileError(source, 'damaged', bytes.length < total ? `it was cut short: it has ${bytes.length} bytes, not ${total}` : 'it was damaged on its way');
 }
 

@@ -22,6 +22,7 @@ import { findDevice } from './gpu_device.js';
 import { Host } from './host.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { FILES_OPTIONS, LOAD_OPTIONS, PROFILE_OPTIONS, RUN_OPTIONS, checkOptions, destinationsOf } from './options.js';
+import { Progress } from './progress.js';
 import { WasmBackend, wasmProgram } from './wasm_backend.js';
 import { Weights } from './weights.js';
 
@@ -312,46 +313,55 @@ class Model {
 export async function load(options = {}) {
   checkOptions('load', options, LOAD_OPTIONS);
   checkOptions('load: files', options.files ?? {}, FILES_OPTIONS);
-  options.signal?.throwIfAborted();
-  try {
-    return await loadHere(options);
-  } catch (error) {
-    const newer = error instanceof WrongFileError && error.build && await importBuild(error.build);
-    if (!newer) throw error;
-    return newer.load(options);
-  }
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const loading = loadHere(options).catch(async (error) => {
+    const later = error instanceof WrongFileError && error.reason === 'other build' && await importLaterBuild();
+    if (!later) throw error;
+    return later.load(options);
+  });
+  // Whoever has stopped waiting has no use for it.
+  loading.then((model) => signal?.aborted && model.dispose(), () => {});
+  return abortable(loading, signal);
 }
 
-/** @param {Api.LoadOptions} options */
+/** @param {Api.LoadOptions} options @returns {Promise<Api.Model>} */
 async function loadHere(options) {
-  const { backend, device, signal, onProgress } = options, given = /** @type {GPUDevice | undefined} */ (device);
-  const files = new Files(options), weights = new Weights(files, options.cache === true), control = { signal, onProgress };
+  const { backend, device, signal } = options, given = /** @type {GPUDevice | undefined} */ (device);
+  const progress = new Progress(options.onProgress), control = { signal, onProgress: progress.report };
+  const files = new Files(options), weights = new Weights(files, options.cache === true);
   // Modules, weights and the GPU do not wait for each other. Which weights are needed depends on the GPU.
   const search = searchGpu(backend, given), loading = Host.load(files, control);
   loading.catch(() => {});
-  const hasGpu = backend !== 'wasm' && await search.then(() => true, () => false);
-  if (!hasGpu && backend !== 'webgpu') await weights.begin(BUILD.programs[wasmProgram()], signal);
   try {
+    const found = backend === 'wasm' ? undefined : await search.catch(() => undefined);
+    if (found || backend !== 'webgpu') await weights.begin(BUILD.programs[found?.index ?? wasmProgram()], signal);
     const model = new Model(await loading, weights, options);
     await model.open(control, search, !given);
+    progress.end();
     return model;
   } catch (error) {
     weights.dispose();
+    if (!given) search.then((found) => found.device.destroy(), () => {});
     throw error;
   }
 }
 
 /**
- * The model.js of the build that the other files are of, where this one came out of a cache that had
- * kept it from a build before.
+ * The model.js of a later build, which the other files are of, where this one came out of a cache.
  *
- * @param {string} id @returns {Promise<typeof import('./model.js') | undefined>}
+ * @returns {Promise<typeof import('./model.js') | undefined>}
  */
-async function importBuild(id) {
+async function importLaterBuild() {
   const { url } = import.meta;
-  if (!/\/model\.js$/.test(url ?? '')) return undefined;
-  const newer = await import(`${url}?v=${id}`).catch(() => undefined);
-  return newer?.build?.id === id ? newer : undefined;
+  // What a bundler has joined is the application, which must not start twice.
+  if (!/^https?:.*\/model\.js($|\?)/.test(url ?? '')) return undefined;
+  const text = await fetch(url, { cache: 'reload' }).then((response) => response.ok ? response.text() : '').catch(() => '');
+  const id = /^\/\/[^\n]*compiled by webnnc.*?\{"id":"([0-9a-f]{16})"/s.exec(text)?.[1];
+  if (!id || id === BUILD.id) return undefined;
+  const address = new URL(url);
+  address.search = `?v=${id}`;
+  return import(address.href).catch(() => undefined);
 }
 
 /** Which build this is, and by which compiler. */

@@ -44,6 +44,8 @@ export class WasmBackend {
       throw new OutOfMemoryError(`wasm has not enough memory for weights of ${megabytes(BUILD.weights.bytes)}`);
     }
     await weights.load(program, host, { address: (start) => address + start }, control, false);
+    // The module was compiled while it arrived.
+    control.onProgress?.({ phase: 'compilation', loaded: 1, total: 1 });
     return new WasmBackend(host, index);
   }
 

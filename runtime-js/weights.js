@@ -43,7 +43,7 @@ export class Weights {
 
   /** Asks for a part of the file; `load` takes what comes. @param {Range} range @param {AbortSignal} [signal] */
   async begin({ first, end }, signal) {
-    if (first === end || this.#isCached) return;
+    if (first === end || await this.#cached({ first, end })) return;
     const source = await this.#files.find('weights');
     if (!(source.place instanceof URL) || isNodeFile(source.place)) return;
     const response = request(source.place, first, end < BUILD.weights.bytes || first > 0 ? end : Infinity, false, signal);
@@ -88,7 +88,7 @@ export class Weights {
       if (!await this.#fromStore(range, todo, take)) {
         const source = this.#begun?.source ?? await this.#files.find('weights');
         await this.#fromSource(range, source, take, signal);
-        if (this.#isCached) await this.#store(source, range, new Blob(parts));
+        if (this.#isCached) await this.#store(range, new Blob(parts));
       }
       // On disk they are there anyway.
       if (keep && !this.#kept) this.#kept = { ...range, blob: new Blob(parts) };
@@ -98,6 +98,11 @@ export class Weights {
 
   dispose() {
     this.#kept = undefined;
+    this.#drop();
+  }
+
+  /** Ends a download that nobody takes. */
+  #drop() {
     this.#begun?.response.then((response) => response.body?.cancel()).catch(() => {});
     this.#begun = undefined;
   }
@@ -107,9 +112,9 @@ export class Weights {
    * @param {(source: Source, how: {fresh?: boolean, started?: Promise<Response>}) => Promise<void>} take
    */
   async #fromSource({ first, end }, source, take, signal) {
-    const begun = this.#begun;
-    this.#begun = undefined;
-    const started = begun?.first === first && begun.end === end ? begun.response : undefined;
+    const started = this.#begun?.first === first && this.#begun.end === end ? this.#begun.response : undefined;
+    if (started) this.#begun = undefined;
+    this.#drop();
     try {
       await pastCaches((fresh) => take(source, { fresh, started: fresh ? undefined : started }));
     } catch (error) {
@@ -138,33 +143,36 @@ export class Weights {
   async #cached(range) {
     if (!this.#isCached) return undefined;
     try {
-      const source = await this.#files.find('weights');
-      return await (await (await caches.open(CACHE)).match(keyOf(source, range)))?.blob();
+      return await (await (await caches.open(CACHE)).match(await this.#key(range)))?.blob();
     } catch {
       // A cache that cannot be used is none.
       return undefined;
     }
   }
 
-  /** Keeps a part in the browser, and drops those of other builds. @param {Source} source @param {Range} range @param {Blob} blob */
-  async #store(source, range, blob) {
+  /** Keeps a part in the browser, and drops those of other builds. @param {Range} range @param {Blob} blob */
+  async #store(range, blob) {
     try {
-      const cache = await caches.open(CACHE), key = keyOf(source, range), path = new URL(key).pathname;
-      for (const { url } of await cache.keys()) {
-        const other = new URL(url);
-        if (other.pathname === path && other.searchParams.get('weights') !== BUILD.weights.id) await cache.delete(url);
-      }
+      const cache = await caches.open(CACHE), key = await this.#key(range), [model] = key.split('?');
+      const old = (await cache.keys()).filter(({ url }) => url.startsWith(`${model}?`) && !url.startsWith(`${model}?weights=${BUILD.weights.id}`));
+      await Promise.all(old.map((request) => cache.delete(request)));
       await cache.put(key, new Response(blob));
     } catch {
       // There is no room, or no permission: the model runs all the same.
     }
   }
-}
 
-/** @param {Source} source @param {Range} range */
-function keyOf({ place }, { first, end }) {
-  const { origin, pathname } = place instanceof URL && /^http/.test(place.protocol) ? place : new URL('https://model.invalid/weights');
-  return `${origin}${pathname}?weights=${BUILD.weights.id}&part=${first}-${end}`;
+  /**
+   * What the browser's Cache calls a part: the model's folder and name, since bundlers give the file
+   * another name each time.
+   *
+   * @param {Range} range
+   */
+  async #key({ first, end }) {
+    const { place } = await this.#files.find('weights');
+    const folder = place instanceof URL && /^http/.test(place.protocol) ? place : 'https://model.invalid/';
+    return `${new URL(encodeURIComponent(BUILD.name), folder)}?weights=${BUILD.weights.id}&part=${first}-${end}`;
+  }
 }
 
 /** Says of a wrong file whose it is, by its header. @param {Source} source @param {WrongFileError} error @param {AbortSignal} [signal] */
@@ -181,7 +189,7 @@ async function explain(source, error, signal) {
     if (!(cause instanceof WrongFileError)) failToLoad(source, cause, signal);
   }
   const what = whatIsIt(header);
-  if (what) return new WrongFileError(source, 'other build', what);
+  if (what) return new WrongFileError(source, 'missing', what);
   const id = new DataView(header.buffer).getBigUint64(ID_AT, true).toString(16).padStart(16, '0');
   const isWeights = new TextDecoder().decode(header.subarray(0, 14)) === 'webnnc weights';
   if (filled >= header.length && isWeights && id !== BUILD.weights.id) {

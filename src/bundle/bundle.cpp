@@ -56,4 +56,14 @@ std::vector<std::string> FileNames() {
           "page.css",   "report.html",        "report.js",         "report.css"};
 }
 
+Result<OutputFolder> CreateFolder(const std::string& path) {
+  auto package = ReadFile(path + "/package.json");
+  if (package && !IsOurPackage(package.value())) {
+    return Error{"cannot write " + path + ": it holds package.json, which webnnc did not write",
+                 {},
+                 {"name a folder of the model's own"}};
+  }
+  return OutputFolder::Create(path, FileNames());
+}
+
 }  // namespace webnnc::bundle

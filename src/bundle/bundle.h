@@ -26,4 +26,7 @@ Status Write(const Contents& contents, const std::string& module, const std::str
 // The names of all files of a bundle.
 std::vector<std::string> FileNames();
 
+// The folder to write to. One with a project's own package.json is refused, not replaced.
+Result<OutputFolder> CreateFolder(const std::string& path);
+
 }  // namespace webnnc::bundle

@@ -52,6 +52,7 @@ std::string BuildRecord(const Contents& contents, const std::string& module,
   Json json;
   json["id"] = contents.build;
   json["webnnc"] = contents.version;
+  json["name"] = contents.name;
   json["wasm"] = ModuleJson(module);
   json["relaxed"] = ModuleJson(relaxed);
   Json pieces = Json::array();
@@ -62,7 +63,8 @@ std::string BuildRecord(const Contents& contents, const std::string& module,
   for (const GpuPart& part : contents.gpu)
     programs.push_back(ProgramJson(contents, programs.size(), RequirementsOf(part)));
   if (contents.cpu) programs.push_back(ProgramJson(contents, programs.size(), {}));
-  return json.dump();
+  // Names come from models, where they may be no UTF-8.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string WithBuildRecord(std::string_view script, const std::string& record) {

@@ -21,14 +21,22 @@ static std::string PackageName(const std::string& name) {
 std::string PackageJson(const Contents& contents) {
   nlohmann::ordered_json json;
   json["name"] = PackageName(contents.name);
-  json["version"] = "0.0.0-build." + contents.build;
+  // The hyphen keeps an id of digits alone from being a number, which must not begin with 0.
+  json["version"] = "0.0.0-build-" + contents.build;
   json["description"] = "A neural network, compiled by webnnc for web pages";
   json["type"] = "module";
+  json["main"] = "./model.js";
   json["exports"] = {{".", {{"types", "./model.d.ts"}, {"default", "./model.js"}}}, {"./*", "./*"}};
   json["types"] = "./model.d.ts";
   json["sideEffects"] = {"./page.js"};
   json["webnnc"] = {{"version", contents.version}, {"build", contents.build}};
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+bool IsOurPackage(const std::string& text) {
+  auto json = nlohmann::json::parse(text, nullptr, false);
+  return json.is_object() && json.contains("webnnc") && json["webnnc"].is_object() &&
+         json["webnnc"].contains("build");
 }
 
 }  // namespace webnnc::bundle

@@ -186,7 +186,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   module.bytes += sections;
   relaxed.bytes += sections;
 
-  TRY_ASSIGN(auto folder, OutputFolder::Create(options.output, bundle::FileNames()));
+  TRY_ASSIGN(auto folder, bundle::CreateFolder(options.output));
   TRY_ASSIGN(auto report, ReportOptionsOf(options));
   TRY(bundle::Write(contents, module.bytes, relaxed.bytes, report, folder));
   TRY(folder.Commit());

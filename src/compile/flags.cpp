@@ -37,8 +37,7 @@ Status CheckFlags(const CompileOptions& options) {
   if (options.output.empty())
     return Error{"there is no folder to write to", {}, {"name one with -o FOLDER"}};
   // Made and removed again: better to fail now than after the work.
-  if (auto folder = OutputFolder::Create(options.output, bundle::FileNames()); !folder)
-    return folder.error();
+  if (auto folder = bundle::CreateFolder(options.output); !folder) return folder.error();
   return kSuccess;
 }
 

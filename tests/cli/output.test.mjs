@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -52,6 +52,16 @@ test('an earlier result is replaced as a whole', () => {
   run(digits, '-o', `${out}/`, '--quiet');
   assert.deepEqual(readdirSync(out).sort(), FILES);
   assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith('.')), []);
+});
+
+test("a project's own package.json is not replaced", () => {
+  const out = join(folder, 'project');
+  mkdirSync(out);
+  writeFileSync(join(out, 'package.json'), '{ "name": "mine" }');
+  const { status, stderr } = spawnSync(webnnc, [digits, '-o', out], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stderr, /it holds package.json, which webnnc did not write/);
+  assert.equal(readFileSync(join(out, 'package.json'), 'utf8'), '{ "name": "mine" }');
 });
 
 test('every module describes itself', async () => {
