@@ -193,18 +193,38 @@ static Value EmitFloatMod(const Value& a, const Value& b) {
   return EmitConvert(rest, a.dtype);
 }
 
+// WGSL divides roughly: 82 / 41 may be less than 2, and its floor 1. Where a whole number is the
+// quotient by a constant, it is that.
+static Value EmitFloatDivision(const Value& a, const Value& b, const OperandFacts& facts) {
+  if (!facts.constant_b) return a / b;
+  Value dividend = EmitConvert(a, DType::kF32), divisor = EmitConvert(b, DType::kF32);
+  Value quotient = dividend / divisor, whole = EmitUnary(UnaryOp::kRound, quotient);
+  return EmitConvert(Select(whole * divisor == dividend, whole, quotient), a.dtype);
+}
+
+// The larger or smaller, or NaN if either is: WGSL's max and min may give the other operand then.
+// A comparison with a number is false of NaN, and else what it is is told by its bits.
+static Value EmitMinMax(bool max, const Value& a, const Value& b, const OperandFacts& facts) {
+  if (!IsFloat(a.dtype)) return max ? Max(a, b) : Min(a, b);
+  Value takes_b = max ? a < b : b < a;
+  bool is_number = facts.constant_b && !std::isnan(facts.constant_b->real);
+  if (!is_number) takes_b = takes_b | IsNan(EmitConvert(b, DType::kF32));
+  return Select(takes_b, b, a);
+}
+
 Value EmitBinary(BinaryOp op, const Value& a, const Value& b, const OperandFacts& facts) {
   switch (op) {
     case BinaryOp::kAdd: return a + b;
     case BinaryOp::kSub: return a - b;
     case BinaryOp::kMul: return a * b;
-    case BinaryOp::kDiv: return IsFloat(a.dtype) ? a / b : Divide(op, a, b, facts);
+    case BinaryOp::kDiv:
+      return IsFloat(a.dtype) ? EmitFloatDivision(a, b, facts) : Divide(op, a, b, facts);
     case BinaryOp::kMod: return IsFloat(a.dtype) ? EmitFloatMod(a, b) : Divide(op, a, b, facts);
     case BinaryOp::kFloorDiv:
     case BinaryOp::kFloorMod: return Divide(op, a, b, facts);
     case BinaryOp::kPow: return EmitPower(a, b, facts);
-    case BinaryOp::kMin: return Min(a, b);
-    case BinaryOp::kMax: return Max(a, b);
+    case BinaryOp::kMin:
+    case BinaryOp::kMax: return EmitMinMax(op == BinaryOp::kMax, a, b, facts);
     case BinaryOp::kAnd: return a & b;
     case BinaryOp::kOr: return a | b;
     case BinaryOp::kXor: return a ^ b;
@@ -224,8 +244,8 @@ Value EmitUpdate(loop::Update update, const Value& old, const Value& value) {
     case loop::Update::kSet: return value;
     case loop::Update::kAdd: return old + value;
     case loop::Update::kMul: return old * value;
-    case loop::Update::kMax: return Max(old, value);
-    case loop::Update::kMin: return Min(old, value);
+    case loop::Update::kMax: return EmitMinMax(true, old, value, {});
+    case loop::Update::kMin: return EmitMinMax(false, old, value, {});
   }
   CHECK(false);
   return {};

@@ -254,11 +254,20 @@ static llvm::Value* EmitComparison(llvm::IRBuilder<>& b, loop::BinaryOp op, DTyp
   }
 }
 
-// Comparisons that keep the first operand when it is NaN: one instruction (f32x4.pmax), where the
-// IEEE maximum takes several on most machines.
+static bool IsConstantNumber(llvm::Value* value) {
+  auto* constant = llvm::dyn_cast<llvm::Constant>(value);
+  if (constant && constant->getType()->isVectorTy()) constant = constant->getSplatValue();
+  auto* number = llvm::dyn_cast_or_null<llvm::ConstantFP>(constant);
+  return number && !number->isNaN();
+}
+
+// NaN if either is. With a number, as in relu, a comparison that keeps the other operand when it is
+// NaN does: one instruction (f32x4.pmax), where the IEEE maximum takes several on most machines.
 static llvm::Value* EmitRealMinMax(llvm::IRBuilder<>& b, bool max, llvm::Value* x, llvm::Value* y) {
-  // A constant is not NaN; it stands second.
-  if (llvm::isa<llvm::Constant>(x)) std::swap(x, y);
+  if (IsConstantNumber(x)) std::swap(x, y);
+  if (!IsConstantNumber(y)) {
+    return b.CreateBinaryIntrinsic(max ? llvm::Intrinsic::maximum : llvm::Intrinsic::minimum, x, y);
+  }
   llvm::Value* take_y = max ? b.CreateFCmpOLT(x, y) : b.CreateFCmpOLT(y, x);
   return b.CreateSelect(take_y, y, x);
 }

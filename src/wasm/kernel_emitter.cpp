@@ -193,7 +193,6 @@ class Emitter {
       case loop::Update::kMin: op = loop::BinaryOp::kMin; break;
       default: break;
     }
-    // The new value first: where it is NaN, that is kept.
     return EmitBinary(b_, op, value.dtype, Emit(store.value), old);
   }
 

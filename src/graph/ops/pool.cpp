@@ -147,7 +147,7 @@ class PoolLowering {
         [&](const loop::Index& at) {
           loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
           Element element = ElementAt(at, wide, loop::Update::kMax);
-          loop::ExprId is_largest = b_.Equal(element.value, b_.Load(largest, place));
+          loop::ExprId is_largest = EqualOrNan(b_, element.value, b_.Load(largest, place));
           is_largest = b_.And(element.inside, is_largest);
           loop::ExprId index = b_.Convert(RowMajor(element.index), DType::kI64);
           b_.Store(to_.results[0], place, b_.Select(is_largest, index, b_.Constant(start)), kMin);

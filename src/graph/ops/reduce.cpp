@@ -84,13 +84,13 @@ void ArgReduce::Lower(loop::Lowering& to) const {
   loop::Update update = last ? loop::Update::kMax : loop::Update::kMin;
   rows.Reduce(where, update, [&](const loop::Index& at, const loop::Index& row) {
     loop::ExprId element = b.Convert(b.Load(to.operands[0], at), wide);
-    loop::ExprId hit = b.Equal(element, b.Load(best, row));
+    loop::ExprId hit = EqualOrNan(b, element, b.Load(best, row));
     loop::ExprId none = b.Constant(loop::Neutral(update, DType::kI32));
     return b.Select(hit, at[static_cast<size_t>(axis)], none);
   });
   Rows::Place place = PlaceOf(b, axes, x.shape.size(), keep);
   b.ForEach(rows.rows(), [&](const loop::Index& row) {
-    // A row of NaN has no best element; any index inside it will do.
+    // Devices that lose NaN on the way to the best may find it nowhere.
     loop::ExprId inside =
         b.Max(b.Min(b.Load(where, row), b.Size(x.shape[static_cast<size_t>(axis)] - 1)), b.Int(0));
     b.Store(to.results[0], place(row), b.Convert(inside, DType::kI64));

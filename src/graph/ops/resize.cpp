@@ -69,10 +69,41 @@ class ResizeLowering {
     return sum;
   }
 
+  // Whether a scale might leave the size as it is, in a run: 3 * 1.25 is 3.
+  bool MayStay(size_t d) const {
+    double scale = resize_.scales[d];
+    return scale > 1 && scale < 2 && !x_.shape[d].IsConstant();
+  }
+
+  // Whether all sizes stay, in which case the result is x whatever the scales, as where the sizes
+  // are known.
+  loop::ExprId AllStay() {
+    loop::ExprId all = b_.Constant(Scalar::Bool(true));
+    for (size_t e = 0; e < x_.shape.size(); ++e) {
+      const Dim &in = x_.shape[e], &out = resize_.sizes[e];
+      if (in != out) all = b_.And(all, b_.Equal(b_.Size(in), b_.Size(out)));
+    }
+    return all;
+  }
+
   // 1 / scale along d, as f32.
   loop::ExprId InverseScale(size_t d) {
-    if (resize_.scales[d] > 0) return Real(1 / resize_.scales[d]);
-    return b_.Div(ToReal(b_.Size(x_.shape[d])), ToReal(b_.Size(resize_.sizes[d])));
+    loop::ExprId ratio = b_.Div(ToReal(b_.Size(x_.shape[d])), ToReal(b_.Size(resize_.sizes[d])));
+    if (resize_.scales[d] == 0) return ratio;
+    return ScaleUnlessAllStay(d, Real(1 / resize_.scales[d]));
+  }
+
+  // The scale or its inverse, or 1 in a run in which all sizes stay.
+  loop::ExprId ScaleUnlessAllStay(size_t d, loop::ExprId scale) {
+    return MayStay(d) ? b_.Select(AllStay(), Real(1), scale) : scale;
+  }
+
+  // place / scale along d. Nearest elements are told by its last bit, so it is divided there.
+  loop::ExprId OverScale(size_t d, loop::ExprId place) {
+    double scale = resize_.scales[d];
+    bool divides = resize_.mode == ResizeMode::kNearest && scale > 0;
+    return divides ? b_.Div(place, ScaleUnlessAllStay(d, Real(scale)))
+                   : b_.Mul(place, InverseScale(d));
   }
 
   // Where element i of the result lies in x.
@@ -80,7 +111,7 @@ class ResizeLowering {
     const Dim &in = x_.shape[d], &out = resize_.sizes[d];
     loop::ExprId place = ToReal(i);
     auto half_pixel = [&] {
-      loop::ExprId middle = b_.Mul(b_.Add(place, Real(0.5)), InverseScale(d));
+      loop::ExprId middle = OverScale(d, b_.Add(place, Real(0.5)));
       return b_.Sub(middle, Real(0.5));
     };
     switch (resize_.coordinates) {
@@ -101,9 +132,8 @@ class ResizeLowering {
         loop::ExprId many = b_.Less(b_.Int(1), b_.Size(out));
         return b_.Select(many, b_.Div(b_.Mul(place, last_in), last_out), Real(0));
       }
-      case CoordinateMode::kAsymmetric: return b_.Mul(place, InverseScale(d));
-      case CoordinateMode::kTfHalfPixelForNn:
-        return b_.Mul(b_.Add(place, Real(0.5)), InverseScale(d));
+      case CoordinateMode::kAsymmetric: return OverScale(d, place);
+      case CoordinateMode::kTfHalfPixelForNn: return OverScale(d, b_.Add(place, Real(0.5)));
       case CoordinateMode::kTfCropAndResize: {
         loop::ExprId last_out = ToReal(b_.Size(out - 1)), last_in = ToReal(b_.Size(in - 1));
         double begin = resize_.roi_begin[d], end = resize_.roi_end[d];
@@ -173,6 +203,7 @@ class ResizeLowering {
   std::optional<std::pair<Dim, Dim>> ExactInverseScale(size_t d) const {
     double scale = resize_.scales[d];
     if (scale == 0) return std::pair{x_.shape[d], resize_.sizes[d]};
+    if (MayStay(d)) return std::nullopt;
     constexpr int64_t kLargest = 64;
     for (int64_t divisor = 1; divisor <= kLargest; divisor *= 2) {
       double factor = scale * static_cast<double>(divisor);

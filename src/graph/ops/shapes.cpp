@@ -62,6 +62,12 @@ void Finish(loop::Lowering& to, loop::BufferId accumulator) {
   });
 }
 
+loop::ExprId EqualOrNan(loop::Builder& build, loop::ExprId element, loop::ExprId best) {
+  loop::ExprId equal = build.Equal(element, best);
+  if (!IsFloat(build.dtype(element))) return equal;
+  return build.Apply(loop::BinaryOp::kOr, equal, build.Apply(loop::UnaryOp::kIsNan, element));
+}
+
 loop::ExprId ClampedIndex(loop::Builder& build, loop::ExprId index, const Dim& size) {
   loop::ExprId n = build.Size(size), zero = build.Int(0);
   loop::ExprId i = build.Convert(index, DType::kI32);

@@ -28,6 +28,9 @@ DType AccumulatorType(DType dtype);
 loop::BufferId AccumulatorFor(loop::Lowering& to);
 void Finish(loop::Lowering& to, loop::BufferId accumulator);
 
+// Whether `element` is the largest or smallest of its row, which is NaN if any of them is.
+loop::ExprId EqualOrNan(loop::Builder& build, loop::ExprId element, loop::ExprId best);
+
 // An index as tensors hold it, i32 or i64, made an i32 in [0, size): negative ones count from the
 // end, and what is outside is moved to the nearest end, since a page's data must not read
 // beyond a buffer.

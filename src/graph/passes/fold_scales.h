@@ -9,8 +9,11 @@ namespace webnnc::graph {
 //
 //   (conv(x, w) + a) * f + b    ->    conv(x, w*f) + (a*f + b)
 //
-// This is how batch normalisation disappears: the importer writes it as sums and products. Only
-// where the sum or product has no other user, and in floats.
+// This is how batch normalisation disappears: the importer writes it as sums and products. Only in
+// floats, where the sum or product has no other user, and where rounding stays of the size of the
+// product's own: weights neither overflow nor vanish, what is added is not much larger than the
+// product, and no floor or comparison follows, which would make a step of the last bit. Constants
+// that no product is behind stay as the model has them.
 void FoldScales(Graph& graph);
 
 }  // namespace webnnc::graph

@@ -189,8 +189,7 @@ class Simplifier {
         break;
       case BinaryOp::kDiv:
         if (y == 1.0 && keeps_a) return a;
-        // A reciprocal of f16 would be rounded before it is used.
-        if (dtype == DType::kF32 && DefinitionAs<Constant>(b)) {
+        if (IsFloat(dtype) && HasExactReciprocals(b)) {
           return Add(Binary{BinaryOp::kMul}, {a, Changed(b, [](double c) { return 1 / c; })}, node);
         }
         break;
@@ -206,6 +205,24 @@ class Simplifier {
       default: break;
     }
     return std::nullopt;
+  }
+
+  // Whether all elements of a constant are powers of two whose reciprocals are no subnormals, which
+  // devices may take for 0. Only then is x * (1/c) what x / c is.
+  bool HasExactReciprocals(ValueId id) const {
+    const Node* node = DefinitionAs<Constant>(id);
+    if (!node) return false;
+    const Tensor& tensor = std::get<Constant>(node->op).value;
+    DType dtype = tensor.type.dtype;
+    int largest = dtype == DType::kF16 ? 14 : dtype == DType::kF32 ? 126 : 1022;
+    int64_t count = ElementCount(tensor.type.shape).value();
+    for (int64_t i = 0; i < count; ++i) {
+      double value = tensor.data.At(dtype, i).real;
+      int exponent = 0;
+      bool is_power = std::isfinite(value) && std::fabs(std::frexp(value, &exponent)) == 0.5;
+      if (!is_power || std::abs(exponent - 1) > largest) return false;
+    }
+    return true;
   }
 
   template <typename F>

@@ -98,8 +98,10 @@ Result<Values> ImportBatchNormalization(NodeContext& c) {
   TRY_ASSIGN(auto wide, c.Binary(BinaryOp::kAdd, variance, c.Float("epsilon", 1e-5)));
   TRY_ASSIGN(auto deviation, c.Unary(Function::kSqrt, wide));
   TRY_ASSIGN(auto factor, c.Binary(BinaryOp::kDiv, scale, deviation));
-  TRY_ASSIGN(auto centered, c.Binary(BinaryOp::kSub, x, mean));
-  TRY_ASSIGN(auto scaled, ScaleAndShift(c, centered, factor, shift));
+  // x * factor + (shift - mean * factor): what is behind x is constant in inference.
+  TRY_ASSIGN(auto middle, c.Binary(BinaryOp::kMul, mean, factor));
+  TRY_ASSIGN(auto offset, c.Binary(BinaryOp::kSub, shift, middle));
+  TRY_ASSIGN(auto scaled, ScaleAndShift(c, x, factor, offset));
   TRY_ASSIGN(results[0], c.Cast(scaled, dtype));
   return results;
 }

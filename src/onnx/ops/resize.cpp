@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "onnx/operators.h"
 
@@ -45,25 +46,72 @@ Result<NearestMode> NearestOf(const std::string& name) {
   return found->second;
 }
 
-// floor(size * scale), which for a whole number needs no size.
-Result<Dim> Scaled(const Dim& size, double scale) {
-  constexpr double kLargest = 1 << 24;
-  if (!(scale > 0) || scale > kLargest) return Error{"a scale is " + PrintReal(scale)};
-  if (scale == std::floor(scale)) return size * static_cast<int64_t>(scale);
-  if (!size.IsConstant()) {
-    // The fraction that was meant: scales are stored as f32.
-    constexpr int64_t kLargestDivisor = 1024;
-    for (int64_t divisor = 2; divisor <= kLargestDivisor; ++divisor) {
-      double factor = std::round(scale * static_cast<double>(divisor));
-      if (std::fabs(factor / static_cast<double>(divisor) - scale) < 1e-7 * scale)
-        return FloorDiv(size * static_cast<int64_t>(factor), divisor);
-    }
-    return Error{"a scale of " + PrintReal(scale) + " needs to know the size " + Print(size),
-                 {},
-                 {"fix it with --dim"}};
+// floor(size * scale), multiplied in f32 as ONNX Runtime does: 320 * 0.7 is 224, though the f32
+// next to 0.7 is less.
+int64_t ScaledSize(int64_t size, float scale) {
+  return static_cast<int64_t>(std::floor(static_cast<float>(size) * scale));
+}
+
+// Whether `formula(size)` is what ScaledSize is, for all sizes up to a million.
+template <typename F>
+bool AgreesWithScaled(float scale, F formula) {
+  constexpr int64_t kLargestSize = 1 << 20;
+  constexpr float kLargestProduct = 1 << 24;
+  for (int64_t size = 0; size <= kLargestSize; ++size) {
+    if (static_cast<float>(size) * scale >= kLargestProduct) break;
+    if (formula(size) != ScaledSize(size, scale)) return false;
   }
-  // Scales are stored as f32: 7 * (9/7) must still give 9.
-  return Dim(static_cast<int64_t>(std::floor(static_cast<double>(size.value()) * scale + 1e-6)));
+  return true;
+}
+
+// The fraction that a scale was before it was stored as f32, if that gives the same sizes.
+std::optional<Dim> ScaledByFraction(const Dim& size, float scale) {
+  constexpr int64_t kLargestDivisor = 1024;
+  for (int64_t divisor = 2; divisor <= kLargestDivisor; ++divisor) {
+    double product = static_cast<double>(scale) * static_cast<double>(divisor);
+    auto factor = static_cast<int64_t>(std::round(product));
+    if (std::fabs(static_cast<double>(factor) - product) >= 1e-7 * product) continue;
+    if (AgreesWithScaled(scale, [&](int64_t n) { return n * factor / divisor; }))
+      return FloorDiv(size * factor, divisor);
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// ScaledSize of a size that is open. With the scale as m / 2^k, the exact product is size * m /
+// 2^k. Rounding it to an f32 matters to its floor only if it goes up to a whole number, so half of
+// what is rounded to is added: 2^(e - 24) where the product is in [2^e, 2^(e + 1)).
+Dim ScaledInFloats(const Dim& size, float scale) {
+  constexpr int kDigits = 24;
+  int exponent = 0;
+  float fraction = std::frexp(scale, &exponent);
+  auto factor = static_cast<int64_t>(std::ldexp(fraction, kDigits));
+  int shift = kDigits - exponent;
+  Dim product = size * factor, divisor = int64_t{1} << shift;
+  bool exact = AgreesWithScaled(scale, [&](int64_t n) { return n * factor >> shift; });
+  if (exact) return FloorDiv(product, divisor);
+  // Half of what is rounded to, in 2^-k; less than one of those is nothing.
+  auto half = [&](int e) { return shift + e < kDigits ? 0 : int64_t{1} << (shift + e - kDigits); };
+  Dim rounding = 0;
+  for (int e = 0; e < kDigits; ++e) {
+    int64_t more = half(e) - (e == 0 ? 0 : half(e - 1));
+    Dim reached = Min(FloorDiv(product, int64_t{1} << (shift + e)), 1);
+    if (more != 0) rounding = rounding + reached * more;
+  }
+  return FloorDiv(product + rounding, divisor);
+}
+
+// The size of a dimension that is scaled.
+Result<Dim> Scaled(const Dim& size, double scale) {
+  constexpr double kLargest = 1 << 24, kSmallest = 1.0 / (1 << 14);
+  if (!(scale > 0) || scale > kLargest) return Error{"a scale is " + PrintReal(scale)};
+  if (size.IsConstant()) return Dim(ScaledSize(size.value(), static_cast<float>(scale)));
+  if (scale == std::floor(scale)) return size * static_cast<int64_t>(scale);
+  if (auto fraction = ScaledByFraction(size, static_cast<float>(scale))) return *fraction;
+  if (scale >= kSmallest) return ScaledInFloats(size, static_cast<float>(scale));
+  return Error{"a scale of " + PrintReal(scale) + " needs to know the size " + Print(size),
+               {},
+               {"fix it with --dim"}};
 }
 
 // How much each element of x counts for each element of the result, along one dimension, when
@@ -202,18 +250,19 @@ Result<Values> Finish(NodeContext& c, const graph::Resize& resize, bool antialia
 // The sizes that keep the ratio of x's: all fit inside, or cover, those asked for.
 Status KeepAspectRatio(NodeContext& c, graph::Resize& resize, const std::vector<size_t>& axes,
                        const std::string& policy) {
-  double scale = policy == "not_larger" ? INFINITY : 0;
+  // In f32, as ONNX Runtime computes them.
+  float scale = policy == "not_larger" ? INFINITY : 0;
   for (size_t d : axes) {
     const Dim &in = c.Type(0).shape[d], &out = resize.sizes[d];
     if (!in.IsConstant() || !out.IsConstant())
       return Error{policy + " needs to know the size " + Print(in), {}, {"fix it with --dim"}};
-    double ratio = static_cast<double>(out.value()) / static_cast<double>(in.value());
+    float ratio = static_cast<float>(out.value()) / static_cast<float>(in.value());
     scale = policy == "not_larger" ? std::min(scale, ratio) : std::max(scale, ratio);
   }
   for (size_t d : axes) {
     resize.scales[d] = scale;
     resize.sizes[d] =
-        static_cast<int64_t>(std::round(scale * static_cast<double>(c.Type(0).shape[d].value())));
+        static_cast<int64_t>(std::round(scale * static_cast<float>(c.Type(0).shape[d].value())));
   }
   return kSuccess;
 }
