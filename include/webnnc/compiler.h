@@ -3,7 +3,7 @@
 //   webnnc::CompileOptions options;
 //   options.model = "model.onnx";
 //   options.output = "out";
-//   if (auto error = webnnc::Compile(options)) std::cerr << *error;
+//   if (auto failure = webnnc::Compile(options)) std::cerr << failure->text;
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,38 @@ struct Summary {
   // Of the program that runs on the CPU, and of the first that runs on a GPU.
   std::optional<size_t> wasm_kernels, gpu_kernels;
   int64_t wasm_bytes = 0, weight_bytes = 0;
+  // All that was built, as JSON (docs/json.md).
+  std::string description;
+};
+
+// What a build may not exceed.
+struct Budgets {
+  // Of model.js and the larger module, gzipped.
+  std::optional<int64_t> code_bytes;
+  std::optional<int64_t> weight_bytes;
+  // Of a run besides weights, in the program that needs most; sizes that are open have sample
+  // values.
+  std::optional<int64_t> memory_bytes;
+  std::optional<int64_t> dispatches;
+  // Every WebGPU device can run the model: it needs no feature, and no limit beyond the guaranteed.
+  bool baseline = false;
+};
+
+struct Failure {
+  // As people read it: the model's or flag's name, what is wrong, and what would help.
+  std::string text;
+  // The same for programs (docs/json.md).
+  std::string json;
 };
 
 struct CompileOptions {
-  std::string model;   // path of the .onnx file
-  std::string output;  // folder to make; replaced if it holds an earlier result
+  std::string model;   // path of the .onnx file, or "-" for standard input
+  std::string output;  // folder to make; other files that it holds stay
+  // Replace files there that are no earlier result.
+  bool force = false;
+  // What the model is called; if empty, as its file, or as its folder where the file is "model".
+  std::string name;
+  Budgets budgets;
 
   // Sizes that are fixed: symbol -> size.
   std::map<std::string, int64_t> dims;
@@ -62,10 +89,9 @@ struct CompileOptions {
   std::function<void(const Summary&)> done;
 };
 
-// Compiles a model. Gives nothing on success, and otherwise the error as it is to be shown: the
-// model's or flag's name, what is wrong, and what would help. Nothing is left in the file system
-// then, except for what `dump` asked for.
-std::optional<std::string> Compile(const CompileOptions& options);
+// Compiles a model. Gives nothing on success. On failure the file system is as it was, except for
+// what `dump` asked for.
+std::optional<Failure> Compile(const CompileOptions& options);
 
 // A step of the compiler, as `emit`, the files in `dump` and `progress` name it.
 struct StepInfo {

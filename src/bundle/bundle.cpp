@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/file.h"
 #include "bundle/declarations.h"
 #include "bundle/description.h"
 #include "bundle/identity.h"
@@ -26,8 +27,9 @@ static Result<int64_t> CompressedWeights(const std::string& path) {
          static_cast<int64_t>(sample.size());
 }
 
-Status Write(const Contents& contents, const std::string& module, const std::string& relaxed,
-             const ReportOptions& report, OutputFolder& folder) {
+Result<std::string> Write(const Contents& contents, const std::string& module,
+                          const std::string& relaxed, const ReportOptions& report,
+                          OutputFolder& folder) {
   std::vector<DescribedFile> files;
   auto write = [&](const std::string& name, std::string_view bytes) {
     files.push_back({name, static_cast<int64_t>(bytes.size()), GzipSize(bytes)});
@@ -43,27 +45,29 @@ Status Write(const Contents& contents, const std::string& module, const std::str
   TRY(write("model.d.ts", Declarations(contents)));
   for (const char* name : {"index.html", "page.js", "page.css"}) TRY(write(name, PageFile(name)));
   TRY(write("package.json", PackageJson(contents)));
-  if (!report.wanted) return kSuccess;
-  TRY_ASSIGN(auto page, Report(Description(contents, files), report.previous, report.profile));
+  std::string description = Description(contents, files);
+  if (!report.wanted) return description;
+  TRY_ASSIGN(auto page, Report(description, report.previous, report.profile));
   TRY(folder.Write("report.js", PageFile("report.js")));
   TRY(folder.Write("report.css", PageFile("report.css")));
-  return folder.Write("report.html", page);
+  TRY(folder.Write("report.html", page));
+  return description;
 }
 
-std::vector<std::string> FileNames() {
-  return {"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.js",
-          "model.d.ts", "package.json",       "index.html",        "page.js",
-          "page.css",   "report.html",        "report.js",         "report.css"};
-}
-
-Result<OutputFolder> CreateFolder(const std::string& path) {
+Result<OutputFolder> CreateFolder(const std::string& path, bool force) {
   auto package = ReadFile(path + "/package.json");
-  if (package && !IsOurPackage(package.value())) {
+  if (!force && package && !IsOurPackage(package.value())) {
     return Error{"cannot write " + path + ": it holds package.json, which webnnc did not write",
                  {},
-                 {"name a folder of the model's own"}};
+                 {"name a folder of the model's own, or replace the file with --force"}};
   }
-  return OutputFolder::Create(path, FileNames());
+  return OutputFolder::Create(
+      path, {{"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.d.ts", "page.css",
+              "page.js", "report.css", "report.js", "report.html", "package.json", "index.html",
+              "model.js"},
+             "model.js",
+             "// Runs a model compiled by webnnc.",
+             force});
 }
 
 }  // namespace webnnc::bundle

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
+#include "base/output_folder.h"
 #include "base/result.h"
 #include "bundle/contents.h"
 #include "bundle/manifest.h"
@@ -19,14 +19,14 @@ struct ReportOptions {
   std::string profile = {};
 };
 
-// Writes all files. `module` and `relaxed` are the whole modules, with their sections.
-Status Write(const Contents& contents, const std::string& module, const std::string& relaxed,
-             const ReportOptions& report, OutputFolder& folder);
+// Writes all files, and gives what Description says of them. `module` and `relaxed` are the whole
+// modules, with their sections.
+Result<std::string> Write(const Contents& contents, const std::string& module,
+                          const std::string& relaxed, const ReportOptions& report,
+                          OutputFolder& folder);
 
-// The names of all files of a bundle.
-std::vector<std::string> FileNames();
-
-// The folder to write to. One with a project's own package.json is refused, not replaced.
-Result<OutputFolder> CreateFolder(const std::string& path);
+// The folder to write to. Files of a bundle's names that are of somebody else are refused, a
+// project's own package.json among them, unless `force` is given. model.js appears last.
+Result<OutputFolder> CreateFolder(const std::string& path, bool force);
 
 }  // namespace webnnc::bundle

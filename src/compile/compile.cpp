@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/diagnostics.h"
 #include "bundle/bundle.h"
 #include "bundle/identity.h"
+#include "compile/budgets.h"
 #include "compile/explain.h"
+#include "compile/failure.h"
 #include "compile/flags.h"
 #include "compile/gpu_code.h"
 #include "compile/limits.h"
@@ -35,11 +38,17 @@ namespace webnnc {
 
 namespace {
 
-void Warn(const CompileOptions& options, const std::string& text) {
-  if (options.warn) options.warn(text);
+using Warn = std::function<void(const std::string&)>;
+
+// What was built, and what a user should know of it.
+std::string WithWarnings(const std::string& description, const std::vector<std::string>& warnings) {
+  using Json = nlohmann::ordered_json;
+  Json json = Json::parse(description);
+  json["warnings"] = warnings;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void WarnOfAssumptions(const CompileOptions& options, const std::vector<Assumption>& assumptions) {
+void WarnOfAssumptions(const Warn& warn, const std::vector<Assumption>& assumptions) {
   if (assumptions.empty()) return;
   constexpr size_t kMostListed = 3;
   std::string text;
@@ -48,23 +57,22 @@ void WarnOfAssumptions(const CompileOptions& options, const std::vector<Assumpti
   if (assumptions.size() > kMostListed)
     text += " and " + std::to_string(assumptions.size() - kMostListed) +
             " more, which report.html lists";
-  Warn(options, "a run will be refused unless " + text);
+  warn("a run will be refused unless " + text);
 }
 
-void WarnOfNarrowing(const CompileOptions& options, const std::set<std::string>& nodes) {
+void WarnOfNarrowing(const Warn& warn, const std::set<std::string>& nodes) {
   if (nodes.empty()) return;
   std::string names;
   for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + Quote(node);
-  Warn(options,
-       "on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
+  warn("on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
 }
 
 // What the bundle says of the file that was compiled.
 Result<bundle::Source> SourceOf(const onnx::Model& model) {
-  TRY_ASSIGN(auto file, MapFile(model.path()));
   TRY_ASSIGN(auto outline, onnx::OutlineOf(model));
+  std::span<const uint8_t> bytes = model.file().bytes;
   return bundle::Source{std::filesystem::path(model.path()).filename().string(),
-                        static_cast<int64_t>(file.bytes.size()), digest::Sha256(file.bytes),
+                        static_cast<int64_t>(bytes.size()), digest::Sha256(bytes),
                         std::move(outline)};
 }
 
@@ -73,6 +81,11 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(CheckFlags(options));
   TRY_ASSIGN(auto import_options, ImportOptionsOf(options));
   TRY_ASSIGN(auto measured, ReadSchedules(options));
+  std::vector<std::string> warnings;
+  Warn warn = [&](const std::string& text) {
+    warnings.push_back(text);
+    if (options.warn) options.warn(text);
+  };
 
   // ---- What to compute ------------------------------------------------------------------------
 
@@ -107,7 +120,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   graph::MergeCommon(graph);
   TRY(trace("transposes", graph));
   // Beyond this point the graph does not change.
-  WarnOfAssumptions(options, graph.assumptions);
+  WarnOfAssumptions(warn, graph.assumptions);
 
   // ---- How, where and when --------------------------------------------------------------------
 
@@ -120,7 +133,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
     if (gpu) {
       code.gpu = std::move(gpu.value());
     } else if (code.cpu) {
-      Warn(options, "there is no program for WebGPU: " + gpu.error().message);
+      warn("there is no program for WebGPU: " + gpu.error().message);
     } else {
       return gpu.error();
     }
@@ -143,7 +156,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   }
   std::set<std::string> narrowed;
   for (GpuCode& gpu : code.gpu) TRY(plan::ScheduleForGpu(gpu.program, device, measured, narrowed));
-  WarnOfNarrowing(options, narrowed);
+  WarnOfNarrowing(warn, narrowed);
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code, options.device).Print(); }));
@@ -173,7 +186,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   // ---- The folder -----------------------------------------------------------------------------
 
-  bundle::Contents contents = BundleContents(code, NameOf(options.model));
+  bundle::Contents contents = BundleContents(code, NameOf(options, model.proto().graph().name()));
   contents.weights_file = std::move(weights);
   contents.version = Version();
   contents.command = options.command;
@@ -186,23 +199,29 @@ Status Run(const CompileOptions& options, Trace& trace) {
   module.bytes += sections;
   relaxed.bytes += sections;
 
-  TRY_ASSIGN(auto folder, bundle::CreateFolder(options.output));
+  TRY_ASSIGN(auto folder, bundle::CreateFolder(options.output, options.force));
   TRY_ASSIGN(auto report, ReportOptionsOf(options));
-  TRY(bundle::Write(contents, module.bytes, relaxed.bytes, report, folder));
+  TRY_ASSIGN(auto description,
+             bundle::Write(contents, module.bytes, relaxed.bytes, report, folder));
+  TRY(CheckBudgets(options.budgets, description));
   TRY(folder.Commit());
   TRY(trace("bundle", [&] { return bundle::Manifest(contents) + "\n"; }));
   trace.Explain([&] { return trace.Times(); });
-  if (options.done) options.done(SummaryOf(code, static_cast<int64_t>(module.bytes.size())));
+  if (options.done) {
+    Summary summary = SummaryOf(code, static_cast<int64_t>(module.bytes.size()));
+    summary.description = WithWarnings(description, warnings);
+    options.done(summary);
+  }
   return kSuccess;
 }
 
 }  // namespace
 
-std::optional<std::string> Compile(const CompileOptions& options) {
+std::optional<Failure> Compile(const CompileOptions& options) {
   Trace trace(options);
   Status status = Run(options, trace);
   if (status || trace.ended()) return std::nullopt;
-  return options.model + ": " + Describe(status.error(), "");
+  return FailureOf(options.model, status.error());
 }
 
 std::vector<StepInfo> Steps() {

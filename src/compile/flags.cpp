@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "base/diagnostics.h"
 #include "base/file.h"
+#include "base/output_folder.h"
 #include "bundle/bundle.h"
 #include "schedule/gpu_device.h"
 
@@ -37,7 +39,8 @@ Status CheckFlags(const CompileOptions& options) {
   if (options.output.empty())
     return Error{"there is no folder to write to", {}, {"name one with -o FOLDER"}};
   // Made and removed again: better to fail now than after the work.
-  if (auto folder = bundle::CreateFolder(options.output); !folder) return folder.error();
+  if (auto folder = bundle::CreateFolder(options.output, options.force); !folder)
+    return folder.error();
   return kSuccess;
 }
 
@@ -103,8 +106,35 @@ Result<bundle::ReportOptions> ReportOptionsOf(const CompileOptions& options) {
   return report;
 }
 
-std::string NameOf(const std::string& model_path) {
-  return std::filesystem::path(model_path).stem().string();
+// Names that say nothing: of files, folders, and what exporters call every graph.
+static bool IsGeneric(const std::string& name) {
+  static const std::set<std::string> kGeneric = {"",          "-",
+                                                 "/",         "model",
+                                                 "models",    "onnx",
+                                                 "out",       "output",
+                                                 "export",    "exports",
+                                                 "build",     "dist",
+                                                 "tmp",       "main_graph",
+                                                 "graph",     "main",
+                                                 "torch_jit", "torch-jit-export",
+                                                 "tf2onnx",   "model_quantized",
+                                                 "onnx_model"};
+  return kGeneric.count(name) > 0;
+}
+
+std::string NameOf(const CompileOptions& options, const std::string& graph_name) {
+  namespace fs = std::filesystem;
+  if (!options.name.empty()) return options.name;
+  std::string stem = fs::path(options.model).stem().string();
+  if (!IsGeneric(stem)) return stem;
+  bool is_file = options.model != "-";
+  std::error_code error;
+  fs::path folder = is_file ? fs::absolute(options.model, error).parent_path() : fs::path();
+  for (; folder.has_relative_path(); folder = folder.parent_path()) {
+    std::string name = folder.filename().string();
+    if (!IsGeneric(name)) return name;
+  }
+  return IsGeneric(graph_name) ? "model" : graph_name;
 }
 
 }  // namespace webnnc

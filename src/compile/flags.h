@@ -22,7 +22,8 @@ Result<schedule::Database> ReadSchedules(const CompileOptions& options);
 // What the report is to be made of: the profile that the flags name, and the report that is there.
 Result<bundle::ReportOptions> ReportOptionsOf(const CompileOptions& options);
 
-// What the bundle calls the model: "digits" of "models/digits.onnx".
-std::string NameOf(const std::string& model_path);
+// What the bundle calls the model: "digits" of "models/digits.onnx" and of "digits/model.onnx".
+// `graph_name` is what the file calls it.
+std::string NameOf(const CompileOptions& options, const std::string& graph_name);
 
 }  // namespace webnnc

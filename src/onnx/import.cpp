@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "onnx/advice.h"
 #include "onnx/flatten_model.h"
 #include "onnx/node_context.h"
 #include "onnx/operators.h"
@@ -89,8 +90,8 @@ class Importer {
   }
 
  private:
-  Error Summary(const std::string& what) {
-    size_t count = problems_.size();
+  Error Summary(const std::string& what) { return Summary(what, problems_.size()); }
+  Error Summary(const std::string& what, size_t count) {
     Error error{std::to_string(count) + (count == 1 ? " node " : " nodes ") + what};
     error.causes = std::move(problems_);
     return error;
@@ -109,10 +110,17 @@ class Importer {
 
   // First of all, and for all nodes: operators that are not there.
   Status CheckOperators(const std::vector<FlatNode>& nodes) {
+    // By operator, in the order of their first nodes.
+    std::vector<std::vector<const FlatNode*>> unknown;
     for (const FlatNode& node : nodes) {
       bool standard = node.node().domain().empty() || node.node().domain() == "ai.onnx";
       if (!FindOperator(node.node().domain(), node.node().op_type())) {
-        Note(node, Error{"the operator is not supported"});
+        auto same = std::find_if(unknown.begin(), unknown.end(), [&](const auto& group) {
+          return group[0]->node().op_type() == node.node().op_type() &&
+                 group[0]->node().domain() == node.node().domain();
+        });
+        if (same == unknown.end()) same = unknown.emplace(unknown.end());
+        same->push_back(&node);
       } else if (standard && node.opset == 0) {
         Note(node, Error{"the model does not say which opset it uses"});
       } else if (standard && IsTooOld(node)) {
@@ -121,8 +129,31 @@ class Importer {
                          {"export the model again, or convert it with ONNX's version converter"}});
       }
     }
+    size_t others = problems_.size();
+    for (const auto& group : unknown) problems_.push_back(NotSupported(group));
     if (problems_.empty()) return kSuccess;
-    return Summary("cannot be compiled");
+    size_t count = others;
+    for (const auto& group : unknown) count += group.size();
+    return Summary("cannot be compiled", count);
+  }
+
+  // What is said of nodes with one operator that is not there: all in one, and what to do.
+  static Error NotSupported(const std::vector<const FlatNode*>& nodes) {
+    constexpr size_t kMostNamed = 3;
+    const pb::NodeProto& first = nodes[0]->node();
+    Error error{"the operator is not supported"};
+    error.where.node = TitleOf(*nodes[0]);
+    if (nodes.size() > 1) {
+      std::string domain = first.domain().empty() ? "" : first.domain() + ".";
+      error.where.node =
+          std::to_string(nodes.size()) + " nodes of " + domain + first.op_type() + " (";
+      for (size_t i = 0; i < std::min(kMostNamed, nodes.size()); ++i)
+        error.where.node += (i ? ", " : "") + Quote(nodes[i]->Title());
+      error.where.node += nodes.size() > kMostNamed ? ", ...)" : ")";
+    }
+    std::string advice = AdviceFor(first.domain(), first.op_type());
+    if (!advice.empty()) error.notes.push_back(advice);
+    return error;
   }
 
   // ---- Inputs and outputs

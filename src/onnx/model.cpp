@@ -5,6 +5,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "onnx/file_kinds.h"
+
 namespace webnnc::onnx {
 
 namespace fs = std::filesystem;
@@ -38,7 +40,7 @@ Result<DType> ElementType(int32_t onnx_type) {
 }
 
 Result<Model> Model::Load(const std::string& path) {
-  TRY_ASSIGN(auto file, MapFile(path));
+  TRY_ASSIGN(auto file, path == "-" ? ReadStandardInput() : MapFile(path));
   // Protobuf counts bytes in an int.
   if (file.bytes.size() > INT32_MAX) {
     return Error{path + " has over 2 GiB in one file, more than protobuf reads",
@@ -46,6 +48,7 @@ Result<Model> Model::Load(const std::string& path) {
                  {"save the weights as external data"}};
   }
   if (file.bytes.empty()) return Error{path + " is empty"};
+  if (auto other = RecognizeOther(file.bytes, path)) return std::move(*other);
   auto proto = std::make_shared<pb::ModelProto>();
   ::google::protobuf::io::ArrayInputStream stream(file.bytes.data(),
                                                   static_cast<int>(file.bytes.size()));
@@ -59,6 +62,7 @@ Result<Model> Model::Load(const std::string& path) {
   }
   Model model;
   model.proto_ = std::move(proto);
+  model.file_ = file;
   model.path_ = path;
   model.folder_ = fs::path(path).parent_path().string();
   model.files_ = std::make_shared<std::map<std::string, MappedFile>>();

@@ -17,11 +17,13 @@ namespace pb = ::onnx;
 // A parsed model and what its tensors need to be read.
 class Model {
  public:
-  // Errors: no file, not protobuf or not ONNX, truncated, over 2 GiB in one file.
+  // Reads a file, or standard input if `path` is "-". Errors: no file, not protobuf or not ONNX,
+  // truncated, over 2 GiB in one file. What is another kind of file is called by its name.
   static Result<Model> Load(const std::string& path);
 
   const pb::ModelProto& proto() const { return *proto_; }
   const std::string& path() const { return path_; }
+  const MappedFile& file() const { return file_; }
 
   // The tensor's elements. Raw bytes are not copied: they stay in the parsed model, or in the
   // mapped file that external data names. Errors: an element type that is not supported, too few
@@ -34,6 +36,7 @@ class Model {
   Result<TensorData> ReadExternal(const pb::TensorProto& tensor, int64_t bytes) const;
 
   std::shared_ptr<const pb::ModelProto> proto_;
+  MappedFile file_;
   std::string path_, folder_;
   // External files by location, mapped when first used.
   std::shared_ptr<std::map<std::string, MappedFile>> files_;

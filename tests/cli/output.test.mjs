@@ -34,8 +34,8 @@ async function manifestOf(module) {
   return JSON.parse(new TextDecoder().decode(section));
 }
 
-/** The steps that --help lists. */
-const steps = [...run('--help').split('Steps')[1].split('\n\n')[0].matchAll(/^ {2}(\S+) /gm)].map((match) => match[1]);
+/** The steps that --help-steps lists. */
+const steps = [...run('--help-steps').matchAll(/^ {2}(\S+) /gm)].map((match) => match[1]);
 
 test('the folder has all files and the same bytes each time', () => {
   const first = join(folder, 'first'), second = join(folder, 'second');

@@ -45,7 +45,7 @@ Status MakeBundle(const Trial& trial, const std::string& work, CompileOptions op
   fs::remove_all(work + "/bundle", ignored);
   options.model = trial.model;
   options.output = work + "/bundle";
-  if (auto error = Compile(options)) return Error{*error};
+  if (auto failure = Compile(options)) return Error{failure->text};
   for (size_t k = 0; k < trial.sets.size(); ++k) {
     std::string folder = work + "/" + SetName(k);
     fs::remove_all(folder, ignored);

@@ -1,0 +1,242 @@
+#include "cli/arguments.h"
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <iostream>
+#include <set>
+
+namespace webnnc::cli {
+
+namespace {
+
+std::vector<std::string> SplitAt(const std::string& text, char separator) {
+  std::vector<std::string> parts{""};
+  for (char c : text) {
+    if (c == separator) {
+      parts.push_back("");
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+[[noreturn]] void Misused(const std::string& flag, const std::string& text,
+                          const std::string& form) {
+  throw CLI::ValidationError(flag, text + " is not of the form " + form);
+}
+
+// "batch=1"
+void AddDim(const std::string& text, CompileOptions& options) {
+  size_t at = text.rfind('=');
+  int64_t size = 0;
+  if (at == std::string::npos || at == 0 || !CLI::detail::lexical_cast(text.substr(at + 1), size))
+    Misused("--dim", text, "NAME=N");
+  options.dims[text.substr(0, at)] = size;
+}
+
+// "image:1,3,h,w". Names may have colons, shapes have none.
+void AddInput(const std::string& text, CompileOptions& options) {
+  size_t at = text.rfind(':');
+  if (at == std::string::npos || at == 0)
+    Misused("--input", text, "NAME:SHAPE, such as image:1,3,height,width");
+  std::string shape = text.substr(at + 1);
+  options.input_shapes[text.substr(0, at)] =
+      shape.empty() ? std::vector<std::string>{} : SplitAt(shape, ',');
+}
+
+// "webgpu,wasm"
+void SetTargets(const std::string& text, CompileOptions& options) {
+  options.webgpu = options.wasm = false;
+  for (const std::string& target : SplitAt(text, ',')) {
+    if (target == "webgpu") {
+      options.webgpu = true;
+    } else if (target == "wasm") {
+      options.wasm = true;
+    } else {
+      throw CLI::ValidationError(
+          "--target",
+          "names \"" + target + "\", which is not a target (there are webgpu and wasm)");
+    }
+  }
+}
+
+// "60kB", "1.5 MB", "2MiB" or a number of bytes.
+int64_t SizeOf(const std::string& flag, const std::string& text) {
+  static const std::map<std::string, double> kUnits = {
+      {"", 1},     {"B", 1},         {"kB", 1e3},      {"KB", 1e3},      {"MB", 1e6},
+      {"GB", 1e9}, {"kiB", 1 << 10}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+  size_t end = 0;
+  double number = 0;
+  try {
+    number = std::stod(text, &end);
+  } catch (const std::exception&) {
+    Misused(flag, text, "SIZE, such as 60kB or 1.5MB");
+  }
+  while (end < text.size() && text[end] == ' ') ++end;
+  auto unit = kUnits.find(text.substr(end));
+  if (unit == kUnits.end() || !(number >= 0) || number * unit->second > 1e15)
+    Misused(flag, text, "SIZE, such as 60kB or 1.5MB");
+  return std::llround(number * unit->second);
+}
+
+// A word as a shell takes it.
+std::string Quoted(const std::string& word) {
+  bool plain = !word.empty() && word.find_first_not_of(
+                                    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789-_=.,:/@%+") == std::string::npos;
+  if (plain) return word;
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
+std::string WithoutFolders(const std::string& path) {
+  size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+// The flags that the result depends on, in a fixed order. Folders are left out: the same model
+// gives the same bytes wherever it lies.
+std::string CommandLine(const CLI::App& app) {
+  static const std::set<std::string> kWithoutEffect = {
+      "--output", "--force", "--emit",    "--dump", "--explain",
+      "--quiet",  "--json",  "--version", "--help", "--help-steps"};
+  std::string out = "webnnc", model;
+  for (const CLI::Option* option : app.get_options()) {
+    std::string name = option->get_name();
+    if (option->count() == 0 || kWithoutEffect.count(name)) continue;
+    if (name == "MODEL") {
+      model = WithoutFolders(option->results()[0]);
+    } else if (option->get_items_expected_max() == 0) {
+      out += " " + name;
+    } else {
+      for (const std::string& value : option->results())
+        out += " " + name + " " + Quoted(WithoutFolders(value));
+    }
+  }
+  return out + " " + Quoted(model);
+}
+
+std::string Steps() {
+  std::string out = "Steps, for --emit and as the files of --dump:\n";
+  for (const StepInfo& step : webnnc::Steps()) {
+    out += "  " + std::string(step.name) + std::string(16 - step.name.size(), ' ') +
+           std::string(step.makes) + "\n";
+  }
+  return out;
+}
+
+// What is wrong with the arguments, as every other error is shown.
+int Refuse(const CLI::App& app, const CLI::ParseError& error) {
+  std::string message = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error)) {
+    message.clear();
+    for (const std::string& extra : app.remaining())
+      message += (message.empty() ? "unknown argument " : ", ") + extra;
+  }
+  std::cerr << "webnnc: error: " << message << "\n  note: webnnc --help lists all flags\n";
+  return kMisused;
+}
+
+// Texts that become more than text.
+struct Raw {
+  std::vector<std::string> dims, inputs;
+  std::string targets = "webgpu,wasm";
+  std::string code_size, weights, memory, require;
+  std::optional<int64_t> dispatches;
+};
+
+void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
+  CompileOptions& options = arguments.options;
+  app.add_option("MODEL", options.model, "the .onnx file; - reads it from standard input")
+      ->required();
+  app.add_option("-o,--output", options.output, "the folder to make, or to make anew")
+      ->type_name("FOLDER");
+  app.add_option("--name", options.name, "what the model is called (else as its file or folder)")
+      ->type_name("NAME");
+  app.add_option("--dim", raw.dims, "fix a size that is open, such as batch=1; repeatable")
+      ->type_name("NAME=N")
+      ->allow_extra_args(false);
+  app.add_option("--input", raw.inputs, "give an input's shape: image:1,3,height,width; repeatable")
+      ->type_name("NAME:SHAPE")
+      ->allow_extra_args(false);
+  app.add_option("--target", raw.targets, "what to compile for (webgpu,wasm)")->type_name("LIST");
+  std::string devices;
+  for (std::string_view device : Devices())
+    devices += (devices.empty() ? "" : ", ") + std::string(device);
+  app.add_option("--device", options.device, "the kind of GPU: " + devices + " (generic)")
+      ->type_name("PROFILE");
+  app.add_flag("--force", options.force, "replace files in FOLDER that webnnc did not write");
+  app.add_flag("--json", arguments.json, "print what was built, or the error, as JSON");
+  app.add_flag_callback("--no-report", [&] { options.report = false; }, "make no report.html");
+  app.add_option("--profile", options.profile, "show the times in this file in report.html")
+      ->type_name("FILE");
+  app.add_flag("--quiet", arguments.quiet, "print errors only");
+
+  CLI::Option_group* budgets =
+      app.add_option_group("Budgets", "what the build fails for, with the reason");
+  budgets->add_option("--max-code-size", raw.code_size, "of model.js and a module, gzipped")
+      ->type_name("SIZE");
+  budgets->add_option("--max-weights", raw.weights, "of the weights file")->type_name("SIZE");
+  budgets->add_option("--max-memory", raw.memory, "of a run, besides weights")->type_name("SIZE");
+  budgets->add_option("--max-dispatches", raw.dispatches, "of a run")->type_name("N");
+  budgets->add_option("--require", raw.require, "baseline: every WebGPU device can run it")
+      ->type_name("baseline")
+      ->check(CLI::IsMember({"baseline"}));
+
+  CLI::Option_group* inside = app.add_option_group("Looking inside");
+  inside->add_option("--schedules", options.schedules, "measured schedules to use")
+      ->type_name("FILE");
+  inside->add_option("--emit", options.emit, "print what a step makes, and stop there")
+      ->type_name("STEP");
+  inside->add_option("--dump", options.dump, "write what every step makes to a folder")
+      ->type_name("FOLDER");
+  inside->add_flag("--explain", options.explain, "say what was decided, and why");
+  inside->add_flag_callback(
+      "--help-steps",
+      [] {
+        std::cout << Steps();
+        throw CLI::Success();
+      },
+      "list the compiler's steps");
+  app.set_version_flag("--version", "webnnc " + std::string(Version()));
+}
+
+void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
+  for (const std::string& dim : raw.dims) AddDim(dim, options);
+  for (const std::string& input : raw.inputs) AddInput(input, options);
+  SetTargets(raw.targets, options);
+  Budgets& budgets = options.budgets;
+  if (!raw.code_size.empty()) budgets.code_bytes = SizeOf("--max-code-size", raw.code_size);
+  if (!raw.weights.empty()) budgets.weight_bytes = SizeOf("--max-weights", raw.weights);
+  if (!raw.memory.empty()) budgets.memory_bytes = SizeOf("--max-memory", raw.memory);
+  budgets.dispatches = raw.dispatches;
+  budgets.baseline = !raw.require.empty();
+  if (options.output.empty() && options.emit.empty())
+    throw CLI::ValidationError("-o", "there is no folder to write to: name one with -o FOLDER");
+  options.command = CommandLine(app);
+}
+
+}  // namespace
+
+std::optional<Arguments> Parse(int count, char** values, int& exit_code) {
+  Arguments arguments;
+  Raw raw;
+  CLI::App app{
+      "Compiles an ONNX model to a folder that a web page imports.\n\n"
+      "  webnnc model.onnx -o out/\n"
+      "  webnnc model.onnx -o out/ --dim batch=1 --target wasm --max-code-size 60kB\n",
+      "webnnc"};
+  AddFlags(app, arguments, raw);
+  try {
+    app.parse(count, values);
+    Convert(app, raw, arguments.options);
+  } catch (const CLI::ParseError& error) {
+    exit_code = error.get_exit_code() == 0 ? app.exit(error) : Refuse(app, error);
+    return std::nullopt;
+  }
+  return arguments;
+}
+
+}  // namespace webnnc::cli

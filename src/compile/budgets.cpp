@@ -1,0 +1,144 @@
+#include "compile/budgets.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace webnnc {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMostNamed = 3;
+
+std::string SizeText(int64_t bytes) {
+  char text[32];
+  bool mega = bytes >= 1000000;
+  std::snprintf(text, sizeof(text), mega ? "%.2f MB" : "%.1f kB",
+                static_cast<double>(bytes) / (mega ? 1e6 : 1e3));
+  return text;
+}
+
+// "conv (3.1 kB), conv_2 (2.2 kB), pool (1.0 kB)": the largest of a list.
+std::string Largest(const Json& list, const std::string& key) {
+  std::vector<const Json*> items;
+  for (const Json& item : list) items.push_back(&item);
+  std::stable_sort(items.begin(), items.end(), [&](const Json* a, const Json* b) {
+    return (*a)[key].get<int64_t>() > (*b)[key].get<int64_t>();
+  });
+  std::string out;
+  for (size_t i = 0; i < std::min(kMostNamed, items.size()); ++i) {
+    out += (i ? ", " : "") + (*items[i])["name"].get<std::string>() + " (" +
+           SizeText((*items[i])[key].get<int64_t>()) + ")";
+  }
+  return out;
+}
+
+int64_t SentBytes(const Json& build, const std::string& name) {
+  for (const Json& file : build["files"]) {
+    if (file["name"] == name) return file.value("gzipBytes", file["bytes"].get<int64_t>());
+  }
+  return 0;
+}
+
+std::string TitleOf(const Json& program) {
+  return program["kind"] == "wasm" ? "on wasm" : "on WebGPU";
+}
+
+// The program of which `value` gives most.
+template <typename Value>
+const Json& Most(const Json& programs, Value value) {
+  return *std::max_element(programs.begin(), programs.end(),
+                           [&](const Json& a, const Json& b) { return value(a) < value(b); });
+}
+
+Error TooMuch(const std::string& what, const std::string& is, const std::string& flag,
+              const std::string& allowed, const std::string& culprit) {
+  return Error{what + " " + is + ", and " + flag + " allows " + allowed, {}, {culprit}};
+}
+
+Status CheckCode(int64_t most, const Json& build) {
+  int64_t module = std::max(SentBytes(build, "model.wasm"), SentBytes(build, "model.relaxed.wasm"));
+  int64_t script = SentBytes(build, "model.js");
+  if (module + script <= most) return kSuccess;
+  std::string kernels;
+  for (const Json& program : build["programs"])
+    kernels += (kernels.empty() ? "" : "; ") + TitleOf(program) + ": " +
+               Largest(program["kernels"], "codeBytes");
+  return TooMuch("the code",
+                 "has " + SizeText(module + script) + " gzipped (" + SizeText(script) +
+                     " model.js, " + SizeText(module) + " the module)",
+                 "--max-code-size", SizeText(most),
+                 "the largest kernels, before compression, are " + kernels);
+}
+
+Status CheckWeights(int64_t most, const Json& build) {
+  int64_t bytes = 0;
+  for (const Json& file : build["files"]) {
+    if (file["name"] == "model.weights.bin") bytes = file["bytes"];
+  }
+  if (bytes <= most) return kSuccess;
+  return TooMuch("the weights", "have " + SizeText(bytes), "--max-weights", SizeText(most),
+                 "the largest are " + Largest(build["weights"], "bytes"));
+}
+
+Status CheckMemory(int64_t most, const Json& build) {
+  auto memory = [](const Json& program) { return program["memory"]["bytes"].get<int64_t>(); };
+  const Json& program = Most(build["programs"], memory);
+  if (memory(program) <= most) return kSuccess;
+  return TooMuch("a run", "needs " + SizeText(memory(program)) + " " + TitleOf(program),
+                 "--max-memory", SizeText(most),
+                 "the largest tensors are " + Largest(program["memory"]["buffers"], "bytes"));
+}
+
+Status CheckDispatches(int64_t most, const Json& build) {
+  auto count = [](const Json& program) { return program["dispatches"].get<int64_t>(); };
+  const Json& program = Most(build["programs"], count);
+  if (count(program) <= most) return kSuccess;
+  // Which kernel is run most often.
+  std::map<std::string, int> runs;
+  for (const Json& step : program["steps"])
+    ++runs[program["kernels"][step["kernel"].get<size_t>()]["name"].get<std::string>()];
+  auto often = std::max_element(runs.begin(), runs.end(),
+                                [](auto& a, auto& b) { return a.second < b.second; });
+  return TooMuch("a run",
+                 "takes " + std::to_string(count(program)) + " dispatches " + TitleOf(program),
+                 "--max-dispatches", std::to_string(most),
+                 "kernel " + often->first + " is run most often, " + std::to_string(often->second) +
+                     " times; report.html lists all");
+}
+
+// The last program for GPUs is the one for those that offer least.
+Status CheckBaseline(const Json& build) {
+  const Json* last = nullptr;
+  for (const Json& program : build["programs"]) {
+    if (program["kind"] == "webgpu") last = &program;
+  }
+  if (!last) return Error{"--require baseline: there is no program for WebGPU"};
+  std::string needs;
+  for (const Json& feature : (*last)["features"])
+    needs += (needs.empty() ? "" : ", ") + feature.get<std::string>();
+  for (const auto& [limit, value] : (*last)["limits"].items())
+    needs += (needs.empty() ? "" : ", ") + limit + " of " + std::to_string(value.get<int64_t>());
+  if (needs.empty()) return kSuccess;
+  return Error{"--require baseline: not every WebGPU device can run the model: it needs " + needs,
+               {},
+               {"the largest tensors are " + Largest((*last)["memory"]["buffers"], "bytes") +
+                    " and the largest weights " + Largest(build["weights"], "bytes"),
+                "smaller inputs (--dim, --input) or --device generic may help"}};
+}
+
+}  // namespace
+
+Status CheckBudgets(const Budgets& budgets, const std::string& description) {
+  Json build = Json::parse(description);
+  if (budgets.code_bytes) TRY(CheckCode(*budgets.code_bytes, build));
+  if (budgets.weight_bytes) TRY(CheckWeights(*budgets.weight_bytes, build));
+  if (budgets.memory_bytes) TRY(CheckMemory(*budgets.memory_bytes, build));
+  if (budgets.dispatches) TRY(CheckDispatches(*budgets.dispatches, build));
+  if (budgets.baseline) TRY(CheckBaseline(build));
+  return kSuccess;
+}
+
+}  // namespace webnnc

@@ -1,0 +1,84 @@
+#include "onnx/advice.h"
+
+#include <initializer_list>
+
+namespace webnnc::onnx {
+
+namespace {
+
+struct Family {
+  std::initializer_list<std::string_view> operators;
+  const char* advice;
+};
+
+// By what they have in common: what a user would do is the same.
+const Family kFamilies[] = {
+    {{"QuantizeLinear",
+      "DequantizeLinear",
+      "DynamicQuantizeLinear",
+      "MatMulInteger",
+      "ConvInteger",
+      "QLinearConv",
+      "QLinearMatMul",
+      "QLinearAdd",
+      "QLinearMul",
+      "QLinearConcat",
+      "QLinearAveragePool",
+      "QLinearGlobalAveragePool",
+      "QLinearSigmoid",
+      "QLinearLeakyRelu",
+      "QLinearSoftmax",
+      "QGemm",
+      "DynamicQuantizeMatMul",
+      "MatMulIntegerToFloat",
+      "MatMulNBits",
+      "MatMulBnb4",
+      "GatherBlockQuantized"},
+     "quantised models are not supported yet: take the float32 or float16 export"},
+    {{"If", "Loop", "Scan", "SequenceMap"},
+     "control flow is not supported yet: export with fixed sizes and without cache or past, so "
+     "that "
+     "there is nothing to decide in a run"},
+    {{"LSTM", "GRU", "RNN"},
+     "recurrent layers are not supported yet: write the step as plain operations, and let the page "
+     "pass the state from run to run"},
+    {{"NonZero", "NonMaxSuppression", "Unique", "Compress"},
+     "how large its result is depends on data, which is not supported yet: cut the model before "
+     "it, "
+     "and do this step in the page"},
+    {{"TopK", "CumSum", "CumProd", "ScatterElements", "ScatterND", "Scatter", "TensorScatter"},
+     "sorting, prefix sums and scatter are not supported yet: do this step in the page, or write "
+     "it "
+     "with other operations"},
+    {{"SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
+      "SequenceLength", "SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement",
+      "OptionalHasElement"},
+     "sequences and optionals are not supported yet: export with lists unrolled"},
+    {{"StringConcat", "StringSplit", "StringNormalizer", "RegexFullMatch", "TfIdfVectorizer",
+      "LabelEncoder", "ImageDecoder"},
+     "text and files are prepared in the page: cut the model behind it"},
+    {{"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial",
+      "Bernoulli"},
+     "random numbers are made in the page: give them to the model as an input"},
+    {{"DFT", "STFT", "MelWeightMatrix"},
+     "spectra are not supported yet: compute them in the page, or write them as a convolution"},
+};
+
+}  // namespace
+
+std::string AdviceFor(std::string_view domain, std::string_view op_type) {
+  for (const Family& family : kFamilies) {
+    for (std::string_view name : family.operators) {
+      if (name == op_type) return family.advice;
+    }
+  }
+  if (domain == "com.microsoft") {
+    return "it is one of ONNX Runtime's own: take the export from before ONNX Runtime optimised it";
+  }
+  if (domain == "ai.onnx.ml") return "it belongs to classical machine learning, not to networks";
+  if (!domain.empty() && domain != "ai.onnx")
+    return "it is not one of ONNX: export without custom operators";
+  return "";
+}
+
+}  // namespace webnnc::onnx
