@@ -9,7 +9,7 @@
 // The format is protobuf's: a field is its number and wire type, then a varint (0) or bytes behind
 // their length (2). The numbers are those of onnx.proto.
 
-const TYPES = { f32: 1, i64: 7, f16: 10 };
+const TYPES = { f32: 1, u8: 2, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
 
 /** @param {number} value @returns {number[]} */
 const varint = (value) => value < 128 ? [value] : [value % 128 + 128, ...varint(Math.floor(value / 128))];
@@ -29,24 +29,35 @@ function valueInfo(name, [dtype, shape]) {
   return [...bytes(1, name), ...bytes(2, bytes(1, [...integer(1, TYPES[dtype]), ...bytes(2, sizes)]))];
 }
 
-/** Vectors of f32, or of i64 where they are bigints. @param {string} name @param {number[] | bigint[]} values */
+/** @typedef {{ type: Type, bytes: Uint8Array }} Tensor a constant of any type and shape, its elements as bytes */
+
+/** Vectors of f32, or of i64 where they are bigints. @param {string} name @param {number[] | bigint[] | Tensor} values */
 function tensor(name, values) {
+  if (!Array.isArray(values)) {
+    const [dtype, shape] = values.type;
+    return [...shape.flatMap((size) => integer(1, Number(size))), ...integer(2, TYPES[dtype]), ...bytes(8, name), ...bytes(9, values.bytes)];
+  }
   const isInteger = typeof values[0] === 'bigint';
   const data = isInteger ? BigInt64Array.from(/** @type {bigint[]} */ (values)) : Float32Array.from(/** @type {number[]} */ (values));
   return [...integer(1, values.length), ...integer(2, isInteger ? TYPES.i64 : TYPES.f32), ...bytes(8, name),
     ...bytes(9, new Uint8Array(data.buffer))];
 }
 
+/** @param {number} number @param {number} value */
+const float = (number, value) => [...varint(number << 3 | 5), ...new Uint8Array(Float32Array.of(value).buffer)];
+
 /**
  * @typedef {{op: string, name?: string, inputs: string[], outputs: string[],
- *   attributes?: Record<string, number | string | number[]>}} Node attributes are integers, text or lists of integers
+ *   attributes?: Record<string, number | string | number[] | { float: number }>}} Node
+ *   attributes are integers, text, lists of integers, or floats where it is said
  */
 
 /** @param {Node} node */
 function nodeProto({ op, name = op, inputs, outputs, attributes: given = {} }) {
   const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key),
     ...Array.isArray(value) ? [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
-      : typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)] : [...integer(3, value), ...integer(20, 2)]]));
+      : typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)]
+        : typeof value === 'object' ? [...float(2, value.float), ...integer(20, 1)] : [...integer(3, value), ...integer(20, 2)]]));
   return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
     ...bytes(3, name), ...bytes(4, op), ...attributes];
 }
@@ -56,15 +67,16 @@ function nodeProto({ op, name = op, inputs, outputs, attributes: given = {} }) {
  * @param {Record<string, Type>} model.inputs
  * @param {Record<string, Type>} model.outputs
  * @param {Node[]} model.nodes
- * @param {Record<string, number[] | bigint[]>} [model.constants]
+ * @param {Record<string, number[] | bigint[] | Tensor>} [model.constants]
+ * @param {number} [model.opset]
  */
-export function onnxModel({ inputs, outputs, nodes, constants = {} }) {
+export function onnxModel({ inputs, outputs, nodes, constants = {}, opset = 13 }) {
   const graph = [
     ...nodes.flatMap((node) => bytes(1, nodeProto(node))), ...bytes(2, 'graph'),
     ...Object.entries(constants).flatMap(([name, values]) => bytes(5, tensor(name, values))),
     ...Object.entries(inputs).flatMap(([name, type]) => bytes(11, valueInfo(name, type))),
     ...Object.entries(outputs).flatMap(([name, type]) => bytes(12, valueInfo(name, type))),
   ];
-  // IR version 8, opset 13.
-  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, 13))]);
+  // IR version 8.
+  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, opset))]);
 }

@@ -52,11 +52,15 @@ int64_t AlignUp(int64_t offset) {
 
 int64_t EndOf(const plan::Weight& weight) { return weight.offset + ByteSize(weight.type).value(); }
 
+// Without elements.
+bool IsNowhere(const plan::Weight& weight) { return EndOf(weight) == weight.offset; }
+
 WeightRange RangeOf(const plan::Program& program, const Weights& weights) {
   WeightRange range;
   bool any = false;
   ForEachWeight(program, [&](plan::WeightId id) {
     const plan::Weight& weight = weights[id];
+    if (IsNowhere(weight)) return;
     range.first = any ? std::min(range.first, weight.offset) : weight.offset;
     range.end = std::max(range.end, EndOf(weight));
     any = true;
@@ -64,11 +68,11 @@ WeightRange RangeOf(const plan::Program& program, const Weights& weights) {
   return range;
 }
 
-// In the order of the file. Those without elements are nowhere in it.
+// In the order of the file.
 std::vector<const plan::Weight*> Placed(const Weights& weights) {
   std::vector<const plan::Weight*> placed;
   for (const plan::Weight& weight : weights) {
-    if (weight.offset >= 0 && EndOf(weight) > weight.offset) placed.push_back(&weight);
+    if (weight.offset >= 0 && !IsNowhere(weight)) placed.push_back(&weight);
   }
   std::sort(placed.begin(), placed.end(), [](auto* a, auto* b) { return a->offset < b->offset; });
   return placed;

@@ -254,6 +254,16 @@ Result<std::vector<int64_t>> NodeContext::Axes(const std::vector<int64_t>& axes,
   return out;
 }
 
+Status NodeContext::CheckVector(const std::string& what, ValueId vector, const Dim& size,
+                                const std::string& each) const {
+  const TensorType& type = TypeOf(vector);
+  bool differs = type.rank() != 1 ||
+                 (type.shape[0].IsConstant() && size.IsConstant() && type.shape[0] != size);
+  if (!differs) return kSuccess;
+  return Error{"the " + what + " is " + Print(type) + ", but must have one element for each " +
+               each + ", of which there are " + Print(size)};
+}
+
 // ---- Building ---------------------------------------------------------------------------------
 
 Result<ValueId> NodeContext::Scalar(DType dtype, double value) {

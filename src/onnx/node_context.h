@@ -72,12 +72,18 @@ class NodeContext {
   const TensorType& TypeOf(ValueId id) const { return scope_.graph.values[id].type; }
   // Which of the node's results anyone could use: an unnamed one nobody can.
   bool Wants(size_t result) const;
+  // How many results it has, those without a name included.
+  size_t result_count() const { return static_cast<size_t>(node_.output_size()); }
 
   // The operand's elements as sizes, or an error that says why they are needed now.
   Result<graph::SizeElements> Sizes(size_t i) const;
   // The same for axes and the like: integers.
   Result<std::vector<int64_t>> Integers(size_t i) const;
   Result<Tensor> Constant(size_t i) const;
+  // The operand as a constant; nothing if it depends on an input.
+  Result<std::optional<Tensor>> KnownConstant(size_t i) const {
+    return scope_.KnownConstant(operands_.at(i));
+  }
   Result<std::vector<double>> Reals(size_t i) const;
   std::optional<graph::SizeElements> KnownSizes(ValueId id) const { return scope_.KnownSizes(id); }
 
@@ -102,6 +108,11 @@ class NodeContext {
   Result<int64_t> Axis(int64_t axis, int64_t rank) const;
   // Distinct axes counted from the front, in rising order.
   Result<std::vector<int64_t>> Axes(const std::vector<int64_t>& axes, int64_t rank) const;
+
+  // That `vector` has one element for each of `size` channels or the like; `what` says which
+  // vector.
+  Status CheckVector(const std::string& what, ValueId vector, const Dim& size,
+                     const std::string& each = "channel") const;
 
   // ---- Building
 

@@ -5,6 +5,7 @@
 #include "base/overloaded.h"
 #include "loop/fold.h"
 #include "loop/rewrite.h"
+#include "spirv/functions.h"
 
 namespace webnnc::spirv {
 
@@ -245,8 +246,25 @@ Value Expressions::Compute(ExprId id, Contexts::Id context) {
       expr.node);
 }
 
+// Whether devices may combine a constant of `outer` with one of its operand `inner`: WGSL lets them
+// regroup sums and products as if nothing were rounded.
+bool Expressions::MayRegroup(const loop::Binary& outer, loop::ExprId inner) {
+  using loop::BinaryOp;
+  auto is_sum = [](BinaryOp op) { return op == BinaryOp::kAdd || op == BinaryOp::kSub; };
+  auto takes_constant = [&](const loop::Binary& binary) {
+    return ConstantOf(binary.a).has_value() || ConstantOf(binary.b).has_value();
+  };
+  auto* within = std::get_if<loop::Binary>(&kernel_.exprs[inner].node);
+  bool alike = within && ((is_sum(outer.op) && is_sum(within->op)) ||
+                          (outer.op == BinaryOp::kMul && within->op == BinaryOp::kMul));
+  return alike && IsFloat(kernel_.exprs[inner].dtype) && takes_constant(outer) &&
+         takes_constant(*within);
+}
+
 Value Expressions::ComputeBinary(const loop::Binary& binary, Contexts::Id context) {
   Value a = Eval(binary.a, context), b = Eval(binary.b, context);
+  if (MayRegroup(binary, binary.a)) a = Opaque(a);
+  if (MayRegroup(binary, binary.b)) b = Opaque(b);
   OperandFacts facts{ConstantOf(binary.b)};
   if (a.dtype == DType::kI32 && a.lanes == 1) {
     facts.a_non_negative = simplify_.ProvablyNonNegative(simplify_.ToPolynomial(binary.a));

@@ -88,6 +88,7 @@ class Expressions {
   Value Compute(loop::ExprId id, Contexts::Id context);
   Value ComputeSelect(const loop::Select& select, Contexts::Id context);
   Value ComputeBinary(const loop::Binary& binary, Contexts::Id context);
+  bool MayRegroup(const loop::Binary& outer, loop::ExprId inner);
   // What must hold for a load to be inside its buffer; invalid if it always is.
   loop::ExprId GuardOf(const loop::Load& load, int32_t lanes, Contexts::Id context);
   Value ComputeLoad(const loop::Load& load, int32_t lanes, loop::ExprId guard,

@@ -276,6 +276,8 @@ Value IsNan(const Value& x) {
   return Like(bits, 0x7f800000) < (bits & Like(bits, 0x7fffffff));
 }
 
+Value Opaque(const Value& x) { return Select(Like(x, Highest(x.dtype).real) < x, x + x, x); }
+
 static Value ToIntegerBody(const Value& x, DType to) {
   CodeBuilder& code = *x.code;
   bool is_signed = to == DType::kI32;

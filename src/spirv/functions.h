@@ -29,6 +29,9 @@ Value FloatMod(const Value& a, const Value& b);
 Value IntegerPower(const Value& base, const Value& exponent);
 
 Value IsNan(const Value& x);
+// x, of which compilers cannot tell that it is: what is computed before it and what is computed of
+// it stay apart.
+Value Opaque(const Value& x);
 // f32 as i32 or u32: truncated, saturated, NaN as 0.
 Value ToInteger(const Value& x, DType to);
 

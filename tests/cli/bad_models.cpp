@@ -82,12 +82,13 @@ TensorProto& AddWeight(ModelProto& model, const std::string& name, const Sizes& 
   return tensor;
 }
 
-void AddIntegers(ModelProto& model, const std::string& name, const Sizes& values) {
+TensorProto& AddIntegers(ModelProto& model, const std::string& name, const Sizes& values) {
   TensorProto& tensor = *model.mutable_graph()->add_initializer();
   tensor.set_name(name);
   tensor.set_data_type(TensorProto::INT64);
   tensor.add_dims(static_cast<int64_t>(values.size()));
   for (int64_t value : values) tensor.add_int64_data(value);
+  return tensor;
 }
 
 void SetExternal(TensorProto& tensor,
@@ -314,6 +315,84 @@ void AddTypes(std::vector<Case>& cases) {
       {"attribute_type",
        OneNode("Softmax", {2, 3}, [](auto&, NodeProto& node) { SetString(node, "axis", "last"); }),
        {"Softmax_1"}});
+  auto with_index = [](const std::string& op, const Sizes& values) {
+    return OneNode(op, {4, 3}, [&](ModelProto& model, NodeProto& node) {
+      TensorProto& index = AddIntegers(model, "n", values);
+      if (op != "Gather") {
+        index.clear_dims();
+        index.add_dims(1);  // of rank 2, as x
+        index.add_dims(static_cast<int64_t>(values.size()));
+      }
+      node.add_input("n");
+    });
+  };
+  const char* outside = "is outside dimension";
+  cases.push_back({"gather_index", with_index("Gather", {0, 7}), {"Gather_1", "index 7", outside}});
+  cases.push_back({"gather_below", with_index("Gather", {-5}), {"Gather_1", "index -5", outside}});
+  cases.push_back({"gather_elements_index",
+                   with_index("GatherElements", {1, 4, 0}),
+                   {"GatherElements_1", "index 4", outside}});
+  cases.push_back({"gather_nd_index",
+                   with_index("GatherND", {3, 3}),
+                   {"GatherND_1", "index 3 is outside dimension 1"}});
+
+  auto split = [](int64_t size, size_t parts, int64_t opset, const Sizes& sizes = {}) {
+    return OneNode(
+        "Split", {size},
+        [&](ModelProto& model, NodeProto& node) {
+          for (size_t i = 1; i < parts; ++i) node.add_output("y" + std::to_string(i));
+          if (!sizes.empty()) {
+            AddIntegers(model, "n", sizes);
+            node.add_input("n");
+          } else if (opset >= 18) {
+            SetInt(node, "num_outputs", static_cast<int64_t>(parts));
+          }
+        },
+        opset);
+  };
+  cases.push_back({"split_5_in_4", split(5, 4, 18), {"Split_1", "5 cannot be split into 4 parts"}});
+  cases.push_back(
+      {"split_7_equally", split(7, 3, 13), {"Split_1", "7 cannot be split into 3 equal parts"}});
+  cases.push_back({"split_sum", split(5, 2, 13, {2, 2}), {"Split_1", "the parts make 4"}});
+  cases.push_back({"split_results", split(5, 2, 13, {5}), {"Split_1", "2 results", "1 parts"}});
+  cases.push_back({"split_below", split(5, 2, 13, {7, -2}), {"Split_1", "the size -2"}});
+  ModelProto nameless = split(5, 2, 13, {2, 3});
+  nameless.mutable_graph()->mutable_node(0)->set_output(0, "");
+  nameless.mutable_graph()->mutable_output(0)->set_name("y1");
+  cases.push_back({"split_nameless", nameless, {"Split_1", "part 0 has no name"}});
+
+  auto with_weights = [](const std::string& op, const std::vector<Sizes>& weights, int64_t opset) {
+    return OneNode(
+        op, {1, 4, 3},
+        [&](ModelProto& model, NodeProto& node) {
+          for (const Sizes& shape : weights) {
+            int64_t count = 1;
+            for (int64_t size : shape) count *= size;
+            std::string name = "w" + std::to_string(node.input_size());
+            AddWeight(model, name, shape, count);
+            node.add_input(name);
+          }
+          if (op == "GroupNormalization") SetInt(node, "num_groups", 2);
+        },
+        opset);
+  };
+  cases.push_back({"group_normalization_scale",
+                   with_weights("GroupNormalization", {{4}, {4}}, 18),
+                   {"GroupNormalization_1", "the scale is f32[4]", "each group"}});
+  cases.push_back({"group_normalization_bias",
+                   with_weights("GroupNormalization", {{4}, {2}}, 21),
+                   {"GroupNormalization_1", "the bias is f32[2]", "each channel"}});
+  cases.push_back({"instance_normalization_scale",
+                   with_weights("InstanceNormalization", {{3}, {4}}, 17),
+                   {"InstanceNormalization_1", "the scale is f32[3]"}});
+  cases.push_back({"batch_normalization_variance",
+                   with_weights("BatchNormalization", {{4}, {4}, {4}, {1}}, 17),
+                   {"BatchNormalization_1", "the variance is f32[1]"}});
+  cases.push_back({"layer_normalization_scale",
+                   with_weights("LayerNormalization", {{4}}, 17),
+                   {"LayerNormalization_1", "the scale is f32[4]"}});
+  cases.push_back(
+      {"conv_bias", with_weights("Conv", {{2, 4, 1}, {3}}, 17), {"Conv_1", "the bias is f32[3]"}});
   cases.push_back({"depth_to_space",
                    OneNode("DepthToSpace", {1, 3, 2, 2},
                            [](auto&, NodeProto& node) { SetInt(node, "blocksize", 2); }),

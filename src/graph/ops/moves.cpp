@@ -151,10 +151,9 @@ Result<Types> Pad::Infer(std::span<const TensorType> operands) const {
   for (size_t d = 0; d < x.shape.size(); ++d) {
     for (const Dim* pad : {&begin[d], &end[d]}) {
       if (pad->IsConstant() && pad->value() < 0) return Error{"pad: a pad is negative"};
-      bool mirrors = mode == PadMode::kReflect && pad->IsConstant() && x.shape[d].IsConstant();
-      if (mirrors && pad->value() >= std::max<int64_t>(x.shape[d].value(), 1)) {
-        return Error{Describe(kName, operands) + ": a reflection is longer than x"};
-      }
+      if (takes_value || pad->Is(0) || !x.shape[d].Is(0)) continue;
+      return Error{Describe(kName, operands) + ": dimension " + std::to_string(d) +
+                   " has no elements to pad with"};
     }
     result.shape[d] = begin[d] + x.shape[d] + end[d];
   }
@@ -177,8 +176,12 @@ void Pad::Lower(loop::Lowering& to) const {
       } else if (padded && mode == PadMode::kEdge) {
         i = b.Max(b.Min(i, last), zero);
       } else if (padded && mode == PadMode::kReflect) {
-        i = b.Apply(loop::UnaryOp::kAbs, i);
-        i = b.Min(i, b.Sub(b.Mul(last, b.Int(2)), i));
+        // Back and forth; once, where no pad is longer than that.
+        bool once = ProvablyLess(begin[d], shape[d]) && ProvablyLess(end[d], shape[d]);
+        Dim back = (shape[d] - 1) * 2;
+        i = once ? b.Apply(loop::UnaryOp::kAbs, i) : b.FloorMod(i, b.Size(Max(back, 1)));
+        i = b.Min(i, b.Sub(b.Size(back), i));
+        if (!once) i = b.Max(i, zero);
       } else if (padded && mode == PadMode::kWrap) {
         i = b.FloorMod(i, size);
       }

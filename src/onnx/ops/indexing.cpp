@@ -4,20 +4,51 @@ namespace webnnc::onnx {
 
 using loop::BinaryOp;
 
+namespace {
+
+// Refuses indices that are known now (operand 1) and outside dimension first + i % count of x, for
+// the i-th of them. What is not known now is checked when the model runs.
+Status CheckIndices(NodeContext& c, size_t first, size_t count = 1) {
+  const TensorType &x = c.Type(0), &type = c.Type(1);
+  constexpr int64_t kMostIndices = 1 << 20;
+  if (IsFloat(type.dtype) || !IsStatic(type.shape)) return kSuccess;
+  if (ElementCount(type.shape).value() > kMostIndices) return kSuccess;
+  TRY_ASSIGN(auto indices, c.KnownConstant(1));
+  if (!indices) return kSuccess;
+  std::vector<int64_t> values = Integers(*indices);
+  for (size_t i = 0; i < values.size(); ++i) {
+    size_t d = first + i % count;
+    if (!x.shape[d].IsConstant()) continue;
+    int64_t size = x.shape[d].value();
+    if (values[i] >= -size && values[i] < size) continue;
+    return Error{"index " + std::to_string(values[i]) + " is outside dimension " +
+                 std::to_string(d) + " of " + Print(x)};
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
 Result<Values> ImportGather(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  TRY(CheckIndices(c, static_cast<size_t>(axis)));
   TRY_ASSIGN(auto result, c.Add(graph::Gather{axis}, {c[0], c[1]}));
   return Values{result};
 }
 
 Result<Values> ImportGatherElements(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  TRY(CheckIndices(c, static_cast<size_t>(axis)));
   TRY_ASSIGN(auto result, c.Add(graph::GatherElements{axis}, {c[0], c[1]}));
   return Values{result};
 }
 
 Result<Values> ImportGatherND(NodeContext& c) {
-  TRY_ASSIGN(auto result, c.Add(graph::GatherND{c.Int("batch_dims", 0)}, {c[0], c[1]}));
+  graph::GatherND gather{c.Int("batch_dims", 0)};
+  TRY_ASSIGN(auto result, c.Add(gather, {c[0], c[1]}));
+  // That it could be added says that the last dimension is known, and that x has as many.
+  TRY(CheckIndices(c, static_cast<size_t>(gather.batch),
+                   static_cast<size_t>(c.Type(1).shape.back().value())));
   return Values{result};
 }
 

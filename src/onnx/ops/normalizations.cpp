@@ -11,10 +11,11 @@ using Integers = std::vector<int64_t>;
 
 namespace {
 
-// A vector with one element a channel, made to broadcast over an image with channels second.
-Result<ValueId> Upright(NodeContext& c, ValueId vector, int64_t rank) {
-  if (c.TypeOf(vector).rank() != 1)
-    return Error{"expected one element a channel, not " + Print(c.TypeOf(vector))};
+// A vector with one element a channel, made to broadcast over an image of `rank` dimensions with
+// channels second.
+Result<ValueId> Upright(NodeContext& c, const std::string& what, ValueId vector, int64_t rank,
+                        const Dim& channels, const std::string& each = "channel") {
+  TRY(c.CheckVector(what, vector, channels, each));
   Shape shape(static_cast<size_t>(rank) - 1, 1);
   shape[0] = c.TypeOf(vector).shape[0];
   return c.Reshape(vector, shape);
@@ -80,10 +81,11 @@ Result<Values> ImportBatchNormalization(NodeContext& c) {
   int64_t rank = c.Type(0).rank();
   if (rank < 2) return Error{"x is " + Print(c.Type(0))};
   DType dtype = c.Type(0).dtype, precise = c.Type(3).dtype;
+  static constexpr const char* kNames[] = {"scale", "bias", "mean", "variance"};
   ValueId parts[4];
   for (size_t i = 0; i < 4; ++i) {
     TRY_ASSIGN(auto cast, c.Cast(c[i + 1], precise));
-    TRY_ASSIGN(parts[i], Upright(c, cast, rank));
+    TRY_ASSIGN(parts[i], Upright(c, kNames[i], cast, rank, c.Type(0).shape[1]));
   }
   auto [scale, shift, mean, variance] = parts;
   TRY_ASSIGN(auto x, c.Cast(c[0], precise));
@@ -111,8 +113,9 @@ Result<Values> ImportInstanceNormalization(NodeContext& c) {
   if (rank < 3) return Error{"x is " + Print(c.Type(0))};
   graph::Normalize op{Following(2, rank), c.Float("epsilon", 1e-5), true};
   TRY_ASSIGN(auto normal, c.Add(op, {c[0]}));
-  TRY_ASSIGN(auto scale, Upright(c, c[1], rank));
-  TRY_ASSIGN(auto shift, Upright(c, c[2], rank));
+  const Dim channels = c.Type(0).shape[1];
+  TRY_ASSIGN(auto scale, Upright(c, "scale", c[1], rank, channels));
+  TRY_ASSIGN(auto shift, Upright(c, "bias", c[2], rank, channels));
   TRY_ASSIGN(auto result, ScaleAndShift(c, normal, scale, shift));
   return Values{result};
 }
@@ -134,22 +137,41 @@ Result<Values> ImportGroupNormalization(NodeContext& c) {
   graph::Normalize op{Following(2, rank + 1), c.Float("epsilon", 1e-5), true};
   TRY_ASSIGN(auto normal, c.Add(op, {x}));
   if (c.opset() < 21) {
-    TRY_ASSIGN(auto scale, Upright(c, c[1], rank + 1));
-    TRY_ASSIGN(auto shift, Upright(c, c[2], rank + 1));
+    TRY_ASSIGN(auto scale, Upright(c, "scale", c[1], rank + 1, groups, "group"));
+    TRY_ASSIGN(auto shift, Upright(c, "bias", c[2], rank + 1, groups, "group"));
     TRY_ASSIGN(auto scaled, ScaleAndShift(c, normal, scale, shift));
     TRY_ASSIGN(auto result, c.Reshape(scaled, type.shape));
     return Values{result};
   }
   TRY_ASSIGN(auto whole, c.Reshape(normal, type.shape));
-  TRY_ASSIGN(auto scale, Upright(c, c[1], rank));
-  TRY_ASSIGN(auto shift, Upright(c, c[2], rank));
+  TRY_ASSIGN(auto scale, Upright(c, "scale", c[1], rank, type.shape[1]));
+  TRY_ASSIGN(auto shift, Upright(c, "bias", c[2], rank, type.shape[1]));
   TRY_ASSIGN(auto result, ScaleAndShift(c, whole, scale, shift));
   return Values{result};
 }
 
+namespace {
+
+// That a scale or bias of what is normalised broadcasts to it.
+Status CheckFits(NodeContext& c, const std::string& what, size_t i) {
+  const Shape &shape = c.Type(0).shape, &own = c.Type(i).shape;
+  bool fits = own.size() <= shape.size();
+  for (size_t d = 0; fits && d < own.size(); ++d) {
+    const Dim &a = own[own.size() - 1 - d], &b = shape[shape.size() - 1 - d];
+    fits = a == b || a.Is(1) || !a.IsConstant() || !b.IsConstant();
+  }
+  if (fits) return kSuccess;
+  return Error{"the " + what + " is " + Print(c.Type(i)) + ", which does not broadcast to x, " +
+               Print(c.Type(0))};
+}
+
+}  // namespace
+
 Result<Values> ImportLayerNormalization(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), type.rank()));
+  TRY(CheckFits(c, "scale", 1));
+  if (c.Has(2)) TRY(CheckFits(c, "bias", 2));
   graph::Normalize op{Following(axis, type.rank()), c.Float("epsilon", 1e-5), true};
   TRY_ASSIGN(auto result, c.Add(op, {c[0]}));
   TRY_ASSIGN(result, c.Binary(BinaryOp::kMul, result, c[1]));
@@ -172,6 +194,7 @@ Result<Values> ImportLayerNormalization(NodeContext& c) {
 
 Result<Values> ImportRMSNormalization(NodeContext& c) {
   const TensorType type = c.Type(0);
+  TRY(CheckFits(c, "scale", 1));
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), type.rank()));
   graph::Normalize op{Following(axis, type.rank()), c.Float("epsilon", 1e-5), false};
   TRY_ASSIGN(auto normal, c.Add(op, {c[0]}));

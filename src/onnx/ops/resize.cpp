@@ -118,8 +118,9 @@ Result<Dim> Scaled(const Dim& size, double scale) {
 // sampling is widened so that shrinking averages. Rows are elements of the result.
 class AntialiasMatrix {
  public:
-  AntialiasMatrix(const graph::Resize& resize, int64_t in, int64_t out, double scale)
-      : resize_(resize), in_(in), out_(out), scale_(scale) {}
+  AntialiasMatrix(const graph::Resize& resize, size_t dimension, int64_t in, int64_t out,
+                  double scale)
+      : resize_(resize), dimension_(dimension), in_(in), out_(out), scale_(scale) {}
 
   Tensor Run() {
     std::vector<uint8_t> bytes(static_cast<size_t>(in_ * out_ * 4));
@@ -131,6 +132,18 @@ class AntialiasMatrix {
       }
     }
     return {{DType::kF32, {out_, in_}}, TensorData::Own(std::move(bytes))};
+  }
+
+  // Which elements of the result lie outside x; nothing if none does.
+  std::optional<std::vector<uint8_t>> Outside() const {
+    if (resize_.coordinates != CoordinateMode::kTfCropAndResize) return std::nullopt;
+    std::vector<uint8_t> outside;
+    for (int64_t i = 0; i < out_; ++i) {
+      double x = Coordinate(i);
+      outside.push_back(x < 0 || x > static_cast<double>(in_ - 1));
+    }
+    bool any = std::count(outside.begin(), outside.end(), 1) > 0;
+    return any ? std::optional(std::move(outside)) : std::nullopt;
   }
 
  private:
@@ -157,8 +170,14 @@ class AntialiasMatrix {
         double adjustment = static_cast<double>(out_) / (scale_ * static_cast<double>(in_));
         return static_cast<double>(in_) / 2 * (1 - adjustment) + half_pixel;
       }
-      default: return half_pixel;
+      case CoordinateMode::kTfCropAndResize: {
+        double begin = resize_.roi_begin[dimension_], end = resize_.roi_end[dimension_];
+        if (out_ == 1) return (begin + end) / 2 * last_in;
+        return begin * last_in + place * (end - begin) * last_in / last_out;
+      }
+      case CoordinateMode::kHalfPixel: break;
     }
+    return half_pixel;
   }
 
   std::vector<double> Row(int64_t i) const {
@@ -180,25 +199,43 @@ class AntialiasMatrix {
   }
 
   const graph::Resize& resize_;
+  size_t dimension_;
   int64_t in_, out_;
   double scale_;
 };
+
+// x where no dimension lies outside what is resized, and the extrapolation value elsewhere.
+Result<ValueId> Extrapolate(NodeContext& c, ValueId x, const graph::Resize& resize,
+                            const std::map<size_t, std::vector<uint8_t>>& outside) {
+  TRY_ASSIGN(auto value, c.Scalar(c.TypeOf(x).dtype, resize.extrapolation_value));
+  for (const auto& [d, elements] : outside) {
+    Shape upright(resize.sizes.size() - d, 1);
+    upright[0] = resize.sizes[d];
+    TRY_ASSIGN(auto mask, c.AddConstant({{DType::kBool, upright}, TensorData::Own(elements)}));
+    TRY_ASSIGN(x, c.Add(graph::Where{}, {mask, value, x}));
+  }
+  return x;
+}
 
 // Resizing along each dimension in turn by a matrix.
 Result<ValueId> Antialias(NodeContext& c, ValueId x, const graph::Resize& resize) {
   size_t rank = resize.sizes.size();
   DType dtype = c.TypeOf(x).dtype;
+  std::map<size_t, std::vector<uint8_t>> outside;
   TRY_ASSIGN(x, c.Cast(x, DType::kF32));
   for (size_t d = 0; d < rank; ++d) {
     const Dim in = c.TypeOf(x).shape[d], &out = resize.sizes[d];
-    if (in == out) continue;
+    bool crops = resize.coordinates == CoordinateMode::kTfCropAndResize &&
+                 (resize.roi_begin[d] != 0 || resize.roi_end[d] != 1);
+    if (in == out && !crops) continue;
     if (!in.IsConstant() || !out.IsConstant()) {
       return Error{"antialias needs to know the size " + Print(in), {}, {"fix it with --dim"}};
     }
     double scale = resize.scales[d];
     if (scale == 0) scale = static_cast<double>(out.value()) / static_cast<double>(in.value());
-    TRY_ASSIGN(auto matrix,
-               c.AddConstant(AntialiasMatrix(resize, in.value(), out.value(), scale).Run()));
+    AntialiasMatrix sampling(resize, d, in.value(), out.value(), scale);
+    if (auto elements = sampling.Outside()) outside[d] = std::move(*elements);
+    TRY_ASSIGN(auto matrix, c.AddConstant(sampling.Run()));
     std::string labels, result;
     for (size_t e = 0; e < rank; ++e) labels += static_cast<char>('a' + e);
     result = labels;
@@ -206,6 +243,7 @@ Result<ValueId> Antialias(NodeContext& c, ValueId x, const graph::Resize& resize
     std::string equation = labels + ",z" + labels[d] + "->" + result;
     TRY_ASSIGN(x, c.Add(graph::Einsum{equation}, {x, matrix}));
   }
+  TRY_ASSIGN(x, Extrapolate(c, x, resize, outside));
   return c.Cast(x, dtype);
 }
 

@@ -75,7 +75,11 @@ Result<Values> ImportSqueeze(NodeContext& c) {
       known[d] = 1;
     }
     bool drops = given ? named : shape[d].Is(1);
-    if (!drops) out.push_back(shape[d]);
+    if (drops) continue;
+    // Which dimensions are left cannot depend on the run: this one stays.
+    if (!given && !ProvablyLessEqual(2, shape[d]) && !shape[d].IsConstant())
+      c.AssumeLessEqual(2, shape[d]);
+    out.push_back(shape[d]);
   }
   ValueId x = c[0];
   if (known != shape) {
@@ -231,28 +235,70 @@ Result<Values> ImportSlice(NodeContext& c) {
   return Values{result};
 }
 
+namespace {
+
+// As many parts as there are results, of equal sizes. Since opset 18 the last may be smaller.
+Result<SizeElements> EqualParts(NodeContext& c, const Dim& size) {
+  auto count = static_cast<int64_t>(c.result_count());
+  bool may_differ = c.opset() >= 18;
+  if (may_differ && c.Int("num_outputs", count) != count) {
+    return Error{"it has " + std::to_string(count) + " results, but num_outputs is " +
+                 std::to_string(c.Int("num_outputs", count))};
+  }
+  if (count < 1) return Error{"it has no results"};
+  if (auto each = ExactDiv(size, count)) return SizeElements(static_cast<size_t>(count), *each);
+  Dim each = may_differ ? CeilDiv(size, count) : FloorDiv(size, count);
+  Dim last = may_differ ? size - each * (count - 1) : each;
+  if (size.IsConstant() && (!may_differ || last.value() < 0)) {
+    std::string parts = std::to_string(count) + (may_differ ? "" : " equal") + " parts";
+    return Error{"a dimension of " + Print(size) + " cannot be split into " + parts};
+  }
+  if (may_differ) {
+    c.AssumeLessEqual(each * (count - 1), size);
+  } else {
+    c.AssumeEqual(size, each * count);
+  }
+  SizeElements parts(static_cast<size_t>(count), each);
+  parts.back() = last;
+  return parts;
+}
+
+}  // namespace
+
 // Sizes of the parts: an attribute up to opset 12, an operand since; or equal, by their number.
 Result<Values> ImportSplit(NodeContext& c) {
-  const Shape shape = c.Type(0).shape;
+  Shape shape = c.Type(0).shape;
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   auto d = static_cast<size_t>(axis);
+  for (size_t i = 0; i < c.result_count(); ++i) {
+    if (!c.Wants(i)) return Error{"part " + std::to_string(i) + " has no name"};
+  }
   SizeElements parts;
   if (c.HasAttribute("split")) {
     for (int64_t size : c.Ints("split")) parts.push_back(size);
   } else if (c.Has(1)) {
     TRY_ASSIGN(parts, c.Sizes(1));
   } else {
-    int64_t count = 0;
-    while (c.Wants(static_cast<size_t>(count))) ++count;
-    count = c.Int("num_outputs", count);
-    if (count < 1) return Error{"it has no outputs"};
-    // The last part may be smaller.
-    Dim each = CeilDiv(shape[d], count), left = shape[d];
-    for (int64_t i = 0; i + 1 < count; ++i) {
-      parts.push_back(each);
-      left = left - each;
+    TRY_ASSIGN(parts, EqualParts(c, shape[d]));
+  }
+  if (parts.size() != c.result_count()) {
+    return Error{"it has " + std::to_string(c.result_count()) + " results, but sizes for " +
+                 std::to_string(parts.size()) + " parts"};
+  }
+  Dim all = 0;
+  for (const Dim& size : parts) {
+    if (size.IsConstant() && size.value() < 0) return Error{"a part has the size " + Print(size)};
+    all = all + size;
+  }
+  ValueId x = c[0];
+  if (all != shape[d]) {
+    if (all.IsConstant() && shape[d].IsConstant()) {
+      return Error{"the parts make " + Print(all) + ", but dimension " + std::to_string(axis) +
+                   " of " + Print(c.Type(0)) + " is " + Print(shape[d])};
     }
-    parts.push_back(left);
+    c.AssumeEqual(shape[d], all);
+    shape[d] = all;
+    TRY_ASSIGN(x, c.Add(graph::Refine{shape}, {x}));
   }
   Values results;
   Dim start = 0;
@@ -261,12 +307,8 @@ Result<Values> ImportSplit(NodeContext& c) {
     slice.starts[d] = start;
     slice.sizes[d] = size;
     start = start + size;
-    TRY_ASSIGN(auto result, c.Add(slice, {c[0]}));
+    TRY_ASSIGN(auto result, c.Add(slice, {x}));
     results.push_back(result);
-  }
-  if (start != shape[d]) {
-    return Error{"the parts make " + Print(start) + ", but dimension " + std::to_string(axis) +
-                 " is " + Print(shape[d])};
   }
   return results;
 }

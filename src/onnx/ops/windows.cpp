@@ -114,7 +114,7 @@ Result<Integers> KernelOf(NodeContext& c) {
 // Adds a vector with one element a channel.
 Result<ValueId> AddBias(NodeContext& c, ValueId image, ValueId bias) {
   Shape shape(static_cast<size_t>(c.TypeOf(image).rank()) - 1, 1);
-  if (c.TypeOf(bias).rank() != 1) return Error{"the bias is " + Print(c.TypeOf(bias))};
+  TRY(c.CheckVector("bias", bias, c.TypeOf(image).shape[1], "channel of the result"));
   shape[0] = c.TypeOf(bias).shape[0];
   TRY_ASSIGN(auto upright, c.Reshape(bias, shape));
   return c.Binary(BinaryOp::kAdd, image, upright);
