@@ -138,6 +138,19 @@ test('factors that overflow or vanish together do so one after another', async (
   }
 });
 
+test('what is added to round stays in f16, on the CPU', async () => {
+  // 2.5 is 0x4100, 0.75 is 0x3a00; 1536 = 0x6600 leaves no fraction: 2 and 1.
+  const constant = { type: /** @type {['f16', number[]]} */ (['f16', []]), bytes: new Uint8Array(Uint16Array.of(0x6600).buffer) };
+  const loaded = await compile({
+    inputs: { x: ['f16', ['n']] }, outputs: { y: ['f16', ['n']] },
+    nodes: [{ op: 'Add', inputs: ['x', 'c'], outputs: ['a'] }, { op: 'Sub', inputs: ['a', 'c'], outputs: ['y'] }], constants: { c: constant },
+  }, ['wasm']);
+  for (const model of loaded) {
+    const { y } = await model.run({ x: { data: Uint16Array.of(0x4100, 0x3a00), shape: [2] } });
+    assert.deepEqual([...new Uint16Array(y.data.buffer, y.data.byteOffset, 2)], [0x4000, 0x3c00], model.backend);
+  }
+});
+
 test('maxima and minima of NaN are NaN', async () => {
   const x = Float32Array.of(NaN, 1, 2, 5), z = Float32Array.of(1, NaN, 0, 5);
   for (const [op, y] of /** @type {const} */ ([['Max', [NaN, NaN, 2, 5]], ['Min', [NaN, NaN, 0, 5]]])) {
