@@ -48,17 +48,26 @@ export class WrongFileError extends ModelLoadError {
 }
 
 /**
- * Does the work and, if a file was wrong, once more past all caches, which may hold a file of a build
- * before, or have kept what was damaged on its way.
+ * How far a request goes: as usual; past the browser's cache, which keeps what comes then; or past all
+ * caches on the way as well.
  *
- * @template T @param {(fresh: boolean) => Promise<T>} work
+ * @typedef {0 | 1 | 2} Freshness
  */
-export async function pastCaches(work) {
-  try {
-    return await work(false);
-  } catch (error) {
-    if (!(error instanceof WrongFileError)) throw error;
-    return work(true);
+
+/**
+ * Does the work and, if the file was wrong, again past caches, which may hold a file of a build before,
+ * or have kept what was damaged on its way.
+ *
+ * @template T @param {Source} source @param {(fresh: Freshness) => Promise<T>} work
+ */
+export async function pastCaches({ place }, work) {
+  const last = place instanceof URL && isHttp(place) ? 2 : 0;
+  for (let fresh = /** @type {Freshness} */ (0);; ++fresh) {
+    try {
+      return await work(fresh);
+    } catch (error) {
+      if (!(error instanceof WrongFileError) || fresh === last) throw error;
+    }
   }
 }
 
@@ -156,7 +165,9 @@ async function absolute({ href }) {
 async function findOnDisk(path) {
   const { existsSync } = await nodeFs(), names = path.split('/').slice(1);
   const tails = names.map((_, i) => names.slice(i).join('/'));
-  const scripts = [...(new Error().stack ?? '').matchAll(/(?:at |\()(?:file:\/\/)?(\/[^\s():]*\/)[^\s():/]+:\d+/g)].map(([, folder]) => folder);
+  // In a stack, modules have addresses and other scripts have paths.
+  const scripts = [...(new Error().stack ?? '').matchAll(/(?:at |\()(file:\/\/)?(\/[^():]*\/)[^():/]+:\d+/g)]
+    .map(([, isAddress, folder]) => isAddress ? decodeURIComponent(folder) : folder);
   // Scripts that are kept in memory, as by Next's development server, have no folder.
   for (let folder of [...scripts, ...['server', 'dev/server'].map((name) => `${globalThis.process.cwd()}/.next/${name}/`)]) {
     for (; folder; folder = folder.replace(/[^/]*\/$/, '')) {
@@ -177,20 +188,21 @@ function decode(href) {
 const unescapeBytes = (text) => text.replace(/%([0-9a-f]{2})/gi, (_, digits) => String.fromCharCode(parseInt(digits, 16)));
 
 /**
- * Asks for bytes `first` to `end` of a file. What is fresh has come past all caches.
+ * Asks for bytes `first` to `end` of a file.
  *
- * @param {URL} url @param {number} first @param {number} end Infinity for all @param {boolean} fresh
+ * @param {URL} url @param {number} first @param {number} end Infinity for all @param {Freshness} fresh
  * @param {AbortSignal} [signal]
  */
 export function request(url, first, end, fresh, signal) {
   const address = new URL(url);
-  if (fresh && isHttp(url)) address.searchParams.set('again', String(Date.now()));
+  if (fresh === 2) address.searchParams.set('again', String(Date.now()));
   const range = first > 0 || end < Infinity ? { Range: `bytes=${first}-${end < Infinity ? end - 1 : ''}` } : undefined;
   return fetch(address, { signal, headers: range, cache: fresh ? 'reload' : 'default' });
 }
 
 /** @param {Source} source @param {Response} response */
 function checkAnswer(source, response) {
+  if (response.status === 416) throw new WrongFileError(source, 'damaged', 'it was cut short');
   // What is not there will not come by asking again; a server that is busy may answer later.
   if (response.status < 500 && response.status !== 429 && !response.ok) failToLoad(source, `the server answers ${response.status}`);
   if (!response.ok) throw new Error(`the server answers ${response.status}`);
@@ -201,13 +213,13 @@ function checkAnswer(source, response) {
  * Bytes `first` to `end` of a file that has `total`, as they arrive. A download that breaks off or
  * stands still is taken up where it was.
  *
- * @param {Source} source @param {{first: number, end: number, total: number}} range `end` may be Infinity, for a file
- *   that may have another length
- * @param {{signal?: AbortSignal, fresh?: boolean, started?: Promise<Response>}} control `started`: what `request` gave
+ * @param {Source} source @param {{first: number, end: number, total: number}} range `end` and `total`
+ *   may be Infinity, for a file that may have another length
+ * @param {{signal?: AbortSignal, fresh?: Freshness, started?: Promise<Response>}} control `started`: what `request` gave
  *   for these bytes
  * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
  */
-export async function* readBytes(source, { first, end, total }, { signal, fresh = false, started }) {
+export async function* readBytes(source, { first, end, total }, { signal, fresh = 0, started }) {
   let at = first, failures = 0;
   while (at < end) {
     const stop = new AbortController();
@@ -235,7 +247,7 @@ export async function* readBytes(source, { first, end, total }, { signal, fresh 
 }
 
 /**
- * @param {Source} source @param {number} first @param {number} end @param {number} total @param {boolean} fresh
+ * @param {Source} source @param {number} first @param {number} end @param {number} total @param {Freshness} fresh
  * @param {AbortSignal} signal @param {Promise<Response>} [started]
  * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
  */
@@ -252,9 +264,9 @@ async function* chunksOf(source, first, end, total, fresh, signal, started) {
     if (place.bodyUsed) throw new WrongFileError(source, 'damaged', 'the Response that was given has been read before: give a URL or a Blob');
     yield* partOf(bodyOf(place), first, end - first);
   } else {
-    const response = checkAnswer(source, await inTime(started ?? request(place, first, end < total ? end : first > 0 ? total : Infinity, fresh, signal)));
+    const response = checkAnswer(source, await inTime(started ?? request(place, first, end < total ? end : first > 0 && total < Infinity ? total : Infinity, fresh, signal)));
     const size = Number(/\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1] ?? total);
-    if (size !== total) throw new WrongFileError(source, 'damaged', `it has ${size} bytes, not ${total}`);
+    if (size !== total && total < Infinity) throw new WrongFileError(source, 'damaged', `it has ${size} bytes, not ${total}`);
     // Servers may answer with the whole file.
     yield* partOf(bodyOf(response), response.status === 206 ? 0 : first, end - first);
   }

@@ -3,7 +3,7 @@
 
 /** @import * as Api from './model.js' */
 
-/** @import { Files, LoadControl, Source } from './files.js' */
+/** @import { Files, Freshness, LoadControl, Source } from './files.js' */
 
 import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
@@ -62,7 +62,7 @@ async function loadModule(files, control) {
 /** @param {Source} source @param {LoadControl} control */
 function loadModuleFrom(source, control) {
   const { bytes: total, hash } = recordOf(source);
-  return pastCaches(async (fresh) => {
+  return pastCaches(source, async (fresh) => {
     const { bytes, streamed } = await readModule(source, total, fresh, control);
     if (bytes.length !== total || xxh32(bytes) !== hash) throw await explain(source, bytes);
     // What was compiled on the way is of no use if the download broke off.
@@ -77,7 +77,7 @@ const recordOf = ({ kind }) => BUILD[/** @type {'wasm' | 'relaxed'} */ (kind)];
 /**
  * All bytes, and what they compile to if that began while they arrived.
  *
- * @param {Source} source @param {number} total @param {boolean} fresh @param {LoadControl} control
+ * @param {Source} source @param {number} total @param {Freshness} fresh @param {LoadControl} control
  */
 async function readModule(source, total, fresh, { signal, onProgress }) {
   const { place } = source;

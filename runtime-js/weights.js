@@ -1,6 +1,6 @@
 // Loads weights, piece by piece, each checked by its hash.
 
-/** @import { LoadControl, Files, Source } from './files.js' */
+/** @import { Files, Freshness, LoadControl, Source } from './files.js' */
 /** @import { Host } from './host.js' */
 
 import { BUILD } from './build.js';
@@ -46,7 +46,7 @@ export class Weights {
     if (first === end || await this.#cached({ first, end })) return;
     const source = await this.#files.find('weights');
     if (!(source.place instanceof URL) || isNodeFile(source.place)) return;
-    const response = request(source.place, first, end < BUILD.weights.bytes || first > 0 ? end : Infinity, false, signal);
+    const response = request(source.place, first, end < BUILD.weights.bytes || first > 0 ? end : Infinity, 0, signal);
     response.catch(() => {});
     this.#begun = { first, end, source, response };
   }
@@ -64,7 +64,7 @@ export class Weights {
     const parts = [];
     const todo = piecesOf(range);
     let heard = first;
-    const take = async (/** @type {Source} */ source, /** @type {{fresh?: boolean, started?: Promise<Response>}} */ how) => {
+    const take = async (/** @type {Source} */ source, /** @type {{fresh?: Freshness, started?: Promise<Response>}} */ how) => {
       let at = todo[0].start;
       for await (const chunk of readBytes(source, { first: at, end, total: BUILD.weights.bytes }, { ...how, signal })) {
         signal?.throwIfAborted();
@@ -109,14 +109,14 @@ export class Weights {
 
   /**
    * @param {Range} range @param {Source} source @param {AbortSignal} [signal]
-   * @param {(source: Source, how: {fresh?: boolean, started?: Promise<Response>}) => Promise<void>} take
+   * @param {(source: Source, how: {fresh?: Freshness, started?: Promise<Response>}) => Promise<void>} take
    */
   async #fromSource({ first, end }, source, take, signal) {
     const started = this.#begun?.first === first && this.#begun.end === end ? this.#begun.response : undefined;
     if (started) this.#begun = undefined;
     this.#drop();
     try {
-      await pastCaches((fresh) => take(source, { fresh, started: fresh ? undefined : started }));
+      await pastCaches(source, (fresh) => take(source, { fresh, started: fresh ? undefined : started }));
     } catch (error) {
       throw error instanceof WrongFileError ? await explain(source, error, signal) : error;
     }
@@ -171,7 +171,7 @@ export class Weights {
   async #key({ first, end }) {
     const { place } = await this.#files.find('weights');
     const folder = place instanceof URL && /^http/.test(place.protocol) ? place : 'https://model.invalid/';
-    return `${new URL(encodeURIComponent(BUILD.name), folder)}?weights=${BUILD.weights.id}&part=${first}-${end}`;
+    return `${new URL(`webnnc-${encodeURIComponent(BUILD.name)}`, folder)}?weights=${BUILD.weights.id}&part=${first}-${end}`;
   }
 }
 
@@ -180,7 +180,7 @@ async function explain(source, error, signal) {
   const header = new Uint8Array(ID_AT + 8);
   let filled = 0;
   try {
-    for await (const chunk of readBytes(source, { first: 0, end: header.length, total: BUILD.weights.bytes }, { signal, fresh: true })) {
+    for await (const chunk of readBytes(source, { first: 0, end: header.length, total: Infinity }, { signal, fresh: 2 })) {
       header.set(chunk.subarray(0, header.length - filled), filled);
       filled += chunk.length;
     }

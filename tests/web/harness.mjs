@@ -35,7 +35,7 @@ const TYPES = {
  * @property {boolean} [isolate] cross-origin isolation, which gives pages a finer clock
  * @property {(path: string) => Promise<void> | void} [before] called before each response
  * @property {(path: string) => number} [cut] after how many bytes the connection breaks; never if not given
- * @property {Record<string, string>} [headers] more, or others, for every response
+ * @property {Record<string, string> | ((path: string) => Record<string, string>)} [headers] more, or others, for every response
  */
 
 /**
@@ -48,15 +48,15 @@ const TYPES = {
 export async function serve(mounts, { port = 0, csp, ranges = true, isolate = false, before, cut, headers: more } = {}) {
   /** @type {{path: string, query: string, status: number, bytes: number}[]} */
   const log = [];
-  const common = {
+  const common = (/** @type {string} */ path) => ({
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
     ...(csp && { 'Content-Security-Policy': csp }),
     ...(isolate && {
       'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
     }),
-    ...more,
-  };
+    ...(typeof more === 'function' ? more(path) : more),
+  });
   const server = createServer(async (request, response) => {
     const { pathname, search: query } = new URL(request.url ?? '/', 'http://host'), path = decodeURIComponent(pathname);
     await before?.(path);
@@ -65,12 +65,12 @@ export async function serve(mounts, { port = 0, csp, ranges = true, isolate = fa
       // Browsers ask for an icon by themselves: not worth an error in their consoles.
       const status = path === '/favicon.ico' ? 204 : 404;
       log.push({ path, query, status, bytes: 0 });
-      response.writeHead(status, common).end();
+      response.writeHead(status, common(path)).end();
       return;
     }
     let content = await readFile(file), status = 200;
     /** @type {Record<string, string | number>} */
-    const headers = { ...common, 'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream' };
+    const headers = { 'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream', ...common(path) };
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     if (range && ranges) {
       const first = Number(range[1]), last = range[2] ? Number(range[2]) : content.length - 1;
@@ -125,11 +125,13 @@ export const hasBrowser = (name) => existsSync(PROGRAMS[name]);
  *
  * @typedef {object} Page
  * @property {string[]} problems errors and warnings of the console, and uncaught exceptions
+ * @property {string[]} failed addresses of requests that did not end well (Chromium)
  * @property {(body: (...args: any[]) => any, ...args: unknown[]) => Promise<any>} evaluate
  *   runs a function in the page; arguments and result must be JSON
  * @property {(body: (...args: any[]) => any, ...args: unknown[]) => Promise<void>} until
  *   waits until the function's result is true
  * @property {(selector: string, files: string[]) => Promise<void>} choose sets a file input's files
+ * @property {(url: string) => Promise<void>} visit goes to another page
  * @property {(path: string) => Promise<void>} screenshot the whole page as PNG
  * @property {() => Promise<void>} loseGpu crashes the GPU process (Chromium)
  * @property {() => Promise<void>} close
@@ -183,10 +185,15 @@ async function launchChromium({ gpu = true, args = [] }) {
       page.on('console', (message) => {
         if (['error', 'warning'].includes(message.type())) problems.push(message.text());
       });
+      /** @type {string[]} */
+      const failed = [];
+      page.on('requestfailed', (request) => failed.push(`${request.url()}: ${request.failure()?.errorText}`));
       await page.goto(url);
       return {
         problems,
+        failed,
         evaluate: (body, ...args) => page.evaluate(call(body, args)),
+        visit: async (url) => void await page.goto(url),
         until: (body, ...args) => poll(() => page.evaluate(call(body, args)), timeout),
         choose: (selector, files) => page.setInputFiles(selector, files),
         screenshot: async (path) => {
@@ -228,7 +235,9 @@ async function launchFirefox({ gpu = true, args = [] }) {
       await page.goto(url);
       return {
         problems,
+        failed: [],
         evaluate: (body, ...args) => page.evaluate(call(body, args)),
+        visit: async (url) => void await page.goto(url),
         until: (body, ...args) => poll(() => page.evaluate(call(body, args)), timeout),
         choose: async (selector, files) => {
           const input = await page.$(selector);
