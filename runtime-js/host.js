@@ -118,7 +118,7 @@ function joined(chunks, length) {
 async function explain(source, bytes) {
   const what = whatIsIt(bytes), { bytes: total } = recordOf(source);
   if (what) return new WrongFileError(source, 'missing', what);
-  const id = await WebAssembly.compile(bytes).then((module) => JSON.parse(section(module, 'manifest')).build, () => undefined);
+  const id = await WebAssembly.compile(bytes).then((module) => JSON.parse(section(module, 'manifest')).build).catch(() => undefined);
   if (id !== undefined && id !== BUILD.id) {
     return new WrongFileError(source, 'other build', `it belongs to another build of the model, or to another model (${id}, ` +
       `and this model.js is of ${BUILD.id}): put all files of one build on the server, and two models into two folders`);
