@@ -132,7 +132,7 @@ export function toWords({ name, dataType }, data, half) {
     padded.set(data);
     return padded;
   }
-  if (ARRAYS[dataType] === Words) return data;
+  if (data instanceof Words) return data;
   if (!isLong(dataType)) return Words.from(data);
   const words = new Words(data.length);
   for (let i = 0; i < words.length; ++i) {

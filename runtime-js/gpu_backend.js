@@ -7,12 +7,15 @@
 /** @import { Host } from './host.js' */
 /** @import { LoadControl } from './files.js' */
 /** @import { Values } from './inputs.js' */
+/** @import { Drawable, Pixels, Region } from './pictures.js' */
 /** @import { Destination } from './options.js' */
 /** @import { Weights } from './weights.js' */
 
 import { fromWords, toWords, wordBytes } from './elements.js';
 import { InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, Gpu, MAP_READ, READ, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
+import { GpuFrame } from './frames.js';
+import { GpuFrames } from './gpu_frames.js';
 import { compilePipelines } from './gpu_pipelines.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { GpuWeights } from './gpu_weights.js';
@@ -40,6 +43,7 @@ export class GpuBackend {
   /** @type {'webgpu'} */
   name = 'webgpu';
   /** @type {Gpu} */ #gpu;
+  /** @type {GpuFrames} */ #frames;
   /** @type {Host} */ #host;
   /** Of the program. @type {number} */ #index;
   /** @type {GpuProgram} */ #program;
@@ -67,6 +71,7 @@ export class GpuBackend {
    */
   constructor(gpu, host, index, pipelines, weights) {
     this.#gpu = gpu;
+    this.#frames = new GpuFrames(gpu);
     this.#host = host;
     this.#index = index;
     this.#pipelines = pipelines;
@@ -206,8 +211,9 @@ export class GpuBackend {
     if (check) device.pushErrorScope('validation');
     const next = this.#takeNext(key, isPlain), { commands, staging, kept } = next ?? this.#encode(values, destinations);
     this.#upload(words);
-    device.queue.submit([commands]);
-    const verdict = check ? this.#accepted(device.popErrorScope(), hasBuffers) : Promise.resolve();
+    const frames = this.#copyFrames(values);
+    device.queue.submit([...frames.commands, commands]);
+    const verdict = Promise.all([check ? this.#accepted(device.popErrorScope(), hasBuffers) : undefined, ...frames.verdicts]);
     const tensors = this.#read(staging, outputs, shapes, destinations, kept, verdict);
     // While the GPU works: the commands of the next run are most likely the same.
     if (!check) this.#next = { key, ...this.#encode([], destinations) };
@@ -246,16 +252,35 @@ export class GpuBackend {
     return { commands: encoder.finish(), staging, kept };
   }
 
+  /**
+   * Pictures on the GPU as they are, or nothing where they cannot be put there without the CPU.
+   *
+   * @param {(Pixels | Drawable)[]} pictures @param {Region} region @param {string} what
+   */
+  takeFrame(pictures, region, what) {
+    return this.#frames.take(pictures, region, what);
+  }
+
+  /** Commands of their own, so that those of the run may have been encoded before. @param {Values} values */
+  #copyFrames(values) {
+    if (!values.some((value) => value instanceof GpuFrame)) return { commands: [], verdicts: [] };
+    const encoder = this.device.createCommandEncoder();
+    values.forEach((value, i) => {
+      if (value instanceof GpuFrame) this.#frames.copy(encoder, value, /** @type {GPUBuffer} */ (this.#arena), this.#ports.inputs[i].offset);
+    });
+    return { commands: [encoder.finish()], verdicts: values.flatMap((value) => value instanceof GpuFrame ? [value.verdict] : []) };
+  }
+
   /** Inputs as the GPU stores them. @param {Values} values @returns {Values} */
   #toWords(values) {
-    return values.map((value, i) => isGpuBuffer(value) ? value : toWords(this.#ports.inputs[i].port, value, this.half));
+    return values.map((value, i) => isGpuBuffer(value) || value instanceof GpuFrame ? value : toWords(this.#ports.inputs[i].port, value, this.half));
   }
 
   /** @param {Values} words */
   #upload(words) {
     words.forEach((value, i) => {
       const { offset, bytes } = this.#ports.inputs[i];
-      if (bytes && !isGpuBuffer(value)) this.device.queue.writeBuffer(/** @type {GPUBuffer} */ (this.#arena), offset, value);
+      if (bytes && !isGpuBuffer(value) && !(value instanceof GpuFrame)) this.device.queue.writeBuffer(/** @type {GPUBuffer} */ (this.#arena), offset, value);
     });
   }
 
@@ -303,7 +328,7 @@ export class GpuBackend {
 
   /**
    * @param {GPUBuffer | undefined} staging @param {PortPlace[]} outputs @param {number[][]} shapes
-   * @param {Destination[]} destinations @param {(GPUBuffer | undefined)[]} kept @param {Promise<void>} verdict
+   * @param {Destination[]} destinations @param {(GPUBuffer | undefined)[]} kept @param {Promise<unknown>} verdict
    */
   async #read(staging, outputs, shapes, destinations, kept, verdict) {
     try {
@@ -368,6 +393,7 @@ export class GpuBackend {
   }
 
   dispose() {
+    this.#frames.dispose();
     this.#gpu.dispose();
   }
 }

@@ -12,11 +12,12 @@ import { xxh32 } from './xxh32.js';
 
 const ABI_VERSION = 2;
 
+/** What a caller knows, and what goes with a picture: tables `of` it. @typedef {Api.Port & {of?: string}} ManifestPort */
 /**
  * @typedef {{kind: 'wasm', steps: string[]}} WasmProgram
  * @typedef {{name: string, shader: number, bindings: string}} Kernel
  * @typedef {{kind: 'webgpu', half: boolean, steps: number[], kernels: Kernel[]}} GpuProgram
- * @typedef {{abi: number, name: string, build: string, inputs: Api.Port[], outputs: Api.Port[],
+ * @typedef {{abi: number, name: string, build: string, inputs: ManifestPort[], outputs: Api.Port[],
  *   assumptions?: string[], programs: (WasmProgram | GpuProgram)[]}} Manifest
  *
  * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is

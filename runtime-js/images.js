@@ -3,15 +3,15 @@
 
 /** @import * as Api from './model.js' */
 /** @import { Pixels } from './pictures.js' */
+/** @import { Side } from './geometry.js' */
 
 import { fromBits, numbersOf, toHalves } from './elements.js';
 import { InputError } from './errors.js';
+import { REACHES, geometryOf } from './geometry.js';
 import { readPixels } from './pictures.js';
 
 /** What bytes 0 to 255 become, before mean and std. @type {Record<string, [number, number]>} */
 const RANGES = { '0..1': [0, 1], '0..255': [0, 255], '-1..1': [-1, 1] };
-/** How far a filter reaches, in pixels. @type {Record<string, number>} */
-const REACHES = { nearest: 0.5, bilinear: 1, bicubic: 2, lanczos: 3 };
 /** @type {Record<string, readonly unknown[]>} */
 const CHOICES = {
   resize: ['cover', 'contain', 'fill'], align: ['center', 'start'], order: ['rgb', 'bgr'], layout: ['nchw', 'nhwc'],
@@ -65,7 +65,7 @@ export async function imageTensor(source, options) {
 }
 
 /** @param {Float32Array} values */
-const toBytes = (values) => Uint8Array.from(Uint8ClampedArray.from(values, Math.round));
+const toBytes = (values) => Uint8Array.from(values, (value) => Math.min(255, Math.max(0, Math.floor(value + 0.5))));
 
 /** A plane of bytes, as floats, for each channel of the pixels. @param {Pixels} pixels @param {number} channels */
 function unpack({ data }, channels) {
@@ -83,83 +83,29 @@ function unpack({ data }, channels) {
   return planes;
 }
 
-/** Half of it, rounded to the even one of two. @param {number} n */
-const half = (n) => Math.floor(n / 2) + (n & 1) * (Math.floor(n / 2) & 1);
-
-/**
- * Along one side: the size to resize to, the part of it that stays, and where that lands.
- *
- * @param {any} asked @param {number} target @param {number} own @param {number} otherTarget @param {number} otherOwn
- */
-function place({ resize, crop, align }, target, own, otherTarget, otherOwn) {
-  if (resize === 'contain') {
-    const size = Math.max(1, Math.min(target, Math.floor((2 * own * otherTarget + otherOwn) / (2 * otherOwn))));
-    return { size, start: 0, count: size, before: align === 'start' ? 0 : Math.floor((target - size) / 2) };
-  }
-  const whole = Math.floor(target / crop), size = resize === 'fill' ? whole : Math.max(whole, Math.floor(Math.floor(otherTarget / crop) * own / otherOwn));
-  return { size, start: align === 'start' ? 0 : half(size - target), count: target, before: 0 };
-}
-
-/** Planes of height * width bytes, as floats. @param {Pixels} pixels @param {any} asked */
+/** Planes of the image's size, of bytes as floats. @param {Pixels} pixels @param {any} asked @returns {Float32Array[]} */
 function fit(pixels, asked) {
-  const { width, height, channels, filter, antialias } = asked, { width: w, height: h } = pixels;
-  const across = place(asked, width, w, height, h), down = place(asked, height, h, width, w);
-  const columns = tapsOf(filter, antialias, w, across), rows = tapsOf(filter, antialias, h, down);
-  const fill = perChannel('fill', asked.fill, channels);
+  const { width, height, channels, filter } = asked, { rows, columns } = geometryOf(asked, asked, pixels);
+  const fill = perChannel('fill', asked.fill, channels), clamps = REACHES[filter] > 1;
   return unpack(pixels, channels).map((plane, c) => {
-    const narrow = new Float32Array(h * across.count), out = new Float32Array(height * width).fill(fill[c]);
-    // Rows that no result depends on are left out.
-    const first = rows.firsts[0], last = rows.firsts[down.count - 1] + rows.count;
-    for (let y = first; y < Math.min(h, last); ++y) resample(plane, y * w, 1, columns, narrow, y * across.count, 1);
-    for (let x = 0; x < across.count; ++x) resample(narrow, x, across.count, rows, out, down.before * width + across.before + x, width);
-    return out;
+    // What fills up beside the picture is where all weights are 0.
+    const narrow = new Float32Array(rows.extent * width), out = new Float32Array(height * width);
+    if (fill[c]) plane = plane.map((value) => value - fill[c]);
+    for (let y = 0; y < rows.extent; ++y) resample(plane, (rows.begin + y) * pixels.width + columns.begin, 1, columns, narrow, y * width, 1);
+    for (let x = 0; x < width; ++x) resample(narrow, x, width, rows, out, x, width);
+    return out.map((value) => clamps ? Math.min(255, Math.max(0, value + fill[c])) : value + fill[c]);
   });
 }
 
-/** @typedef {{firsts: Int32Array, weights: Float32Array, count: number}} Taps of each result its first element, and `count` weights */
-
 /**
- * How much each element counts for each result: Pillow's, in whole numbers where they decide.
- *
- * @param {string} filter @param {boolean} antialias @param {number} from size @param {{size: number, start: number, count: number}} to @returns {Taps}
- */
-function tapsOf(filter, antialias, from, { size, start, count }) {
-  const reach = REACHES[filter], widened = antialias && filter !== 'nearest' ? Math.max(from, size) : size;
-  const taps = from === size ? 1 : Math.min(from, filter === 'nearest' ? 1 : Math.ceil(2 * reach * widened / size) + 1);
-  const firsts = new Int32Array(count), weights = new Float32Array(count * taps);
-  for (let i = 0; i < count; ++i) {
-    const middle = (2 * (i + start) + 1) * from, at = i * taps;
-    const first = from === size ? i + start : Math.floor((middle + size - 2 * reach * widened) / (2 * size));
-    firsts[i] = Math.max(0, Math.min(first, from - taps));
-    let sum = 0;
-    for (let k = 0; k < taps; ++k) {
-      const distance = (2 * (firsts[i] + k) + 1) * size - middle;
-      sum += weights[at + k] = taps === 1 ? 1 : weigh(filter, distance / (2 * widened));
-    }
-    for (let k = 0; k < taps; ++k) weights[at + k] /= sum;
-  }
-  return { firsts, weights, count: taps };
-}
-
-/** @param {string} filter @param {number} x how far off, in widened pixels */
-function weigh(filter, x) {
-  const d = Math.abs(x);
-  if (d >= REACHES[filter]) return 0;
-  if (filter === 'bilinear') return 1 - d;
-  if (filter === 'bicubic') return d < 1 ? (1.5 * d - 2.5) * d * d + 1 : ((-0.5 * d + 2.5) * d - 4) * d + 2;
-  return d ? 3 * Math.sin(Math.PI * d) * Math.sin(Math.PI * d / 3) / (Math.PI * d) ** 2 : 1;
-}
-
-/**
- * @param {Float32Array} from @param {number} at @param {number} step @param {Taps} taps
+ * @param {Float32Array} from @param {number} at @param {number} step @param {Side} side
  * @param {Float32Array} to @param {number} out @param {number} outStep
  */
-function resample(from, at, step, { firsts, weights, count }, to, out, outStep) {
-  for (let i = 0; i < firsts.length; ++i) {
+function resample(from, at, step, { taps, entries }, to, out, outStep) {
+  for (let i = 0; i < taps.length; i += entries, out += outStep) {
     let sum = 0;
-    for (let k = 0, p = at + firsts[i] * step; k < count; ++k, p += step) sum += from[p] * weights[i * count + k];
-    // To bytes, as Pillow keeps them between passes.
-    to[out + i * outStep] = Math.min(255, Math.max(0, Math.floor(sum + 0.5)));
+    for (let k = 1, p = at + taps[i] * step; k < entries; ++k, p += step) sum += from[p] * taps[i + k];
+    to[out] = sum;
   }
 }
 

@@ -7,7 +7,7 @@ import { InputError } from './errors.js';
 import { COPY_SRC, isGpuBuffer, roundUp } from './gpu_device.js';
 
 /** @typedef {any[]} Values one an input: elements, or a buffer on the GPU */
-/** @typedef {{port: Api.Port, data: any, count: number | undefined, shape: number[] | undefined}} Input as given */
+/** @typedef {{port: Api.Port, data: any, count: number | undefined, shape: number[] | undefined, isFrame?: boolean}} Input as given */
 
 /** What a tensor may be given with: run's own tensors have all of these. */
 const TENSOR_FIELDS = ['data', 'buffer', 'shape', 'dataType', 'labels', 'read'];
@@ -112,7 +112,8 @@ function refuseShape(port, given, values) {
  * @param {boolean} half
  */
 export function checkSizes(inputs, shapes, half) {
-  inputs.forEach(({ port, data, count, shape }, i) => {
+  inputs.forEach(({ port, data, count, shape, isFrame }, i) => {
+    if (isFrame) return;
     const wanted = countOf(shapes[i]), sizes = `[${shapes[i].join(',')}]`;
     if (shape?.some((size, d) => size !== shapes[i][d])) {
       refuse(port.name, `has shape [${shape.join(',')}]; for these inputs the model takes ${sizes}`);

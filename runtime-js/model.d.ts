@@ -196,6 +196,8 @@ export interface Port {
     readonly width: number | string;
     /** There if the model was compiled with `--image` and takes pictures; `run` then wants an ImageSource. */
     readonly preparation?: Required<Omit<ImageTensorOptions, 'width' | 'height' | 'channels' | 'layout' | 'dataType'>>;
+    /** Of what `preparation` makes of a picture: `Port.dataType` and `Port.shape` are then the picture's. */
+    readonly dataType?: 'float32' | 'float16' | 'uint8';
   };
   /** Of an output: what its last dimension counts, if the model was compiled with `--labels`. */
   readonly labels?: readonly string[];
@@ -238,7 +240,9 @@ export type InputValue<D extends DataType = DataType> =
   | { data: AcceptedElements[D] | GpuBuffer; shape?: readonly number[] }
   | { buffer: GpuBuffer; shape: readonly number[] };
 
-export type InputValues = { [K in keyof Inputs]: InputValue<Inputs[K]> };
+export type InputValues = {
+  [K in keyof Inputs]: Inputs[K] extends DataType ? InputValue<Inputs[K]> : ImageSource | readonly ImageSource[];
+};
 export type Tensors = { [K in keyof Outputs]: Tensor<Outputs[K]> };
 export type GpuTensors = { [K in keyof Outputs]: GpuTensor<Outputs[K]> };
 

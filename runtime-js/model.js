@@ -17,6 +17,7 @@ import { BUILD } from './build.js';
 import { DeviceLostError, DisposedError, InputError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { refuse } from './elements.js';
 import { Files, WrongFileError } from './files.js';
+import { Frames, decodeFiles, takesPictures } from './frames.js';
 import { GpuBackend } from './gpu_backend.js';
 import { findDevice } from './gpu_device.js';
 import { Host } from './host.js';
@@ -80,6 +81,7 @@ class Model {
   #prepared;
   /** @type {{inputs: number[][], outputs: number[][]}} */
   #shapes = { inputs: [], outputs: [] };
+  #frames = new Frames();
 
   /** @param {Host} host @param {Weights} weights @param {Api.LoadOptions} options */
   constructor(host, weights, options) {
@@ -88,7 +90,7 @@ class Model {
     this.#options = options;
     const { name, inputs, outputs } = host.manifest;
     this.name = name;
-    this.inputs = inputs;
+    this.inputs = inputs.filter(({ of }) => of === undefined);
     this.outputs = outputs;
     // So that they can be taken from the model: `const { run } = model`.
     for (const method of /** @type {const} */ (['run', 'profile', 'dispose'])) this[method] = /** @type {any} */ (this[method].bind(this));
@@ -231,10 +233,10 @@ class Model {
   /**
    * The inputs in one form. What cannot be used at once is copied: the caller may change it meanwhile.
    *
-   * @param {any} given
+   * @param {any} given @param {boolean} [onGpu] whether pictures may go to the GPU at once
    * @returns {{inputs: Input[], symbols: number[]}}
    */
-  #parse(given) {
+  #parse(given, onGpu = true) {
     this.#check();
     const names = this.inputs.map(({ name }) => name), listed = names.map((name) => `"${name}"`).join(', ');
     if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
@@ -242,9 +244,19 @@ class Model {
     }
     const unknown = Object.keys(given).find((name) => !names.includes(name));
     if (unknown !== undefined) refuse(unknown, `is none of the model's, which are ${listed}`);
-    const inputs = this.inputs.map((port) => parseInput(port, given[port.name])), symbols = bindSymbols(inputs, this.#host.symbols);
+    const inputs = this.#parseAll(given, onGpu), symbols = bindSymbols(inputs, this.#host.symbols);
     if (this.#isIdle && symbols.join() === this.#prepared) return { inputs, symbols };
-    return { inputs: inputs.map((input) => ({ ...input, data: input.count === undefined ? input.data : input.data.slice() })), symbols };
+    return { inputs: inputs.map((input) => ({ ...input, data: input.count === undefined || input.isFrame ? input.data : input.data.slice() })), symbols };
+  }
+
+  /** All inputs of the manifest in its order: tables come last. @param {any} given @param {boolean} onGpu @returns {Input[]} */
+  #parseAll(given, onGpu) {
+    const ports = this.#host.manifest.inputs, backend = this.#backend;
+    const gpu = onGpu && backend instanceof GpuBackend && !backend.isLost ? backend : undefined;
+    const parsed = this.inputs.flatMap((port) => takesPictures(port)
+      ? this.#frames.parse(port, ports.filter(({ of }) => of === port.name), given[port.name], gpu)
+      : [parseInput(port, given[port.name])]);
+    return ports.map((port) => /** @type {Input} */ (parsed.find((input) => input.port === port)));
   }
 
   /**
@@ -271,7 +283,8 @@ class Model {
    */
   async run(inputs, options = {}) {
     checkOptions('run', options, RUN_OPTIONS);
-    const { outputs, signal } = options, destinations = destinationsOf(outputs, this.outputs), parsed = this.#parse(inputs);
+    const { outputs, signal } = options, destinations = destinationsOf(outputs, this.outputs);
+    const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded);
     const { tensors } = await this.#inTurn(signal, async () => {
       const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
       if (destinations.includes('gpu') && backend.name === 'wasm') {
@@ -284,13 +297,16 @@ class Model {
       return { tensors };
     });
     const list = await abortable(tensors, signal);
-    return Object.fromEntries(list.flatMap((tensor, i) => tensor ? [[this.outputs[i].name, { ...tensor, shape: [...tensor.shape] }]] : []));
+    return Object.fromEntries(list.flatMap((tensor, i) => {
+      const { name, labels } = this.outputs[i];
+      return tensor ? [[name, { ...tensor, shape: [...tensor.shape], ...labels && { labels } }]] : [];
+    }));
   }
 
   /** @param {any} inputs @param {Api.ProfileOptions} [options] */
   async profile(inputs, options = {}) {
     checkOptions('profile', options, PROFILE_OPTIONS);
-    const { runs = 5, signal } = options, parsed = this.#parse(inputs);
+    const { runs = 5, signal } = options, parsed = this.#parse(await decodeFiles(this.inputs, inputs), false);
     return this.#inTurn(signal, async () => this.#active.profile(await this.#accept(parsed), runs, () => this.#check(signal)));
   }
 

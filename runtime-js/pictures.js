@@ -4,6 +4,7 @@ import { InputError, messageOf } from './errors.js';
 
 /** @typedef {{data: Uint8ClampedArray | Uint8Array, width: number, height: number}} Pixels four bytes each: red, green, blue, alpha */
 /** @typedef {{source: any, width: number, height: number, close?: () => void}} Drawable what a canvas and a GPU take */
+/** @typedef {{x: number, y: number, width: number, height: number}} Region part of a picture */
 
 /** @param {any} value @param {string} type whether it is one; not every engine has all types */
 const is = (value, type) => typeof Reflect.get(globalThis, type) === 'function' && value instanceof Reflect.get(globalThis, type);
@@ -14,10 +15,7 @@ const DRAWABLES = [...CANVASES, 'HTMLImageElement', 'SVGImageElement', 'HTMLVide
 /** @param {any} value */
 export const isPixels = (value) => (value?.data instanceof Uint8ClampedArray || value?.data instanceof Uint8Array) && 'width' in value && 'height' in value;
 /** @param {any} value */
-export const isPicture = (value) => isPixels(value) || is(value, 'Blob') || DRAWABLES.some((type) => is(value, type));
-
-/** @param {any} value */
-const nameOf = (value) => value === null || value === undefined ? String(value) : value.constructor?.name ?? typeof value;
+const nameOf = (value) => value.constructor?.name ?? typeof value;
 
 /**
  * @param {string} what "input "image"", or whatever else is given the picture
@@ -59,20 +57,26 @@ export function checkPixels(value, what) {
   return value;
 }
 
-/** @param {any} source @param {string} what @returns {Promise<Drawable>} */
-export async function toDrawable(source, what) {
-  if (is(source, 'Blob')) {
-    if (typeof createImageBitmap !== 'function') refuse(what, `is a ${nameOf(source)}, which cannot be decoded here: pass { data, width, height }`);
-    try {
-      // As an <img> shows it: turned as EXIF says, and with its colours as they are in the file.
-      const bitmap = await createImageBitmap(source, { imageOrientation: 'from-image', premultiplyAlpha: 'none' });
-      return { source: bitmap, width: bitmap.width, height: bitmap.height, close: () => bitmap.close() };
-    } catch (error) {
-      refuse(what, `is a ${nameOf(source)} that is no picture which can be read here: ${messageOf(error)}`);
-    }
+/** @param {any} source */
+export const isFile = (source) => is(source, 'Blob');
+
+/** @param {Blob} file @param {string} what @returns {Promise<Drawable>} */
+export async function decode(file, what) {
+  if (typeof createImageBitmap !== 'function') refuse(what, `is a ${nameOf(file)}, which cannot be decoded here: pass { data, width, height }`);
+  try {
+    // As an <img> shows it, turned as EXIF says.
+    const source = await createImageBitmap(file, { imageOrientation: 'from-image', premultiplyAlpha: 'none' });
+    return { source, width: source.width, height: source.height, close: () => source.close() };
+  } catch (error) {
+    refuse(what, `is a ${nameOf(file)} that holds no picture which can be read here: ${messageOf(error)}`);
   }
+}
+
+/** @param {any} source @param {string} what @returns {Drawable} */
+export function toDrawable(source, what) {
   if (!DRAWABLES.some((type) => is(source, type))) {
-    refuse(what, `is a ${nameOf(source)}; for a picture pass an ImageData, canvas, ImageBitmap, image, video, VideoFrame, Blob or { data, width, height }`);
+    refuse(what, `is ${source === undefined || source === null ? 'missing' : `a ${nameOf(source)}`}; for a picture pass ` +
+      'an ImageData, canvas, ImageBitmap, image, video, VideoFrame, Blob or { data, width, height }');
   }
   const isLoading = is(source, 'HTMLImageElement') && !source.complete || is(source, 'HTMLVideoElement') && source.readyState < 2;
   const [width, height] = sizeOf(source).map(Math.floor);
@@ -83,8 +87,11 @@ export async function toDrawable(source, what) {
 /** The canvas that pictures are drawn on to get at their pixels, kept between frames. @type {any} */
 let context;
 
-/** @param {Drawable} drawable @param {string} what @returns {Pixels} */
-export function drawPixels({ source, width, height }, what) {
+/**
+ * @param {Drawable} drawable @param {Region} region @param {string} what
+ * @returns {Pixels} of the region
+ */
+export function drawPixels({ source, width: fullWidth, height: fullHeight }, { x, y, width, height }, what) {
   if (context?.canvas.width !== width || context?.canvas.height !== height) {
     const canvas = typeof OffscreenCanvas === 'function' ? new OffscreenCanvas(width, height)
       : Object.assign(document.createElement('canvas'), { width, height });
@@ -93,7 +100,7 @@ export function drawPixels({ source, width, height }, what) {
   try {
     // What was there must not show through.
     context.globalCompositeOperation = 'copy';
-    context.drawImage(source, 0, 0, width, height);
+    context.drawImage(source, -x, -y, fullWidth, fullHeight);
     return context.getImageData(0, 0, width, height);
   } catch (error) {
     // A canvas that is tainted stays so.
@@ -114,10 +121,13 @@ export function whyUnreadable(error, source) {
 /** @param {any} source @param {string} what @returns {Promise<Pixels>} */
 export async function readPixels(source, what) {
   if (isPixels(source)) return checkPixels(source, what);
-  const drawable = await toDrawable(source, what);
+  const drawable = isFile(source) ? await decode(source, what) : toDrawable(source, what);
   try {
-    return drawPixels(drawable, what);
+    return drawPixels(drawable, { x: 0, y: 0, ...sizesOf(drawable) }, what);
   } finally {
     drawable.close?.();
   }
 }
+
+/** @param {{width: number, height: number}} picture */
+export const sizesOf = ({ width, height }) => ({ width, height });

@@ -7,6 +7,7 @@
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
+#include "graph/passes/prepare_image.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
 #include "graph/text.h"
@@ -217,6 +218,24 @@ std::function<Outcome(const std::string&)> ProgramStep(plan::Target target, Prin
   };
 }
 
+// Puts what makes an image of a picture before the first input. The result has other inputs, so
+// it is not compared with what was there.
+std::function<Outcome(const std::string&)> PictureStep(const graph::Preparation& preparation) {
+  return [preparation](const std::string& input) -> Outcome {
+    auto graph = graph::Parse(input);
+    if (!graph) return {Describe(graph.error(), input), true};
+    const TensorType type = graph.value().values[graph.value().inputs[0].value].type;
+    if (Status fits = graph::CheckPreparation(type, preparation); !fits)
+      return {Describe(fits.error(), ""), true};
+    graph::PictureSizes sizes = graph::SizesFor(graph.value(), *graph::ImageOf(type));
+    graph::PrepareImage(graph.value(), 0, preparation, sizes);
+    std::string text = graph::Print(graph.value());
+    if (Status status = graph::Verify(graph.value()); !status)
+      return {Describe(status.error(), text) + text, true};
+    return {text, false};
+  };
+}
+
 }  // namespace
 
 const Steps& GraphSteps() {
@@ -237,6 +256,10 @@ const Steps& GraphSteps() {
       {"fold-scales", GraphPass(graph::FoldScales)},
       {"layouts", GraphPass(graph::ChooseLayouts)},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
+      {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},
+      {"prepare-image-contain",
+       PictureStep({.resize = graph::ImageResize::kContain, .fill = {10, 20, 30}, .bgr = true})},
+      {"prepare-image-bicubic", PictureStep({.filter = graph::ImageFilter::kBicubic})},
       {"form-kernels", ProgramStep(Target::kWasm, kernels)},
       {"form-kernels-gpu", ProgramStep(Target::kWebGpu, kernels)},
       {"pack-weights", ProgramStep(Target::kWasm, pack)},

@@ -59,6 +59,13 @@ struct CompileOptions {
   // Shapes that replace the model's for inputs: name -> sizes, integers or symbols.
   std::map<std::string, std::vector<std::string>> input_shapes;
 
+  // What makes images of pictures: "resize=cover mean=0.5", with "INPUT:" before it where several
+  // inputs take pictures.
+  std::vector<std::string> images;
+  // Files with the names of an output's last dimension, a line each: "labels.txt", with "OUTPUT:"
+  // before it where there are several.
+  std::vector<std::string> labels;
+
   bool webgpu = true, wasm = true;
   // The GPU that shaders are made for, one of Devices(). Every profile's result is correct on every
   // GPU that meets its limits.
@@ -98,6 +105,11 @@ struct StepInfo {
   std::string_view name, makes;
 };
 std::vector<StepInfo> Steps();
+
+// What `images` may say: keys, values and presets, for --help.
+std::string PictureHelp();
+// What is wrong with one of `images`, as far as it can be said without the model.
+std::optional<std::string> PictureProblem(const std::string& text);
 
 // The names that `device` may have.
 std::vector<std::string_view> Devices();

@@ -57,23 +57,4 @@ std::string WebText(const TensorType& type) {
   return std::string(WebName(type.dtype)) + "[" + sizes + "]";
 }
 
-std::optional<Image> ImageOf(const TensorType& type) {
-  // Fewer are a table of numbers rather than a picture.
-  constexpr int64_t kFewestPixels = 8;
-  bool pixels = type.dtype == DType::kF32 || type.dtype == DType::kU8;
-  if (type.rank() != 4 || !pixels) return std::nullopt;
-  auto is_channels = [](const Dim& size) { return size.Is(1) || size.Is(3); };
-  auto is_side = [](const Dim& size) {
-    return !size.IsConstant() || size.value() >= kFewestPixels;
-  };
-  const Shape& shape = type.shape;
-  if (is_channels(shape[1]) && is_side(shape[2]) && is_side(shape[3])) {
-    return Image{false, shape[1].value(), shape[2], shape[3]};
-  }
-  if (is_channels(shape[3]) && is_side(shape[1]) && is_side(shape[2])) {
-    return Image{true, shape[3].value(), shape[1], shape[2]};
-  }
-  return std::nullopt;
-}
-
 }  // namespace webnnc::bundle

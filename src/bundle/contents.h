@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bundle/weights_file.h"
+#include "graph/image.h"
 #include "graph/outline.h"
 #include "plan/program.h"
 
@@ -41,6 +42,15 @@ struct Source {
   graph::Outline outline;
 };
 
+// An input that takes pictures: what the model's own input was, and how it is made.
+struct Picture {
+  graph::Image image;
+  graph::Preparation preparation;
+  DType dtype = DType::kF32;
+  // Symbols of the frame's sizes.
+  Dim height, width;
+};
+
 struct Contents {
   std::string name;
   const plan::Program* cpu = nullptr;  // may be absent
@@ -59,6 +69,10 @@ struct Contents {
   // The flags that the result depends on, as one would type them.
   std::string command = {};
 
+  // Inputs and outputs that have them, by name.
+  std::map<std::string, Picture> pictures = {};
+  std::map<std::string, std::vector<std::string>> labels = {};
+
   // Any of the programs: their ports are the same.
   const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }
 };
@@ -72,15 +86,5 @@ Requirements RequirementsOf(const GpuPart& part);
 
 // A type as people on the web read it: "float32[batch,3,224,224]".
 std::string WebText(const TensorType& type);
-
-// Where the pixels are in an input or output that holds images.
-struct Image {
-  bool channels_last = false;
-  int64_t channels = 3;
-  Dim height, width;
-};
-// A tensor of rank 4 holds images if it has 1 or 3 channels of f32 or u8, and places enough that
-// they can be a picture.
-std::optional<Image> ImageOf(const TensorType& type);
 
 }  // namespace webnnc::bundle

@@ -1,5 +1,6 @@
 #include "bundle/declarations.h"
 
+#include <algorithm>
 #include <cctype>
 
 #include "bundle/page.h"
@@ -44,9 +45,22 @@ std::string Key(const std::string& name) {
   return plain ? name : Literal(name);
 }
 
-std::string Interface(const std::string& name, const std::vector<plan::Port>& ports) {
+// Tables that model.js makes itself.
+bool IsBesidePicture(const std::string& name, const std::map<std::string, Picture>& pictures) {
+  return std::any_of(pictures.begin(), pictures.end(), [&](const auto& picture) {
+    return name == picture.first + ":rows" || name == picture.first + ":columns";
+  });
+}
+
+std::string Interface(const std::string& name, const std::vector<plan::Port>& ports,
+                      const std::map<std::string, Picture>& pictures) {
   std::string out = "export interface " + name + " {\n";
   for (const plan::Port& port : ports) {
+    if (IsBesidePicture(port.name, pictures)) continue;
+    if (pictures.count(port.name)) {
+      out += "  /** A picture of any size */\n  " + Key(port.name) + ": 'image';\n";
+      continue;
+    }
     out += "  /** " + InComment(WebText(port.type)) + " */\n";
     out += "  " + Key(port.name) + ": '" + std::string(WebName(port.type.dtype)) + "';\n";
   }
@@ -60,8 +74,9 @@ std::string Declarations(const Contents& contents) {
   size_t at = any.find(kSection);
   CHECK(at != std::string_view::npos);
   size_t end = any.find('\n', at);
-  return std::string(any.substr(0, end + 1)) + "\n" + Interface("Inputs", contents.any().inputs) +
-         "\n" + Interface("Outputs", contents.any().outputs);
+  return std::string(any.substr(0, end + 1)) + "\n" +
+         Interface("Inputs", contents.any().inputs, contents.pictures) + "\n" +
+         Interface("Outputs", contents.any().outputs, {});
 }
 
 }  // namespace webnnc::bundle

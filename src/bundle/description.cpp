@@ -87,7 +87,7 @@ Json PortsJson(const std::vector<plan::Port>& ports, const SampleSizes& sizes) {
     json.push_back({{"name", port.name},
                     {"type", WebText(port.type)},
                     {"bytes", ByteSize(port.type).Evaluate(sizes.values())},
-                    {"image", ImageOf(port.type).has_value()}});
+                    {"image", graph::ImageOf(port.type).has_value()}});
   }
   return json;
 }

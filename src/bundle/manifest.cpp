@@ -36,25 +36,86 @@ Json SizeJson(const Dim& size) {
   return SymbolOf(size).value_or(Print(size));
 }
 
-Json PortJson(const plan::Port& port) {
+Json ImageJson(const graph::Image& image) {
+  Json json;
+  json["layout"] = image.channels_last ? "nhwc" : "nchw";
+  json["channels"] = image.channels;
+  json["height"] = SizeJson(image.height);
+  json["width"] = SizeJson(image.width);
+  return json;
+}
+
+Json NumbersJson(const std::vector<double>& values) {
+  if (values.size() == 1) return values[0];
+  return values;
+}
+
+// As imageTensor takes it.
+Json PreparationJson(const Picture& picture) {
+  static constexpr const char* kResizes[] = {"cover", "contain", "fill"};
+  static constexpr const char* kFilters[] = {"nearest", "bilinear", "bicubic", "lanczos"};
+  static constexpr const char* kRanges[] = {"0..1", "0..255", "-1..1"};
+  const graph::Preparation& asked = picture.preparation;
+  graph::ImageRange as =
+      picture.dtype == DType::kU8 ? graph::ImageRange::kBytes : graph::ImageRange::kUnit;
+  Json json;
+  json["resize"] = kResizes[static_cast<int>(asked.resize)];
+  json["crop"] = asked.crop;
+  json["align"] = asked.align_start ? "start" : "center";
+  json["filter"] = kFilters[static_cast<int>(asked.filter)];
+  json["antialias"] = asked.antialias;
+  json["fill"] = NumbersJson(asked.fill);
+  json["range"] = kRanges[static_cast<int>(asked.range.value_or(as))];
+  json["mean"] = NumbersJson(asked.mean);
+  json["std"] = NumbersJson(asked.std);
+  json["order"] = asked.bgr ? "bgr" : "rgb";
+  return json;
+}
+
+// Pictures are told as callers see them: four bytes a pixel.
+Json PictureJson(const plan::Port& port, const Picture& picture) {
+  Json json;
+  json["name"] = port.name;
+  json["dataType"] = WebName(DType::kU8);
+  json["shape"] = {SizeJson(port.type.shape[0]), SizeJson(picture.height), SizeJson(picture.width),
+                   4};
+  json["image"] = ImageJson(picture.image);
+  json["image"]["dataType"] = WebName(picture.dtype);
+  json["image"]["preparation"] = PreparationJson(picture);
+  return json;
+}
+
+Json PortJson(const plan::Port& port, const Contents& contents) {
+  auto picture = contents.pictures.find(port.name);
+  if (picture != contents.pictures.end()) return PictureJson(port, picture->second);
   Json json;
   json["name"] = port.name;
   json["dataType"] = WebName(port.type.dtype);
   json["shape"] = Json::array();
   for (const Dim& size : port.type.shape) json["shape"].push_back(SizeJson(size));
-  if (auto image = ImageOf(port.type)) {
-    Json& described = json["image"];
-    described["layout"] = image->channels_last ? "nhwc" : "nchw";
-    described["channels"] = image->channels;
-    described["height"] = SizeJson(image->height);
-    described["width"] = SizeJson(image->width);
+  if (auto image = graph::ImageOf(port.type)) json["image"] = ImageJson(*image);
+  return json;
+}
+
+Json InputsJson(const Contents& contents) {
+  Json json = Json::array();
+  for (const plan::Port& port : contents.any().inputs) {
+    json.push_back(PortJson(port, contents));
+    // model.js makes what is beside a picture.
+    for (const auto& [name, picture] : contents.pictures) {
+      if (port.name == name + ":rows" || port.name == name + ":columns") json.back()["of"] = name;
+    }
   }
   return json;
 }
 
-Json PortsJson(const std::vector<plan::Port>& ports) {
+Json OutputsJson(const Contents& contents) {
   Json json = Json::array();
-  for (const plan::Port& port : ports) json.push_back(PortJson(port));
+  for (const plan::Port& port : contents.any().outputs) {
+    json.push_back(PortJson(port, {}));
+    auto labels = contents.labels.find(port.name);
+    if (labels != contents.labels.end()) json.back()["labels"] = labels->second;
+  }
   return json;
 }
 
@@ -92,8 +153,8 @@ std::string Manifest(const Contents& contents) {
   json["abi"] = abi::kAbiVersion;
   json["name"] = contents.name;
   json["build"] = contents.build;
-  json["inputs"] = PortsJson(contents.any().inputs);
-  json["outputs"] = PortsJson(contents.any().outputs);
+  json["inputs"] = InputsJson(contents);
+  json["outputs"] = OutputsJson(contents);
   if (!contents.assumptions.empty()) json["assumptions"] = contents.assumptions;
   Json& programs = json["programs"] = Json::array();
   for (const GpuPart& part : contents.gpu) programs.push_back(GpuJson(part, shaders));

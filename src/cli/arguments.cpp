@@ -100,8 +100,8 @@ std::string WithoutFolders(const std::string& path) {
 // gives the same bytes wherever it lies.
 std::string CommandLine(const CLI::App& app) {
   static const std::set<std::string> kWithoutEffect = {
-      "--output", "--force", "--emit",    "--dump", "--explain",
-      "--quiet",  "--json",  "--version", "--help", "--help-steps"};
+      "--output", "--force",   "--emit", "--dump",       "--explain",   "--quiet",
+      "--json",   "--version", "--help", "--help-steps", "--help-image"};
   std::string out = "webnnc", model;
   for (const CLI::Option* option : app.get_options()) {
     std::string name = option->get_name();
@@ -161,6 +161,13 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.add_option("--input", raw.inputs, "give an input's shape: image:1,3,height,width; repeatable")
       ->type_name("NAME:SHAPE")
       ->allow_extra_args(false);
+  app.add_option("--image", options.images,
+                 "take pictures: \"imagenet\", \"resize=cover mean=0.5 std=0.5\"; repeatable")
+      ->type_name("[INPUT:]KEYS")
+      ->allow_extra_args(false);
+  app.add_option("--labels", options.labels, "names, a line each, for an output; repeatable")
+      ->type_name("[OUTPUT:]FILE")
+      ->allow_extra_args(false);
   app.add_option("--target", raw.targets, "what to compile for (webgpu,wasm)")->type_name("LIST");
   std::string devices;
   for (std::string_view device : Devices())
@@ -185,6 +192,14 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
       ->type_name("baseline")
       ->check(CLI::IsMember({"baseline"}));
 
+  app.add_flag_callback(
+      "--help-image",
+      [] {
+        std::cout << PictureHelp();
+        throw CLI::Success();
+      },
+      "list what --image may say");
+
   CLI::Option_group* inside = app.add_option_group("Looking inside");
   inside->add_option("--schedules", options.schedules, "measured schedules to use")
       ->type_name("FILE");
@@ -206,6 +221,9 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
 void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
   for (const std::string& dim : raw.dims) AddDim(dim, options);
   for (const std::string& input : raw.inputs) AddInput(input, options);
+  for (const std::string& image : options.images) {
+    if (auto problem = PictureProblem(image)) throw CLI::ValidationError("--image", *problem);
+  }
   SetTargets(raw.targets, options);
   Budgets& budgets = options.budgets;
   if (!raw.code_size.empty()) budgets.code_bytes = SizeOf("--max-code-size", raw.code_size);

@@ -16,6 +16,7 @@
 #include "compile/flags.h"
 #include "compile/gpu_code.h"
 #include "compile/limits.h"
+#include "compile/pictures.h"
 #include "compile/steps.h"
 #include "compile/trace.h"
 #include "digest/sha256.h"
@@ -94,6 +95,12 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace("import", graph));
   // Beyond this point there is no ONNX: operations have one meaning whatever the opset, and shapes
   // that the model computes are sizes in types.
+
+  // What --image asks for is a piece of graph before the inputs, so that all that follows has it
+  // for nothing.
+  TRY_ASSIGN(auto labels, ReadLabels(options, graph));
+  TRY_ASSIGN(auto pictures, PreparePictures(options, graph));
+  TRY(trace("pictures", graph));
 
   // Importers write what is easiest to read. What of it is constant goes first, so that later
   // passes see weights where they look for weights.
@@ -188,6 +195,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   bundle::Contents contents = BundleContents(code, NameOf(options, model.proto().graph().name()));
   contents.weights_file = std::move(weights);
+  contents.pictures = std::move(pictures);
+  contents.labels = std::move(labels);
   contents.version = Version();
   contents.command = options.command;
   TRY_ASSIGN(contents.source, SourceOf(model));

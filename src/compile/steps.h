@@ -20,6 +20,7 @@ struct Step {
 
 inline constexpr Step kSteps[] = {
     {"import", "the model as a graph", "graph", 1},
+    {"pictures", "what makes images of pictures before the inputs", "graph", 0},
     {"fold-constants", "what depends on constants alone computed", "graph", 2},
     {"simplify", "cheaper operations for the same, common ones merged", "graph", 1},
     {"fold-scales", "batch normalisation folded into weights", "graph", 1},

@@ -418,11 +418,20 @@ struct Resize {
   WEBNNC_OPERATION("resize", 1, 1);
 };
 
+// result[..., i, ...] = sum over k of taps[i, 1 + k] * x[..., taps[i, 0] + k, ...] at dimension
+// `axis`; all inside x. Operands: x and taps, which are f32.
+struct Resample {
+  int64_t axis = 0;
+
+  static constexpr auto kFields = Fields(Field("axis", &Resample::axis));
+  WEBNNC_OPERATION("resample", 2, 2);
+};
+
 #undef WEBNNC_OPERATION
 
 using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
                         ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose,
                         Reshape, Refine, Expand, Slice, Pad, Concat, Gather, GatherElements,
-                        GatherND, Tile, Resize>;
+                        GatherND, Tile, Resize, Resample>;
 
 }  // namespace webnnc::graph

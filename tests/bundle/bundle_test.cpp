@@ -177,19 +177,19 @@ TEST_F(BundleTest, ReportRefusesWhatIsNoProfile) {
 
 TEST(Image, IsToldFromTheShape) {
   Dim n = Dim::Symbol("n"), h = Dim::Symbol("h"), w = Dim::Symbol("w");
-  auto first = ImageOf(F32({n, 3, h, w}));
+  auto first = graph::ImageOf(F32({n, 3, h, w}));
   ASSERT_TRUE(first);
   EXPECT_FALSE(first->channels_last);
   EXPECT_EQ(first->channels, 3);
-  auto last = ImageOf({DType::kU8, {1, 224, 160, 1}});
+  auto last = graph::ImageOf({DType::kU8, {1, 224, 160, 1}});
   ASSERT_TRUE(last);
   EXPECT_TRUE(last->channels_last);
   EXPECT_EQ(last->height, Dim(224));
   EXPECT_EQ(last->width, Dim(160));
-  EXPECT_FALSE(ImageOf(F32({1, 16, 32, 32})));
-  EXPECT_FALSE(ImageOf(F32({1, 3, 4, 4})));
-  EXPECT_FALSE(ImageOf(F32({3, 32, 32})));
-  EXPECT_FALSE(ImageOf({DType::kI64, {1, 3, 32, 32}}));
+  EXPECT_FALSE(graph::ImageOf(F32({1, 16, 32, 32})));
+  EXPECT_FALSE(graph::ImageOf(F32({1, 3, 4, 4})));
+  EXPECT_FALSE(graph::ImageOf(F32({3, 32, 32})));
+  EXPECT_FALSE(graph::ImageOf({DType::kI64, {1, 3, 32, 32}}));
 }
 
 }  // namespace

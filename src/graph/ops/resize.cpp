@@ -320,4 +320,35 @@ class ResizeLowering {
 
 void Resize::Lower(loop::Lowering& to) const { ResizeLowering(*this, to).Run(); }
 
+Result<Types> Resample::Infer(std::span<const TensorType> operands) const {
+  const TensorType &x = operands[0], &taps = operands[1];
+  TRY(CheckAxes(kName, {axis}, x.rank()));
+  if (!IsFloat(x.dtype) || taps.dtype != DType::kF32 || taps.rank() != 2)
+    return Error{Describe(kName, operands) + ": the taps do not fit"};
+  TensorType result = x;
+  result.shape[static_cast<size_t>(axis)] = taps.shape[0];
+  return Types{result};
+}
+
+void Resample::Lower(loop::Lowering& to) const {
+  loop::Builder& b = to.build;
+  const auto d = static_cast<size_t>(axis);
+  const Dim taps = to.Operand(1).shape[1] - 1;
+  const Shape shape = to.Result().shape;
+  loop::BufferId sum = AccumulatorFor(to);
+  DType sum_type = to.kernel.buffers[sum].type.dtype;
+  b.ForEach(shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(sum_type, 0)); });
+  b.ForEach(shape, [&](const loop::Index& at) {
+    b.For("tap", taps, [&](loop::ExprId tap) {
+      loop::Index source = at;
+      loop::ExprId first = b.Convert(b.Load(to.operands[1], {at[d], b.Int(0)}), DType::kI32);
+      source[d] = b.Add(first, tap);
+      loop::ExprId weight = b.Load(to.operands[1], {at[d], b.Add(tap, b.Int(1))});
+      loop::ExprId value = b.Convert(b.Load(to.operands[0], source), sum_type);
+      b.Store(sum, at, b.Mul(value, b.Convert(weight, sum_type)), loop::Update::kAdd);
+    });
+  });
+  Finish(to, sum);
+}
+
 }  // namespace webnnc::graph
