@@ -6,22 +6,24 @@
 import { BUILD } from './build.js';
 import { ModelLoadError, messageOf } from './errors.js';
 
-/** @typedef {'wasm' | 'relaxed' | 'weights'} FileKind */
+/** @typedef {'wasm' | 'relaxed' | 'weights' | 'worker'} FileKind */
 /** @typedef {URL | Blob | Uint8Array<ArrayBuffer> | Response} Place where a file's bytes are */
 /**
  * Where to read a file, and what to call it. Of some places the first bytes, up to `from`, are left out.
  *
  * @typedef {{kind: FileKind, name: string, place: Place, from?: number}} Source
  */
+/** Where files are. @typedef {Pick<Files, 'find' | 'isGiven'>} Finder */
 /** @typedef {{signal?: AbortSignal, onProgress?: Api.LoadOptions['onProgress']}} LoadControl */
 
-const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'model.weights.bin' };
+const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'model.weights.bin', worker: 'model.worker.js' };
 // Spelt out one by one, bundlers find these files. Made when they are needed, they do no harm where a
 // script has no address of its own.
 const BESIDE = {
   wasm: () => new URL('model.wasm', import.meta.url),
   relaxed: () => new URL('model.relaxed.wasm', import.meta.url),
   weights: () => new URL('model.weights.bin', import.meta.url),
+  worker: () => new URL('model.worker.js', import.meta.url),
 };
 
 /** Pauses before a failed download is taken up again, in ms. */

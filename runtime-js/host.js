@@ -3,7 +3,7 @@
 
 /** @import * as Api from './model.js' */
 
-/** @import { Files, Freshness, LoadControl, Source } from './files.js' */
+/** @import { Finder, Freshness, LoadControl, Source } from './files.js' */
 
 import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
@@ -44,7 +44,7 @@ const RELAXED_PROBE = new Uint8Array([
 /**
  * The module that this engine can run, checked to be the build's.
  *
- * @param {Files} files @param {LoadControl} control @returns {Promise<WebAssembly.Module>}
+ * @param {Finder} files @param {LoadControl} control @returns {Promise<WebAssembly.Module>}
  */
 async function loadModule(files, control) {
   const isRelaxed = WebAssembly.validate(RELAXED_PROBE) && (files.isGiven('relaxed') || !files.isGiven('wasm'));
@@ -136,7 +136,7 @@ function section(module, name) {
 
 /** The model's records and functions in wasm. */
 export class Host {
-  /** @param {Files} files @param {LoadControl} control */
+  /** @param {Finder} files @param {LoadControl} control */
   static async load(files, control) {
     const module = await loadModule(files, control);
     // The imports serve the WASI command. Nothing that is called here uses them.

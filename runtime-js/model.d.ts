@@ -52,12 +52,26 @@ export interface LoadOptions {
     relaxed?: FileSource;
     /** model.weights.bin. */
     weights?: FileSource;
+    /** model.worker.js, or a Worker that you have started with it. */
+    worker?: FileSource | WorkerLike;
   };
+  /**
+   * Whether the model runs in a worker of its own: the page stays responsive whatever it does. All
+   * else is the same, but for the GPU: a `device` cannot be passed, `model.device` is undefined, and
+   * tensors on the GPU are neither taken nor given. Inputs are copied, or moved with
+   * `run(inputs, { transfer: true })`; outputs are moved. `dispose` ends the worker. Off if not given.
+   */
+  worker?: boolean;
   /**
    * Whether the weights are also kept in the browser's Cache, beside what it keeps by itself: for
    * models that are to run offline. Weights of builds before are removed. Off if not given.
    */
   cache?: boolean;
+}
+
+/** A Worker, of the web or of Node. */
+export interface WorkerLike {
+  postMessage(message: any, transfer: any[]): void;
 }
 
 export interface Progress {
@@ -77,6 +91,7 @@ export const build: { readonly id: string; readonly webnnc: string };
 
 export interface Model extends Disposable {
   readonly name: string;
+  readonly build: { readonly id: string; readonly webnnc: string };
   readonly backend: 'webgpu' | 'wasm';
   /** Why this backend, in a sentence. */
   readonly backendReason: string;
@@ -99,7 +114,7 @@ export interface Model extends Disposable {
    * @throws {OutOfMemoryError} There is not enough memory for these sizes.
    * @throws {DeviceLostError} The GPU was lost meanwhile: run again.
    * @throws {UnsupportedError} Tensors on the GPU were asked of the wasm backend.
-   * @throws {DisposedError} `dispose` was called.
+   * @throws {DisposedError} `dispose` was called, or the model's worker has ended.
    * @throws {TypeError} An option that there is not, or of another type.
    * @throws {DOMException} An AbortError, when `signal` is aborted (or the signal's own reason).
    */
@@ -127,8 +142,9 @@ declare global {
  * Any model that webnnc compiled: what every `Model` can be passed as, for code that serves several.
  * Names and types of inputs and outputs are known when it runs.
  */
-export interface AnyModel {
+export interface AnyModel extends Disposable {
   readonly name: string;
+  readonly build: { readonly id: string; readonly webnnc: string };
   readonly backend: 'webgpu' | 'wasm';
   readonly backendReason: string;
   readonly device: GpuDevice | undefined;
@@ -147,9 +163,15 @@ type TensorsAt<W extends Destinations> = {
 export interface RunSettings {
   /**
    * Stops waiting for the run, or for its turn. In wasm, a run with a signal lets the page breathe
-   * every 10 ms, and ends between two kernels once it is aborted.
+   * every 10 ms, and ends between two kernels once it is aborted: the next run need not wait for the
+   * rest of it. What was submitted to a GPU goes on there, unheard.
    */
   signal?: AbortSignal;
+  /**
+   * Whether the inputs' arrays are left to the model: they are moved to the worker if it runs in one,
+   * and are empty then, and are not copied if it does not. Do not use them afterwards.
+   */
+  transfer?: boolean;
 }
 
 /** What `run` of any model takes. */
@@ -401,7 +423,7 @@ export class OutOfMemoryError extends Error { name: 'OutOfMemoryError'; }
 /** The GPU was lost, as happens when a driver restarts. */
 export class DeviceLostError extends Error { name: 'DeviceLostError'; }
 
-/** The model was used after its `dispose`. */
+/** The model was used after its `dispose`, or after its worker had ended. */
 export class DisposedError extends Error { name: 'DisposedError'; }
 
 // ---- This model ---------------------------------------------------------------------------------

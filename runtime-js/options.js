@@ -1,4 +1,7 @@
-// Checks what callers pass besides inputs: a name that is not known is most often a mistake.
+// Checks what callers pass: a name that is not known is most often a mistake.
+
+import { refuse } from './elements.js';
+import { InputError } from './errors.js';
 
 /** @typedef {(value: any) => boolean} Check */
 /** A check and what passes it, for the error. @typedef {[Check, string]} Rule */
@@ -21,10 +24,11 @@ export const LOAD_OPTIONS = {
   baseUrl: /** @type {Rule} */ ([(value) => typeof value === 'string' || value instanceof URL, 'a string or URL']),
   files: /** @type {Rule} */ ([(value) => typeof value === 'object', 'an object']),
   cache: BOOLEAN,
+  worker: BOOLEAN,
 };
-export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null };
+export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null, worker: null };
 /** The form of `outputs` depends on the model. */
-export const RUN_OPTIONS = { outputs: null, signal: SIGNAL };
+export const RUN_OPTIONS = { outputs: null, signal: SIGNAL, transfer: BOOLEAN };
 export const PROFILE_OPTIONS = {
   runs: /** @type {Rule} */ ([(value) => Number.isInteger(value) && value > 0, 'a whole number from 1']),
   signal: SIGNAL,
@@ -68,4 +72,18 @@ export function destinationsOf(outputs, ports) {
     if (destination !== 'data' && destination !== 'gpu') throw new TypeError(`run: outputs.${name} is ${describe(destination)}, and must be "data" or "gpu"`);
   }
   return ports.map(({ name }) => Object.hasOwn(wanted, name) ? wanted[name] : 'none');
+}
+
+/**
+ * Whether a run's inputs are an object of the model's names, and nothing else.
+ *
+ * @param {any} given @param {readonly {name: string}[]} ports
+ */
+export function checkInputs(given, ports) {
+  const names = ports.map(({ name }) => name);
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
+    throw new InputError(`run takes an object with the model's inputs, such as { ${JSON.stringify(names[0] ?? 'x')}: array }`);
+  }
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown !== undefined) refuse(unknown, `is none of the model's, which are ${names.map((name) => `"${name}"`).join(', ')}`);
 }

@@ -1,6 +1,6 @@
 // Loads weights, piece by piece, each checked by its hash.
 
-/** @import { Files, Freshness, LoadControl, Source } from './files.js' */
+/** @import { Finder, Freshness, LoadControl, Source } from './files.js' */
 /** @import { Host } from './host.js' */
 
 import { BUILD } from './build.js';
@@ -28,14 +28,14 @@ export function piecesOf({ first, end }) {
 
 /** The weights of a model: where they come from, and what of them is kept in the page. */
 export class Weights {
-  /** @type {Files} */ #files;
+  /** @type {Finder} */ #files;
   #isCached;
   /** What a lost GPU had. @type {(Range & {blob: Blob}) | undefined} */
   #kept;
   /** A download that was begun before there was a place for it. @type {(Range & {source: Source, response: Promise<Response>}) | undefined} */
   #begun;
 
-  /** @param {Files} files @param {boolean} isCached whether the browser's Cache holds them as well */
+  /** @param {Finder} files @param {boolean} isCached whether the browser's Cache holds them as well */
   constructor(files, isCached) {
     this.#files = files;
     this.#isCached = isCached && 'caches' in globalThis;

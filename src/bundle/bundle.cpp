@@ -40,8 +40,9 @@ Result<std::string> Write(const Contents& contents, const std::string& module,
   TRY(WriteWeights(contents.weights_file, *contents.weights, folder.PathOf("model.weights.bin")));
   files.push_back({"model.weights.bin", contents.weights_file.bytes, std::nullopt});
   TRY_ASSIGN(files.back().gzip_bytes, CompressedWeights(folder.PathOf("model.weights.bin")));
-  TRY(write("model.js",
-            WithBuildRecord(PageFile("model.js"), BuildRecord(contents, module, relaxed))));
+  std::string record = BuildRecord(contents, module, relaxed);
+  for (const char* name : {"model.worker.js", "model.js"})
+    TRY(write(name, WithBuildRecord(PageFile(name), record)));
   TRY(write("model.d.ts", Declarations(contents)));
   for (const char* name : {"index.html", "page.js", "page.css"}) TRY(write(name, PageFile(name)));
   TRY(write("package.json", PackageJson(contents)));
@@ -62,9 +63,9 @@ Result<OutputFolder> CreateFolder(const std::string& path, bool force) {
                  {"name a folder of the model's own, or replace the file with --force"}};
   }
   return OutputFolder::Create(
-      path, {{"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.d.ts", "page.css",
-              "page.js", "report.css", "report.js", "report.html", "package.json", "index.html",
-              "model.js"},
+      path, {{"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.worker.js",
+              "model.d.ts", "page.css", "page.js", "report.css", "report.js", "report.html",
+              "package.json", "index.html", "model.js"},
              "model.js",
              "// Runs a model compiled by webnnc.",
              force});

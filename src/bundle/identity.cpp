@@ -42,7 +42,7 @@ std::string BuildId(const Contents& contents, const std::vector<std::string_view
   add(Shaders(contents));
   for (std::string_view module : modules) add(module);
   add(Hexadecimal(contents.weights_file.id));
-  add(PageFile("model.js"));
+  for (const char* script : {"model.js", "model.worker.js"}) add(PageFile(script));
   return Hexadecimal(XXH64_digest(&state));
 }
 

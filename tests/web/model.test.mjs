@@ -66,12 +66,13 @@ function check(outputs, inputs) {
   });
 }
 
-for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
-  /** @param {Awaited<ReturnType<typeof bundleOf>>} [bundle] */
-  const open = async ({ module } = scale) =>
-    module.load({ backend, device: backend === 'webgpu' ? await newDevice() : undefined });
+/** @type {['wasm' | 'webgpu', boolean][]} */
+const WAYS = [['wasm', false], ['webgpu', false], ['wasm', true]];
+for (const [backend, worker] of WAYS) {
+  const options = async () => ({ backend, worker, device: backend === 'webgpu' ? await newDevice() : undefined });
+  const open = async ({ module } = scale) => module.load(await options());
 
-  describe(backend, () => {
+  describe(worker ? `${backend} in a worker` : backend, () => {
     test('tells its inputs, outputs and backend', async () => {
       const model = await open();
       assert.equal(model.name, 'scale');
@@ -265,8 +266,7 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
     test('tells the progress of loading, phase by phase', async () => {
       /** @type {import('../../runtime-js/model.js').Progress[]} */
       const reports = [];
-      const device = backend === 'webgpu' ? await newDevice() : undefined;
-      await scale.module.load({ backend, device, onProgress: (report) => reports.push(report) });
+      await scale.module.load({ ...await options(), onProgress: (report) => reports.push(report) });
       const totals = { modules: 0, weights: backend === 'wasm' ? 768 : 4368 - 512, compilation: backend === 'wasm' ? 1 : 2 };
       for (const [phase, total] of Object.entries(totals)) {
         const loaded = reports.filter((report) => report.phase === phase).map((report) => report.loaded);
@@ -278,19 +278,18 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
     });
 
     test('says which file is wrong', async () => {
-      const device = backend === 'webgpu' ? await newDevice() : undefined;
+      const given = await options();
       const short = await bundleOf('scale'), missing = await bundleOf('scale'), old = await bundleOf('scale', { edit: (m) => m.abi = 0 });
       truncateSync(join(short.folder, 'model.weights.bin'), 560);
       rmSync(join(missing.folder, 'model.weights.bin'));
-      const load = (/** @type {typeof short} */ { module }) => module.load({ backend, device });
+      const load = (/** @type {typeof short} */ { module }) => module.load(given);
       await assert.rejects(load(short), { name: 'ModelLoadError', message: /model.weights.bin: it has 560 bytes, not 4368/ });
       await assert.rejects(load(missing), { name: 'ModelLoadError', message: /cannot load .*model.weights.bin: .*no such file/ });
       await assert.rejects(load(old), { name: 'ModelLoadError', message: /different versions/ });
     });
 
     test('stops loading when aborted', async () => {
-      const device = backend === 'webgpu' ? await newDevice() : undefined, controller = new AbortController();
-      const loading = scale.module.load({ backend, device, signal: controller.signal });
+      const controller = new AbortController(), loading = scale.module.load({ ...await options(), signal: controller.signal });
       controller.abort();
       await assert.rejects(loading, { name: 'AbortError' });
     });

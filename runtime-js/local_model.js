@@ -1,0 +1,319 @@
+// A model in this thread: the choice of its backend, the queue of its runs, and what becomes of errors.
+
+/** @import * as Api from './model.js' */
+/** @import { Input, Values } from './inputs.js' */
+/** @import { Finder, LoadControl } from './files.js' */
+
+import { BUILD } from './build.js';
+import { DeviceLostError, DisposedError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
+import { Frames, decodeFiles, takesPictures } from './frames.js';
+import { GpuBackend } from './gpu_backend.js';
+import { findDevice } from './gpu_device.js';
+import { Host } from './host.js';
+import { bindSymbols, checkSizes, parseInput } from './inputs.js';
+import { abortable } from './line.js';
+import { DISPOSE, bindMethods, build } from './methods.js';
+import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
+import { Progress } from './progress.js';
+import { WasmBackend, wasmProgram } from './wasm_backend.js';
+import { Weights } from './weights.js';
+
+/** How long a lost device may take to say so after its first failure, in ms. */
+const LOSS_GRACE = 500;
+
+/** @typedef {{index: number, device: GPUDevice}} Found a GPU, and the program that it can run */
+
+/**
+ * Looks for a GPU, if one is wanted. Whoever does not wait for it need not know that there is none.
+ *
+ * @param {Api.LoadOptions['backend']} [wanted] @param {GPUDevice} [given]
+ */
+function searchGpu(wanted = 'auto', given) {
+  const search = wanted === 'wasm' ? new Promise(() => {}) : findDevice(wanted === 'webgpu', given);
+  search.catch(() => {});
+  return /** @type {Promise<Found>} */ (search);
+}
+
+/** @implements {Api.Model} */
+class Model {
+  /** @type {Host} */ #host;
+  /** @type {Weights} */ #weights;
+  /** @type {Api.LoadOptions} */ #options;
+  /** @type {WasmBackend | GpuBackend | undefined} */ #backend;
+  /** @type {'webgpu' | 'wasm'} */
+  backend = 'wasm';
+  backendReason = '';
+  build = build;
+  #isDisposed = false;
+  /** Resolves when the run that was started last lets the next one start. @type {Promise<unknown>} */
+  #last = Promise.resolve();
+  /** How many runs have not let go. */
+  #waiting = 0;
+  /** The symbols' values that the backend is prepared for. @type {string | undefined} */
+  #prepared;
+  /** @type {{inputs: number[][], outputs: number[][]}} */
+  #shapes = { inputs: [], outputs: [] };
+  #frames = new Frames();
+
+  /** @param {Host} host @param {Weights} weights @param {Api.LoadOptions} options */
+  constructor(host, weights, options) {
+    this.#host = host;
+    this.#weights = weights;
+    this.#options = options;
+    const { name, inputs, outputs } = host.manifest;
+    this.name = name;
+    this.inputs = inputs.filter(({ of }) => of === undefined);
+    this.outputs = outputs;
+    bindMethods(this);
+  }
+
+  get device() {
+    return this.#backend?.device;
+  }
+
+  get #active() {
+    if (!this.#backend) throw new DisposedError('the model was disposed of, or has lost its GPU');
+    return this.#backend;
+  }
+
+  /**
+   * Opens the backend that was asked for, or the best there is.
+   *
+   * @param {LoadControl} control @param {Promise<Found>} search for a GPU @param {boolean} isOwn whether it is the model's own
+   */
+  async open(control, search, isOwn) {
+    const { backend: wanted = 'auto' } = this.#options;
+    this.#prepared = undefined;
+    if (wanted !== 'wasm') {
+      try {
+        const backend = await GpuBackend.open(this.#host, this.#weights, control, await search, isOwn);
+        backend.device.lost.then(({ reason, message }) => {
+          if (this.#backend === backend && !this.#isDisposed) this.#options.onDeviceLost?.({ reason, message });
+        });
+        await this.#use(backend);
+        this.backendReason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
+        return;
+      } catch (error) {
+        control.signal?.throwIfAborted();
+        const unable = error instanceof UnsupportedError || error instanceof OutOfMemoryError;
+        if (!unable || wanted === 'webgpu') throw error;
+        this.backendReason = error.message;
+      }
+    } else {
+      this.backendReason = 'wasm was asked for';
+    }
+    await this.#use(await WasmBackend.open(this.#host, this.#weights, control));
+  }
+
+  /** @param {WasmBackend | GpuBackend} backend */
+  async #use(backend) {
+    this.#backend = backend;
+    this.backend = backend.name;
+    try {
+      // Without symbols, all is known now.
+      if (!this.#host.symbols.length) await this.#prepare([]);
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+    if (this.#isDisposed) {
+      this.#close();
+      this.#check();
+    }
+  }
+
+  #close() {
+    this.#backend?.dispose();
+    this.#backend = undefined;
+  }
+
+  /** @param {readonly number[]} symbols */
+  async #prepare(symbols) {
+    const key = symbols.join();
+    if (key === this.#prepared) return;
+    this.#prepared = undefined;
+    await this.#active.prepare(symbols);
+    this.#shapes = { inputs: this.#host.shapes('inputs'), outputs: this.#host.shapes('outputs') };
+    this.#prepared = key;
+  }
+
+  /** @param {AbortSignal} [signal] */
+  #check(signal) {
+    signal?.throwIfAborted();
+    if (this.#isDisposed) throw new DisposedError('the model was disposed of: load it again');
+  }
+
+  /** Whether a run that is started now can begin at once, so that it reads its inputs before `run` returns. */
+  get #isIdle() {
+    return !this.#waiting && this.#backend !== undefined && !this.#backend.isLost;
+  }
+
+  /**
+   * Runs `work` when those before have let go.
+   *
+   * @template T @param {AbortSignal | undefined} signal @param {() => Promise<T>} work
+   */
+  #inTurn(signal, work) {
+    const start = async () => {
+      this.#check(signal);
+      if (!this.#backend || this.#backend.isLost) {
+        this.#close();
+        await this.#reopen(signal);
+      }
+      return work();
+    };
+    const turn = this.#isIdle ? start() : this.#last.then(start);
+    ++this.#waiting;
+    // What a run gave is its caller's alone.
+    const letGo = () => void --this.#waiting;
+    this.#last = turn.then(letGo, letGo);
+    return abortable(this.#explain(turn), signal);
+  }
+
+  /** Sets everything up again after a loss. A device that was given is lost for good. @param {AbortSignal} [signal] */
+  async #reopen(signal) {
+    try {
+      await this.open({ signal }, searchGpu(this.#options.backend), true);
+      if (this.backend === 'wasm') this.backendReason = `the GPU was lost: ${this.backendReason}`;
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      throw new DeviceLostError(`the GPU was lost, and there is no other: ${error.message}`, { cause: error });
+    }
+  }
+
+  /**
+   * Tells a failure that comes of a lost device or of `dispose` as such.
+   *
+   * @template T @param {Promise<T>} promise @returns {Promise<T>}
+   */
+  async #explain(promise) {
+    const backend = this.#backend;
+    try {
+      return await promise;
+    } catch (cause) {
+      this.#check();
+      // The device may tell of its loss after the first failure that comes of it.
+      const isOurs = cause instanceof ModelError && !(backend?.isLost && cause instanceof OutOfMemoryError);
+      if (!(backend instanceof GpuBackend) || isOurs) throw cause;
+      const loss = await backend.loss(LOSS_GRACE);
+      if (!backend.isLost) throw cause;
+      throw new DeviceLostError(`the GPU was lost (${loss}): run again`, { cause });
+    }
+  }
+
+  /**
+   * The inputs in one form. What cannot be used at once is copied: the caller may change it meanwhile.
+   *
+   * @param {any} given @param {{mayKeep?: boolean, onGpu?: boolean}} [how] whether the caller leaves the arrays to the
+   *   model, and whether pictures may go to the GPU at once
+   * @returns {{inputs: Input[], symbols: number[]}}
+   */
+  #parse(given, { mayKeep, onGpu = true } = {}) {
+    this.#check();
+    checkInputs(given, this.inputs);
+    const inputs = this.#parseAll(given, onGpu), symbols = bindSymbols(inputs, this.#host.symbols);
+    if (mayKeep || this.#isIdle && symbols.join() === this.#prepared) return { inputs, symbols };
+    return { inputs: inputs.map((input) => ({ ...input, data: input.count === undefined || input.isFrame ? input.data : input.data.slice() })), symbols };
+  }
+
+  /** All inputs of the manifest in its order: tables come last. @param {any} given @param {boolean} onGpu @returns {Input[]} */
+  #parseAll(given, onGpu) {
+    const ports = this.#host.manifest.inputs, backend = this.#backend;
+    const gpu = onGpu && backend instanceof GpuBackend && !backend.isLost ? backend : undefined;
+    const parsed = this.inputs.flatMap((port) => takesPictures(port)
+      ? this.#frames.parse(port, ports.filter(({ of }) => of === port.name), given[port.name], gpu)
+      : [parseInput(port, given[port.name])]);
+    return ports.map((port) => /** @type {Input} */ (parsed.find((input) => input.port === port)));
+  }
+
+  /**
+   * The inputs as the backend takes them; prepares it for their sizes.
+   *
+   * @param {{inputs: Input[], symbols: number[]}} parsed @returns {Values | Promise<Values>}
+   */
+  #accept({ inputs, symbols }) {
+    const backend = this.#active;
+    if (backend.name === 'wasm' && inputs.some(({ count }) => count === undefined)) {
+      throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.backendReason})`);
+    }
+    const accept = () => {
+      checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
+      return inputs.map(({ data }) => data);
+    };
+    // Without waiting where there is nothing to wait for: inputs are read before the caller goes on.
+    return symbols.join() === this.#prepared ? accept() : this.#prepare(symbols).then(accept);
+  }
+
+  /**
+   * @param {any} inputs @param {Api.RunOptions} [options]
+   * @returns {Promise<any>}
+   */
+  async run(inputs, options = {}) {
+    checkOptions('run', options, RUN_OPTIONS);
+    const { outputs, signal, transfer } = options, destinations = destinationsOf(outputs, this.outputs);
+    const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer });
+    const { tensors } = await this.#inTurn(signal, async () => {
+      const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
+      if (destinations.includes('gpu') && backend.name === 'wasm') {
+        throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
+      }
+      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, signal)));
+      tensors.catch(() => {});
+      // On the GPU the next run need not wait for them; in wasm it would overwrite what this one computes.
+      if (backend.name === 'wasm') await tensors;
+      return { tensors };
+    });
+    const list = await abortable(tensors, signal);
+    return Object.fromEntries(list.flatMap((tensor, i) => {
+      const { name, labels } = this.outputs[i];
+      return tensor ? [[name, { ...tensor, shape: [...tensor.shape], ...labels && { labels } }]] : [];
+    }));
+  }
+
+  /** @param {any} inputs @param {Api.ProfileOptions} [options] */
+  async profile(inputs, options = {}) {
+    checkOptions('profile', options, PROFILE_OPTIONS);
+    const { runs = 5, signal } = options, parsed = this.#parse(await decodeFiles(this.inputs, inputs), { onGpu: false });
+    return this.#inTurn(signal, async () => this.#active.profile(await this.#accept(parsed), runs, () => this.#check(signal)));
+  }
+
+  dispose() {
+    this.#isDisposed = true;
+    this.#close();
+    // The model may stay referenced: what it has must not.
+    this.#weights.dispose();
+    this.#host = /** @type {any} */ (undefined);
+    this.#options = {};
+    this.#shapes = { inputs: [], outputs: [] };
+  }
+
+  [DISPOSE]() {
+    this.dispose();
+  }
+}
+
+/**
+ * Loads the model into this thread.
+ *
+ * @param {Api.LoadOptions} options @param {Finder} files @returns {Promise<Api.Model>}
+ */
+export async function loadHere(options, files) {
+  const { backend, device, signal } = options, given = /** @type {GPUDevice | undefined} */ (device);
+  const progress = new Progress(options.onProgress), control = { signal, onProgress: progress.report };
+  const weights = new Weights(files, options.cache === true);
+  // Modules, weights and the GPU do not wait for each other. Which weights are needed depends on the GPU.
+  const search = searchGpu(backend, given), loading = Host.load(files, control);
+  loading.catch(() => {});
+  try {
+    const found = backend === 'wasm' ? undefined : await search.catch(() => undefined);
+    if (found || backend !== 'webgpu') await weights.begin(BUILD.programs[found?.index ?? wasmProgram()], signal);
+    const model = new Model(await loading, weights, options);
+    await model.open(control, search, !given);
+    progress.end();
+    return model;
+  } catch (error) {
+    weights.dispose();
+    if (!given) search.then((found) => found.device.destroy(), () => {});
+    throw error;
+  }
+}

@@ -1,0 +1,157 @@
+// A model in a worker, as the page sees it. What callers pass is checked and converted here, so that it
+// can be posted; the worker does all else, by the code that pages without one use.
+
+/** @import * as Api from './model.js' */
+/** @import { Files, FileKind } from './files.js' */
+/** @import { Pixels } from './pictures.js' */
+/** @import { Thread } from './threads.js' */
+
+import { BUILD } from './build.js';
+import { DisposedError, UnsupportedError } from './errors.js';
+import { failToLoad } from './files.js';
+import { takesPictures } from './frames.js';
+import { parseInput } from './inputs.js';
+import { Line } from './line.js';
+import { DISPOSE, bindMethods, build } from './methods.js';
+import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
+import { checkPixels, isFile, isPixels, toDrawable } from './pictures.js';
+import { startThread } from './threads.js';
+
+/** @type {FileKind[]} */
+const KINDS = ['wasm', 'relaxed', 'weights'];
+
+/** @implements {Api.Model} */
+export class RemoteModel {
+  /** @type {Line} */ #line;
+  /** @type {Thread} */ #thread;
+  name = '';
+  /** @type {'webgpu' | 'wasm'} */
+  backend = 'wasm';
+  backendReason = '';
+  build = build;
+  device = undefined;
+  /** @type {Api.Port[]} */
+  inputs = [];
+  /** @type {Api.Port[]} */
+  outputs = [];
+
+  /** @param {Api.LoadOptions} options @param {Files} files @returns {Promise<Api.Model>} */
+  static async load({ signal, device, onProgress, onDeviceLost, baseUrl: _, files: __, worker: ___, ...options }, files) {
+    if (device) throw new UnsupportedError('a GPUDevice stays in its thread: load without `device`, or without `worker`');
+    const thread = await startThread(files, signal), line = new Line(thread, {
+      find: (kind) => findFor(files, kind),
+      progress: (progress) => onProgress?.(progress),
+      lost: (info) => onDeviceLost?.(info),
+    });
+    let end = (/** @type {Error} */ error) => error;
+    thread.connect(line, (error) => line.end(end(error)));
+    try {
+      const given = KINDS.filter((kind) => files.isGiven(kind));
+      const about = await line.call('load', { build: BUILD.id, options, given, isHeard: onProgress !== undefined }, signal);
+      end = (error) => new DisposedError(`the worker has ended (${error.message}): load the model again`, { cause: error });
+      return new RemoteModel(line, thread, about);
+    } catch (error) {
+      line.end(error);
+      thread.stop();
+      throw error;
+    }
+  }
+
+  /** @param {Line} line @param {Thread} thread @param {any} about what the worker says of the model */
+  constructor(line, thread, about) {
+    this.#line = line;
+    this.#thread = thread;
+    Object.assign(this, about);
+    bindMethods(this);
+  }
+
+  /** @param {any} inputs @param {Api.RunSettings & {outputs?: any}} [options] @returns {Promise<any>} */
+  async run(inputs, options = {}) {
+    checkOptions('run', options, RUN_OPTIONS);
+    const { outputs, signal, transfer = false } = options;
+    if (destinationsOf(outputs, this.outputs).includes('gpu')) {
+      throw new UnsupportedError('the model runs in a worker, whose tensors on the GPU the page cannot use: load it without `worker`');
+    }
+    const tensors = await this.#call('run', inputs, { outputs }, signal, transfer);
+    for (const { name, labels } of this.outputs) if (labels && tensors[name]) tensors[name].labels = labels;
+    return tensors;
+  }
+
+  /** @param {any} inputs @param {Api.ProfileOptions} [options] @returns {Promise<Api.Profile>} */
+  async profile(inputs, options = {}) {
+    checkOptions('profile', options, PROFILE_OPTIONS);
+    const { runs, signal } = options;
+    return this.#call('profile', inputs, { runs }, signal, false);
+  }
+
+  /**
+   * @param {string} name @param {any} given inputs @param {any} options for the worker @param {AbortSignal | undefined} signal
+   * @param {boolean} mayMove whether the caller leaves the arrays to the model
+   */
+  async #call(name, given, options, signal, mayMove) {
+    this.#line.check();
+    signal?.throwIfAborted();
+    checkInputs(given, this.inputs);
+    /** @type {Set<ArrayBufferLike>} */
+    const memory = new Set();
+    const parts = this.inputs.map((port) => postable(port, given[port.name], mayMove, memory));
+    // Without waiting where there is no picture, so that inputs are on their way when the caller goes on.
+    const values = parts.some((part) => part instanceof Promise) ? await Promise.all(parts) : parts;
+    const inputs = Object.fromEntries(this.inputs.map((port, i) => [port.name, values[i]]));
+    const { result, ...state } = await this.#line.call(name, { inputs, options }, signal, [...memory]);
+    Object.assign(this, state);
+    return result;
+  }
+
+  dispose() {
+    this.#line.tell('dispose', undefined);
+    this.#line.end(new DisposedError('the model was disposed of: load it again'));
+    this.#thread.stop();
+  }
+
+  [DISPOSE]() {
+    this.dispose();
+  }
+}
+
+/**
+ * An input that can be posted.
+ *
+ * @param {Api.Port} port @param {any} given @param {boolean} mayMove @param {Set<ArrayBufferLike>} memory that is moved
+ */
+function postable(port, given, mayMove, memory) {
+  if (takesPictures(port)) {
+    const post = (/** @type {any} */ source) => postablePicture(source, `input "${port.name}"`);
+    return Array.isArray(given) ? Promise.all(given.map(post)) : post(given);
+  }
+  const { data, count, shape } = parseInput(port, given);
+  if (count === undefined) {
+    throw new UnsupportedError(`input "${port.name}" is a buffer of a GPU, and the model runs in a worker, which cannot use it: load it without \`worker\``);
+  }
+  // A view brings along all of its memory, and shared memory could change meanwhile.
+  const elements = mayMove && data.buffer instanceof ArrayBuffer ? data : data.slice();
+  memory.add(elements.buffer);
+  return { data: elements, shape };
+}
+
+/**
+ * Files, bitmaps and frames can be posted; what belongs to the document becomes a bitmap.
+ *
+ * @param {any} source @param {string} what
+ */
+function postablePicture(source, what) {
+  if (isPixels(source)) return pixelsOf(checkPixels(source, what));
+  if (isFile(source)) return source;
+  toDrawable(source, what);
+  return ['ImageBitmap', 'VideoFrame'].includes(source.constructor.name) ? source : createImageBitmap(source, { premultiplyAlpha: 'none' });
+}
+
+/** A copy. @param {Pixels} pixels */
+const pixelsOf = ({ data, width, height }) => ({ data: data.slice(), width, height });
+
+/** Where a file is, in a form that can be posted. @param {Files} files @param {FileKind} kind */
+async function findFor(files, kind) {
+  const source = await files.find(kind), { place } = source;
+  if (place instanceof URL) return { ...source, place: place.href };
+  return place instanceof Response ? { ...source, place: await place.blob().catch((cause) => failToLoad(source, cause)) } : source;
+}

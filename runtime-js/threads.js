@@ -1,0 +1,79 @@
+// Starts the bundle's worker, in pages and in Node.
+
+/** @import { Files, Source } from './files.js' */
+/** @import { End, Line } from './line.js' */
+
+import { ModelLoadError, UnsupportedError, messageOf } from './errors.js';
+import { isNodeFile, readBytes } from './files.js';
+
+/**
+ * A worker, whoever made it: `connect` brings its messages to a line, whose `onFailure` is told what it did
+ * not catch. `stop` ends it, unless it is somebody else's.
+ *
+ * @typedef {End & {connect: (line: Line, onFailure: (error: Error) => void) => void, stop: () => void}} Thread
+ */
+
+/** Node's workers, where there are none of the web's. @type {() => any} */
+const nodeThreads = () => globalThis.process?.getBuiltinModule?.('node:worker_threads');
+
+/** @param {Files} files @param {AbortSignal} [signal] @returns {Promise<Thread>} */
+export async function startThread(files, signal) {
+  const given = await files.given.worker;
+  if (typeof given?.postMessage === 'function') return threadOf(given, 'the Worker that was given', false);
+  const isNode = typeof Worker !== 'function', Type = isNode ? nodeThreads()?.Worker : Worker;
+  if (!Type) throw new UnsupportedError('there are no workers here: load without { worker: true }');
+  const source = await files.find('worker'), address = await addressOf(source, isNode, signal);
+  try {
+    const worker = new Type(address, { type: 'module', name: 'webnnc' });
+    return threadOf(worker, source.name, true);
+  } catch (cause) {
+    throw failure(source.name, cause);
+  }
+}
+
+/** @param {any} worker @param {string} name @param {boolean} isOwn @returns {Thread} */
+function threadOf(worker, name, isOwn) {
+  // Several lines may lead to one worker.
+  const id = Math.random(), isNode = !worker.addEventListener, leave = new AbortController();
+  const listen = (/** @type {string} */ type, /** @type {(event: any) => void} */ listener) => {
+    if (!isNode) return worker.addEventListener(type, listener, { signal: leave.signal });
+    worker.on(type, listener);
+    leave.signal.addEventListener('abort', () => worker.off(type, listener));
+  };
+  return {
+    post: (message, memory) => worker.postMessage({ webnnc: id, ...message }, memory),
+    connect(line, onFailure) {
+      listen('message', (event) => {
+        const data = isNode ? event : event.data;
+        if (data?.webnnc === id) line.hear(data);
+      });
+      listen('error', (event) => {
+        event.preventDefault?.();
+        onFailure(failure(name, event.message || 'it is not there, is no script, or the page\'s policy (worker-src) forbids it'));
+      });
+    },
+    // In Node, what runs in a worker keeps the program going, not that there is one.
+    rest: (isWaiting) => void (isOwn && (isWaiting ? worker.ref?.() : worker.unref?.())),
+    stop() {
+      leave.abort();
+      if (isOwn) worker.terminate();
+    },
+  };
+}
+
+/** @param {string} name @param {unknown} cause */
+const failure = (name, cause) => Object.assign(new ModelLoadError(`cannot run ${name}: ${messageOf(cause)}`, { cause }), { file: name, reason: 'missing' });
+
+/**
+ * An address that workers are started from. Those of other origins are not: their bytes are.
+ *
+ * @param {Source} source @param {boolean} isNode @param {AbortSignal} [signal]
+ */
+async function addressOf(source, isNode, signal) {
+  const { place } = source, { origin } = globalThis.location ?? {};
+  if (place instanceof URL && (isNode ? isNodeFile(place) : !origin || place.origin === origin || place.protocol === 'blob:')) return place;
+  const chunks = [];
+  for await (const chunk of readBytes(source, { first: 0, end: Infinity, total: Infinity }, { signal })) chunks.push(chunk);
+  const script = new Blob(chunks, { type: 'text/javascript' });
+  return isNode ? new URL(`data:text/javascript,${encodeURIComponent(await script.text())}`) : URL.createObjectURL(script);
+}
