@@ -1,6 +1,8 @@
 // The hash of bytes in the wasm memory, by which a page and the command check the weights file.
 #include "runtime/hash.h"
 
+// Engines load words from any address as fast.
+#define XXH_FORCE_ALIGN_CHECK 0
 #define XXH_INLINE_ALL
 #define XXH_NO_XXH3
 #include <xxhash.h>
