@@ -1,4 +1,4 @@
-// Every kind of picture in Chromium, on both backends: what a model sees of it is what it sees of its pixels.
+// Every kind of picture in browsers, on both backends: what a model sees of it is what it sees of its pixels.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -130,7 +130,9 @@ async function turn(backend) {
   const jpeg = new Uint8Array(await (await new Promise((/** @type {(blob: any) => void} */ done) => canvas.toBlob(done, 'image/jpeg', 1))).arrayBuffer());
   // Exif's tag 0x112 with the value 6: what is on top belongs on the right.
   const exif = [0xff, 0xe1, 0, 34, 69, 120, 105, 102, 0, 0, 77, 77, 0, 42, 0, 0, 0, 8, 0, 1, 1, 18, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0];
-  const blob = new Blob([jpeg.slice(0, 2), Uint8Array.from(exif), jpeg.slice(2)], { type: 'image/jpeg' });
+  // Behind the segment that says it is a JFIF.
+  const at = 4 + 256 * jpeg[4] + jpeg[5];
+  const blob = new Blob([jpeg.slice(0, at), Uint8Array.from(exif), jpeg.slice(at)], { type: 'image/jpeg' });
   const image = Object.assign(new Image(), { src: URL.createObjectURL(blob) });
   await image.decode();
   const sides = [];
@@ -179,10 +181,10 @@ async function tellDigit(backend, address) {
   return top(probabilities, 1)[0].label;
 }
 
-describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
+for (const name of /** @type {const} */ (['chromium', 'firefox'])) describe(name, { skip: hasBrowser(name) ? false : `there is no ${name}` }, () => {
   /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
   before(async () => {
-    browser = await launch('chromium');
+    browser = await launch(name);
   });
   after(() => browser.close());
 
