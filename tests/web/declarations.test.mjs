@@ -33,6 +33,11 @@ new Blob([tensor.data]);
 // Code for any model takes this one.
 const models: AnyModel[] = [model], some = await models[0].run({ [models[0].inputs[0].name]: image });
 console.log(some[models[0].outputs[0].name].data, build.id, own.byteLength);
+// In a worker, all is the same.
+const remote: Model = await load({ worker: true, files: { worker: new URL('https://example.com/model.worker.js') } });
+await remote.run({ image }, { transfer: true, signal: AbortSignal.timeout(50) });
+const built: string = remote.build.id;
+console.log(built);
 const { run } = model;
 (await run({ image: [[1, 2], [3, 4]] }, { outputs: ['digit_probabilities'] })).digit_probabilities.data;
 const mixed = await run({ image }, { outputs: { digit_probabilities: 'gpu' } });
@@ -78,14 +83,19 @@ import { load as open } from './model.js';
 }
 `;
 
-/** @type {[string, string, string[], string[], object?][]} what, source, libraries, types, other settings */
+/** What needs arrays that name their memory, since TypeScript 5.7. */
+const OLD = USE.replace(/const own.*\n.*\n/, 'const own = tensor.data.buffer;\n');
+
+/** @type {[string, string, string[], string[], object?, string?][]} what, source, libraries, types, other settings, compiler */
 const CASES = [
   ['without the types of WebGPU, as in Node', USE, ['es2022'], ['node']], ['with the types of WebGPU', USE + GPU, ['es2022', 'dom'], []],
   ['as modules of Node, with every check', USING, ['esnext', 'dom'], [], {
     module: 'node16', moduleResolution: 'node16', exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true,
   }],
+  ['in TypeScript 5.4', OLD, ['es2022', 'dom'], [], {}, 'typescript-5.4'],
+  ['in TypeScript 5.4, with using', USING, ['esnext', 'dom'], [], { module: 'node16', moduleResolution: 'node16' }, 'typescript-5.4'],
 ];
-for (const [what, source, lib, types, more] of CASES) {
+for (const [what, source, lib, types, more, compiler = 'typescript'] of CASES) {
   test(`are of use ${what}`, () => {
     writeFileSync(join(folder, 'use.mts'), source);
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
@@ -95,7 +105,7 @@ for (const [what, source, lib, types, more] of CASES) {
       },
       files: ['use.mts'],
     }));
-    const tsc = join(here, 'node_modules/typescript/bin/tsc');
+    const tsc = join(here, 'node_modules', compiler, 'bin/tsc');
     const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
     assert.equal(stdout, '');
     assert.equal(status, 0);

@@ -18,6 +18,9 @@ import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
 const root = fileURLToPath(new URL('../..', import.meta.url)), webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
 const work = mkdtempSync(join(tmpdir(), 'webnnc-worker-')), digits = join(work, 'digits'), scale = await makeBundle('scale');
 execFileSync(webnnc, [join(root, 'models/digits/digits.onnx'), '-o', digits, '--quiet', '--no-report']);
+/** The same, that takes pictures. */
+const drawn = join(work, 'drawn');
+execFileSync(webnnc, [join(root, 'models/digits/digits.onnx'), '-o', drawn, '--quiet', '--no-report', '--image', 'resize=fill']);
 /** The digits with the worker of another build, without one, and with a page of HTML in its place. */
 const stale = join(work, 'stale'), missing = join(work, 'missing'), html = join(work, 'html');
 for (const folder of [stale, missing, html]) cpSync(digits, folder, { recursive: true });
@@ -34,7 +37,7 @@ writeFileSync(`${powers}.onnx`, onnxModel({
 }));
 execFileSync(webnnc, [`${powers}.onnx`, '-o', powers, '--quiet', '--no-report', '--target', 'wasm']);
 
-const mounts = { '/scale': scale.folder, '/digits': digits, '/powers': powers, '/stale': stale, '/missing': missing, '/html': html, '/test': join(root, 'tests/web/pages') };
+const mounts = { '/scale': scale.folder, '/digits': digits, '/drawn': drawn, '/held': join(root, 'models/digits/held_out'), '/powers': powers, '/stale': stale, '/missing': missing, '/html': html, '/test': join(root, 'tests/web/pages') };
 /** @type {Awaited<ReturnType<typeof serve>>} */ let server;
 /** Another origin, whose files may be read. @type {Awaited<ReturnType<typeof serve>>} */ let elsewhere;
 before(async () => {
@@ -166,6 +169,41 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       ];
       errors.forEach((/** @type {string} */ error, /** @type {number} */ i) => assert.match(error, wanted[i]));
       assert.deepEqual(y, expected);
+    });
+
+    test('takes pictures of every kind, and gives what a model in the page does', async () => {
+      const results = await page.evaluate(async () => {
+        const { load } = await import(/** @type {any} */ ('/drawn/model.js'));
+        const here = await load({ backend: 'wasm' }), there = await load({ backend: 'wasm', worker: true });
+        const file = await (await fetch('/held/digit_7.png')).blob(), bitmap = await createImageBitmap(file);
+        const canvas = Object.assign(document.createElement('canvas'), { width: bitmap.width, height: bitmap.height });
+        const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+        context.drawImage(bitmap, 0, 0);
+        const pixels = context.getImageData(0, 0, canvas.width, canvas.height), element = new Image();
+        element.src = '/held/digit_7.png';
+        await element.decode();
+        /** @type {Record<string, any>} */
+        const sources = { file, bitmap, canvas, pixels, element };
+        if (typeof VideoFrame === 'function') sources.frame = new VideoFrame(canvas, { timestamp: 0 });
+        /** @type {any[]} */
+        const results = [];
+        for (const [kind, image] of Object.entries(sources)) {
+          // Twice: the page keeps what it passed.
+          const [one, , other] = [await here.run({ image }), await there.run({ image }), await there.run({ image })].map(({ digit_probabilities: { data } }) => [...data]);
+          results.push([kind, one.indexOf(Math.max(...one)), Math.max(...one.map((value, i) => Math.abs(value - other[i])))]);
+        }
+        const error = await there.run({ image: new Image() }).catch((/** @type {any} */ error) => `${error.name}: ${error.message}`);
+        sources.frame?.close();
+        here.dispose();
+        there.dispose();
+        return [...results, error];
+      });
+      const error = results.pop();
+      assert.match(error, /^InputError: input "image" is an image that has not been loaded/);
+      for (const [kind, digit, difference] of results) {
+        assert.equal(digit, 7, kind);
+        assert.ok(difference < 1e-6, `${kind}: ${difference}`);
+      }
     });
 
     test('serves several models, in their own workers and in one', async () => {
