@@ -351,6 +351,12 @@ export class GpuBackend {
     return tensors;
   }
 
+  /** The elements of an input that is a buffer. @param {number} index @param {GPUBuffer} buffer @returns {Promise<any>} */
+  async readInput(index, buffer) {
+    const { port, bytes, count } = this.#ports.inputs[index];
+    return (await this.#readBack(buffer, bytes, count, [], port.dataType)).data;
+  }
+
   /**
    * The elements of a tensor that stayed on the GPU.
    *

@@ -17,15 +17,18 @@ const ABI_VERSION = 2;
  * @typedef {{kind: 'wasm', steps: string[]}} WasmProgram
  * @typedef {{name: string, shader: number, bindings: string}} Kernel
  * @typedef {{kind: 'webgpu', half: boolean, steps: number[], kernels: Kernel[]}} GpuProgram
- * @typedef {{abi: number, name: string, build: string, inputs: ManifestPort[], outputs: Api.Port[],
- *   assumptions?: string[], programs: (WasmProgram | GpuProgram)[]}} Manifest
+ * @typedef {{low: number, high: number, node: string}} Range of an input's elements
+ * @typedef {ManifestPort & {range?: Range}} InputPort
+ * @typedef {Api.Port & {hidden?: boolean}} OutputPort one that is hidden tells of indices
+ * @typedef {{abi: number, name: string, build: string, inputs: InputPort[], outputs: OutputPort[],
+ *   indices?: {node: string, inputs: string[]}[], assumptions?: string[], programs: (WasmProgram | GpuProgram)[]}} Manifest
  *
  * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is
  */
 
 // The fields of abi.h's records, as offsets in words.
 const MODEL = { abiVersion: 0, symbolCount: 1, symbolNames: 2, dims: 4, inputs: 6, outputs: 8, programs: 10 };
-const PORT = { shape: 3, words: 4 };
+const PORT = { shape: 3, words: 6 };
 export const PROGRAM = {
   bufferCount: 1, buffers: 2, inputBuffers: 3, outputBuffers: 4, stepCount: 5, arenaBytes: 6,
   dispatches: 7, parameterBytes: 8, parameters: 9, words: 10,

@@ -10,6 +10,7 @@ import { Frames, decodeFiles, takesPictures } from './frames.js';
 import { GpuBackend } from './gpu_backend.js';
 import { findDevice } from './gpu_device.js';
 import { Host } from './host.js';
+import { checkIndices, checkRange } from './indices.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { abortable } from './line.js';
 import { DISPOSE, bindMethods, build } from './methods.js';
@@ -47,6 +48,8 @@ class Model {
   #isDisposed = false;
   /** Resolves when the run that was started last lets the next one start. @type {Promise<unknown>} */
   #last = Promise.resolve();
+  /** Which output tells of indices; -1 if none does. It is the last. */
+  #hidden = -1;
   /** How many runs have not let go. */
   #waiting = 0;
   /** The symbols' values that the backend is prepared for. @type {string | undefined} */
@@ -61,9 +64,10 @@ class Model {
     this.#weights = weights;
     this.#options = options;
     const { name, inputs, outputs } = host.manifest;
+    this.#hidden = outputs.findIndex((port) => port.hidden);
     this.name = name;
     this.inputs = inputs.filter(({ of }) => of === undefined);
-    this.outputs = outputs;
+    this.outputs = outputs.filter((port) => !port.hidden);
     bindMethods(this);
   }
 
@@ -212,6 +216,7 @@ class Model {
     this.#check();
     checkInputs(given, this.inputs);
     const inputs = this.#parseAll(given, onGpu), symbols = bindSymbols(inputs, this.#host.symbols);
+    if (this.#options.validate !== false) inputs.forEach(checkRange);
     if (mayKeep || this.#isIdle && symbols.join() === this.#prepared) return { inputs, symbols };
     return { inputs: inputs.map((input) => ({ ...input, data: input.count === undefined || input.isFrame ? input.data : input.data.slice() })), symbols };
   }
@@ -252,22 +257,35 @@ class Model {
     checkOptions('run', options, RUN_OPTIONS);
     const { outputs, signal, transfer } = options, destinations = destinationsOf(outputs, this.outputs);
     const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer });
+    const isChecked = this.#options.validate !== false, { manifest } = this.#host;
+    if (this.#hidden >= 0) destinations.push(isChecked ? 'data' : 'none');
     const { tensors } = await this.#inTurn(signal, async () => {
       const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
       if (destinations.includes('gpu') && backend.name === 'wasm') {
         throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
       }
+      // Without waiting where there is nothing to read: inputs are read before the caller goes on.
+      const isRead = isChecked && parsed.inputs.some(({ port, count }) => count === undefined && /** @type {any} */ (port).range);
+      if (isRead) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
       const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, signal)));
       tensors.catch(() => {});
       // On the GPU the next run need not wait for them; in wasm it would overwrite what this one computes.
       if (backend.name === 'wasm') await tensors;
       return { tensors };
     });
-    const list = await abortable(tensors, signal);
-    return Object.fromEntries(list.flatMap((tensor, i) => {
-      const { name, labels } = this.outputs[i];
-      return tensor ? [[name, { ...tensor, shape: [...tensor.shape], ...labels && { labels } }]] : [];
-    }));
+    const list = await abortable(tensors, signal), told = list[this.#hidden];
+    if (told) checkIndices(manifest, told.data);
+    return Object.fromEntries(this.outputs.flatMap(({ name, labels }, i) =>
+      list[i] ? [[name, { ...list[i], shape: [...list[i].shape], ...labels && { labels } }]] : []));
+  }
+
+  /** Indices that are on the GPU are read back, and checked as others are. @param {GpuBackend} backend @param {Input[]} inputs */
+  async #checkBuffers(backend, inputs) {
+    for (const [i, { port, data, count }] of inputs.entries()) {
+      if (count !== undefined || !(/** @type {any} */ (port).range)) continue;
+      const elements = await backend.readInput(i, data);
+      checkRange({ port, data: elements, count: elements.length, shape: undefined });
+    }
   }
 
   /** @param {any} inputs @param {Api.ProfileOptions} [options] */

@@ -67,6 +67,12 @@ export interface LoadOptions {
    * models that are to run offline. Weights of builds before are removed. Off if not given.
    */
   cache?: boolean;
+  /**
+   * Whether indices are checked: token ids and other inputs that pick rows of tables. On if not given;
+   * off, a model answers an id that it does not know with some other row. `port.range` says what it
+   * takes. A run that keeps tensors on the GPU waits for the check if indices are computed from data.
+   */
+  validate?: boolean;
 }
 
 /** A Worker, of the web or of Node. */
@@ -210,6 +216,8 @@ export interface Port {
    * from its inputs' shapes, or an expression over symbols such as `"2*seq+past"`.
    */
   readonly shape: readonly (number | string)[];
+  /** There if the elements pick rows of a table: what they may be. Negative ones count from its end. */
+  readonly range?: { readonly low: number; readonly high: number };
   /** There if the tensor holds images. */
   readonly image?: {
     readonly layout: 'nchw' | 'nhwc';

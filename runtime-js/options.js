@@ -25,6 +25,7 @@ export const LOAD_OPTIONS = {
   files: /** @type {Rule} */ ([(value) => typeof value === 'object', 'an object']),
   cache: BOOLEAN,
   worker: BOOLEAN,
+  validate: BOOLEAN,
 };
 export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null, worker: null };
 /** The form of `outputs` depends on the model. */

@@ -35,7 +35,12 @@ struct Port {
   uint32_t dtype;    // webnnc::DType
   uint32_t rank;
   const Size* shape;
+  // Of an input whose elements index tables: what they may be, if low < high.
+  int32_t low, high;
 };
+// The last output, if it has this name, is not for callers: it tells of each index that is computed
+// in a run the least element, the largest, and the size of the dimension that it is an index of.
+constexpr char kIndexOutput[] = "webnnc.indices";
 
 // One dispatch of a GPU program. `parameters` is where in Program::parameters the sizes are that
 // the shader is told, as i32; or kNoParameters.

@@ -9,6 +9,7 @@
 #include "bundle/weights_file.h"
 #include "graph/image.h"
 #include "graph/outline.h"
+#include "graph/passes/check_indices.h"
 #include "plan/program.h"
 
 namespace webnnc::bundle {
@@ -58,6 +59,8 @@ struct Contents {
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
   // What sizes must be in a run, for people.
   std::vector<std::string> assumptions;
+  // What elements of inputs must be, so that they index tables.
+  graph::IndexChecks indices = {};
   // The bytes of the CPU's kernels in the module, by name.
   std::map<std::string, int64_t> function_bytes = {};
   Source source = {};

@@ -56,7 +56,7 @@ std::string Interface(const std::string& name, const std::vector<plan::Port>& po
                       const std::map<std::string, Picture>& pictures) {
   std::string out = "export interface " + name + " {\n";
   for (const plan::Port& port : ports) {
-    if (IsBesidePicture(port.name, pictures)) continue;
+    if (port.hidden || IsBesidePicture(port.name, pictures)) continue;
     if (pictures.count(port.name)) {
       out += "  /** A picture of any size */\n  " + Key(port.name) + ": 'image';\n";
       continue;

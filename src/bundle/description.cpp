@@ -84,6 +84,7 @@ class NodeList {
 Json PortsJson(const std::vector<plan::Port>& ports, const SampleSizes& sizes) {
   Json json = Json::array();
   for (const plan::Port& port : ports) {
+    if (port.hidden) continue;
     json.push_back({{"name", port.name},
                     {"type", WebText(port.type)},
                     {"bytes", ByteSize(port.type).Evaluate(sizes.values())},

@@ -90,6 +90,7 @@ Json PortJson(const plan::Port& port, const Contents& contents) {
   if (picture != contents.pictures.end()) return PictureJson(port, picture->second);
   Json json;
   json["name"] = port.name;
+  if (port.hidden) json["hidden"] = true;
   json["dataType"] = WebName(port.type.dtype);
   json["shape"] = Json::array();
   for (const Dim& size : port.type.shape) json["shape"].push_back(SizeJson(size));
@@ -128,6 +129,15 @@ Json CpuJson(const plan::Program& program) {
   return json;
 }
 
+void AddRanges(const std::vector<graph::InputRange>& ranges, Json& inputs) {
+  for (const graph::InputRange& range : ranges) {
+    for (Json& input : inputs) {
+      if (input["name"] == range.input)
+        input["range"] = {{"low", range.low}, {"high", range.high}, {"node", range.origin}};
+    }
+  }
+}
+
 Json GpuJson(const GpuPart& part, const ShaderTable& shaders) {
   Json json;
   json["kind"] = "webgpu";
@@ -154,7 +164,10 @@ std::string Manifest(const Contents& contents) {
   json["name"] = contents.name;
   json["build"] = contents.build;
   json["inputs"] = InputsJson(contents);
+  AddRanges(contents.indices.ranges, json["inputs"]);
   json["outputs"] = OutputsJson(contents);
+  for (const graph::IndexCheck& check : contents.indices.checks)
+    json["indices"].push_back({{"node", check.origin}, {"inputs", check.inputs}});
   if (!contents.assumptions.empty()) json["assumptions"] = contents.assumptions;
   Json& programs = json["programs"] = Json::array();
   for (const GpuPart& part : contents.gpu) programs.push_back(GpuJson(part, shaders));

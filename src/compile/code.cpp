@@ -21,6 +21,7 @@ schedule::Database SchedulesOf(const Code& code, const std::string& device) {
 wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu,
                            const bundle::WeightsFile& weights) {
   wasm::ModelInput input{cpu ? &*cpu : nullptr, {}, &code.weights, weights.bytes, weights.id};
+  input.ranges = code.indices.ranges;
   for (const GpuCode& gpu : code.gpu) input.gpu.push_back({&gpu.program, gpu.launches});
   for (const Assumption& assumption : code.assumptions) {
     for (Dim& size : NotNegativeIf(assumption)) input.not_negative.push_back(std::move(size));
@@ -32,6 +33,7 @@ bundle::Contents BundleContents(const Code& code, const std::string& name) {
   bundle::Contents contents{name, code.cpu ? &*code.cpu : nullptr, {}, &code.weights, {}};
   for (const Assumption& assumption : code.assumptions)
     contents.assumptions.push_back(Describe(assumption));
+  contents.indices = code.indices;
   for (const GpuCode& gpu : code.gpu) contents.gpu.push_back({&gpu.program, gpu.half, gpu.shaders});
   return contents;
 }

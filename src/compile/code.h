@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bundle/contents.h"
+#include "graph/passes/check_indices.h"
 #include "plan/program.h"
 #include "schedule/database.h"
 #include "tensor/assumption.h"
@@ -28,6 +29,8 @@ struct Code {
   std::vector<GpuCode> gpu;
   // What sizes must be in a run.
   std::vector<Assumption> assumptions;
+  // What elements of inputs must be.
+  graph::IndexChecks indices;
   // What the programs read, shared by all.
   IdVector<plan::WeightTag, plan::Weight> weights;
 

@@ -92,6 +92,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   TRY_ASSIGN(auto model, onnx::Model::Load(options.model));
   TRY_ASSIGN(auto graph, onnx::Import(model, import_options));
+  // Operations clamp indices; what a model may not be given is told or checked.
+  TRY_ASSIGN(auto indices, graph::CheckIndices(graph));
   TRY(trace("import", graph));
   // Beyond this point there is no ONNX: operations have one meaning whatever the opset, and shapes
   // that the model computes are sizes in types.
@@ -133,6 +135,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   Code code;
   code.assumptions = graph.assumptions;
+  code.indices = std::move(indices);
   if (options.wasm) code.cpu = plan::FormKernels(graph, {plan::Target::kWasm}, code.weights);
   const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
   if (options.webgpu) {

@@ -43,6 +43,8 @@ struct Node {
 struct Port {
   std::string name;
   ValueId value;
+  // An output that callers do not see: what it tells is checked after a run (check_indices.h).
+  bool hidden = false;
 };
 
 struct Graph {

@@ -478,7 +478,7 @@ class KernelFormer {
       buffer = EmitCopy(port, type, inline_source ? node : nullptr, buffer);
     }
     program_.buffers[buffer].kind = BufferKind::kOutput;
-    program_.outputs.push_back({port.name, type, buffer});
+    program_.outputs.push_back({port.name, type, buffer, port.hidden});
   }
 
   BufferId EmitCopy(const graph::Port& port, const TensorType& type, const Node* source,

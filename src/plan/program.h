@@ -71,6 +71,8 @@ struct Port {
   std::string name;
   TensorType type;
   BufferId buffer;
+  // As in the graph.
+  bool hidden = false;
 };
 
 struct Program {

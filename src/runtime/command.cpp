@@ -221,6 +221,60 @@ char* AppendNumber(char* at, uint32_t n) {
   return at;
 }
 
+// ---- Indices: a table has no rows for some of them.
+
+// "-12"; the text is there until the next call but one.
+const char* Text(int32_t n) {
+  static char texts[4][16];
+  static int next = 0;
+  char* text = texts[next++ % 4];
+  char* at = text;
+  if (n < 0) *at++ = '-';
+  *AppendNumber(at, n < 0 ? 0u - static_cast<uint32_t>(n) : static_cast<uint32_t>(n)) = 0;
+  return text;
+}
+
+[[noreturn]] void RefuseIndex(const char* input, int64_t value, int32_t low, int32_t high) {
+  bool small = value >= INT32_MIN && value <= INT32_MAX;
+  Say("error: input ");
+  Say(input);
+  Say(" has or makes the index ");
+  Say(small ? Text(static_cast<int32_t>(value)) : "of more than 32 bits");
+  Say("; the model takes ");
+  Say(Text(low));
+  Say(" to ");
+  Say(Text(high));
+  Say("\n");
+  _exit(1);
+}
+
+void CheckInput(uint32_t index) {
+  const abi::Port& port = webnnc_model.inputs[index];
+  if (port.low >= port.high) return;
+  const uint8_t* at = Address(program->input_buffers[index]);
+  uint32_t bytes = kElements[port.dtype].bytes;
+  bool is_signed = kElements[port.dtype].npy[1] == 'i';
+  for (uint64_t left = Bytes(port) / bytes; left > 0; --left, at += bytes) {
+    int64_t value = 0;
+    memcpy(&value, at, bytes);
+    uint32_t unused = 64 - 8 * bytes;
+    if (is_signed) value = static_cast<int64_t>(static_cast<uint64_t>(value) << unused) >> unused;
+    if (value < port.low || value > port.high) RefuseIndex(port.name, value, port.low, port.high);
+  }
+}
+
+void CheckComputed() {
+  const abi::Model& model = webnnc_model;
+  uint32_t last = model.output_count - 1;
+  if (strcmp(model.outputs[last].name, abi::kIndexOutput) != 0) return;
+  auto* told = reinterpret_cast<const int32_t*>(Address(program->output_buffers[last]));
+  for (uint64_t left = Bytes(model.outputs[last]) / 12; left > 0; --left, told += 3) {
+    int32_t least = told[0], most = told[1], size = told[2];
+    if (least > most || (least >= -size && most < size)) continue;
+    RefuseIndex("(computed)", most >= size ? most : least, -size, size - 1);
+  }
+}
+
 char* Append(char* at, const char* text) {
   while (*text) *at++ = *text++;
   return at;
@@ -280,8 +334,10 @@ int main(int count, char** values) {
   }
   for (uint32_t i = 0; i < model.input_count; ++i) {
     ReadInput(i, PathOf("--input", model.inputs[i].name));
+    CheckInput(i);
   }
   webnnc_run(index);
+  CheckComputed();
   for (uint32_t i = 0; i < model.output_count; ++i) {
     if (const char* path = PathOf("--output", model.outputs[i].name)) WriteOutput(i, path);
   }

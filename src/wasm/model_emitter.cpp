@@ -199,10 +199,21 @@ class ModelEmitter {
     for (const plan::Port& port : ports) {
       std::vector<Constant*> shape;
       for (const Dim& size : port.type.shape) shape.push_back(Int(dims_.Find(size)));
-      records.push_back(Record({Text(port.name), Int(static_cast<int64_t>(port.type.dtype)),
-                                Int(port.type.rank()), Array("shape", shape)}));
+      auto [low, high] = name == "inputs" ? RangeOf(port.name) : std::pair<int64_t, int64_t>(0, 0);
+      records.push_back(
+          Record({Text(port.name), Int(static_cast<int64_t>(port.type.dtype)),
+                  Int(port.type.rank()), Array("shape", shape), Int(low), Int(high)}));
     }
     return Array(name, records);
+  }
+
+  // What an input's elements may be, in 32 bits; 0 and 0 if that is anything.
+  std::pair<int64_t, int64_t> RangeOf(const std::string& input) const {
+    auto clamp = [](int64_t value) { return std::clamp<int64_t>(value, INT32_MIN, INT32_MAX); };
+    for (const graph::InputRange& range : input_.ranges) {
+      if (range.input == input) return {clamp(range.low), clamp(range.high)};
+    }
+    return {0, 0};
   }
 
   // abi::Model, field by field.

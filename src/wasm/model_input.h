@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "graph/passes/check_indices.h"
 #include "plan/program.h"
 
 namespace webnnc::wasm {
@@ -27,6 +28,8 @@ struct ModelInput {
   // The size of the weights file, and the hash of what is behind its header.
   int64_t weights_bytes = 0;
   uint64_t weights_id = 0;
+  // What elements of inputs may be.
+  std::vector<graph::InputRange> ranges = {};
   // Sizes that may not be negative: a run with others is refused (abi::kSizeOutOfRange).
   std::vector<Dim> not_negative = {};
 
