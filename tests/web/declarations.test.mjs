@@ -83,12 +83,36 @@ import { load as open } from './model.js';
 }
 `;
 
+execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'),
+  [join(root, 'models/digits/digits.onnx'), '-o', join(folder, 'pictures'), '--quiet', '--image', 'resize=fill']);
+const PICTURES = `
+import { load as openPictures, imageTensor, toImageData, top, type AnyModel as Any } from './pictures/model.js';
+const seeing = await openPictures(), anything: Any = seeing;
+await seeing.run({ image: { data: new Uint8Array(4), width: 1, height: 1 } });
+const seen = await seeing.run({ image: [{ data: new Uint8ClampedArray(4), width: 1, height: 1 }] });
+const best: { index: number; label: string; score: number } = top(seen.digit_probabilities, 1)[0];
+const shown = toImageData(await imageTensor({ data: new Uint8Array(4), width: 1, height: 1 }, { width: 2, height: 2, dataType: 'uint8' }), { range: [0, 255] });
+const bytes: Uint8Array = (await imageTensor({ data: new Uint8Array(4), width: 1, height: 1 }, { width: 2, height: 2, dataType: 'uint8' })).data;
+console.log(anything.inputs[0].image?.preparation?.resize, best, shown.width, bytes);
+// @ts-expect-error It takes pictures.
+await seeing.run({ image: new Float32Array(784) });
+// @ts-expect-error There is no such way to resize.
+await imageTensor(shown, { width: 2, height: 2, resize: 'crop' });
+`;
+const SOURCES = `
+await seeing.run({ image: document.createElement('canvas') });
+for (const source of [new ImageData(1, 1), new Image(), document.createElement('video'), new Blob([]), new OffscreenCanvas(1, 1)]) await seeing.run({ image: source });
+const drawn: ImageData = shown;
+console.log(drawn);
+`;
+
 /** What needs arrays that name their memory, since TypeScript 5.7. */
 const OLD = USE.replace(/const own.*\n.*\n/, 'const own = tensor.data.buffer;\n');
 
 /** @type {[string, string, string[], string[], object?, string?][]} what, source, libraries, types, other settings, compiler */
 const CASES = [
   ['without the types of WebGPU, as in Node', USE, ['es2022'], ['node']], ['with the types of WebGPU', USE + GPU, ['es2022', 'dom'], []],
+  ['for pictures in a page', PICTURES + SOURCES, ['es2022', 'dom'], []], ['for pictures in Node', PICTURES, ['es2022'], ['node']],
   ['as modules of Node, with every check', USING, ['esnext', 'dom'], [], {
     module: 'node16', moduleResolution: 'node16', exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true,
   }],
