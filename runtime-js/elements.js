@@ -65,16 +65,23 @@ export function refuse(name, problem) {
 export function toElements({ name, dataType }, given) {
   const Type = ARRAYS[dataType];
   if (ArrayBuffer.isView(given) && isDetached(given)) refuse(name, 'is an array whose memory was transferred to somebody else');
-  if (given instanceof Type) return dataType === 'bool' ? checkBooleans(name, given) : given;
-  if (dataType === 'float16' && Float16 && given instanceof Float16) return viewAs(Uint16Array, given);
-  if (dataType === 'float16' && given instanceof Float32Array) return toHalves(given);
-  if (dataType === 'uint8' && given instanceof Uint8ClampedArray) return viewAs(Uint8Array, given);
+  // By name: those of a frame, or of a test's own realm, have classes of their own. Not every engine's WebGPU takes
+  // these, or shared memory.
+  const kind = ArrayBuffer.isView(given) ? /** @type {any} */ (given)[Symbol.toStringTag] : '';
+  if (kind && Reflect.get(given.buffer, Symbol.toStringTag) === 'SharedArrayBuffer') given = given.slice?.() ?? given;
+  if (kind === Type.name) {
+    const own = given instanceof Type ? given : viewAs(Type, given);
+    return dataType === 'bool' ? checkBooleans(name, own) : own;
+  }
+  if (dataType === 'float16' && kind === 'Float16Array') return viewAs(Uint16Array, given);
+  if (dataType === 'float16' && kind === 'Float32Array') return toHalves(given);
+  if (dataType === 'uint8' && kind === 'Uint8ClampedArray') return viewAs(Uint8Array, given);
   const list = ['number', 'bigint', 'boolean'].includes(typeof given) ? [given] : given;
-  const isNarrow = dataType === 'int64' && list instanceof Int32Array || dataType === 'uint64' && list instanceof Uint32Array;
+  const isNarrow = dataType === 'int64' && kind === 'Int32Array' || dataType === 'uint64' && kind === 'Uint32Array';
   if (!Array.isArray(list) && !isNarrow) {
-    const kind = given?.constructor?.name ?? String(given), wanted = dataType === 'float16' ? 'Float32Array' : Type.name;
+    const type = given?.constructor?.name ?? String(given), wanted = dataType === 'float16' ? 'Float32Array' : Type.name;
     const isArray = ArrayBuffer.isView(given) && !(given instanceof DataView);
-    refuse(name, `is a ${kind}; for ${dataType} pass a ${wanted}${isArray ? `, such as ${wanted}.from(array${isLong(dataType) ? ', BigInt' : ''})` : ''}`);
+    refuse(name, `is a ${type}; for ${dataType} pass a ${wanted}${isArray ? `, such as ${wanted}.from(array${isLong(dataType) ? ', BigInt' : ''})` : ''}`);
   }
   const elements = new (dataType === 'float16' ? Float32Array : Type)(list.length), isFloat = dataType[0] === 'f';
   for (let i = 0; i < list.length; ++i) {

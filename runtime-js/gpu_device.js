@@ -34,7 +34,8 @@ const EMULATED = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
 /** @param {GPUAdapter} adapter */
 function isEmulated(adapter) {
   const info = /** @type {any} */ (adapter.info ?? {});
-  return info.isFallbackAdapter ?? /** @type {any} */ (adapter).isFallbackAdapter ??
+  // Engines that do not know say false.
+  return info.isFallbackAdapter || /** @type {any} */ (adapter).isFallbackAdapter ||
     EMULATED.test([info.vendor, info.architecture, info.device, info.description].join(' '));
 }
 

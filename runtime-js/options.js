@@ -22,7 +22,7 @@ export const LOAD_OPTIONS = {
   onProgress: FUNCTION,
   onDeviceLost: FUNCTION,
   baseUrl: /** @type {Rule} */ ([(value) => typeof value === 'string' || value instanceof URL, 'a string or URL']),
-  files: /** @type {Rule} */ ([(value) => typeof value === 'object', 'an object']),
+  files: /** @type {Rule} */ ([(value) => typeof value === 'object' && value !== null, 'an object']),
   cache: BOOLEAN,
   worker: BOOLEAN,
   validate: BOOLEAN,
@@ -44,12 +44,25 @@ export function checkOptions(where, given, rules) {
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
     if (!Object.hasOwn(rules, name)) {
-      const meant = Object.keys(rules).find((known) => known.startsWith(name) || name.startsWith(known));
+      const meant = Object.keys(rules).find((known) => isSimilar(known.toLowerCase(), name.toLowerCase()));
       throw new TypeError(`${where}: there is no option "${name}"; ${meant ? `is "${meant}" meant?` : `there are ${Object.keys(rules).join(', ')}`}`);
     }
     const rule = rules[name];
     if (rule && !rule[0](value)) throw new TypeError(`${where}: ${name} is ${describe(value)}, and must be ${rule[1]}`);
   }
+}
+
+/**
+ * Whether one name is the other's beginning, or has a letter more or less, or two that are swapped or others.
+ *
+ * @param {string} a @param {string} b
+ */
+function isSimilar(a, b) {
+  if (a.startsWith(b) || b.startsWith(a)) return true;
+  let begin = 0, end = 0;
+  while (a[begin] === b[begin]) ++begin;
+  while (end < Math.min(a.length, b.length) - begin && a.at(-1 - end) === b.at(-1 - end)) ++end;
+  return Math.max(a.length, b.length) - begin - end <= 2;
 }
 
 /** @param {any} value */
@@ -64,7 +77,8 @@ const describe = (value) => typeof value === 'string' ? `"${value}"`
  */
 export function destinationsOf(outputs, ports) {
   if (outputs === undefined || outputs === 'data' || outputs === 'gpu') return ports.map(() => outputs ?? 'data');
-  const wanted = Array.isArray(outputs) ? Object.fromEntries(outputs.map((name) => [name, 'data'])) : outputs;
+  const isList = typeof outputs === 'object' && outputs?.[Symbol.iterator];
+  const wanted = isList ? Object.fromEntries([...outputs].map((name) => [name, 'data'])) : outputs;
   if (typeof wanted !== 'object' || wanted === null) throw new TypeError(`run: outputs is ${describe(outputs)}, and must be "data", "gpu", names, or an object of names`);
   for (const [name, destination] of Object.entries(wanted)) {
     if (!ports.some((port) => port.name === name)) {

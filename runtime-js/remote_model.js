@@ -40,7 +40,14 @@ export class RemoteModel {
     if (device) throw new UnsupportedError('a GPUDevice stays in its thread: load without `device`, or without `worker`');
     const thread = await startThread(files, signal), line = new Line(thread, {
       find: (kind) => findFor(files, kind),
-      progress: (progress) => onProgress?.(progress),
+      progress(progress) {
+        try {
+          onProgress?.(progress);
+        } catch (error) {
+          // Without a worker it would end the load, too.
+          line.end(error);
+        }
+      },
       lost: (info) => onDeviceLost?.(info),
     });
     let end = (/** @type {Error} */ error) => error;

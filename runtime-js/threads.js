@@ -24,7 +24,8 @@ export async function startThread(files, signal) {
   if (!Type) throw new UnsupportedError('there are no workers here: load without { worker: true }');
   const source = await files.find('worker'), address = await addressOf(source, isNode, signal);
   try {
-    const worker = new Type(address, { type: 'module', name: 'webnnc' });
+    // Flags of a program in Node are none of the worker's.
+    const worker = new Type(address, { type: 'module', name: 'webnnc', execArgv: [] });
     return threadOf(worker, source.name, true);
   } catch (cause) {
     throw failure(source.name, cause);
@@ -47,6 +48,8 @@ function threadOf(worker, name, isOwn) {
         const data = isNode ? event : event.data;
         if (data?.webnnc === id) line.hear(data);
       });
+      if (isNode) listen('exit', () => onFailure(failure(name, 'it has ended')));
+      listen('messageerror', () => onFailure(failure(name, 'what it sent cannot be read, for want of memory or since a type is unknown here')));
       listen('error', (event) => {
         event.preventDefault?.();
         onFailure(failure(name, event.message || 'it is not there, is no script, or the page\'s policy (worker-src) forbids it'));

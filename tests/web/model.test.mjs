@@ -7,6 +7,8 @@ import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { runInNewContext } from 'node:vm';
+import { Worker } from 'node:worker_threads';
 
 import { gpu, makeDevice } from './dawn.mjs';
 import { B, W, makeBundle } from './fixtures.mjs';
@@ -98,6 +100,11 @@ for (const [backend, worker] of WAYS) {
       check(await model.run({ x: { data: x, shape: [1, 4] }, k: { data: [-1], shape: [1] } }), rows(1));
       check(await model.run({ x: [...x], k: -1 }), rows(1));
       check(await model.run({ x, k: Int32Array.of(-1) }), rows(1));
+      // Of another realm, as where tests run, or a frame; and of memory that is shared.
+      check(await model.run(/** @type {any} */ (runInNewContext('({ x: Float32Array.of(0, 1, 2, 3), k: BigInt64Array.of(-1n) })'))), rows(1));
+      const shared = new Float32Array(new SharedArrayBuffer(16));
+      shared.set(x);
+      for (let i = 0; i < 2; ++i) check(await model.run({ x: shared, k: -1 }), rows(1));
     });
 
     test('takes no elements', async () => {
@@ -165,6 +172,12 @@ for (const [backend, worker] of WAYS) {
         [() => scale.module.load(/** @type {any} */ ({ onProgress: 1 })), /load: onProgress is 1, and must be a function/],
         [() => scale.module.load(/** @type {any} */ ({ signal: {} })), /load: signal is a Object, and must be an AbortSignal/],
         [() => scale.module.load(/** @type {any} */ ({ files: { weight: 'x' } })), /load: files: there is no option "weight"; is "weights" meant/],
+        [() => scale.module.load(/** @type {any} */ ({ baseURL: '/' })), /load: there is no option "baseURL"; is "baseUrl" meant\?/],
+        [() => scale.module.load(/** @type {any} */ ({ singal: null })), /load: there is no option "singal"; is "signal" meant\?/],
+        [() => scale.module.load(/** @type {any} */ ({ threads: 4 })), /load: there is no option "threads"; there are backend, device, /],
+        [() => scale.module.load(/** @type {any} */ ({ files: null })), /load: files is null, and must be an object/],
+        [() => scale.module.load(/** @type {any} */ ({ worker: 'yes' })), /load: worker is "yes", and must be true or false/],
+        [() => model.run(rows(1), { transfer: /** @type {any} */ (1) }), /run: transfer is 1, and must be true or false/],
         [() => scale.module.load(/** @type {any} */ ('wasm')), /load: the options are wasm/],
         [() => model.run(rows(1), /** @type {any} */ ({ output: 'gpu' })), /run: there is no option "output"; is "outputs" meant/],
         [() => model.run(rows(1), { outputs: /** @type {any} */ ('nope') }), /run: outputs is "nope"/],
@@ -184,6 +197,7 @@ for (const [backend, worker] of WAYS) {
         check(await model.run(rows(3)), rows(3));
       }
       assert.deepEqual(await model.run(rows(3), { outputs: [] }), {});
+      assert.deepEqual(Object.keys(await model.run(rows(3), { outputs: /** @type {any} */ (new Set(['y'])) })), ['y']);
     });
 
     test('has read its inputs when run has returned', async () => {
@@ -389,6 +403,11 @@ describe('the choice of backend', () => {
     const asked = await scale.module.load({ backend: 'webgpu' });
     assert.equal(asked.backend, 'webgpu');
     asked.dispose();
+    // Some engines know it by the name alone.
+    for (const info of [{ description: 'llvmpipe (LLVM 15.0.6, 256 bits)' }, { isFallbackAdapter: false, device: 'Microsoft Basic Render Driver' }, { architecture: 'swiftshader' }]) {
+      setGpu({ GPU: /** @type {any} */ ({ requestAdapter: async () => ({ info, features: new Set(), limits: {} }) }) });
+      assert.match((await scale.module.load()).backendReason, /the only GPU is emulated by the CPU/);
+    }
   });
 
   /** @type {[string, Parameters<typeof makeBundle>[1], RegExp][]} */
@@ -482,6 +501,43 @@ describe('a lost device', () => {
       }
       check(await model.run(rows(3)), rows(3));
       assert.match(model.backendReason, /the GPU was lost: there is no WebGPU here/);
+    }
+  });
+});
+
+describe('a worker in Node', () => {
+  /** What a script prints, in a process of its own that ends by itself. @param {string} script */
+  const output = (script) => execFileSync(process.execPath, ['--input-type=module', '-e',
+    `const { load } = await import(${JSON.stringify(pathToFileURL(join(scale.folder, 'model.js')).href)}); ${script}`], { encoding: 'utf8', timeout: 20_000 });
+
+  test('does not keep a program from ending, and ends by dispose', () => {
+    const threads = `readdirSync('/proc/self/task').length`;
+    const printed = output(`
+      const { readdirSync } = await import('node:fs'), inputs = { x: [1, 2, 3, 4], k: 0 };
+      const first = await load({ worker: true, backend: 'wasm' });
+      await first.run(inputs);
+      const before = ${threads}, models = [];
+      for (let i = 0; i < 3; ++i) models.push(await load({ worker: true, backend: 'wasm' }));
+      const most = ${threads};
+      for (const model of models) model.dispose();
+      for (let i = 0; i < 100 && ${threads} > before; ++i) await new Promise((done) => setTimeout(done, 50));
+      console.log(most > before, ${threads} <= before, [...(await first.run(inputs)).y.data].join());`);
+    assert.equal(printed, `true true ${Array.from(expected({ x: Float32Array.of(1, 2, 3, 4), k: BigInt64Array.of(0n) }).y).join()}\n`);
+  });
+
+  test('that ends by itself fails its runs by name', async () => {
+    const worker = new Worker(pathToFileURL(join(scale.folder, 'model.worker.js')));
+    const model = await scale.module.load({ worker: true, backend: 'wasm', files: { worker } });
+    check(await model.run(rows(2)), rows(2));
+    worker.unref();
+    const running = model.run(rows(1 << 18));
+    await Promise.all([assert.rejects(running, { name: 'DisposedError', message: /the worker has ended \(cannot run .*: load the model again/ }), worker.terminate()]);
+    await assert.rejects(model.run(rows(1)), { name: 'DisposedError' });
+  });
+
+  test('fails to load where its listener throws, as without one', async () => {
+    for (const worker of [false, true]) {
+      await assert.rejects(scale.module.load({ worker, backend: 'wasm', onProgress: () => { throw new RangeError('no'); } }), { name: 'RangeError', message: 'no' });
     }
   });
 });

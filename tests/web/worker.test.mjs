@@ -73,7 +73,7 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
     });
     after(() => browser.close());
 
-    for (const backend of name === 'chromium' ? ['wasm', 'webgpu'] : ['wasm']) {
+    for (const backend of ['wasm', 'webgpu']) {
       test(`computes on ${backend}, under a strict policy`, async () => {
         const result = await page.evaluate(async (backend, inputs) => {
           const { load } = await import(/** @type {any} */ ('/scale/model.js'));
