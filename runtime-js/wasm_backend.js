@@ -73,7 +73,7 @@ export class WasmBackend {
    */
   async start(values, shapes, destinations, signal) {
     this.write(values);
-    if (signal) await this.runSteps(signal);
+    if (signal) await this.runSteps(() => signal.throwIfAborted());
     else this.host.exports.webnnc_run(this.index);
     return this.host.manifest.outputs.map(({ dataType }, i) => {
       if (destinations[i] === 'none') return undefined;
@@ -82,35 +82,41 @@ export class WasmBackend {
     });
   }
 
-  /** Runs step by step, and lets the thread hear of an abort now and then. @param {AbortSignal} signal */
-  async runSteps(signal) {
-    const { steps } = /** @type {WasmProgram} */ (this.host.manifest.programs[this.index]);
+  get steps() {
+    return /** @type {WasmProgram} */ (this.host.manifest.programs[this.index]).steps;
+  }
+
+  /**
+   * Runs step by step, and lets the thread hear of an abort now and then.
+   *
+   * @param {() => void} check throws if the run is to end @param {Float64Array} [times] of the steps, to be added to
+   */
+  async runSteps(check, times) {
+    const count = this.steps.length;
     let heard = performance.now();
-    for (let step = 0; step < steps.length; ++step) {
+    for (let step = 0; step < count; ++step) {
+      const start = performance.now();
       this.host.exports.webnnc_step(step);
-      if (performance.now() - heard < HEARING) continue;
+      const end = performance.now();
+      if (times) times[step] += end - start;
+      if (end - heard < HEARING) continue;
       await nextTask();
-      signal.throwIfAborted();
+      check();
       heard = performance.now();
     }
   }
 
-  /** @param {Values} values @param {number} runs @param {() => void} check called before each run */
+  /** @param {Values} values @param {number} runs @param {() => void} check throws if it is to end */
   async profile(values, runs, check) {
-    const program = /** @type {WasmProgram} */ (this.host.manifest.programs[this.index]);
-    const total = new Float64Array(program.steps.length);
+    const { steps } = this, total = new Float64Array(steps.length);
     for (let run = -1; run < runs; ++run) {
       check();
       // Other tensors may take the place of an input that has been read.
       this.write(values);
-      for (let step = 0; step < total.length; ++step) {
-        const start = performance.now();
-        this.host.exports.webnnc_step(step);
-        // The first run is there to warm up.
-        if (run >= 0) total[step] += performance.now() - start;
-      }
+      // The first run is there to warm up.
+      await this.runSteps(check, run < 0 ? undefined : total);
     }
-    return summarize('wall', program.steps, total, runs);
+    return summarize('wall', steps, total, runs);
   }
 
   dispose() {

@@ -111,6 +111,13 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
         if (error.name !== 'AbortError') throw new Error(`it was not aborted: ${error}`);
         values.push((await model.run(small)).y.data[3] * 2);
         const next = performance.now() - at;
+        // A profile of many runs ends as well.
+        const other = new AbortController(), profile = model.profile(large, { runs: 100, signal: other.signal });
+        await new Promise((done) => setTimeout(done, 50));
+        other.abort();
+        const ended = await profile.catch((/** @type {any} */ error) => error.name);
+        if (ended !== 'AbortError') throw new Error(`it was not aborted: ${ended}`);
+        values.push((await model.run(small)).y.data[3] * 2);
         model.dispose();
         return { longest, alone, abort, next, values };
       }, LARGE);
@@ -121,6 +128,24 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       assert.ok(abort < 50, `the abort took ${abort} ms`);
       assert.ok(next < alone / 3, `the next run waited for ${next} ms`);
       values.forEach((/** @type {number} */ value) => assert.ok(Math.abs(value - 1) < 1e-4, `${value}`));
+    });
+
+    test('ends a run in the page, too, between two kernels', async () => {
+      const { ticks, error, ended, value } = await page.evaluate(async (n) => {
+        const { load } = await import(/** @type {any} */ ('/powers/model.js')), model = await load({ backend: 'wasm' });
+        const large = { x: { data: new Float32Array(n * n).fill(1 / n), shape: [n, n] } };
+        let ticks = 0;
+        const timer = setInterval(() => ++ticks, 1), controller = new AbortController();
+        setTimeout(() => controller.abort(), 60);
+        const error = await model.run(large, { signal: controller.signal }).catch((/** @type {any} */ error) => error.name);
+        clearInterval(timer);
+        const ended = await model.profile(large, { runs: 100, signal: AbortSignal.timeout(100) }).catch((/** @type {any} */ error) => error.name);
+        const { y } = await model.run({ x: [[0.5, 0.5], [0.5, 0.5]] });
+        model.dispose();
+        return { ticks, error, ended, value: y.data[0] };
+      }, LARGE);
+      assert.ok(ticks > 0, 'the page had no turn');
+      assert.deepEqual([error, ended, value], ['AbortError', 'TimeoutError', 0.5]);
     });
 
     test('copies inputs, or takes them', async () => {
