@@ -92,8 +92,9 @@ class Page {
     byId('signature').textContent = `${model.inputs.map(typeOf).join(', ')} → ${model.outputs.map(typeOf).join(', ')}`;
     byId('arguments').textContent = model.inputs.map(argument).join('');
     byId('drop').hidden = byId('scaling-field').hidden = !image;
+    if (image?.image?.preparation) byId('scaling-field').hidden = true;
     byId('generated').hidden = model.inputs.every((port) => port.image);
-    byId('invert-field').hidden = image?.image?.channels !== 1;
+    byId('invert-field').hidden = image?.image?.channels !== 1 || image.image.preparation !== undefined;
     if (image) byId('scaling').value = likelyScaling(image);
     for (const symbol of symbolsOf(model)) byId('fields').prepend(this.#sizeField(symbol));
   }
@@ -145,13 +146,7 @@ class Page {
   /** Draws the picture as the model sees it, and gives its values. @param {Api.Port} port */
   #pixels(port) {
     const image = /** @type {NonNullable<Api.Port['image']>} */ (port.image);
-    const { layout, channels } = image, width = this.#sizeOf(image.width), height = this.#sizeOf(image.height);
-    const canvas = byId('preview');
-    Object.assign(canvas, { width, height }).classList.toggle('large', width > 64);
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    if (channels === 1) context.filter = 'grayscale(1)';
-    if (this.#picture) context.drawImage(this.#picture, 0, 0, width, height);
-    else drawSample(context, width, height);
+    const { layout, channels } = image, { context, width, height } = this.#draw(image);
     const bytes = context.getImageData(0, 0, width, height).data, area = width * height;
     const scaling = SCALINGS[byId('scaling').value], invert = channels === 1 && byId('invert').checked ? 255 : 0;
     const values = new Float32Array(area * channels);
@@ -162,8 +157,23 @@ class Page {
     return values;
   }
 
+  /** @param {NonNullable<Api.Port['image']>} image */
+  #draw({ channels, ...image }) {
+    const canvas = byId('preview'), width = this.#sizeOf(image.width), height = this.#sizeOf(image.height);
+    Object.assign(canvas, { width, height }).classList.toggle('large', width > 64);
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    if (channels === 1) context.filter = 'grayscale(1)';
+    if (this.#picture) context.drawImage(this.#picture, 0, 0, width, height);
+    else drawSample(context, width, height);
+    return { canvas, context, width, height };
+  }
+
   /** @param {Api.Port} port */
   #valuesFor(port) {
+    if (port.image?.preparation) {
+      const { canvas } = this.#draw(port.image), picture = this.#picture ?? canvas;
+      return Array.from({ length: this.#sizeOf(port.shape[0]) }, () => picture);
+    }
     const shape = port.shape.map((size) => this.#sizeOf(size)), count = shape.reduce((n, size) => n * size, 1);
     const values = new Float32Array(count);
     if (port.image) {
@@ -208,7 +218,9 @@ class Page {
 
 /** @param {Api.Model} model names that are the size of an input */
 function symbolsOf(model) {
-  const sizes = model.inputs.flatMap((port) => port.shape).filter((size) => typeof size === 'string');
+  // A picture brings its own size along.
+  const sizesOf = (/** @type {Api.Port} */ { shape, image }) => image?.preparation ? [shape[0], image.height, image.width] : shape;
+  const sizes = model.inputs.flatMap(sizesOf).filter((size) => typeof size === 'string');
   return new Set(/** @type {string[]} */ (sizes));
 }
 
@@ -228,7 +240,7 @@ function drawSample(context, width, height) {
 }
 
 /** @param {Api.Port} port as a line of JavaScript */
-const argument = ({ name, shape, dataType }) => `  ${JSON.stringify(name)}: { data, shape: [${shape.join(', ')}] },   // ${dataType}\n`;
+const argument = ({ name, shape, dataType, image }) => image?.preparation ? `  ${JSON.stringify(name)}: picture,\n` : `  ${JSON.stringify(name)}: { data, shape: [${shape.join(', ')}] },   // ${dataType}\n`;
 
 // ---- Outputs
 
@@ -240,14 +252,14 @@ function showTensor(port, { data, shape, dataType }) {
   part('small').textContent = `${dataType}[${shape.join(', ')}]`;
   const values = Array.from(/** @type {ArrayLike<any>} */ (data), Number);
   const isVector = values.length > 1 && shape.filter((size) => size > 1).length === 1;
-  if (isVector && port.dataType[0] === 'f') showTop(part('ol'), values);
+  if (isVector && port.dataType[0] === 'f') showTop(part('ol'), values, port.labels);
   else if (port.image && shape.at(-2) !== 1) showImage(part('canvas'), port.image, values, shape);
   else showTable(part('.scroll'), part('small'), values, shape);
   return section;
 }
 
-/** @param {HTMLElement} list @param {number[]} values */
-function showTop(list, values) {
+/** @param {HTMLElement} list @param {number[]} values @param {readonly string[]} [labels] */
+function showTop(list, values, labels) {
   const sum = values.reduce((all, value) => all + value, 0);
   const areChances = values.every((value) => value >= 0) && Math.abs(sum - 1) < 0.01;
   const order = [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, TOP);
@@ -258,7 +270,7 @@ function showTop(list, values) {
     const name = document.createElement('b'), value = document.createElement('span');
     item.className = 'bar';
     fill.style.width = `${100 * (values[index] - least) / (most - least || 1)}%`;
-    name.textContent = String(index);
+    name.textContent = labels?.[index] ?? String(index);
     value.textContent = areChances ? `${(100 * values[index]).toFixed(1)} %` : values[index].toPrecision(4);
     item.append(fill, name, value);
     return item;

@@ -218,6 +218,15 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) describe(name
       await page.close();
     });
 
+    test(`index.html tells a digit's name on ${backend}`, async () => {
+      const page = await browser.open(`${server.url}/digits/index.html?backend=${backend}`);
+      await page.until(() => document.querySelector('main')?.dataset.state === 'ready' && !document.getElementById('times')?.hidden);
+      await page.choose('#file', [join(root, 'models/digits/held_out/digit_5.png')]);
+      await page.until(() => document.querySelector('.bar b')?.textContent === 'five');
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    });
+
     test(`${backend} tells a digit's name`, async () => {
       const page = await browser.open(`${server.url}/test/blank.html`);
       assert.equal(await page.evaluate(tellDigit, backend, '/held/digit_5.png'), 'five');
