@@ -157,7 +157,9 @@ class ScratchFolder {
   std::string path_;
 };
 
-Result<std::string> Link(const llvm::SmallVectorImpl<char>& object) {
+// The module for engines with relaxed SIMD is only for pages: it is no command, which saves a page
+// some kilobytes.
+Result<std::string> Link(const llvm::SmallVectorImpl<char>& object, bool is_command) {
   ScratchFolder folder;
   if (!folder.exists()) return Error{"cannot make a folder for temporary files"};
   std::string model = folder.File("model.o"), runtime = folder.File("runtime.a"),
@@ -168,6 +170,10 @@ Result<std::string> Link(const llvm::SmallVectorImpl<char>& object) {
   std::vector<const char*> arguments = {"wasm-ld",   model.c_str(),   runtime.c_str(), "-o",
                                         out.c_str(), "--gc-sections", "--strip-all",   "-O2",
                                         "-z",        kStackSize};
+  if (!is_command) {
+    for (const char* argument : {"--no-entry", "-u", "webnnc_prepare", "-u", "webnnc_hash"})
+      arguments.push_back(argument);
+  }
   std::string messages;
   llvm::raw_string_ostream stream(messages);
   // Without this, an error of LLD's would end the process.
@@ -211,7 +217,7 @@ Result<Module> Compile(const ModelInput& input, const DimTable& dims,
       machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile);
   CHECK(!fails);
   passes.run(*module);
-  TRY_ASSIGN(auto bytes, Link(object));
+  TRY_ASSIGN(auto bytes, Link(object, !options.relaxed));
   return Module{std::move(bytes), FunctionBytes(object)};
 }
 
