@@ -291,7 +291,8 @@ class Model {
   /** @param {any} inputs @param {Api.ProfileOptions} [options] */
   async profile(inputs, options = {}) {
     checkOptions('profile', options, PROFILE_OPTIONS);
-    const { runs = 5, signal } = options, parsed = this.#parse(await decodeFiles(this.inputs, inputs), { onGpu: false });
+    const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
+    const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false });
     return this.#inTurn(signal, async () => this.#active.profile(await this.#accept(parsed), runs, () => this.#check(signal)));
   }
 
