@@ -20,8 +20,9 @@ const SCALINGS = {
   imagenet: [[0.485, 0.229], [0.456, 0.224], [0.406, 0.225]].map(([mean, deviation]) => [1 / 255 / deviation, -mean / deviation]),
 };
 
-const TOP = 5, TABLE_SIZE = 8, IMAGE_SIDE = 224;
-const MOST_RUNS = 10, MOST_TIME = 1000;
+const TOP = 5, TABLE_SIZE = 8, IMAGE_SIDE = 224, TOKENS = 8;
+const BACKENDS = { webgpu: 'GPU (WebGPU)', wasm: 'CPU (WebAssembly)' };
+const MOST_KERNELS = 12, MOST_RUNS = 10, MOST_TIME = 1000;
 
 class Page {
   /** @type {Api.Model | undefined} */
@@ -35,7 +36,9 @@ class Page {
     byId('backend').value = new URLSearchParams(location.search).get('backend') ?? 'auto';
     byId('backend').onchange = () => this.#reload();
     byId('run').onclick = () => this.#run();
-    byId('scaling').onchange = byId('invert').onchange = () => this.#run();
+    byId('measure').onclick = () => this.#measure();
+    byId('copy').onclick = () => navigator.clipboard.writeText(byId('snippet').textContent);
+    byId('scaling').onchange = byId('fit').onchange = byId('invert').onchange = () => this.#run();
     this.#listenForPictures();
     this.#reload();
   }
@@ -47,7 +50,7 @@ class Page {
     byId('error').textContent = problem;
     byId('loading').hidden = state !== 'loading';
     byId('backend').disabled = state === 'loading';
-    byId('run').disabled = state === 'loading' || state === 'running' || !this.#model;
+    byId('measure').disabled = byId('run').disabled = state === 'loading' || state === 'running' || !this.#model;
   }
 
   /** @param {'loading' | 'running'} state @param {() => Promise<void>} work */
@@ -90,20 +93,22 @@ class Page {
     this.#isDescribed = true;
     document.title = byId('name').textContent = model.name;
     byId('signature').textContent = `${model.inputs.map(typeOf).join(', ')} → ${model.outputs.map(typeOf).join(', ')}`;
-    byId('arguments').textContent = model.inputs.map(argument).join('');
-    byId('drop').hidden = byId('scaling-field').hidden = !image;
-    if (image?.image?.preparation) byId('scaling-field').hidden = true;
+    for (const port of model.inputs) if (!port.image) byId('texts').append(textField(port, () => this.#run()));
+    byId('drop').hidden = byId('scaling-field').hidden = byId('fit-field').hidden = byId('guess').hidden = !image;
+    if (image?.image?.preparation) byId('scaling-field').hidden = byId('fit-field').hidden = byId('guess').hidden = true;
     byId('generated').hidden = model.inputs.every((port) => port.image);
     byId('invert-field').hidden = image?.image?.channels !== 1 || image.image.preparation !== undefined;
     if (image) byId('scaling').value = likelyScaling(image);
-    for (const symbol of symbolsOf(model)) byId('fields').prepend(this.#sizeField(symbol));
+    for (const symbol of symbolsOf(model)) byId('fields').insertBefore(this.#sizeField(symbol), byId('scaling-field'));
   }
 
   /** @param {string} symbol */
   #sizeField(symbol) {
     const label = document.createElement('label'), input = document.createElement('input');
     const { height, width } = this.#image?.image ?? {};
-    Object.assign(input, { type: 'number', min: '1', value: symbol === height || symbol === width ? IMAGE_SIDE : 1 });
+    const isBatch = this.#model?.inputs.some((port) => port.shape[0] === symbol) ?? false;
+    const value = symbol === height || symbol === width ? IMAGE_SIDE : isBatch ? 1 : TOKENS;
+    Object.assign(input, { type: 'number', min: '1', value });
     input.onchange = () => this.#run();
     input.dataset.symbol = symbol;
     label.append(symbol, input);
@@ -163,7 +168,13 @@ class Page {
     Object.assign(canvas, { width, height }).classList.toggle('large', width > 64);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (channels === 1) context.filter = 'grayscale(1)';
-    if (this.#picture) context.drawImage(this.#picture, 0, 0, width, height);
+    const picture = /** @type {any} */ (this.#picture), fit = image.preparation ? image.preparation.resize : byId('fit').value;
+    if (picture && fit === 'fill') context.drawImage(picture, 0, 0, width, height);
+    else if (picture) {
+      const scale = Math[fit === 'contain' ? 'min' : 'max'](width / picture.width, height / picture.height);
+      const [w, h] = [picture.width * scale, picture.height * scale];
+      context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
+    }
     else drawSample(context, width, height);
     return { canvas, context, width, height };
   }
@@ -180,7 +191,10 @@ class Page {
       const picture = this.#pixels(port);
       for (let at = 0; at < count; at += picture.length) values.set(picture, at);
     } else {
-      for (let i = 0; i < count; ++i) values[i] = port.dataType[0] === 'f' ? Math.sin(i * 12.9898) : i % 2;
+      const given = textOf(port);
+      if (given) return given;
+      const make = likelyValues(port);
+      for (let i = 0; i < count; ++i) values[i] = make(i);
     }
     return { data: port.dataType === 'float32' || port.dataType === 'float16' ? values : Array.from(values, Math.round), shape };
   }
@@ -196,19 +210,37 @@ class Page {
       const times = [], start = performance.now();
       let outputs;
       do {
+        // The page gets a turn between two runs.
+        await new Promise((done) => setTimeout(done));
         const before = performance.now();
         outputs = await model.run(/** @type {any} */ (inputs));
         times.push(performance.now() - before);
       } while (times.length < MOST_RUNS && performance.now() - start < MOST_TIME);
       byId('outputs').replaceChildren(...model.outputs.map((port) => showTensor(port, outputs[port.name])));
+      byId('snippet').textContent = snippet(model, inputs, byId('scaling').value);
       this.#showTimes(model, times);
+    });
+  }
+
+  /** Shows how long each kernel takes, and offers it as a file for the report. */
+  async #measure() {
+    const model = this.#model;
+    if (!model) return;
+    await this.#attempt('running', async () => {
+      const inputs = Object.fromEntries(model.inputs.map((port) => [port.name, this.#valuesFor(port)]));
+      const profile = await model.profile(/** @type {any} */ (inputs)), most = profile.kernels[0]?.ms ?? 0;
+      byId('kernels').hidden = false;
+      byId('kernels').replaceChildren(...profile.kernels.slice(0, MOST_KERNELS).map(({ kernel, ms, calls }) =>
+        bar(calls > 1 ? `${kernel}, ${calls} times` : kernel, milliseconds(ms), ms / (most || 1))));
+      byId('save-profile').hidden = false;
+      offer(byId('save-profile'), `${model.name}.profile.json`, JSON.stringify(profile));
     });
   }
 
   /** @param {Api.Model} model @param {number[]} times */
   #showTimes(model, times) {
     byId('times').hidden = false;
-    byId('chosen').textContent = `${model.backend} (${model.backendReason})`;
+    byId('chosen').textContent = `${BACKENDS[model.backend]}: ${model.backendReason}`;
     byId('load-time').textContent = milliseconds(this.#loadTime);
     byId('first-time').textContent = milliseconds(times[0]);
     const median = [...times].sort((a, b) => a - b)[times.length >> 1];
@@ -239,8 +271,73 @@ function drawSample(context, width, height) {
   context.fillRect(0, 0, width, height);
 }
 
-/** @param {Api.Port} port as a line of JavaScript */
-const argument = ({ name, shape, dataType, image }) => image?.preparation ? `  ${JSON.stringify(name)}: picture,\n` : `  ${JSON.stringify(name)}: { data, shape: [${shape.join(', ')}] },   // ${dataType}\n`;
+// ---- Inputs that are no pictures
+
+/** What an element most likely means, by the names that exporters give. @param {Api.Port} port @returns {(i: number) => number} */
+function likelyValues({ name, dataType, range }) {
+  if (/mask/i.test(name)) return () => 1;
+  if (/type|segment/i.test(name)) return () => 0;
+  if (/position/i.test(name)) return (i) => i;
+  if (dataType[0] === 'f') return (i) => Math.sin(i * 12.9898);
+  const rows = range ? range.high + 1 : dataType === 'bool' ? 2 : 100;
+  return (i) => Math.min(rows - 1, 1 + i * 7 % Math.max(1, rows - 1));
+}
+
+/** @param {string} name */
+const fieldOf = (name) => [...document.querySelectorAll('textarea')].find((field) => field.dataset.input === name);
+
+/** @param {Api.Port} port @param {() => void} changed */
+function textField(port, changed) {
+  const label = document.createElement('label'), field = document.createElement('textarea');
+  Object.assign(field, { rows: 2, spellcheck: false, onchange: changed, placeholder: `made up; or numbers, or lists as JSON: ${typeOf(port)}` });
+  field.dataset.input = port.name;
+  label.append(port.name, field);
+  return label;
+}
+
+/** What was typed for an input: numbers between commas or spaces, or nested lists. @param {Api.Port} port @returns {any} */
+function textOf({ name }) {
+  const text = fieldOf(name)?.value.trim();
+  if (!text) return undefined;
+  if (text.startsWith('[')) return JSON.parse(text);
+  return text.split(/[\s,;]+/).map(Number);
+}
+
+// ---- How to use it
+
+/**
+ * A script that runs when it is pasted into a page beside the model.
+ *
+ * @param {Api.Model} model @param {Record<string, any>} inputs of the run that is shown @param {string} scaling
+ */
+function snippet(model, inputs, scaling) {
+  const isPicture = (/** @type {Api.Port} */ port) => port.image?.preparation !== undefined, pictures = model.inputs.some((port) => port.image);
+  const imports = model.inputs.some((port) => port.image && !isPicture(port)) ? 'imageTensor, load' : 'load';
+  const key = (/** @type {string} */ name) => /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
+  const settings = { unit: '', signed: ", range: '-1..1'", bytes: ", range: '0..255'", imagenet: ', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]' };
+  const lines = model.inputs.map((port) => {
+    const { name, dataType, image } = port, { shape = [] } = inputs[name] ?? {}, count = shape.reduce((/** @type {number} */ n, /** @type {number} */ size) => n * size, 1);
+    if (isPicture(port)) return `  ${key(name)}: picture,`;
+    if (image) {
+      const [height, width] = image.layout === 'nchw' ? shape.slice(-2) : shape.slice(-3, -1);
+      const more = `${image.layout === 'nhwc' ? ", layout: 'nhwc'" : ''}${image.channels === 1 ? ', channels: 1' : ''}${dataType === 'uint8' ? ", dataType: 'uint8'" : ''}`;
+      return `  ${key(name)}: await imageTensor(picture, { width: ${width}, height: ${height}${settings[/** @type {keyof typeof settings} */ (scaling)]}${more} }),`;
+    }
+    if (Array.isArray(inputs[name])) return `  ${key(name)}: ${JSON.stringify(inputs[name])},`;
+    return `  ${key(name)}: { data: new ${ARRAY_NAMES[dataType] ?? 'Float32Array'}(${count})${/mask/i.test(name) ? `.fill(${dataType.endsWith('64') && dataType !== 'float64' ? '1n' : 1})` : ''}, shape: [${shape.join(', ')}] },   // ${dataType}`;
+  });
+  return [
+    `import { ${imports} } from './model.js';`, '',
+    ...pictures ? ["// An <img>, <canvas>, <video> or file of yours; here a grey square.", 'const picture = new ImageData(64, 64);'] : [],
+    'const model = await load();', 'const outputs = await model.run({', ...lines, '});', `console.log(outputs[${JSON.stringify(model.outputs[0].name)}].data);`, '',
+  ].join('\n');
+}
+
+/** @type {Record<string, string>} */
+const ARRAY_NAMES = {
+  bool: 'Uint8Array', int8: 'Int8Array', uint8: 'Uint8Array', int16: 'Int16Array', uint16: 'Uint16Array', int32: 'Int32Array', uint32: 'Uint32Array',
+  int64: 'BigInt64Array', uint64: 'BigUint64Array', float64: 'Float64Array',
+};
 
 // ---- Outputs
 
@@ -251,6 +348,10 @@ function showTensor(port, { data, shape, dataType }) {
   part('h2').textContent = port.name;
   part('small').textContent = `${dataType}[${shape.join(', ')}]`;
   const values = Array.from(/** @type {ArrayLike<any>} */ (data), Number);
+  const odd = values.filter((value) => !Number.isFinite(value)).length;
+  part('.warning').hidden = !odd;
+  part('.warning').textContent = `${odd} of ${values.length} values are no numbers (NaN or infinite). Most often an input is not what the model was trained on.`;
+  offer(part('.save'), `${port.name.replace(/[^\w.-]+/g, '_')}.json`, JSON.stringify({ shape, dataType, data: values }));
   const isVector = values.length > 1 && shape.filter((size) => size > 1).length === 1;
   if (isVector && port.dataType[0] === 'f') showTop(part('ol'), values, port.labels);
   else if (port.image && shape.at(-2) !== 1) showImage(part('canvas'), port.image, values, shape);
@@ -265,23 +366,33 @@ function showTop(list, values, labels) {
   const order = [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, TOP);
   const least = areChances ? 0 : Math.min(...values), most = areChances ? 1 : values[order[0]];
   list.hidden = false;
-  list.replaceChildren(...order.map((index) => {
-    const item = document.createElement('li'), fill = document.createElement('i');
-    const name = document.createElement('b'), value = document.createElement('span');
-    item.className = 'bar';
-    fill.style.width = `${100 * (values[index] - least) / (most - least || 1)}%`;
-    name.textContent = labels?.[index] ?? String(index);
-    value.textContent = areChances ? `${(100 * values[index]).toFixed(1)} %` : values[index].toPrecision(4);
-    item.append(fill, name, value);
-    return item;
-  }));
+  list.replaceChildren(...order.map((index) => bar(labels?.[index] ?? String(index),
+    areChances ? `${(100 * values[index]).toFixed(1)} %` : values[index].toPrecision(4), (values[index] - least) / (most - least || 1))));
+}
+
+/** A line of a chart. @param {string} text @param {string} number @param {number} part from 0 to 1 */
+function bar(text, number, part) {
+  const item = document.createElement('li'), fill = document.createElement('i');
+  const name = document.createElement('b'), value = document.createElement('span');
+  item.className = 'bar';
+  fill.style.width = `${100 * part}%`;
+  name.textContent = text;
+  value.textContent = number;
+  item.append(fill, name, value);
+  return item;
+}
+
+/** Makes a link save a text as a file. @param {HTMLAnchorElement} link @param {string} name @param {string} text */
+function offer(link, name, text) {
+  if (link.href) URL.revokeObjectURL(link.href);
+  Object.assign(link, { download: name, href: URL.createObjectURL(new Blob([text], { type: 'application/json' })) });
 }
 
 /** @param {HTMLCanvasElement} canvas @param {NonNullable<Api.Port['image']>} image @param {number[]} values @param {number[]} shape */
 function showImage(canvas, { layout, channels }, values, shape) {
   const isPlanar = layout === 'nchw', [height, width] = shape.slice(isPlanar ? -2 : -3), area = width * height;
-  // Networks give 0 to 1, -1 to 1 or 0 to 255.
-  const most = values.reduce((a, b) => Math.max(a, b)), least = values.reduce((a, b) => Math.min(a, b));
+  // Networks give 0 to 1, -1 to 1 or 0 to 255, and overshoot a little at edges.
+  const sorted = Float32Array.from(values).sort(), most = sorted[Math.floor(0.95 * (sorted.length - 1))], least = sorted[Math.floor(0.05 * (sorted.length - 1))];
   const [scale, offset] = most > 2 ? [1, 0] : least < -0.1 ? [127.5, 127.5] : [255, 0];
   const picture = new ImageData(width, height);
   for (let p = 0; p < area; ++p) {

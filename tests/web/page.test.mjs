@@ -107,7 +107,7 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
           await page.choose('#file', [join(held, `digit_${digit}.png`)]);
           await page.until((wanted) => document.querySelector('.bar b')?.textContent === wanted, String(digit));
         }
-        assert.equal(await page.evaluate(textOf, 'chosen'), `${backend} (${backend} was asked for)`);
+        assert.match(await page.evaluate(textOf, 'chosen'), new RegExp(`${backend === 'wasm' ? 'CPU .WebAssembly.' : 'GPU .WebGPU.'}: ${backend} was asked for`));
         assert.deepEqual(page.problems, []);
         await page.close();
       });
@@ -166,7 +166,7 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
   test('index.html runs on WebGPU, takes other sizes, and changes backends', async () => {
     const page = await browser.open(`${server.url}/scale/index.html?backend=webgpu`);
     await page.until(hasRun);
-    assert.match(await page.evaluate(textOf, 'chosen'), /^webgpu/);
+    assert.match(await page.evaluate(textOf, 'chosen'), /^GPU/);
     await page.evaluate(() => {
       const field = /** @type {HTMLInputElement} */ (document.querySelector('[data-symbol=n]'));
       field.value = '3';
@@ -174,7 +174,7 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     });
     await page.until(() => document.getElementById('outputs')?.innerText.includes('float32[3, 4]'));
     await page.evaluate(chooseBackend, 'wasm');
-    await page.until(() => document.getElementById('chosen')?.innerText.startsWith('wasm'));
+    await page.until(() => document.getElementById('chosen')?.innerText.startsWith('CPU'));
     assert.deepEqual(page.problems, []);
     await page.close();
   });
@@ -219,11 +219,33 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     });
     assert.deepEqual([input.width, input.height, output.width, output.height], [4, 224, 4, 224]);
     // Values above 2 make it a picture of bytes.
-    const wanted = input.red.map((/** @type {number} */ byte, /** @type {number} */ i) => byte / 255 * W[i % 4] + B[i % 4] + (i >> 2) % 2);
+    const wanted = input.red.map((/** @type {number} */ byte, /** @type {number} */ i) => byte / 255 * W[i % 4] + B[i % 4] + 1 + (i >> 2) * 7 % 99);
     assert.ok(output.red.every((/** @type {number} */ byte, /** @type {number} */ i) => Math.abs(byte - Math.max(0, wanted[i])) <= 0.51));
-    // The numbers 0 and 1, in turn, doubled.
-    assert.deepEqual(table, ['0', '2', '0', '2', '0', '2', '0', '2']);
+    // Made-up numbers, doubled.
+    assert.deepEqual(table, ['2', '16', '30', '44', '58', '72', '86', '100']);
     await page.close();
+  });
+
+  test('index.html takes numbers as text, times kernels, and shows a script that runs', async () => {
+    const page = await browser.open(`${server.url}/scale/index.html?backend=wasm`);
+    await page.until(hasRun);
+    await page.evaluate(() => {
+      const [x, k] = document.querySelectorAll('textarea');
+      [x.value, k.value] = ['[[1, 2, 3, 4]]', '10'];
+      k.dispatchEvent(new Event('change'));
+    });
+    // 1 * 1 + 0.5 + 10.
+    await page.until(() => document.getElementById('outputs')?.innerText.includes('11.5'));
+    await page.evaluate(() => document.getElementById('measure')?.click());
+    await page.until(() => document.querySelectorAll('#kernels li').length === 2);
+    const script = await page.evaluate(() => document.getElementById('snippet')?.textContent), { steps } = await page.evaluate(async () =>
+      (await fetch(/** @type {HTMLAnchorElement} */ (document.getElementById('save-profile')).href).catch(() => undefined))?.json() ?? { steps: undefined });
+    assert.match(script, /import { load } from '.\/model.js';/);
+    if (steps) assert.equal(steps.length, 2);
+    await page.close();
+    // As a file beside the model, it runs.
+    writeFileSync(join(scale.folder, 'pasted.mjs'), script.replace("load()", "load({ backend: 'wasm' })"));
+    assert.match(execFileSync(process.execPath, [join(scale.folder, 'pasted.mjs')], { encoding: 'utf8' }), /Float32Array\(4\) \[ 11.5, 14, 18.5, 27 \]/);
   });
 
   test('index.html works on a phone', async () => {
@@ -322,7 +344,7 @@ describe('in Chromium without a GPU', { skip: hasBrowser('chromium') ? false : '
     await page.until(hasRun);
     assert.match(await page.evaluate(textOf, 'error'), /UnsupportedError: WebGPU found no GPU/);
     await page.evaluate(chooseBackend, 'wasm');
-    await page.until(() => document.getElementById('chosen')?.innerText.startsWith('wasm'));
+    await page.until(() => document.getElementById('chosen')?.innerText.startsWith('CPU'));
     assert.equal(await page.evaluate(textOf, 'error'), '');
     await page.close();
   });
