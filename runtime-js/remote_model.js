@@ -50,12 +50,15 @@ export class RemoteModel {
       },
       lost: (info) => onDeviceLost?.(info),
     });
-    let end = (/** @type {Error} */ error) => error;
-    thread.connect(line, (error) => line.end(end(error)));
+    let isLoaded = false;
+    thread.connect(line, (error, isEnd) => {
+      if (!isLoaded) line.end(error);
+      else if (isEnd) line.end(new DisposedError(`the worker has ended (${error.message}): load the model again`, { cause: error }));
+    });
     try {
       const given = KINDS.filter((kind) => files.isGiven(kind));
       const about = await line.call('load', { build: BUILD.id, options, given, isHeard: onProgress !== undefined }, signal);
-      end = (error) => new DisposedError(`the worker has ended (${error.message}): load the model again`, { cause: error });
+      isLoaded = true;
       return new RemoteModel(line, thread, about);
     } catch (error) {
       line.end(error);

@@ -7,10 +7,12 @@ import { ModelLoadError, UnsupportedError, messageOf } from './errors.js';
 import { isNodeFile, readBytes } from './files.js';
 
 /**
- * A worker, whoever made it: `connect` brings its messages to a line, whose `onFailure` is told what it did
- * not catch. `stop` ends it, unless it is somebody else's.
+ * A worker, whoever made it: `connect` brings its messages to a line; `onFailure` is told what it did not catch,
+ * and whether that was its end, which is not known of a worker that others use as well. `stop` ends it, unless it is
+ * theirs.
  *
- * @typedef {End & {connect: (line: Line, onFailure: (error: Error) => void) => void, stop: () => void}} Thread
+ * @typedef {(error: Error, isEnd: boolean) => void} OnFailure
+ * @typedef {End & {connect: (line: Line, onFailure: OnFailure) => void, stop: () => void}} Thread
  */
 
 /** Node's workers, where there are none of the web's. @type {() => any} */
@@ -48,11 +50,12 @@ function threadOf(worker, name, isOwn) {
         const data = isNode ? event : event.data;
         if (data?.webnnc === id) line.hear(data);
       });
-      if (isNode) listen('exit', () => onFailure(failure(name, 'it has ended')));
-      listen('messageerror', () => onFailure(failure(name, 'what it sent cannot be read, for want of memory or since a type is unknown here')));
+      if (isNode) listen('exit', () => onFailure(failure(name, 'it has ended'), true));
+      listen('messageerror', () => onFailure(failure(name, 'what it sent cannot be read, for want of memory or since a type is unknown here'), true));
       listen('error', (event) => {
-        event.preventDefault?.();
-        onFailure(failure(name, event.message || 'it is not there, is no script, or the page\'s policy (worker-src) forbids it'));
+        // It is told by an error of the model's, so not in the console as well.
+        if (isOwn) event.preventDefault?.();
+        onFailure(failure(name, event.message || 'it is not there, is no script, or the page\'s policy (worker-src) forbids it'), isOwn);
       });
     },
     // In Node, what runs in a worker keeps the program going, not that there is one.

@@ -71,6 +71,7 @@ const onGpu = await load({ device });
 const given = await onGpu.run({ image: buffer }, { outputs: 'gpu' }), output: GPUBuffer = given.digit_probabilities.buffer;
 await onGpu.run({ image: given.digit_probabilities });
 onGpu.device?.createBuffer({ size: 4, usage: 8 });
+await load({ worker: true, files: { worker: new Worker('/out/model.worker.js', { type: 'module' }) } });
 `;
 
 const USING = `

@@ -236,9 +236,11 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
         const { load } = await import(/** @type {any} */ ('/scale/model.js')), digits = await import(/** @type {any} */ ('/digits/model.js'));
         const worker = new Worker('/scale/model.worker.js', { type: 'module' });
         const options = { worker: true, backend: 'wasm', files: { worker } };
+        // It has errors of its own, which do not concern the models in it.
         const [first, second, other] = await Promise.all([load(options), load(options), digits.load({ worker: true, backend: 'wasm' })]);
         const runs = await Promise.all([first.run(inputs), second.run(inputs), other.run({ image: new Float32Array(784) })]);
         first.dispose();
+        worker.dispatchEvent(new ErrorEvent('error', { message: 'of the page' }));
         const { y } = await second.run(inputs);
         second.dispose();
         other.dispose();
@@ -279,6 +281,23 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       }, elsewhere.url.replace('127.0.0.1', 'localhost'));
       assert.deepEqual(remote, [1, 10]);
       await free.close();
+    });
+
+    test('finds a lost GPU again, and tells', { skip: name === 'chromium' ? false : 'Firefox has no command for this' }, async () => {
+      await page.evaluate(async (inputs) => {
+        const { load } = await import(/** @type {any} */ ('/scale/model.js'));
+        const lost = new Promise((done) => Object.assign(globalThis, { onLost: done }));
+        const model = await load({ worker: true, backend: 'webgpu', onDeviceLost: /** @type {any} */ (globalThis).onLost });
+        await model.run(inputs);
+        Object.assign(globalThis, { model, lost });
+      }, inputs);
+      await page.loseGpu();
+      const { reason, y } = await page.evaluate(async (inputs) => {
+        const { model, lost } = /** @type {any} */ (globalThis), { reason } = await lost, { y } = await model.run(inputs);
+        model.dispose();
+        return { reason, y: [...y.data] };
+      }, inputs);
+      assert.deepEqual({ reason, y }, { reason: 'unknown', y: expected });
     });
   });
 }
