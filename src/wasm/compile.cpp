@@ -12,12 +12,15 @@
 #include <llvm/Object/Wasm.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/CommandLine.h>
-#include <llvm/Support/CrashRecoveryContext.h>
 #include <llvm/Support/FileSystem.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #pragma GCC diagnostic pop
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -47,8 +50,7 @@ constexpr char kFeatures[] =
 // For what registers do not hold; kernels keep no large arrays.
 constexpr char kStackSize[] = "stack-size=131072";
 
-// What has no setting of its own in LLVM's interface. LLD, which has settings of this kind, puts
-// all of them back, so this is said before each compilation.
+// What has no setting of its own in LLVM's interface.
 //
 // Loop strength reduction makes addresses of which instruction selection no longer sees that they
 // do not wrap, so that constant offsets become additions of their own instead of part of the loads.
@@ -157,6 +159,26 @@ class ScratchFolder {
   std::string path_;
 };
 
+// Runs LLD in a process of its own: from one link to the next it keeps pointers to symbols that are
+// gone, which it follows if the second one has no entry.
+bool RunLld(std::vector<const char*> arguments, const std::string& messages) {
+  arguments.push_back("--threads=1");
+  std::fflush(nullptr);
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    std::error_code error;
+    llvm::raw_fd_ostream stream(messages, error);
+    lld::Result result = lld::lldMain(arguments, stream, stream, {{lld::Wasm, &lld::wasm::link}});
+    stream.flush();
+    _exit(result.retCode == 0 ? 0 : 1);
+  }
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 // The module for engines with relaxed SIMD is only for pages: it is no command, which saves a page
 // some kilobytes.
 Result<std::string> Link(const llvm::SmallVectorImpl<char>& object, bool is_command) {
@@ -174,13 +196,9 @@ Result<std::string> Link(const llvm::SmallVectorImpl<char>& object, bool is_comm
     for (const char* argument : {"--no-entry", "-u", "webnnc_prepare", "-u", "webnnc_hash"})
       arguments.push_back(argument);
   }
-  std::string messages;
-  llvm::raw_string_ostream stream(messages);
-  // Without this, an error of LLD's would end the process.
-  llvm::CrashRecoveryContext::Enable();
-  lld::Result result = lld::lldMain(arguments, stream, stream, {{lld::Wasm, &lld::wasm::link}});
-  if (result.retCode != 0) {
-    std::fprintf(stderr, "internal error: %s\n", messages.c_str());
+  if (!RunLld(arguments, folder.File("messages"))) {
+    auto messages = ReadFile(folder.File("messages"));
+    std::fprintf(stderr, "internal error: %s\n", messages ? messages.value().c_str() : "");
     CHECK(!"LLD");
   }
   return ReadFile(out);
