@@ -1,0 +1,80 @@
+// The npm packages as a user has them: made, packed, installed from their tarballs in an empty folder.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url)), digits = join(root, 'models/digits/digits.onnx');
+const project = mkdtempSync(join(tmpdir(), 'webnnc-npm-'));
+after(() => rmSync(project, { recursive: true, force: true }));
+/** @type {string[]} */ let tarballs;
+
+before(() => {
+  execFileSync(join(root, 'tools/npm_package'), { stdio: ['ignore', 'ignore', 'inherit'] });
+  tarballs = readdirSync(join(root, 'build/npm')).filter((name) => name.endsWith('.tgz')).map((name) => join(root, 'build/npm', name));
+  writeFileSync(join(project, 'package.json'), '{ "private": true }');
+  execFileSync('npm', ['install', '--offline', '--no-audit', '--no-fund', '--save-dev', ...tarballs], { cwd: project, stdio: 'pipe' });
+});
+
+/** @param {string} script @param {string[]} args */
+const node = (script, ...args) => spawnSync(process.execPath, ['--input-type=module', ...args, '-e', script], { cwd: project, encoding: 'utf8' });
+
+test('npx compiles a model, which then runs', async () => {
+  const { status, stdout, stderr } = spawnSync('npx', ['--offline', 'webnnc', digits, '-o', 'out'], { cwd: project, encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /10 kernels on wasm/);
+  const { load } = await import(pathToFileURL(join(project, 'out/model.js')).href);
+  const { digit_probabilities } = await (await load()).run({ image: new Float32Array(784) });
+  assert.equal(digit_probabilities.data.length, 10);
+  assert.equal(spawnSync('npx', ['--offline', 'webnnc', '--nonsense'], { cwd: project }).status, 2);
+});
+
+test('the package for Linux stays below 25 MB, and needs no library', (context) => {
+  const tarball = tarballs.find((name) => name.includes('linux-')) ?? '';
+  assert.ok(statSync(tarball).size < 25e6, `${statSync(tarball).size} bytes`);
+  if (process.getuid?.() !== 0) return context.skip('only root may change the root');
+  // A root that holds nothing else.
+  const empty = join(project, 'root');
+  mkdirSync(join(empty, 'tmp'), { recursive: true });
+  cpSync(join(root, 'build/webnnc_static'), join(empty, 'webnnc'));
+  cpSync(digits, join(empty, 'digits.onnx'));
+  const { status, stderr } = spawnSync('chroot', [empty, '/webnnc', '/digits.onnx', '-o', '/out', '--quiet'], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(readFileSync(join(empty, 'out/model.wasm')), readFileSync(join(project, 'out/model.wasm')));
+});
+
+test('compile is a function', () => {
+  const { status, stdout, stderr } = node(`
+    import { readFileSync } from 'node:fs';
+    import { compile, WebnncError } from 'webnnc';
+    const model = readFileSync(${JSON.stringify(digits)});
+    const { files, build, warnings } = await compile({ model, name: 'ten digits', inputs: { image: ['batch', 1, 28, 28] }, dims: { batch: 2 }, report: false });
+    console.log(Object.keys(files).length, files['model.js'].length > 1000, build.name, build.inputs[0].type, warnings.length);
+    const kept = await compile({ model: ${JSON.stringify(digits)}, output: 'made/here' });
+    console.log(kept.files === undefined, kept.build.programs.length);
+    for (const options of [{ model: 'none.onnx' }, { model, maxCodeSize: '1kB' }, { model, backend: 1 }, {}]) {
+      await compile(options).then(() => console.log('compiled'), (error) => console.log(error instanceof WebnncError, error.message.split('\\n')[0]));
+    }`);
+  assert.equal(status, 0, stderr);
+  const lines = stdout.trim().split('\n');
+  assert.match(lines[0], /^\d+ true ten digits float32\[2,1,28,28\] 0$/);
+  assert.equal(lines[1], 'true 2');
+  assert.ok(existsSync(join(project, 'made/here/model.js')));
+  assert.match(lines[2], /^true none.onnx: cannot read none.onnx: No such file/);
+  assert.match(lines[3], /^true -: the code has .* --max-code-size allows 1.0 kB/);
+  assert.match(lines[4], /^false compile: there is no option "backend"/);
+  assert.match(lines[5], /^false compile: model is a path or bytes/);
+});
+
+test('where there is no compiler, it is said what to do', () => {
+  writeFileSync(join(project, 'darwin.mjs'), "Object.defineProperty(process, 'platform', { value: 'darwin' });");
+  const { status, stderr } = spawnSync(process.execPath, ['--import', pathToFileURL(join(project, 'darwin.mjs')).href, join(project, 'node_modules/webnnc/bin/webnnc.js'), '--help'], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stderr, /^webnnc: error: there is no compiler for darwin on x64 yet: build it with CMake .*WEBNNC_BINARY\n$/);
+  const own = spawnSync(process.execPath, [join(project, 'node_modules/webnnc/bin/webnnc.js'), '--version'], { encoding: 'utf8', env: { ...process.env, WEBNNC_BINARY: join(root, 'build/webnnc') } });
+  assert.match(own.stdout, /^webnnc \d/);
+});
