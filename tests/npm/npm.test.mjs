@@ -17,7 +17,8 @@ before(() => {
   execFileSync(join(root, 'tools/npm_package'), { stdio: ['ignore', 'ignore', 'inherit'] });
   tarballs = readdirSync(join(root, 'build/npm')).filter((name) => name.endsWith('.tgz')).map((name) => join(root, 'build/npm', name));
   writeFileSync(join(project, 'package.json'), '{ "private": true }');
-  execFileSync('npm', ['install', '--offline', '--no-audit', '--no-fund', '--save-dev', ...tarballs], { cwd: project, stdio: 'pipe' });
+  // What the plugin needs comes from npm, once.
+  execFileSync('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--save-dev', ...tarballs], { cwd: project, stdio: 'pipe' });
 });
 
 /** @param {string} script @param {string[]} args */
@@ -68,6 +69,16 @@ test('compile is a function', () => {
   assert.match(lines[3], /^true -: the code has .* --max-code-size allows 1.0 kB/);
   assert.match(lines[4], /^false compile: there is no option "backend"/);
   assert.match(lines[5], /^false compile: model is a path or bytes/);
+});
+
+test('the plugin is there for each bundler', () => {
+  const { status, stderr } = node(`
+    for (const bundler of ['vite', 'rollup', 'rolldown', 'webpack', 'rspack', 'esbuild']) {
+      const { default: plugin } = await import('webnnc/' + bundler);
+      if (typeof plugin !== 'function') throw new Error(bundler);
+    }`);
+  assert.equal(status, 0, stderr);
+  for (const file of ['client.d.ts', 'model.d.ts']) assert.ok(existsSync(join(project, 'node_modules/webnnc', file)), file);
 });
 
 test('where there is no compiler, it is said what to do', () => {
