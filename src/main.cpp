@@ -24,7 +24,7 @@ void CleanUpWhenStopped() {
   std::thread([] {
     int signal = 0;
     sigwait(&stops, &signal);
-    RemoveUnfinishedOutput();
+    RemoveUnfinished();
     _exit(128 + signal);
   }).detach();
 }

@@ -109,8 +109,7 @@ Result<OutputFolder> OutputFolder::Create(const std::string& given, const Option
     Remove("", made);
     return CannotWrite(given, why);
   }
-  std::lock_guard lock(unfinished_mutex);
-  Unfinished()[pattern] = made;
+  NoteUnfinished(pattern, made);
   return OutputFolder(path.string(), pattern, std::move(made), options);
 }
 
@@ -123,8 +122,7 @@ OutputFolder::OutputFolder(OutputFolder&& other) noexcept
 OutputFolder::~OutputFolder() {
   if (temporary_.empty()) return;
   Remove(temporary_, made_);
-  std::lock_guard lock(unfinished_mutex);
-  Unfinished().erase(temporary_);
+  ForgetUnfinished(temporary_);
 }
 
 std::string OutputFolder::PathOf(const std::string& name) const { return temporary_ + "/" + name; }
@@ -151,7 +149,17 @@ Status OutputFolder::Commit() {
   return kSuccess;
 }
 
-void RemoveUnfinishedOutput() {
+void NoteUnfinished(const std::string& folder, std::vector<std::string> made) {
+  std::lock_guard lock(unfinished_mutex);
+  Unfinished()[folder] = std::move(made);
+}
+
+void ForgetUnfinished(const std::string& folder) {
+  std::lock_guard lock(unfinished_mutex);
+  Unfinished().erase(folder);
+}
+
+void RemoveUnfinished() {
   std::lock_guard lock(unfinished_mutex);
   for (const auto& [temporary, made] : Unfinished()) Remove(temporary, made);
   Unfinished().clear();

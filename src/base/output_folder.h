@@ -54,8 +54,12 @@ class OutputFolder {
   Options options_;
 };
 
-// Removes what OutputFolders of this process have begun, as their destructors would. For a process
-// that is asked to end.
-void RemoveUnfinishedOutput();
+// A folder that must not outlive the process, `made` being the folders that were made for it.
+void NoteUnfinished(const std::string& folder, std::vector<std::string> made = {});
+void ForgetUnfinished(const std::string& folder);
+
+// Removes what OutputFolders and others of this process have begun, as their destructors would. For
+// a process that is asked to end.
+void RemoveUnfinished();
 
 }  // namespace webnnc

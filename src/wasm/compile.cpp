@@ -26,6 +26,7 @@
 #include <memory>
 
 #include "base/file.h"
+#include "base/output_folder.h"
 #include "wasm/model_emitter.h"
 
 LLD_HAS_DRIVER(wasm)
@@ -145,11 +146,15 @@ class ScratchFolder {
  public:
   ScratchFolder() {
     std::string pattern = (fs::temp_directory_path() / "webnnc.XXXXXX").string();
-    if (mkdtemp(pattern.data())) path_ = pattern;
+    if (!mkdtemp(pattern.data())) return;
+    path_ = pattern;
+    NoteUnfinished(path_);
   }
   ~ScratchFolder() {
     std::error_code error;
-    if (!path_.empty()) fs::remove_all(path_, error);
+    if (path_.empty()) return;
+    fs::remove_all(path_, error);
+    ForgetUnfinished(path_);
   }
   ScratchFolder(const ScratchFolder&) = delete;
   bool exists() const { return !path_.empty(); }

@@ -89,12 +89,15 @@ describe('the folder', () => {
     const outputs = Object.fromEntries(['y', ...nodes.slice(0, -1).map((node) => node.outputs[0])].map((name) => [name, ['f32', [2]]]));
     writeFileSync(join(folder, 'long.onnx'), onnxModel({ inputs: { x: ['f32', [2]] }, outputs, nodes }));
     for (const [signal, code] of /** @type {const} */ ([['SIGTERM', 143], ['SIGINT', 130]])) {
-      const child = spawn(webnnc, ['long.onnx', '-o', 'stopped/here'], { cwd: folder });
+      const scratch = join(folder, `scratch-${signal}`);
+      mkdirSync(scratch);
+      const child = spawn(webnnc, ['long.onnx', '-o', 'stopped/here'], { cwd: folder, env: { ...process.env, TMPDIR: scratch } });
       await new Promise((done) => setTimeout(done, 150));
       child.kill(signal);
       const status = await new Promise((done) => child.on('exit', done));
       if (status !== 0) assert.equal(status, code);
       if (status !== 0) assert.ok(!existsSync(join(folder, 'stopped')));
+      assert.deepEqual(readdirSync(scratch), []);
     }
   });
 
