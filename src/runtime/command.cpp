@@ -34,6 +34,12 @@ constexpr Element kElements[] = {{"|b1", 1}, {"|i1", 1}, {"|u1", 1}, {"<i2", 2},
                                  {"<u2", 2}, {"<i4", 4}, {"<u4", 4}, {"<i8", 8},
                                  {"<u8", 8}, {"<f2", 2}, {"<f4", 4}, {"<f8", 8}};
 
+// Whether an input is a table beside a picture ("image:rows"), which model.js makes.
+bool IsBesidePicture(const char* name) {
+  const char* colon = strrchr(name, ':');
+  return colon && (strcmp(colon, ":rows") == 0 || strcmp(colon, ":columns") == 0);
+}
+
 int32_t Value(abi::Size size) { return size >= 0 ? size : webnnc_model.dims[~size]; }
 
 // ---- Arguments: each flag may come several times.
@@ -319,6 +325,8 @@ int main(int count, char** values) {
   bool bound[64] = {};
   for (uint32_t i = 0; i < model.input_count; ++i) {
     const char* path = PathOf("--input", model.inputs[i].name);
+    if (!path && IsBesidePicture(model.inputs[i].name))
+      Fail("the model takes pictures, which a page prepares: compile it without --image");
     if (!path) Fail("there is no --input for ", model.inputs[i].name);
     BindSizes(model.inputs[i], path, bound);
   }
