@@ -22,7 +22,7 @@ const SCALINGS = {
 
 const TOP = 5, TABLE_SIZE = 8, IMAGE_SIDE = 224, TOKENS = 8;
 const BACKENDS = { webgpu: 'GPU (WebGPU)', wasm: 'CPU (WebAssembly)' };
-const MOST_KERNELS = 12, MOST_RUNS = 10, MOST_TIME = 1000;
+const MOST_KERNELS = 12, MOST_RUNS = 10, MOST_TIME = 1000, LEAST_MAP = 16, MOST_CLASSES = 256;
 
 class Page {
   /** @type {Api.Model | undefined} */
@@ -34,11 +34,20 @@ class Page {
 
   start() {
     byId('backend').value = new URLSearchParams(location.search).get('backend') ?? 'auto';
-    byId('backend').onchange = () => this.#reload();
+    byId('backend').onchange = () => {
+      keepInAddress('backend');
+      this.#reload();
+    };
     byId('run').onclick = () => this.#run();
     byId('measure').onclick = () => this.#measure();
+    byId('compare').onclick = () => this.#compare();
     byId('copy').onclick = () => navigator.clipboard.writeText(byId('snippet').textContent);
-    byId('scaling').onchange = byId('fit').onchange = byId('invert').onchange = () => this.#run();
+    byId('scaling').onchange = byId('fit').onchange = () => {
+      keepInAddress('scaling');
+      keepInAddress('fit');
+      this.#run();
+    };
+    byId('invert').onchange = () => this.#run();
     this.#listenForPictures();
     this.#reload();
   }
@@ -50,7 +59,7 @@ class Page {
     byId('error').textContent = problem;
     byId('loading').hidden = state !== 'loading';
     byId('backend').disabled = state === 'loading';
-    byId('measure').disabled = byId('run').disabled = state === 'loading' || state === 'running' || !this.#model;
+    byId('compare').disabled = byId('measure').disabled = byId('run').disabled = state === 'loading' || state === 'running' || !this.#model;
   }
 
   /** @param {'loading' | 'running'} state @param {() => Promise<void>} work */
@@ -98,7 +107,9 @@ class Page {
     if (image?.image?.preparation) byId('scaling-field').hidden = byId('fit-field').hidden = byId('guess').hidden = true;
     byId('generated').hidden = model.inputs.every((port) => port.image);
     byId('invert-field').hidden = image?.image?.channels !== 1 || image.image.preparation !== undefined;
-    if (image) byId('scaling').value = likelyScaling(image);
+    const settings = new URLSearchParams(location.search);
+    if (image) choose('scaling', settings.get('scaling'), likelyScaling(image));
+    choose('fit', settings.get('fit'), 'cover');
     for (const symbol of symbolsOf(model)) byId('fields').insertBefore(this.#sizeField(symbol), byId('scaling-field'));
   }
 
@@ -135,6 +146,7 @@ class Page {
       drop.classList.remove('over');
       this.#take(event.dataTransfer?.files[0]);
     };
+    document.onpaste = (event) => this.#take(event.clipboardData?.files[0]);
   }
 
   /** @param {File | undefined} file */
@@ -175,7 +187,7 @@ class Page {
       const [w, h] = [picture.width * scale, picture.height * scale];
       context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
     }
-    else drawSample(context, width, height);
+    else drawSample(context, width, height, channels);
     return { canvas, context, width, height };
   }
 
@@ -216,7 +228,7 @@ class Page {
         outputs = await model.run(/** @type {any} */ (inputs));
         times.push(performance.now() - before);
       } while (times.length < MOST_RUNS && performance.now() - start < MOST_TIME);
-      byId('outputs').replaceChildren(...model.outputs.map((port) => showTensor(port, outputs[port.name])));
+      byId('outputs').replaceChildren(...model.outputs.map((port) => showTensor(port, outputs[port.name], !!this.#image)));
       byId('snippet').textContent = snippet(model, inputs, byId('scaling').value);
       this.#showTimes(model, times);
     });
@@ -237,6 +249,24 @@ class Page {
     });
   }
 
+  /** Runs the model on the other backend as well, and says how far the results and times are apart. */
+  async #compare() {
+    const model = this.#model;
+    if (!model) return;
+    await this.#attempt('running', async () => {
+      const inputs = /** @type {any} */ (Object.fromEntries(model.inputs.map((port) => [port.name, this.#valuesFor(port)])));
+      const backend = model.backend === 'wasm' ? 'webgpu' : 'wasm', other = await load({ backend });
+      try {
+        const [here, there] = [await timed(model, inputs), await timed(other, inputs)];
+        byId('comparison').hidden = false;
+        byId('comparison').textContent = `${BACKENDS[model.backend]} took ${milliseconds(here.ms)}, ${BACKENDS[backend]} ${milliseconds(there.ms)}. `
+          + model.outputs.map(({ name }) => `${name} differs by at most ${largestDifference(here.outputs[name].data, there.outputs[name].data).toPrecision(3)}.`).join(' ');
+      } finally {
+        other.dispose();
+      }
+    });
+  }
+
   /** @param {Api.Model} model @param {number[]} times */
   #showTimes(model, times) {
     byId('times').hidden = false;
@@ -246,6 +276,37 @@ class Page {
     const median = [...times].sort((a, b) => a - b)[times.length >> 1];
     byId('median-time').textContent = `${milliseconds(median)} (runs: ${times.length})`;
   }
+}
+
+/** The second of two runs, since the first one may prepare things. @param {Api.Model} model @param {any} inputs */
+async function timed(model, inputs) {
+  await model.run(inputs);
+  const start = performance.now(), outputs = /** @type {Record<string, Api.Tensor>} */ (await model.run(inputs));
+  return { outputs, ms: performance.now() - start };
+}
+
+/** Infinite values and NaN differ from all but their like. @param {any} a @param {any} b */
+function largestDifference(a, b) {
+  let most = 0;
+  for (let i = 0; i < a.length; ++i) {
+    const x = Number(a[i]), y = Number(b[i]), difference = Object.is(x, y) ? 0 : Math.abs(x - y);
+    if (!(difference <= most)) most = Number.isNaN(difference) ? Infinity : difference;
+  }
+  return most;
+}
+
+/** Makes the address one that brings a setting back. @param {string} id of a select */
+function keepInAddress(id) {
+  const address = new URL(location.href);
+  address.searchParams.set(id, byId(id).value);
+  history.replaceState(null, '', address);
+}
+
+/** @param {string} id of a select @param {string | null} wanted @param {string} otherwise if there is no such option */
+function choose(id, wanted, otherwise) {
+  const select = byId(id);
+  select.value = wanted ?? otherwise;
+  if (select.selectedIndex < 0) select.value = otherwise;
 }
 
 /** @param {Api.Model} model names that are the size of an input */
@@ -263,12 +324,36 @@ function likelyScaling({ dataType, image }) {
   return image?.layout === 'nchw' ? 'imagenet' : 'signed';
 }
 
-/** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
-function drawSample(context, width, height) {
-  const sky = context.createLinearGradient(0, 0, width, height);
-  ['#123', '#58a', '#fc8'].forEach((color, i) => sky.addColorStop(i / 2, color));
+/**
+ * A digit for models of small grey pictures, and a sun above hills for all others.
+ *
+ * @param {CanvasRenderingContext2D} context @param {number} width @param {number} height @param {number} channels
+ */
+function drawSample(context, width, height, channels) {
+  if (channels === 1 && Math.max(width, height) <= 64) return drawDigit(context, width, height);
+  const sky = context.createLinearGradient(0, 0, 0, height);
+  ['#3a78c2', '#a9cdf0', '#fbe3b5'].forEach((color, i) => sky.addColorStop(i / 2, color));
   context.fillStyle = sky;
   context.fillRect(0, 0, width, height);
+  const ellipse = (/** @type {string} */ color, /** @type {number[]} */ [x, y, w, h]) => {
+    context.fillStyle = color;
+    context.beginPath();
+    context.ellipse(x * width, y * height, w * width, h * height, 0, 0, 2 * Math.PI);
+    context.fill();
+  };
+  ellipse('#fff3c4', [0.72, 0.3, 0.09, 0.09]);
+  ellipse('#5d8a4c', [0.2, 1.05, 0.6, 0.4]);
+  ellipse('#3f6d3a', [0.85, 1.1, 0.6, 0.38]);
+}
+
+/** A seven, white on black, drawn as by hand. @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
+function drawDigit(context, width, height) {
+  context.fillStyle = '#000';
+  context.fillRect(0, 0, width, height);
+  Object.assign(context, { strokeStyle: '#fff', lineWidth: Math.max(1, width / 11), lineCap: 'round', lineJoin: 'round' });
+  context.beginPath();
+  [[0.28, 0.26], [0.7, 0.26], [0.44, 0.76]].forEach(([x, y]) => context.lineTo(x * width, y * height));
+  context.stroke();
 }
 
 // ---- Inputs that are no pictures
@@ -341,8 +426,8 @@ const ARRAY_NAMES = {
 
 // ---- Outputs
 
-/** @param {Api.Port} port @param {Api.Tensor} tensor @returns {HTMLElement} */
-function showTensor(port, { data, shape, dataType }) {
+/** @param {Api.Port} port @param {Api.Tensor} tensor @param {boolean} isOfPicture @returns {HTMLElement} */
+function showTensor(port, { data, shape, dataType }, isOfPicture) {
   const section = byId('output').content.firstElementChild.cloneNode(true);
   const part = (/** @type {string} */ selector) => section.querySelector(selector);
   part('h2').textContent = port.name;
@@ -352,9 +437,11 @@ function showTensor(port, { data, shape, dataType }) {
   part('.warning').hidden = !odd;
   part('.warning').textContent = `${odd} of ${values.length} values are no numbers (NaN or infinite). Most often an input is not what the model was trained on.`;
   offer(part('.save'), `${port.name.replace(/[^\w.-]+/g, '_')}.json`, JSON.stringify({ shape, dataType, data: values }));
+  const classes = isOfPicture ? classesOf(port, values, shape) : undefined;
   const isVector = values.length > 1 && shape.filter((size) => size > 1).length === 1;
   if (isVector && port.dataType[0] === 'f') showTop(part('ol'), values, port.labels);
   else if (port.image && shape.at(-2) !== 1) showImage(part('canvas'), port.image, values, shape);
+  else if (classes) showClasses(part('canvas'), part('ol'), port, classes, shape);
   else showTable(part('.scroll'), part('small'), values, shape);
   return section;
 }
@@ -403,6 +490,54 @@ function showImage(canvas, { layout, channels }, values, shape) {
   }
   Object.assign(canvas, { width, height, hidden: false, ariaLabel: 'output as a picture' });
   canvas.getContext('2d')?.putImageData(picture, 0, 0);
+}
+
+/**
+ * The class of each point of a picture: the likeliest one where an output has a value for each class,
+ * or what the model says itself. Undefined for outputs that look like neither.
+ *
+ * @param {Api.Port} port @param {number[]} values @param {number[]} shape
+ */
+function classesOf({ dataType }, values, shape) {
+  const [height, width] = shape.slice(-2), area = height * width, isFloat = dataType[0] === 'f';
+  if (shape.length < 3 || Math.min(height, width) < LEAST_MAP) return undefined;
+  if (!isFloat) return values.length === area && values.every((value) => value >= 0 && value < MOST_CLASSES) ? values : undefined;
+  const classes = values.length / area;
+  if (shape.length !== 4 || classes !== shape[1] || classes < 2 || classes > MOST_CLASSES) return undefined;
+  return Array.from({ length: area }, (_, p) => {
+    let best = 0;
+    for (let c = 1; c < classes; ++c) if (values[c * area + p] > values[best * area + p]) best = c;
+    return best;
+  });
+}
+
+/**
+ * Colours each point by its class, and lists those that cover most.
+ *
+ * @param {HTMLCanvasElement} canvas @param {HTMLElement} list @param {Api.Port} port @param {number[]} classes @param {number[]} shape
+ */
+function showClasses(canvas, list, port, classes, shape) {
+  const [height, width] = shape.slice(-2), picture = new ImageData(width, height), points = new Array(MOST_CLASSES).fill(0);
+  classes.forEach((index, p) => {
+    ++points[index];
+    picture.data.set([...colorOf(index), 255], 4 * p);
+  });
+  Object.assign(canvas, { width, height, hidden: false, ariaLabel: 'the class of each point' });
+  canvas.getContext('2d')?.putImageData(picture, 0, 0);
+  list.hidden = false;
+  const order = [...points.keys()].filter((c) => points[c]).sort((a, b) => points[b] - points[a]).slice(0, TOP);
+  list.replaceChildren(...order.map((c) => {
+    const item = bar(port.labels?.[c] ?? `class ${c}`, `${(100 * points[c] / classes.length).toFixed(1)} %`, points[c] / classes.length);
+    item.style.borderLeft = `.5rem solid rgb(${colorOf(c)})`;
+    return item;
+  }));
+}
+
+/** Colours that differ for classes that are near: the bits of the number, spread over red, green and blue. @param {number} index */
+function colorOf(index) {
+  const color = [0, 0, 0];
+  for (let bit = 0; bit < 8; ++bit) color[bit % 3] |= (index >> bit & 1) << 7 - Math.floor(bit / 3);
+  return color;
 }
 
 /** @param {HTMLElement} scroll @param {HTMLElement} note @param {number[]} values @param {number[]} shape */

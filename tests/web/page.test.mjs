@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { onnxModel } from '../onnx_model.mjs';
 import { B, W, makeBundle } from './fixtures.mjs';
 import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
 
@@ -25,13 +26,24 @@ const pictures = await makeBundle('scale', {
   },
 });
 execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(root, 'models/digits/digits.onnx'), '-o', digits, '--quiet']);
+/** A class for each point: 0 to 2 where red, green or blue is strongest. */
+const segments = join(work, 'segments'), segmentsFile = join(work, 'segments.onnx');
+writeFileSync(segmentsFile, onnxModel({
+  inputs: { x: ['f32', [1, 3, 32, 32]] }, outputs: { scores: ['f32', [1, 6, 32, 32]], classes: ['i64', [1, 32, 32]] },
+  nodes: [
+    { op: 'Neg', inputs: ['x'], outputs: ['negative'] },
+    { op: 'Concat', inputs: ['x', 'negative'], outputs: ['scores'], attributes: { axis: 1 } },
+    { op: 'ArgMax', inputs: ['scores'], outputs: ['classes'], attributes: { axis: 1, keepdims: 0 } },
+  ],
+}));
+execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [segmentsFile, '-o', segments, '--quiet']);
 after(() => {
   rmSync(work, { recursive: true });
   scale.remove();
   pictures.remove();
 });
 
-const mounts = { '/scale': scale.folder, '/pictures': pictures.folder, '/digits': digits, '/held': held, '/test': join(root, 'tests/web/pages') };
+const mounts = { '/scale': scale.folder, '/pictures': pictures.folder, '/digits': digits, '/segments': segments, '/held': held, '/test': join(root, 'tests/web/pages') };
 /** @type {Awaited<ReturnType<typeof serve>>} */ let server;
 before(async () => {
   server = await serve(mounts, { csp: STRICT_CSP });
@@ -202,6 +214,60 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
       document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
     });
     await page.until(() => document.querySelector('.bar b')?.textContent === '1');
+    await page.close();
+  });
+
+  test('index.html shows a seven at first, and takes a picture that is pasted', async () => {
+    const page = await browser.open(`${server.url}/digits/index.html?backend=wasm`);
+    await page.until(hasRun);
+    assert.equal(await page.evaluate(() => document.querySelector('.bar b')?.textContent), '7');
+    await page.evaluate(async () => {
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([await (await fetch('/held/digit_1.png')).blob()], 'one.png', { type: 'image/png' }));
+      document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+    });
+    await page.until(() => document.querySelector('.bar b')?.textContent === '1');
+    await page.close();
+  });
+
+  test('index.html colours the class of each point, whether the model gives scores or classes', async () => {
+    const page = await browser.open(`${server.url}/segments/index.html?backend=wasm&scaling=unit`);
+    await page.until(hasRun);
+    await page.evaluate(async () => {
+      const canvas = new OffscreenCanvas(32, 32), context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d'));
+      ['#0f0', '#00f'].forEach((color, half) => {
+        context.fillStyle = color;
+        context.fillRect(half * 24, 0, 24, 32);
+      });
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([await canvas.convertToBlob()], 'halves.png', { type: 'image/png' }));
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await page.until(() => document.querySelector('#outputs .bar')?.textContent === 'class 175.0 %');
+    const outputs = await page.evaluate(() => [...document.querySelectorAll('#outputs section')].map((section) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (section.querySelector('canvas'));
+      const row = canvas.getContext('2d')?.getImageData(0, 16, 32, 1).data ?? [], colorAt = (/** @type {number} */ x) => [...row.slice(4 * x, 4 * x + 4)].join();
+      return { colors: [colorAt(2), colorAt(30)], bars: [...section.querySelectorAll('.bar')].map((bar) => bar.textContent) };
+    }));
+    const wanted = { colors: ['128,0,0,255', '0,128,0,255'], bars: ['class 175.0 %', 'class 225.0 %'] };
+    assert.deepEqual(outputs, [wanted, wanted]);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
+  test('index.html compares both backends, and keeps settings in its address', async () => {
+    const page = await browser.open(`${server.url}/digits/index.html?backend=wasm&scaling=signed`);
+    await page.until(hasRun);
+    assert.equal(await page.evaluate(() => /** @type {HTMLSelectElement} */ (document.getElementById('scaling')).value), 'signed');
+    await page.evaluate(() => document.getElementById('compare')?.click());
+    await page.until(() => !document.getElementById('comparison')?.hidden);
+    const text = await page.evaluate(textOf, 'comparison'), [, difference] = /differs by at most (\S+)\./.exec(text) ?? [];
+    assert.match(text, /^CPU .WebAssembly. took .* ms, GPU .WebGPU. .* ms\./);
+    assert.ok(Number(difference) < 1e-4, text);
+    await page.evaluate(chooseBackend, 'webgpu');
+    await page.until(() => document.getElementById('chosen')?.innerText.startsWith('GPU'));
+    assert.match(await page.evaluate(() => location.search), /backend=webgpu/);
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
