@@ -95,7 +95,11 @@ export const build: { readonly id: string; readonly webnnc: string };
 
 // ---- The model ----------------------------------------------------------------------------------
 
-export interface Model extends Disposable {
+/**
+ * Any model that webnnc compiled: what every `Model` can be passed as, for code that serves several.
+ * Names and types of inputs and outputs are known when it runs.
+ */
+export interface AnyModel extends Disposable {
   readonly name: string;
   readonly build: { readonly id: string; readonly webnnc: string };
   readonly backend: 'webgpu' | 'wasm';
@@ -106,6 +110,17 @@ export interface Model extends Disposable {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
 
+  run(inputs: Record<string, any>, options?: RunOptions): Promise<Record<string, any>>;
+  profile(inputs: Record<string, any>, options?: ProfileOptions): Promise<Profile>;
+
+  /**
+   * Frees memory, on the GPU as well, though the model may still be referenced. Runs that have not
+   * ended fail with a DisposedError. `using model = await load()` does it by itself.
+   */
+  dispose(): void;
+}
+
+export interface Model extends AnyModel {
   /**
    * Runs the model. Runs that are started before others have ended wait for them; inputs are read or
    * copied before `run` returns its promise. A run that fails or is aborted leaves the model usable,
@@ -131,34 +146,11 @@ export interface Model extends Disposable {
 
   /** Measures how long each kernel takes, as the mean of some runs. Throws as `run` does. */
   profile(inputs: InputValues, options?: ProfileOptions): Promise<Profile>;
-
-  /**
-   * Frees memory, on the GPU as well, though the model may still be referenced. Runs that have not
-   * ended fail with a DisposedError. `using model = await load()` does it by itself.
-   */
-  dispose(): void;
 }
 
 declare global {
   // Has [Symbol.dispose] where your project knows it (lib "esnext.disposable").
   interface Disposable {}
-}
-
-/**
- * Any model that webnnc compiled: what every `Model` can be passed as, for code that serves several.
- * Names and types of inputs and outputs are known when it runs.
- */
-export interface AnyModel extends Disposable {
-  readonly name: string;
-  readonly build: { readonly id: string; readonly webnnc: string };
-  readonly backend: 'webgpu' | 'wasm';
-  readonly backendReason: string;
-  readonly device: GpuDevice | undefined;
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
-  run(inputs: Record<string, any>, options?: RunOptions): Promise<Record<string, any>>;
-  profile(inputs: Record<string, any>, options?: ProfileOptions): Promise<Profile>;
-  dispose(): void;
 }
 
 type Destinations = { [K in keyof Outputs]?: 'data' | 'gpu' };

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/output_folder.h"
+#include "base/size_text.h"
 #include "cli/arguments.h"
 #include "cli/progress_line.h"
 
@@ -29,22 +30,13 @@ void CleanUpWhenStopped() {
   }).detach();
 }
 
-// "13.9 MB"
-std::string Size(int64_t bytes) {
-  char text[32];
-  bool mega = bytes >= 1000000;
-  std::snprintf(text, sizeof(text), mega ? "%.1f MB" : "%.1f kB",
-                static_cast<double>(bytes) / (mega ? 1e6 : 1e3));
-  return text;
-}
-
 std::string Describe(const Summary& summary) {
   std::string out;
   auto add = [&](const std::string& part) { out += (out.empty() ? "" : ", ") + part; };
   if (summary.gpu_kernels) add(std::to_string(*summary.gpu_kernels) + " dispatches on webgpu");
   if (summary.wasm_kernels) add(std::to_string(*summary.wasm_kernels) + " kernels on wasm");
-  add("model.wasm " + Size(summary.wasm_bytes));
-  add("weights " + Size(summary.weight_bytes));
+  add("model.wasm " + SizeText(summary.wasm_bytes));
+  add("weights " + SizeText(summary.weight_bytes));
   return out;
 }
 

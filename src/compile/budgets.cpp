@@ -1,8 +1,9 @@
 #include "compile/budgets.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
+
+#include "base/size_text.h"
 
 namespace webnnc {
 
@@ -11,14 +12,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kMostNamed = 3;
-
-std::string SizeText(int64_t bytes) {
-  char text[32];
-  bool mega = bytes >= 1000000;
-  std::snprintf(text, sizeof(text), mega ? "%.2f MB" : "%.1f kB",
-                static_cast<double>(bytes) / (mega ? 1e6 : 1e3));
-  return text;
-}
 
 // "conv (3.1 kB), conv_2 (2.2 kB), pool (1.0 kB)": the largest of a list.
 std::string Largest(const Json& list, const std::string& key) {

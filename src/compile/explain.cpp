@@ -1,8 +1,8 @@
 #include "compile/explain.h"
 
 #include <algorithm>
-#include <cstdio>
 
+#include "base/size_text.h"
 #include "bundle/sample_sizes.h"
 #include "plan/memory.h"
 #include "schedule/classify.h"
@@ -10,12 +10,6 @@
 namespace webnnc {
 
 namespace {
-
-std::string Kilobytes(int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.1f kB", static_cast<double>(bytes) / 1e3);
-  return text;
-}
 
 size_t NodeCount(const plan::Program& program) {
   std::vector<std::string> nodes;
@@ -43,8 +37,8 @@ std::string ExplainKernel(const plan::Program& program, plan::KernelId id) {
 std::string ExplainMemory(const plan::Program& program) {
   bundle::SampleSizes sizes(program);
   plan::MemoryPlan plan = plan::PlanMemory(program, sizes.values());
-  std::string out = "  memory: " + Kilobytes(plan.bytes) + " for activations, at least " +
-                    Kilobytes(plan.lower_bound) + " are alive together";
+  std::string out = "  memory: " + SizeText(plan.bytes) + " for activations, at least " +
+                    SizeText(plan.lower_bound) + " are alive together";
   return out + (sizes.empty() ? "\n" : " (for " + sizes.Print() + ")\n");
 }
 

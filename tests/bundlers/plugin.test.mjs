@@ -13,7 +13,8 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { onnxModel } from '../onnx_model.mjs';
-import { hasBrowser, launch, serve } from '../web/harness.mjs';
+import { hasBrowser, launch } from '../web/harness.mjs';
+import { EXPECTED, checkFolder, checkPage } from './pages.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url)), root = join(here, '../..'), require = createRequire(import.meta.url);
 process.env.WEBNNC_BINARY = process.env.WEBNNC ?? join(root, 'build/webnnc');
@@ -45,7 +46,6 @@ globalThis.document && (globalThis.result = (async () => [await run({ backend: '
   .catch((error) => String(error)));
 `);
 writeFileSync(join(app, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="./main.js"></script>');
-const EXPECTED = ['wasm 2,4 3,6', 'wasm 2,4 3,6', 'webgpu 2,4 3,6'];
 
 describe('the plugin', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
   /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
@@ -54,24 +54,8 @@ describe('the plugin', { skip: hasBrowser('chromium') ? false : 'there is no Chr
   });
   after(() => browser.close());
 
-  /** @param {string} url */
-  async function checkPage(url) {
-    const page = await browser.open(url);
-    try {
-      await page.until(() => 'result' in globalThis);
-      assert.deepEqual(await page.evaluate(() => /** @type {any} */ (globalThis).result), EXPECTED);
-      assert.deepEqual(page.problems, []);
-    } finally {
-      await page.close();
-    }
-  }
-
-  /** @param {string} folder @param {string} [entry] a script that index.html is made for */
-  async function check(folder, entry) {
-    if (entry) writeFileSync(join(folder, 'index.html'), `<!doctype html><script type="module" src="${entry}"></script>`);
-    const server = await serve({ '/': folder });
-    await checkPage(`${server.url}/index.html`).finally(() => server.close());
-  }
+  /** @param {string} folder @param {string} [entry] */
+  const check = (folder, entry) => checkFolder(browser, folder, entry, 'type="module"');
 
   test('in Vite: built, for a server, and in development', async () => {
     const { build, createServer } = await import('vite'), outDir = join(work, 'vite');
@@ -84,7 +68,7 @@ describe('the plugin', { skip: hasBrowser('chromium') ? false : 'there is no Chr
     try {
       await server.listen();
       const url = String(server.resolvedUrls?.local[0] ?? server.resolvedUrls?.network[0]);
-      await checkPage(url);
+      await checkPage(browser, url);
       assert.equal(await (await server.ssrLoadModule('/main.js')).run({ backend: 'wasm' }), EXPECTED[0]);
       // A model that changes is compiled again.
       writeModel('twice', 5);
