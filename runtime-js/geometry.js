@@ -43,7 +43,7 @@ function weigh(filter, x) {
 function sideOf(fit, target, own, otherTarget, otherOwn) {
   const { filter, antialias } = fit, { size, start, count, before } = place(fit, target, own, otherTarget, otherOwn);
   const isNearest = filter === 'nearest', reach = REACHES[filter], widened = antialias && !isNearest ? Math.max(own, size) : size;
-  const width = isNearest || own === size ? 1 : Math.min(own, 4 * Math.ceil((2 * reach * widened / size + 1) / 4));
+  const width = isNearest || own === size ? 1 : Math.min(own, Math.ceil(2 * reach * widened / size));
   const middleOf = (/** @type {number} */ i) => (2 * (i + start) + 1) * own;
   // In whole numbers, so that nothing is rounded.
   const firstOf = (/** @type {number} */ i) => {

@@ -33,18 +33,30 @@ class ImagePreparer {
       if (preparation_.bgr) std::reverse(fill.begin(), fill.end());
       bool fills = preparation_.resize == ImageResize::kContain;
       if (fills) x = Apply(BinaryOp::kSub, x, PerChannel(fill, "_fill"));
-      x = Resample(x, 2, inputs.rows);
-      x = Resample(x, 3, inputs.columns);
+      // Either way neighbours in memory have the same taps: columns are summed with the picture on
+      // its side.
+      x = Resample(x, inputs.rows);
+      x = b_.Add(Transpose{kTurned}, {x}, name_);
+      x = Resample(x, inputs.columns);
       if (fills) x = Apply(BinaryOp::kAdd, x, PerChannel(fill, "_fill"));
       if (Overshoots(preparation_.filter)) x = Clamp(x);
     }
     x = Scale(x, type.dtype);
-    if (image_.channels_last) x = b_.Add(Transpose{{0, 2, 3, 1}}, {x}, name_);
+    bool turned = inputs.rows.valid();
+    if (image_.channels_last) {
+      x = b_.Add(Transpose{turned ? kTurnedToLast : kToLast}, {x}, name_);
+    } else if (turned) {
+      x = b_.Add(Transpose{kTurned}, {x}, name_);
+    }
     if (type.dtype != DType::kF32) x = b_.Add(Cast{type.dtype}, {x}, name_);
     return x;
   }
 
  private:
+  // Orders of dimensions, from f32[n, channels, height, width] or, for a turned picture, from
+  // f32[n, channels, width, height].
+  static inline const Integers kTurned{0, 1, 3, 2}, kToLast{0, 2, 3, 1}, kTurnedToLast{0, 3, 2, 1};
+
   ValueId Apply(BinaryOp op, ValueId a, ValueId b) { return b_.Add(Binary{op}, {a, b}, name_); }
 
   // ---- Bytes
@@ -86,8 +98,9 @@ class ImagePreparer {
 
   ValueId Real(double value) { return b_.AddScalar(DType::kF32, value); }
 
-  ValueId Resample(ValueId x, int64_t axis, ValueId taps) {
-    return b_.Add(graph::Resample{axis}, {x, taps}, name_ + "_resized");
+  // Along the last dimension but one.
+  ValueId Resample(ValueId x, ValueId taps) {
+    return b_.Add(graph::Resample{2}, {x, taps}, name_ + "_resized");
   }
 
   // Negative weights leave the range of bytes.

@@ -18,20 +18,21 @@ class Reduction {
   std::optional<Schedule> Run() {
     spatial_ = view_.SpatialLoops();
     sums_ = view_.ReductionLoops();
-    if (FindLanes()) return AlongResult();
+    if (FindLanes(Stride::kOne)) return AlongResult();
     if (FindSum()) return AlongSum();
+    // A vector of sums is stored element by element, once for all that is summed.
+    if (FindLanes(Stride::kOther)) return AlongResult();
     return std::nullopt;
   }
 
  private:
   // ---- Lanes are neighbours in the result
 
-  bool FindLanes() {
+  bool FindLanes(Stride store) {
     for (size_t i = spatial_.size(); i-- > 0;) {
       const NestLoop& loop = *spatial_[i];
       bool fits = view_.StrideOf(value_, loop) == Stride::kOne &&
-                  view_.StoreStride(loop) == Stride::kOne &&
-                  Estimate(loop.extent) >= CpuTarget::kLanes;
+                  view_.StoreStride(loop) == store && Estimate(loop.extent) >= CpuTarget::kLanes;
       if (!fits) continue;
       lane_ = &loop;
       return true;
