@@ -3,18 +3,18 @@
 //   model.wasm --weights model.weights.bin --input image=x.npy --output probs=y.npy
 //
 // computes on the CPU. Tensors are .npy files (NumPy's format, versions 1 and 2, C order).
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "runtime/hash.h"
 #include "runtime/model.h"
+#include "runtime/wasi.h"
 
 using namespace webnnc;
 
 namespace {
 
-void Say(const char* text) { (void)!write(2, text, strlen(text)); }
+constexpr int32_t kStandardError = 2;
+void Say(const char* text) { wasi::Write(kStandardError, text, strlen(text)); }
 
 [[noreturn]] void Fail(const char* a, const char* b = "", const char* c = "") {
   Say("error: ");
@@ -22,7 +22,7 @@ void Say(const char* text) { (void)!write(2, text, strlen(text)); }
   Say(b);
   Say(c);
   Say("\n");
-  _exit(1);
+  wasi::Exit(1);
 }
 
 // ---- Element types, as NumPy writes them. In the order of webnnc::DType.
@@ -44,13 +44,12 @@ int32_t Value(abi::Size size) { return size >= 0 ? size : webnnc_model.dims[~siz
 
 // ---- Arguments: each flag may come several times.
 
-int argument_count;
-char** arguments;
+wasi::Arguments arguments;
 
 // The value of the n-th use of `flag`, or null.
 const char* Flag(const char* flag, int n) {
-  for (int i = 1; i + 1 < argument_count; i += 2) {
-    if (strcmp(arguments[i], flag) == 0 && n-- == 0) return arguments[i + 1];
+  for (uint32_t i = 1; i + 1 < arguments.count; i += 2) {
+    if (strcmp(arguments.values[i], flag) == 0 && n-- == 0) return arguments.values[i + 1];
   }
   return nullptr;
 }
@@ -72,9 +71,11 @@ const char* PathOf(const char* flag, const char* name) {
 
 void CheckArguments() {
   const abi::Model& model = webnnc_model;
-  if (argument_count % 2 == 0) Fail("each flag takes a value: ", arguments[argument_count - 1]);
-  for (int i = 1; i < argument_count; i += 2) {
-    const char *flag = arguments[i], *value = arguments[i + 1];
+  if (arguments.count == 0) Fail("the arguments are too long");
+  if (arguments.count % 2 == 0)
+    Fail("each flag takes a value: ", arguments.values[arguments.count - 1]);
+  for (uint32_t i = 1; i < arguments.count; i += 2) {
+    const char *flag = arguments.values[i], *value = arguments.values[i + 1];
     bool input = strcmp(flag, "--input") == 0, output = strcmp(flag, "--output") == 0;
     if (strcmp(flag, "--weights") == 0) continue;
     if (!input && !output) Fail("unknown flag ", flag, " (there are --weights, --input, --output)");
@@ -88,35 +89,45 @@ void CheckArguments() {
 
 // ---- Files
 
-void ReadAll(int file, const char* path, uint8_t* to, uint64_t bytes) {
+// Engines of 32 bits count what a call reads or writes by signed numbers.
+constexpr uint64_t kMostAtOnce = 1 << 30;
+
+uint32_t AtOnce(uint64_t bytes) {
+  return static_cast<uint32_t>(bytes < kMostAtOnce ? bytes : kMostAtOnce);
+}
+
+void ReadAll(int32_t file, const char* path, uint8_t* to, uint64_t bytes) {
   while (bytes > 0) {
-    ssize_t got = read(file, to, bytes);
-    if (got <= 0) Fail("cannot read ", path, ": it is too short");
+    int64_t got = wasi::Read(file, to, AtOnce(bytes));
+    if (got < 0) Fail("cannot read ", path);
+    if (got == 0) Fail("cannot read ", path, ": it is too short");
     to += got;
     bytes -= static_cast<uint64_t>(got);
   }
 }
 
-void WriteAll(int file, const char* path, const void* from, uint64_t bytes) {
+void WriteAll(int32_t file, const char* path, const void* from, uint64_t bytes) {
   auto* at = static_cast<const uint8_t*>(from);
   while (bytes > 0) {
-    ssize_t put = write(file, at, bytes);
+    int64_t put = wasi::Write(file, at, AtOnce(bytes));
     if (put <= 0) Fail("cannot write ", path);
     at += put;
     bytes -= static_cast<uint64_t>(put);
   }
 }
 
-int Open(const char* path, int flags) {
-  int file = open(path, flags, 0666);
-  if (file < 0) Fail(flags == O_RDONLY ? "cannot read " : "cannot write ", path);
+int32_t OpenFile(const char* path, wasi::Access access) {
+  int32_t file = wasi::Open(path, access);
+  if (file < 0)
+    Fail(access == wasi::Access::kRead ? "cannot read " : "cannot write ", path,
+         ": is it in a folder that the engine lets the command see?");
   return file;
 }
 
 char header[4096];
 
 // Reads the header and leaves the file at the elements. `shape` has room for 32 sizes.
-uint32_t ReadHeader(int file, const char* path, const abi::Port& port, uint32_t* shape) {
+uint32_t ReadHeader(int32_t file, const char* path, const abi::Port& port, uint32_t* shape) {
   uint8_t magic[12];
   ReadAll(file, path, magic, 10);
   if (memcmp(magic, "\x93NUMPY", 6) != 0) Fail(path, " is not a .npy file");
@@ -154,9 +165,9 @@ uint32_t ReadHeader(int file, const char* path, const abi::Port& port, uint32_t*
 // Symbols take the sizes of the inputs' files; those a second input has must agree.
 void BindSizes(const abi::Port& port, const char* path, bool* bound) {
   uint32_t shape[32];
-  int file = Open(path, O_RDONLY);
+  int32_t file = OpenFile(path, wasi::Access::kRead);
   uint32_t rank = ReadHeader(file, path, port, shape);
-  close(file);
+  wasi::Close(file);
   if (rank != port.rank) Fail(path, " has another number of dimensions than input ", port.name);
   for (uint32_t d = 0; d < rank; ++d) {
     abi::Size size = port.shape[d];
@@ -190,7 +201,7 @@ uint8_t* Address(uint32_t buffer) {
 void ReadInput(uint32_t index, const char* path) {
   const abi::Port& port = webnnc_model.inputs[index];
   uint32_t shape[32];
-  int file = Open(path, O_RDONLY);
+  int32_t file = OpenFile(path, wasi::Access::kRead);
   ReadHeader(file, path, port, shape);
   for (uint32_t d = 0; d < port.rank; ++d) {
     if (shape[d] != static_cast<uint32_t>(Value(port.shape[d]))) {
@@ -198,7 +209,7 @@ void ReadInput(uint32_t index, const char* path) {
     }
   }
   ReadAll(file, path, Address(program->input_buffers[index]), Bytes(port));
-  close(file);
+  wasi::Close(file);
 }
 
 void CheckWeights(const char* path) {
@@ -251,7 +262,7 @@ const char* Text(int32_t n) {
   Say(" to ");
   Say(Text(high));
   Say("\n");
-  _exit(1);
+  wasi::Exit(1);
 }
 
 void CheckInput(uint32_t index) {
@@ -302,22 +313,14 @@ void WriteOutput(uint32_t index, const char* path) {
   memcpy(header, "\x93NUMPY\x01\x00", 8);
   header[8] = static_cast<char>(length & 0xff);
   header[9] = static_cast<char>(length >> 8);
-  int file = Open(path, O_WRONLY | O_CREAT | O_TRUNC);
+  int32_t file = OpenFile(path, wasi::Access::kReplace);
   WriteAll(file, path, header, static_cast<uint64_t>(at - header));
   WriteAll(file, path, Address(program->output_buffers[index]), Bytes(port));
-  close(file);
+  wasi::Close(file);
 }
 
-}  // namespace
-
-// wasi-libc's constructors, which look up what folders there are. That this is called here makes
-// the linker leave it to us: else every export would call it, in a page too.
-extern "C" void __wasm_call_ctors();
-
-int main(int count, char** values) {
-  __wasm_call_ctors();
-  argument_count = count;
-  arguments = values;
+void Run() {
+  arguments = wasi::ReadArguments();
   abi::Model& model = webnnc_model;
   uint32_t index = ProgramIndex();
   program = &model.programs[index];
@@ -335,9 +338,9 @@ int main(int count, char** values) {
   if (model.weights_bytes > 0) {
     const char* path = Flag("--weights", 0);
     if (!path) Fail("there is no --weights");
-    int file = Open(path, O_RDONLY);
+    int32_t file = OpenFile(path, wasi::Access::kRead);
     ReadAll(file, path, reinterpret_cast<uint8_t*>(model.weights), model.weights_bytes);
-    close(file);
+    wasi::Close(file);
     CheckWeights(path);
   }
   for (uint32_t i = 0; i < model.input_count; ++i) {
@@ -349,5 +352,8 @@ int main(int count, char** values) {
   for (uint32_t i = 0; i < model.output_count; ++i) {
     if (const char* path = PathOf("--output", model.outputs[i].name)) WriteOutput(i, path);
   }
-  return 0;
 }
+
+}  // namespace
+
+extern "C" __attribute__((export_name("_start"))) void _start() { Run(); }

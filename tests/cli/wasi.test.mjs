@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -58,6 +58,45 @@ test('the command computes what model.js computes, bit for bit', async () => {
   model.dispose();
 });
 
+/** @param {Record<string, string>} preopens the folders that the engine shows, by the names it shows them under @param {string[]} args */
+function runWith(preopens, args) {
+  const script = `import { readFileSync } from 'node:fs'; import { WASI } from 'node:wasi';
+    const [program, preopens, ...args] = process.argv.slice(1), wasi = new WASI({ version: 'preview1', args: ['model', ...args], preopens: JSON.parse(preopens) });
+    const { instance } = await WebAssembly.instantiate(readFileSync(program), wasi.getImportObject());
+    process.exitCode = wasi.start(instance);`;
+  return spawnSync(process.execPath, ['--no-warnings', '--input-type=module', '-e', script, '--', join(folder, 'out/model.wasm'), JSON.stringify(preopens), ...args],
+    { encoding: 'utf8' });
+}
+
+test('the command finds files in whatever folders the engine shows', () => {
+  writeFileSync(join(folder, 'x.npy'), npy([1, 1, 28, 28], image));
+  mkdirSync(join(folder, 'results'), { recursive: true });
+  /** @type {[Record<string, string>, string, boolean][]} folders, where the command is told that files are, whether they are */
+  const cases = [
+    [{ '.': folder }, '', true],
+    [{ '.': folder }, './', true],
+    [{ '.': folder }, '/', false],
+    [{ '/data': folder }, '/data/', true],
+    [{ '/data/': folder }, '/data//', true],
+    [{ '/data': folder }, '/database/', false],
+    [{ '/data': folder }, 'data/', false],
+    [{ data: folder }, './data/', true],
+    [{ data: folder }, '', false],
+    [{ '/': join(folder, 'results'), '/data': folder }, '/data/', true],
+    [{ '/data': folder, '/data/out': join(folder, 'results') }, '/data/', false],
+    [{}, '', false],
+  ];
+  for (const [preopens, prefix, found] of cases) {
+    rmSync(join(folder, 'results/y.npy'), { force: true });
+    const { status, stderr } = runWith(preopens, ['--weights', `${prefix}out/model.weights.bin`, '--input', `image=${prefix}x.npy`,
+      '--output', `digit_probabilities=${prefix}results/y.npy`]);
+    const about = `${JSON.stringify(preopens)} ${prefix} ${stderr}`;
+    assert.equal(status, found ? 0 : 1, about);
+    assert.equal(existsSync(join(folder, 'results/y.npy')), found, about);
+    if (!found) assert.match(stderr, /cannot read .*: is it in a folder that the engine lets the command see\?/, about);
+  }
+});
+
 test('the command says what is wrong', () => {
   const weights = ['--weights', join(folder, 'out/model.weights.bin')];
   writeFileSync(join(folder, 'small.npy'), npy([1, 1, 2, 2], new Float32Array(4)));
@@ -68,6 +107,9 @@ test('the command says what is wrong', () => {
     [[...weights, '--input', `image=${folder}/nothing.npy`], /cannot read/],
     [[...weights, '--input', `image=${folder}/small.npy`], /other sizes/],
     [['--frobnicate', 'x'], /unknown flag --frobnicate/],
+    [[...weights, '--input', `image=${folder}`], /cannot read/],
+    [[...weights, '--input', `image=${'x'.repeat(40000)}`], /the arguments are too long/],
+    [[...weights, ...Array(300).fill('--input')], /the arguments are too long/],
   ];
   for (const [flags, message] of cases) {
     const { status, stderr } = wasi(...flags);
