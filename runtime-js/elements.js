@@ -79,14 +79,14 @@ export function toElements({ name, dataType }, given) {
   const list = ['number', 'bigint', 'boolean'].includes(typeof given) ? [given] : given;
   const isNarrow = dataType === 'int64' && kind === 'Int32Array' || dataType === 'uint64' && kind === 'Uint32Array';
   if (!Array.isArray(list) && !isNarrow) {
-    const type = given?.constructor?.name ?? String(given), wanted = dataType === 'float16' ? 'Float32Array' : Type.name;
+    const type = given?.constructor?.name ?? textOf(given), wanted = dataType === 'float16' ? 'Float32Array' : Type.name;
     const isArray = ArrayBuffer.isView(given) && !(given instanceof DataView);
     refuse(name, `is a ${type}; for ${dataType} pass a ${wanted}${isArray ? `, such as ${wanted}.from(array${isLong(dataType) ? ', BigInt' : ''})` : ''}`);
   }
   const elements = new (dataType === 'float16' ? Float32Array : Type)(list.length), isFloat = dataType[0] === 'f';
   for (let i = 0; i < list.length; ++i) {
     const item = list[i], isNumber = typeof item === 'number' || typeof item === 'boolean' || typeof item === 'bigint' && !isFloat;
-    if (!isNumber) refuse(name, `has ${typeof item === 'string' ? `"${item}"` : item} as element ${i}, which is no number`);
+    if (!isNumber) refuse(name, `has ${typeof item === 'string' ? `"${item}"` : textOf(item)} as element ${i}, which is no number`);
     const value = isLong(dataType) ? toLong(item) : Number(item);
     if (value !== undefined) elements[i] = value;
     if (!isFloat && elements[i] !== value) refuseElement(name, item, i, dataType);
@@ -94,8 +94,17 @@ export function toElements({ name, dataType }, given) {
   return dataType === 'float16' ? toHalves(elements) : dataType === 'bool' ? checkBooleans(name, elements) : elements;
 }
 
+/** What a caller passed, in words: not everything is a text by itself. @param {unknown} value */
+export function textOf(value) {
+  try {
+    return String(value);
+  } catch {
+    return 'object';
+  }
+}
+
 /** @param {ArrayBufferView} view */
-function isDetached({ buffer, byteLength }) {
+export function isDetached({ buffer, byteLength }) {
   if (byteLength) return false;
   try {
     return new Uint8Array(buffer) === undefined;

@@ -7,6 +7,7 @@ export class ModelLoadError extends ModelError { name = 'ModelLoadError'; }
 export class InputError extends ModelError { name = 'InputError'; }
 export class UnsupportedError extends ModelError { name = 'UnsupportedError'; }
 export class OutOfMemoryError extends ModelError { name = 'OutOfMemoryError'; }
+export class GpuError extends ModelError { name = 'GpuError'; }
 export class DeviceLostError extends ModelError { name = 'DeviceLostError'; }
 export class DisposedError extends ModelError { name = 'DisposedError'; }
 

@@ -12,7 +12,7 @@
 /** @import { Weights } from './weights.js' */
 
 import { fromWords, toWords, wordBytes } from './elements.js';
-import { InputError, OutOfMemoryError, megabytes } from './errors.js';
+import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, Gpu, MAP_READ, READ, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
 import { GpuFrame } from './frames.js';
 import { GpuFrames } from './gpu_frames.js';
@@ -61,7 +61,9 @@ export class GpuBackend {
   /** Buffers to read back through that no run uses. @type {GPUBuffer[]} */
   #staging = [];
   /** Whether a run has passed WebGPU's validation since `prepare`. */
-  #isProven = false;
+  isProven = false;
+  /** Why WebGPU refuses what the model does. @type {GpuError | undefined} */
+  refusal;
   /** @type {(Encoded & {key: string}) | undefined} */
   #next;
 
@@ -111,13 +113,16 @@ export class GpuBackend {
   /** @param {readonly number[]} symbols */
   async prepare(symbols) {
     this.#host.prepare(this.#index, symbols);
-    this.#isProven = false;
+    this.isProven = false;
     this.#dropNext(this.#next);
     this.#next = undefined;
     await this.#gpu.guard(() => {
       this.#makeArena();
       this.#placePorts();
       this.#makeSteps();
+    }).catch((error) => {
+      if (error instanceof GpuError) this.refusal = error;
+      throw error;
     });
   }
 
@@ -207,16 +212,17 @@ export class GpuBackend {
     const isPlain = !hasBuffers && !destinations.includes('gpu');
     const words = this.#toWords(values);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
-    const check = !this.#isProven || !isPlain;
+    const check = !this.isProven || !isPlain;
+    const inputsTaken = this.#takeBuffers(values);
     if (check) device.pushErrorScope('validation');
-    const next = this.#takeNext(key, isPlain), { commands, staging, kept } = next ?? this.#encode(values, destinations);
+    const next = this.#takeNext(key, isPlain), { commands, staging, kept } = next ?? this.#encode(destinations);
     this.#upload(words);
     const frames = this.#copyFrames(values);
     device.queue.submit([...frames.commands, commands]);
-    const verdict = Promise.all([check ? this.#accepted(device.popErrorScope(), hasBuffers) : undefined, ...frames.verdicts]);
+    const verdict = this.#judge(inputsTaken, [check ? this.#accepted(device.popErrorScope()) : undefined, ...frames.verdicts]);
     const tensors = this.#read(staging, outputs, shapes, destinations, kept, verdict);
     // While the GPU works: the commands of the next run are most likely the same.
-    if (!check) this.#next = { key, ...this.#encode([], destinations) };
+    if (!check) this.#next = { key, ...this.#encode(destinations) };
     return tensors;
   }
 
@@ -234,13 +240,9 @@ export class GpuBackend {
     if (next?.staging) this.#staging.push(next.staging);
   }
 
-  /**
-   * @param {Values} values only buffers on the GPU count @param {Destination[]} destinations
-   * @returns {Encoded}
-   */
-  #encode(values, destinations) {
+  /** @param {Destination[]} destinations @returns {Encoded} */
+  #encode(destinations) {
     const encoder = this.device.createCommandEncoder();
-    this.#copyInputs(encoder, values);
     this.#encodeSteps(encoder);
     const staging = destinations.includes('data') ? this.#takeStaging() : undefined;
     const kept = this.#ports.outputs.map(({ port, offset, bytes, at }, i) => {
@@ -292,6 +294,38 @@ export class GpuBackend {
     });
   }
 
+  /**
+   * Copies the caller's buffers, by commands of their own: what WebGPU says against these is about the buffers.
+   *
+   * @param {Values} values
+   */
+  async #takeBuffers(values) {
+    if (!values.some(isGpuBuffer)) return;
+    const { device } = this;
+    device.pushErrorScope('validation');
+    const encoder = device.createCommandEncoder();
+    this.#copyInputs(encoder, values);
+    device.queue.submit([encoder.finish()]);
+    const error = await device.popErrorScope();
+    if (!error) return;
+    const isForeign = /associated with|different device|another device|cannot be used with|DeviceMismatch/i.test(error.message);
+    throw new InputError(isForeign
+      ? 'an input is a buffer of another GPUDevice: make it on model.device, or pass your device to load'
+      : `an input is a buffer that WebGPU does not take: ${error.message}`);
+  }
+
+  /**
+   * Whether WebGPU takes a run. What is wrong with an input is told first.
+   *
+   * @param {Promise<void>} inputs @param {(Promise<void> | undefined)[]} others
+   */
+  async #judge(inputs, others) {
+    const rest = Promise.all(others);
+    rest.catch(() => {});
+    await inputs;
+    await rest;
+  }
+
   /** @param {GPUCommandEncoder} encoder */
   #encodeSteps(encoder) {
     const pass = encoder.beginComputePass();
@@ -314,16 +348,11 @@ export class GpuBackend {
     else this.#gpu.destroyBuffer(staging);
   }
 
-  /** @param {Promise<GPUError | null>} scope @param {boolean} hasBuffers of the caller's */
-  async #accepted(scope, hasBuffers) {
+  /** @param {Promise<GPUError | null>} scope */
+  async #accepted(scope) {
     const error = await scope;
-    if (error) {
-      const isForeign = hasBuffers && /associated with|different device|another device|cannot be used with|DeviceMismatch/i.test(error.message);
-      throw new InputError(isForeign
-        ? 'an input is a buffer of another GPUDevice: make it on model.device, or pass your device to load'
-        : `WebGPU refuses the run: ${error.message}`);
-    }
-    this.#isProven = true;
+    if (error) throw this.refusal = new GpuError(`the GPU refuses the run: ${error.message}`);
+    this.isProven = true;
   }
 
   /**
@@ -381,16 +410,26 @@ export class GpuBackend {
   /** @param {Values} values @param {number} runs @param {() => void} check called before each run */
   async profile(values, runs, check) {
     const total = new Float64Array(this.#steps.length), words = this.#toWords(values);
-    // The first run is there to warm up.
-    for (let run = -1; run < runs; ++run) {
+    await this.#rehearse(values, words);
+    for (let run = 0; run < runs; ++run) {
       check();
       const times = await timeSteps(this.#gpu, this.#steps, (encoder) => {
         this.#upload(words);
         this.#copyInputs(encoder, values);
       });
-      if (run >= 0) times.forEach((ms, step) => total[step] += ms);
+      times.forEach((ms, step) => total[step] += ms);
     }
     return summarize(hasClock(this.#gpu) ? 'gpu' : 'wall', this.#steps.map((step) => step.name), total, runs);
+  }
+
+  /** A run to warm up, by which WebGPU may refuse it. @param {Values} values @param {Values} words */
+  async #rehearse(values, words) {
+    const { device } = this, inputsTaken = this.#takeBuffers(values);
+    device.pushErrorScope('validation');
+    this.#upload(words);
+    device.queue.submit([this.#encode([]).commands]);
+    await this.#judge(inputsTaken, [this.#accepted(device.popErrorScope())]);
+    await device.queue.onSubmittedWorkDone();
   }
 
   /** Why the device was lost; undefined if it is not, or does not say so in time. @param {number} ms */

@@ -3,7 +3,7 @@
 /** @import { ProgramRecord } from './build.js' */
 
 import { BUILD } from './build.js';
-import { OutOfMemoryError, UnsupportedError, megabytes, messageOf } from './errors.js';
+import { GpuError, OutOfMemoryError, UnsupportedError, megabytes, messageOf } from './errors.js';
 
 // WebGPU's flags. In Node there are no globals with their names.
 export const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128, QUERY_RESOLVE = 512;
@@ -118,7 +118,7 @@ export class Gpu {
     } finally {
       [memory, invalid] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
       if (memory) throw new OutOfMemoryError(`the GPU has not enough memory: ${memory.message}`);
-      if (invalid) throw new UnsupportedError(`the GPU refuses the model: ${invalid.message}`);
+      if (invalid) throw new GpuError(`the GPU refuses the model: ${invalid.message}`);
     }
   }
 

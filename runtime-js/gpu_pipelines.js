@@ -3,11 +3,13 @@
 /** @import { LoadControl } from './files.js' */
 /** @import { Kernel } from './host.js' */
 
-import { UnsupportedError, messageOf } from './errors.js';
+import { GpuError, messageOf } from './errors.js';
 
 /** @type {Record<string, GPUBufferBindingType>} */
 const BINDING_TYPES = { r: 'read-only-storage', w: 'storage', s: 'storage', u: 'uniform' };
 const COMPUTE = 4;
+
+/** What a pipeline's layout follows from. @typedef {Pick<Kernel, 'bindings' | 'uniformBytes'>} Bound */
 
 /**
  * The pipelines of kernels: each shader is compiled once, and all at the same time.
@@ -18,18 +20,19 @@ const COMPUTE = 4;
 export function compilePipelines(device, kernels, shaders, { onProgress }) {
   let loaded = 0, total = 0;
   const report = () => onProgress?.({ phase: 'compilation', loaded, total });
-  const layoutOf = memoize((/** @type {string} */ bindings) => makeLayout(device, bindings));
-  const pipelineOf = memoize(async (/** @type {string} */ code, /** @type {Kernel} */ { name, bindings }) => {
+  const layoutOf = memoize((_, /** @type {Bound} */ bound) => makeLayout(device, bound));
+  const pipelineOf = memoize(async (/** @type {string} */ code, /** @type {Kernel} */ { name, bindings, uniformBytes }) => {
     try {
       const module = device.createShaderModule({ code });
       const compute = { module, entryPoint: 'main' };
       ++total;
-      const pipeline = await device.createComputePipelineAsync({ label: name, layout: layoutOf(bindings), compute });
+      const layout = layoutOf(`${bindings} ${uniformBytes}`, { bindings, uniformBytes });
+      const pipeline = await device.createComputePipelineAsync({ label: name, layout, compute });
       ++loaded;
       report();
       return pipeline;
     } catch (cause) {
-      throw new UnsupportedError(`the GPU refuses kernel ${name}: ${messageOf(cause)}`, { cause });
+      throw new GpuError(`the GPU refuses kernel ${name}: ${messageOf(cause)}`, { cause });
     }
   });
   const pipelines = Promise.all(kernels.map((kernel) => pipelineOf(shaders[kernel.shader], kernel)));
@@ -37,10 +40,17 @@ export function compilePipelines(device, kernels, shaders, { onProgress }) {
   return pipelines;
 }
 
-/** @param {GPUDevice} device @param {string} bindings */
-function makeLayout(device, bindings) {
-  const entries = [...bindings].map((letter, binding) =>
-    ({ binding, visibility: COMPUTE, buffer: { type: BINDING_TYPES[letter] } }));
+/**
+ * Says how long the buffer of sizes is. wgpu asks a shader only when the layout changes, so that kernels that shared
+ * one in spite of unlike sizes would be measured by each other's.
+ *
+ * @param {GPUDevice} device @param {Bound} bound
+ */
+function makeLayout(device, { bindings, uniformBytes }) {
+  const entries = [...bindings].map((letter, binding) => {
+    const type = BINDING_TYPES[letter];
+    return { binding, visibility: COMPUTE, buffer: type === 'uniform' ? { type, minBindingSize: uniformBytes } : { type } };
+  });
   return device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries })] });
 }
 

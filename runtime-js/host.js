@@ -15,7 +15,7 @@ const ABI_VERSION = 2;
 /** What a caller knows, and what goes with a picture: tables `of` it. @typedef {Api.Port & {of?: string}} ManifestPort */
 /**
  * @typedef {{kind: 'wasm', steps: string[]}} WasmProgram
- * @typedef {{name: string, shader: number, bindings: string}} Kernel
+ * @typedef {{name: string, shader: number, bindings: string, uniformBytes?: number}} Kernel
  * @typedef {{kind: 'webgpu', half: boolean, steps: number[], kernels: Kernel[]}} GpuProgram
  * @typedef {{low: number, high: number, node: string}} Range of an input's elements
  * @typedef {ManifestPort & {range?: Range}} InputPort
@@ -226,19 +226,25 @@ export class Host {
     return this.manifest[kind].map((_, i) => this.word(at + i));
   }
 
-  /** @param {number} index @param {readonly number[]} symbols their values */
-  prepare(index, symbols) {
+  /** Computes all sizes, which takes no memory. @param {readonly number[]} symbols their values */
+  bind(symbols) {
     this.words.set(symbols, this.word(this.model + MODEL.dims) / 4);
-    const status = this.exports.webnnc_prepare(index);
-    const sizes = this.symbols.map((name, i) => `${name} = ${symbols[i]}`).join(', ');
-    if (status === SIZE_OUT_OF_RANGE) {
-      const { assumptions } = this.manifest;
-      throw new InputError(`the model cannot take inputs with ${sizes}` +
-        `${assumptions ? `: it was compiled for ${assumptions.join(', ')}` : ''}`);
-    }
-    if (status === OUT_OF_MEMORY) {
-      throw new OutOfMemoryError(`wasm has not enough memory for the model${sizes && ` with ${sizes}: try smaller inputs`}`);
-    }
+    if (this.exports.webnnc_sizes() !== SIZE_OUT_OF_RANGE) return;
+    const { assumptions } = this.manifest;
+    throw new InputError(`the model cannot take inputs with ${this.#sizes(symbols)}` +
+      `${assumptions ? `: it was compiled for ${assumptions.join(', ')}` : ''}`);
+  }
+
+  /** Places what a program needs. @param {number} index @param {readonly number[]} symbols that were bound */
+  prepare(index, symbols) {
+    if (this.exports.webnnc_prepare(index) !== OUT_OF_MEMORY) return;
+    const sizes = this.#sizes(symbols);
+    throw new OutOfMemoryError(`wasm has not enough memory for the model${sizes && ` with ${sizes}: try smaller inputs`}`);
+  }
+
+  /** @param {readonly number[]} symbols */
+  #sizes(symbols) {
+    return this.symbols.map((name, i) => `${name} = ${symbols[i]}`).join(', ');
   }
 
   /** The weights that a program reads. Call before `prepare`, which turns offsets into addresses. @param {number} index */

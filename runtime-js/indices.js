@@ -35,8 +35,10 @@ export function checkIndices({ indices = [] }, data) {
     const [least, most, size] = data.subarray(3 * i, 3 * i + 3);
     // Of no elements the least is larger than the largest.
     if (least > most || least >= -size && most < size) return;
-    const value = most >= size ? most : least, names = inputs.map((name) => `"${name}"`).join(' and ');
-    throw new InputError(`input ${names || 'sizes'}: an index that is computed from it is ${value}; the model takes ` +
+    const isAbove = most >= size, value = isAbove ? most : least, names = inputs.map((name) => `"${name}"`).join(' and ');
+    // What 32 bits do not hold is told as the nearest that they do.
+    const told = Math.abs(value) < 0x7fffffff ? value : `${value} or ${isAbove ? 'more' : 'less'}`;
+    throw new InputError(`input ${names || 'sizes'}: an index that is computed from it is ${told}; the model takes ` +
       `${size ? `${-size} to ${size - 1}` : 'none, since the table is empty'} (node "${node}")`);
   });
 }

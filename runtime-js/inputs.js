@@ -2,7 +2,7 @@
 
 /** @import * as Api from './model.js' */
 
-import { toElements, refuse, wordBytes } from './elements.js';
+import { isDetached, refuse, textOf, toElements, wordBytes } from './elements.js';
 import { InputError } from './errors.js';
 import { COPY_SRC, isGpuBuffer, roundUp } from './gpu_device.js';
 
@@ -25,16 +25,20 @@ export function parseInput(port, value) {
   if (unknown) refuse(port.name, `has a field "${unknown}"; a tensor is { data, shape }`);
   if (!isTensor) return parseElements(port, value);
   const { shape, dataType } = value;
-  if (dataType !== undefined && dataType !== port.dataType) refuse(port.name, `is ${dataType}; the model takes ${describe(port)}`);
-  if (shape !== undefined && !isShape(shape)) {
-    refuse(port.name, `has the shape ${Array.isArray(shape) ? `[${shape.join(',')}]` : String(shape)}, which is no list of sizes`);
+  if (dataType !== undefined && dataType !== port.dataType) refuse(port.name, `is ${textOf(dataType)}; the model takes ${describe(port)}`);
+  const sizes = shape === undefined ? undefined : sizesOf(shape);
+  if (shape !== undefined && !sizes) {
+    refuse(port.name, `has the shape ${Array.isArray(shape) ? `[${shape.map(textOf).join(',')}]` : textOf(shape)}, which is no list of sizes`);
   }
-  return parseElements(port, value.data ?? value.buffer, shape && [...shape]);
+  return parseElements(port, value.data ?? value.buffer, sizes);
 }
 
-/** @param {any} shape */
-const isShape = (shape) => (Array.isArray(shape) || ArrayBuffer.isView(shape)) &&
-  [.../** @type {any} */ (shape)].every((size) => Number.isInteger(size) && size >= 0 && size <= 0x7fffffff);
+/** A list of sizes as an array; undefined if it is none. @param {any} shape @returns {number[] | undefined} */
+function sizesOf(shape) {
+  const isList = Array.isArray(shape) || ArrayBuffer.isView(shape) && !(shape instanceof DataView) && !isDetached(shape);
+  const sizes = isList ? Array.from(/** @type {any} */ (shape)) : [NaN];
+  return sizes.every((size) => Number.isInteger(size) && size >= 0 && size <= 0x7fffffff) ? sizes : undefined;
+}
 
 /** @param {Api.Port} port @param {any} given @param {number[]} [shape] @returns {Input} */
 function parseElements(port, given, shape) {
@@ -48,10 +52,14 @@ function parseElements(port, given, shape) {
   return { port, data, count: data.length, shape };
 }
 
-/** The shape of arrays in arrays, which must agree. @param {Api.Port} port @param {any[]} list @returns {number[]} */
-function shapeOf(port, list) {
+/** Deeper than any tensor. */
+const DEEPEST = 256;
+
+/** The shape of arrays in arrays, which must agree. @param {Api.Port} port @param {any[]} list @param {number} [depth] @returns {number[]} */
+function shapeOf(port, list, depth = 1) {
   if (!list.some(Array.isArray)) return [list.length];
-  const shapes = list.map((item) => Array.isArray(item) ? shapeOf(port, item) : []);
+  if (depth > DEEPEST) refuse(port.name, `has lists in lists, more than ${DEEPEST} deep`);
+  const shapes = list.map((item) => Array.isArray(item) ? shapeOf(port, item, depth + 1) : []);
   const odd = shapes.findIndex((shape) => shape.join() !== shapes[0].join());
   if (odd > 0) refuse(port.name, `is ragged: its part 0 has the shape [${shapes[0].join(',')}], and part ${odd} [${shapes[odd].join(',')}]`);
   return [list.length, ...shapes[0]];
@@ -77,6 +85,11 @@ export function bindSymbols(inputs, symbols) {
       return (sizeOf(size) ?? shape[d]) === shape[d];
     });
     if (!fits) refuseShape(port, `has shape [${shape.join(',')}]`, values);
+  }
+  // Before anything is computed for sizes that nobody has elements for.
+  for (const { port, shape, count, isFrame } of inputs) {
+    if (!shape || count === undefined || isFrame || count === countOf(shape)) continue;
+    refuse(port.name, `has ${count} elements; ${port.dataType}[${shape.join(',')}] has ${countOf(shape)}`);
   }
   // An array alone tells the one size that is still open.
   for (const { port, shape, count } of inputs) {

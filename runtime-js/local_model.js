@@ -2,10 +2,11 @@
 
 /** @import * as Api from './model.js' */
 /** @import { Input, Values } from './inputs.js' */
+/** @import { Destination } from './options.js' */
 /** @import { Finder, LoadControl } from './files.js' */
 
 import { BUILD } from './build.js';
-import { DeviceLostError, DisposedError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
+import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { Frames, decodeFiles, takesPictures } from './frames.js';
 import { GpuBackend } from './gpu_backend.js';
 import { findDevice } from './gpu_device.js';
@@ -16,7 +17,7 @@ import { abortable } from './line.js';
 import { DISPOSE, bindMethods, build } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { Progress } from './progress.js';
-import { WasmBackend, wasmProgram } from './wasm_backend.js';
+import { WasmBackend, hasWasmProgram, wasmProgram } from './wasm_backend.js';
 import { Weights } from './weights.js';
 
 /** How long a lost device may take to say so after its first failure, in ms. */
@@ -99,14 +100,45 @@ class Model {
         return;
       } catch (error) {
         control.signal?.throwIfAborted();
-        const unable = error instanceof UnsupportedError || error instanceof OutOfMemoryError;
-        if (!unable || wanted === 'webgpu') throw error;
+        const unable = error instanceof UnsupportedError || error instanceof OutOfMemoryError || error instanceof GpuError;
+        if (!unable || wanted === 'webgpu' || !hasWasmProgram()) throw error;
         this.backendReason = error.message;
       }
     } else {
       this.backendReason = 'wasm was asked for';
     }
     await this.#use(await WasmBackend.open(this.#host, this.#weights, control));
+  }
+
+  /**
+   * Does something once more in wasm if the GPU refuses it, where that is allowed.
+   *
+   * @template T @param {AbortSignal | undefined} signal @param {() => Promise<T>} work @returns {Promise<T>}
+   */
+  async #orInWasm(signal, work) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof GpuError) || !this.#mayLeaveGpu) throw error;
+      await this.#leaveGpu(error, signal);
+      return work();
+    }
+  }
+
+  get #mayLeaveGpu() {
+    return this.#options.backend !== 'webgpu' && hasWasmProgram();
+  }
+
+  /** @param {GpuError} error why @param {AbortSignal} [signal] */
+  #leaveGpu(error, signal) {
+    return this.#inTurn(signal, async () => {
+      // Another run may have been here before.
+      if (this.#active.name === 'wasm') return;
+      this.#close();
+      this.#prepared = undefined;
+      this.backendReason = error.message;
+      await this.#use(await WasmBackend.open(this.#host, this.#weights, { signal }));
+    });
   }
 
   /** @param {WasmBackend | GpuBackend} backend */
@@ -131,14 +163,14 @@ class Model {
     this.#backend = undefined;
   }
 
-  /** @param {readonly number[]} symbols */
-  async #prepare(symbols) {
-    const key = symbols.join();
-    if (key === this.#prepared) return;
+  /** @param {readonly number[]} symbols @param {() => void} [check] that the inputs fit, before memory is taken for them */
+  async #prepare(symbols, check) {
     this.#prepared = undefined;
-    await this.#active.prepare(symbols);
+    this.#host.bind(symbols);
     this.#shapes = { inputs: this.#host.shapes('inputs'), outputs: this.#host.shapes('outputs') };
-    this.#prepared = key;
+    check?.();
+    await this.#active.prepare(symbols);
+    this.#prepared = symbols.join();
   }
 
   /** @param {AbortSignal} [signal] */
@@ -199,6 +231,8 @@ class Model {
       // The device may tell of its loss after the first failure that comes of it.
       const isOurs = cause instanceof ModelError && !(backend?.isLost && cause instanceof OutOfMemoryError);
       if (!(backend instanceof GpuBackend) || isOurs) throw cause;
+      // Another run has left the GPU meanwhile.
+      if (backend !== this.#backend && backend.refusal) throw backend.refusal;
       const loss = await backend.loss(LOSS_GRACE);
       if (!backend.isLost) throw cause;
       throw new DeviceLostError(`the GPU was lost (${loss}): run again`, { cause });
@@ -217,14 +251,16 @@ class Model {
     checkInputs(given, this.inputs);
     const inputs = this.#parseAll(given, onGpu), symbols = bindSymbols(inputs, this.#host.symbols);
     if (this.#options.validate !== false) inputs.forEach(checkRange);
-    if (mayKeep || this.#isIdle && symbols.join() === this.#prepared) return { inputs, symbols };
+    // A run that the GPU may refuse needs its inputs once more.
+    if (mayKeep || this.#isIdle && this.#active.isProven && symbols.join() === this.#prepared) return { inputs, symbols };
     return { inputs: inputs.map((input) => ({ ...input, data: input.count === undefined || input.isFrame ? input.data : input.data.slice() })), symbols };
   }
 
   /** All inputs of the manifest in its order: tables come last. @param {any} given @param {boolean} onGpu @returns {Input[]} */
   #parseAll(given, onGpu) {
     const ports = this.#host.manifest.inputs, backend = this.#backend;
-    const gpu = onGpu && backend instanceof GpuBackend && !backend.isLost ? backend : undefined;
+    const isTaken = backend instanceof GpuBackend && !backend.isLost && (backend.isProven || !this.#mayLeaveGpu);
+    const gpu = onGpu && isTaken ? backend : undefined;
     const parsed = this.inputs.flatMap((port) => takesPictures(port)
       ? this.#frames.parse(port, ports.filter(({ of }) => of === port.name), given[port.name], gpu)
       : [parseInput(port, given[port.name])]);
@@ -241,12 +277,12 @@ class Model {
     if (backend.name === 'wasm' && inputs.some(({ count }) => count === undefined)) {
       throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.backendReason})`);
     }
-    const accept = () => {
-      checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
-      return inputs.map(({ data }) => data);
-    };
+    const check = () => checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
+    const values = inputs.map(({ data }) => data);
+    if (symbols.join() !== this.#prepared) return this.#prepare(symbols, check).then(() => values);
     // Without waiting where there is nothing to wait for: inputs are read before the caller goes on.
-    return symbols.join() === this.#prepared ? accept() : this.#prepare(symbols).then(accept);
+    check();
+    return values;
   }
 
   /**
@@ -259,6 +295,19 @@ class Model {
     const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer });
     const isChecked = this.#options.validate !== false, { manifest } = this.#host;
     if (this.#hidden >= 0) destinations.push(isChecked ? 'data' : 'none');
+    const list = await this.#orInWasm(signal, () => this.#attempt(parsed, destinations, isChecked, signal)), told = list[this.#hidden];
+    if (told) checkIndices(manifest, told.data);
+    return Object.fromEntries(this.outputs.flatMap(({ name, labels }, i) =>
+      list[i] ? [[name, { ...list[i], shape: [...list[i].shape], ...labels && { labels } }]] : []));
+  }
+
+  /**
+   * A run on the backend of now.
+   *
+   * @param {{inputs: Input[], symbols: number[]}} parsed @param {Destination[]} destinations @param {boolean} isChecked
+   * @param {AbortSignal} [signal] @returns {Promise<any[]>} the outputs
+   */
+  async #attempt(parsed, destinations, isChecked, signal) {
     const { tensors } = await this.#inTurn(signal, async () => {
       const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
       if (destinations.includes('gpu') && backend.name === 'wasm') {
@@ -273,10 +322,7 @@ class Model {
       if (backend.name === 'wasm') await tensors;
       return { tensors };
     });
-    const list = await abortable(tensors, signal), told = list[this.#hidden];
-    if (told) checkIndices(manifest, told.data);
-    return Object.fromEntries(this.outputs.flatMap(({ name, labels }, i) =>
-      list[i] ? [[name, { ...list[i], shape: [...list[i].shape], ...labels && { labels } }]] : []));
+    return abortable(tensors, signal);
   }
 
   /** Indices that are on the GPU are read back, and checked as others are. @param {GpuBackend} backend @param {Input[]} inputs */
@@ -293,7 +339,10 @@ class Model {
     checkOptions('profile', options, PROFILE_OPTIONS);
     const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
     const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false });
-    return this.#inTurn(signal, async () => this.#active.profile(await this.#accept(parsed), runs, () => this.#check(signal)));
+    return this.#orInWasm(signal, () => this.#inTurn(signal, async () => {
+      const values = await this.#accept(parsed);
+      return this.#active.profile(values, runs, () => this.#check(signal));
+    }));
   }
 
   dispose() {

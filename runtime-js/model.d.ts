@@ -10,6 +10,7 @@
  *
  * @throws {ModelLoadError} A file cannot be read, or the files do not belong together.
  * @throws {UnsupportedError} The backend that was asked for, or every one, cannot be used here.
+ * @throws {GpuError} The GPU refuses a shader, and `backend` is `'webgpu'`.
  * @throws {OutOfMemoryError} The weights do not fit in memory.
  * @throws {DOMException} An AbortError, when `signal` is aborted (or the signal's own reason).
  */
@@ -18,7 +19,7 @@ export function load(options?: LoadOptions): Promise<Model>;
 export interface LoadOptions {
   /**
    * Where to run. `'auto'`, the default, takes WebGPU if a GPU is there that can run the model, and
-   * wasm if not; `model.backendReason` tells why.
+   * wasm if not; `model.backendReason` tells why. If the GPU refuses a run, the model goes on in wasm.
    */
   backend?: 'auto' | 'webgpu' | 'wasm';
   /**
@@ -133,6 +134,7 @@ export interface Model extends AnyModel {
    *
    * @throws {InputError} An input is missing, or has another type or size than the model takes.
    * @throws {OutOfMemoryError} There is not enough memory for these sizes.
+   * @throws {GpuError} The GPU refuses the run, and `backend` is `'webgpu'`.
    * @throws {DeviceLostError} The GPU was lost meanwhile: run again.
    * @throws {UnsupportedError} Tensors on the GPU were asked of the wasm backend.
    * @throws {DisposedError} `dispose` was called, or the model's worker has ended.
@@ -419,6 +421,12 @@ export class UnsupportedError extends Error { name: 'UnsupportedError'; }
 
 /** There is not enough memory, on the GPU or in wasm. */
 export class OutOfMemoryError extends Error { name: 'OutOfMemoryError'; }
+
+/**
+ * The GPU or its driver refuses what other GPUs run: a shader, or the commands of a run. With `backend: 'auto'` the
+ * model goes on in wasm instead, and `backendReason` has this error's message.
+ */
+export class GpuError extends Error { name: 'GpuError'; }
 
 /** The GPU was lost, as happens when a driver restarts. */
 export class DeviceLostError extends Error { name: 'DeviceLostError'; }

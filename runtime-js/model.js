@@ -18,7 +18,7 @@ import { loadHere } from './local_model.js';
 import { FILES_OPTIONS, LOAD_OPTIONS, checkOptions } from './options.js';
 import { RemoteModel } from './remote_model.js';
 
-export { DeviceLostError, DisposedError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError } from './errors.js';
+export { DeviceLostError, DisposedError, GpuError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError } from './errors.js';
 export { imageTensor, toImageData, top } from './images.js';
 export { build } from './methods.js';
 

@@ -12,9 +12,14 @@ import { OutOfMemoryError, UnsupportedError, megabytes } from './errors.js';
 import { countOf } from './inputs.js';
 import { summarize } from './profile.js';
 
+/** Whether the model has a program for the CPU. */
+export const hasWasmProgram = () => indexOfWasm() >= 0;
+
+const indexOfWasm = () => BUILD.programs.findIndex((program) => program.kind === 'wasm');
+
 /** The index of the program for the CPU. */
 export function wasmProgram() {
-  const index = BUILD.programs.findIndex((program) => program.kind === 'wasm');
+  const index = indexOfWasm();
   if (index < 0) throw new UnsupportedError('the model was compiled without the target wasm');
   return index;
 }
@@ -26,6 +31,8 @@ export class WasmBackend {
   /** @type {'wasm'} */
   name = 'wasm';
   isLost = false;
+  refusal = undefined;
+  isProven = true;
   device = undefined;
   /** @type {{inputs: number[], outputs: number[]}} */
   addresses = { inputs: [], outputs: [] };

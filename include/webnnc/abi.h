@@ -35,7 +35,7 @@ struct Port {
   uint32_t dtype;    // webnnc::DType
   uint32_t rank;
   const Size* shape;
-  // Of an input whose elements index tables: what they may be, if low < high.
+  // Of an input whose elements index tables: what they may be. Of others INT32_MIN and INT32_MAX.
   int32_t low, high;
 };
 // The last output, if it has this name, is not for callers: it tells of each index that is computed
@@ -99,7 +99,7 @@ struct Model {
 constexpr uint32_t kWeightsHeaderBytes = 256, kWeightsIdOffset = 16;
 constexpr char kWeightsMagic[kWeightsIdOffset] = "webnnc weights\n";
 
-// What Prepare gives.
+// What webnnc_sizes and Prepare give.
 enum Status : uint32_t {
   kOk = 0,
   kOutOfMemory = 1,

@@ -20,6 +20,8 @@ struct Shader {
   // How its bindings are declared, in order: 'r' as read-only storage, 'w' or 's' as storage that
   // may be written, 'u' as the uniform buffer of sizes.
   std::string bindings;
+  // Of the buffer of sizes; 0 if there is none.
+  int64_t uniform_bytes = 0;
   int64_t workgroup_size = 1;
   int64_t workgroup_bytes = 0;
   // WebGPU's names, "shader-f16".

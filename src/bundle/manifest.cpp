@@ -150,6 +150,7 @@ Json GpuJson(const GpuPart& part, const ShaderTable& shaders) {
     kernel["name"] = part.program->kernels[plan::KernelId{k}].plain.name;
     kernel["shader"] = shaders.IndexOf(shader);
     kernel["bindings"] = shader.bindings;
+    if (shader.uniform_bytes > 0) kernel["uniformBytes"] = shader.uniform_bytes;
     json["kernels"].push_back(kernel);
   }
   return json;

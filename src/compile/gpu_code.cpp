@@ -58,6 +58,7 @@ Result<bundle::Shader> EmitShader(GpuCode& code, plan::KernelId id) {
   code.spirv.push_back(std::move(module.words));
   const auto& [x, y, z] = module.workgroups;
   code.launches.push_back({x, y, z, std::move(module.sizes)});
+  shader.uniform_bytes = code.launches.back().uniform_bytes();
   return shader;
 }
 

@@ -267,7 +267,7 @@ const char* Text(int32_t n) {
 
 void CheckInput(uint32_t index) {
   const abi::Port& port = webnnc_model.inputs[index];
-  if (port.low >= port.high) return;
+  if (port.low == INT32_MIN && port.high == INT32_MAX) return;
   const uint8_t* at = Address(program->input_buffers[index]);
   uint32_t bytes = kElements[port.dtype].bytes;
   bool is_signed = kElements[port.dtype].npy[1] == 'i';
@@ -333,7 +333,7 @@ void Run() {
     if (!path) Fail("there is no --input for ", model.inputs[i].name);
     BindSizes(model.inputs[i], path, bound);
   }
-  if (webnnc_prepare(index) != abi::kOk)
+  if (webnnc_sizes() != abi::kOk || webnnc_prepare(index) != abi::kOk)
     Fail("the inputs' sizes do not fit together, or there is not enough memory");
   if (model.weights_bytes > 0) {
     const char* path = Flag("--weights", 0);

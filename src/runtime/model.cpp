@@ -92,14 +92,18 @@ extern "C" __attribute__((export_name("webnnc_staging"))) uint32_t webnnc_stagin
   return Reserve(arena, bytes) ? static_cast<uint32_t>(arena.base) : 0;
 }
 
-extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(
-    uint32_t index) {
+extern "C" __attribute__((export_name("webnnc_sizes"))) abi::Status webnnc_sizes() {
   abi::Model& model = webnnc_model;
   webnnc_model_dims();
   for (uint32_t d = 0; d < model.dim_count; ++d) {
     if (model.dims[d] < 0) return abi::kSizeOutOfRange;
   }
-  abi::Program& program = model.programs[index];
+  return abi::kOk;
+}
+
+extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(
+    uint32_t index) {
+  abi::Program& program = webnnc_model.programs[index];
   if (program.kind == abi::kCpu) return PrepareCpu(program);
   abi::Status status = PlaceBuffers(program, abi::kBindingAlignment);
   if (status == abi::kOk) webnnc_model_encode();

@@ -28,8 +28,12 @@ uint32_t webnnc_weights();
 // memory. It is there until the next call, or until a CPU program is prepared.
 uint32_t webnnc_staging(uint32_t bytes);
 
-// Call after setting the symbols' values in webnnc_model.dims: computes sizes, places buffers, and
-// makes room for them (CPU) or fills in the dispatches (GPU).
+// Call after setting the symbols' values in webnnc_model.dims: computes sizes. It takes no memory,
+// so that inputs which do not fit them can be refused before.
+webnnc::abi::Status webnnc_sizes();
+
+// Call after webnnc_sizes: places buffers, and makes room for them (CPU) or fills in the dispatches
+// (GPU).
 webnnc::abi::Status webnnc_prepare(uint32_t program);
 
 // Runs a prepared CPU program on what is in its inputs.

@@ -173,7 +173,7 @@ class ModelEmitter {
       std::vector<Constant*> arguments;
       for (plan::BufferId argument : step.arguments) arguments.push_back(Int(argument.index));
       // A uniform buffer is bound in whole vectors of four.
-      auto bytes = static_cast<int64_t>((launch.sizes.size() + 3) / 4 * 16);
+      int64_t bytes = launch.uniform_bytes();
       int64_t parameters = bytes > 0 ? parameter_bytes : static_cast<int64_t>(abi::kNoParameters);
       parameter_bytes += RoundUp(bytes);
       auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
@@ -199,7 +199,7 @@ class ModelEmitter {
     for (const plan::Port& port : ports) {
       std::vector<Constant*> shape;
       for (const Dim& size : port.type.shape) shape.push_back(Int(dims_.Find(size)));
-      auto [low, high] = name == "inputs" ? RangeOf(port.name) : std::pair<int64_t, int64_t>(0, 0);
+      auto [low, high] = RangeOf(name == "inputs" ? port.name : "");
       records.push_back(
           Record({Text(port.name), Int(static_cast<int64_t>(port.type.dtype)),
                   Int(port.type.rank()), Array("shape", shape), Int(low), Int(high)}));
@@ -207,13 +207,13 @@ class ModelEmitter {
     return Array(name, records);
   }
 
-  // What an input's elements may be, in 32 bits; 0 and 0 if that is anything.
+  // What an input's elements may be, in 32 bits.
   std::pair<int64_t, int64_t> RangeOf(const std::string& input) const {
     auto clamp = [](int64_t value) { return std::clamp<int64_t>(value, INT32_MIN, INT32_MAX); };
     for (const graph::InputRange& range : input_.ranges) {
       if (range.input == input) return {clamp(range.low), clamp(range.high)};
     }
-    return {0, 0};
+    return {INT32_MIN, INT32_MAX};
   }
 
   // abi::Model, field by field.
@@ -372,7 +372,7 @@ class ModelEmitter {
         b_.CreateStore(SizeValue(launch.sizes[i]),
                        b_.CreateConstInBoundsGEP1_32(b_.getInt8Ty(), tables.parameters, at));
       }
-      parameters += RoundUp(static_cast<int64_t>((launch.sizes.size() + 3) / 4 * 16));
+      parameters += RoundUp(launch.uniform_bytes());
     }
   }
 

@@ -13,6 +13,9 @@ struct Launch {
   Dim x = 1, y = 1, z = 1;
   // What its uniform buffer holds.
   std::vector<Dim> sizes;
+
+  // The length of that buffer, which holds vectors of four.
+  int64_t uniform_bytes() const { return static_cast<int64_t>((sizes.size() + 3) / 4 * 16); }
 };
 
 struct GpuProgram {

@@ -75,7 +75,7 @@ function instantiate(bytes, weights) {
   // WASI's, which only the command uses.
   for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => 0;
   const exports = /** @type {any} */ (new WebAssembly.Instance(module, imports).exports);
-  if (exports.webnnc_prepare(0) !== 0) throw new Error('sizes are not known: fix symbols with --dim');
+  if (exports.webnnc_sizes() !== 0 || exports.webnnc_prepare(0) !== 0) throw new Error('sizes are not known: fix symbols with --dim');
   const view = new DataView(exports.memory.buffer), root = exports.webnnc_model();
   // Fields of abi::Model: programs is number 10, weights number 12; of abi::Program: step_count number 5.
   const stepCount = view.getUint32(view.getUint32(root + 40, true) + 20, true);

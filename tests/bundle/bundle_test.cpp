@@ -57,7 +57,7 @@ class BundleTest : public testing::Test {
   IdVector<plan::WeightTag, plan::Weight> weights;
   plan::Program cpu = OneStep(plan::Target::kWasm, plan::WeightId{2});
   plan::Program gpu = OneStep(plan::Target::kWebGpu, plan::WeightId{0});
-  Shader shader{"fn main() {}", "rrwu", 64, 0, {}};
+  Shader shader{"fn main() {}", "rrwu", 32, 64, 0, {}};
   Contents contents;
 };
 
@@ -87,7 +87,7 @@ TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
             Json::parse(R"([{"name": "it's", "dataType": "float32", "shape": ["n", 4]}])"));
   ASSERT_EQ(manifest["programs"].size(), 2u);
   EXPECT_EQ(manifest["programs"][0], Json::parse(R"({"kind": "webgpu", "half": false, "steps": [0],
-      "kernels": [{"name": "add", "shader": 0, "bindings": "rrwu"}]})"));
+      "kernels": [{"name": "add", "shader": 0, "bindings": "rrwu", "uniformBytes": 32}]})"));
   EXPECT_EQ(manifest["programs"][1], Json::parse(R"({"kind": "wasm", "steps": ["add"]})"));
 }
 
@@ -121,7 +121,7 @@ TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
 
 TEST_F(BundleTest, RequirementsAreWhatExceedsWebGpusGuarantee) {
   EXPECT_TRUE(RequirementsOf(contents.gpu[0]).limits.empty());
-  shader = {"", "rrrrrrrrwu", 512, 20000, {"shader-f16"}};
+  shader = {"", "rrrrrrrrwu", 16, 512, 20000, {"shader-f16"}};
   Requirements needs = RequirementsOf({&gpu, true, {shader}});
   EXPECT_EQ(needs.features, std::vector<std::string>{"shader-f16"});
   std::map<std::string, int64_t> limits = {{"maxComputeInvocationsPerWorkgroup", 512},

@@ -131,6 +131,16 @@ describe('indices that are computed', async () => {
     });
   }
 
+  test('are refused also where 32 bits do not hold them', async () => {
+    const model = await sum.load({ backend: 'wasm' }), careless = await sum.load({ backend: 'wasm', validate: false });
+    await assert.rejects(model.run({ ids: big(2 ** 33), more: big(1) }), { name: 'InputError', message: /is 2147483647 or more; the model takes -4 to 3/ });
+    await assert.rejects(model.run({ ids: big(-(2 ** 33)), more: big(-1) }), /is -2147483648 or less/);
+    // Whoever does not want to know gets the nearest row, not the one that the lower half names.
+    assert.deepEqual([...(await careless.run({ ids: big(2 ** 33, -(2 ** 33)), more: big(1, 3) })).y.data], [40, 10]);
+    const onGpu = await sum.load({ backend: 'webgpu', device });
+    await assert.rejects(onGpu.run({ ids: big(2 ** 33), more: big(1) }), { name: 'InputError', message: /"ids" has 8589934592 as element 0: on WebGPU/ });
+  });
+
   test('are refused where the result stays on the GPU', async () => {
     const model = await sum.load({ backend: 'webgpu', device });
     const { y } = await model.run({ ids: big(1), more: big(1) }, { outputs: 'gpu' });
@@ -159,6 +169,45 @@ describe('indices that are computed', async () => {
       if (op === 'GatherND') await assert.rejects(model.run({ x, ids: [[0, 2]] }), /is 2; the model takes -2 to 1/);
     });
   }
+});
+
+describe('an empty table', async () => {
+  /** @type {[string, any, any][]} of an operator, the shapes of its table and of its indices */
+  const operators = [['Gather', ['n', 2], ['k']], ['GatherElements', ['n', 2], ['k', 2]], ['GatherND', ['n', 2], ['k', 1]]];
+  for (const [op, table, indices] of operators) {
+    const model = (/** @type {any} */ sizes) => ({
+      inputs: { x: ['f32', table.map((/** @type {any} */ size) => sizes[size] ?? size)], ids: ['i64', indices.map((/** @type {any} */ size) => sizes[size] ?? size)] },
+      outputs: { y: ['f32', ['k', 2]] }, nodes: [{ op, name: 'pick', inputs: ['x', 'ids'], outputs: ['y'] }],
+    });
+    const { load } = await open(`empty_${op}`, /** @type {any} */ (model({})));
+    const known = await open(`empty_known_${op}`, /** @type {any} */ (model({ n: 0 })));
+    const ids = (/** @type {number} */ k) => ({ data: new BigInt64Array(k * (indices[1] ?? 1)), shape: indices.map((/** @type {any} */ size) => size === 'k' ? k : size) });
+    for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
+      test(`takes no index of ${op} on ${backend}`, async () => {
+        const options = { backend, device: backend === 'webgpu' ? device : undefined }, runs = await load(options), empty = { data: [], shape: [0, 2] };
+        await assert.rejects(runs.run({ x: empty, ids: ids(2) }), { name: 'InputError', message: /the model takes none, since the table is empty \(node "pick"\)/ });
+        assert.deepEqual((await runs.run({ x: empty, ids: ids(0) })).y.shape, [0, 2]);
+        assert.deepEqual([...(await runs.run({ x: [[5, 6]], ids: ids(1) })).y.data], op === 'GatherElements' ? [5, 6] : [5, 6]);
+        const never = await known.load(options);
+        await assert.rejects(never.run({ x: [], ids: ids(1) }), { name: 'InputError', message: /the table is empty/ });
+        assert.deepEqual((await never.run({ x: empty, ids: ids(0) })).y.shape, [0, 2]);
+      });
+    }
+
+    test(`is refused with indices of ${op} when the model is compiled`, () => {
+      const { status, stderr } = compile(`empty_fixed_${op}`, /** @type {any} */ (model({ n: 0, k: 3 })));
+      assert.equal(status, 1);
+      assert.match(stderr, /node "pick".*: the table is empty/);
+    });
+  }
+
+  test('is refused as a command, too', () => {
+    const out = join(folder, 'empty_known_Gather'), x = join(folder, 'x.npy'), ids = join(folder, 'ids.npy');
+    writeNpy(x, { data: new Float32Array(0), shape: [0, 2], dataType: 'float32' });
+    writeNpy(ids, { data: big(0), shape: [1], dataType: 'int64' });
+    const { stderr } = spawnSync(join(root, 'tools/run_wasi'), [join(out, 'model.wasm'), '--input', `x=${x}`, '--input', `ids=${ids}`, '--output', `y=${join(folder, 'y.npy')}`], { encoding: 'utf8' });
+    assert.match(stderr, /index 0;/);
+  });
 });
 
 test('positions beyond their table are refused by the size that makes them', async () => {

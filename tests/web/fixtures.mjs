@@ -40,6 +40,8 @@ const TWICE = /* wgsl */ `
 @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
   if (i32(id.x) < sizes.x) { twice[id.x] = 2 * k[id.x]; }
 }`;
+/** By model. */
+export const SHADERS = { scale: [SCALE, TWICE] };
 const types = (/** @type {string} */ half, /** @type {string} */ minus) => /* wgsl */ `
 @group(0) @binding(0) var<storage, read_write> flags: array<u32>;
 @group(0) @binding(1) var<storage, read_write> halves: array<${half}>;
@@ -62,14 +64,14 @@ const needsNothing = { features: [], limits: {}, first: 0, end: 0 };
 const MODELS = {
   scale: {
     weights: scaleWeights(),
-    shaders: [SCALE, TWICE],
+    shaders: SHADERS.scale,
     manifest: {
       inputs: [{ name: 'x', dataType: 'float32', shape: ['n', 4] }, { name: 'k', dataType: 'int64', shape: ['n'] }],
       outputs: [{ name: 'y', dataType: 'float32', shape: ['n', 4] }, { name: 'twice', dataType: 'int64', shape: ['n'] }],
       programs: [
         {
           ...gpu,
-          kernels: [{ name: 'scale', shader: 0, bindings: 'srrssu' }, { name: 'twice', shader: 1, bindings: 'ssu' }],
+          kernels: [{ name: 'scale', shader: 0, bindings: 'srrssu', uniformBytes: 16 }, { name: 'twice', shader: 1, bindings: 'ssu', uniformBytes: 16 }],
         },
         { kind: 'wasm', steps: ['scale', 'twice'] },
       ],

@@ -11,7 +11,8 @@ import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 
 import { gpu, makeDevice } from './dawn.mjs';
-import { B, W, makeBundle } from './fixtures.mjs';
+import { compilePipelines } from '../../runtime-js/gpu_pipelines.js';
+import { B, SHADERS, W, makeBundle } from './fixtures.mjs';
 
 /** @typedef {import('../../runtime-js/model.js').Model} Model */
 
@@ -136,14 +137,27 @@ for (const [backend, worker] of WAYS) {
 
     test('refuses what is no tensor, and says what is wrong with it', async () => {
       const model = await open(), { x, k } = rows(2), [a, b] = [[1, 2, 3, 4], [5, 6, 7, 8]];
-      const gone = x.slice();
-      structuredClone(gone.buffer, { transfer: [gone.buffer] });
+      const gone = x.slice(), goneSizes = Int32Array.of(2, 4);
+      for (const { buffer } of [gone, goneSizes]) structuredClone(buffer, { transfer: [buffer] });
+      /** @type {any[]} */
+      const endless = [];
+      endless.push(endless);
       /** @type {[any, RegExp][]} */
       const cases = [
         [x, /run takes an object with the model's inputs, such as { "x": array }/],
         [undefined, /run takes an object/],
         [{ x: { data: x, dims: [2, 4] }, k }, /"x" has a field "dims"; a tensor is { data, shape }/],
         [{ x: { data: x, shape: 8 }, k }, /"x" has the shape 8, which is no list of sizes/],
+        [{ x: { data: x, shape: { length: 2 } }, k }, /"x" has the shape \[object Object\], which is no list of sizes/],
+        [{ x: { data: x, shape: new DataView(new ArrayBuffer(8)) }, k }, /which is no list of sizes/],
+        [{ x: { data: x, shape: goneSizes }, k }, /which is no list of sizes/],
+        [{ x: { data: x, shape: [Symbol('two'), 4n] }, k }, /"x" has the shape \[Symbol\(two\),4\]/],
+        [{ x: { data: x, shape: Object.create(null) }, k }, /"x" has the shape object/],
+        [{ x: { data: x, shape: [2, 4], dataType: Symbol('f') }, k }, /"x" is Symbol\(f\)/],
+        [{ x: [Symbol('a'), 1, 2, 3], k }, /"x" has Symbol\(a\) as element 0/],
+        [{ x: Object.create(null), k }, /"x" is a object; for float32/],
+        [{ x: endless, k }, /"x" has lists in lists/],
+        [{ x: { data: [1], shape: [2 ** 28, 4] }, k }, /"x" has 1 elements; float32\[268435456,4\] has 1073741824/],
         [{ x: { data: x, shape: [2, 'four'] }, k }, /"x" has the shape \[2,four\]/],
         [{ x: { data: x, shape: [-2, 4] }, k }, /"x" has the shape \[-2,4\]/],
         [{ x: { data: x, shape: [2, 4], dataType: 'int64' }, k }, /"x" is int64; the model takes float32\[n,4\]/],
@@ -424,9 +438,52 @@ describe('the choice of backend', () => {
       assert.equal(model.backend, 'wasm');
       assert.match(model.backendReason, reason);
       check(await model.run(rows(3)), rows(3));
-      await assert.rejects(module.load({ backend: 'webgpu', device: await newDevice() }), { name: 'UnsupportedError', message: reason });
+      const name = what.startsWith('a compiler') ? 'GpuError' : 'UnsupportedError';
+      await assert.rejects(module.load({ backend: 'webgpu', device: await newDevice() }), { name, message: reason });
     });
   }
+
+  // What wgpu made of kernels of one layout and unlike sizes, and what a device may say of bind groups.
+  const twoVectors = SHADERS.scale.map((shader) => shader.replace('sizes: vec4i', 'sizes: array<vec4i, 2>').replace('sizes.x', 'sizes[0].x'));
+  /** @type {[string, Parameters<typeof makeBundle>[1], RegExp][]} */
+  const refused = [
+    ['when it is prepared', { edit: (m) => m.programs[0].kernels[1].uniformBytes = 32 }, /^the GPU refuses the model: /],
+    ['when it is submitted', { shaders: twoVectors, edit: (m) => m.programs[0].kernels.forEach((/** @type {any} */ k) => delete k.uniformBytes) }, /^the GPU refuses the run: /],
+  ];
+  for (const [when, changes, reason] of refused) {
+    test(`goes on in wasm if the first run is refused ${when}`, async () => {
+      const { module } = await bundleOf('scale', changes);
+      for (const first of /** @type {const} */ (['run', 'runs', 'profile'])) {
+        const model = await module.load({ device: await newDevice() });
+        assert.equal(model.backend, 'webgpu');
+        if (first === 'run') check(await model.run(rows(3)), rows(3));
+        // Those behind the first are refused as well.
+        if (first === 'runs') (await Promise.all([3, 3, 5].map((n) => model.run(rows(n))))).forEach((given, i) => check(given, rows([3, 3, 5][i])));
+        if (first === 'profile') assert.deepEqual((await model.profile(rows(3))).steps.map(({ kernel }) => kernel), ['scale', 'twice']);
+        assert.equal(model.backend, 'wasm');
+        assert.match(model.backendReason, reason);
+        assert.equal(model.device, undefined);
+        check(await model.run(rows(4)), rows(4));
+      }
+    });
+
+    test(`throws an error of its own if WebGPU was asked for and a run is refused ${when}`, async () => {
+      const { module } = await bundleOf('scale', changes), model = await module.load({ backend: 'webgpu', device: await newDevice() });
+      for (let i = 0; i < 2; ++i) {
+        await assert.rejects(model.run(rows(3)), (/** @type {any} */ error) => error instanceof module.GpuError && error.name === 'GpuError' && reason.test(error.message));
+      }
+      await assert.rejects(model.profile(rows(3)), { name: 'GpuError', message: reason });
+      assert.equal(model.backend, 'webgpu');
+    });
+  }
+
+  test('uses what the caller passed to the run, though he changes it while the GPU refuses', async () => {
+    const { module } = await bundleOf('scale', refused[1][1]), model = await module.load({ device: await newDevice() });
+    const inputs = rows(3), running = model.run(inputs);
+    inputs.x.fill(0);
+    inputs.k.fill(0n);
+    check(await running, rows(3));
+  });
 
   test('takes wasm where there is no GPU', async () => {
     assert.match((await scale.module.load()).backendReason, /no WebGPU here/);
@@ -447,6 +504,27 @@ describe('the choice of backend', () => {
   test('keeps to what was asked for', async () => {
     await assert.rejects(scale.module.load({ backend: 'webgpu' }), { name: 'UnsupportedError' });
     await assert.rejects(scale.module.load({ backend: /** @type {any} */ ('gpu') }), TypeError);
+  });
+});
+
+test('kernels share a layout only if their sizes are as many', async () => {
+  /** @type {{entries: GPUBindGroupLayoutEntry[]}[]} */
+  const layouts = [];
+  const device = /** @type {any} */ ({
+    createShaderModule: () => ({}),
+    createBindGroupLayout: (/** @type {any} */ layout) => layouts[layouts.push(layout) - 1],
+    createPipelineLayout: (/** @type {any} */ { bindGroupLayouts }) => bindGroupLayouts[0],
+    createComputePipelineAsync: async (/** @type {any} */ { layout }) => layout,
+  });
+  const kernels = [['wru', 16], ['wru', 32], ['wwu', 16], ['wru', 16], ['wr', undefined], ['wru', 32]]
+    .map(([bindings, uniformBytes], shader) => /** @type {any} */ ({ name: `k${shader}`, shader, bindings, uniformBytes }));
+  const used = await compilePipelines(device, kernels, kernels.map((_, i) => `shader ${i}`), {});
+  assert.equal(layouts.length, 4);
+  kernels.forEach(({ bindings, uniformBytes }, i) => {
+    const { entries } = /** @type {any} */ (used[i]), last = entries.at(-1);
+    assert.equal(entries.length, bindings.length);
+    assert.deepEqual(last.buffer, uniformBytes ? { type: 'uniform', minBindingSize: uniformBytes } : { type: 'read-only-storage' });
+    used.forEach((other, j) => assert.equal(other === used[i], bindings === kernels[j].bindings && uniformBytes === kernels[j].uniformBytes));
   });
 });
 

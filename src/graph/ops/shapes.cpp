@@ -70,6 +70,11 @@ loop::ExprId EqualOrNan(loop::Builder& build, loop::ExprId element, loop::ExprId
 
 loop::ExprId ClampedIndex(loop::Builder& build, loop::ExprId index, const Dim& size) {
   loop::ExprId n = build.Size(size), zero = build.Int(0);
+  // What 32 bits do not hold is outside all the same.
+  if (build.dtype(index) == DType::kI64) {
+    index = build.Min(index, build.Constant(Scalar::Integer(DType::kI64, INT32_MAX)));
+    index = build.Max(index, build.Constant(Scalar::Integer(DType::kI64, INT32_MIN)));
+  }
   loop::ExprId i = build.Convert(index, DType::kI32);
   i = build.Select(build.Less(i, zero), build.Add(i, n), i);
   return build.Max(build.Min(i, build.Sub(n, build.Int(1))), zero);

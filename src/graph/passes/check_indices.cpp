@@ -348,15 +348,28 @@ class Checker {
   Status Check(const Use& use) {
     Known known = known_[use.index];
     if (use.column) known.source.reset();
-    bool empty = ElementCount(graph_.values[use.index].type.shape).Is(0);
+    Dim count = ElementCount(graph_.values[use.index].type.shape);
+    bool empty = count.Is(0);
     bool fits_below = known.low && ProvablyLessEqual(Dim(0) - use.size, known.low->value);
     bool fits_above = known.high && ProvablyLess(known.high->value, use.size);
     if (empty || (fits_below && fits_above)) return kSuccess;
+    if (use.size.Is(0)) return RefuseEmpty(count, use);
     TRY(RefuseConstant(known, use));
     // What sizes decide is told beforehand, from the other side as well.
     if (fits_below && known.high->exact) return AssumeBelow(known.high->value, use);
     // Slices cut a constant, of which they may leave out what is outside.
     if (known.source && use.size.IsConstant()) return Narrow(*known.source, use);
+    pending_.push_back(use);
+    return kSuccess;
+  }
+
+  // A table without rows takes no index.
+  Status RefuseEmpty(const Dim& count, const Use& use) {
+    if (LowerBound(count).value_or(0) > 0) {
+      Error error{"the table is empty: the dimension that is indexed has no elements"};
+      error.where.node = use.origin;
+      return error;
+    }
     pending_.push_back(use);
     return kSuccess;
   }
@@ -408,9 +421,11 @@ class Checker {
     for (const Use& use : pending_) {
       build.SetOrigins(use.origin.empty() ? std::vector<std::string>{} : std::vector{use.origin});
       ValueId index = Column(build, use);
-      for (ReduceKind kind : {ReduceKind::kMin, ReduceKind::kMax})
-        parts.push_back(Flat(
-            build, build.Add(Reduce{kind, AllAxes(build, index), false}, {index}, "index.bound")));
+      for (ReduceKind kind : {ReduceKind::kMin, ReduceKind::kMax}) {
+        ValueId bound =
+            build.Add(Reduce{kind, AllAxes(build, index), false}, {index}, "index.bound");
+        parts.push_back(Flat(build, WithinNarrow(build, bound)));
+      }
       parts.push_back(Flat(build, build.Add(Sizes{{use.size}, true}, {}, "index.size")));
       result_.checks.push_back({use.origin, InputsOf(use.index)});
     }
@@ -435,6 +450,15 @@ class Checker {
     Integers axes;
     for (int64_t d = 0; d < build.type(id).rank(); ++d) axes.push_back(d);
     return axes;
+  }
+
+  // What 32 bits do not hold is outside of any table, and stays so when it is narrowed.
+  static ValueId WithinNarrow(Builder& build, ValueId id) {
+    if (build.type(id).dtype != DType::kI64) return id;
+    for (auto [op, limit] :
+         {std::pair{loop::BinaryOp::kMin, INT32_MAX}, {loop::BinaryOp::kMax, INT32_MIN}})
+      id = build.Add(Binary{op}, {id, build.AddScalar(DType::kI64, limit)}, "index.within");
+    return id;
   }
 
   // i32[1].

@@ -53,6 +53,20 @@ ExprId Simplifier::Compute(ExprId id) {
 
 ExprId Simplifier::SimplifyIndex(ExprId id) { return FromPolynomial(ToPolynomial(id)); }
 
+std::optional<ExprId> Simplifier::BeforeWidening(ExprId id) const {
+  const Expr& expr = kernel_.exprs[id];
+  if (expr.dtype != DType::kI64 || expr.lanes != 1) return std::nullopt;
+  if (auto* convert = std::get_if<Convert>(&expr.node)) {
+    bool widened = kernel_.exprs[convert->a].dtype == DType::kI32;
+    return widened ? std::optional(convert->a) : std::nullopt;
+  }
+  auto* binary = std::get_if<Binary>(&expr.node);
+  const Scalar* limit = binary ? build_.ConstantValue(binary->b) : nullptr;
+  bool keeps_all = limit && ((binary->op == BinaryOp::kMin && limit->integer >= INT32_MAX) ||
+                             (binary->op == BinaryOp::kMax && limit->integer <= INT32_MIN));
+  return keeps_all ? BeforeWidening(binary->a) : std::nullopt;
+}
+
 // A copy: the pool may grow while it is looked at.
 std::optional<Binary> Simplifier::BinaryAt(ExprId id) const {
   auto* binary = std::get_if<Binary>(&kernel_.exprs[id].node);
@@ -95,6 +109,7 @@ Polynomial Simplifier::Compound(ExprId id) {
       return still ? Atom(chosen) : ToPolynomial(chosen);
     }
     if (std::holds_alternative<Convert>(expr.node)) {
+      if (auto narrow = BeforeWidening(operands[0])) return ToPolynomial(*narrow);
       ExprId converted = build_.Convert(operands[0], DType::kI32);
       return converted == operands[0] || build_.ConstantValue(converted) ? ToPolynomial(converted)
                                                                          : Atom(converted);

@@ -49,6 +49,9 @@ class Simplifier {
  private:
   ExprId Compute(ExprId id);
   std::optional<Binary> BinaryAt(ExprId id) const;
+  // The index that an i64 was widened from, limits aside that every i32 is within:
+  // min(i64(i), 2147483647:i64).
+  std::optional<ExprId> BeforeWidening(ExprId id) const;
   ExprId SimplifyIndex(ExprId id);
   ExprId SimplifyComparison(const Binary& binary);
 
