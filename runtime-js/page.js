@@ -5,8 +5,11 @@
 
 import { load } from './model.js';
 import { drawSample, likelyScaling, likelyValues } from './page/guesses.js';
-import { bar, byId, largestDifference, offer, showTensor } from './page/outputs.js';
+import { bar, byId } from './page/dom.js';
+import { Outputs } from './page/outputs.js';
+import { fileName, offer } from './page/save.js';
 import { snippet } from './page/snippet.js';
+import { largestDifference } from './page/values.js';
 
 /** @param {number} ms */
 const milliseconds = (ms) => `${Number(ms.toPrecision(3))} ms`;
@@ -30,6 +33,9 @@ class Page {
   #model;
   /** @type {CanvasImageSource | undefined} */
   #picture;
+  #outputs = new Outputs(byId('outputs'));
+  /** @type {Api.Profile | undefined} */
+  #profile;
   #loadTime = 0;
   #isDescribed = false;
 
@@ -42,6 +48,7 @@ class Page {
     byId('run').onclick = () => this.#run();
     byId('measure').onclick = () => this.#measure();
     byId('compare').onclick = () => this.#compare();
+    byId('save-profile').onclick = () => offer(fileName(this.#model?.name ?? '', 'profile.json'), JSON.stringify(this.#profile));
     byId('copy').onclick = () => navigator.clipboard.writeText(byId('snippet').textContent);
     byId('scaling').onchange = byId('fit').onchange = () => {
       keepInAddress('scaling');
@@ -229,7 +236,7 @@ class Page {
         outputs = await model.run(/** @type {any} */ (inputs));
         times.push(performance.now() - before);
       } while (times.length < MOST_RUNS && performance.now() - start < MOST_TIME);
-      byId('outputs').replaceChildren(...model.outputs.map((port) => showTensor(port, outputs[port.name], !!this.#image)));
+      await this.#outputs.show(model, outputs, this.#image && byId('preview'));
       byId('snippet').textContent = snippet(model, inputs, byId('scaling').value);
       this.#showTimes(model, times);
     });
@@ -241,12 +248,12 @@ class Page {
     if (!model) return;
     await this.#attempt('running', async () => {
       const inputs = Object.fromEntries(model.inputs.map((port) => [port.name, this.#valuesFor(port)]));
-      const profile = await model.profile(/** @type {any} */ (inputs)), most = profile.kernels[0]?.ms ?? 0;
+      const profile = /** @type {Api.Profile} */ (await model.profile(/** @type {any} */ (inputs))), most = profile.kernels[0]?.ms ?? 0;
       byId('kernels').hidden = false;
       byId('kernels').replaceChildren(...profile.kernels.slice(0, MOST_KERNELS).map(({ kernel, ms, calls }) =>
         bar(calls > 1 ? `${kernel}, ${calls} times` : kernel, milliseconds(ms), ms / (most || 1))));
       byId('save-profile').hidden = false;
-      offer(byId('save-profile'), `${model.name}.profile.json`, JSON.stringify(profile));
+      this.#profile = profile;
     });
   }
 
@@ -261,7 +268,7 @@ class Page {
         const [here, there] = [await timed(model, inputs), await timed(other, inputs)];
         byId('comparison').hidden = false;
         byId('comparison').textContent = `${BACKENDS[model.backend]} took ${milliseconds(here.ms)}, ${BACKENDS[backend]} ${milliseconds(there.ms)}. `
-          + model.outputs.map(({ name }) => `${name} differs by at most ${largestDifference(here.outputs[name].data, there.outputs[name].data).toPrecision(3)}.`).join(' ');
+          + model.outputs.map(({ name }) => `${name} differs by at most ${largestDifference(here.outputs[name].data, there.outputs[name].data).most.toPrecision(3)}.`).join(' ');
       } finally {
         other.dispose();
       }

@@ -80,3 +80,47 @@ export function onnxModel({ inputs, outputs, nodes, constants = {}, opset = 13 }
   // IR version 8.
   return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, opset))]);
 }
+
+// ---- Reading
+
+/** A varint, and where it ends. @param {Buffer} message @param {number} at @returns {[bigint, number]} */
+function readVarint(message, at) {
+  let value = 0n;
+  for (let shift = 0n; ; shift += 7n) {
+    const byte = message[at++];
+    value |= BigInt(byte & 127) << shift;
+    if (byte < 128) return [BigInt.asIntN(64, value), at];
+  }
+}
+
+/** A tensor of ONNX's test data: a TensorProto of f32 or i64, its elements raw or as numbers. @param {Buffer} message */
+export function readTensor(message) {
+  /** @type {number[]} */
+  const shape = [], values = [];
+  let type = 0, raw = message.subarray(0, 0);
+  for (let at = 0; at < message.length;) {
+    let key, value, content = message.subarray(0, 0);
+    [key, at] = readVarint(message, at);
+    const field = Number(key >> 3n), wire = Number(key & 7n);
+    if (wire === 5) [content, value, at] = [message.subarray(at, at + 4), 0n, at + 4];
+    else [value, at] = readVarint(message, at);
+    if (wire === 2) [content, at] = [message.subarray(at, at + Number(value)), at + Number(value)];
+    if (field === 1) shape.push(...wire === 2 ? varintsIn(content) : [Number(value)]);
+    if (field === 2) type = Number(value);
+    if (field === 4) for (let i = 0; i < content.length; i += 4) values.push(content.readFloatLE(i));
+    if (field === 7) values.push(...wire === 2 ? varintsIn(content) : [Number(value)]);
+    if (field === 9) raw = content;
+  }
+  for (let i = 0; i < raw.length; i += type === TYPES.i64 ? 8 : 4) values.push(type === TYPES.i64 ? Number(raw.readBigInt64LE(i)) : raw.readFloatLE(i));
+  return { shape, values };
+}
+
+/** @param {Buffer} content */
+function varintsIn(content) {
+  const values = [];
+  for (let at = 0, value; at < content.length;) {
+    [value, at] = readVarint(content, at);
+    values.push(Number(value));
+  }
+  return values;
+}

@@ -131,6 +131,8 @@ export const hasBrowser = (name) => existsSync(PROGRAMS[name]);
  * @property {(body: (...args: any[]) => any, ...args: unknown[]) => Promise<void>} until
  *   waits until the function's result is true
  * @property {(selector: string, files: string[]) => Promise<void>} choose sets a file input's files
+ * @property {(body: (...args: any[]) => any, ...args: any[]) => Promise<{name: string, bytes: Buffer}>} download
+ *   runs a function that saves a file, and gives the file (Chromium)
  * @property {(url: string) => Promise<void>} visit goes to another page
  * @property {(path: string) => Promise<void>} screenshot the whole page as PNG
  * @property {() => Promise<void>} loseGpu crashes the GPU process (Chromium)
@@ -196,6 +198,10 @@ async function launchChromium({ gpu = true, args = [] }) {
         visit: async (url) => void await page.goto(url),
         until: (body, ...args) => poll(() => page.evaluate(call(body, args)), timeout),
         choose: (selector, files) => page.setInputFiles(selector, files),
+        download: async (body, ...args) => {
+          const [file] = await Promise.all([page.waitForEvent('download'), page.evaluate(call(body, args))]);
+          return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+        },
         screenshot: async (path) => {
           await page.screenshot({ path, fullPage: true });
         },
@@ -245,6 +251,7 @@ async function launchFirefox({ gpu = true, args = [] }) {
           await /** @type {import('puppeteer-core').ElementHandle<HTMLInputElement>} */ (input)
             .uploadFile(...files);
         },
+        download: () => Promise.reject(new Error('only in Chromium')),
         screenshot: async (path) => {
           await page.screenshot({ path: /** @type {`${string}.png`} */ (path), fullPage: true });
         },

@@ -117,7 +117,7 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
         assert.equal(await page.evaluate(textOf, 'error'), '');
         for (const digit of [5, 7]) {
           await page.choose('#file', [join(held, `digit_${digit}.png`)]);
-          await page.until((wanted) => document.querySelector('.bar b')?.textContent === wanted, String(digit));
+          await page.until((wanted) => document.querySelector('.bar b')?.textContent === wanted, `class ${digit}`);
         }
         assert.match(await page.evaluate(textOf, 'chosen'), new RegExp(`${backend === 'wasm' ? 'CPU .WebAssembly.' : 'GPU .WebGPU.'}: ${backend} was asked for`));
         assert.deepEqual(page.problems, []);
@@ -201,7 +201,7 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     assert.match(await page.evaluate(textOf, 'error'), /text.png is not a picture/);
     // The next picture makes it good.
     await page.choose('#file', [join(held, 'digit_3.png')]);
-    await page.until(() => document.getElementById('error')?.hidden && document.querySelector('.bar b')?.textContent === '3');
+    await page.until(() => document.getElementById('error')?.hidden && document.querySelector('.bar b')?.textContent === 'class 3');
     await page.close();
   });
 
@@ -213,20 +213,20 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
       dataTransfer.items.add(new File([await (await fetch('/held/digit_1.png')).blob()], 'one.png', { type: 'image/png' }));
       document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
     });
-    await page.until(() => document.querySelector('.bar b')?.textContent === '1');
+    await page.until(() => document.querySelector('.bar b')?.textContent === 'class 1');
     await page.close();
   });
 
   test('index.html shows a seven at first, and takes a picture that is pasted', async () => {
     const page = await browser.open(`${server.url}/digits/index.html?backend=wasm`);
     await page.until(hasRun);
-    assert.equal(await page.evaluate(() => document.querySelector('.bar b')?.textContent), '7');
+    assert.equal(await page.evaluate(() => document.querySelector('.bar b')?.textContent), 'class 7');
     await page.evaluate(async () => {
       const clipboardData = new DataTransfer();
       clipboardData.items.add(new File([await (await fetch('/held/digit_1.png')).blob()], 'one.png', { type: 'image/png' }));
       document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
     });
-    await page.until(() => document.querySelector('.bar b')?.textContent === '1');
+    await page.until(() => document.querySelector('.bar b')?.textContent === 'class 1');
     await page.close();
   });
 
@@ -245,12 +245,23 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     });
     await page.until(() => document.querySelector('#outputs .bar')?.textContent === 'class 175.0 %');
     const outputs = await page.evaluate(() => [...document.querySelectorAll('#outputs section')].map((section) => {
-      const canvas = /** @type {HTMLCanvasElement} */ (section.querySelector('canvas'));
-      const row = canvas.getContext('2d')?.getImageData(0, 16, 32, 1).data ?? [], colorAt = (/** @type {number} */ x) => [...row.slice(4 * x, 4 * x + 4)].join();
-      return { colors: [colorAt(2), colorAt(30)], bars: [...section.querySelectorAll('.bar')].map((bar) => bar.textContent) };
+      const canvas = /** @type {HTMLCanvasElement} */ (section.querySelector('canvas')), opacity = /** @type {HTMLInputElement} */ (section.querySelector('[type=range]'));
+      const colorsAt = (/** @type {number} */ value) => {
+        opacity.value = String(value);
+        opacity.dispatchEvent(new Event('input'));
+        const { width, height } = canvas, copy = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(width, height).getContext('2d'));
+        copy.drawImage(canvas, 0, 0);
+        const { data } = copy.getImageData(0, height / 2, width, 1);
+        return [0.1, 0.9].map((x) => [...data.slice(4 * Math.round(x * width)).slice(0, 4)].join());
+      };
+      return { covered: colorsAt(1), picture: colorsAt(0), bars: [...section.querySelectorAll('.bar')].map((bar) => bar.textContent) };
     }));
-    const wanted = { colors: ['128,0,0,255', '0,128,0,255'], bars: ['class 175.0 %', 'class 225.0 %'] };
-    assert.deepEqual(outputs, [wanted, wanted]);
+    for (const { covered, picture, bars } of outputs) {
+      assert.deepEqual(picture, ['0,255,0,255', '0,0,255,255']);
+      assert.ok(covered[0] !== covered[1] && !picture.includes(covered[0]) && !picture.includes(covered[1]), covered.join(' '));
+      assert.deepEqual(bars, ['class 175.0 %', 'class 225.0 %']);
+    }
+    assert.deepEqual(outputs[0], outputs[1]);
     assert.deepEqual(page.problems, []);
     await page.close();
   });
@@ -304,10 +315,11 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     await page.until(() => document.getElementById('outputs')?.innerText.includes('11.5'));
     await page.evaluate(() => document.getElementById('measure')?.click());
     await page.until(() => document.querySelectorAll('#kernels li').length === 2);
-    const script = await page.evaluate(() => document.getElementById('snippet')?.textContent), { steps } = await page.evaluate(async () =>
-      (await fetch(/** @type {HTMLAnchorElement} */ (document.getElementById('save-profile')).href).catch(() => undefined))?.json() ?? { steps: undefined });
+    const profile = await page.download(() => document.getElementById('save-profile')?.click());
+    assert.equal(profile.name, 'scale.profile.json');
+    assert.deepEqual(JSON.parse(String(profile.bytes)).steps.map((/** @type {any} */ step) => step.kernel), ['scale', 'twice']);
+    const script = await page.evaluate(() => document.getElementById('snippet')?.textContent);
     assert.match(script, /import { load } from '.\/model.js';/);
-    if (steps) assert.equal(steps.length, 2);
     await page.close();
     // As a file beside the model, it runs.
     writeFileSync(join(scale.folder, 'pasted.mjs'), script.replace("load()", "load({ backend: 'wasm' })"));
