@@ -8,7 +8,7 @@ import { drawSample, likelyScaling, likelyValues } from './page/guesses.js';
 import { bar, byId } from './page/dom.js';
 import { Outputs } from './page/outputs.js';
 import { fileName, offer } from './page/save.js';
-import { snippet } from './page/snippet.js';
+import { SnippetPanel } from './page/snippet.js';
 import { largestDifference } from './page/values.js';
 
 /** @param {number} ms */
@@ -16,12 +16,10 @@ const milliseconds = (ms) => `${Number(ms.toPrecision(3))} ms`;
 /** @param {Api.Port} port */
 const typeOf = ({ dataType, shape }) => `${dataType}[${shape.join(', ')}]`;
 
-/** How bytes become values: `byte * scale + offset`, for each channel or for all. @type {Record<string, number[][]>} */
-const SCALINGS = {
-  unit: [[1 / 255, 0]],
-  signed: [[1 / 127.5, -1]],
-  bytes: [[1, 0]],
-  imagenet: [[0.485, 0.229], [0.456, 0.224], [0.406, 0.225]].map(([mean, deviation]) => [1 / 255 / deviation, -mean / deviation]),
+/** How bytes become values, as imageTensor takes it. @type {Record<string, { range: Api.ImageRange, mean?: number[], std?: number[] }>} */
+const PREPARATIONS = {
+  unit: { range: '0..1' }, signed: { range: '-1..1' }, bytes: { range: '0..255' },
+  imagenet: { range: '0..1', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
 };
 
 const IMAGE_SIDE = 224, TOKENS = 8;
@@ -34,6 +32,7 @@ class Page {
   /** @type {CanvasImageSource | undefined} */
   #picture;
   #outputs = new Outputs(byId('outputs'));
+  #snippet = new SnippetPanel();
   /** @type {Api.Profile | undefined} */
   #profile;
   #loadTime = 0;
@@ -49,7 +48,6 @@ class Page {
     byId('measure').onclick = () => this.#measure();
     byId('compare').onclick = () => this.#compare();
     byId('save-profile').onclick = () => offer(fileName(this.#model?.name ?? '', 'profile.json'), JSON.stringify(this.#profile));
-    byId('copy').onclick = () => navigator.clipboard.writeText(byId('snippet').textContent);
     byId('scaling').onchange = byId('fit').onchange = () => {
       keepInAddress('scaling');
       keepInAddress('fit');
@@ -168,16 +166,25 @@ class Page {
     await this.#run();
   }
 
+  /** What is chosen for pictures. @returns {Partial<Api.ImageTensorOptions> & { range: Api.ImageRange }} */
+  get #preparation() {
+    const { range, mean, std } = PREPARATIONS[byId('scaling').value], resize = byId('fit').value, channels = this.#image?.image?.channels ?? 3;
+    if (!byId('invert').checked) return { resize, range, mean: mean?.slice(0, channels), std: std?.slice(0, channels) };
+    // What was black becomes white: low + high - value.
+    const [low, high] = range.split('..').map(Number), each = Array.from({ length: channels }, (_, c) => c);
+    return { resize, range, mean: each.map((c) => low + high - (mean?.[c] ?? 0)), std: each.map((c) => -(std?.[c] ?? 1)) };
+  }
+
   /** Draws the picture as the model sees it, and gives its values. @param {Api.Port} port */
   #pixels(port) {
     const image = /** @type {NonNullable<Api.Port['image']>} */ (port.image);
     const { layout, channels } = image, { context, width, height } = this.#draw(image);
     const bytes = context.getImageData(0, 0, width, height).data, area = width * height;
-    const scaling = SCALINGS[byId('scaling').value], invert = channels === 1 && byId('invert').checked ? 255 : 0;
+    const { range, mean, std } = /** @type {{ range: string, mean?: number[], std?: number[] }} */ (this.#preparation), [low, high] = range.split('..').map(Number);
     const values = new Float32Array(area * channels);
     for (let c = 0; c < channels; ++c) {
-      const [scale, offset] = scaling[c] ?? scaling[0], start = layout === 'nchw' ? c * area : c, step = layout === 'nchw' ? 1 : channels;
-      for (let p = 0; p < area; ++p) values[start + p * step] = (bytes[4 * p + c] ^ invert) * scale + offset;
+      const scale = (high - low) / 255 / (std?.[c] ?? 1), offset = (low - (mean?.[c] ?? 0)) / (std?.[c] ?? 1), start = layout === 'nchw' ? c * area : c, step = layout === 'nchw' ? 1 : channels;
+      for (let p = 0; p < area; ++p) values[start + p * step] = bytes[4 * p + c] * scale + offset;
     }
     return values;
   }
@@ -188,12 +195,13 @@ class Page {
     Object.assign(canvas, { width, height }).classList.toggle('large', width > 64);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (channels === 1) context.filter = 'grayscale(1)';
-    const picture = /** @type {any} */ (this.#picture), fit = image.preparation ? image.preparation.resize : byId('fit').value;
-    if (picture && fit === 'fill') context.drawImage(picture, 0, 0, width, height);
-    else if (picture) {
-      const scale = Math[fit === 'contain' ? 'min' : 'max'](width / picture.width, height / picture.height);
-      const [w, h] = [picture.width * scale, picture.height * scale];
-      context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
+    const picture = /** @type {any} */ (this.#picture), { resize = byId('fit').value, crop = 1, align = 'center', fill = 0 } = image.preparation ?? {};
+    context.fillStyle = `rgb(${[fill, fill, fill].flat().slice(0, 3).join(', ')})`;
+    context.fillRect(0, 0, width, height);
+    if (picture) {
+      const [x, y] = [width / picture.width / crop, height / picture.height / crop], scale = Math[resize === 'contain' ? 'min' : 'max'](x, y);
+      const [w, h] = resize === 'fill' ? [width / crop, height / crop] : [picture.width * scale, picture.height * scale], part = align === 'start' ? 0 : 0.5;
+      context.drawImage(picture, (width - w) * part, (height - h) * part, w, h);
     }
     else drawSample(context, width, height, channels);
     return { canvas, context, width, height };
@@ -237,7 +245,7 @@ class Page {
         times.push(performance.now() - before);
       } while (times.length < MOST_RUNS && performance.now() - start < MOST_TIME);
       await this.#outputs.show(model, outputs, this.#image && byId('preview'));
-      byId('snippet').textContent = snippet(model, inputs, byId('scaling').value);
+      this.#snippet.show({ model, inputs, preparation: this.#preparation, kinds: this.#outputs.kinds });
       this.#showTimes(model, times);
     });
   }

@@ -110,6 +110,8 @@ function kindOfRow({ port, numbers, tensor: { shape }, summary: { least, sum, sq
   if (port.labels || areChances) return 'classes';
   if (CURVES.test(port.name) || columns >= LEAST_CURVE) return 'line';
   if (VECTORS.test(port.name)) return 'vector';
+  // A model has so many classes, whatever it is given.
+  if (typeof port.shape[shape.findLastIndex((size) => size > 1)] === 'string') return 'vector';
   if (SCORES.test(port.name)) return 'classes';
   // Vectors that are to be compared are often of length 1.
   if (Math.abs(squares - 1) < 1e-3) return 'vector';

@@ -21,6 +21,11 @@ export class Outputs {
     this.#place = place;
   }
 
+  /** What each output is shown as. @returns {Record<string, Kind>} */
+  get kinds() {
+    return Object.fromEntries([...this.#cards].map(([name, { kind }]) => [name, kind]));
+  }
+
   /**
    * Shows what a run gave. What was chosen on the cards stays.
    *
@@ -76,9 +81,13 @@ class Card {
     this.section.dataset.output = name;
   }
 
+  get kind() {
+    return /** @type {Kind} */ (this.#kind.value);
+  }
+
   /** @param {Result} result @param {Run} run */
   show(result, run) {
-    const { tensor: { dataType, shape }, summary: { odd, count } } = result, kinds = possibleKinds(result, run), before = /** @type {Kind} */ (this.#kind.value);
+    const { tensor: { dataType, shape }, summary: { odd, count } } = result, kinds = possibleKinds(result, run), before = this.kind;
     if (kinds.join() !== [...this.#kind.options].map(({ value }) => value).join()) {
       this.#kind.replaceChildren(...kinds.map((kind) => make('option', { value: kind }, KINDS[kind])));
       this.#kind.value = kinds.includes(before) ? before : likelyKind(result, run);
@@ -101,7 +110,7 @@ class Card {
 
   async #draw() {
     if (!this.#shown) return;
-    const kind = /** @type {Kind} */ (this.#kind.value);
+    const { kind } = this;
     if (!this.#view || this.#shownKind !== kind) {
       this.#view = new VIEWS[kind](() => this.#redraw());
       this.#shownKind = kind;

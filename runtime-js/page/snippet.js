@@ -1,36 +1,136 @@
-// How to use the model, as code.
+// How to use the model, as code that runs when it is pasted beside the model's files.
 
 /** @import * as Api from '../model.js' */
+/** @import { Kind } from './kinds.js' */
 
 import { ARRAYS } from '../elements.js';
+import { byId } from './dom.js';
+
+/**
+ * @typedef {object} Use what the code is to do
+ * @property {Api.Model} model
+ * @property {Record<string, any>} inputs of the run that is shown
+ * @property {Partial<Api.ImageTensorOptions>} preparation of pictures, where it is chosen on the page
+ * @property {Record<string, Kind>} kinds what outputs are shown as
+ */
+
+/** @typedef {'js' | 'ts'} Language */
+
+const TOLD = 2000;
 
 /** `run` takes floats for halves. @param {Api.DataType} dataType */
 const arrayName = (dataType) => dataType === 'float16' ? 'Float32Array' : ARRAYS[dataType].name;
+/** @param {string} name */
+const isPlain = (name) => /^[A-Za-z_$][\w$]*$/.test(name);
+/** @param {string} name */
+const keyOf = (name) => isPlain(name) ? name : JSON.stringify(name);
+/** @param {string} name */
+const memberOf = (name) => isPlain(name) ? `.${name}` : `[${JSON.stringify(name)}]`;
+/** A value as code. @param {unknown} value @returns {string} */
+const literal = (value) => typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? `[${value.map(literal).join(', ')}]` : String(value);
 
-/**
- * A script that runs when it is pasted into a page beside the model.
- *
- * @param {Api.Model} model @param {Record<string, any>} inputs of the run that is shown @param {string} scaling
- */
-export function snippet(model, inputs, scaling) {
-  const isPicture = (/** @type {Api.Port} */ port) => port.image?.preparation !== undefined, pictures = model.inputs.some((port) => port.image);
-  const imports = model.inputs.some((port) => port.image && !isPicture(port)) ? 'imageTensor, load' : 'load';
-  const key = (/** @type {string} */ name) => /^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name);
-  const settings = { unit: '', signed: ", range: '-1..1'", bytes: ", range: '0..255'", imagenet: ', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]' };
-  const lines = model.inputs.map((port) => {
-    const { name, dataType, image } = port, { shape = [] } = inputs[name] ?? {}, count = shape.reduce((/** @type {number} */ n, /** @type {number} */ size) => n * size, 1);
-    if (isPicture(port)) return `  ${key(name)}: picture,`;
-    if (image) {
-      const [height, width] = image.layout === 'nchw' ? shape.slice(-2) : shape.slice(-3, -1);
-      const more = `${image.layout === 'nhwc' ? ", layout: 'nhwc'" : ''}${image.channels === 1 ? ', channels: 1' : ''}${dataType === 'uint8' ? ", dataType: 'uint8'" : ''}`;
-      return `  ${key(name)}: await imageTensor(picture, { width: ${width}, height: ${height}${settings[/** @type {keyof typeof settings} */ (scaling)]}${more} }),`;
-    }
-    if (Array.isArray(inputs[name])) return `  ${key(name)}: ${JSON.stringify(inputs[name])},`;
-    return `  ${key(name)}: { data: new ${arrayName(dataType)}(${count})${/mask/i.test(name) ? `.fill(${dataType.endsWith('64') && dataType !== 'float64' ? '1n' : 1})` : ''}, shape: [${shape.join(', ')}] },   // ${dataType}`;
-  });
+/** @param {Use} use @param {Language} language */
+export function snippet({ model, inputs, preparation, kinds }, language) {
+  const isTyped = language === 'ts', names = new Set(['load']), takesPicture = model.inputs.some(({ image }) => image);
+  const values = model.inputs.map((port) => `  ${keyOf(port.name)}: ${valueOf(port, inputs[port.name], preparation, names)},${noteOf(port, inputs[port.name])}`);
+  const results = model.outputs.map((port) => `console.log(${resultOf(port, kinds[port.name], names)});`);
+  const types = isTyped ? ['Model', 'Tensors', ...takesPicture ? ['ImageSource'] : []].map((name) => `type ${name}`) : [], type = (/** @type {string} */ name) => isTyped ? `: ${name}` : '';
   return [
-    `import { ${imports} } from './model.js';`, '',
-    ...pictures ? ["// An <img>, <canvas>, <video> or file of yours; here a grey square.", 'const picture = new ImageData(64, 64);'] : [],
-    'const model = await load();', 'const outputs = await model.run({', ...lines, '});', `console.log(outputs[${JSON.stringify(model.outputs[0].name)}].data);`, '',
+    `import { ${[...[...names].sort(), ...types].join(', ')} } from './model.js';`, '',
+    ...takesPicture ? ['// An <img>, <canvas>, <video> or file of yours; here a square of nothing.', `const picture${type('ImageSource')} = new ImageData(64, 64);`, ''] : [],
+    `const model${type('Model')} = await load();`, `const outputs${type('Tensors')} = await model.run({`, ...values, '});', ...results, '',
   ].join('\n');
+}
+
+/** @param {Api.Port} port @param {any} given in the run that is shown @param {Partial<Api.ImageTensorOptions>} preparation @param {Set<string>} names that are imported */
+function valueOf({ name, dataType, image, shape: declared }, given, preparation, names) {
+  const batch = typeof declared[0] === 'number' ? declared[0] : 1;
+  if (image?.preparation) return batch > 1 ? `[${Array(batch).fill('picture').join(', ')}]` : 'picture';
+  if (Array.isArray(given)) return JSON.stringify(given);
+  /** @type {number[]} */
+  const shape = given?.shape ?? declared.map((size) => typeof size === 'number' ? size : 1), count = shape.reduce((n, size) => n * size, 1);
+  if (image && batch === 1) {
+    names.add('imageTensor');
+    const [height, width] = image.layout === 'nchw' ? shape.slice(-2) : shape.slice(-3, -1);
+    const options = {
+      width, height, ...preparation, ...image.layout === 'nhwc' && { layout: 'nhwc' }, ...image.channels === 1 && { channels: 1 }, ...dataType !== 'float32' && { dataType },
+    };
+    return `await imageTensor(picture, { ${Object.entries(options).filter(([, value]) => value !== undefined).map(([key, value]) => `${key}: ${literal(value)}`).join(', ')} })`;
+  }
+  const isLong = dataType === 'int64' || dataType === 'uint64';
+  return `{ data: new ${arrayName(dataType)}(${count})${/mask/i.test(name) ? `.fill(${isLong ? '1n' : 1})` : ''}, shape: [${shape.join(', ')}] }`;
+}
+
+/** @param {Api.Port} port @param {any} given */
+const noteOf = ({ dataType, image }, given) => image || Array.isArray(given) ? '' : `   // ${dataType}`;
+
+/** @param {Api.Port} port @param {Kind | undefined} kind @param {Set<string>} names that are imported */
+function resultOf({ name, shape }, kind, names) {
+  const tensor = `outputs${memberOf(name)}`;
+  // `top` goes along the last dimension.
+  if (kind === 'classes' && shape.at(-1) !== 1) {
+    names.add('top');
+    return `top(${tensor}, 5)`;
+  }
+  return `${tensor}.data`;
+}
+
+/** The part of the page that shows the code. */
+export class SnippetPanel {
+  /** @type {Language} */
+  #language = 'js';
+  /** @type {Use | undefined} */
+  #use;
+
+  constructor() {
+    for (const tab of this.#tabs) {
+      tab.onclick = () => this.#choose(tab);
+      tab.onkeydown = (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (step) this.#choose(this.#tabs[(this.#tabs.indexOf(tab) + step + this.#tabs.length) % this.#tabs.length]).focus();
+      };
+    }
+    byId('copy').onclick = () => this.#copy();
+  }
+
+  get #tabs() {
+    return /** @type {HTMLButtonElement[]} */ ([...document.querySelectorAll('[role=tab]')]);
+  }
+
+  /** @param {HTMLButtonElement} chosen */
+  #choose(chosen) {
+    this.#language = /** @type {Language} */ (chosen.dataset.language);
+    for (const tab of this.#tabs) {
+      tab.ariaSelected = String(tab === chosen);
+      tab.tabIndex = tab === chosen ? 0 : -1;
+    }
+    byId('code').setAttribute('aria-labelledby', chosen.id);
+    this.#write();
+    return chosen;
+  }
+
+  /** @param {Use} use */
+  show(use) {
+    this.#use = use;
+    this.#write();
+  }
+
+  #write() {
+    if (!this.#use) return;
+    byId('snippet').textContent = snippet(this.#use, this.#language);
+    byId('snippet-place').textContent = this.#language === 'js' ? 'page.html: <script type="module" src="script.js"></script>' : 'script.ts, checked against model.d.ts';
+  }
+
+  async #copy() {
+    const button = byId('copy'), { textContent: text } = button;
+    try {
+      await navigator.clipboard.writeText(byId('snippet').textContent);
+    } catch {
+      // Over http:, or not allowed: it is selected, to be copied by a key.
+      getSelection()?.selectAllChildren(byId('snippet'));
+      return;
+    }
+    button.textContent = 'Copied';
+    setTimeout(() => button.textContent = text, TOLD);
+  }
 }

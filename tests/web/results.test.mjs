@@ -120,6 +120,7 @@ describe('an output is taken for', () => {
     ['scores of classes: logits of a sequence', result('logits', [1, 8, 512], zeros(4096)), undefined, 'classes'],
     ['a vector by its name', result('embedding', [1, 256], zeros(256)), undefined, 'vector'],
     ['a vector by its length of 1', result('y', [1, 128], unit), picture, 'vector'],
+    ['a vector, of an open length', result('y', [1, 8], zeros(8)).then((one) => ({ ...one, port: { ...one.port, shape: ['batch', 'sequence'] } })), undefined, 'vector'],
     ['a curve', result('audio', [1, 1, 4000], zeros(4000)), undefined, 'line'],
     ['a table', result('last_hidden_state', [1, 8, 32], zeros(256)), undefined, 'table'],
     ['a table: integers', result('ids', [1, 12], new BigInt64Array(12), { dataType: 'int64' }), undefined, 'table'],
@@ -230,7 +231,16 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
       logits: [[1, 3], [0, Math.log(3), 0]], embedding: [[1, 100], Array(100).fill(0.5)], numbers: [[40, 30], table], holes: [[1, 4], [1, -1, 0, 4], 'Log'],
       picture: [[1, 1, 16, 16], ramp],
     });
-    server = await serve({ '/mixed': mixed }, { csp: STRICT_CSP });
+    const file = join(work, 'tokens.onnx'), tokens = join(work, 'tokens'), shape = ['batch', 'sequence'];
+    writeFileSync(file, onnxModel({
+      inputs: { 'input-ids': ['i64', shape], attention_mask: ['i64', shape], 'half step': ['f16', shape], flags: ['bool', [2]] },
+      outputs: { 'the sum': ['i64', shape], halves: ['f16', shape], same: ['bool', [2]] },
+      nodes: [
+        { op: 'Add', inputs: ['input-ids', 'attention_mask'], outputs: ['the sum'] }, { op: 'Neg', inputs: ['half step'], outputs: ['halves'] },
+        { op: 'Identity', inputs: ['flags'], outputs: ['same'] }],
+    }));
+    execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [file, '-o', tokens, '--quiet']);
+    server = await serve({ '/mixed': mixed, '/prepared': compile('prepared', { logits: [[1, 3], [0, 3, 0]] }, ['--image', 'imagenet']), '/tokens': tokens }, { csp: STRICT_CSP });
   });
   after(async () => {
     await browser.close();
@@ -333,5 +343,54 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
     // 1 % and 99 % of the values are -125 and 124.
     assert.ok(spread.every((/** @type {number} */ red, /** @type {number} */ i) => Math.abs(red - Math.min(255, Math.max(0, (ramp[i] + 125) * 255 / 249))) <= 1), String(spread));
     await page.close();
+  });
+
+  /** Puts a script into a page beside the model, and gives what it logs. @param {string} name @param {string} script */
+  async function paste(name, script) {
+    const folder = join(work, name);
+    writeFileSync(join(folder, 'script.js'), script);
+    writeFileSync(join(folder, 'record.js'), 'globalThis.logged = []; console.log = (...values) => logged.push(...values.map((value) => ArrayBuffer.isView(value) ? Array.from(value, Number) : value));');
+    writeFileSync(join(folder, 'page.html'), '<!doctype html><script src="record.js"></script><script type="module" src="script.js"></script>');
+    const page = await browser.open(`${server.url}/${name}/page.html`), count = (script.match(/console.log/g) ?? []).length;
+    await page.until((count) => /** @type {any} */ (globalThis).logged.length === count, count);
+    const logged = await page.evaluate(() => /** @type {any} */ (globalThis).logged);
+    // There is no GPU, which Chromium says.
+    assert.deepEqual(page.problems.filter((problem) => problem !== 'No available adapters.'), []);
+    await page.close();
+    return logged;
+  }
+
+  const third = { score: Math.log(3), index: 1, label: '1' };
+  /** @type {[string, string, RegExp[], (logged: any[]) => void][]} */
+  const pasted = [
+    ['mixed', 'scaling=imagenet&fit=contain', [/imageTensor\(picture, { width: 64, height: 64, resize: 'contain', range: '0..1', mean: \[0.485, 0.456, 0.406\], std: \[0.229, 0.224, 0.225\] }\)/],
+      (logged) => {
+        assert.ok(Math.abs(logged[2][0].score - third.score) < 1e-6 && logged[2][0].index === 1, JSON.stringify(logged[2]));
+        assert.deepEqual(logged[4], table);
+      }],
+    ['prepared', '', [/image: picture,/], ([classes]) => assert.deepEqual(classes[0], { index: 1, label: '1', score: 3 })],
+    ['tokens', '', [/"input-ids": { data: new BigInt64Array\(8\), shape: \[1, 8\] }/, /attention_mask: .*\.fill\(1n\)/],
+      (logged) => assert.deepEqual(logged, [Array(8).fill(1), Array(8).fill(-0), [0, 0]])],
+  ];
+  for (const [name, query, patterns, check] of pasted) {
+    test(`a script for ${name} that runs as it is`, async () => {
+      const page = await browser.open(`${server.url}/${name}/index.html?backend=wasm&${query}`);
+      await page.until(hasRun);
+      const read = () => document.getElementById('snippet')?.textContent;
+      const script = await page.evaluate(read);
+      for (const pattern of patterns) assert.match(script, pattern);
+      check(await paste(name, script));
+      await page.evaluate(() => document.getElementById('tab-ts')?.click());
+      const typed = await page.evaluate(read);
+      assert.match(typed, /: Model = await/);
+      writeFileSync(join(work, name, 'script.ts'), typed);
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    });
+  }
+
+  test('scripts in TypeScript that are right in its strictest eyes', () => {
+    const options = ['--strict', '--noEmit', '--noUnusedLocals', '--target', 'es2022', '--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'es2022,dom'];
+    execFileSync(process.execPath, [join(root, 'tests/web/node_modules/typescript/bin/tsc'), ...options, ...pasted.map(([name]) => join(work, name, 'script.ts'))], { encoding: 'utf8' });
   });
 });
