@@ -242,9 +242,10 @@ export class Host {
     throw new OutOfMemoryError(`wasm has not enough memory for the model${sizes && ` with ${sizes}: try smaller inputs`}`);
   }
 
-  /** @param {readonly number[]} symbols */
+  /** 'n = 2 (of "a"), m = 3 (of "b")' @param {readonly number[]} symbols */
   #sizes(symbols) {
-    return this.symbols.map((name, i) => `${name} = ${symbols[i]}`).join(', ');
+    const owner = (/** @type {string} */ symbol) => this.manifest.inputs.find(({ shape }) => shape.includes(symbol))?.name;
+    return this.symbols.map((name, i) => `${name} = ${symbols[i]} (of "${owner(name)}")`).join(', ');
   }
 
   /** The weights that a program reads. Call before `prepare`, which turns offsets into addresses. @param {number} index */

@@ -309,7 +309,8 @@ struct Refine {
   WEBNNC_OPERATION("refine", 1, 1);
 };
 
-// x broadcast to `shape`.
+// x broadcast to `shape`. A size that is not known may become another one: it is that one or 1 in
+// every run, as the graph's assumptions say.
 struct Expand {
   Sizes1D shape;
 

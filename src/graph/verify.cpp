@@ -21,6 +21,47 @@ static Status VerifyRefine(const Graph& graph, const Refine& refine, const Tenso
   return kSuccess;
 }
 
+// Whether the part is one of those that a size has been broadcast from, or that what it is assumed
+// to be was.
+static bool IsPart(const Graph& graph, const Dim& part, const Dim& of) {
+  auto is_in = [&](const Dim& size) {
+    std::vector<Dim> parts = BroadcastParts(size);
+    return std::find(parts.begin(), parts.end(), part) != parts.end();
+  };
+  return is_in(of) || std::any_of(graph.assumptions.begin(), graph.assumptions.end(),
+                                  [&](const Assumption& known) {
+                                    return known.relation == Assumption::Relation::kEqual &&
+                                           known.right == of && is_in(known.left);
+                                  });
+}
+
+// Whether `from` is `to` or 1 in every run: all that `from` is made of has been broadcast into
+// `to`, or `to` is never 1 and decides.
+static bool Broadcasts(const Graph& graph, const Dim& from, const Dim& to) {
+  if (from == to || from.Is(1)) return true;
+  const auto& all = graph.assumptions;
+  for (const Dim& part : BroadcastParts(from)) {
+    for (const Dim& other : BroadcastParts(to)) {
+      Assumption needed{part, Assumption::Relation::kBroadcasts, other};
+      bool assumed = part == other || std::find(all.begin(), all.end(), needed) != all.end();
+      if (!assumed) return false;
+    }
+    if (MayBeOne(to) && !IsPart(graph, part, to)) return false;
+  }
+  return true;
+}
+
+// A size that is not known becomes another one only where it was assumed to broadcast.
+static Status VerifyExpand(const Graph& graph, const Expand& expand, const TensorType& x) {
+  size_t added = expand.shape.size() - x.shape.size();
+  for (size_t d = 0; d < x.shape.size(); ++d) {
+    const Dim &from = x.shape[d], &to = expand.shape[added + d];
+    if (!Broadcasts(graph, from, to))
+      return Error{"expand: " + Print(from) + " is not assumed to broadcast to " + Print(to)};
+  }
+  return kSuccess;
+}
+
 Status Verify(const Graph& graph) {
   std::vector<bool> defined(static_cast<size_t>(graph.values.size()));
   std::set<std::string> names;
@@ -47,10 +88,12 @@ Status Verify(const Graph& graph) {
     }
     auto types = InferTypes(node.op, operands);
     if (!types) return Error{types.error().message, here};
-    if (auto* refine = std::get_if<Refine>(&node.op)) {
-      Status status = VerifyRefine(graph, *refine, operands[0]);
-      if (!status) return Error{status.error().message, here};
-    }
+    Status status = kSuccess;
+    if (auto* refine = std::get_if<Refine>(&node.op))
+      status = VerifyRefine(graph, *refine, operands[0]);
+    if (auto* expand = std::get_if<Expand>(&node.op))
+      status = VerifyExpand(graph, *expand, operands[0]);
+    if (!status) return Error{status.error().message, here};
     if (types.value().size() != node.results.size()) {
       return Error{
           std::string(Name(node.op)) + " has " + std::to_string(types.value().size()) + " results",

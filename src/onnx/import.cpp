@@ -5,6 +5,7 @@
 #include <set>
 
 #include "onnx/advice.h"
+#include "onnx/assume.h"
 #include "onnx/flatten_model.h"
 #include "onnx/node_context.h"
 #include "onnx/operators.h"
@@ -71,8 +72,11 @@ bool IsTooOld(const FlatNode& node) {
 
 class Importer {
  public:
-  Importer(const Model& model, const ImportOptions& options)
-      : model_(model), proto_(model.proto().graph()), options_(options), scope_(model, graph_) {}
+  // `known` is what an import before this one has assumed.
+  Importer(const Model& model, const ImportOptions& options, std::vector<Assumption> known)
+      : model_(model), proto_(model.proto().graph()), options_(options), scope_(model, graph_) {
+    graph_.assumptions = std::move(known);
+  }
 
   Result<graph::Graph> Run() {
     TRY_ASSIGN(auto nodes, FlattenModel(model_));
@@ -360,7 +364,17 @@ class Importer {
 }  // namespace
 
 Result<graph::Graph> Import(const Model& model, const ImportOptions& options) {
-  return Importer(model, options).Run();
+  // A transformer adds a mask of m to scores of n, and later multiplies the sum by values of n: so
+  // it is broadcast(m,n), and then it must be n. An import that knows that from the start does not
+  // expand the scores. Each import has fewer sizes than the one before; that most need one alone.
+  constexpr int kMostImports = 4;
+  std::vector<Assumption> known;
+  for (int imports = 1;; ++imports) {
+    TRY_ASSIGN(auto graph, Importer(model, options, known).Run());
+    std::vector<Assumption> found = EqualBroadcasts(graph);
+    if (found.size() == known.size() || imports == kMostImports) return graph;
+    known = std::move(found);
+  }
 }
 
 Result<graph::Graph> Import(const std::string& path, const ImportOptions& options) {

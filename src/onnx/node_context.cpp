@@ -24,6 +24,10 @@ void Scope::Assume(Assumption assumption) {
   onnx::Assume(graph, std::move(assumption));
 }
 
+Dim Scope::AssumeBroadcast(const Dim& a, const Dim& b) {
+  return onnx::AssumeBroadcast(graph, a, b, node_);
+}
+
 Result<ValueId> Scope::Add(graph::Op op, std::vector<ValueId> operands, const std::string& name) {
   operands = Reconcile(graph, build, op, std::move(operands), node_);
   return AddReconciled(std::move(op), std::move(operands), name);

@@ -33,6 +33,7 @@ class Scope {
   // Says which ONNX node what is added from now on comes from; "" for none.
   void SetNode(const std::string& title);
   void Assume(Assumption assumption);
+  Dim AssumeBroadcast(const Dim& a, const Dim& b);
 
   const Model& model;
   graph::Graph& graph;
@@ -137,6 +138,8 @@ class NodeContext {
   void AssumeLessEqual(const Dim& a, const Dim& b) {
     scope_.Assume({a, Assumption::Relation::kLessEqual, b});
   }
+  // What the two broadcast to, which is assumed to be possible.
+  Dim AssumeBroadcast(const Dim& a, const Dim& b) { return scope_.AssumeBroadcast(a, b); }
   Result<ValueId> Transpose(ValueId a, std::vector<int64_t> order);
   Result<ValueId> Scalar(DType dtype, double value);
   Result<ValueId> IntegerConstant(DType dtype, const std::vector<int64_t>& values);

@@ -8,18 +8,36 @@ using Relation = Assumption::Relation;
 
 bool Holds(const Assumption& assumption, const SymbolValues& symbols) {
   int64_t left = assumption.left.Evaluate(symbols), right = assumption.right.Evaluate(symbols);
-  return assumption.relation == Relation::kEqual ? left == right : left <= right;
+  switch (assumption.relation) {
+    case Relation::kEqual: return left == right;
+    case Relation::kLessEqual: return left <= right;
+    case Relation::kBroadcasts: return left == right || left == 1 || right == 1;
+  }
+  CHECK(false);
+  return false;
 }
 
+static Dim Distance(const Dim& a, const Dim& b) { return Max(a - b, b - a); }
+
 std::vector<Dim> NotNegativeIf(const Assumption& assumption) {
-  Dim difference = assumption.right - assumption.left;
-  if (assumption.relation == Relation::kLessEqual) return {difference};
-  return {difference, Dim(0) - difference};
+  const Dim &left = assumption.left, &right = assumption.right;
+  switch (assumption.relation) {
+    case Relation::kEqual: return {right - left, left - right};
+    case Relation::kLessEqual: return {right - left};
+    case Relation::kBroadcasts: {
+      Dim from_one = Min(Distance(left, 1), Distance(right, 1));
+      return {Dim(0) - Min(Distance(left, right), from_one)};
+    }
+  }
+  CHECK(false);
+  return {};
 }
 
 std::string Print(const Assumption& assumption) {
-  std::string_view relation = assumption.relation == Relation::kEqual ? " == " : " <= ";
-  return Print(assumption.left) + std::string(relation) + Print(assumption.right);
+  bool at_most = assumption.relation == Relation::kLessEqual;
+  std::string text = Print(assumption.left) + (at_most ? " <= " : " == ") + Print(assumption.right);
+  if (assumption.relation == Relation::kBroadcasts) text += ", or one of them is 1";
+  return text;
 }
 
 std::string Describe(const Assumption& assumption) {
@@ -35,6 +53,10 @@ Result<Assumption> ParseAssumption(Lexer& lexer) {
     TRY(lexer.Expect("=="));
   }
   TRY_ASSIGN(assumption.right, ParseDim(lexer));
+  if (assumption.relation == Relation::kEqual && lexer.Eat(",")) {
+    for (std::string_view word : {"or", "one", "of", "them", "is", "1"}) TRY(lexer.Expect(word));
+    assumption.relation = Relation::kBroadcasts;
+  }
   return assumption;
 }
 

@@ -104,6 +104,13 @@ Dim Dim::Symbol(std::string name) {
   return builder.Build();
 }
 
+// The atom that `dim` is, if it is nothing more.
+static const DimAtom* LoneAtom(const Dim& dim) {
+  bool alone = dim.constant() == 0 && dim.terms().size() == 1 && dim.terms()[0].coefficient == 1 &&
+               dim.terms()[0].factors.size() == 1;
+  return alone ? &dim.terms()[0].factors[0] : nullptr;
+}
+
 static Dim FromAtom(DimAtom::Kind kind, const Dim& a, const Dim& b) {
   DimBuilder builder;
   auto arguments = std::make_shared<const std::pair<Dim, Dim>>(a, b);
@@ -202,12 +209,10 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
   if (ProvablyLessEqual(0, rest) && ProvablyLess(rest, b)) return quotient;
   if (!quotient.Is(0)) return quotient + FloorDiv(rest, b);
   // floordiv(floordiv(x, c), d) is floordiv(x, c*d) for positive c and d.
-  if (b.IsConstant() && b.value() > 0 && a.terms().size() == 1 && a.constant() == 0 &&
-      a.terms()[0].coefficient == 1 && a.terms()[0].factors.size() == 1) {
-    const DimAtom& atom = a.terms()[0].factors[0];
-    if (atom.kind == DimAtom::Kind::kFloorDiv && atom.arguments->second.IsConstant()) {
-      return FloorDiv(atom.arguments->first, atom.arguments->second * b);
-    }
+  const DimAtom* atom = LoneAtom(a);
+  if (b.IsConstant() && b.value() > 0 && atom && atom->kind == DimAtom::Kind::kFloorDiv &&
+      atom->arguments->second.IsConstant()) {
+    return FloorDiv(atom->arguments->first, atom->arguments->second * b);
   }
   return FromAtom(DimAtom::Kind::kFloorDiv, a, b);
 }
@@ -238,6 +243,36 @@ Dim Max(const Dim& a, const Dim& b) {
   return a < b ? FromAtom(DimAtom::Kind::kMax, a, b) : FromAtom(DimAtom::Kind::kMax, b, a);
 }
 
+// Those of broadcasts are one list: broadcast(k,m,n).
+static std::vector<Dim> ArgumentsOf(const DimAtom& atom) {
+  const auto& [a, b] = *atom.arguments;
+  if (atom.kind != DimAtom::Kind::kBroadcast) return {a, b};
+  std::vector<Dim> parts = BroadcastParts(a);
+  parts.push_back(b);
+  return parts;
+}
+
+std::vector<Dim> BroadcastParts(const Dim& dim) {
+  const DimAtom* atom = LoneAtom(dim);
+  bool is_one = !atom || atom->kind != DimAtom::Kind::kBroadcast;
+  return is_one ? std::vector<Dim>{dim} : ArgumentsOf(*atom);
+}
+
+Dim BroadcastSize(const Dim& a, const Dim& b) {
+  std::set<Dim> parts;
+  for (const Dim* side : {&a, &b}) {
+    for (const Dim& part : BroadcastParts(*side)) parts.insert(part);
+  }
+  parts.erase(1);
+  if (parts.empty()) return 1;
+  auto never_one = std::find_if_not(parts.begin(), parts.end(), MayBeOne);
+  if (never_one != parts.end()) return *never_one;
+  Dim all = *parts.begin();
+  for (auto part = std::next(parts.begin()); part != parts.end(); ++part)
+    all = FromAtom(DimAtom::Kind::kBroadcast, all, *part);
+  return all;
+}
+
 std::optional<Dim> ExactDiv(const Dim& a, const Dim& b) {
   if (b.Is(0)) return std::nullopt;
   auto [quotient, rest] = DivideTerms(a, b);
@@ -253,6 +288,7 @@ static Dim Apply(DimAtom::Kind kind, const Dim& a, const Dim& b) {
     case DimAtom::Kind::kMod: return b.Is(0) ? Dim(0) : Mod(a, b);
     case DimAtom::Kind::kMin: return Min(a, b);
     case DimAtom::Kind::kMax: return Max(a, b);
+    case DimAtom::Kind::kBroadcast: return BroadcastSize(a, b);
     case DimAtom::Kind::kSymbol: break;
   }
   CHECK(false);
@@ -332,6 +368,13 @@ static Range RangeOf(const DimAtom& atom) {
       if (a.low || b.low) out.low = std::max(a.low.value_or(-kLargest), b.low.value_or(-kLargest));
       return out;
     }
+    // One of the two.
+    case DimAtom::Kind::kBroadcast: {
+      Range out;
+      if (a.low && b.low) out.low = std::min(*a.low, *b.low);
+      if (a.high && b.high) out.high = std::max(*a.high, *b.high);
+      return out;
+    }
     case DimAtom::Kind::kSymbol: break;
   }
   return {};
@@ -387,6 +430,10 @@ int64_t KnownDivisor(const Dim& dim) {
   return divisor;
 }
 
+bool MayBeOne(const Dim& dim) {
+  return KnownDivisor(dim) == 1 && !ProvablyLess(1, dim) && !ProvablyLess(dim, 1);
+}
+
 bool IsAbsurd(const Dim& dim) {
   constexpr int64_t kAbsurd = int64_t{1} << 47;
   if (std::abs(dim.constant()) >= kAbsurd) return true;
@@ -396,7 +443,8 @@ bool IsAbsurd(const Dim& dim) {
 
 // ---- Text -------------------------------------------------------------------------------------
 
-static constexpr std::string_view kFunctionNames[] = {"", "floordiv", "mod", "min", "max"};
+static constexpr std::string_view kFunctionNames[] = {"",    "floordiv", "mod",
+                                                      "min", "max",      "broadcast"};
 
 static std::string PrintAtom(const DimAtom& atom) {
   if (atom.kind == DimAtom::Kind::kSymbol) {
@@ -406,16 +454,16 @@ static std::string PrintAtom(const DimAtom& atom) {
     for (std::string_view name : kFunctionNames) bare |= atom.symbol == name;
     return bare ? Quote(atom.symbol) : atom.symbol;
   }
-  return std::string(kFunctionNames[static_cast<int>(atom.kind)]) + "(" +
-         Print(atom.arguments->first) + "," + Print(atom.arguments->second) + ")";
+  std::string arguments;
+  for (const Dim& argument : ArgumentsOf(atom))
+    arguments += (arguments.empty() ? "" : ",") + Print(argument);
+  return std::string(kFunctionNames[static_cast<int>(atom.kind)]) + "(" + arguments + ")";
 }
 
 std::optional<std::string> SymbolOf(const Dim& dim) {
-  if (dim.constant() != 0 || dim.terms().size() != 1) return std::nullopt;
-  const DimTerm& term = dim.terms()[0];
-  bool alone = term.coefficient == 1 && term.factors.size() == 1 &&
-               term.factors[0].kind == DimAtom::Kind::kSymbol;
-  return alone ? std::optional(term.factors[0].symbol) : std::nullopt;
+  const DimAtom* atom = LoneAtom(dim);
+  if (!atom || atom->kind != DimAtom::Kind::kSymbol) return std::nullopt;
+  return atom->symbol;
 }
 
 std::string Print(const Dim& dim) {
@@ -440,18 +488,23 @@ std::string Print(const Dim& dim) {
 
 static Result<Dim> ParseFactor(Lexer& lexer) {
   if (lexer.depth > Lexer::kMaxDepth) return lexer.Fail("nests too deeply");
-  for (int kind = 1; kind < 5; ++kind) {
+  for (int kind = 1; kind < 6; ++kind) {
     if (!lexer.Eat(kFunctionNames[kind])) continue;
     ++lexer.depth;
     TRY(lexer.Expect("("));
     TRY_ASSIGN(auto a, ParseDim(lexer));
     TRY(lexer.Expect(","));
     TRY_ASSIGN(auto b, ParseDim(lexer));
+    bool divides = kind == 1 || kind == 2, more = kind == 5;
+    if (divides && b.Is(0)) return lexer.Fail("divides by 0");
+    Dim result = Apply(static_cast<DimAtom::Kind>(kind), a, b);
+    while (more && lexer.Eat(",")) {
+      TRY_ASSIGN(auto next, ParseDim(lexer));
+      result = BroadcastSize(result, next);
+    }
     TRY(lexer.Expect(")"));
     --lexer.depth;
-    bool divides = kind == 1 || kind == 2;
-    if (divides && b.Is(0)) return lexer.Fail("divides by 0");
-    return Apply(static_cast<DimAtom::Kind>(kind), a, b);
+    return result;
   }
   if (lexer.Sees("\"")) {
     TRY_ASSIGN(auto name, lexer.Name());

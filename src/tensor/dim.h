@@ -1,9 +1,9 @@
 // Dim: a size that is an integer or an expression over named symbols.
 //
-//   batch      2*seq+past      floordiv(h-1,2)+1      max(n,4)
+//   batch      2*seq+past      floordiv(h-1,2)+1      max(n,4)      broadcast(n,m)
 //
-// A Dim is kept as a polynomial with integer coefficients. Its atoms are symbols and the four
-// functions floordiv, mod, min and max, whose arguments are Dims. Sums and products are always
+// A Dim is kept as a polynomial with integer coefficients. Its atoms are symbols and the functions
+// floordiv, mod, min, max and broadcast, whose arguments are Dims. Sums and products are always
 // expanded and sorted, so two Dims that are equal as polynomials compare equal; floordiv and mod
 // are simplified where that is exact. Symbols stand for integers that are at least 0.
 //
@@ -31,7 +31,7 @@ using SymbolValues = std::map<std::string, int64_t>;
 
 // A factor of a product: a symbol, or a function of two Dims.
 struct DimAtom {
-  enum class Kind : uint8_t { kSymbol, kFloorDiv, kMod, kMin, kMax };
+  enum class Kind : uint8_t { kSymbol, kFloorDiv, kMod, kMin, kMax, kBroadcast };
   Kind kind = Kind::kSymbol;
   std::string symbol;
   std::shared_ptr<const std::pair<Dim, Dim>> arguments;
@@ -92,6 +92,13 @@ Dim Mod(const Dim& a, const Dim& b);
 Dim Min(const Dim& a, const Dim& b);
 Dim Max(const Dim& a, const Dim& b);
 
+// What sizes broadcast to if all that are not 1 are equal: that size, or 1. Where they are not, it
+// means nothing. Each size counts once, so broadcast(broadcast(n,m),n) is broadcast(m,n), and what
+// is never 1 decides: broadcast(n,4) is 4.
+Dim BroadcastSize(const Dim& a, const Dim& b);
+// The sizes that `dim` was broadcast from; `dim` itself if it was not.
+std::vector<Dim> BroadcastParts(const Dim& dim);
+
 // a / b if b divides a for every value of the symbols, as far as this can be seen.
 std::optional<Dim> ExactDiv(const Dim& a, const Dim& b);
 
@@ -101,6 +108,8 @@ std::optional<int64_t> UpperBound(const Dim& dim);
 // Whether this holds for every value of the symbols, as far as it can be seen.
 bool ProvablyLess(const Dim& a, const Dim& b);
 bool ProvablyLessEqual(const Dim& a, const Dim& b);
+// Whether some values of the symbols may make it 1, as far as it can be seen.
+bool MayBeOne(const Dim& dim);
 // The largest integer known to divide `dim` for every value of the symbols; 0 for 0.
 int64_t KnownDivisor(const Dim& dim);
 

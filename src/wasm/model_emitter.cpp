@@ -277,6 +277,11 @@ class ModelEmitter {
       return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
     if (atom.kind == DimAtom::Kind::kMax)
       return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+    // The larger of the two, but 0 where they are 0 and 1.
+    if (atom.kind == DimAtom::Kind::kBroadcast) {
+      llvm::Value* larger = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+      return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateMul(x, y), larger);
+    }
     // Rounded toward minus infinity; a divisor of 0, which only absurd sizes give, counts as 1.
     llvm::Value *zero = b_.getInt64(0), *one = b_.getInt64(1);
     llvm::Value* d = b_.CreateSelect(b_.CreateICmpEQ(y, zero), one, y);

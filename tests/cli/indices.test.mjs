@@ -223,7 +223,7 @@ test('positions beyond their table are refused by the size that makes them', asy
   assert.match(warnings, /a run will be refused unless sequence <= 4 \(node "positions"\)/);
   const model = await load({ backend: 'wasm' });
   assert.deepEqual([...(await model.run({ x: [1, 2, 3, 4] })).y.data], [11, 22, 33, 44]);
-  await assert.rejects(model.run({ x: [1, 2, 3, 4, 5] }), { name: 'InputError', message: /sequence = 5: it was compiled for sequence <= 4 \(node "positions"\)/ });
+  await assert.rejects(model.run({ x: [1, 2, 3, 4, 5] }), { name: 'InputError', message: /sequence = 5 \(of "x"\): it was compiled for sequence <= 4 \(node "positions"\)/ });
 });
 
 test('constants that are outside are refused when the model is compiled', () => {

@@ -47,19 +47,96 @@ test('a table that is cut to the length of the sequence', async () => {
   assert.deepEqual([...(await model.run({ x: count(3) })).y.data], [10, 21, 32]);
   assert.deepEqual([...(await model.run({ x: count(4) })).y.data], [10, 21, 32, 43]);
   await assert.rejects(model.run({ x: count(5) }), (error) => error.name === 'InputError' &&
-    /seq = 5: it was compiled for min\(4,seq\) == seq \(node "positions"\)/.test(error.message));
+    /seq = 5 \(of "x"\): it was compiled for min\(4,seq\) == seq \(node "positions"\)/.test(error.message));
   assert.deepEqual([...(await model.run({ x: count(2) })).y.data], [10, 21]);
 });
 
-test('inputs with names of their own for one size', async () => {
-  const { model } = await load('names', {
-    inputs: { a: ['f32', ['n', 2]], b: ['f32', ['number of rows', 2]] }, outputs: { y: ['f32', ['n', 2]] },
+test('inputs with names of their own broadcast in the run', async () => {
+  const { model, warnings } = await load('names', {
+    inputs: { a: ['f32', ['n', 2]], b: ['f32', ['number of rows', 2]] }, outputs: { y: ['f32', ['k', 2]] },
     nodes: [{ op: 'Add', inputs: ['a', 'b'], outputs: ['y'] }],
   });
+  assert.match(warnings, /a run will be refused unless n == "number of rows", or one of them is 1 \(node "Add"\)\n/);
   assert.deepEqual(model.inputs[1].shape, ['number of rows', 2]);
-  const { y } = await model.run({ a: count(4), b: { data: count(4), shape: [2, 2] } });
-  assert.deepEqual([...y.data], [0, 2, 4, 6]);
-  await assert.rejects(model.run({ a: count(4), b: count(6) }), { name: 'InputError' });
+  /** @param {number} n @param {number} m */
+  const run = async (n, m) => {
+    const { y } = await model.run({ a: { data: count(2 * n), shape: [n, 2] }, b: { data: count(2 * m), shape: [m, 2] } });
+    return [y.shape, [...y.data]];
+  };
+  // NumPy's values.
+  assert.deepEqual(await run(2, 2), [[2, 2], [0, 2, 4, 6]]);
+  assert.deepEqual(await run(3, 1), [[3, 2], [0, 2, 2, 4, 4, 6]]);
+  assert.deepEqual(await run(1, 3), [[3, 2], [0, 2, 2, 4, 4, 6]]);
+  assert.deepEqual(await run(1, 1), [[1, 2], [0, 2]]);
+  await assert.rejects(run(2, 3), (error) => error.name === 'InputError' &&
+    /n = 2 \(of "a"\), number of rows = 3 \(of "b"\): it was compiled for n == "number of rows", or one of them is 1/.test(error.message));
+  await assert.rejects(run(3, 2), { name: 'InputError' });
+});
+
+test('rows, columns and ranks that broadcast', async () => {
+  const { model } = await load('ranks', {
+    inputs: { a: ['f32', ['n', 'm']], b: ['f32', ['k']], c: ['bool', ['p', 1, 1]] }, outputs: { y: ['f32', ['q', 'r', 's']] },
+    nodes: [
+      { op: 'Exp', inputs: ['a'], outputs: ['e'] },
+      { op: 'Log', inputs: ['e'], outputs: ['l'] },
+      { op: 'Sub', inputs: ['b', 'l'], outputs: ['d'] },
+      { op: 'Where', inputs: ['c', 'd', 'b'], outputs: ['w'] },
+      { op: 'Round', inputs: ['w'], outputs: ['y'] },
+    ],
+  });
+  /** @param {number[]} a @param {number} k @param {boolean[]} c */
+  const run = async (a, k, c) => {
+    const { y } = await model.run({ a: { data: count(a[0] * a[1]), shape: a }, b: { data: count(k), shape: [k] },
+      c: { data: Uint8Array.from(c, Number), shape: [c.length, 1, 1] } });
+    return [y.shape, [...y.data].map((value) => value + 0)];
+  };
+  // where(c, b - a, b), as NumPy has it.
+  assert.deepEqual(await run([2, 3], 1, [true]), [[1, 2, 3], [0, -1, -2, -3, -4, -5]]);
+  assert.deepEqual(await run([2, 1], 3, [true, false]), [[2, 2, 3], [0, 1, 2, -1, 0, 1, 0, 1, 2, 0, 1, 2]]);
+  assert.deepEqual(await run([1, 3], 3, [false, true]), [[2, 1, 3], [0, 1, 2, 0, 0, 0]]);
+  await assert.rejects(run([2, 3], 2, [true]), { name: 'InputError' });
+});
+
+test('the batches of a product', async () => {
+  const { model } = await load('batches', {
+    inputs: { a: ['f32', ['n', 2, 2]], b: ['f32', ['m', 2, 1]] }, outputs: { y: ['f32', ['k', 2, 1]] },
+    nodes: [{ op: 'MatMul', inputs: ['a', 'b'], outputs: ['y'] }],
+  });
+  /** @param {number} n @param {number} m */
+  const run = async (n, m) => {
+    const { y } = await model.run({ a: { data: count(4 * n), shape: [n, 2, 2] }, b: { data: count(2 * m), shape: [m, 2, 1] } });
+    return [y.shape, [...y.data]];
+  };
+  assert.deepEqual(await run(2, 2), [[2, 2, 1], [1, 3, 23, 33]]);
+  assert.deepEqual(await run(2, 1), [[2, 2, 1], [1, 3, 5, 7]]);
+  assert.deepEqual(await run(1, 2), [[2, 2, 1], [1, 3, 3, 13]]);
+  await assert.rejects(run(2, 3), { name: 'InputError' });
+});
+
+test('a size that meets a number', async () => {
+  const { model } = await load('number', {
+    inputs: { x: ['f32', ['n']] }, outputs: { y: ['f32', [4]] },
+    nodes: [{ op: 'Add', inputs: ['x', 'four'], outputs: ['y'] }], constants: { four: [10, 20, 30, 40] },
+  });
+  assert.deepEqual([...(await model.run({ x: count(4) })).y.data], [10, 21, 32, 43]);
+  assert.deepEqual([...(await model.run({ x: Float32Array.of(5) })).y.data], [15, 25, 35, 45]);
+  await assert.rejects(model.run({ x: count(3) }), { name: 'InputError' });
+});
+
+test('an expansion to an open size', async () => {
+  const { model } = await load('expand', {
+    inputs: { x: ['f32', ['n']], like: ['f32', ['m']] }, outputs: { y: ['f32', ['k']] },
+    nodes: [
+      { op: 'Shape', inputs: ['like'], outputs: ['shape'] },
+      { op: 'Expand', inputs: ['x', 'shape'], outputs: ['y'] },
+    ],
+  });
+  /** @param {number} n @param {number} m */
+  const run = async (n, m) => [...(await model.run({ x: count(n), like: count(m) })).y.data];
+  assert.deepEqual(await run(1, 3), [0, 0, 0]);
+  assert.deepEqual(await run(3, 1), [0, 1, 2]);
+  assert.deepEqual(await run(3, 3), [0, 1, 2]);
+  await assert.rejects(run(2, 3), { name: 'InputError' });
 });
 
 test('a reshape by a divisor', async () => {

@@ -94,15 +94,28 @@ void Refine::Lower(loop::Lowering& to) const {
 
 Result<Types> Expand::Infer(std::span<const TensorType> operands) const {
   const TensorType& x = operands[0];
-  auto both = Broadcast(x.shape, shape);
-  if (!both || *both != shape) {
-    return Error{"cannot expand " + Print(x) + " to " + Print(shape)};
+  bool fits = x.shape.size() <= shape.size();
+  for (size_t d = 0; fits && d < x.shape.size(); ++d) {
+    const Dim &from = x.shape[d], &to = shape[shape.size() - x.shape.size() + d];
+    fits = from == to || from.Is(1) || MayBeOne(from);
   }
+  if (!fits) return Error{"cannot expand " + Print(x) + " to " + Print(shape)};
   return Types{{x.dtype, shape}};
 }
 
 void Expand::Lower(loop::Lowering& to) const {
-  LowerMap(to, [&](const loop::Index& at) { return to.build.LoadBroadcast(to.operands[0], at); });
+  loop::Builder& b = to.build;
+  const Shape& from = to.Operand(0).shape;
+  size_t added = shape.size() - from.size();
+  LowerMap(to, [&](const loop::Index& at) {
+    loop::Index own(at.begin() + static_cast<int64_t>(added), at.end());
+    for (size_t d = 0; d < from.size(); ++d) {
+      if (from[d].Is(1) || from[d] == shape[added + d]) continue;
+      // A size of 1 is read at 0, any other one at the index: one kernel for both.
+      own[d] = b.Mul(own[d], b.Size(Max(0, Min(1, from[d] - 1))));
+    }
+    return b.LoadBroadcast(to.operands[0], own);
+  });
 }
 
 Result<Types> Slice::Infer(std::span<const TensorType> operands) const {

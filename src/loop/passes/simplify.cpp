@@ -148,6 +148,7 @@ Polynomial Simplifier::OfAtom(const DimAtom& atom) {
     case DimAtom::Kind::kFloorDiv: return Atom(build_.Size(FloorDiv(a, b)));
     case DimAtom::Kind::kMod: return Atom(build_.Size(Mod(a, b)));
     case DimAtom::Kind::kMin: return Atom(build_.Size(Min(a, b)));
+    case DimAtom::Kind::kBroadcast: return Atom(build_.Size(BroadcastSize(a, b)));
     default: return Atom(build_.Size(Max(a, b)));
   }
 }

@@ -26,6 +26,21 @@ Result<Values> ImportMatMul(NodeContext& c) {
   return Values{result};
 }
 
+// The sum with the sizes of the product, which C must not make larger: ONNX's unidirectional
+// broadcasting.
+static Result<ValueId> WithSizesOf(NodeContext& c, ValueId product, ValueId sum) {
+  const Shape wanted = c.TypeOf(product).shape, shape = c.TypeOf(sum).shape;
+  if (shape == wanted) return sum;
+  bool fits = shape.size() == wanted.size();
+  for (size_t d = 0; fits && d < shape.size(); ++d)
+    fits = shape[d] == wanted[d] || !shape[d].IsConstant() || !wanted[d].IsConstant();
+  if (!fits) return Error{"C does not broadcast to " + Print(wanted) + ", the shape of A * B"};
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] != wanted[d]) c.AssumeEqual(shape[d], wanted[d]);
+  }
+  return c.Add(graph::Refine{wanted}, {sum});
+}
+
 Result<Values> ImportGemm(NodeContext& c) {
   double alpha = c.Float("alpha", 1), beta = c.Float("beta", 1);
   graph::MatMul op{c.Int("transA", 0) != 0, c.Int("transB", 0) != 0};
@@ -38,7 +53,8 @@ Result<Values> ImportGemm(NodeContext& c) {
     if (beta != 1) {
       TRY_ASSIGN(bias, c.Binary(BinaryOp::kMul, bias, beta));
     }
-    TRY_ASSIGN(result, c.Binary(BinaryOp::kAdd, result, bias));
+    TRY_ASSIGN(auto sum, c.Binary(BinaryOp::kAdd, result, bias));
+    TRY_ASSIGN(result, WithSizesOf(c, result, sum));
   }
   return Values{result};
 }

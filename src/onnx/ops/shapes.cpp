@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "onnx/assume.h"
 #include "onnx/operators.h"
 
 namespace webnnc::onnx {
@@ -114,8 +115,8 @@ Result<Values> ImportTranspose(NodeContext& c) {
   return Values{result};
 }
 
-// Both broadcast; of sizes that differ and are not both known, that which was asked for.
-static Result<Shape> ExpandedShape(const Shape& from, const Shape& wanted) {
+// Both broadcast; of sizes that must be equal, that which was asked for.
+static Result<Shape> ExpandedShape(NodeContext& c, const Shape& from, const Shape& wanted) {
   Shape shape(std::max(from.size(), wanted.size()), 1);
   std::copy(wanted.begin(), wanted.end(), shape.end() - static_cast<int64_t>(wanted.size()));
   for (size_t d = 0; d < from.size(); ++d) {
@@ -124,6 +125,8 @@ static Result<Shape> ExpandedShape(const Shape& from, const Shape& wanted) {
       size = from[d];
     } else if (size.IsConstant() && from[d].IsConstant() && size != from[d] && !from[d].Is(1)) {
       return Error{"cannot expand " + Print(from) + " to " + Print(wanted)};
+    } else if (!from[d].Is(1) && !MustBeEqual(size, from[d])) {
+      size = c.AssumeBroadcast(from[d], size);
     }
   }
   return shape;
@@ -131,7 +134,7 @@ static Result<Shape> ExpandedShape(const Shape& from, const Shape& wanted) {
 
 Result<Values> ImportExpand(NodeContext& c) {
   TRY_ASSIGN(auto wanted, c.Sizes(1));
-  TRY_ASSIGN(auto shape, ExpandedShape(c.Type(0).shape, wanted));
+  TRY_ASSIGN(auto shape, ExpandedShape(c, c.Type(0).shape, wanted));
   if (shape == c.Type(0).shape) return Values{c[0]};
   TRY_ASSIGN(auto result, c.Add(graph::Expand{shape}, {c[0]}));
   return Values{result};
