@@ -39,7 +39,9 @@
 #include "loop/text.h"
 #include "loop/verify.h"
 #include "schedule/choose.h"
+#include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
+#include "schedule/gpu_device.h"
 #include "schedule/schedule.h"
 
 namespace webnnc {
@@ -169,19 +171,55 @@ Status MakeFlat(loop::Kernel& kernel) {
   return kSuccess;
 }
 
-// Prints the schedule that a rule chose, and runs what comes of it.
-Outcome ChooseForCpu(const std::string& input, const schedule::CpuTarget& target) {
-  schedule::Schedule chosen;
-  Outcome outcome = OnKernel(input, [&](loop::Kernel& kernel, Lexer&) -> Status {
+// What is behind the kernel: "likely batch 1 2 8".
+Result<LikelySizes> ParseLikely(Lexer& lexer) {
+  LikelySizes sizes;
+  while (lexer.Eat("likely")) {
+    TRY_ASSIGN(auto symbol, lexer.Word());
+    TRY_ASSIGN(int64_t low, lexer.Integer());
+    TRY_ASSIGN(int64_t typical, lexer.Integer());
+    TRY_ASSIGN(int64_t high, lexer.Integer());
+    sizes.Set(symbol, {low, typical, high});
+  }
+  return sizes;
+}
+
+// The schedule that a rule chooses, if there is one.
+using Choose =
+    std::function<std::optional<schedule::Schedule>(const loop::Kernel&, const LikelySizes&)>;
+
+// Prints it, and runs what comes of it, made flat if `flat`.
+Outcome RunChosen(const std::string& input, bool flat, const Choose& choose) {
+  std::optional<schedule::Schedule> chosen;
+  Outcome outcome = OnKernel(input, [&](loop::Kernel& kernel, Lexer& lexer) -> Status {
     TRY(loop::VerifyPlain(kernel));
+    TRY_ASSIGN(auto sizes, ParseLikely(lexer));
     schedule::Classify(kernel);
-    chosen = schedule::ChooseForCpu(kernel, target);
-    TRY_ASSIGN(kernel, schedule::Apply(kernel, chosen));
+    chosen = choose(kernel, sizes);
+    if (!chosen) return kSuccess;
+    TRY_ASSIGN(kernel, schedule::Apply(kernel, *chosen));
+    if (!flat) return kSuccess;
     TRY(MakeFlat(kernel));
     return loop::VerifyFlat(kernel);
   });
-  if (!outcome.failed) outcome.text = schedule::Print(chosen);
+  if (!outcome.failed)
+    outcome.text = chosen ? schedule::Print(*chosen) : "none: a dispatch a stage\n";
   return outcome;
+}
+
+Outcome ChooseForCpu(const std::string& input, const schedule::CpuTarget& target) {
+  return RunChosen(input, true, [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
+    return schedule::ChooseForCpu(kernel, target, sizes);
+  });
+}
+
+// What is tried first for a GPU of moderate size.
+Outcome ChooseForGpu(const std::string& input) {
+  return RunChosen(input, false, [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
+    auto candidates =
+        schedule::CandidatesForGpu(kernel, schedule::GpuDevices().front(), false, sizes);
+    return candidates.empty() ? std::nullopt : std::optional(candidates.front());
+  });
 }
 
 template <typename Pass>
@@ -239,6 +277,7 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"groups", KernelPass(loop::SplitGroups)},
       {"cpu", [](const std::string& in) { return ChooseForCpu(in, {false}); }},
       {"cpu-relaxed", [](const std::string& in) { return ChooseForCpu(in, {true}); }},
+      {"gpu", ChooseForGpu},
       {"schedule-text", ReadSchedule},
       {"schedule", KernelPass(ApplySchedule)},
       {"schedule-flat", KernelPass([](loop::Kernel& kernel, Lexer& lexer) -> Status {

@@ -45,6 +45,11 @@ struct Failure {
   std::string json;
 };
 
+// What an open size is likely to be in a run.
+struct LikelyRange {
+  int64_t low = 1, high = 1;
+};
+
 struct CompileOptions {
   std::string model;   // path of the .onnx file, or "-" for standard input
   std::string output;  // folder to make; other files that it holds stay
@@ -56,6 +61,8 @@ struct CompileOptions {
 
   // Sizes that are fixed: symbol -> size.
   std::map<std::string, int64_t> dims;
+  // What sizes that stay open are likely to be: symbol -> range. The model is made fast for these.
+  std::map<std::string, LikelyRange> likely_dims;
   // Shapes that replace the model's for inputs: name -> sizes, integers or symbols.
   std::map<std::string, std::vector<std::string>> input_shapes;
 

@@ -11,6 +11,7 @@
 #include "graph/outline.h"
 #include "graph/passes/check_indices.h"
 #include "plan/program.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::bundle {
 
@@ -61,6 +62,8 @@ struct Contents {
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
   // What sizes must be in a run, for people.
   std::vector<std::string> assumptions;
+  // What sizes are likely to be.
+  LikelySizes likely = {};
   // What elements of inputs must be, so that they index tables.
   graph::IndexChecks indices = {};
   // The bytes of the CPU's kernels in the module, by name.

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "bundle/sample_sizes.h"
 #include "plan/memory.h"
 #include "plan/work.h"
 
@@ -81,13 +80,13 @@ class NodeList {
   Json json_ = Json::array();
 };
 
-Json PortsJson(const std::vector<plan::Port>& ports, const SampleSizes& sizes) {
+Json PortsJson(const std::vector<plan::Port>& ports, const LikelySizes& sizes) {
   Json json = Json::array();
   for (const plan::Port& port : ports) {
     if (port.hidden) continue;
     json.push_back({{"name", port.name},
                     {"type", WebText(port.type)},
-                    {"bytes", ByteSize(port.type).Evaluate(sizes.values())},
+                    {"bytes", ByteSize(port.type).Evaluate(sizes.typical())},
                     {"image", graph::ImageOf(port.type).has_value()}});
   }
   return json;
@@ -105,8 +104,8 @@ std::string_view Name(plan::BufferKind kind) {
   return "";
 }
 
-Json MemoryJson(const plan::Program& program, const SampleSizes& sizes) {
-  plan::MemoryPlan plan = plan::PlanMemory(program, sizes.values());
+Json MemoryJson(const plan::Program& program, const LikelySizes& sizes) {
+  plan::MemoryPlan plan = plan::PlanMemory(program, sizes.typical());
   std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(program);
   Json json = {{"bytes", plan.bytes}, {"least", plan.lower_bound}, {"buffers", Json::array()}};
   for (int32_t b = 0; b < program.buffers.size(); ++b) {
@@ -115,7 +114,7 @@ Json MemoryJson(const plan::Program& program, const SampleSizes& sizes) {
     const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
     json["buffers"].push_back({{"name", buffer.name},
                                {"kind", Name(buffer.kind)},
-                               {"bytes", ByteSize(program, buffer).Evaluate(sizes.values())},
+                               {"bytes", ByteSize(program, buffer).Evaluate(sizes.typical())},
                                {"offset", plan.offsets[i]},
                                {"first", lifetimes[i].first_step},
                                {"last", lifetimes[i].last_step}});
@@ -123,7 +122,7 @@ Json MemoryJson(const plan::Program& program, const SampleSizes& sizes) {
   return json;
 }
 
-Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const SampleSizes& sizes) {
+Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const LikelySizes& sizes) {
   Json results = Json::array();
   for (const loop::Buffer& buffer : kernel.plain.buffers) {
     if (buffer.space == loop::Space::kOut) results.push_back(WebText(buffer.type));
@@ -131,16 +130,16 @@ Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const SampleSize
   return {{"name", kernel.plain.name},
           {"results", results},
           {"codeBytes", code_bytes},
-          {"multiplyAdds", plan::MultiplyAdds(kernel.plain).Evaluate(sizes.values())},
+          {"multiplyAdds", plan::MultiplyAdds(kernel.plain).Evaluate(sizes.typical())},
           {"schedule", schedule::Print(kernel.schedule)}};
 }
 
-Json StepJson(const plan::Program& program, const plan::Step& step, const SampleSizes& sizes) {
+Json StepJson(const plan::Program& program, const plan::Step& step, const LikelySizes& sizes) {
   int64_t bytes = 0;
   Json weights = Json::array();
   for (plan::BufferId argument : step.arguments) {
     const plan::Buffer& buffer = program.buffers[argument];
-    bytes += ByteSize(program, buffer).Evaluate(sizes.values());
+    bytes += ByteSize(program, buffer).Evaluate(sizes.typical());
     if (buffer.kind == plan::BufferKind::kWeight) weights.push_back(buffer.weight.index);
   }
   return {{"kernel", step.kernel.index},
@@ -151,7 +150,7 @@ Json StepJson(const plan::Program& program, const plan::Step& step, const Sample
 
 // What both kinds of programs have in common.
 template <typename CodeBytes>
-Json ProgramJson(const plan::Program& program, const SampleSizes& sizes, CodeBytes code_bytes) {
+Json ProgramJson(const plan::Program& program, const LikelySizes& sizes, CodeBytes code_bytes) {
   std::set<std::string> nodes;
   Json kernels = Json::array(), steps = Json::array();
   for (int32_t k = 0; k < program.kernels.size(); ++k) {
@@ -174,7 +173,7 @@ Json ProgramJson(const plan::Program& program, const SampleSizes& sizes, CodeByt
   return json;
 }
 
-Json GpuJson(const GpuPart& part, const SampleSizes& sizes) {
+Json GpuJson(const GpuPart& part, const LikelySizes& sizes) {
   Requirements requirements = RequirementsOf(part);
   Json json = {{"kind", "webgpu"},
                {"half", part.half},
@@ -186,7 +185,7 @@ Json GpuJson(const GpuPart& part, const SampleSizes& sizes) {
   return json;
 }
 
-Json CpuJson(const Contents& contents, const SampleSizes& sizes) {
+Json CpuJson(const Contents& contents, const LikelySizes& sizes) {
   Json json = {{"kind", "wasm"}};
   json.update(ProgramJson(*contents.cpu, sizes, [&](plan::KernelId id) {
     auto found = contents.function_bytes.find(contents.cpu->kernels[id].plain.name);
@@ -214,7 +213,7 @@ Json WeightsJson(const IdVector<plan::WeightTag, plan::Weight>& weights) {
 }  // namespace
 
 std::string Description(const Contents& contents, const std::vector<DescribedFile>& files) {
-  SampleSizes sizes(contents.any());
+  const LikelySizes& sizes = contents.likely;
   Json json;
   json["webnnc"] = contents.version;
   json["build"] = contents.build;
@@ -222,7 +221,7 @@ std::string Description(const Contents& contents, const std::vector<DescribedFil
   json["command"] = contents.command;
   json["model"] = ModelJson(contents.source);
   json["sizes"] = Json::object();
-  for (const auto& [symbol, value] : sizes.values()) json["sizes"][symbol] = value;
+  for (const auto& [symbol, value] : sizes.typical()) json["sizes"][symbol] = value;
   json["inputs"] = PortsJson(contents.any().inputs, sizes);
   json["outputs"] = PortsJson(contents.any().outputs, sizes);
   json["assumptions"] = contents.assumptions;

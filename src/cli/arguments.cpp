@@ -26,13 +26,32 @@ std::vector<std::string> SplitAt(const std::string& text, char separator) {
   throw CLI::ValidationError(flag, text + " is not of the form " + form);
 }
 
-// "batch=1"
+// "4" or "1..8"
+std::optional<LikelyRange> RangeOf(const std::string& text) {
+  size_t dots = text.find("..");
+  std::string low = text.substr(0, dots);
+  std::string high = dots == std::string::npos ? low : text.substr(dots + 2);
+  LikelyRange range;
+  bool read =
+      CLI::detail::lexical_cast(low, range.low) && CLI::detail::lexical_cast(high, range.high);
+  return read ? std::optional(range) : std::nullopt;
+}
+
+// "batch=1" or "batch=?1..8"
 void AddDim(const std::string& text, CompileOptions& options) {
   size_t at = text.rfind('=');
+  bool has_name = at != std::string::npos && at > 0;
+  std::string name = text.substr(0, at), value = has_name ? text.substr(at + 1) : "";
   int64_t size = 0;
-  if (at == std::string::npos || at == 0 || !CLI::detail::lexical_cast(text.substr(at + 1), size))
+  if (has_name && value.starts_with('?')) {
+    auto range = RangeOf(value.substr(1));
+    if (!range) Misused("--dim", text, "NAME=?LOW..HIGH");
+    options.likely_dims[name] = *range;
+  } else if (has_name && CLI::detail::lexical_cast(value, size)) {
+    options.dims[name] = size;
+  } else {
     Misused("--dim", text, "NAME=N");
-  options.dims[text.substr(0, at)] = size;
+  }
 }
 
 // "image:1,3,h,w". Names may have colons, shapes have none.
@@ -155,7 +174,9 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
       ->type_name("FOLDER");
   app.add_option("--name", options.name, "what the model is called (else as its file or folder)")
       ->type_name("NAME");
-  app.add_option("--dim", raw.dims, "fix a size that is open, such as batch=1; repeatable")
+  app.add_option("--dim", raw.dims,
+                 "fix a size that is open, such as batch=1, or say what it is likely to be, such "
+                 "as batch=?1..8; repeatable")
       ->type_name("NAME=N")
       ->allow_extra_args(false);
   app.add_option("--input", raw.inputs, "give an input's shape: image:1,3,height,width; repeatable")

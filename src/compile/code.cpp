@@ -33,6 +33,7 @@ bundle::Contents BundleContents(const Code& code, const std::string& name) {
   bundle::Contents contents{name, code.cpu ? &*code.cpu : nullptr, {}, &code.weights, {}};
   for (const Assumption& assumption : code.assumptions)
     contents.assumptions.push_back(Describe(assumption));
+  contents.likely = code.likely;
   contents.indices = code.indices;
   for (const GpuCode& gpu : code.gpu) contents.gpu.push_back({&gpu.program, gpu.half, gpu.shaders});
   return contents;

@@ -9,6 +9,7 @@
 #include "plan/program.h"
 #include "schedule/database.h"
 #include "tensor/assumption.h"
+#include "tensor/likely_sizes.h"
 #include "wasm/model_input.h"
 
 namespace webnnc {
@@ -29,6 +30,8 @@ struct Code {
   std::vector<GpuCode> gpu;
   // What sizes must be in a run.
   std::vector<Assumption> assumptions;
+  // What sizes are likely to be.
+  LikelySizes likely;
   // What elements of inputs must be.
   graph::IndexChecks indices;
   // What the programs read, shared by all.

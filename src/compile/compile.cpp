@@ -15,6 +15,7 @@
 #include "compile/failure.h"
 #include "compile/flags.h"
 #include "compile/gpu_code.h"
+#include "compile/likely.h"
 #include "compile/limits.h"
 #include "compile/pictures.h"
 #include "compile/steps.h"
@@ -103,6 +104,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY_ASSIGN(auto labels, ReadLabels(options, graph));
   TRY_ASSIGN(auto pictures, PreparePictures(options, graph));
   TRY(trace("pictures", graph));
+  TRY_ASSIGN(auto likely, LikelySizesOf(options, graph));
 
   // Importers write what is easiest to read. What of it is constant goes first, so that later
   // passes see weights where they look for weights.
@@ -135,6 +137,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   Code code;
   code.assumptions = graph.assumptions;
+  code.likely = std::move(likely);
   code.indices = std::move(indices);
   if (options.wasm) code.cpu = plan::FormKernels(graph, {plan::Target::kWasm}, code.weights);
   const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
@@ -161,11 +164,12 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   if (code.cpu) {
     code.relaxed = code.cpu;
-    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}, measured));
-    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured));
+    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}, measured, code.likely));
+    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured, code.likely));
   }
   std::set<std::string> narrowed;
-  for (GpuCode& gpu : code.gpu) TRY(plan::ScheduleForGpu(gpu.program, device, measured, narrowed));
+  for (GpuCode& gpu : code.gpu)
+    TRY(plan::ScheduleForGpu(gpu.program, device, measured, code.likely, narrowed));
   WarnOfNarrowing(warn, narrowed);
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/size_text.h"
-#include "bundle/sample_sizes.h"
 #include "plan/memory.h"
 #include "schedule/classify.h"
 
@@ -34,9 +33,8 @@ std::string ExplainKernel(const plan::Program& program, plan::KernelId id) {
   return out;
 }
 
-std::string ExplainMemory(const plan::Program& program) {
-  bundle::SampleSizes sizes(program);
-  plan::MemoryPlan plan = plan::PlanMemory(program, sizes.values());
+std::string ExplainMemory(const plan::Program& program, const LikelySizes& sizes) {
+  plan::MemoryPlan plan = plan::PlanMemory(program, sizes.typical());
   std::string out = "  memory: " + SizeText(plan.bytes) + " for activations, at least " +
                     SizeText(plan.lower_bound) + " are alive together";
   return out + (sizes.empty() ? "\n" : " (for " + sizes.Print() + ")\n");
@@ -53,7 +51,7 @@ std::string Explain(const Code& code) {
            std::to_string(NodeCount(*program)) + " nodes\n";
     for (int32_t k = 0; k < program->kernels.size(); ++k)
       out += ExplainKernel(*program, plan::KernelId{k});
-    out += ExplainMemory(*program);
+    out += ExplainMemory(*program, code.likely);
   }
   for (const plan::Weight& weight : code.weights) {
     if (weight.offset < 0 || !weight.packed_from.valid()) continue;
@@ -65,9 +63,9 @@ std::string Explain(const Code& code) {
 
 std::string PrintMemory(const Code& code) {
   std::string out;
+  const LikelySizes& sizes = code.likely;
   for (const plan::Program* program : code.programs()) {
-    bundle::SampleSizes sizes(*program);
-    plan::MemoryPlan plan = plan::PlanMemory(*program, sizes.values());
+    plan::MemoryPlan plan = plan::PlanMemory(*program, sizes.typical());
     std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(*program);
     out += "memory of @" + QuoteName(program->name) + " on " +
            std::string(plan::Name(program->target));
@@ -79,7 +77,7 @@ std::string PrintMemory(const Code& code) {
       if (plan.offsets[i] < 0) continue;
       const plan::Buffer& buffer = program->buffers[plan::BufferId{b}];
       out += "  %" + QuoteName(buffer.name) + ": " +
-             std::to_string(ByteSize(*program, buffer).Evaluate(sizes.values())) + " bytes at " +
+             std::to_string(ByteSize(*program, buffer).Evaluate(sizes.typical())) + " bytes at " +
              std::to_string(plan.offsets[i]) + ", steps " +
              std::to_string(lifetimes[i].first_step) + " to " +
              std::to_string(lifetimes[i].last_step) + "\n";

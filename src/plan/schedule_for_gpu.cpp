@@ -96,7 +96,8 @@ std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId
 }
 
 Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
-                      const schedule::Database& measured, std::set<std::string>& narrowed) {
+                      const schedule::Database& measured, const LikelySizes& sizes,
+                      std::set<std::string>& narrowed) {
   // Of tensors without elements nothing is to be computed.
   std::erase_if(program.steps,
                 [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
@@ -107,7 +108,7 @@ Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
     if (!kernel.flat.body.empty()) continue;
     const schedule::Schedule* found = measured.Find(target, kernel.plain);
     auto schedules = found ? std::vector<schedule::Schedule>{*found}
-                           : schedule::CandidatesForGpu(kernel.plain, device, program.half);
+                           : schedule::CandidatesForGpu(kernel.plain, device, program.half, sizes);
     auto applied = ApplyFirst(kernel, schedules, ParameterKinds(program, id), program.half, device);
     if (applied) {
       if (!applied.value().narrows_64_bits) continue;

@@ -9,6 +9,7 @@
 #include "plan/program.h"
 #include "schedule/database.h"
 #include "schedule/gpu_device.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::plan {
 
@@ -20,6 +21,7 @@ std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId
 // given the nodes that compute 64-bit integers in 32 bits although the result may be too large for
 // that. A schedule of `measured` for this device goes before the compiler's own.
 Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
-                      const schedule::Database& measured, std::set<std::string>& narrowed);
+                      const schedule::Database& measured, const LikelySizes& sizes,
+                      std::set<std::string>& narrowed);
 
 }  // namespace webnnc::plan

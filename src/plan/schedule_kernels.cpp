@@ -37,13 +37,14 @@ static Status Apply(Kernel& kernel, const schedule::Schedule& schedule) {
 }
 
 Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
-                       const schedule::Database& measured) {
+                       const schedule::Database& measured, const LikelySizes& sizes) {
   std::set<KernelId> done;
   for (size_t s = 0; s < program.steps.size(); ++s) {
     if (done.count(program.steps[s].kernel)) continue;
     Kernel& kernel = program.kernels[program.steps[s].kernel];
     const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain);
-    Status applied = Apply(kernel, found ? *found : schedule::ChooseForCpu(kernel.plain, target));
+    Status applied =
+        Apply(kernel, found ? *found : schedule::ChooseForCpu(kernel.plain, target, sizes));
     if (!applied && found) return MisfitError(NameOf(target), kernel, applied.error());
     // Loops as they are fit every kernel but those of several stages that share too little: then
     // what flows between the stages is in buffers.

@@ -6,6 +6,7 @@
 #include "plan/program.h"
 #include "schedule/database.h"
 #include "schedule/rules/cpu_target.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::plan {
 
@@ -18,6 +19,6 @@ Error MisfitError(const std::string& target, const Kernel& kernel, const Error& 
 // Gives every kernel of a formed program its schedule, applies it and makes the kernel flat. A
 // schedule of `measured` goes before the compiler's own; an error if it does not fit its kernel.
 Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
-                       const schedule::Database& measured);
+                       const schedule::Database& measured, const LikelySizes& sizes);
 
 }  // namespace webnnc::plan

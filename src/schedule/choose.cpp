@@ -11,8 +11,9 @@
 namespace webnnc::schedule {
 
 // The first rule that fits; the loops as they are where none does.
-static Schedule ScheduleNest(const loop::Kernel& kernel, Kind kind, const CpuTarget& target) {
-  NestView view(kernel, 0);
+static Schedule ScheduleNest(const loop::Kernel& kernel, Kind kind, const CpuTarget& target,
+                             const LikelySizes& sizes) {
+  NestView view(kernel, 0, sizes);
   std::optional<Schedule> schedule;
   if (kind == Kind::kContraction) schedule = ScheduleCpuContraction(view, target);
   if (!schedule) schedule = ScheduleCpuReduction(view);
@@ -20,15 +21,16 @@ static Schedule ScheduleNest(const loop::Kernel& kernel, Kind kind, const CpuTar
   return schedule.value_or(Schedule{});
 }
 
-Schedule ChooseForCpu(const loop::Kernel& plain, const CpuTarget& target) {
+Schedule ChooseForCpu(const loop::Kernel& plain, const CpuTarget& target,
+                      const LikelySizes& sizes) {
   loop::Kernel kernel = plain;
   if (kernel.body.empty()) return {};
   Kind kind = Classify(kernel);
   if (kind == Kind::kNone) return {};
-  if (kind != Kind::kRows) return ScheduleNest(kernel, kind, target);
+  if (kind != Kind::kRows) return ScheduleNest(kernel, kind, target, sizes);
   auto rows = loop::AlignRows(kernel);
   CHECK(rows);
-  return ScheduleCpuRows(kernel, *rows);
+  return ScheduleCpuRows(kernel, *rows, sizes);
 }
 
 }  // namespace webnnc::schedule

@@ -17,15 +17,15 @@ static std::vector<Schedule> ScheduleNest(NestView& view, Kind kind, const GpuDe
 }
 
 std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevice& device,
-                                       bool half) {
+                                       bool half, const LikelySizes& sizes) {
   loop::Kernel kernel = plain;
   Kind kind = Classify(kernel);
   if (kind == Kind::kRows) {
     auto rows = loop::AlignRows(kernel);
     CHECK(rows);
-    return GpuRows(kernel, *rows, device);
+    return GpuRows(kernel, *rows, device, sizes);
   }
-  NestView view(plain, 0);
+  NestView view(plain, 0, sizes);
   std::vector<Schedule> schedules = ScheduleNest(view, kind, device, half);
   if (view.nest_count() == 1) schedules.push_back(GpuThreadEach(view));
   return schedules;

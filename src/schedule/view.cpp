@@ -8,15 +8,7 @@
 
 namespace webnnc::schedule {
 
-double Estimate(const Dim& dim) {
-  std::set<std::string> symbols;
-  dim.CollectSymbols(symbols);
-  SymbolValues values;
-  for (const std::string& symbol : symbols) values[symbol] = 16;
-  return static_cast<double>(dim.Evaluate(values));
-}
-
-NestView::NestView(const loop::Kernel& plain, size_t n) {
+NestView::NestView(const loop::Kernel& plain, size_t n, const LikelySizes& sizes) : sizes_(sizes) {
   Nests nests = ExtractNests(plain);
   nest_count_ = nests.nests.size();
   kernel_ = std::move(nests.kernel);

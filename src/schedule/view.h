@@ -8,6 +8,7 @@
 
 #include "loop/passes/simplify.h"
 #include "schedule/nest.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::schedule {
 
@@ -25,12 +26,15 @@ struct Border {
 
 class NestView {
  public:
-  // Sees nest number `n` of a plain kernel.
-  NestView(const loop::Kernel& plain, size_t n);
+  // Sees nest number `n` of a plain kernel. `sizes` outlives it.
+  NestView(const loop::Kernel& plain, size_t n, const LikelySizes& sizes);
 
   size_t nest_count() const { return nest_count_; }
   const Nest& nest() const { return nest_; }
   const std::vector<NestLoop>& loops() const { return nest_.main.loops; }
+  const LikelySizes& sizes() const { return sizes_; }
+  // What a size is typically.
+  double Estimate(const Dim& dim) const { return sizes_.Typical(dim); }
   bool is_reduction() const { return nest_.init.has_value(); }
   bool is_product() const { return left_.valid(); }
   // The sides of the product; of other values the value is on the left.
@@ -69,14 +73,12 @@ class NestView {
   bool WidenBorder(loop::ExprId condition, const NestLoop& loop, Border& border);
   Stride AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop);
 
+  const LikelySizes& sizes_;
   loop::Kernel kernel_;
   Nest nest_;
   size_t nest_count_ = 0;
   std::unique_ptr<loop::Simplifier> simplify_;
   loop::ExprId left_, right_;
 };
-
-// An extent as a number for cost models: symbols stand for something of moderate size.
-double Estimate(const Dim& dim);
 
 }  // namespace webnnc::schedule

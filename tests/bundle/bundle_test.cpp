@@ -52,6 +52,7 @@ class BundleTest : public testing::Test {
     }
     PlaceWeights({&gpu, &cpu}, weights);
     contents = {"test", &cpu, {{&gpu, false, {shader}}}, &weights};
+    contents.likely.Set("n", {1, 1, 8});
   }
 
   IdVector<plan::WeightTag, plan::Weight> weights;

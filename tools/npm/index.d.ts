@@ -5,8 +5,8 @@ export interface CompileOptions {
   output?: string;
   /** What the model is called. */
   name?: string;
-  /** Sizes that are open, fixed: `{ batch: 1 }`. */
-  dims?: Record<string, number>;
+  /** Sizes that are open, fixed, or what they are likely to be: `{ batch: 1, sequence: '?16..256' }`. */
+  dims?: Record<string, number | `?${string}`>;
   /** Shapes of inputs, of numbers and names. */
   inputs?: Record<string, readonly (number | string)[]>;
   /** Both, if not given. */

@@ -9,12 +9,6 @@ namespace {
 
 using Loops = std::vector<const NestLoop*>;
 
-double Product(const Loops& loops) {
-  double product = 1;
-  for (const NestLoop* loop : loops) product *= Estimate(loop->extent);
-  return product;
-}
-
 // How the rows of the result are cut.
 struct RowTile {
   const NestLoop* loop = nullptr;  // none: there are no rows
@@ -50,6 +44,12 @@ class Contraction {
   }
 
  private:
+  double Product(const Loops& loops) const {
+    double product = 1;
+    for (const NestLoop* loop : loops) product *= view_.Estimate(loop->extent);
+    return product;
+  }
+
   // Whether `vectors` is read by vectors along a loop that `elements` does not depend on. Best is
   // one along which the result is `stored` by vectors too.
   bool FindLanes(loop::ExprId vectors, loop::ExprId elements, bool stored) {
@@ -58,7 +58,7 @@ class Contraction {
       const NestLoop& loop = *spatial[i];
       bool fits =
           view_.StrideOf(vectors, loop) == Stride::kOne && !view_.DependsOn(elements, loop) &&
-          (!stored || view_.StoreStride(loop) == Stride::kOne) && Estimate(loop.extent) >= 2;
+          (!stored || view_.StoreStride(loop) == Stride::kOne) && view_.Estimate(loop.extent) >= 2;
       if (!fits) continue;
       lane_ = &loop;
       vectors_ = vectors;
@@ -91,7 +91,7 @@ class Contraction {
     double lowest = INFINITY;
     for (const NestLoop* loop : rows_) {
       if (any_fixed && !is_fixed(loop)) continue;
-      double extent = Estimate(loop->extent), others = Product(rows_) / extent;
+      double extent = view_.Estimate(loop->extent), others = Product(rows_) / extent;
       bool fixed = loop->extent.IsConstant();
       int64_t phases = PhasesOf(*loop);
       extent /= static_cast<double>(phases);
@@ -150,8 +150,8 @@ class Contraction {
   // Cycles for the memory of a batch: panels are read anew for each iteration of the rows outside,
   // and rows for each panel.
   double MemoryCost(double outside, double panels) const {
-    double weights = Estimate(view_.Footprint(vectors_)) / Product(batch_);
-    double rows = Estimate(view_.Footprint(elements_)) / Product(batch_);
+    double weights = view_.Estimate(view_.Footprint(vectors_)) / Product(batch_);
+    double rows = view_.Estimate(view_.Footprint(elements_)) / Product(batch_);
     double slab = rows / outside, panel = weights / panels;
     double tiles_inside = tile_.tiles / outside;
     double cost = weights * Distance(weights + slab) * (outside - 1);
@@ -161,7 +161,8 @@ class Contraction {
   }
 
   Placement ChoosePlacement(const Loops& rows) const {
-    double panels = std::max(1.0, Estimate(lane_->extent) / 8), lowest = INFINITY, outside = 1;
+    double panels = std::max(1.0, view_.Estimate(lane_->extent) / 8), lowest = INFINITY,
+           outside = 1;
     Placement best;
     auto consider = [&](double count, Placement placement) {
       double cost = MemoryCost(count, panels);
@@ -172,7 +173,7 @@ class Contraction {
     for (size_t i = 0; i <= rows.size(); ++i) {
       consider(outside, {i, 0});
       if (i == rows.size()) break;
-      double extent = Estimate(rows[i]->extent);
+      double extent = view_.Estimate(rows[i]->extent);
       if (rows[i] == tile_.loop) {
         extent -= static_cast<double>(tile_.border.first + tile_.border.last);
         int64_t tiles = std::llround(std::ceil(extent / static_cast<double>(tile_.rows)));
@@ -235,7 +236,7 @@ class Contraction {
     for (const NestLoop* loop : view_.ReductionLoops()) {
       bool fits = view_.StrideOf(vectors_, *loop) == Stride::kOne &&
                   view_.StrideOf(elements_, *loop) == Stride::kOne &&
-                  Estimate(loop->extent) >= CpuTarget::kLanes;
+                  view_.Estimate(loop->extent) >= CpuTarget::kLanes;
       if (fits) sum_ = loop;
     }
     return sum_ != nullptr;
@@ -294,7 +295,7 @@ class Contraction {
   // Panels of vectors; several at once where there are no rows to share a panel.
   void SplitLanes() {
     int64_t vectors = CpuTarget::kTileVectors;
-    double extent = Estimate(lane_->extent);
+    double extent = view_.Estimate(lane_->extent);
     if (extent <= CpuTarget::kLanes) vectors = 1;
     std::vector<int64_t> factors{vectors, CpuTarget::kLanes};
     constexpr int64_t kPanelsAtOnce = 4;
@@ -325,7 +326,7 @@ class Contraction {
     if (!peeled) return;
     auto longest = sums_.begin();
     for (auto sum = sums_.begin(); sum != sums_.end(); ++sum) {
-      if (Estimate((*sum)->extent) >= Estimate((*longest)->extent)) longest = sum;
+      if (view_.Estimate((*sum)->extent) >= view_.Estimate((*longest)->extent)) longest = sum;
     }
     std::rotate(longest, longest + 1, sums_.end());
   }

@@ -8,7 +8,7 @@ namespace {
 const NestLoop* FindLanes(NestView& view) {
   const NestLoop* best = nullptr;
   for (const NestLoop& loop : view.loops()) {
-    if (view.StoreStride(loop) != Stride::kOne || Estimate(loop.extent) < CpuTarget::kLanes)
+    if (view.StoreStride(loop) != Stride::kOne || view.Estimate(loop.extent) < CpuTarget::kLanes)
       continue;
     best = &loop;
     if (view.StrideOf(view.left(), loop) == Stride::kOne) break;
@@ -36,7 +36,7 @@ std::optional<Schedule> ScheduleCpuMap(NestView& view) {
   Schedule schedule;
   if (auto peel = PeelEnds(view, *lane)) schedule.push_back(*peel);
   constexpr int64_t kVectors = 2;
-  bool several = Estimate(lane->extent) >= 4 * kVectors * CpuTarget::kLanes;
+  bool several = view.Estimate(lane->extent) >= 4 * kVectors * CpuTarget::kLanes;
   schedule.push_back(Split{lane->name, {several ? kVectors : 1, CpuTarget::kLanes}, Tail::kPeel});
   std::vector<std::string> order;
   for (const NestLoop& loop : view.loops()) {

@@ -32,7 +32,8 @@ class Reduction {
     for (size_t i = spatial_.size(); i-- > 0;) {
       const NestLoop& loop = *spatial_[i];
       bool fits = view_.StrideOf(value_, loop) == Stride::kOne &&
-                  view_.StoreStride(loop) == store && Estimate(loop.extent) >= CpuTarget::kLanes;
+                  view_.StoreStride(loop) == store &&
+                  view_.Estimate(loop.extent) >= CpuTarget::kLanes;
       if (!fits) continue;
       lane_ = &loop;
       return true;
@@ -97,7 +98,8 @@ class Reduction {
     std::vector<std::string> order = outer;
     std::vector<NestLoop> sums;
     for (const NestLoop* loop : sums_) sums.push_back(*loop);
-    for (const std::string& name : CutLongSum(sums, schedule_)) order.push_back(name);
+    for (const std::string& name : CutLongSum(sums, view_.sizes(), schedule_))
+      order.push_back(name);
     order.insert(order.end(), inner.begin(), inner.end());
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back()});
@@ -124,7 +126,7 @@ class Reduction {
   void SplitLanes(bool several, std::vector<std::string>& inner) {
     std::vector<int64_t> factors{CpuTarget::kLanes};
     constexpr int64_t kVectors = 4;
-    if (several && Estimate(lane_->extent) >= kVectors * CpuTarget::kLanes)
+    if (several && view_.Estimate(lane_->extent) >= kVectors * CpuTarget::kLanes)
       factors.insert(factors.begin(), kVectors);
     schedule_.push_back(Split{lane_->name, factors, Tail::kPeel});
     for (size_t i = 1; i <= factors.size(); ++i)
@@ -136,7 +138,7 @@ class Reduction {
   bool FindSum() {
     for (size_t i = sums_.size(); i-- > 0;) {
       if (view_.StrideOf(value_, *sums_[i]) != Stride::kOne ||
-          Estimate(sums_[i]->extent) < CpuTarget::kLanes)
+          view_.Estimate(sums_[i]->extent) < CpuTarget::kLanes)
         continue;
       lane_ = sums_[i];
       return true;
@@ -146,7 +148,7 @@ class Reduction {
 
   std::optional<Schedule> AlongSum() {
     constexpr int64_t kParts = 4;
-    bool long_sum = Estimate(lane_->extent) >= 2 * kParts * CpuTarget::kLanes;
+    bool long_sum = view_.Estimate(lane_->extent) >= 2 * kParts * CpuTarget::kLanes;
     int64_t parts = long_sum ? kParts : 1;
     schedule_.push_back(Split{lane_->name, {parts, CpuTarget::kLanes}, Tail::kPeel});
     std::vector<std::string> order, tile{lane_->name + ".1", lane_->name + ".2"};

@@ -13,9 +13,11 @@ namespace {
 
 class Rows {
  public:
-  Rows(const loop::Kernel& plain, const std::vector<std::string>& rows) : rows_(rows) {
-    size_t count = NestView(plain, 0).nest_count();
-    for (size_t n = 0; n < count; ++n) views_.push_back(std::make_unique<NestView>(plain, n));
+  Rows(const loop::Kernel& plain, const std::vector<std::string>& rows, const LikelySizes& sizes)
+      : rows_(rows), sizes_(sizes) {
+    size_t count = NestView(plain, 0, sizes).nest_count();
+    for (size_t n = 0; n < count; ++n)
+      views_.push_back(std::make_unique<NestView>(plain, n, sizes));
   }
 
   Schedule Run() {
@@ -58,7 +60,7 @@ class Rows {
     }
     std::vector<std::string> names;
     if (agree && AnyReduction()) {
-      names = CutLongSum(within, schedule_);
+      names = CutLongSum(within, sizes_, schedule_);
     } else {
       for (const NestLoop& loop : within) names.push_back(loop.name);
     }
@@ -119,7 +121,7 @@ class Rows {
 
   bool IsLane(NestView& view, const NestLoop& loop) {
     constexpr int64_t kParts = 4;
-    double extent = Estimate(loop.extent);
+    double extent = view.Estimate(loop.extent);
     if (extent < CpuTarget::kLanes) return false;
     bool is_long = extent >= 2 * kParts * CpuTarget::kLanes;
     parts_[loop.name] = is_long ? kParts : 1;
@@ -129,6 +131,7 @@ class Rows {
   }
 
   std::vector<std::string> rows_;
+  const LikelySizes& sizes_;
   std::vector<std::unique_ptr<NestView>> views_;
   std::map<std::string, int64_t> parts_;
   Schedule schedule_;
@@ -136,8 +139,9 @@ class Rows {
 
 }  // namespace
 
-Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows) {
-  return Rows(plain, rows).Run();
+Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
+                         const LikelySizes& sizes) {
+  return Rows(plain, rows, sizes).Run();
 }
 
 }  // namespace webnnc::schedule

@@ -3,6 +3,7 @@
 #include "loop/kernel.h"
 #include "schedule/rules/cpu_target.h"
 #include "schedule/schedule.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::schedule {
 
@@ -14,6 +15,7 @@ namespace webnnc::schedule {
 //
 // or, where a row's elements are not neighbours but those of neighbouring rows are, rows.
 // `rows` are the shared loops as loop::AlignRows names them.
-Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows);
+Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
+                         const LikelySizes& sizes);
 
 }  // namespace webnnc::schedule

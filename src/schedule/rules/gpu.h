@@ -31,8 +31,9 @@ std::vector<Schedule> GpuReduction(NestView& view, const GpuDevice& device);
 std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device, bool half);
 
 // Several stages that share the loops `rows`: softmax, normalisation. Long rows get a workgroup
-// each, short ones a thread each. `within` is the number of elements in a row.
+// each, short ones a thread each. None where a likely number of rows would leave most of the device
+// idle for long: then each stage is better a dispatch of its own.
 std::vector<Schedule> GpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                              const GpuDevice& device);
+                              const GpuDevice& device, const LikelySizes& sizes);
 
 }  // namespace webnnc::schedule

@@ -38,6 +38,8 @@ struct Tiling {
 struct Problem {
   double batch, m, n, k;
   double element_bytes;
+
+  bool operator==(const Problem&) const = default;
 };
 
 int64_t PadOfRows(const Tiling& tiling) {
@@ -84,8 +86,9 @@ double Cost(const Problem& problem, const Tiling& t, const GpuDevice& device) {
   return std::max(a_core * busy, std::ceil(a_core / resident) * alone);
 }
 
-std::vector<Tiling> Candidates(const Problem& problem, const GpuDevice& device) {
-  std::vector<std::pair<double, Tiling>> found;
+// What fits the device and is not much larger than the problem.
+std::vector<Tiling> Allowed(const Problem& problem, const GpuDevice& device) {
+  std::vector<Tiling> found;
   auto fits = [](int64_t tile, double extent) {
     return tile == 1 || static_cast<double>(tile) < 2 * extent;
   };
@@ -100,12 +103,27 @@ std::vector<Tiling> Candidates(const Problem& problem, const GpuDevice& device) 
                              WorkgroupBytes(t, problem.element_bytes) <= device.workgroup_bytes &&
                              fits(t.m(), problem.m) && (t.n() <= 8 || fits(t.n(), problem.n)) &&
                              fits(t.k(), problem.k);
-              if (allowed) found.push_back({Cost(problem, t, device), t});
+              if (allowed) found.push_back(t);
             }
           }
         }
       }
     }
+  }
+  return found;
+}
+
+// Best first. With several problems, which have the same loops, what is best for all: where one is
+// a little slower and another much faster, the latter counts.
+std::vector<Tiling> Candidates(const std::vector<Problem>& problems, const GpuDevice& device) {
+  std::vector<Tiling> allowed = Allowed(problems.back(), device);
+  std::vector<std::pair<double, Tiling>> found;
+  for (const Tiling& tiling : allowed) found.push_back({0, tiling});
+  for (const Problem& problem : problems) {
+    std::vector<double> costs;
+    for (const Tiling& tiling : allowed) costs.push_back(Cost(problem, tiling, device));
+    double lowest = costs.empty() ? 0 : *std::min_element(costs.begin(), costs.end());
+    for (size_t i = 0; i < costs.size(); ++i) found[i].first += costs[i] / lowest;
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -133,19 +151,21 @@ class ContractionRule {
     for (const NestLoop* loop : spatial) {
       bool rows = view_.DependsOn(rows_, *loop), columns = view_.DependsOn(columns_, *loop);
       Names& names = rows == columns ? batch_ : rows ? m_ : n_;
-      (rows == columns ? problem_.batch
-       : rows          ? problem_.m
-                       : problem_.n) *= std::max(1.0, Estimate(loop->extent));
+      Grow(rows == columns ? &Problem::batch : rows ? &Problem::m : &Problem::n, loop->extent);
       names.push_back(loop->name);
       if (names.size() > 1 && &names == &n_) n_is_one_ = false;
     }
     for (const NestLoop* loop : view_.ReductionLoops()) {
       k_.push_back(loop->name);
-      problem_.k *= std::max(1.0, Estimate(loop->extent));
+      Grow(&Problem::k, loop->extent);
     }
     n_loop_ = &innermost;
     widened_ = half_ && IsHalf(rows_) && IsHalf(columns_);
-    if (widened_) problem_.element_bytes = 2;
+    if (widened_) {
+      for (Problem& problem : problems_) problem.element_bytes = 2;
+    }
+    // Sizes that are not open make one problem of the three.
+    if (problems_[0] == problems_[2]) problems_.resize(1);
     return !m_.empty() && !k_.empty();
   }
 
@@ -153,7 +173,7 @@ class ContractionRule {
     std::vector<Schedule> schedules;
     // The first fits but for kernels whose registers or tiles come out larger than they seem here.
     constexpr size_t kMost = 4;
-    for (const Tiling& tiling : Candidates(problem_, device_)) {
+    for (const Tiling& tiling : Candidates(problems_, device_)) {
       schedules.push_back(Write(tiling));
       if (schedules.size() == kMost) break;
     }
@@ -161,11 +181,17 @@ class ContractionRule {
   }
 
  private:
+  void Grow(double Problem::* side, const Dim& extent) {
+    const LikelySizes& sizes = view_.sizes();
+    double extents[] = {sizes.Low(extent), sizes.Typical(extent), sizes.High(extent)};
+    for (size_t i = 0; i < problems_.size(); ++i) problems_[i].*side *= std::max(1.0, extents[i]);
+  }
+
   // The loop along k that tiles are cut from; loops before it run around the tiles. Short ones are
   // made one first.
   std::string TileLoop(ScheduleBuilder& build, const Tiling& tiling, Names& around) {
     const auto& last = build.Find(k_.back());
-    if (k_.size() == 1 || Estimate(last.extent) >= static_cast<double>(tiling.k())) {
+    if (k_.size() == 1 || view_.Estimate(last.extent) >= static_cast<double>(tiling.k())) {
       around.assign(k_.begin(), k_.end() - 1);
       return k_.back();
     }
@@ -269,7 +295,8 @@ class ContractionRule {
   loop::ExprId rows_, columns_;
   const NestLoop* n_loop_ = nullptr;
   Names batch_, m_, n_, k_;
-  Problem problem_{1, 1, 1, 1, 4};
+  // For the sizes that are likely least, typical, and likely most.
+  std::vector<Problem> problems_{3, Problem{1, 1, 1, 1, 4}};
 };
 
 }  // namespace

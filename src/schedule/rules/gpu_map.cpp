@@ -15,7 +15,7 @@ std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device) {
   std::string lane;
   double threads = 1;
   for (const NestLoop& loop : view.loops()) {
-    threads *= Estimate(loop.extent);
+    threads *= view.sizes().Low(loop.extent);
     bool vectors =
         KnownDivisor(loop.extent) % kLanes == 0 && view.StoreStride(loop) == Stride::kOne;
     if (vectors && lane.empty()) {

@@ -21,8 +21,13 @@ class ReductionRule {
     if (view_.loops().empty()) return {{}};
     for (const NestLoop* loop : view_.ReductionLoops()) reduction_.push_back(loop->name);
     for (const NestLoop& loop : view_.loops()) {
-      if (!loop.reduction) spatial_.push_back(loop.name);
-      (loop.reduction ? depth_ : results_) *= std::max(1.0, Estimate(loop.extent));
+      // With few results threads share them: as many as are needed when there are fewest.
+      if (loop.reduction) {
+        depth_ *= std::max(1.0, view_.Estimate(loop.extent));
+      } else {
+        results_ *= std::max(1.0, view_.sizes().Low(loop.extent));
+        spatial_.push_back(loop.name);
+      }
     }
     ChooseLane();
     return {Threads()};

@@ -32,16 +32,22 @@ bool StagesAgree(const loop::Kernel& plain, size_t rows, size_t all) {
 
 }  // namespace
 
-std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows,
-                              const GpuDevice& device) {
+std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const GpuDevice& device,
+                              const LikelySizes& sizes) {
   constexpr double kShortRow = 32, kElementsPerThread = 4;
+  // A thread that works alone does no more than this.
+  constexpr double kLongestAlone = 1024;
   std::vector<NestLoop> loops = LongestStage(plain);
   Names within;
-  double length = 1, count = 1;
+  double length = 1, fewest_rows = 1;
   for (const NestLoop& loop : loops) {
     bool is_row = std::find(rows.begin(), rows.end(), loop.name) != rows.end();
-    (is_row ? count : length) *= Estimate(loop.extent);
-    if (!is_row) within.push_back(loop.name);
+    if (is_row) {
+      fewest_rows *= sizes.Low(loop.extent);
+    } else {
+      length *= sizes.Typical(loop.extent);
+      within.push_back(loop.name);
+    }
   }
   auto thread_each = [&] {
     ScheduleBuilder build(loops);
@@ -73,9 +79,11 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows,
     if (!merged.empty()) build.Add(Merge{merged});
     return build.Take();
   };
-  // One row whose stages differ in their loops: nothing to divide among threads.
+  // Few rows whose stages differ in their loops: nothing to divide among threads.
   bool agree = !within.empty() && StagesAgree(plain, rows.size(), loops.size());
-  if (!agree && rows.empty()) return {};
+  bool idle = fewest_rows < static_cast<double>(device.cores * device.threads_per_core) &&
+              length > kLongestAlone;
+  if (!agree && (rows.empty() || idle)) return {};
   if (!agree || (length <= kShortRow && !rows.empty())) return {thread_each()};
   std::vector<Schedule> schedules{workgroup_each()};
   if (!rows.empty()) schedules.push_back(thread_each());

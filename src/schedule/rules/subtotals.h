@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "schedule/nest.h"
+#include "schedule/schedule.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::schedule {
 
@@ -13,6 +15,7 @@ namespace webnnc::schedule {
 //
 // The error of a sum grows with the number of terms that went into a variable before; with parts of
 // some hundreds it is that of some hundreds, twice.
-std::vector<std::string> CutLongSum(const std::vector<NestLoop>& sums, Schedule& schedule);
+std::vector<std::string> CutLongSum(const std::vector<NestLoop>& sums, const LikelySizes& sizes,
+                                    Schedule& schedule);
 
 }  // namespace webnnc::schedule

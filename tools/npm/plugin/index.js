@@ -30,7 +30,7 @@ function queryOptions(query, folder) {
     else if (key === 'target') options.targets = value.split(',');
     else if (key === 'image') options.image = value;
     else if (key === 'labels') options.labels = resolve(folder, value);
-    else if (key === 'dim' && colon > 0) options.dims = { ...options.dims, [name]: Number(rest) };
+    else if (key === 'dim' && colon > 0) options.dims = { ...options.dims, [name]: rest.startsWith('?') ? rest : Number(rest) };
     else if (key === 'input' && colon > 0) options.inputs = { ...options.inputs, [name]: rest.split(',') };
     else throw new Error(`?webnnc has no option "${key}=${value}": there are dim=NAME:SIZE, input=NAME:SIZES, target, image, labels, name and device`);
   }
