@@ -225,6 +225,8 @@ export interface Port {
   };
   /** Of an output: what its last dimension counts, if the model was compiled with `--labels`. */
   readonly labels?: readonly string[];
+  /** Of an output: names of classes that are its channels, stand beside boxes, or are told by their numbers; by `--labels`. */
+  readonly classes?: readonly string[];
 }
 
 /** Element types, by the names that WebNN has for them. */

@@ -97,6 +97,7 @@ function kindOfPlanes({ port, tensor: { dataType }, summary: { least, most } }, 
   const isFloat = dataType[0] === 'f', isWhole = Math.abs(height / width / (picture.height / picture.width) - 1) < 0.1;
   if (!isFloat && channels === 1 && !port.image) return least >= 0 && most < MOST_CLASSES ? 'segments' : undefined;
   if (!isFloat || !isWhole) return undefined;
+  if (port.classes && channels > 1) return 'segments';
   if (HEAT.test(port.name)) return 'heat';
   if (port.image) return channels > 1 && AREAS.test(port.name) ? 'segments' : channels < taken ? 'heat' : 'picture';
   if (channels === 1) return 'heat';
@@ -107,7 +108,7 @@ function kindOfPlanes({ port, tensor: { dataType }, summary: { least, most } }, 
 /** Of a row of numbers: scores of classes, or what means something only as a whole. @param {Result} result @param {Run} run @returns {Kind} */
 function kindOfRow({ port, numbers, tensor: { shape }, summary: { least, sum, squares } }, { image, results }) {
   const { columns } = rowsOf(shape), areChances = least >= 0 && Math.abs(sum - numbers.length / columns) < 0.01 * numbers.length / columns;
-  if (port.labels || areChances) return 'classes';
+  if (port.labels || port.classes || areChances) return 'classes';
   if (CURVES.test(port.name) || columns >= LEAST_CURVE) return 'line';
   if (VECTORS.test(port.name)) return 'vector';
   // A model has so many classes, whatever it is given.

@@ -11,6 +11,9 @@ import { fileName, jsonOf, npyOf, offer, pngOf } from './save.js';
 import { numbersIn, summarize } from './values.js';
 import { VIEWS } from './views.js';
 
+/** Of more outputs than these, tables are folded. */
+const MOST_OPEN = 4;
+
 export class Outputs {
   /** @type {Map<string, Card>} */
   #cards = new Map();
@@ -40,11 +43,17 @@ export class Outputs {
     }
     const shapes = results.map(({ port: { name }, tensor: { shape, dataType } }) => ({ name, shape, dataType }));
     const run = { results, picture: picture && copyOf(picture), image: model.inputs.find(({ image }) => image)?.image, forms: formsOf(shapes, picture) };
-    for (const result of results) {
-      const { name } = result.port, card = this.#cards.get(name) ?? new Card(name);
-      if (!this.#cards.has(name)) this.#place.append(card.section);
+    if (!this.#cards.size) this.#lay(run);
+    for (const result of results) await this.#cards.get(result.port.name)?.show(result, run);
+  }
+
+  /** Makes the cards: what was found on the picture first. @param {Run} run */
+  #lay(run) {
+    const first = run.results.filter((result) => likelyKind(result, run) === 'boxes'), order = [...first, ...run.results.filter((result) => !first.includes(result))];
+    for (const [i, result] of order.entries()) {
+      const { name } = result.port, card = new Card(name, i >= MOST_OPEN && likelyKind(result, run) === 'table');
       this.#cards.set(name, card);
-      await card.show(result, run);
+      this.#place.append(card.section);
     }
   }
 }
@@ -58,10 +67,13 @@ function copyOf(picture) {
 
 class Card {
   #type = make('small');
-  #kind = make('select', { onchange: () => this.#redraw() });
+  #kind = make('select', { onchange: () => this.#open() });
   #warning = make('p', { className: 'warning', hidden: true });
   #settings = make('div', { className: 'fields' });
   #body = make('div', { className: 'view' });
+  #content = make('div');
+  /** Opens what is folded. */
+  #fold = make('button', { className: 'quiet', type: 'button', onclick: () => this.#open() }, 'Show');
   #png = saveButton('PNG', () => this.#save('png'));
   #note = make('span', { className: 'soft' });
   /** @type {View | undefined} */
@@ -72,11 +84,14 @@ class Card {
   /** Drawings take turns. @type {Promise<void>} */
   #last = Promise.resolve();
 
-  /** @param {string} name */
-  constructor(name) {
+  /** @param {string} name @param {boolean} isFolded */
+  constructor(name, isFolded) {
+    this.#content.hidden = isFolded;
+    this.#fold.hidden = !isFolded;
     this.#warning.setAttribute('role', 'status');
     this.section = make('section', { className: 'output' },
-      make('div', { className: 'head' }, make('h2', {}, name), this.#type, field('as ', this.#kind)), this.#warning, this.#settings, this.#body,
+      make('div', { className: 'head' }, make('h2', {}, name), this.#type, this.#fold, field('as ', this.#kind)), this.#warning, this.#content);
+    this.#content.append(this.#settings, this.#body,
       make('p', { className: 'files' }, 'Save ', saveButton('.npy', () => this.#save('npy')), saveButton('JSON', () => this.#save('json')), this.#png, this.#note));
     this.section.dataset.output = name;
   }
@@ -108,13 +123,19 @@ class Card {
     return this.#last;
   }
 
+  #open() {
+    this.#content.hidden = false;
+    this.#fold.hidden = true;
+    return this.#redraw();
+  }
+
   async #draw() {
-    if (!this.#shown) return;
+    this.section.dataset.kind = this.kind;
+    if (!this.#shown || this.#content.hidden) return;
     const { kind } = this;
     if (!this.#view || this.#shownKind !== kind) {
       this.#view = new VIEWS[kind](() => this.#redraw());
       this.#shownKind = kind;
-      this.section.dataset.kind = kind;
       this.#settings.replaceChildren(...this.#view.settings);
       this.#body.replaceChildren(this.#view.body);
     }

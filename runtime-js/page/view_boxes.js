@@ -52,7 +52,7 @@ export class BoxesView {
     const form = forms[Number(this.#form.value)], parts = partsOf(form, results);
     if (this.#formNow !== this.#form.value) this.#choose(likelyReading(form, parts, size));
     this.#formNow = this.#form.value;
-    this.#paint = () => this.#draw(form, parts, run, labelsOf(form, results));
+    this.#paint = () => this.#draw(form, parts, run, labelsOf(form, results, this.#readings.background.value === 'first'));
     this.#paint();
   }
 
@@ -83,11 +83,16 @@ export class BoxesView {
   }
 }
 
-/** Names for a form's classes, of whichever of its outputs has them. @param {Form} form @param {Map<string, Result>} results @returns {(index: number) => string} */
-function labelsOf({ of, classes }, results) {
-  const labels = of.map((name) => results.get(name)?.port.labels).find((labels) => labels);
-  // Labels of a whole row name the box's numbers as well.
-  const skip = labels && classes && labels.length > classes ? labels.length - classes : 0;
+/**
+ * Names for a form's classes, of whichever of its outputs has them.
+ *
+ * @param {Form} form @param {Map<string, Result>} results @param {boolean} isNothingFirst whether the first class is the background
+ * @returns {(index: number) => string}
+ */
+function labelsOf({ of, classes }, results, isNothingFirst) {
+  const ports = of.map((name) => results.get(name)?.port), labels = ports.map((port) => port?.classes ?? port?.labels).find((labels) => labels);
+  // Labels of a whole row name the box's numbers as well, and others leave the background out.
+  const skip = !labels || !classes ? 0 : labels.length > classes ? labels.length - classes : labels.length < classes && isNothingFirst ? -1 : 0;
   return (index) => labels?.[index + skip] ?? `class ${index}`;
 }
 

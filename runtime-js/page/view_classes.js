@@ -34,7 +34,7 @@ export class ClassesView {
     if (!this.#isBegun && isSequence) this.#row.value = String(rows - 1);
     this.#row.max = String(rows - 1);
     const row = Math.min(rows - 1, Math.max(0, this.#row.valueAsNumber || 0)), start = row * columns;
-    const kind = meaningOf(numbers, start, columns), names = port.labels?.length === columns ? port.labels : undefined;
+    const kind = meaningOf(numbers, start, columns), labels = port.labels ?? port.classes, names = labels?.length === columns ? labels : undefined;
     if (!this.#isBegun && kind.isLogits && (names || kind.isLogarithm || /logit/i.test(port.name))) this.#meaning.value = 'softmax';
     this.#isBegun = true;
     this.#rowField.hidden = rows === 1;
@@ -49,7 +49,7 @@ export class ClassesView {
     this.#note.textContent = [
       rows > 1 ? `Row [${indicesOf(row, shape).join(', ')}] of ${rows}.` : '',
       kind.isLogits && meaning === 'given' ? 'These values are no probabilities. If they are logits, a softmax makes them such.' : '',
-      port.labels && !names ? `The ${port.labels.length} labels do not fit ${columns} classes.` : '',
+      labels && !names ? `The ${labels.length} labels do not fit ${columns} classes.` : '',
     ].filter(Boolean).join(' ');
     this.#note.hidden = !this.#note.textContent;
   }

@@ -116,7 +116,8 @@ export class SegmentsView {
   }
 
   /** @param {Result} result @param {Uint8Array} classes */
-  #listAreas({ port: { labels }, summary }, classes) {
+  #listAreas({ port, summary }, classes) {
+    const labels = port.classes ?? port.labels;
     const points = new Uint32Array(256);
     for (let p = 0; p < classes.length; ++p) ++points[classes[p]];
     const order = [...points.keys()].filter((c) => points[c]).sort((a, b) => points[b] - points[a]);

@@ -55,6 +55,13 @@ struct Picture {
   Dim height, width;
 };
 
+// Names of what an output counts or speaks of.
+struct Labels {
+  std::vector<std::string> names;
+  // Whether they name the elements of its last dimension; else classes that it has otherwise.
+  bool count_last = true;
+};
+
 struct Contents {
   std::string name;
   const plan::Program* cpu = nullptr;  // may be absent
@@ -79,7 +86,7 @@ struct Contents {
 
   // Inputs and outputs that have them, by name.
   std::map<std::string, Picture> pictures = {};
-  std::map<std::string, std::vector<std::string>> labels = {};
+  std::map<std::string, Labels> labels = {};
 
   // Any of the programs: their ports are the same.
   const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }

@@ -115,7 +115,8 @@ Json OutputsJson(const Contents& contents) {
   for (const plan::Port& port : contents.any().outputs) {
     json.push_back(PortJson(port, {}));
     auto labels = contents.labels.find(port.name);
-    if (labels != contents.labels.end()) json.back()["labels"] = labels->second;
+    if (labels == contents.labels.end()) continue;
+    json.back()[labels->second.count_last ? "labels" : "classes"] = labels->second.names;
   }
   return json;
 }

@@ -257,9 +257,39 @@ static std::vector<std::string> LinesOf(const std::string& text) {
   return lines;
 }
 
-Result<std::map<std::string, std::vector<std::string>>> ReadLabels(const CompileOptions& options,
-                                                                   const graph::Graph& graph) {
-  std::map<std::string, std::vector<std::string>> labels;
+// What a number of labels names in an output.
+enum class Named {
+  kNothing,
+  // The elements of its last dimension.
+  kLast,
+  // Classes that it has otherwise: as channels, beside the four or five numbers of a box, without
+  // the background, or as numbers of classes.
+  kClasses,
+};
+
+static Named NamedBy(int64_t labels, const TensorType& type) {
+  const Shape& shape = type.shape;
+  if (shape.empty()) return Named::kNothing;
+  const Dim& last = shape.back();
+  if (last.Is(labels)) return Named::kLast;
+  // Bytes in a row are scores, as a rule.
+  bool are_bytes = type.dtype == DType::kU8 || type.dtype == DType::kI8;
+  if (IsInteger(type.dtype) && (!are_bytes || type.rank() >= 3)) return Named::kClasses;
+  if (type.rank() >= 3) {
+    bool are_channels = shape[1].Is(labels);
+    bool are_columns = type.rank() == 3 && shape[1].Is(labels + 4);
+    bool are_rows = last.Is(labels + 1) || last.Is(labels + 4) || last.Is(labels + 5);
+    // Boxes that were chosen: their corners, score and class, and which picture of a batch it is.
+    bool are_chosen = last.Is(6) || last.Is(7);
+    if (are_channels || are_columns || (type.rank() == 3 && (are_rows || are_chosen)))
+      return Named::kClasses;
+  }
+  return last.IsConstant() ? Named::kNothing : Named::kLast;
+}
+
+Result<std::map<std::string, bundle::Labels>> ReadLabels(const CompileOptions& options,
+                                                         const graph::Graph& graph) {
+  std::map<std::string, bundle::Labels> labels;
   std::vector<std::string> names;
   for (const graph::Port& port : graph.outputs) names.push_back(port.name);
   for (const std::string& text : options.labels) {
@@ -267,27 +297,31 @@ Result<std::map<std::string, std::vector<std::string>>> ReadLabels(const Compile
     auto content = ReadFile(file);
     if (!content) return Error{"--labels: " + content.error().message};
     std::vector<std::string> lines = LinesOf(content.value());
-    // Where the file fits one output alone, it is that one's.
+    auto named_in = [&](const graph::Port& port) {
+      return NamedBy(static_cast<int64_t>(lines.size()), graph.values[port.value].type);
+    };
+    // Where the file fits one output alone, it is that one's; the last dimension goes first.
     std::vector<std::string> candidates;
-    for (const graph::Port& port : graph.outputs) {
-      const Shape& shape = graph.values[port.value].type.shape;
-      bool fits = !shape.empty() && shape.back().Is(static_cast<int64_t>(lines.size()));
-      if (fits || names.size() == 1) candidates.push_back(port.name);
+    for (Named wanted : {Named::kLast, Named::kClasses}) {
+      for (const graph::Port& port : graph.outputs)
+        if (named_in(port) == wanted) candidates.push_back(port.name);
+      if (!candidates.empty()) break;
     }
-    if (named.empty() && candidates.empty()) candidates = names;
+    if (candidates.empty()) candidates = names;
     TRY_ASSIGN(auto name, PortOf("--labels", named, candidates, "outputs", "OUTPUT:" + file));
     size_t output =
         static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
-    const TensorType& type = graph.values[graph.outputs[output].value].type;
-    if (type.shape.empty() || (type.shape.back().IsConstant() &&
-                               !type.shape.back().Is(static_cast<int64_t>(lines.size())))) {
+    Named found = named_in(graph.outputs[output]);
+    if (found == Named::kNothing) {
+      const TensorType& type = graph.values[graph.outputs[output].value].type;
       return Error{"--labels: " + file + " has " + std::to_string(lines.size()) +
                        " lines, and the output " + Quote(name) + " is " + Print(type),
                    {},
-                   {"there must be a line for each element of its last dimension"}};
+                   {"there must be a line for each element of its last dimension, or for each "
+                    "class: channels, or scores beside the numbers of a box"}};
     }
     if (labels.count(name)) return Error{"--labels is given twice for the output " + Quote(name)};
-    labels[name] = lines;
+    labels[name] = {lines, found == Named::kLast};
   }
   return labels;
 }

@@ -20,7 +20,7 @@ Result<std::map<std::string, bundle::Picture>> PreparePictures(const CompileOpti
                                                                graph::Graph& graph);
 
 // The labels of outputs, by their names.
-Result<std::map<std::string, std::vector<std::string>>> ReadLabels(const CompileOptions& options,
-                                                                   const graph::Graph& graph);
+Result<std::map<std::string, bundle::Labels>> ReadLabels(const CompileOptions& options,
+                                                         const graph::Graph& graph);
 
 }  // namespace webnnc

@@ -156,6 +156,18 @@ test('labels are on the port, the tensor and in top', async () => {
   assert.match(refusal(['--labels', file, '--labels', file], [1, 3, 8, 8]), /--labels is given twice for the output "y"/);
 });
 
+test('labels name classes that are no last dimension', async () => {
+  const file = join(folder, 'three.txt');
+  writeFileSync(file, 'sky\nsea\nland\n');
+  // Channels; beside a box, with and without a score of its own; columns; without the background.
+  for (const shape of [[1, 3, 16, 9], [1, 20, 8], [1, 20, 7], [1, 7, 20], [1, 20, 4], ['n', 3, 'h', 'w']]) {
+    const { outputs: [port] } = await (await compile(['--labels', file], shape)).load({ backend: 'wasm' });
+    assert.deepEqual([port.classes, port.labels], [['sky', 'sea', 'land'], undefined], String(shape));
+  }
+  // A row that is too long is a mistake, whatever else it may be.
+  for (const shape of [[1, 4], [1, 8], [4], [1, 20, 5]]) assert.match(refusal(['--labels', file], shape), /three.txt has 3 lines.*[^]*a line for each element of its last dimension, or for each class/, String(shape));
+});
+
 test('the compiler refuses what --image cannot mean', () => {
   const image = [1, 3, 16, 16];
   /** @type {[string[], (number | string)[], RegExp][]} */

@@ -128,6 +128,7 @@ describe('an output is taken for', () => {
     ['a picture', result('y', [1, 3, 64, 64], zeros(3 * 4096), { image: { layout: 'nchw', channels: 3 } }), picture, 'picture'],
     ['areas: classes', result('y', [1, 64, 64], new BigInt64Array(4096), { dataType: 'int64' }), picture, 'segments'],
     ['areas: scores', result('y', [1, 21, 16, 16], zeros(21 * 256)), picture, 'segments'],
+    ['areas: three scores, with names', result('y', [1, 3, 64, 64], zeros(3 * 4096), { image: { layout: 'nchw', channels: 3 }, classes: ['a', 'b', 'c'] }), picture, 'segments'],
     ['areas: three scores, by the name', result('mask', [1, 3, 64, 64], zeros(3 * 4096), { image: { layout: 'nchw', channels: 3 } }), picture, 'segments'],
     ['a heat map: one channel of a colour picture', result('y', [1, 1, 64, 64], zeros(4096), { image: { layout: 'nchw', channels: 1 } }), picture, 'heat'],
     ['a heat map: no channel', result('depth', [1, 32, 32], zeros(1024)), picture, 'heat'],
@@ -231,6 +232,13 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
       logits: [[1, 3], [0, Math.log(3), 0]], embedding: [[1, 100], Array(100).fill(0.5)], numbers: [[40, 30], table], holes: [[1, 4], [1, -1, 0, 4], 'Log'],
       picture: [[1, 1, 16, 16], ramp],
     });
+    writeFileSync(join(work, 'faces.txt'), 'face\n');
+    writeFileSync(join(work, 'areas.txt'), 'sky\nsea\nland\n');
+    const named = compile('named', {
+      // A column a box: box, score.
+      scores: [[1, 5, 84], [...Array(5 * 84)].map((_, i) => i % 84 ? 0 : [32, 32, 16, 16, 0.7][i / 84])],
+      areas: [[1, 3, 64, 64], [...Array(3 * 4096)].map((_, i) => i < 4096 ? 0 : i < 8192 ? 1 : i % 64 < 16 ? 2 : 0)],
+    }, ['--labels', `scores:${join(work, 'faces.txt')}`, '--labels', `areas:${join(work, 'areas.txt')}`]);
     const file = join(work, 'tokens.onnx'), tokens = join(work, 'tokens'), shape = ['batch', 'sequence'];
     writeFileSync(file, onnxModel({
       inputs: { 'input-ids': ['i64', shape], attention_mask: ['i64', shape], 'half step': ['f16', shape], flags: ['bool', [2]] },
@@ -240,7 +248,7 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
         { op: 'Identity', inputs: ['flags'], outputs: ['same'] }],
     }));
     execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [file, '-o', tokens, '--quiet']);
-    server = await serve({ '/mixed': mixed, '/prepared': compile('prepared', { logits: [[1, 3], [0, 3, 0]] }, ['--image', 'imagenet']), '/tokens': tokens }, { csp: STRICT_CSP });
+    server = await serve({ '/mixed': mixed, '/named': named, '/prepared': compile('prepared', { logits: [[1, 3], [0, 3, 0]] }, ['--image', 'imagenet']), '/tokens': tokens }, { csp: STRICT_CSP });
   });
   after(async () => {
     await browser.close();
@@ -298,7 +306,10 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
   test('large tables a page at a time, and any element by its index', async () => {
     const page = await browser.open(`${server.url}/mixed/index.html?backend=wasm`);
     await page.until(hasRun);
-    assert.equal((await page.evaluate(cardOf, 'numbers')).cells.length, 16 * 8);
+    // Of many outputs, tables are folded.
+    assert.equal((await page.evaluate(cardOf, 'numbers')).cells.length, 0);
+    await page.evaluate(press, 'numbers', 'Show');
+    await page.until(() => document.querySelectorAll('[data-output=numbers] td').length === 16 * 8);
     const found = await setAndRead(page, 'numbers', 'Go', '39, 29');
     assert.deepEqual([found.marked, found.cells.length], ['599.5', 8 * 6]);
     assert.equal((await setAndRead(page, 'numbers', 'Go', '31')).marked, '15.5');
@@ -315,6 +326,7 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
     const json = await page.download(press, 'holes', 'JSON'), { data } = JSON.parse(String(json.bytes));
     assert.equal(json.name, 'holes.json');
     assert.deepEqual(data.slice(0, 3), [0, 'NaN', '-Infinity']);
+    await page.evaluate(press, 'numbers', 'Show');
     const npy = await page.download(press, 'numbers', '.npy');
     assert.equal(npy.name, 'numbers.npy');
     assert.match(String(npy.bytes.subarray(0, 128)), /NUMPY.*'<f4'.*\(40, 30\)/s);
@@ -342,6 +354,14 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
     const spread = await page.evaluate(reds);
     // 1 % and 99 % of the values are -125 and 124.
     assert.ok(spread.every((/** @type {number} */ red, /** @type {number} */ i) => Math.abs(red - Math.min(255, Math.max(0, (ramp[i] + 125) * 255 / 249))) <= 1), String(spread));
+    await page.close();
+  });
+
+  test('names of classes on boxes and areas', async () => {
+    const page = await browser.open(`${server.url}/named/index.html?backend=wasm`);
+    await page.until(hasRun);
+    assert.deepEqual((await page.evaluate(cardOf, 'scores')).bars, ['face70.0 %']);
+    assert.deepEqual((await page.evaluate(cardOf, 'areas')).bars, ['sea75.0 %', 'land25.0 %']);
     await page.close();
   });
 
