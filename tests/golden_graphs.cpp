@@ -17,6 +17,7 @@
 #include "plan/form_kernels.h"
 #include "plan/memory.h"
 #include "plan/pack_weights.h"
+#include "plan/schedule_kernels.h"
 #include "tests/golden.h"
 
 namespace webnnc {
@@ -36,11 +37,29 @@ SymbolValues Symbols(const Graph& graph) {
   return values;
 }
 
-std::vector<Tensor> MadeUpInputs(const Graph& graph) {
+// The sizes of the runs that are compared: 7, and where sizes broadcast, those with one or the
+// other of them 1.
+std::vector<SymbolValues> RunsOf(const Graph& graph) {
+  std::vector<SymbolValues> runs{Symbols(graph)};
+  for (const Assumption& assumption : graph.assumptions) {
+    if (assumption.relation != Assumption::Relation::kBroadcasts) continue;
+    for (const Dim* size : {&assumption.left, &assumption.right}) {
+      SymbolValues values = Symbols(graph);
+      std::optional<std::string> symbol = SymbolOf(*size);
+      if (symbol) values[*symbol] = 1;
+      bool holds = std::all_of(graph.assumptions.begin(), graph.assumptions.end(),
+                               [&](const Assumption& each) { return Holds(each, values); });
+      if (symbol && holds) runs.push_back(std::move(values));
+    }
+  }
+  return runs;
+}
+
+std::vector<Tensor> MadeUpInputs(const Graph& graph, const SymbolValues& symbols) {
   std::vector<Tensor> inputs;
   for (const graph::Port& port : graph.inputs) {
     TensorType type = graph.values[port.value].type;
-    type.shape = Substitute(type.shape, Symbols(graph));
+    type.shape = Substitute(type.shape, symbols);
     std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(type).value()));
     auto tensor = static_cast<int64_t>(inputs.size());
     for (int64_t i = 0; i < ElementCount(type.shape).value(); ++i) {
@@ -70,7 +89,8 @@ Status CompareOutputs(const Graph& graph, const std::vector<Tensor>& expected,
 
 // ---- Programs on made-up data -----------------------------------------------------------------
 
-// Runs the plain kernels of a formed program one after another.
+// Runs the kernels of a program one after another: plain as they were formed, or flat where they
+// have been scheduled.
 Result<std::vector<Tensor>> Run(const plan::Program& program,
                                 const IdVector<plan::WeightTag, plan::Weight>& weights,
                                 const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
@@ -89,7 +109,8 @@ Result<std::vector<Tensor>> Run(const plan::Program& program,
     at(program.inputs[i].buffer).assign(bytes.begin(), bytes.end());
   }
   for (const plan::Step& step : program.steps) {
-    const loop::Kernel& kernel = program.kernels[step.kernel].plain;
+    const plan::Kernel& of_step = program.kernels[step.kernel];
+    const loop::Kernel& kernel = of_step.flat.body.empty() ? of_step.plain : of_step.flat;
     loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
     std::vector<size_t> parameters;
     for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
@@ -116,7 +137,10 @@ Result<std::vector<Tensor>> Run(const plan::Program& program,
 
 std::string PrintKernels(const plan::Program& program) {
   std::string text = plan::Print(program);
-  for (const plan::Kernel& kernel : program.kernels) text += "\n" + loop::Print(kernel.plain);
+  for (const plan::Kernel& kernel : program.kernels) {
+    const loop::Kernel& shown = kernel.flat.body.empty() ? kernel.plain : kernel.flat;
+    text += "\n" + loop::Print(shown);
+  }
   return text;
 }
 
@@ -165,7 +189,7 @@ Outcome OnGraph(const std::string& input, const std::function<Status(Graph&)>& s
   auto check = [&]() -> Status {
     TRY(graph::Verify(after));
     TRY(CheckRoundTrip(text));
-    std::vector<Tensor> inputs = MadeUpInputs(before);
+    std::vector<Tensor> inputs = MadeUpInputs(before, Symbols(before));
     TRY_ASSIGN(auto expected, graph::Evaluate(before, inputs));
     TRY_ASSIGN(auto actual, graph::Evaluate(after, inputs));
     return CompareOutputs(before, expected, actual);
@@ -203,10 +227,13 @@ Outcome OnProgram(const std::string& input, plan::Target target, const PrintProg
   SymbolValues symbols = Symbols(graph.value());
   std::string text = print(program, weights, symbols);
   auto check = [&]() -> Status {
-    std::vector<Tensor> inputs = MadeUpInputs(graph.value());
-    TRY_ASSIGN(auto expected, graph::Evaluate(graph.value(), inputs));
-    TRY_ASSIGN(auto actual, Run(program, weights, inputs, symbols));
-    return CompareOutputs(graph.value(), expected, actual);
+    for (const SymbolValues& run : RunsOf(graph.value())) {
+      std::vector<Tensor> inputs = MadeUpInputs(graph.value(), run);
+      TRY_ASSIGN(auto expected, graph::Evaluate(graph.value(), inputs));
+      TRY_ASSIGN(auto actual, Run(program, weights, inputs, run));
+      TRY(CompareOutputs(graph.value(), expected, actual));
+    }
+    return kSuccess;
   };
   if (Status status = check(); !status) return {Describe(status.error(), text) + text, true};
   return {text, false};
@@ -248,6 +275,10 @@ const Steps& GraphSteps() {
     plan::PackWeights(program, weights);
     return PrintKernels(program);
   };
+  auto schedule = [](plan::Program& program, auto&, auto&) {
+    Status scheduled = plan::ScheduleKernels(program, {}, {}, {});
+    return scheduled ? PrintKernels(program) : Describe(scheduled.error(), "");
+  };
   static const Steps kSteps = {
       {"graph", GraphPass([](Graph&) {})},
       {"fold-constants", GraphPass(graph::FoldConstants)},
@@ -263,6 +294,7 @@ const Steps& GraphSteps() {
       {"form-kernels", ProgramStep(Target::kWasm, kernels)},
       {"form-kernels-gpu", ProgramStep(Target::kWebGpu, kernels)},
       {"pack-weights", ProgramStep(Target::kWasm, pack)},
+      {"schedule-kernels", ProgramStep(Target::kWasm, schedule)},
       {"memory", ProgramStep(Target::kWasm, memory)},
       {"memory-gpu", ProgramStep(Target::kWebGpu, memory)},
   };

@@ -8,6 +8,7 @@
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
 #include "loop/verify.h"
+#include "plan/equal_sizes.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
 #include "schedule/choose.h"
@@ -36,6 +37,16 @@ static Status Apply(Kernel& kernel, const schedule::Schedule& schedule) {
   return loop::VerifyFlat(kernel.flat);
 }
 
+// A version for runs in which nothing broadcasts; without one the kernel is as right.
+static void AddVersion(Kernel& kernel, const schedule::CpuTarget& target,
+                       const LikelySizes& sizes) {
+  std::optional<EqualSizes> version = WithEqualSizes(kernel.plain, sizes);
+  if (!version) return;
+  Kernel equal{version->plain, {}, {}};
+  if (Apply(equal, schedule::ChooseForCpu(equal.plain, target, sizes)))
+    AddVersion(kernel.flat, *version, equal.flat);
+}
+
 Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
                        const schedule::Database& measured, const LikelySizes& sizes) {
   std::set<KernelId> done;
@@ -50,6 +61,7 @@ Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
     // what flows between the stages is in buffers.
     if (!applied) applied = Apply(kernel, {});
     if (applied) {
+      AddVersion(kernel, target, sizes);
       done.insert(program.steps[s].kernel);
       continue;
     }

@@ -1,0 +1,307 @@
+#include "plan/equal_sizes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/overloaded.h"
+#include "loop/builder.h"
+#include "loop/passes/collapse.h"
+#include "loop/passes/split_groups.h"
+#include "loop/rewrite.h"
+#include "schedule/classify.h"
+
+namespace webnnc::plan {
+
+namespace {
+
+using Symbols = std::map<std::string, Dim>;
+
+// The arguments of what is max(a,b) or min(a,b), and nothing more. Constants are the first.
+const std::pair<Dim, Dim>* ArgumentsOf(const Dim& dim, DimAtom::Kind kind) {
+  bool alone = dim.constant() == 0 && dim.terms().size() == 1 &&
+               dim.terms()[0].coefficient == 1 && dim.terms()[0].factors.size() == 1;
+  if (!alone || dim.terms()[0].factors[0].kind != kind) return nullptr;
+  return dim.terms()[0].factors[0].arguments.get();
+}
+
+// The size whose index is multiplied by `factor`: n of max(0,min(1,n-1)), as graph::Expand has it.
+std::optional<Dim> SizeOfFactor(const Dim& factor) {
+  auto* positive = ArgumentsOf(factor, DimAtom::Kind::kMax);
+  bool limited = positive && positive->first.Is(0);
+  auto* least = ArgumentsOf(limited ? positive->second : factor, DimAtom::Kind::kMin);
+  if (!least || !least->first.Is(1)) return std::nullopt;
+  return least->second + 1;
+}
+
+// `dim` with symbols replaced by other sizes.
+Dim Replace(const Dim& dim, const Symbols& symbols);
+
+Dim Replace(const DimAtom& atom, const Symbols& symbols) {
+  if (atom.kind == DimAtom::Kind::kSymbol) {
+    auto found = symbols.find(atom.symbol);
+    return found == symbols.end() ? Dim::Symbol(atom.symbol) : found->second;
+  }
+  Dim a = Replace(atom.arguments->first, symbols), b = Replace(atom.arguments->second, symbols);
+  switch (atom.kind) {
+    case DimAtom::Kind::kFloorDiv: return FloorDiv(a, b);
+    case DimAtom::Kind::kMod: return Mod(a, b);
+    case DimAtom::Kind::kMin: return Min(a, b);
+    case DimAtom::Kind::kMax: return Max(a, b);
+    default: return BroadcastSize(a, b);
+  }
+}
+
+Dim Replace(const Dim& dim, const Symbols& symbols) {
+  Dim sum = dim.constant();
+  for (const DimTerm& term : dim.terms()) {
+    Dim product = term.coefficient;
+    for (const DimAtom& atom : term.factors) product = product * Replace(atom, symbols);
+    sum = sum + product;
+  }
+  return sum;
+}
+
+// Finds sizes that are equal if nothing broadcasts.
+class Finder {
+ public:
+  Finder(const loop::Kernel& kernel, const LikelySizes& sizes) : kernel_(kernel), sizes_(sizes) {
+    loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+      if (auto* loop = std::get_if<loop::For>(&stmt)) extents_[loop->var] = loop->extent;
+    });
+    loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+      auto* store = std::get_if<loop::Store>(&stmt);
+      if (!store) return;
+      loop::ForEachExpr(kernel, store->value, [&](loop::ExprId id) {
+        if (auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node)) Visit(*load);
+      });
+    });
+  }
+
+  // Classes of sizes that have no part in common.
+  std::vector<std::set<Dim>> classes;
+  // Whether a version would read anything faster.
+  bool pays = false;
+
+ private:
+  // What an index is: a variable times factors of sizes.
+  struct Scaled {
+    std::vector<Dim> sizes;
+    std::optional<loop::VarId> var;
+  };
+
+  void Visit(const loop::Load& load) {
+    const Shape& shape = kernel_.buffers[load.buffer].type.shape;
+    for (size_t d = 0; d < shape.size(); ++d) {
+      loop::ForEachExpr(kernel_, load.index[d], [&](loop::ExprId id) {
+        Scaled scaled;
+        if (!Take(id, scaled) || scaled.sizes.empty() || !scaled.var) return;
+        scaled.sizes.push_back(extents_.at(*scaled.var));
+        Join(scaled.sizes);
+        constexpr double kShort = 16;
+        double behind = 1;
+        for (size_t inner = d + 1; inner < shape.size(); ++inner)
+          behind *= sizes_.Typical(shape[inner]);
+        pays |= behind < kShort;
+      });
+    }
+  }
+
+  bool Take(loop::ExprId id, Scaled& into) {
+    const loop::Expr& expr = kernel_.exprs[id];
+    if (auto* variable = std::get_if<loop::Variable>(&expr.node)) {
+      bool is_loop = extents_.count(variable->var) && !into.var;
+      into.var = variable->var;
+      return is_loop;
+    }
+    if (auto* size = std::get_if<loop::Size>(&expr.node)) {
+      std::optional<Dim> broadcast = SizeOfFactor(size->dim);
+      if (broadcast) into.sizes.push_back(*broadcast);
+      return broadcast.has_value();
+    }
+    auto* product = std::get_if<loop::Binary>(&expr.node);
+    return product && product->op == loop::BinaryOp::kMul && Take(product->a, into) &&
+           Take(product->b, into);
+  }
+
+  void Join(const std::vector<Dim>& sizes) {
+    std::set<Dim> joined;
+    for (const Dim& size : sizes) {
+      for (const Dim& part : BroadcastParts(size)) joined.insert(part);
+    }
+    std::erase_if(classes, [&](const std::set<Dim>& known) {
+      bool meet = std::any_of(known.begin(), known.end(),
+                              [&](const Dim& size) { return joined.count(size) > 0; });
+      if (meet) joined.insert(known.begin(), known.end());
+      return meet;
+    });
+    classes.push_back(std::move(joined));
+  }
+
+  const loop::Kernel& kernel_;
+  const LikelySizes& sizes_;
+  std::map<loop::VarId, Dim> extents_;
+};
+
+// The size that the others of a class become: the one that is no symbol, if there is one. Nothing
+// if there are several, or if it is made of the others.
+std::optional<Dim> TargetOf(const std::set<Dim>& sizes) {
+  std::set<std::string> symbols;
+  std::optional<Dim> target;
+  for (const Dim& size : sizes) {
+    std::optional<std::string> symbol = SymbolOf(size);
+    if (symbol) symbols.insert(*symbol);
+    if (!symbol && target) return std::nullopt;
+    if (!symbol) target = size;
+  }
+  if (!target) return *sizes.begin();
+  std::set<std::string> own;
+  target->CollectSymbols(own);
+  bool circular = std::any_of(own.begin(), own.end(),
+                              [&](const std::string& symbol) { return symbols.count(symbol) > 0; });
+  return circular ? std::nullopt : target;
+}
+
+void ReplaceExtents(loop::Block& block, const Symbols& symbols) {
+  for (loop::Stmt& stmt : block) {
+    if (auto* loop = std::get_if<loop::For>(&stmt)) {
+      loop->extent = Replace(loop->extent, symbols);
+      ReplaceExtents(loop->body, symbols);
+    }
+  }
+}
+
+// Puts a flat kernel's statements into another kernel with the same parameters.
+class Merger {
+ public:
+  Merger(loop::Kernel& to, const loop::Kernel& from) : to_(to), from_(from) {
+    std::vector<loop::BufferId> parameters;
+    for (int32_t b = 0; b < to.buffers.size(); ++b) {
+      if (IsParameter(to.buffers[loop::BufferId{b}])) parameters.push_back(loop::BufferId{b});
+    }
+    size_t next = 0;
+    for (loop::Buffer buffer : from.buffers) {
+      bool is_parameter = IsParameter(buffer);
+      // The other version may have one of this name.
+      buffer.name += "_equal";
+      buffers_.push_back(is_parameter ? parameters.at(next++) : to.buffers.Add(std::move(buffer)));
+    }
+    for (const loop::Var& var : from.vars) vars_.push_back(to.vars.Add(var));
+    // Operands come before users.
+    for (int32_t e = 0; e < from.exprs.size(); ++e) exprs_.push_back(Copy(from.exprs[{e}]));
+  }
+
+  loop::Block Run() { return Copy(from_.body); }
+
+ private:
+  static bool IsParameter(const loop::Buffer& buffer) {
+    return buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
+  }
+
+  loop::BufferId Of(loop::BufferId id) const { return buffers_[static_cast<size_t>(id.index)]; }
+  loop::VarId Of(loop::VarId id) const { return vars_[static_cast<size_t>(id.index)]; }
+  loop::ExprId Of(loop::ExprId id) const { return exprs_[static_cast<size_t>(id.index)]; }
+
+  loop::ExprId Copy(loop::Expr expr) {
+    std::vector<loop::ExprId> operands = loop::Operands(expr);
+    for (loop::ExprId& operand : operands) operand = Of(operand);
+    expr = loop::WithOperands(std::move(expr), operands);
+    if (auto* load = std::get_if<loop::Load>(&expr.node)) load->buffer = Of(load->buffer);
+    if (auto* variable = std::get_if<loop::Variable>(&expr.node)) variable->var = Of(variable->var);
+    return to_.exprs.Add(std::move(expr));
+  }
+
+  loop::Block Copy(const loop::Block& block) {
+    loop::Block copy;
+    for (const loop::Stmt& stmt : block) {
+      copy.push_back(std::visit(
+          Overloaded{
+              [&](const loop::For& loop) -> loop::Stmt {
+                return loop::For{Of(loop.var), loop.extent, loop.kind, Copy(loop.body)};
+              },
+              [&](const loop::Let& let) -> loop::Stmt {
+                return loop::Let{Of(let.var), Of(let.value)};
+              },
+              [&](loop::Store store) -> loop::Stmt {
+                store.buffer = Of(store.buffer);
+                for (loop::ExprId& index : store.index) index = Of(index);
+                store.value = Of(store.value);
+                return store;
+              },
+              [&](const loop::If& test) -> loop::Stmt {
+                return loop::If{Of(test.condition), Copy(test.body)};
+              },
+              [](const loop::Barrier& barrier) -> loop::Stmt { return barrier; },
+          },
+          static_cast<const loop::Stmt::variant&>(stmt)));
+    }
+    return copy;
+  }
+
+  loop::Kernel& to_;
+  const loop::Kernel& from_;
+  std::vector<loop::BufferId> buffers_;
+  std::vector<loop::VarId> vars_;
+  std::vector<loop::ExprId> exprs_;
+};
+
+}  // namespace
+
+std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const LikelySizes& sizes) {
+  Finder found(plain, sizes);
+  if (!found.pays) return std::nullopt;
+  EqualSizes version{plain, {}, {}};
+  Symbols symbols;
+  for (const std::set<Dim>& equal : found.classes) {
+    std::optional<Dim> target = TargetOf(equal);
+    if (!target) continue;
+    for (const Dim& size : equal) {
+      if (size == *target) continue;
+      symbols.emplace(*SymbolOf(size), *target);
+      version.equal.push_back({size, *target});
+    }
+    version.several.push_back(*target);
+  }
+  if (symbols.empty()) return std::nullopt;
+  loop::Kernel& kernel = version.plain;
+  for (loop::Buffer& buffer : kernel.buffers) {
+    for (Dim& size : buffer.type.shape) size = Replace(size, symbols);
+  }
+  ReplaceExtents(kernel.body, symbols);
+  auto is_several = [&](const Dim& size) {
+    return std::find(version.several.begin(), version.several.end(), size) !=
+           version.several.end();
+  };
+  loop::Builder build(kernel);
+  loop::ExprRewriter rewrite(kernel, [&](loop::ExprId id, loop::ExprId) {
+    const loop::Expr expr = kernel.exprs[id];
+    if (auto* size = std::get_if<loop::Size>(&expr.node)) {
+      Dim replaced = Replace(size->dim, symbols);
+      std::optional<Dim> of = SizeOfFactor(replaced);
+      return of && is_several(*of) ? build.Int(1) : build.Size(replaced);
+    }
+    // Folds what is multiplied by 1.
+    auto* product = std::get_if<loop::Binary>(&expr.node);
+    bool is_product = product && product->op == loop::BinaryOp::kMul;
+    return is_product ? build.Mul(product->a, product->b) : id;
+  });
+  loop::RewriteExprs(kernel.body, rewrite);
+  loop::Collapse(kernel);
+  loop::SplitGroups(kernel);
+  schedule::Classify(kernel);
+  return version;
+}
+
+void AddVersion(loop::Kernel& general, const EqualSizes& version, const loop::Kernel& flat) {
+  loop::Builder build(general);
+  loop::ExprId holds;
+  auto also = [&](loop::ExprId test) { holds = holds.valid() ? build.And(holds, test) : test; };
+  for (const auto& [a, b] : version.equal) also(build.Equal(build.Size(a), build.Size(b)));
+  for (const Dim& size : version.several) also(build.LessEqual(build.Int(2), build.Size(size)));
+  loop::Block fast = Merger(general, flat).Run(), slow = std::move(general.body);
+  general.body.clear();
+  general.body.push_back(loop::If{holds, std::move(fast)});
+  general.body.push_back(loop::If{build.Not(holds), std::move(slow)});
+}
+
+}  // namespace webnnc::plan
