@@ -16,8 +16,9 @@ constexpr LikelySize kBatch{1, 1, 8}, kOther{16, 128, 1024};
 // "batch", "batch_size", "N"; exporters also make up names, which say nothing.
 bool IsBatchName(const std::string& symbol) {
   std::string lower = symbol;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
   return lower.find("batch") != std::string::npos || lower == "n" || lower == "b" || lower == "bs";
 }
 
@@ -54,8 +55,8 @@ Result<LikelySizes> LikelySizesOf(const CompileOptions& options, const graph::Gr
       return error;
     }
     if (range.low < 1 || range.high < range.low || range.high > INT32_MAX) {
-      return Error{"--dim " + symbol + ": " + RangeText(range) + " is no range of sizes from 1 to " +
-                   std::to_string(INT32_MAX)};
+      return Error{"--dim " + symbol + ": " + RangeText(range) +
+                   " is no range of sizes from 1 to " + std::to_string(INT32_MAX)};
     }
     auto middle = std::sqrt(static_cast<double>(range.low) * static_cast<double>(range.high));
     sizes.Set(symbol, {range.low, std::llround(middle), range.high});

@@ -9,6 +9,7 @@
 #include "plan/merge_kernels.h"
 #include "plan/schedule_kernels.h"
 #include "plan/split_stages.h"
+#include "schedule/bound_sums.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/nest.h"
 
@@ -44,9 +45,10 @@ void GiveThread(loop::Kernel& kernel) {
 constexpr int64_t kMostRegisterBytesPerThread = 1024;
 
 // Applies the schedule, and makes the kernel what spirv::Emit takes.
-Result<loop::GpuLegalization> Apply(Kernel& kernel, const schedule::Schedule& schedule,
+Result<loop::GpuLegalization> Apply(Kernel& kernel, schedule::Schedule schedule,
                                     const std::vector<loop::ParameterKind>& kinds, bool half,
                                     const schedule::GpuDevice& device) {
+  schedule::BoundSums(kernel.plain, schedule);
   TRY_ASSIGN(auto flat, schedule::Apply(kernel.plain, schedule));
   if (BytesOf(flat, loop::Space::kWorkgroup, half) > device.workgroup_bytes)
     return Error{"too much workgroup memory"};
@@ -61,7 +63,7 @@ Result<loop::GpuLegalization> Apply(Kernel& kernel, const schedule::Schedule& sc
   loop::Simplify(flat);
   TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(flat, kinds, half));
   TRY(loop::VerifyFlat(flat));
-  kernel.schedule = schedule;
+  kernel.schedule = std::move(schedule);
   kernel.flat = std::move(flat);
   return legalization;
 }

@@ -11,6 +11,7 @@
 #include "plan/equal_sizes.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
+#include "schedule/bound_sums.h"
 #include "schedule/choose.h"
 #include "schedule/nest.h"
 
@@ -26,9 +27,10 @@ Error MisfitError(const std::string& target, const Kernel& kernel, const Error& 
                " does not fit its kernel: " + reason.message};
 }
 
-static Status Apply(Kernel& kernel, const schedule::Schedule& schedule) {
+static Status Apply(Kernel& kernel, schedule::Schedule schedule) {
+  schedule::BoundSums(kernel.plain, schedule);
   TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, schedule));
-  kernel.schedule = schedule;
+  kernel.schedule = std::move(schedule);
   loop::Flatten(kernel.flat);
   loop::Vectorize(kernel.flat);
   loop::Unroll(kernel.flat);

@@ -74,8 +74,7 @@ Result<loop::Kernel> Build(Nests nests) {
   return std::move(nests.kernel);
 }
 
-Result<loop::Kernel> Apply(const loop::Kernel& plain, const Schedule& schedule) {
-  Nests nests = ExtractNests(plain);
+Status ApplyAll(Nests& nests, const Schedule& schedule) {
   for (const Directive& directive : schedule) {
     Status status = std::visit(
         [&](const auto& d) -> Status {
@@ -95,10 +94,16 @@ Result<loop::Kernel> Apply(const loop::Kernel& plain, const Schedule& schedule) 
         },
         directive);
     if (!status) {
-      return Error{"the schedule does not fit @" + plain.name + ": " + Print(directive) + ": " +
-                   status.error().message};
+      return Error{Print(directive) + ": " + status.error().message};
     }
   }
+  return kSuccess;
+}
+
+Result<loop::Kernel> Apply(const loop::Kernel& plain, const Schedule& schedule) {
+  Nests nests = ExtractNests(plain);
+  if (Status fits = ApplyAll(nests, schedule); !fits)
+    return Error{"the schedule does not fit @" + plain.name + ": " + fits.error().message};
   auto kernel = Build(std::move(nests));
   // What directives make together shows in the result alone: a workgroup loop inside another loop.
   Status fits = kernel ? loop::Verify(kernel.value()) : Status(std::move(kernel.error()));

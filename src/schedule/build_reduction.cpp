@@ -61,14 +61,18 @@ Block NestBuilder::EmitKept() {
 Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i) {
   if (i < loops.size()) {
     const std::string& name = loops[i]->name;
-    return EmitLoop(loops, i, [&](size_t next) {
+    auto& subtotals = nest_.subtotals;
+    bool apart = std::find(subtotals.begin(), subtotals.end(), Subtotal{name}) != subtotals.end();
+    auto body = [&](size_t next) {
       if (nest_.narrow && name == nest_.narrow->at)
         return EmitApart(loops, next, "narrow", build_.dtype(RawOperand(Operand::kLeft)));
       // What is left behind whole parts is few.
-      if (nest_.subtotal && name == nest_.subtotal->at && list_ == &nest_.main)
+      if (apart && list_ == &nest_.main)
         return EmitApart(loops, next, "subtotal", build_.dtype(nest_.store.value));
       return EmitUpdate(loops, next);
-    });
+    };
+    std::vector<int64_t> parts = PartsOf(*loops[i]);
+    return parts.empty() ? EmitLoop(loops, i, body) : EmitInParts(loops, i, parts, body);
   }
   Block block;
   block.push_back(loop::Store{accumulator_, AccumulatorIndex(), UpdateValue(), nest_.store.update});
@@ -82,25 +86,97 @@ Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i
     if (list_->Position(part->name) < list_->Position(loops[i - 1]->name))
       Fail(name + ": " + part->name + " is outside");
   }
-  TensorType type{dtype, kernel_.buffers[accumulator_].type.shape};
-  BufferId result = accumulator_, apart = kernel_.buffers.Add({name, type, Space::kRegister});
-  Block out = EmitAround(parts, 0, [&] {
-    Block block;
-    block.push_back(loop::Store{apart, AccumulatorIndex(),
-                                build_.Constant(loop::Neutral(nest_.store.update, dtype))});
-    return block;
-  });
+  BufferId result = accumulator_, apart = ApartRegisters(name, dtype);
+  Block out = SetNeutral(apart, parts);
   accumulator_ = apart;
   Append(out, EmitUpdate(loops, i));
   accumulator_ = result;
-  Append(out, EmitAround(parts, 0, [&] {
-           ExprId wide = build_.Convert(build_.Load(apart, AccumulatorIndex()),
-                                        build_.dtype(nest_.store.value));
-           Block block;
-           block.push_back(loop::Store{result, AccumulatorIndex(), wide, nest_.store.update});
-           return block;
-         }));
+  Append(out, AddTo(result, apart, parts));
   return out;
+}
+
+BufferId NestBuilder::ApartRegisters(const std::string& name, DType dtype) {
+  TensorType type{dtype, kernel_.buffers[accumulator_].type.shape};
+  return kernel_.buffers.Add({name, type, Space::kRegister});
+}
+
+std::vector<const NestLoop*> NestBuilder::PartsInside(const std::string& at) {
+  return Inside([&](const NestLoop& loop) {
+    return IsPart(loop) && list_->Position(loop.name) > list_->Position(at);
+  });
+}
+
+Block NestBuilder::SetNeutral(BufferId registers, const std::vector<const NestLoop*>& parts) {
+  ExprId neutral =
+      build_.Constant(loop::Neutral(nest_.store.update, kernel_.buffers[registers].type.dtype));
+  return EmitAround(parts, 0, [&] {
+    Block block;
+    block.push_back(loop::Store{registers, AccumulatorIndex(), neutral});
+    return block;
+  });
+}
+
+Block NestBuilder::AddTo(BufferId total, BufferId registers,
+                         const std::vector<const NestLoop*>& parts) {
+  return EmitAround(parts, 0, [&] {
+    ExprId value = build_.Convert(build_.Load(registers, AccumulatorIndex()),
+                                  kernel_.buffers[total].type.dtype);
+    Block block;
+    block.push_back(loop::Store{total, AccumulatorIndex(), value, nest_.store.update});
+    return block;
+  });
+}
+
+std::vector<int64_t> NestBuilder::PartsOf(const NestLoop& loop) const {
+  std::vector<int64_t> parts;
+  int64_t most = UpperBound(loop.extent).value_or(INT64_MAX);
+  for (const Subtotal& subtotal : nest_.subtotals) {
+    if (subtotal.at == loop.name && subtotal.every > 1 && subtotal.every < most)
+      parts.push_back(subtotal.every);
+  }
+  std::sort(parts.begin(), parts.end());
+  return parts;
+}
+
+Block NestBuilder::EmitInParts(const std::vector<const NestLoop*>& loops, size_t i,
+                               const std::vector<int64_t>& parts,
+                               const std::function<Block(size_t)>& body) {
+  const NestLoop& loop = *loops[i];
+  DType dtype = build_.dtype(nest_.store.value);
+  std::vector<const NestLoop*> inside = PartsInside(loop.name), threads, others;
+  for (const NestLoop* part : inside) (IsThread(*part) ? threads : others).push_back(part);
+  std::vector<BufferId> totals;
+  Block out;
+  for (size_t level = 0; level < parts.size(); ++level) {
+    totals.push_back(ApartRegisters("subtotal", dtype));
+    Append(out, SetNeutral(totals.back(), inside));
+  }
+  totals.push_back(std::exchange(accumulator_, totals[0]));
+  Append(out, EmitLoop(loops, i, [&](size_t next) {
+           ExprId var = env_.at(loop.var);
+           Block iteration = body(next);
+           // In each thread, though all of them end their parts at once.
+           Append(iteration,
+                  EmitAround(threads, 0, [&] { return EndParts(parts, totals, 0, var, others); }));
+           return iteration;
+         }));
+  // Of parts that the loop's end has cut short, something is left.
+  for (size_t level = 0; level < parts.size(); ++level)
+    Append(out, AddTo(totals[level + 1], totals[level], inside));
+  accumulator_ = totals.back();
+  return out;
+}
+
+Block NestBuilder::EndParts(const std::vector<int64_t>& parts, const std::vector<BufferId>& totals,
+                            size_t level, ExprId var, const std::vector<const NestLoop*>& inside) {
+  if (level == parts.size()) return {};
+  ExprId place = build_.FloorMod(build_.Add(var, build_.Int(1)), build_.Int(parts[level]));
+  Block end = AddTo(totals[level + 1], totals[level], inside);
+  Append(end, SetNeutral(totals[level], inside));
+  Append(end, EndParts(parts, totals, level + 1, var, inside));
+  Block block;
+  block.push_back(loop::If{build_.Equal(place, build_.Int(0)), std::move(end)});
+  return block;
 }
 
 ExprId NestBuilder::LanesCombined() {

@@ -66,7 +66,7 @@ struct Nest {
   // The loop that the result is kept inside of; by default as far in as possible.
   std::optional<Keep> keep;
   std::optional<Narrow> narrow;
-  std::optional<Subtotal> subtotal;
+  std::vector<Subtotal> subtotals;
   bool skips = false;
   std::vector<Stage> stages;
 
@@ -99,6 +99,9 @@ Status ApplyCombine(Nests& nests, const Combine& combine);
 Status ApplyNarrow(Nests& nests, const Narrow& narrow);
 Status ApplySubtotal(Nests& nests, const Subtotal& subtotal);
 Status ApplyStage(Nests& nests, const Stage& stage);
+
+// All of them, one after another.
+Status ApplyAll(Nests& nests, const Schedule& schedule);
 
 // Writes the loops.
 Result<loop::Kernel> Build(Nests nests);

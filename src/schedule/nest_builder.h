@@ -160,6 +160,26 @@ class NestBuilder {
   // of this name and type.
   loop::Block EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
                         const std::string& name, DType dtype);
+
+  // Registers like the accumulator's, and what is done with them around loop `at`: for all parts
+  // inside of it, which are loops to be written.
+  loop::BufferId ApartRegisters(const std::string& name, DType dtype);
+  std::vector<const NestLoop*> PartsInside(const std::string& at);
+  loop::Block SetNeutral(loop::BufferId registers, const std::vector<const NestLoop*>& parts);
+  loop::Block AddTo(loop::BufferId total, loop::BufferId registers,
+                    const std::vector<const NestLoop*>& parts);
+
+  // Subtotal::every of a loop, the smallest first, as far as it runs longer.
+  std::vector<int64_t> PartsOf(const NestLoop& loop) const;
+
+  // The loop `loops[i]` of `body`s that sums parts of so many iterations each apart, and parts of
+  // these: totals[0] is what the innermost adds to, the last one the result.
+  loop::Block EmitInParts(const std::vector<const NestLoop*>& loops, size_t i,
+                          const std::vector<int64_t>& parts,
+                          const std::function<loop::Block(size_t)>& body);
+  // At the end of iteration `var`: adds the parts that end with it to what they are part of.
+  loop::Block EndParts(const std::vector<int64_t>& parts, const std::vector<loop::BufferId>& totals,
+                       size_t level, loop::ExprId var, const std::vector<const NestLoop*>& inside);
   // The accumulator with its lanes combined.
   loop::ExprId LanesCombined();
 

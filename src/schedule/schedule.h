@@ -102,11 +102,15 @@ struct Narrow {
   std::string at;
 };
 
-// What one iteration of `at` adds to a sum is summed apart first. A sum of many terms in one
-// variable loses what is below the last bit of a long sum; sums of sums lose much less (pairwise
-// summation).
+// What one iteration of `at` adds to a sum is summed apart first; with `every`, what so many of
+// them add, a power of two. A sum of many terms in one variable loses what is below the last bit of
+// a long sum; sums of sums lose much less (pairwise summation). A loop may have several, one within
+// another.
 struct Subtotal {
   std::string at;
+  int64_t every = 1;
+
+  friend bool operator==(const Subtotal&, const Subtotal&) = default;
 };
 
 enum class Operand : uint8_t { kLeft, kRight, kValue };

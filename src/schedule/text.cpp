@@ -44,7 +44,10 @@ std::string Print(const Directive& directive) {
           [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) { return "combine " + combine.loop; },
           [](const Narrow& narrow) { return "narrow " + narrow.at; },
-          [](const Subtotal& subtotal) { return "subtotal " + subtotal.at; },
+          [](const Subtotal& subtotal) {
+            std::string every = subtotal.every > 1 ? " " + std::to_string(subtotal.every) : "";
+            return "subtotal " + subtotal.at + every;
+          },
           [](const Stage& stage) {
             std::string out = "stage " +
                               std::string(kOperandNames[static_cast<int>(stage.operand)]) + " " +
@@ -154,8 +157,15 @@ class Parser {
       return Directive(Narrow{name});
     }
     if (lexer_.Eat("subtotal")) {
-      TRY_ASSIGN(auto name, lexer_.Word());
-      return Directive(Subtotal{name});
+      Subtotal subtotal;
+      TRY_ASSIGN(subtotal.at, lexer_.Word());
+      if (lexer_.SeesNumber()) {
+        TRY_ASSIGN(subtotal.every, lexer_.Integer());
+        bool is_power = subtotal.every > 1 && subtotal.every <= 1 << 30 &&
+                        (subtotal.every & (subtotal.every - 1)) == 0;
+        if (!is_power) return lexer_.Fail("a subtotal is of 2, 4, 8... up to 2^30 iterations");
+      }
+      return Directive(subtotal);
     }
     TRY(lexer_.Expect("stage"));
     return ParseStage();

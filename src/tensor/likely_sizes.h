@@ -1,5 +1,5 @@
-// What the sizes that a model leaves open are likely to be in its runs. Choices that make a model fast
-// or slow are made for these; a run may have others, and its results are as right.
+// What the sizes that a model leaves open are likely to be in its runs. Choices that make a model
+// fast or slow are made for these; a run may have others, and its results are as right.
 #pragma once
 
 #include <string>

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { launch, serve } from '../web/harness.mjs';
 import { readNpy, writeNpy } from './npy.mjs';
 
-/** @import { Job } from './run_bundles.mjs' */
+/** @import { Job } from './run_model.mjs' */
 /** @import { Tensor } from './npy.mjs' */
 
 /** @typedef {{ dataType: string, shape: number[], base64: string }} Packed */

@@ -1,10 +1,11 @@
 // Runs ONNX's test cases and prints what passed, failed and is unsupported, by backend.
 //
-//   node_tests [--backend NAME]... [--filter TEXT] [--verbose] [--jobs N] [--work FOLDER]
-//              [--page FILE [--update]] FOLDER...
+//   node_tests [--backend NAME]... [--filter TEXT] [--sample N] [--networks] [--verbose] [--jobs N]
+//              [--work FOLDER] [--page FILE [--update]] FOLDER...
 //
 // Backends are `interpreter` and those of run_bundles.mjs, for which each case is compiled to a
-// bundle once. --page compares with docs/onnx-node-tests.md, --update rewrites it.
+// bundle once. --sample takes N of the cases, spread over all; --networks compares with the
+// tolerance of whole networks. --page compares with docs/onnx-node-tests.md, --update rewrites it.
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -27,6 +28,8 @@ struct Options {
   std::vector<std::string> backends, folders;
   std::string filter, work = "node-tests", page;
   int jobs = 1;
+  size_t sample = SIZE_MAX;
+  Tolerance tolerance;
   bool verbose = false, update = false;
 };
 
@@ -48,11 +51,12 @@ std::string Interpret(const Trial& trial) {
   return "passed";
 }
 
-std::string JudgeBundle(const Trial& trial, const std::string& backend, const std::string& work) {
+std::string JudgeBundle(const Options& options, const Trial& trial, const std::string& backend,
+                        const std::string& work) {
   for (size_t k = 0; k < trial.sets.size(); ++k) {
     auto outputs = ReadOutputs(trial, backend, work, k);
     if (!outputs) return "failed: " + outputs.error().message;
-    std::string problem = Judge(trial, k, outputs.value());
+    std::string problem = Judge(trial, k, outputs.value(), options.tolerance);
     if (!problem.empty()) return "failed: " + problem;
   }
   return "passed";
@@ -91,7 +95,8 @@ std::vector<std::string> RunCompiled(const Options& options, const std::string& 
   std::vector<std::string> verdicts = RunBundles(backend, works, options.work);
   for (size_t i = 0; i < cases.size(); ++i) {
     if (!verdicts[i].empty()) continue;
-    verdicts[i] = JudgeBundle(PrepareTrial(cases[i], works[i]).value(), backend, works[i]);
+    Trial trial = PrepareTrial(cases[i], works[i]).value();
+    verdicts[i] = JudgeBundle(options, trial, backend, works[i]);
   }
   return verdicts;
 }
@@ -141,7 +146,12 @@ std::vector<TestCase> CollectCases(const Options& options) {
     }
   }
   std::vector<TestCase> list;
-  for (auto& [id, test] : cases) list.push_back(test);
+  size_t taken = std::min(options.sample, cases.size()), at = 0;
+  for (auto& [id, test] : cases) {
+    // Every so-manieth.
+    if (at * taken / cases.size() != (at + 1) * taken / cases.size()) list.push_back(test);
+    ++at;
+  }
   return list;
 }
 
@@ -188,6 +198,10 @@ Options ParseOptions(int argc, char** argv) {
       options.page = value();
     } else if (flag == "--jobs") {
       options.jobs = std::max(1, std::atoi(value().c_str()));
+    } else if (flag == "--sample") {
+      options.sample = static_cast<size_t>(std::max(1, std::atoi(value().c_str())));
+    } else if (flag == "--networks") {
+      options.tolerance = kNetworkTolerance;
     } else if (flag == "--verbose") {
       options.verbose = true;
     } else if (flag == "--update") {

@@ -7,35 +7,17 @@
 // each folder a line is appended to ANSWERS: "ok", "unsupported: ..." or "failed: ...".
 //
 // Backends: `wasm` and `webgpu` run what model.js loads in Node, with WebGPU from Dawn;
-// `chromium-wasm`, `firefox-webgpu` and so on run it in a browser; `wasi` runs model.wasm as a command
+// `chromium-wasm`, `firefox-webgpu` and so on run it in a browser, `deno-webgpu` and `deno-wasm` in Deno; `wasi` runs model.wasm as a command
 // under node:wasi.
 
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { WASI } from 'node:wasi';
 
-import { readNpy, writeNpy } from './npy.mjs';
+import { runModel } from './run_model.mjs';
 
-/**
- * @typedef {object} Job
- * @property {string} bundle the bundle's folder
- * @property {Record<string, string>} inputs  port -> .npy file to read
- * @property {Record<string, string>} outputs port -> .npy file to write
- */
-
-/** @param {Job} job @param {object} options */
-async function runModel({ bundle, inputs, outputs }, options) {
-  const { load } = await import(pathToFileURL(join(bundle, 'model.js')).href);
-  const model = await load(options);
-  try {
-    const results = await model.run(
-      Object.fromEntries(Object.entries(inputs).map(([port, path]) => [port, readNpy(path)])));
-    for (const [port, path] of Object.entries(outputs)) writeNpy(path, results[port]);
-  } finally {
-    model.dispose();
-  }
-}
+/** @import { Job } from './run_model.mjs' */
 
 /** @type {Promise<GPUDevice> | undefined} */
 let device;
@@ -91,11 +73,25 @@ async function open(backend) {
     case 'wasi': return { run: runUnderWasi };
     default: {
       const [name, where] = backend.split('-');
+      if (name === 'deno') return openInDeno(where);
       const { openBrowser } = await import('./browser.mjs');
       const browser = await openBrowser(/** @type {'chromium' | 'firefox'} */ (name));
       return { run: (job) => browser.run(job, { backend: where }), close: browser.close };
     }
   }
+}
+
+/** @param {string} backend @returns {Promise<Runner>} */
+async function openInDeno(backend) {
+  const { openDeno } = await import('../web/deno.mjs');
+  const deno = openDeno(fileURLToPath(new URL('in_deno.mjs', import.meta.url)));
+  return {
+    async run(job) {
+      const { name, error } = await deno.ask({ job, options: { backend } });
+      if (error !== undefined) throw Object.assign(new Error(error), { name });
+    },
+    close: async () => deno.close(),
+  };
 }
 
 /**
@@ -145,7 +141,10 @@ for (const folder of readFileSync(list, 'utf8').split('\n').filter(Boolean)) {
   }
   appendFileSync(answers, `${answer}\n`);
   // What still runs would slow the next one down. Whoever started this process starts another.
-  if (isLate) process.exit(1);
+  if (isLate) {
+    await runner.close?.();
+    process.exit(1);
+  }
 }
 await runner.close?.();
 // Dawn would keep the process alive.

@@ -195,8 +195,9 @@ Status ApplySubtotal(Nests& nests, const Subtotal& subtotal) {
   for (Nest& nest : nests.nests) {
     const NestLoop* loop = nest.main.Find(subtotal.at);
     if (!nest.init || !loop || !loop->reduction) continue;
-    nest.subtotal = subtotal;
     found = true;
+    auto& all = nest.subtotals;
+    if (std::find(all.begin(), all.end(), subtotal) == all.end()) all.push_back(subtotal);
   }
   if (!found) return Error{"subtotal: no reduction over a loop " + subtotal.at};
   return kSuccess;
