@@ -19,8 +19,8 @@ using Symbols = std::map<std::string, Dim>;
 
 // The arguments of what is max(a,b) or min(a,b), and nothing more. Constants are the first.
 const std::pair<Dim, Dim>* ArgumentsOf(const Dim& dim, DimAtom::Kind kind) {
-  bool alone = dim.constant() == 0 && dim.terms().size() == 1 &&
-               dim.terms()[0].coefficient == 1 && dim.terms()[0].factors.size() == 1;
+  bool alone = dim.constant() == 0 && dim.terms().size() == 1 && dim.terms()[0].coefficient == 1 &&
+               dim.terms()[0].factors.size() == 1;
   if (!alone || dim.terms()[0].factors[0].kind != kind) return nullptr;
   return dim.terms()[0].factors[0].arguments.get();
 }
@@ -214,26 +214,26 @@ class Merger {
   loop::Block Copy(const loop::Block& block) {
     loop::Block copy;
     for (const loop::Stmt& stmt : block) {
-      copy.push_back(std::visit(
-          Overloaded{
-              [&](const loop::For& loop) -> loop::Stmt {
-                return loop::For{Of(loop.var), loop.extent, loop.kind, Copy(loop.body)};
-              },
-              [&](const loop::Let& let) -> loop::Stmt {
-                return loop::Let{Of(let.var), Of(let.value)};
-              },
-              [&](loop::Store store) -> loop::Stmt {
-                store.buffer = Of(store.buffer);
-                for (loop::ExprId& index : store.index) index = Of(index);
-                store.value = Of(store.value);
-                return store;
-              },
-              [&](const loop::If& test) -> loop::Stmt {
-                return loop::If{Of(test.condition), Copy(test.body)};
-              },
-              [](const loop::Barrier& barrier) -> loop::Stmt { return barrier; },
-          },
-          static_cast<const loop::Stmt::variant&>(stmt)));
+      copy.push_back(
+          std::visit(Overloaded{
+                         [&](const loop::For& loop) -> loop::Stmt {
+                           return loop::For{Of(loop.var), loop.extent, loop.kind, Copy(loop.body)};
+                         },
+                         [&](const loop::Let& let) -> loop::Stmt {
+                           return loop::Let{Of(let.var), Of(let.value)};
+                         },
+                         [&](loop::Store store) -> loop::Stmt {
+                           store.buffer = Of(store.buffer);
+                           for (loop::ExprId& index : store.index) index = Of(index);
+                           store.value = Of(store.value);
+                           return store;
+                         },
+                         [&](const loop::If& test) -> loop::Stmt {
+                           return loop::If{Of(test.condition), Copy(test.body)};
+                         },
+                         [](const loop::Barrier& barrier) -> loop::Stmt { return barrier; },
+                     },
+                     static_cast<const loop::Stmt::variant&>(stmt)));
     }
     return copy;
   }
@@ -269,8 +269,7 @@ std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const Likely
   }
   ReplaceExtents(kernel.body, symbols);
   auto is_several = [&](const Dim& size) {
-    return std::find(version.several.begin(), version.several.end(), size) !=
-           version.several.end();
+    return std::find(version.several.begin(), version.several.end(), size) != version.several.end();
   };
   loop::Builder build(kernel);
   loop::ExprRewriter rewrite(kernel, [&](loop::ExprId id, loop::ExprId) {

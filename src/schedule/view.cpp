@@ -8,6 +8,12 @@
 
 namespace webnnc::schedule {
 
+double LikelyLength(const NestLoop& loop, const LikelySizes& sizes) {
+  constexpr double kOpen = 128;
+  double typical = sizes.Typical(loop.extent);
+  return loop.extent.IsConstant() ? typical : std::max(typical, kOpen);
+}
+
 NestView::NestView(const loop::Kernel& plain, size_t n, const LikelySizes& sizes) : sizes_(sizes) {
   Nests nests = ExtractNests(plain);
   nest_count_ = nests.nests.size();

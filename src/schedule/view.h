@@ -81,4 +81,8 @@ class NestView {
   loop::ExprId left_, right_;
 };
 
+// How long a loop runs within a row, or over what is summed: an open size there is no batch, and
+// may be long where nothing is known of it.
+double LikelyLength(const NestLoop& loop, const LikelySizes& sizes);
+
 }  // namespace webnnc::schedule

@@ -138,7 +138,7 @@ class Reduction {
   bool FindSum() {
     for (size_t i = sums_.size(); i-- > 0;) {
       if (view_.StrideOf(value_, *sums_[i]) != Stride::kOne ||
-          view_.Estimate(sums_[i]->extent) < CpuTarget::kLanes)
+          LikelyLength(*sums_[i], view_.sizes()) < CpuTarget::kLanes)
         continue;
       lane_ = sums_[i];
       return true;
@@ -148,7 +148,7 @@ class Reduction {
 
   std::optional<Schedule> AlongSum() {
     constexpr int64_t kParts = 4;
-    bool long_sum = view_.Estimate(lane_->extent) >= 2 * kParts * CpuTarget::kLanes;
+    bool long_sum = LikelyLength(*lane_, view_.sizes()) >= 2 * kParts * CpuTarget::kLanes;
     int64_t parts = long_sum ? kParts : 1;
     schedule_.push_back(Split{lane_->name, {parts, CpuTarget::kLanes}, Tail::kPeel});
     std::vector<std::string> order, tile{lane_->name + ".1", lane_->name + ".2"};

@@ -121,7 +121,7 @@ class Rows {
 
   bool IsLane(NestView& view, const NestLoop& loop) {
     constexpr int64_t kParts = 4;
-    double extent = view.Estimate(loop.extent);
+    double extent = LikelyLength(loop, view.sizes());
     if (extent < CpuTarget::kLanes) return false;
     bool is_long = extent >= 2 * kParts * CpuTarget::kLanes;
     parts_[loop.name] = is_long ? kParts : 1;

@@ -23,7 +23,7 @@ class ReductionRule {
     for (const NestLoop& loop : view_.loops()) {
       // With few results threads share them: as many as are needed when there are fewest.
       if (loop.reduction) {
-        depth_ *= std::max(1.0, view_.Estimate(loop.extent));
+        depth_ *= std::max(1.0, LikelyLength(loop, view_.sizes()));
       } else {
         results_ *= std::max(1.0, view_.sizes().Low(loop.extent));
         spatial_.push_back(loop.name);

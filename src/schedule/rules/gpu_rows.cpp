@@ -45,7 +45,7 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
     if (is_row) {
       fewest_rows *= sizes.Low(loop.extent);
     } else {
-      length *= sizes.Typical(loop.extent);
+      length *= LikelyLength(loop, sizes);
       within.push_back(loop.name);
     }
   }
