@@ -17,14 +17,28 @@ import { ModelLoadError, messageOf } from './errors.js';
 /** @typedef {{signal?: AbortSignal, onProgress?: Api.LoadOptions['onProgress']}} LoadControl */
 
 const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'model.weights.bin', worker: 'model.worker.js' };
-// Spelt out one by one, bundlers find these files. Made when they are needed, they do no harm where a
-// script has no address of its own.
-const BESIDE = {
-  wasm: () => new URL('model.wasm', import.meta.url),
-  relaxed: () => new URL('model.relaxed.wasm', import.meta.url),
-  weights: () => new URL('model.weights.bin', import.meta.url),
-  worker: () => new URL('model.worker.js', import.meta.url),
-};
+
+/**
+ * The address of a file beside this script. Spelt out one by one, bundlers find these files. In the body of a `try`,
+ * esbuild does not warn that a script of another format has no address of its own.
+ *
+ * @param {FileKind} kind
+ */
+function beside(kind) {
+  try {
+    switch (kind) {
+      case 'wasm': return new URL('model.wasm', import.meta.url);
+      case 'relaxed': return new URL('model.relaxed.wasm', import.meta.url);
+      case 'weights': return new URL('model.weights.bin', import.meta.url);
+      case 'worker': return new URL('model.worker.js', import.meta.url);
+    }
+  } catch (cause) {
+    throw addressUnknown(kind, cause);
+  }
+}
+/** @param {FileKind} kind @param {unknown} cause */
+const addressUnknown = (kind, cause) => new ModelLoadError(`it is not known where ${NAMES[kind]} is: model.js was bundled into a script that has ` +
+  'no address, or came from a blob; pass load({ baseUrl }) or load({ files })', { cause });
 
 /** Pauses before a failed download is taken up again, in ms. */
 const PAUSES = [250, 1000, 4000];
@@ -128,11 +142,11 @@ export class Files {
       if (!base.pathname.endsWith('/')) base.pathname += '/';
       return new URL(NAMES[kind], base);
     }
+    const address = beside(kind);
     try {
-      return await absolute(BESIDE[kind]());
+      return await absolute(address);
     } catch (cause) {
-      throw new ModelLoadError(`it is not known where ${NAMES[kind]} is: model.js was bundled into a script that has ` +
-        'no address, or came from a blob; pass load({ baseUrl }) or load({ files })', { cause });
+      throw addressUnknown(kind, cause);
     }
   }
 }

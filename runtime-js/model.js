@@ -45,13 +45,17 @@ export async function load(options = {}) {
  * @returns {Promise<typeof import('./model.js') | undefined>}
  */
 async function importLaterBuild() {
-  const { url } = import.meta;
-  // What a bundler has joined is the application, which must not start twice.
-  if (!/^https?:.*\/model\.js($|\?)/.test(url ?? '')) return undefined;
-  const text = await fetch(url, { cache: 'reload' }).then((response) => response.ok ? response.text() : '').catch(() => '');
-  const id = /^\/\/[^\n]*compiled by webnnc.*?\{"id":"([0-9a-f]{16})"/s.exec(text)?.[1];
-  if (!id || id === BUILD.id) return undefined;
-  const address = new URL(url);
-  address.search = `?v=${id}`;
-  return import(address.href).catch(() => undefined);
+  try {
+    const { url } = import.meta;
+    // What a bundler has joined is the application, which must not start twice.
+    if (!/^https?:.*\/model\.js($|\?)/.test(url ?? '')) return undefined;
+    const response = await fetch(url, { cache: 'reload' }), text = response.ok ? await response.text() : '';
+    const id = /^\/\/[^\n]*compiled by webnnc.*?\{"id":"([0-9a-f]{16})"/s.exec(text)?.[1];
+    if (!id || id === BUILD.id) return undefined;
+    const address = new URL(url);
+    address.search = `?v=${id}`;
+    return await import(address.href);
+  } catch {
+    return undefined;
+  }
 }

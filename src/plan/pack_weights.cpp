@@ -19,7 +19,6 @@ using loop::ExprId;
 struct Packing {
   std::vector<size_t> outer, inner;
   size_t cut = 0;
-  friend bool operator==(const Packing&, const Packing&) = default;
 };
 
 // A product of a plain kernel's only reduction.

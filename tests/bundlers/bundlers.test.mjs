@@ -101,8 +101,6 @@ describe('bundled', { skip: hasBrowser('chromium') ? false : 'there is no Chromi
       const folder = folderWithModels(`esbuild-${format}`);
       const { warnings } = await build({
         entryPoints: [join(app, 'named.js')], bundle: true, minify: true, format, outfile: join(folder, 'app.js'), logLevel: 'silent',
-        // In one script there is no import.meta, which baseUrl makes up for.
-        logOverride: { 'empty-import-meta': 'silent' },
       });
       assert.deepEqual(warnings, []);
       await check(folder, 'app.js', format === 'esm' ? 'type="module"' : '');
