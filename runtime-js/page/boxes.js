@@ -3,6 +3,8 @@
 
 /** @import { Result } from './kinds.js' */
 
+import { pacer } from './values.js';
+
 /**
  * The forms. A row is what belongs to a box, `C` how many classes there are.
  *
@@ -51,7 +53,7 @@ export const BACKGROUNDS = { none: 'none', first: 'the first', last: 'the last' 
 /** @typedef {{ left: number, top: number, right: number, bottom: number, score: number, class: number }} Box in pixels of the picture that the model saw */
 
 const STRIDES = [8, 16, 32], FEWEST = 10, MOST_CANDIDATES = 2000, SAMPLES = 4000;
-const CHOSEN = 1000;
+const CHOSEN = 1000, SLICE = 512;
 
 // ---- Forms
 
@@ -205,14 +207,15 @@ function likelyScores({ name, classes, count }, score) {
  * The boxes whose score is above a threshold, the best first, each of its likeliest class.
  *
  * @param {Form} form @param {Parts} parts @param {Reading} reading @param {{width: number, height: number}} picture @param {number} threshold
- * @returns {Box[]}
+ * @returns {Promise<Box[]>}
  */
-export function readBoxes(form, { box, score, object, classOf, picture: number }, reading, picture, threshold) {
+export async function readBoxes(form, { box, score, object, classOf, picture: number }, reading, picture, threshold) {
   /** @type {Box[]} */
-  const boxes = [];
+  const boxes = [], pace = pacer();
   const first = reading.background === 'first' ? 1 : 0, end = Math.max(1, form.classes) - (reading.background === 'last' ? 1 : 0), cells = reading.units === 'grid' ? gridOf(picture) : undefined;
   const squash = reading.scores === 'sigmoid' ? (/** @type {number} */ x) => 1 / (1 + Math.exp(-x)) : (/** @type {number} */ x) => x;
   for (let i = 0; i < form.count; ++i) {
+    if (i % SLICE === 0) await pace();
     const sure = object ? squash(object.numbers[object.first + i * object.boxStep]) : 1;
     // Most boxes end here: what objectness alone does not reach, its product with a score does not.
     if (!(sure > threshold) && object) continue;

@@ -37,11 +37,13 @@ export function npyOf({ data, shape, dataType }) {
 /** JSON has no NaN and nothing infinite: those are the strings "NaN", "Infinity" and "-Infinity". @param {Api.Tensor} tensor */
 export async function jsonOf(tensor) {
   const { data, shape, dataType } = tensor, isLong = dataType.endsWith('int64'), numbers = isLong ? /** @type {any} */ (data) : await numbersIn(tensor), pace = pacer();
+  /** @type {(string | Blob)[]} */
   const parts = [`{"shape":${JSON.stringify(shape)},"dataType":"${dataType}","data":[`];
   for (let start = 0; start < numbers.length; start += SLICE) {
     const slice = [];
     for (let i = start; i < Math.min(numbers.length, start + SLICE); ++i) slice.push(isLong || Number.isFinite(numbers[i]) ? String(numbers[i]) : `"${numbers[i]}"`);
-    parts.push(start ? ',' : '', slice.join());
+    // Each slice is encoded by itself, since all at once would take long.
+    parts.push(new Blob([start ? ',' : '', slice.join()]));
     await pace();
   }
   return new Blob([...parts, ']}\n'], { type: 'application/json' });

@@ -45,12 +45,12 @@ export async function numbersIn({ data, dataType }) {
   return numbers;
 }
 
-/** @param {ArrayLike<number>} numbers @returns {Promise<Summary>} */
-export async function summarize(numbers) {
-  const pace = pacer(), count = numbers.length;
+/** @param {ArrayLike<number>} numbers @param {number} [from] @param {number} [count] @returns {Promise<Summary>} */
+export async function summarize(numbers, from = 0, count = numbers.length - from) {
+  const pace = pacer(), end = from + count;
   let odd = 0, least = Infinity, most = -Infinity, sum = 0, squares = 0;
-  for (let start = 0; start < count; start += SLICE) {
-    for (let i = start; i < Math.min(count, start + SLICE); ++i) {
+  for (let start = from; start < end; start += SLICE) {
+    for (let i = start; i < Math.min(end, start + SLICE); ++i) {
       const value = numbers[i];
       if (!Number.isFinite(value)) {
         ++odd;

@@ -21,12 +21,13 @@ export class BoxesView {
   /** @type {Box[]} */
   #kept = [];
   #formNow = '';
-  /** @type {(() => void) | undefined} */
+  #turn = 0;
+  /** @type {(() => Promise<void>) | undefined} */
   #paint;
 
   /** @param {() => void} changed */
   constructor(changed) {
-    const paint = () => this.#paint?.();
+    const paint = () => void this.#paint?.();
     this.#form = choice({}, '', changed);
     this.#formField = field('Form', this.#form);
     this.#readings = { corners: choice(CORNERS, 'xyxy', paint), units: choice(UNITS, 'pixels', paint), scores: choice(SCORES, 'given', paint), background: choice(BACKGROUNDS, 'none', paint) };
@@ -53,7 +54,7 @@ export class BoxesView {
     if (this.#formNow !== this.#form.value) this.#choose(likelyReading(form, parts, size));
     this.#formNow = this.#form.value;
     this.#paint = () => this.#draw(form, parts, run, labelsOf(form, results, this.#readings.background.value === 'first'));
-    this.#paint();
+    return this.#paint();
   }
 
   /** @param {Reading} reading */
@@ -62,10 +63,13 @@ export class BoxesView {
   }
 
   /** @param {Form} form @param {Parts} parts @param {Run} run @param {(index: number) => string} nameOf */
-  #draw(form, parts, { picture }, nameOf) {
+  async #draw(form, parts, { picture }, nameOf) {
     const reading = /** @type {Reading} */ (Object.fromEntries(Object.entries(this.#readings).map(([name, select]) => [name, select.value])));
     this.#readings.background.disabled = form.classes < 2;
-    const found = readBoxes(form, parts, reading, picture ?? UNSEEN, this.#score.input.valueAsNumber), kept = suppress(found, this.#overlap.input.valueAsNumber);
+    const turn = ++this.#turn, found = await readBoxes(form, parts, reading, picture ?? UNSEEN, this.#score.input.valueAsNumber);
+    // A slider was moved on meanwhile.
+    if (turn !== this.#turn) return;
+    const kept = suppress(found, this.#overlap.input.valueAsNumber);
     this.#kept = kept.map((box) => Object.assign({ label: nameOf(box.class) }, box));
     this.#note.textContent = `${kept.length ? kept.length : 'No'} ${kept.length === 1 ? 'box' : 'boxes'}; ${found.length} of ${form.count} have that score.`
       + (kept.length > MOST_DRAWN ? ` The best ${MOST_DRAWN} are drawn.` : '');

@@ -4,7 +4,7 @@
 
 import { draw, field, make, numberField } from './dom.js';
 import { rowsOf } from './kinds.js';
-import { indicesOf, short } from './values.js';
+import { indicesOf, pacer, short, summarize } from './values.js';
 
 const WIDTH = 600, HEIGHT = 180;
 
@@ -39,12 +39,13 @@ class RowView {
   }
 
   /** @param {Result} result @param {Run} _run */
-  show({ tensor, numbers }, _run) {
+  async show({ tensor, numbers }, _run) {
     const { columns, rows, shape } = rowsOf(tensor.shape);
     this.#row.max = String(rows - 1);
     this.#rowField.hidden = rows === 1;
-    const row = Math.min(rows - 1, Math.max(0, this.#row.valueAsNumber || 0)), start = row * columns, told = statisticsOf(numbers, start, columns);
-    this.#chart.replaceChildren(...this.lines(numbers, start, columns, told));
+    const row = Math.min(rows - 1, Math.max(0, this.#row.valueAsNumber || 0)), start = row * columns;
+    const told = await statisticsOf(numbers, start, columns);
+    this.#chart.replaceChildren(...this.#lines(await bucketsOf(numbers, start, columns), told));
     this.#chart.setAttribute('aria-label', `${columns} values from ${short(told.least)} to ${short(told.most)}`);
     this.#ends.children[0].textContent = '0';
     this.#ends.children[1].textContent = String(columns - 1);
@@ -52,12 +53,12 @@ class RowView {
       + `mean ${short(told.mean)}, length ${short(told.length)}.`;
   }
 
-  /** What is drawn. @param {ArrayLike<number>} numbers @param {number} start @param {number} count @param {{least: number, most: number}} range @returns {Element[]} */
-  lines(numbers, start, count, { least, most }) {
+  /** @param {Bucket[]} buckets @param {{least: number, most: number}} range @returns {Element[]} */
+  #lines(buckets, { least, most }) {
     const low = Math.min(0, least), high = Math.max(0, most), y = (/** @type {number} */ value) => HEIGHT * (1 - (value - low) / (high - low || 1));
     return [
       draw('line', { x1: 0, x2: WIDTH, y1: y(0), y2: y(0), class: 'zero' }),
-      draw('path', { d: pathOf(bucketsOf(numbers, start, count), y, this.isFilled), class: this.isFilled ? 'filled' : 'curve' }),
+      draw('path', { d: pathOf(buckets, y, this.isFilled), class: this.isFilled ? 'filled' : 'curve' }),
     ];
   }
 
@@ -72,34 +73,32 @@ export class LineView extends RowView {
 }
 
 /** @param {ArrayLike<number>} numbers @param {number} start @param {number} count */
-function statisticsOf(numbers, start, count) {
-  let least = Infinity, most = -Infinity, sum = 0, squares = 0, finite = 0;
-  for (let i = start; i < start + count; ++i) {
-    if (!Number.isFinite(numbers[i])) continue;
-    ++finite;
-    least = Math.min(least, numbers[i]);
-    most = Math.max(most, numbers[i]);
-    sum += numbers[i];
-    squares += numbers[i] ** 2;
-  }
+async function statisticsOf(numbers, start, count) {
+  const { least, most, sum, squares, odd } = await summarize(numbers, start, count), finite = count - odd;
   return { least: finite ? least : 0, most: finite ? most : 0, mean: sum / (finite || 1), length: Math.sqrt(squares) };
 }
 
-/** At most one pair of the least and the most value a column of the chart. @param {ArrayLike<number>} numbers @param {number} start @param {number} count */
-function bucketsOf(numbers, start, count) {
-  const length = Math.min(count, WIDTH);
-  return Array.from({ length }, (_, b) => {
+/** @typedef {{ least: number, most: number } | undefined} Bucket what a column of the chart holds; nothing of what is no number */
+
+/** @param {ArrayLike<number>} numbers @param {number} start @param {number} count */
+async function bucketsOf(numbers, start, count) {
+  const length = Math.min(count, WIDTH), pace = pacer();
+  /** @type {Bucket[]} */
+  const buckets = [];
+  for (let b = 0; b < length; ++b) {
     let least = Infinity, most = -Infinity;
     for (let i = Math.floor(b * count / length); i < Math.floor((b + 1) * count / length); ++i) {
       const value = numbers[start + i];
       if (value < least) least = value;
       if (value > most) most = value;
     }
-    return Number.isFinite(least) && Number.isFinite(most) ? { least, most } : undefined;
-  });
+    buckets.push(Number.isFinite(least) && Number.isFinite(most) ? { least, most } : undefined);
+    await pace();
+  }
+  return buckets;
 }
 
-/** @param {({least: number, most: number} | undefined)[]} buckets @param {(value: number) => number} y @param {boolean} isFilled */
+/** @param {Bucket[]} buckets @param {(value: number) => number} y @param {boolean} isFilled */
 function pathOf(buckets, y, isFilled) {
   const width = WIDTH / buckets.length, round = (/** @type {number} */ value) => value.toFixed(1);
   let path = '', isDown = false;

@@ -205,7 +205,10 @@ export class HeatView {
     const chosen = this.#channel.valueAsNumber, channel = channels === 1 ? 0 : Number.isNaN(chosen) ? -1 : Math.min(channels - 1, Math.max(0, chosen));
     const values = await planeOf(result.numbers, planes, this.#which.among(planes), channel), [low, high] = percentiles(values, [0, 1]);
     const pixels = new ImageData(width, height), words = new Uint32Array(pixels.data.buffer), colors = heatWords(), scale = 255 / (high - low || 1);
-    for (let p = 0; p < words.length; ++p) words[p] = colors[Math.min(255, Math.max(0, Math.round((values[p] - low) * scale)))] ?? 0;
+    for (let y = 0, pace = pacer(); y < height; ++y) {
+      for (let p = y * width; p < (y + 1) * width; ++p) words[p] = colors[Math.min(255, Math.max(0, Math.round((values[p] - low) * scale)))] ?? 0;
+      if (y % ROWS === 0) await pace();
+    }
     this.#opacity.label.hidden = !picture;
     this.#note.textContent = `${channels > 1 ? channel < 0 ? `The largest of ${channels} values at each point. ` : `Map ${channel} of ${channels}. ` : ''}From ${short(low)} (dark) to ${short(high)} (light).`;
     this.#paint = () => {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -35,7 +35,7 @@ const runOf = (results, picture) => /** @type {any} */ ({
 });
 
 describe('boxes', () => {
-  test('those that overlap are suppressed as ONNX defines it', { skip: existsSync(ONNX) ? false : 'there is no libonnx-testdata' }, () => {
+  test('those that overlap are suppressed as ONNX defines it', { skip: existsSync(ONNX) ? false : 'there is no libonnx-testdata' }, async () => {
     const cases = ['center_point_box_format', 'flipped_coordinates', 'identical_boxes', 'single_box', 'suppress_by_IOU', 'suppress_by_IOU_and_scores', 'two_batches', 'two_classes', 'limit_output_size'];
     for (const name of cases) {
       const read = (/** @type {string} */ file) => readTensor(readFileSync(`${ONNX}/test_nonmaxsuppression_${name}/test_data_set_0/${file}.pb`));
@@ -50,7 +50,7 @@ describe('boxes', () => {
           /** @type {import('../../runtime-js/page/boxes.js').Form} */
           const form = { name: 'pair', of: ['boxes', 'scores'], count, classes: 1, isLikely: true };
           const parts = { box: rows(boxes.values, batch * count * 4, 4), score: rows(scores.values, (batch * classes + c) * count, 1) };
-          const all = readBoxes(form, parts, { corners, units: 'pixels', scores: 'given', background: 'none' }, { width: 1, height: 1 }, -1);
+          const all = await readBoxes(form, parts, { corners, units: 'pixels', scores: 'given', background: 'none' }, { width: 1, height: 1 }, -1);
           const kept = suppress(all.filter(({ score }) => score > threshold.values[0]), overlap.values[0]).slice(0, most.values[0]);
           const used = new Set();
           for (const { score } of kept) {
@@ -102,7 +102,7 @@ describe('boxes', () => {
       assert.ok(form.isLikely && name.startsWith(form.name), JSON.stringify(run.forms));
       const carrier = /** @type {Result} */ (byName.get(form.of[0]));
       assert.equal(likelyKind(carrier, run), 'boxes');
-      const parts = partsOf(form, byName), [box, ...more] = readBoxes(form, parts, likelyReading(form, parts, picture), picture, 0.3);
+      const parts = partsOf(form, byName), [box, ...more] = await readBoxes(form, parts, likelyReading(form, parts, picture), picture, 0.3);
       assert.equal(more.length, 0);
       const expected = { left: 16, top: 8, right: 48, bottom: 24, score: 0.75, class: 2 - (name.includes('first') ? -1 : 0) };
       for (const [key, value] of Object.entries(expected)) assert.ok(Math.abs(/** @type {any} */ (box)[key] - value) < 1e-3, `${key}: ${JSON.stringify(box)}`);
@@ -248,7 +248,9 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
         { op: 'Identity', inputs: ['flags'], outputs: ['same'] }],
     }));
     execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [file, '-o', tokens, '--quiet']);
-    server = await serve({ '/mixed': mixed, '/named': named, '/prepared': compile('prepared', { logits: [[1, 3], [0, 3, 0]] }, ['--image', 'imagenet']), '/tokens': tokens }, { csp: STRICT_CSP });
+    mkdirSync(join(work, 'large'));
+    writeFileSync(join(work, 'large/page.html'), '<!doctype html>');
+    server = await serve({ '/large': join(work, 'large'), '/source': join(root, 'runtime-js'), '/mixed': mixed, '/named': named, '/prepared': compile('prepared', { logits: [[1, 3], [0, 3, 0]] }, ['--image', 'imagenet']), '/tokens': tokens }, { csp: STRICT_CSP });
   });
   after(async () => {
     await browser.close();
@@ -362,6 +364,35 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
     await page.until(hasRun);
     assert.deepEqual((await page.evaluate(cardOf, 'scores')).bars, ['face70.0 %']);
     assert.deepEqual((await page.evaluate(cardOf, 'areas')).bars, ['sea75.0 %', 'land25.0 %']);
+    await page.close();
+  });
+
+  test('large outputs without a task over 100 ms', async () => {
+    const page = await browser.open(`${server.url}/large/page.html`);
+    /** @type {[string, number[]][]} */
+    const cases = [['areas', [1, 21, 513, 513]], ['boxes', [1, 25200, 85]], ['vector', [1, 4_000_000]]];
+    for (const [name, shape] of cases) {
+      const longest = () => page.evaluate(async (name, shape) => {
+        const { Outputs } = await import(/** @type {any} */ ('/source/page/outputs.js')), { jsonOf } = await import(/** @type {any} */ ('/source/page/save.js'));
+        const data = Float32Array.from({ length: shape.reduce((/** @type {number} */ n, /** @type {number} */ size) => n * size) }, (_, i) => Math.sin(i * 12.9)), tensor = { data, shape, dataType: 'float32' };
+        const picture = Object.assign(document.createElement('canvas'), { width: name === 'boxes' ? 640 : 513, height: name === 'boxes' ? 640 : 513 });
+        await new Promise((done) => setTimeout(done, 100));
+        /** @type {number[]} */
+        const tasks = [], observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)));
+        observer.observe({ type: 'longtask' });
+        const outputs = new Outputs(document.body);
+        await outputs.show({ inputs: [{ image: { layout: 'nchw', channels: 3 } }], outputs: [{ name, shape, dataType: 'float32' }] }, { [name]: tensor }, name === 'vector' ? undefined : picture);
+        await jsonOf(tensor);
+        await new Promise((done) => setTimeout(done, 100));
+        observer.disconnect();
+        return Math.max(0, ...tasks);
+      }, name, shape);
+      // The machine may be busy otherwise: the best of three.
+      let best = await longest();
+      for (let i = 0; i < 2 && best > 100; ++i) best = Math.min(best, await longest());
+      assert.ok(best <= 100, `${name}: ${best} ms`);
+    }
+    assert.deepEqual(page.problems, []);
     await page.close();
   });
 
