@@ -5,14 +5,12 @@
 
 import { load } from './model.js';
 import { drawSample, likelyScaling, likelyValues } from './page/guesses.js';
-import { bar, byId } from './page/dom.js';
+import { byId } from './page/dom.js';
+import { BACKENDS, milliseconds, showComparison, showProfile } from './page/measures.js';
 import { Outputs } from './page/outputs.js';
 import { fileName, offer } from './page/save.js';
 import { SnippetPanel } from './page/snippet.js';
-import { largestDifference } from './page/values.js';
 
-/** @param {number} ms */
-const milliseconds = (ms) => `${Number(ms.toPrecision(3))} ms`;
 /** @param {Api.Port} port */
 const typeOf = ({ dataType, shape }) => `${dataType}[${shape.join(', ')}]`;
 
@@ -23,8 +21,7 @@ const PREPARATIONS = {
 };
 
 const IMAGE_SIDE = 224, TOKENS = 8;
-const BACKENDS = { webgpu: 'GPU (WebGPU)', wasm: 'CPU (WebAssembly)' };
-const MOST_KERNELS = 12, MOST_RUNS = 10, MOST_TIME = 1000;
+const MOST_RUNS = 10, MOST_TIME = 1000;
 
 class Page {
   /** @type {Api.Model | undefined} */
@@ -256,12 +253,8 @@ class Page {
     if (!model) return;
     await this.#attempt('running', async () => {
       const inputs = Object.fromEntries(model.inputs.map((port) => [port.name, this.#valuesFor(port)]));
-      const profile = /** @type {Api.Profile} */ (await model.profile(/** @type {any} */ (inputs))), most = profile.kernels[0]?.ms ?? 0;
-      byId('kernels').hidden = false;
-      byId('kernels').replaceChildren(...profile.kernels.slice(0, MOST_KERNELS).map(({ kernel, ms, calls }) =>
-        bar(calls > 1 ? `${kernel}, ${calls} times` : kernel, milliseconds(ms), ms / (most || 1))));
-      byId('save-profile').hidden = false;
-      this.#profile = profile;
+      this.#profile = await model.profile(/** @type {any} */ (inputs));
+      showProfile(this.#profile);
     });
   }
 
@@ -271,12 +264,9 @@ class Page {
     if (!model) return;
     await this.#attempt('running', async () => {
       const inputs = /** @type {any} */ (Object.fromEntries(model.inputs.map((port) => [port.name, this.#valuesFor(port)])));
-      const backend = model.backend === 'wasm' ? 'webgpu' : 'wasm', other = await load({ backend });
+      const backend = /** @type {'webgpu' | 'wasm'} */ (model.backend === 'wasm' ? 'webgpu' : 'wasm'), other = await load({ backend });
       try {
-        const [here, there] = [await timed(model, inputs), await timed(other, inputs)];
-        byId('comparison').hidden = false;
-        byId('comparison').textContent = `${BACKENDS[model.backend]} took ${milliseconds(here.ms)}, ${BACKENDS[backend]} ${milliseconds(there.ms)}. `
-          + model.outputs.map(({ name }) => `${name} differs by at most ${largestDifference(here.outputs[name].data, there.outputs[name].data).most.toPrecision(3)}.`).join(' ');
+        await showComparison([{ backend: model.backend, ...await timed(model, inputs) }, { backend, ...await timed(other, inputs) }]);
       } finally {
         other.dispose();
       }

@@ -93,7 +93,10 @@ export function largest(numbers, start, length, count) {
 }
 
 /** A number in few digits. @param {number} value */
-export const short = (value) => Number.isInteger(value) && Math.abs(value) < 1e9 ? String(value) : String(+value.toPrecision(4));
+export function short(value) {
+  if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
+  return Math.abs(value) < 1e-4 ? value.toExponential(2) : String(+value.toPrecision(4));
+}
 
 /** The place of an element, as indices. @param {number} at @param {readonly number[]} shape */
 export function indicesOf(at, shape) {
@@ -105,14 +108,18 @@ export function indicesOf(at, shape) {
   return indices;
 }
 
-/** Infinite values and NaN differ from all but their like. @param {any} a @param {any} b */
-export function largestDifference(a, b) {
+/** How far two tensors are apart, and where first. Infinite values and NaN differ from all but their like. @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
+export async function largestDifference(a, b) {
+  const pace = pacer();
   let most = 0, at = 0;
-  for (let i = 0; i < a.length; ++i) {
-    const x = Number(a[i]), y = Number(b[i]), difference = Object.is(x, y) ? 0 : Math.abs(x - y);
-    if (difference <= most) continue;
-    most = Number.isNaN(difference) ? Infinity : difference;
-    at = i;
+  for (let start = 0; start < a.length; start += SLICE) {
+    for (let i = start; i < Math.min(a.length, start + SLICE); ++i) {
+      const difference = a[i] === b[i] || a[i] !== a[i] && b[i] !== b[i] ? 0 : Math.abs(a[i] - b[i]);
+      if (difference <= most) continue;
+      most = Number.isNaN(difference) ? Infinity : difference;
+      at = i;
+    }
+    await pace();
   }
   return { most, at };
 }

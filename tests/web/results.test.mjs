@@ -161,9 +161,11 @@ describe('values', () => {
     assert.deepEqual(largest([1, 2], 0, 2, 5), [1, 0]);
   });
 
-  test('the largest difference, also to NaN', () => {
-    assert.deepEqual(largestDifference([1, 2, NaN], [1, 2.5, NaN]), { most: 0.5, at: 1 });
-    assert.deepEqual(largestDifference([1, 2, NaN], [1, 2.5, 0]), { most: Infinity, at: 2 });
+  test('the largest difference, also to NaN', async () => {
+    assert.deepEqual(await largestDifference([1, 2, NaN], [1, 2.5, NaN]), { most: 0.5, at: 1 });
+    assert.deepEqual(await largestDifference([1, 2, NaN], [1, 2.5, 0]), { most: Infinity, at: 2 });
+    assert.deepEqual(await largestDifference([Infinity, 0], [Infinity, -0]), { most: 0, at: 0 });
+    assert.deepEqual(await largestDifference([0, Infinity], [0, -Infinity]), { most: Infinity, at: 1 });
   });
 });
 
