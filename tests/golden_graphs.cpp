@@ -212,6 +212,14 @@ std::function<Outcome(const std::string&)> GraphPass(Pass pass) {
   };
 }
 
+template <typename Pass>
+auto WithBudget(Pass pass) {
+  return [pass](Graph& graph) {
+    graph::EvaluationBudget budget;
+    pass(graph, budget);
+  };
+}
+
 using PrintProgram = std::function<std::string(
     plan::Program&, IdVector<plan::WeightTag, plan::Weight>&, const SymbolValues& symbols)>;
 
@@ -281,10 +289,10 @@ const Steps& GraphSteps() {
   };
   static const Steps kSteps = {
       {"graph", GraphPass([](Graph&) {})},
-      {"fold-constants", GraphPass(graph::FoldConstants)},
+      {"fold-constants", GraphPass(WithBudget(graph::FoldConstants))},
       {"simplify-graph", GraphPass(graph::Simplify)},
       {"merge-common", GraphPass(graph::MergeCommon)},
-      {"fold-scales", GraphPass(graph::FoldScales)},
+      {"fold-scales", GraphPass(WithBudget(graph::FoldScales))},
       {"layouts", GraphPass(graph::ChooseLayouts)},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},

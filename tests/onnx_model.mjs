@@ -47,19 +47,34 @@ function tensor(name, values) {
 const float = (number, value) => [...varint(number << 3 | 5), ...new Uint8Array(Float32Array.of(value).buffer)];
 
 /**
- * @typedef {{op: string, name?: string, inputs: string[], outputs: string[],
+ * @typedef {{op: string, name?: string, domain?: string, inputs: string[], outputs: string[],
  *   attributes?: Record<string, number | string | number[] | { float: number }>}} Node
  *   attributes are integers, text, lists of integers, or floats where it is said
  */
 
 /** @param {Node} node */
-function nodeProto({ op, name = op, inputs, outputs, attributes: given = {} }) {
+function nodeProto({ op, name = op, domain = '', inputs, outputs, attributes: given = {} }) {
   const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key),
     ...Array.isArray(value) ? [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
       : typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)]
         : typeof value === 'object' ? [...float(2, value.float), ...integer(20, 1)] : [...integer(3, value), ...integer(20, 2)]]));
   return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
-    ...bytes(3, name), ...bytes(4, op), ...attributes];
+    ...bytes(3, name), ...bytes(4, op), ...attributes, ...domain ? bytes(7, domain) : []];
+}
+
+/** @typedef {{ inputs: string[], outputs: string[], nodes: Node[] }} Body of a function of the domain "local" */
+
+/** @param {string} name @param {Body} body @param {number} opset */
+function functionProto(name, { inputs, outputs, nodes }, opset) {
+  return [...bytes(1, name), ...inputs.flatMap((input) => bytes(4, input)), ...outputs.flatMap((output) => bytes(5, output)),
+    ...nodes.flatMap((node) => bytes(7, nodeProto(node))), ...bytes(9, integer(2, opset)), ...bytes(9, [...bytes(1, 'local'), ...integer(2, 1)]),
+    ...bytes(10, 'local')];
+}
+
+/** A weight of ones at some places of a vector. @param {string} name @param {{ size: number, at: bigint[] }} sparse */
+function sparseProto(name, { size, at }) {
+  const ones = { type: /** @type {Type} */ (['f32', [at.length]]), bytes: new Uint8Array(new Float32Array(at.length).fill(1).buffer) };
+  return [...bytes(1, tensor(name, ones)), ...bytes(2, tensor('', at)), ...integer(3, size)];
 }
 
 /**
@@ -68,17 +83,22 @@ function nodeProto({ op, name = op, inputs, outputs, attributes: given = {} }) {
  * @param {Record<string, Type>} model.outputs
  * @param {Node[]} model.nodes
  * @param {Record<string, number[] | bigint[] | Tensor>} [model.constants]
+ * @param {Record<string, Body>} [model.functions]
+ * @param {Record<string, { size: number, at: bigint[] }>} [model.sparse]
  * @param {number} [model.opset]
  */
-export function onnxModel({ inputs, outputs, nodes, constants = {}, opset = 13 }) {
+export function onnxModel({ inputs, outputs, nodes, constants = {}, functions = {}, sparse = {}, opset = 13 }) {
   const graph = [
     ...nodes.flatMap((node) => bytes(1, nodeProto(node))), ...bytes(2, 'graph'),
     ...Object.entries(constants).flatMap(([name, values]) => bytes(5, tensor(name, values))),
     ...Object.entries(inputs).flatMap(([name, type]) => bytes(11, valueInfo(name, type))),
     ...Object.entries(outputs).flatMap(([name, type]) => bytes(12, valueInfo(name, type))),
+    ...Object.entries(sparse).flatMap(([name, weight]) => bytes(15, sparseProto(name, weight))),
   ];
+  const local = Object.keys(functions).length ? bytes(8, [...bytes(1, 'local'), ...integer(2, 1)]) : [];
   // IR version 8.
-  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, opset))]);
+  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, opset)), ...local,
+    ...Object.entries(functions).flatMap(([name, body]) => bytes(25, functionProto(name, body, opset)))]);
 }
 
 // ---- Reading

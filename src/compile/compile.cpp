@@ -108,7 +108,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   // Importers write what is easiest to read. What of it is constant goes first, so that later
   // passes see weights where they look for weights.
-  TRY(graph::FoldConstants(graph));
+  graph::EvaluationBudget budget;
+  graph::FoldConstants(graph, budget);
   TRY(trace("fold-constants", graph));
 
   graph::Simplify(graph);
@@ -116,7 +117,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace("simplify", graph));
 
   // Sums and products behind convolutions, after Simplify has made them canonical.
-  graph::FoldScales(graph);
+  graph::FoldScales(graph, budget);
   TRY(trace("fold-scales", graph));
 
   // On the final set of convolutions, since it is they that have a preference.
@@ -127,7 +128,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // reshapes beside each other, which the second round merges. Transposed weights are constants.
   graph::Simplify(graph);
   graph::Simplify(graph);
-  TRY(graph::FoldConstants(graph));
+  graph::FoldConstants(graph, budget);
   graph::MergeCommon(graph);
   TRY(trace("transposes", graph));
   // Beyond this point the graph does not change.
@@ -153,6 +154,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
   }
   TRY(trace("program", code));
   TRY(CheckSizes(code));
+  TRY_ASSIGN(auto slow, CheckWork(code));
+  if (!slow.empty()) warn(slow);
 
   // Schedules are chosen for weights as they will be, so packing comes first.
   // Only then can be seen which kernels are the same.

@@ -1,8 +1,10 @@
 #include "compile/limits.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <set>
 
+#include "loop/stage.h"
 #include "plan/memory.h"
 
 namespace webnnc {
@@ -60,7 +62,57 @@ int64_t FixedActivationBytes(const plan::Program& program) {
   return most;
 }
 
+// The steps that a kernel's loops take at least.
+double StepsOf(const loop::Kernel& plain) {
+  double all = 0;
+  for (const loop::Stage& stage : loop::StagesOf(plain)) {
+    double steps = 1;
+    for (const loop::StageLoop& loop : stage.loops) {
+      std::set<std::string> symbols;
+      loop.extent.CollectSymbols(symbols);
+      SymbolValues ones;
+      for (const std::string& symbol : symbols) ones[symbol] = 1;
+      int64_t extent = loop.extent.Evaluate(ones);
+      bool open = !loop.extent.IsConstant();
+      steps *= static_cast<double>(open ? std::max<int64_t>(1, extent) : extent);
+    }
+    all += steps;
+  }
+  return all;
+}
+
+std::string InWords(double steps) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2g", steps);
+  return text;
+}
+
+std::string NodeOf(const plan::Step& step) {
+  return step.origins.empty() ? "" : step.origins.back();
+}
+
 }  // namespace
+
+Result<std::string> CheckWork(const Code& code) {
+  constexpr double kMinutes = 1e11, kNever = 1e16;
+  const plan::Program& program = *code.programs().front();
+  const plan::Step* longest = nullptr;
+  double all = 0, most = 0;
+  for (const plan::Step& step : program.steps) {
+    double steps = StepsOf(program.kernels[step.kernel].plain);
+    all += steps;
+    if (steps > most) longest = &step;
+    most = std::max(most, steps);
+  }
+  if (most > kNever) {
+    return Error{"it takes at least " + InWords(most) + " steps to compute, more than the " +
+                     InWords(kNever) + " that a model may have",
+                 {0, 0, NodeOf(*longest)}};
+  }
+  if (all <= kMinutes) return std::string();
+  return "a run takes " + InWords(all) + " steps or more, minutes on a CPU; the most, " +
+         InWords(most) + ", in node " + Quote(NodeOf(*longest));
+}
 
 Status CheckSizes(const Code& code) {
   for (const plan::Program* program : code.programs()) {

@@ -12,4 +12,9 @@ namespace webnnc {
 // are checked when the model runs.
 Status CheckSizes(const Code& code);
 
+// Says how long a run must take: steps of loops, open sizes counted as 1. An error if a kernel
+// takes more than any device ends in hours, and what to warn of, or "", if a run takes minutes on a
+// CPU.
+Result<std::string> CheckWork(const Code& code);
+
 }  // namespace webnnc

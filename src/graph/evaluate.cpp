@@ -5,7 +5,7 @@
 #include "graph/lower.h"
 #include "loop/interpret.h"
 #include "loop/interpret_dims.h"
-#include "loop/passes/simplify.h"
+#include "loop/run_stages.h"
 
 namespace webnnc::graph {
 
@@ -59,16 +59,29 @@ Result<std::vector<Tensor>> Run(const loop::Kernel& kernel,
 
 }  // namespace
 
-Result<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tensor>& operands) {
+std::optional<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tensor>& operands,
+                                            EvaluationBudget& budget) {
   if (auto* constant = std::get_if<Constant>(&op)) return std::vector{constant->value};
   Types types;
-  std::vector<const Tensor*> pointers;
+  std::vector<std::span<const uint8_t>> bytes;
   for (const Tensor& operand : operands) {
     types.push_back(operand.type);
-    pointers.push_back(&operand);
+    bytes.push_back(operand.data.bytes());
   }
   loop::Kernel kernel = LowerOp(op, types);
-  return Run(kernel, pointers, {});
+  loop::StagesCost cost = loop::CostOfStages(kernel);
+  if (cost.steps > budget.steps || cost.bytes > budget.bytes) return std::nullopt;
+  budget.steps -= cost.steps;
+  budget.bytes -= cost.bytes;
+  auto computed = loop::RunStages(kernel, bytes);
+  // A kernel that reaches outside its buffers is a bug of the operation's definition.
+  CHECK(computed);
+  auto result_types = InferTypes(op, types);
+  CHECK(result_types);
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < computed.value().size(); ++i)
+    results.push_back({result_types.value()[i], TensorData::Own(std::move(computed.value()[i]))});
+  return results;
 }
 
 Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs) {

@@ -7,8 +7,17 @@
 
 namespace webnnc::graph {
 
-// The results of `op` for constant operands.
-Result<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tensor>& operands);
+// What computing constants may take while a model is compiled, in all: steps of kernels, and bytes
+// of results. Counted, not timed, so that the same model gives the same bundle everywhere. A
+// billion steps take about a second.
+struct EvaluationBudget {
+  int64_t steps = 4'000'000'000;
+  int64_t bytes = int64_t{2} << 30;
+};
+
+// The results of `op` for constant operands; nothing if they take more than `budget` has left.
+std::optional<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tensor>& operands,
+                                            EvaluationBudget& budget);
 
 // Runs a whole graph, node by node. `inputs` are as graph.inputs; symbols take the inputs' sizes,
 // and an input whose sizes contradict them is an error. Results are as graph.outputs.

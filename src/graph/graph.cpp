@@ -27,6 +27,21 @@ Result<Types> InferTypes(const Op& op, const Types& operands) {
       op);
 }
 
+Status CheckType(const TensorType& type) {
+  // Operations are nests of loops, and passes walk them one inside the other.
+  constexpr int64_t kMostDimensions = 64;
+  if (type.rank() > kMostDimensions) {
+    return Error{"has " + std::to_string(type.rank()) + " dimensions, more than the " +
+                 std::to_string(kMostDimensions) + " that a tensor may have"};
+  }
+  for (const Dim& size : type.shape) {
+    bool too_long = size.IsConstant() && size.value() > INT32_MAX;
+    if (too_long || IsAbsurd(size)) return Error{"has an absurd size: " + Print(size)};
+  }
+  if (IsAbsurd(ByteSize(type))) return Error{"is too large: " + Print(type)};
+  return kSuccess;
+}
+
 // ---- Building ---------------------------------------------------------------------------------
 
 Builder::Builder(Graph& graph) : graph_(graph) {
@@ -52,12 +67,8 @@ Result<ValueId> Builder::TryAdd(Op op, std::vector<ValueId> operands, const std:
   for (ValueId operand : operands) types.push_back(graph_.values[operand].type);
   TRY_ASSIGN(auto inferred, InferTypes(op, types));
   CHECK(inferred.size() == 1);
-  for (const Dim& size : inferred[0].shape) {
-    if (IsAbsurd(size)) return Error{"a size of the result is absurd: " + Print(size)};
-  }
-  if (IsAbsurd(ByteSize(inferred[0]))) {
-    return Error{"the result is too large: " + Print(inferred[0])};
-  }
+  if (auto status = CheckType(inferred[0]); !status)
+    return Error{"the result " + status.error().message};
   ValueId result = AddValue(name, std::move(inferred[0]));
   graph_.nodes.push_back({std::move(op), std::move(operands), {result}, origins_});
   return result;

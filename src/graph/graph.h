@@ -63,6 +63,10 @@ std::string_view Name(const Op& op);
 // The types that `op` gives for operands of these types, or why it cannot take them.
 Result<Types> InferTypes(const Op& op, const Types& operands);
 
+// Why no value may have this type: more than 64 dimensions, a size that an index of 32 bits cannot
+// count, or more bytes than anyone means.
+Status CheckType(const TensorType& type);
+
 // Appends nodes to a graph, with types inferred and names made unique.
 class Builder {
  public:

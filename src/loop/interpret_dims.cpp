@@ -31,6 +31,8 @@ class Machine {
 
  private:
   static constexpr int64_t kMostElements = 4096;
+  // Iterations of all loops: what takes more is not arithmetic on sizes.
+  static constexpr int64_t kMostSteps = 1 << 16;
 
   void RunBlock(const Block& block) {
     for (const Stmt& stmt : block) {
@@ -43,6 +45,7 @@ class Machine {
                   return;
                 }
                 for (int64_t i = 0; i < loop.extent.value() && ok_; ++i) {
+                  ok_ = ++steps_ <= kMostSteps;
                   vars_[static_cast<size_t>(loop.var.index)] = Dim(i);
                   RunBlock(loop.body);
                 }
@@ -231,6 +234,7 @@ class Machine {
   const Kernel& kernel_;
   std::vector<DimElements>& memory_;
   std::vector<Element> vars_;
+  int64_t steps_ = 0;
   bool ok_ = true;
 };
 

@@ -39,6 +39,7 @@ class Inliner {
 
   Result<std::vector<FlatNode>> Run() {
     Opsets opsets = OpsetsOf(model_);
+    if (model_.graph().node_size() > kMostNodes) return TooMany("nodes");
     for (const auto& node : model_.graph().node()) {
       // The model outlives the nodes, so there is nothing to keep alive.
       TRY(Visit(std::shared_ptr<const pb::NodeProto>(std::shared_ptr<void>(), &node), opsets, 0));
@@ -47,24 +48,43 @@ class Inliner {
   }
 
  private:
-  static constexpr int kMostCalls = 64;
-  static constexpr size_t kMostNodes = 200000;
+  // What a model may become. Functions that call each other twice would double it at each level,
+  // also where nothing is left of their bodies, so calls count as well as nodes, and so do bytes:
+  // each call has a copy of what its function's nodes hold.
+  static constexpr int kDeepest = 64;
+  static constexpr int kMostNodes = 200000, kMostCalls = kMostNodes;
+  static constexpr size_t kMostCopiedBytes = size_t{1} << 30;
+
+  static Error TooMany(const std::string& what) {
+    return Error{"the model has more than 200,000 " + what};
+  }
+
+  Status Add(FlatNode node) {
+    if (nodes_.size() == kMostNodes) return TooMany("nodes");
+    nodes_.push_back(std::move(node));
+    return kSuccess;
+  }
 
   Status Visit(const std::shared_ptr<const pb::NodeProto>& node, const Opsets& opsets, int depth) {
     auto function = functions_.find({Domain(node->domain()), node->op_type()});
     if (function == functions_.end()) {
       auto opset = opsets.find(Domain(node->domain()));
-      nodes_.push_back({node, opset == opsets.end() ? 0 : opset->second});
-      if (nodes_.size() > kMostNodes) return Error{"the model has more than 200,000 nodes"};
-      return kSuccess;
+      return Add({node, opset == opsets.end() ? 0 : opset->second});
     }
-    if (depth == kMostCalls) {
+    if (depth == kDeepest) {
       return Error{"function " + node->op_type() + " calls itself"};
     }
-    return Inline(*node, *function->second, depth);
+    auto status = Inline(*node, *function->second, depth);
+    // The outermost call is the one that is in the model.
+    if (!status && depth == 0) {
+      FlatNode call{node, 0};
+      return Error{status.error().message, {0, 0, call.Title()}, status.error().notes};
+    }
+    return status;
   }
 
   Status Inline(const pb::NodeProto& call, const pb::FunctionProto& function, int depth) {
+    if (++calls_ > kMostCalls) return TooMany("calls of functions");
     std::map<std::string, std::string> names{{"", ""}};
     for (int i = 0; i < function.input_size(); ++i) {
       names[function.input(i)] = i < call.input_size() ? call.input(i) : "";
@@ -77,13 +97,13 @@ class Inliner {
         copy->set_op_type("Identity");
         *copy->add_input() = names[function.output(i)];
         *copy->add_output() = call.output(i);
-        nodes_.push_back({copy, 13});
+        TRY(Add({copy, 13}));
       } else if (used) {
         names[function.output(i)] = call.output(i);
       }
     }
     std::string title = call.name().empty() ? call.op_type() : call.name();
-    std::string prefix = title + "/" + std::to_string(calls_++) + "/";
+    std::string prefix = title + "/" + std::to_string(calls_ - 1) + "/";
     auto rename = [&](std::string* name) {
       auto [found, is_new] = names.emplace(*name, prefix + *name);
       *name = found->second;
@@ -96,24 +116,33 @@ class Inliner {
       for (auto& input : *node->mutable_input()) rename(&input);
       for (auto& output : *node->mutable_output()) rename(&output);
       BindAttributes(arguments, node.get());
+      copied_bytes_ += node->ByteSizeLong();
+      if (copied_bytes_ > kMostCopiedBytes)
+        return Error{"its functions' nodes take more than 1 GiB, attributes included"};
       TRY(Visit(node, opsets, depth + 1));
     }
     return kSuccess;
   }
 
   // The call's attributes, and the function's defaults of those it leaves out.
-  static pb::NodeProto WithDefaults(const pb::NodeProto& call, const pb::FunctionProto& function) {
+  pb::NodeProto WithDefaults(const pb::NodeProto& call, const pb::FunctionProto& function) {
     pb::NodeProto all;
     *all.mutable_attribute() = call.attribute();
-    FunctionDefaults defaults;
-    // What is not a default is skipped.
-    if (!defaults.ParsePartialFromString(function.SerializePartialAsString())) return all;
-    for (const auto& attribute : defaults.attribute_proto()) {
+    for (const auto& attribute : DefaultsOf(function).attribute_proto()) {
       bool given = std::any_of(call.attribute().begin(), call.attribute().end(),
                                [&](const auto& other) { return other.name() == attribute.name(); });
       if (!given) *all.add_attribute() = attribute;
     }
     return all;
+  }
+
+  const FunctionDefaults& DefaultsOf(const pb::FunctionProto& function) {
+    auto [found, is_new] = defaults_.try_emplace(&function);
+    // What is not a default is skipped.
+    bool parsed =
+        !is_new || found->second.ParsePartialFromString(function.SerializePartialAsString());
+    if (!parsed) found->second.Clear();
+    return found->second;
   }
 
   // Replaces attributes that refer to the function's by the call's; those the call leaves out go.
@@ -137,7 +166,9 @@ class Inliner {
   const pb::ModelProto& model_;
   std::map<std::pair<std::string, std::string>, const pb::FunctionProto*> functions_;
   std::vector<FlatNode> nodes_;
+  std::map<const pb::FunctionProto*, FunctionDefaults> defaults_;
   int calls_ = 0;
+  size_t copied_bytes_ = 0;
 };
 
 // Puts each node behind those it depends on, otherwise in the model's order.

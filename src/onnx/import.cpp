@@ -210,11 +210,8 @@ class Importer {
     }
     for (int d = 0; d < tensor.shape().dim_size(); ++d) {
       TRY_ASSIGN(auto size, DimOf(tensor.shape().dim(d), input.name(), d));
-      if (IsAbsurd(size)) return Error{"input " + Quote(input.name()) + " has an absurd size"};
       type.shape.push_back(size);
     }
-    if (IsAbsurd(ByteSize(type)))
-      return Error{"input " + Quote(input.name()) + " has an absurd size"};
     return type;
   }
 
@@ -224,6 +221,8 @@ class Importer {
       // Old models list their weights as inputs with a default.
       if (initializers_.count(input.name()) || sparse_initializers_.count(input.name())) continue;
       TRY_ASSIGN(auto type, InputType(input));
+      if (auto status = graph::CheckType(type); !status)
+        return Error{"input " + Quote(input.name()) + " " + status.error().message};
       ValueId id = scope_.build.AddValue(input.name(), type);
       if (!names.insert(input.name()).second)
         return Error{"two inputs are named " + Quote(input.name())};

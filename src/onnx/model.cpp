@@ -198,6 +198,7 @@ static Result<std::vector<int64_t>> Positions(const Tensor& indices, int64_t cou
 }
 
 Result<Tensor> Model::ReadTensor(const pb::SparseTensorProto& tensor) const {
+  constexpr int64_t kMostSparseBytes = int64_t{1} << 30;
   TRY_ASSIGN(auto values, ReadTensor(tensor.values()));
   TRY_ASSIGN(auto indices, ReadTensor(tensor.indices()));
   Tensor result;
@@ -207,12 +208,17 @@ Result<Tensor> Model::ReadTensor(const pb::SparseTensorProto& tensor) const {
     result.type.shape.push_back(size);
   }
   // Few stored elements may ask for any amount of memory.
-  constexpr int64_t kMostBytes = int64_t{1} << 31;
   Dim bytes = ByteSize(result.type);
-  if (bytes.value() > kMostBytes) return Error{"its size is absurd: " + Print(result.type)};
+  if (IsAbsurd(bytes)) return Error{"its size is absurd: " + Print(result.type)};
+  if (bytes.value() > kMostSparseBytes - *sparse_bytes_) {
+    return Error{Print(result.type) +
+                 " takes more memory than is left of the 1 GiB that a model's "
+                 "sparse weights may have when they are written out"};
+  }
   if (values.type.rank() != 1) return Error{"its values are " + Print(values.type)};
   TRY_ASSIGN(auto positions,
              Positions(indices, values.type.shape[0].value(), StaticShape(result.type.shape)));
+  *sparse_bytes_ += bytes.value();
   std::vector<uint8_t> elements(static_cast<size_t>(bytes.value()));
   for (size_t i = 0; i < positions.size(); ++i) {
     WriteScalar(elements.data(), positions[i],

@@ -29,7 +29,8 @@ class Model {
   // mapped file that external data names. Errors: an element type that is not supported, too few
   // or too many bytes, an external file that is missing, short, or outside the model's folder.
   Result<Tensor> ReadTensor(const pb::TensorProto& tensor) const;
-  // The same with zeros where the tensor stores nothing.
+  // The same with zeros where the tensor stores nothing. A model's sparse tensors may take a GiB in
+  // all when they are written out so.
   Result<Tensor> ReadTensor(const pb::SparseTensorProto& tensor) const;
 
  private:
@@ -40,6 +41,7 @@ class Model {
   std::string path_, folder_;
   // External files by location, mapped when first used.
   std::shared_ptr<std::map<std::string, MappedFile>> files_;
+  std::shared_ptr<int64_t> sparse_bytes_ = std::make_shared<int64_t>(0);
 };
 
 // The element type, or an error that names the one ONNX has there.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "onnx/assume.h"
 
@@ -68,42 +69,64 @@ Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands
   return id;
 }
 
-Result<std::optional<Tensor>> Scope::KnownConstant(ValueId id) {
-  auto found = constants_.find(id);
-  if (found != constants_.end()) return std::optional(found->second);
-  auto definition = definition_.find(id);
-  if (definition == definition_.end()) return std::optional<Tensor>();
-  // What is known as integers needs no evaluation, and may depend on sizes of inputs only.
+std::optional<Tensor> Scope::ConstantOfSizes(ValueId id) const {
   const TensorType& type = graph.values[id].type;
-  if (auto sizes = KnownSizes(id); sizes && IsStatic(type.shape)) {
-    std::vector<uint8_t> bytes(sizes->size() * static_cast<size_t>(ByteSize(type.dtype)));
-    bool constant = true;
-    for (size_t i = 0; i < sizes->size() && constant; ++i) {
-      constant = (*sizes)[i].IsConstant();
-      if (!constant) break;
-      auto value = static_cast<double>((*sizes)[i].value());
-      WriteScalar(bytes.data(), static_cast<int64_t>(i),
-                  IsFloat(type.dtype) ? webnnc::Scalar::Real(type.dtype, value)
-                                      : webnnc::Scalar::Integer(type.dtype, (*sizes)[i].value()));
+  auto found = sizes_.find(id);
+  if (found == sizes_.end() || !IsStatic(type.shape)) return std::nullopt;
+  const graph::SizeElements& sizes = found->second;
+  std::vector<uint8_t> bytes(sizes.size() * static_cast<size_t>(ByteSize(type.dtype)));
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (!sizes[i].IsConstant()) return std::nullopt;
+    auto value = static_cast<double>(sizes[i].value());
+    WriteScalar(bytes.data(), static_cast<int64_t>(i),
+                IsFloat(type.dtype) ? webnnc::Scalar::Real(type.dtype, value)
+                                    : webnnc::Scalar::Integer(type.dtype, sizes[i].value()));
+  }
+  return Tensor{type, TensorData::Own(std::move(bytes))};
+}
+
+std::optional<std::vector<size_t>> Scope::NodesBehind(ValueId id) {
+  std::set<size_t> nodes;
+  std::vector<ValueId> left{id};
+  while (!left.empty()) {
+    ValueId next = left.back();
+    left.pop_back();
+    if (constants_.count(next)) continue;
+    // What is known as integers needs no evaluation, and may depend on sizes of inputs only.
+    if (auto constant = ConstantOfSizes(next)) {
+      constants_[next] = std::move(*constant);
+      continue;
     }
-    if (constant) return std::optional(Tensor{type, TensorData::Own(std::move(bytes))});
+    auto definition = definition_.find(next);
+    if (definition == definition_.end()) return std::nullopt;
+    const graph::Node& node = graph.nodes[definition->second];
+    auto* sizes = std::get_if<graph::Sizes>(&node.op);
+    bool open = sizes && !std::all_of(sizes->values.begin(), sizes->values.end(),
+                                      [](const Dim& size) { return size.IsConstant(); });
+    if (open || !IsStatic(graph.values[next].type.shape)) return std::nullopt;
+    if (!nodes.insert(definition->second).second) continue;
+    left.insert(left.end(), node.operands.begin(), node.operands.end());
   }
-  const graph::Node node = graph.nodes[definition->second];
-  std::vector<Tensor> operands;
-  for (ValueId operand : node.operands) {
-    TRY_ASSIGN(auto constant, KnownConstant(operand));
-    if (!constant) return std::optional<Tensor>();
-    operands.push_back(*constant);
+  return std::vector<size_t>(nodes.begin(), nodes.end());
+}
+
+Result<std::optional<Tensor>> Scope::KnownConstant(ValueId id) {
+  auto nodes = NodesBehind(id);
+  if (!nodes) return std::optional<Tensor>();
+  for (size_t n : *nodes) {
+    const graph::Node& node = graph.nodes[n];
+    std::vector<Tensor> operands;
+    for (ValueId operand : node.operands) operands.push_back(constants_.at(operand));
+    auto results = graph::Evaluate(node.op, operands, budget_);
+    if (!results) {
+      return Error{"it needs the value of " + Quote(graph.values[node.results[0]].name) +
+                       ", a constant that takes too long to compute",
+                   {},
+                   {"put what it is into the model, as a weight"}};
+    }
+    for (size_t i = 0; i < node.results.size(); ++i) constants_[node.results[i]] = (*results)[i];
   }
-  auto* sizes = std::get_if<graph::Sizes>(&node.op);
-  if (sizes && !std::all_of(sizes->values.begin(), sizes->values.end(),
-                            [](const Dim& size) { return size.IsConstant(); })) {
-    return std::optional<Tensor>();
-  }
-  if (!IsStatic(type.shape)) return std::optional<Tensor>();
-  TRY_ASSIGN(auto results, graph::Evaluate(node.op, operands));
-  constants_[id] = results[0];
-  return std::optional(results[0]);
+  return std::optional(constants_.at(id));
 }
 
 // ---- Operands ---------------------------------------------------------------------------------

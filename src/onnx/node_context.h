@@ -23,7 +23,8 @@ class Scope {
   // The value's elements as sizes, if they are known: of constants, of Shape's results and of what
   // the model computes from them.
   std::optional<graph::SizeElements> KnownSizes(ValueId id) const;
-  // The value as a constant, computed if it has to be; nothing if it depends on an input.
+  // The value as a constant, computed if it has to be; nothing if it depends on an input. An error
+  // if computing it takes more than constants may take in all.
   Result<std::optional<Tensor>> KnownConstant(ValueId id);
 
   // Builder::TryAdd, which also learns what is known of the result, and assumes what must be so of
@@ -43,7 +44,12 @@ class Scope {
   Result<ValueId> AddReconciled(graph::Op op, std::vector<ValueId> operands,
                                 const std::string& name);
 
+  std::optional<Tensor> ConstantOfSizes(ValueId id) const;
+  // The nodes that must be evaluated for `id`, in order; nothing if it depends on an input.
+  std::optional<std::vector<size_t>> NodesBehind(ValueId id);
+
   std::string node_;
+  graph::EvaluationBudget budget_;
   std::map<ValueId, graph::SizeElements> sizes_;
   std::map<ValueId, size_t> definition_;  // index into graph.nodes
   std::map<ValueId, Tensor> constants_;

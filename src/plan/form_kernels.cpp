@@ -58,6 +58,9 @@ class KernelFormer {
 
  private:
   static constexpr size_t kNoGroup = SIZE_MAX;
+  // The most that an element of a kernel of several nodes takes. Those of networks have some
+  // hundred operations.
+  static constexpr loop::ExprLimits kLargestExpr = {.code = 2000, .text = 8000};
 
   // ---- Grouping
 
@@ -125,6 +128,7 @@ class KernelFormer {
     ValueId result = ResultOf(producer);
     bool used_elsewhere = links_.IsOutput(result);
     for (const Node* user : links_.UsersOf(result)) {
+      if (used_elsewhere) break;
       // Nodes that have not been reached yet are users too, and so is a node whose copy is inside:
       // the node itself may be needed by others.
       size_t n = IndexOf(user);
@@ -152,7 +156,9 @@ class KernelFormer {
 
   // ---- Lowering a group
 
-  // The kernel of the group's nodes. Fails if no rule could schedule it.
+  // The kernel of the group's nodes. Fails if no rule could schedule it, or if it would be so much
+  // code that what it reads is better stored: an index that is looked up at an index that is looked
+  // up, or both sides of a concatenation, are there once more at each use.
   bool Form(Group& group) {
     loop::Kernel& kernel = group.kernel;
     kernel = loop::Kernel();
@@ -165,7 +171,11 @@ class KernelFormer {
     }
     if (kernel.name.empty()) kernel.name = Name(NodeAt(group.nodes.back()).op);
     loop::StoreSingleTerms(kernel);
-    loop::InlineMaps(kernel);
+    if (group.nodes.size() == 1) {
+      loop::InlineMaps(kernel);
+    } else if (!loop::InlineMapsUpTo(kernel, kLargestExpr)) {
+      return false;
+    }
     loop::Kernel collapsed = kernel;
     loop::Collapse(collapsed);
     group.kind = schedule::Classify(collapsed);
@@ -398,11 +408,13 @@ class KernelFormer {
 
   // The other target's program may have stored it already.
   WeightId FindWeight(const graph::Constant& constant) {
-    const auto* bytes = constant.value.data.bytes().data();
-    for (int32_t w = 0; w < weights_.size(); ++w) {
-      const Weight& weight = weights_[WeightId{w}];
-      if (weight.data.bytes().data() == bytes && weight.type == constant.value.type)
-        return WeightId{w};
+    for (; indexed_weights_ < weights_.size(); ++indexed_weights_) {
+      WeightId id{indexed_weights_};
+      weights_at_[weights_[id].data.bytes().data()].push_back(id);
+    }
+    auto& known = weights_at_[constant.value.data.bytes().data()];
+    for (WeightId id : known) {
+      if (weights_[id].type == constant.value.type) return id;
     }
     return weights_.Add({constant.name, constant.value.type, constant.value.data});
   }
@@ -513,6 +525,9 @@ class KernelFormer {
   std::vector<size_t> group_of_;
   std::map<ValueId, loop::BufferId> buffers_;  // of the kernel that Form made last
   std::map<ValueId, BufferId> place_;
+  // By where their bytes are; those before indexed_weights_.
+  std::map<const uint8_t*, std::vector<WeightId>> weights_at_;
+  int32_t indexed_weights_ = 0;
   Program program_;
 };
 

@@ -92,7 +92,9 @@ std::string KeyOf(const Program& program, const Step& step) {
 
 void MergeKernels(Program& program) {
   std::set<KernelId> seen;
-  std::vector<std::string> keys;
+  // Each text once: kernels may have thousands of steps and long expressions.
+  std::set<std::string> texts;
+  std::vector<const std::string*> keys;
   for (Step& step : program.steps) {
     loop::Kernel& kernel = program.kernels[step.kernel].plain;
     // Kernels that have steps in common already have no argument twice.
@@ -100,9 +102,9 @@ void MergeKernels(Program& program) {
       JoinRepeatedArguments(kernel, step.arguments);
       NameBuffers(kernel);
     }
-    keys.push_back(KeyOf(program, step));
+    keys.push_back(&*texts.insert(KeyOf(program, step)).first);
   }
-  std::map<std::string, KernelId> known;
+  std::map<const std::string*, KernelId> known;
   std::map<std::string, int> names;
   IdVector<ProgramKernelTag, Kernel> kernels;
   for (size_t s = 0; s < program.steps.size(); ++s) {

@@ -1,4 +1,6 @@
 // Applies directives one after another, and writes the loops out.
+#include <algorithm>
+
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/simplify.h"
@@ -74,6 +76,31 @@ Result<loop::Kernel> Build(Nests nests) {
   return std::move(nests.kernel);
 }
 
+// What is unrolled or peeled is copied, and each copy takes time to compile; so do long vectors.
+static Status CheckCopies(Nests& nests) {
+  constexpr int64_t kMostLanes = 64;
+  constexpr double kMostCopies = 2048;
+  double all = 0;
+  for (Nest& nest : nests.nests) {
+    for (const LoopList* list : nest.Lists()) {
+      double copies = 1;
+      for (const NestLoop& loop : list->loops) {
+        bool vector = loop.kind == LoopKind::kVector;
+        if (vector && loop.extent.value() > kMostLanes) {
+          return Error{"a vector of " + Print(loop.extent) + " lanes is longer than the longest, " +
+                       std::to_string(kMostLanes)};
+        }
+        if (loop.kind == LoopKind::kUnrolled)
+          copies *= static_cast<double>(std::max<int64_t>(1, loop.extent.value()));
+      }
+      all += copies;
+    }
+  }
+  if (all <= kMostCopies) return kSuccess;
+  return Error{"more than " + std::to_string(static_cast<int64_t>(kMostCopies)) +
+               " copies of its statements, where loops are unrolled or peeled"};
+}
+
 Status ApplyAll(Nests& nests, const Schedule& schedule) {
   for (const Directive& directive : schedule) {
     Status status = std::visit(
@@ -93,6 +120,7 @@ Status ApplyAll(Nests& nests, const Schedule& schedule) {
           if constexpr (std::is_same_v<T, Stage>) return ApplyStage(nests, d);
         },
         directive);
+    if (status) status = CheckCopies(nests);
     if (!status) {
       return Error{Print(directive) + ": " + status.error().message};
     }

@@ -26,6 +26,36 @@ static int64_t FloorDivide(int64_t a, int64_t b) {
   return quotient - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+namespace {
+
+struct Range {
+  std::optional<int64_t> low, high;
+};
+
+// What an atom's arguments are, with what would take long to find out again and again where
+// functions nest: every pair of arguments is one of these (FromAtom).
+struct DimFunction : std::pair<Dim, Dim> {
+  DimFunction(DimAtom::Kind kind, const Dim& a, const Dim& b);
+  Range range;
+  // Symbols and functions, those inside arguments included.
+  int64_t parts = 0;
+};
+
+}  // namespace
+
+static const DimFunction& FunctionOf(const DimAtom& atom) {
+  return static_cast<const DimFunction&>(*atom.arguments);
+}
+
+static int64_t PartsOf(const std::vector<DimTerm>& terms) {
+  int64_t parts = 0;
+  for (const DimTerm& term : terms) {
+    for (const DimAtom& atom : term.factors)
+      parts += atom.kind == DimAtom::Kind::kSymbol ? 1 : FunctionOf(atom).parts;
+  }
+  return parts;
+}
+
 std::strong_ordering operator<=>(const DimAtom& a, const DimAtom& b) {
   if (auto order = a.kind <=> b.kind; order != 0) return order;
   if (a.kind == DimAtom::Kind::kSymbol) return a.symbol <=> b.symbol;
@@ -87,8 +117,10 @@ class DimBuilder {
       }
     }
     std::erase_if(out.terms_, [](const DimTerm& term) { return term.coefficient == 0; });
-    // No model means a size of this many terms; squaring one again and again would fill memory.
-    bool absurd = out.terms_.size() > 128;
+    // No model means a size of this many terms or parts; squaring one again and again would fill
+    // memory, and so would a function of two that are functions of two.
+    constexpr int64_t kMostParts = 1024;
+    bool absurd = out.terms_.size() > 128 || PartsOf(out.terms_) > kMostParts;
     for (const DimTerm& term : out.terms_) absurd |= term.factors.size() > 32;
     return absurd ? Dim(kLargest) : out;
   }
@@ -113,8 +145,7 @@ static const DimAtom* LoneAtom(const Dim& dim) {
 
 static Dim FromAtom(DimAtom::Kind kind, const Dim& a, const Dim& b) {
   DimBuilder builder;
-  auto arguments = std::make_shared<const std::pair<Dim, Dim>>(a, b);
-  builder.Add({DimAtom{kind, "", std::move(arguments)}}, 1);
+  builder.Add({DimAtom{kind, "", std::make_shared<const DimFunction>(kind, a, b)}}, 1);
   return builder.Build();
 }
 
@@ -329,18 +360,8 @@ void Dim::CollectSymbols(std::set<std::string>& into) const {
   }
 }
 
-namespace {
-struct Range {
-  std::optional<int64_t> low, high;
-};
-}  // namespace
-
-static Range RangeOf(const Dim& dim);
-
-static Range RangeOf(const DimAtom& atom) {
-  if (atom.kind == DimAtom::Kind::kSymbol) return {0, std::nullopt};
-  Range a = RangeOf(atom.arguments->first), b = RangeOf(atom.arguments->second);
-  switch (atom.kind) {
+static Range RangeOf(DimAtom::Kind kind, const Range& a, const Range& b) {
+  switch (kind) {
     case DimAtom::Kind::kFloorDiv: {
       if (!b.low || *b.low <= 0) return {};
       Range out;
@@ -380,12 +401,22 @@ static Range RangeOf(const DimAtom& atom) {
   return {};
 }
 
+static Range RangeOf(const DimAtom& atom) {
+  if (atom.kind == DimAtom::Kind::kSymbol) return {0, std::nullopt};
+  return FunctionOf(atom).range;
+}
+
 static Range RangeOf(const Dim& dim) {
   Range sum{dim.constant(), dim.constant()};
   for (const DimTerm& term : dim.terms()) {
     Range product{1, 1};
     for (const DimAtom& atom : term.factors) {
       Range factor = RangeOf(atom);
+      // A lone factor may be negative.
+      if (term.factors.size() == 1) {
+        product = factor;
+        break;
+      }
       // Products of anything that may be negative are left unbounded.
       bool known = product.low && *product.low >= 0 && factor.low && *factor.low >= 0;
       if (!known) {
@@ -397,8 +428,6 @@ static Range RangeOf(const Dim& dim) {
                          ? std::optional(SaturatingMul(*product.high, *factor.high))
                          : std::nullopt;
     }
-    // A lone factor may be negative.
-    if (term.factors.size() == 1) product = RangeOf(term.factors[0]);
     if (term.coefficient < 0) std::swap(product.low, product.high);
     auto add = [&](std::optional<int64_t>& total, const std::optional<int64_t>& part) {
       if (!total || !part) {
@@ -412,6 +441,11 @@ static Range RangeOf(const Dim& dim) {
   }
   return sum;
 }
+
+DimFunction::DimFunction(DimAtom::Kind kind, const Dim& a, const Dim& b)
+    : pair(a, b),
+      range(RangeOf(kind, RangeOf(a), RangeOf(b))),
+      parts(1 + PartsOf(a.terms()) + PartsOf(b.terms())) {}
 
 std::optional<int64_t> LowerBound(const Dim& dim) { return RangeOf(dim).low; }
 std::optional<int64_t> UpperBound(const Dim& dim) { return RangeOf(dim).high; }

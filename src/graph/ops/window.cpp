@@ -1,5 +1,7 @@
 #include "graph/ops/window.h"
 
+#include <algorithm>
+
 namespace webnnc::graph {
 
 Status CheckWindow(std::string_view what, const Window& window, size_t rank) {
@@ -28,12 +30,11 @@ Status CheckWindow(std::string_view what, const Window& window, size_t rank) {
 
 Dim OutputSize(const Window& window, size_t d, const Dim& in) {
   int64_t reach = (window.kernel[d] - 1) * window.dilations[d] + 1;
-  Dim free = in + (window.pads_begin[d] + window.pads_end[d] - reach);
-  if (!window.ceil) return FloorDiv(free, window.strides[d]) + 1;
-  Dim places = CeilDiv(free, window.strides[d]) + 1;
-  // A last window must not start in the right padding.
-  Dim starts_inside = FloorDiv(in + (window.pads_begin[d] - 1), window.strides[d]) + 1;
-  return Min(places, starts_inside);
+  // Where the last window may start, from the input's end.
+  int64_t last = window.pads_begin[d] + window.pads_end[d] - reach;
+  // Rounded up, it may reach beyond the padding, but must not start in it.
+  if (window.ceil) last = std::min(last + window.strides[d] - 1, window.pads_begin[d] - 1);
+  return FloorDiv(in + last, window.strides[d]) + 1;
 }
 
 Touch TouchAt(loop::Builder& build, const Window& window, size_t d, const Dim& in,

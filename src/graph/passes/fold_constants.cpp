@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <map>
 
-#include "graph/evaluate.h"
-
 namespace webnnc::graph {
 
 namespace {
@@ -16,7 +14,7 @@ bool AllConstant(const Sizes& sizes) {
 
 }  // namespace
 
-Status FoldConstants(Graph& graph) {
+void FoldConstants(Graph& graph, EvaluationBudget& budget) {
   std::map<ValueId, Tensor> known;
   Rewriter rewrite(graph);
   for (Node& node : rewrite.nodes()) {
@@ -39,18 +37,18 @@ Status FoldConstants(Graph& graph) {
     const TensorType& type = graph.values[node.results[0]].type;
     folds &= node.results.size() == 1 && IsStatic(type.shape);
     constexpr int64_t kAlwaysSmall = 4096;
-    if (!folds || ByteSize(type).value() > std::max(kAlwaysSmall, 2 * operand_bytes)) {
+    folds = folds && ByteSize(type).value() <= std::max(kAlwaysSmall, 2 * operand_bytes);
+    auto results = folds ? Evaluate(node.op, operands, budget) : std::nullopt;
+    if (!results) {
       rewrite.Keep(std::move(node));
       continue;
     }
-    TRY_ASSIGN(auto results, Evaluate(node.op, operands));
     // Weights keep the name of the weight they were made from: that is what people look for.
     std::string name = graph.values[node.results[0]].name;
-    ValueId folded = rewrite.build.AddConstant(results[0], name);
-    known[folded] = results[0];
+    ValueId folded = rewrite.build.AddConstant(results->front(), name);
+    known[folded] = results->front();
     rewrite.Replace(node, folded);
   }
-  return kSuccess;
 }
 
 }  // namespace webnnc::graph

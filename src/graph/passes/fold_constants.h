@@ -1,7 +1,6 @@
 #pragma once
 
-#include "base/result.h"
-#include "graph/graph.h"
+#include "graph/evaluate.h"
 
 namespace webnnc::graph {
 
@@ -11,7 +10,8 @@ namespace webnnc::graph {
 //   %t: f32[10,64] = transpose(%w, order=[1,0])      ->    %t: f32[10,64] = constant(...)
 //
 // A result much larger than its operands, such as a scalar expanded to an image, stays what it is:
-// kernels make it for nothing.
-Status FoldConstants(Graph& graph);
+// kernels make it for nothing. And what would take more than `budget` has left is computed when the
+// model runs.
+void FoldConstants(Graph& graph, EvaluationBudget& budget);
 
 }  // namespace webnnc::graph

@@ -6,8 +6,6 @@
 #include <optional>
 #include <set>
 
-#include "graph/evaluate.h"
-
 namespace webnnc::graph {
 
 namespace {
@@ -45,7 +43,8 @@ double LargestShift(DType dtype) { return dtype == DType::kF16 ? 2 : 16; }
 // fits.
 class Folder {
  public:
-  explicit Folder(Graph& graph) : graph_(graph), links_(graph), rewrite_(graph) {
+  Folder(Graph& graph, EvaluationBudget& budget)
+      : graph_(graph), budget_(budget), links_(graph), rewrite_(graph) {
     for (size_t v = 0; v < links_.users.size(); ++v) {
       single_use_.push_back(links_.users[v].size() == 1 && !links_.is_output[v]);
     }
@@ -84,9 +83,9 @@ class Folder {
   }
 
   std::optional<Tensor> Compute(const Op& op, const std::vector<Tensor>& operands) {
-    auto results = Evaluate(op, operands);
+    auto results = Evaluate(op, operands, budget_);
     if (!results) return std::nullopt;
-    return results.value()[0];
+    return results->front();
   }
 
   ValueId AddConstant(const Tensor& value, const std::string& name) {
@@ -307,6 +306,7 @@ class Folder {
   }
 
   Graph& graph_;
+  EvaluationBudget& budget_;
   Links links_;
   std::vector<bool> single_use_;
   std::set<ValueId> shared_;
@@ -317,8 +317,8 @@ class Folder {
 
 }  // namespace
 
-void FoldScales(Graph& graph) {
-  while (Folder(graph).Run()) {
+void FoldScales(Graph& graph, EvaluationBudget& budget) {
+  while (Folder(graph, budget).Run()) {
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "graph/graph.h"
+#include "graph/evaluate.h"
 
 namespace webnnc::graph {
 
@@ -13,7 +13,8 @@ namespace webnnc::graph {
 // floats, where the sum or product has no other user, and where rounding stays of the size of the
 // product's own: weights neither overflow nor vanish, what is added is not much larger than the
 // product, and no floor or comparison follows, which would make a step of the last bit. Constants
-// that no product is behind stay as the model has them.
-void FoldScales(Graph& graph);
+// that no product is behind stay as the model has them, and so does what takes more to multiply
+// than `budget` has left.
+void FoldScales(Graph& graph, EvaluationBudget& budget);
 
 }  // namespace webnnc::graph

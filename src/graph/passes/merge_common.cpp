@@ -1,6 +1,8 @@
 #include "graph/passes/merge_common.h"
 
+#include <algorithm>
 #include <map>
+#include <string_view>
 
 namespace webnnc::graph {
 
@@ -25,17 +27,37 @@ bool SameOp(const Op& a, const Op& b) {
       a);
 }
 
+size_t HashOf(const std::vector<Dim>& sizes) {
+  size_t hash = sizes.size();
+  for (const Dim& size : sizes)
+    hash = hash * 31 + (size.IsConstant() ? static_cast<size_t>(size.value()) : 0);
+  return hash;
+}
+
+// Equal for equal operations.
+size_t HashOf(const Op& op) {
+  if (auto* constant = std::get_if<Constant>(&op)) {
+    auto bytes = constant->value.data.bytes();
+    constexpr size_t kMostBytes = 4096;
+    std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                           std::min(bytes.size(), kMostBytes));
+    return std::hash<std::string_view>()(start) ^ bytes.size();
+  }
+  if (auto* slice = std::get_if<Slice>(&op))
+    return HashOf(slice->starts) * 31 + HashOf(slice->sizes);
+  if (auto* reshape = std::get_if<Reshape>(&op)) return HashOf(reshape->shape);
+  return 0;
+}
+
 }  // namespace
 
 void MergeCommon(Graph& graph) {
-  // Candidates by name and operands; constants by their size as well, since there are many.
+  // Candidates by name, operands and what of the attributes tells most of them apart: a model may
+  // have a hundred thousand weights of one size, or slices of one tensor.
   std::map<std::tuple<std::string, std::vector<ValueId>, size_t>, std::vector<Node>> seen;
   Rewriter rewrite(graph);
   for (Node& node : rewrite.nodes()) {
-    size_t bytes = 0;
-    if (auto* constant = std::get_if<Constant>(&node.op))
-      bytes = constant->value.data.bytes().size();
-    auto& candidates = seen[{std::string(Name(node.op)), node.operands, bytes}];
+    auto& candidates = seen[{std::string(Name(node.op)), node.operands, HashOf(node.op)}];
     const Node* same = nullptr;
     for (const Node& candidate : candidates) {
       if (SameOp(candidate.op, node.op)) same = &candidate;

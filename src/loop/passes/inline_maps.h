@@ -13,4 +13,14 @@ namespace webnnc::loop {
 // Temporaries that reductions fill stay. `kernel` must be plain.
 void InlineMaps(Kernel& kernel);
 
+// How large an expression may become, in operations: as code, and written out as text.
+struct ExprLimits {
+  int64_t code = 0, text = 0;
+};
+
+// The same, but returns false, and leaves a kernel that is no use, as soon as an expression exceeds
+// `limits`: what is loaded at several places is there as often, so chains of maps may grow
+// exponentially.
+bool InlineMapsUpTo(Kernel& kernel, const ExprLimits& limits);
+
 }  // namespace webnnc::loop
