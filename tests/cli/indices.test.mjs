@@ -171,6 +171,29 @@ describe('indices that are computed', async () => {
   }
 });
 
+test('columns of indices that were put together are each bounded by their own dimension', async () => {
+  const scalar = (/** @type {bigint} */ value) => ({ type: /** @type {any} */ (['i64', []]), bytes: new Uint8Array(BigInt64Array.of(value).buffer) });
+  const { load, warnings } = await open('columns', {
+    inputs: { x: ['f32', ['rows', 'columns']] }, outputs: { y: ['f32', ['rows', 'columns']] },
+    constants: { zero: scalar(0n), one: scalar(1n), last: [-1n] },
+    nodes: [
+      { op: 'Shape', inputs: ['x'], outputs: ['shape'] },
+      { op: 'Gather', inputs: ['shape', 'zero'], outputs: ['rows'] }, { op: 'Gather', inputs: ['shape', 'one'], outputs: ['columns'] },
+      { op: 'Range', inputs: ['zero', 'rows', 'one'], outputs: ['r'] }, { op: 'Range', inputs: ['zero', 'columns', 'one'], outputs: ['c'] },
+      { op: 'Unsqueeze', inputs: ['r', 'last'], outputs: ['r1'] }, { op: 'Expand', inputs: ['r1', 'shape'], outputs: ['r2'] },
+      { op: 'Expand', inputs: ['c', 'shape'], outputs: ['c2'] },
+      { op: 'Unsqueeze', inputs: ['r2', 'last'], outputs: ['r3'] }, { op: 'Unsqueeze', inputs: ['c2', 'last'], outputs: ['c3'] },
+      { op: 'Concat', inputs: ['r3', 'c3'], outputs: ['at'], attributes: { axis: 2 } }, { op: 'GatherND', inputs: ['x', 'at'], outputs: ['y'] },
+    ],
+  });
+  assert.doesNotMatch(warnings, /will be refused/);
+  const model = await load({ backend: 'wasm' });
+  for (const shape of [[1, 5], [5, 1], [2, 3]]) {
+    const data = Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => i);
+    assert.deepEqual([...(await model.run({ x: { data, shape } })).y.data], [...data]);
+  }
+});
+
 describe('an empty table', async () => {
   /** @type {[string, any, any][]} of an operator, the shapes of its table and of its indices */
   const operators = [['Gather', ['n', 2], ['k']], ['GatherElements', ['n', 2], ['k', 2]], ['GatherND', ['n', 2], ['k', 1]]];

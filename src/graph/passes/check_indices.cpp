@@ -75,6 +75,14 @@ class Analysis {
 
   const Known& operator[](ValueId id) const { return known_[static_cast<size_t>(id.index)]; }
 
+  // Bounds hold for some elements of an operand too, but may be no element's then.
+  static Known Inexact(Known known) {
+    if (known.low) known.low->exact = false;
+    if (known.high) known.high->exact = false;
+    known.source.reset();
+    return known;
+  }
+
  private:
   Known& Of(ValueId id) { return known_[static_cast<size_t>(id.index)]; }
   const TensorType& TypeOf(ValueId id) const { return graph_.values[id].type; }
@@ -108,14 +116,6 @@ class Analysis {
     SizeElements& elements = elements_[id];
     for (int64_t i = 0; i < count; ++i)
       elements.push_back(tensor.data.At(tensor.type.dtype, i).integer);
-  }
-
-  // Bounds hold for some elements of an operand too, but may be no element's then.
-  static Known Inexact(Known known) {
-    if (known.low) known.low->exact = false;
-    if (known.high) known.high->exact = false;
-    known.source.reset();
-    return known;
   }
 
   // Elements of either.
@@ -336,7 +336,7 @@ std::vector<Use> UsesOf(const Graph& graph) {
 
 class Checker {
  public:
-  explicit Checker(Graph& graph) : graph_(graph), known_(graph) {}
+  explicit Checker(Graph& graph) : graph_(graph), known_(graph), links_(graph) {}
 
   Result<IndexChecks> Run() {
     for (const Use& use : UsesOf(graph_)) TRY(Check(use));
@@ -345,9 +345,11 @@ class Checker {
   }
 
  private:
-  Status Check(const Use& use) {
+  Status Check(Use use) {
+    FindColumn(use);
     Known known = known_[use.index];
-    if (use.column) known.source.reset();
+    // The bounds of all columns together are not each one's.
+    if (use.column) known = Analysis::Inexact(known);
     Dim count = ElementCount(graph_.values[use.index].type.shape);
     bool empty = count.Is(0);
     bool fits_below = known.low && ProvablyLessEqual(Dim(0) - use.size, known.low->value);
@@ -361,6 +363,26 @@ class Checker {
     if (known.source && use.size.IsConstant()) return Narrow(*known.source, use);
     pending_.push_back(use);
     return kSuccess;
+  }
+
+  // The operand that a column of gather_nd's indices comes from, where they were put together.
+  void FindColumn(Use& use) const {
+    while (use.column) {
+      const Shape& shape = graph_.values[use.index].type.shape;
+      if (shape.back().Is(1)) use.column.reset();
+      const Node* node = links_.DefinitionOf(use.index);
+      auto* concat = node ? std::get_if<Concat>(&node->op) : nullptr;
+      if (!use.column || !concat || concat->axis + 1 != static_cast<int64_t>(shape.size())) return;
+      for (ValueId operand : node->operands) {
+        const Dim& columns = graph_.values[operand].type.shape.back();
+        if (!columns.IsConstant()) return;
+        if (*use.column < columns.value()) {
+          use.index = operand;
+          break;
+        }
+        *use.column -= columns.value();
+      }
+    }
   }
 
   // A table without rows takes no index.
@@ -489,6 +511,7 @@ class Checker {
 
   Graph& graph_;
   Analysis known_;
+  Links links_;
   IndexChecks result_;
   std::vector<Use> pending_;
 };
