@@ -21,6 +21,22 @@ static Status VerifyRefine(const Graph& graph, const Refine& refine, const Tenso
   return kSuccess;
 }
 
+// Sizes that are assumed to broadcast with each other, the smaller by Dim's order first.
+using Pairs = std::set<std::pair<Dim, Dim>>;
+
+static std::pair<Dim, Dim> PairOf(const Dim& a, const Dim& b) {
+  return a < b ? std::pair(a, b) : std::pair(b, a);
+}
+
+static Pairs BroadcastingPairs(const Graph& graph) {
+  Pairs pairs;
+  for (const Assumption& known : graph.assumptions) {
+    if (known.relation == Assumption::Relation::kBroadcasts)
+      pairs.insert(PairOf(known.left, known.right));
+  }
+  return pairs;
+}
+
 // Whether the part is one of those that a size has been broadcast from, or that what it is assumed
 // to be was.
 static bool IsPart(const Graph& graph, const Dim& part, const Dim& of) {
@@ -37,14 +53,11 @@ static bool IsPart(const Graph& graph, const Dim& part, const Dim& of) {
 
 // Whether `from` is `to` or 1 in every run: all that `from` is made of has been broadcast into
 // `to`, or `to` is never 1 and decides.
-static bool Broadcasts(const Graph& graph, const Dim& from, const Dim& to) {
+static bool Broadcasts(const Graph& graph, const Pairs& pairs, const Dim& from, const Dim& to) {
   if (from == to || from.Is(1)) return true;
-  const auto& all = graph.assumptions;
   for (const Dim& part : BroadcastParts(from)) {
     for (const Dim& other : BroadcastParts(to)) {
-      Assumption needed{part, Assumption::Relation::kBroadcasts, other};
-      bool assumed = part == other || std::find(all.begin(), all.end(), needed) != all.end();
-      if (!assumed) return false;
+      if (part != other && !pairs.count(PairOf(part, other))) return false;
     }
     if (MayBeOne(to) && !IsPart(graph, part, to)) return false;
   }
@@ -52,17 +65,19 @@ static bool Broadcasts(const Graph& graph, const Dim& from, const Dim& to) {
 }
 
 // A size that is not known becomes another one only where it was assumed to broadcast.
-static Status VerifyExpand(const Graph& graph, const Expand& expand, const TensorType& x) {
+static Status VerifyExpand(const Graph& graph, const Pairs& pairs, const Expand& expand,
+                           const TensorType& x) {
   size_t added = expand.shape.size() - x.shape.size();
   for (size_t d = 0; d < x.shape.size(); ++d) {
     const Dim &from = x.shape[d], &to = expand.shape[added + d];
-    if (!Broadcasts(graph, from, to))
+    if (!Broadcasts(graph, pairs, from, to))
       return Error{"expand: " + Print(from) + " is not assumed to broadcast to " + Print(to)};
   }
   return kSuccess;
 }
 
 Status Verify(const Graph& graph) {
+  const Pairs pairs = BroadcastingPairs(graph);
   std::vector<bool> defined(static_cast<size_t>(graph.values.size()));
   std::set<std::string> names;
   auto define = [&](ValueId id) {
@@ -92,7 +107,7 @@ Status Verify(const Graph& graph) {
     if (auto* refine = std::get_if<Refine>(&node.op))
       status = VerifyRefine(graph, *refine, operands[0]);
     if (auto* expand = std::get_if<Expand>(&node.op))
-      status = VerifyExpand(graph, *expand, operands[0]);
+      status = VerifyExpand(graph, pairs, *expand, operands[0]);
     if (!status) return Error{status.error().message, here};
     if (types.value().size() != node.results.size()) {
       return Error{

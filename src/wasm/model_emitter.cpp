@@ -1,5 +1,7 @@
 #include "wasm/model_emitter.h"
 
+#include <map>
+
 #include "loop/rewrite.h"
 #include "plan/memory.h"
 
@@ -272,16 +274,12 @@ class ModelEmitter {
       llvm::Value* value = b_.CreateLoad(I32(), DimAddress(dims_.Find(Dim::Symbol(atom.symbol))));
       return b_.CreateSExt(value, b_.getInt64Ty());
     }
+    if (atom.kind == DimAtom::Kind::kBroadcast) return ComputeBroadcast(atom);
     llvm::Value *x = ComputeDim(atom.arguments->first), *y = ComputeDim(atom.arguments->second);
     if (atom.kind == DimAtom::Kind::kMin)
       return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, x, y);
     if (atom.kind == DimAtom::Kind::kMax)
       return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
-    // The larger of the two, but 0 where they are 0 and 1.
-    if (atom.kind == DimAtom::Kind::kBroadcast) {
-      llvm::Value* larger = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
-      return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateMul(x, y), larger);
-    }
     // Rounded toward minus infinity; a divisor of 0, which only absurd sizes give, counts as 1.
     llvm::Value *zero = b_.getInt64(0), *one = b_.getInt64(1);
     llvm::Value* d = b_.CreateSelect(b_.CreateICmpEQ(y, zero), one, y);
@@ -291,6 +289,16 @@ class ModelEmitter {
     if (atom.kind == DimAtom::Kind::kMod)
       return b_.CreateSelect(adjust, b_.CreateAdd(rest, d), rest);
     return b_.CreateSub(b_.CreateSDiv(x, d), b_.CreateZExt(adjust, b_.getInt64Ty()));
+  }
+
+  // Once: what many sizes broadcast to nests, and each of its parts is a size as well.
+  llvm::Value* ComputeBroadcast(const DimAtom& atom) {
+    llvm::Value*& value = broadcasts_[atom];
+    if (value) return value;
+    llvm::Value *x = ComputeDim(atom.arguments->first), *y = ComputeDim(atom.arguments->second);
+    // The larger of the two, but 0 where they are 0 and 1.
+    llvm::Value* larger = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, x, y);
+    return value = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateMul(x, y), larger);
   }
 
   llvm::Value* ComputeDim(const Dim& dim) {
@@ -395,6 +403,7 @@ class ModelEmitter {
   llvm::LLVMContext& context_;
   llvm::IRBuilder<> b_;
   GlobalVariable *dim_values_ = nullptr, *cpu_buffers_ = nullptr;
+  std::map<DimAtom, llvm::Value*> broadcasts_;  // of webnnc_model_dims
   std::vector<GpuTables> gpu_;
 };
 
