@@ -3,20 +3,21 @@
 /** @import * as Api from '../model.js' */
 /** @import { Kind } from './kinds.js' */
 
-import { ARRAYS } from '../elements.js';
+import { ARRAYS, numbersOf } from '../elements.js';
 import { byId } from './dom.js';
 
 /**
  * @typedef {object} Use what the code is to do
  * @property {Api.Model} model
  * @property {Record<string, any>} inputs of the run that is shown
+ * @property {Set<string>} given inputs whose values were given, not made up
  * @property {Partial<Api.ImageTensorOptions>} preparation of pictures, where it is chosen on the page
  * @property {Record<string, Kind>} kinds what outputs are shown as
  */
 
 /** @typedef {'js' | 'ts'} Language */
 
-const TOLD = 2000;
+const TOLD = 2000, MOST_WRITTEN = 256;
 
 /** `run` takes floats for halves. @param {Api.DataType} dataType */
 const arrayName = (dataType) => dataType === 'float16' ? 'Float32Array' : ARRAYS[dataType].name;
@@ -30,9 +31,9 @@ const memberOf = (name) => isPlain(name) ? `.${name}` : `[${JSON.stringify(name)
 const literal = (value) => typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? `[${value.map(literal).join(', ')}]` : String(value);
 
 /** @param {Use} use @param {Language} language */
-export function snippet({ model, inputs, preparation, kinds }, language) {
+export function snippet({ model, inputs, given, preparation, kinds }, language) {
   const isTyped = language === 'ts', names = new Set(['load']), takesPicture = model.inputs.some(({ image }) => image);
-  const values = model.inputs.map((port) => `  ${keyOf(port.name)}: ${valueOf(port, inputs[port.name], preparation, names)},${noteOf(port, inputs[port.name])}`);
+  const values = model.inputs.map((port) => `  ${keyOf(port.name)}: ${valueOf(port, inputs[port.name], given.has(port.name), preparation, names)},${noteOf(port)}`);
   const results = model.outputs.map((port) => `console.log(${resultOf(port, kinds[port.name], names)});`);
   const types = isTyped ? ['Model', 'Tensors', ...takesPicture ? ['ImageSource'] : []].map((name) => `type ${name}`) : [], type = (/** @type {string} */ name) => isTyped ? `: ${name}` : '';
   return [
@@ -42,13 +43,12 @@ export function snippet({ model, inputs, preparation, kinds }, language) {
   ].join('\n');
 }
 
-/** @param {Api.Port} port @param {any} given in the run that is shown @param {Partial<Api.ImageTensorOptions>} preparation @param {Set<string>} names that are imported */
-function valueOf({ name, dataType, image, shape: declared }, given, preparation, names) {
+/** @param {Api.Port} port @param {any} value in the run that is shown @param {boolean} isGiven @param {Partial<Api.ImageTensorOptions>} preparation @param {Set<string>} names that are imported */
+function valueOf({ name, dataType, image, shape: declared }, value, isGiven, preparation, names) {
   const batch = typeof declared[0] === 'number' ? declared[0] : 1;
   if (image?.preparation) return batch > 1 ? `[${Array(batch).fill('picture').join(', ')}]` : 'picture';
-  if (Array.isArray(given)) return JSON.stringify(given);
   /** @type {number[]} */
-  const shape = given?.shape ?? declared.map((size) => typeof size === 'number' ? size : 1), count = shape.reduce((n, size) => n * size, 1);
+  const shape = value?.shape ?? declared.map((size) => typeof size === 'number' ? size : 1), count = shape.reduce((n, size) => n * size, 1);
   if (image && batch === 1) {
     names.add('imageTensor');
     const [height, width] = image.layout === 'nchw' ? shape.slice(-2) : shape.slice(-3, -1);
@@ -58,11 +58,15 @@ function valueOf({ name, dataType, image, shape: declared }, given, preparation,
     return `await imageTensor(picture, { ${Object.entries(options).filter(([, value]) => value !== undefined).map(([key, value]) => `${key}: ${literal(value)}`).join(', ')} })`;
   }
   const isLong = dataType === 'int64' || dataType === 'uint64';
+  if (isGiven && count <= MOST_WRITTEN) {
+    const numbers = Array.from(/** @type {ArrayLike<number | bigint>} */ (numbersOf(dataType, value.data)), (number) => Number.isSafeInteger(Number(number)) || !isLong ? String(number) : `${number}n`);
+    return `{ data: [${numbers.join(', ')}], shape: [${shape.join(', ')}] }`;
+  }
   return `{ data: new ${arrayName(dataType)}(${count})${/mask/i.test(name) ? `.fill(${isLong ? '1n' : 1})` : ''}, shape: [${shape.join(', ')}] }`;
 }
 
-/** @param {Api.Port} port @param {any} given */
-const noteOf = ({ dataType, image }, given) => image || Array.isArray(given) ? '' : `   // ${dataType}`;
+/** @param {Api.Port} port */
+const noteOf = ({ dataType, image }) => image ? '' : `   // ${dataType}`;
 
 /** @param {Api.Port} port @param {Kind | undefined} kind @param {Set<string>} names that are imported */
 function resultOf({ name, shape }, kind, names) {

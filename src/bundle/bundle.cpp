@@ -44,7 +44,8 @@ Result<std::string> Write(const Contents& contents, const std::string& module,
   for (const char* name : {"model.worker.js", "model.js"})
     TRY(write(name, WithBuildRecord(PageFile(name), record)));
   TRY(write("model.d.ts", Declarations(contents)));
-  for (const char* name : {"index.html", "page.js", "page.css"}) TRY(write(name, PageFile(name)));
+  for (const char* name : {"index.html", "page.js", "page.worker.js", "page.css"})
+    TRY(write(name, PageFile(name)));
   TRY(write("package.json", PackageJson(contents)));
   std::string description = Description(contents, files);
   if (!report.wanted) return description;
@@ -64,8 +65,8 @@ Result<OutputFolder> CreateFolder(const std::string& path, bool force) {
   }
   return OutputFolder::Create(
       path, {{"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.worker.js",
-              "model.d.ts", "page.css", "page.js", "report.css", "report.js", "report.html",
-              "package.json", "index.html", "model.js"},
+              "model.d.ts", "page.css", "page.js", "page.worker.js", "report.css", "report.js",
+              "report.html", "package.json", "index.html", "model.js"},
              "model.js",
              "// Runs a model compiled by webnnc.",
              force});

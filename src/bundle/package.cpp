@@ -28,7 +28,7 @@ std::string PackageJson(const Contents& contents) {
   json["main"] = "./model.js";
   json["exports"] = {{".", {{"types", "./model.d.ts"}, {"default", "./model.js"}}}, {"./*", "./*"}};
   json["types"] = "./model.d.ts";
-  json["sideEffects"] = {"./page.js", "./model.worker.js"};
+  json["sideEffects"] = {"./page.js", "./page.worker.js", "./model.worker.js"};
   json["webnnc"] = {{"version", contents.version}, {"build", contents.build}};
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }

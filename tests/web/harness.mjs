@@ -133,6 +133,7 @@ export const hasBrowser = (name) => existsSync(PROGRAMS[name]);
  * @property {(selector: string, files: string[]) => Promise<void>} choose sets a file input's files
  * @property {(body: (...args: any[]) => any, ...args: any[]) => Promise<{name: string, bytes: Buffer}>} download
  *   runs a function that saves a file, and gives the file (Chromium)
+ * @property {(key: string) => Promise<void>} press a key, such as "Tab"
  * @property {(url: string) => Promise<void>} visit goes to another page
  * @property {(path: string) => Promise<void>} screenshot the whole page as PNG
  * @property {() => Promise<void>} loseGpu crashes the GPU process (Chromium)
@@ -149,6 +150,7 @@ export const hasBrowser = (name) => existsSync(PROGRAMS[name]);
  * @typedef {object} OpenOptions
  * @property {{width: number, height: number}} [viewport]
  * @property {boolean} [dark]
+ * @property {boolean} [still] whether motion is to be reduced (Chromium)
  * @property {number} [timeout] of waiting, in ms; 60 s if not given
  */
 
@@ -177,8 +179,8 @@ async function launchChromium({ gpu = true, args = [] }) {
   });
   return {
     /** @param {string} url @param {OpenOptions} [options] @returns {Promise<Page>} */
-    async open(url, { viewport, dark, timeout = 60_000 } = {}) {
-      const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light' });
+    async open(url, { viewport, dark, still, timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) } = {}) {
+      const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', reducedMotion: still ? 'reduce' : 'no-preference' });
       const page = await context.newPage();
       page.setDefaultTimeout(timeout);
       /** @type {string[]} */
@@ -195,6 +197,7 @@ async function launchChromium({ gpu = true, args = [] }) {
         problems,
         failed,
         evaluate: (body, ...args) => page.evaluate(call(body, args)),
+        press: (key) => page.keyboard.press(key),
         visit: async (url) => void await page.goto(url),
         until: (body, ...args) => poll(() => page.evaluate(call(body, args)), timeout),
         choose: (selector, files) => page.setInputFiles(selector, files),
@@ -243,6 +246,7 @@ async function launchFirefox({ gpu = true, args = [] }) {
         problems,
         failed: [],
         evaluate: (body, ...args) => page.evaluate(call(body, args)),
+        press: (key) => page.keyboard.press(/** @type {import('puppeteer-core').KeyInput} */ (key)),
         visit: async (url) => void await page.goto(url),
         until: (body, ...args) => poll(() => page.evaluate(call(body, args)), timeout),
         choose: async (selector, files) => {
