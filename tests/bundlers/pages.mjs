@@ -25,10 +25,13 @@ export async function checkPage(browser, url) {
 
 /**
  * @param {Browser} browser @param {string} folder with an index.html
- * @param {string} [entry] a script that index.html is made for @param {string} [type] of the script
+ * @param {object} [page]
+ * @param {string} [page.entry] a script that index.html is made for
+ * @param {string} [page.type] of the script
+ * @param {string} [page.at] where on the server the folder is
  */
-export async function checkFolder(browser, folder, entry, type = '') {
+export async function checkFolder(browser, folder, { entry, type = '', at = '/' } = {}) {
   if (entry) writeFileSync(join(folder, 'index.html'), `<!doctype html><script ${type} src="${entry}"></script>`);
-  const server = await serve({ '/': folder });
-  await checkPage(browser, `${server.url}/index.html`).finally(() => server.close());
+  const server = await serve({ [at.replace(/(?<=.)\/$/, '')]: folder });
+  await checkPage(browser, `${server.url}${at}index.html`).finally(() => server.close());
 }

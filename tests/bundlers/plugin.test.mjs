@@ -55,7 +55,7 @@ describe('the plugin', { skip: hasBrowser('chromium') ? false : 'there is no Chr
   after(() => browser.close());
 
   /** @param {string} folder @param {string} [entry] */
-  const check = (folder, entry) => checkFolder(browser, folder, entry, 'type="module"');
+  const check = (folder, entry) => checkFolder(browser, folder, { entry, type: 'type="module"' });
 
   test('in Vite: built, for a server, and in development', async () => {
     const { build, createServer } = await import('vite'), outDir = join(work, 'vite');
