@@ -1,5 +1,6 @@
 #include "bundle/manifest.h"
 
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "webnnc/abi.h"
@@ -178,11 +179,35 @@ std::string Manifest(const Contents& contents) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// Without the spaces that people alone need: those between two words stay, and those between two
+// operators. Lines stay, which errors speak of.
+static std::string Compact(const std::string& wgsl) {
+  auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  auto is_operator = [](char c) {
+    return std::string_view("+-*/%<>=!&|^~").find(c) != std::string_view::npos;
+  };
+  std::string out;
+  for (size_t i = 0; i < wgsl.size(); ++i) {
+    if (wgsl[i] != ' ') {
+      out += wgsl[i];
+      continue;
+    }
+    size_t next = wgsl.find_first_not_of(' ', i);
+    if (next == std::string::npos) break;
+    char before = out.empty() ? '\n' : out.back(), after = wgsl[next];
+    bool needed =
+        (is_word(before) && is_word(after)) || (is_operator(before) && is_operator(after));
+    if (needed) out += ' ';
+    i = next - 1;
+  }
+  return out;
+}
+
 std::string Shaders(const Contents& contents) {
   ShaderTable shaders(contents);
   std::string out;
   for (const std::string* text : shaders.texts())
-    out += (out.empty() ? "" : std::string(1, '\0')) + *text;
+    out += (out.empty() ? "" : std::string(1, '\0')) + Compact(*text);
   return out;
 }
 

@@ -62,6 +62,21 @@ class BundleTest : public testing::Test {
   Contents contents;
 };
 
+TEST_F(BundleTest, ShadersLoseSpacesThatAreForPeople) {
+  contents.gpu[0].shaders[0].wgsl =
+      "@group(0) @binding(0) var<storage, read_write> x: array<vec4f>;\n"
+      "fn main() {\n"
+      "  let a = 1 - -2;\n"
+      "  if (a < b && c >= -d) { return 0.5 * x; }\n"
+      "}\n";
+  EXPECT_EQ(Shaders(contents),
+            "@group(0)@binding(0)var<storage,read_write>x:array<vec4f>;\n"
+            "fn main(){\n"
+            "let a=1- -2;\n"
+            "if(a<b&&c>= -d){return 0.5*x;}\n"
+            "}\n");
+}
+
 TEST_F(BundleTest, WeightsOfTheCpuComeFirst) {
   EXPECT_EQ(weights[plan::WeightId{2}].offset, 256);
   EXPECT_EQ(weights[plan::WeightId{0}].offset, 512);
@@ -115,9 +130,9 @@ TEST_F(BundleTest, NamesThatAreNoUtf8DoNotBreakTheManifest) {
 TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
   plan::Program other = gpu;
   contents.gpu.push_back({&other, true, {shader}});
-  EXPECT_EQ(Shaders(contents), "fn main() {}");
-  contents.gpu[1].shaders[0].wgsl = "fn main() { }";
-  EXPECT_EQ(Shaders(contents), std::string("fn main() {}\0fn main() { }", 26));
+  EXPECT_EQ(Shaders(contents), "fn main(){}");
+  contents.gpu[1].shaders[0].wgsl = "fn main() {;}";
+  EXPECT_EQ(Shaders(contents), std::string("fn main(){}\0fn main(){;}", 24));
 }
 
 TEST_F(BundleTest, RequirementsAreWhatExceedsWebGpusGuarantee) {
