@@ -134,6 +134,8 @@ export const hasBrowser = (name) => existsSync(PROGRAMS[name]);
  * @property {(body: (...args: any[]) => any, ...args: any[]) => Promise<{name: string, bytes: Buffer}>} download
  *   runs a function that saves a file, and gives the file (Chromium)
  * @property {(key: string) => Promise<void>} press a key, such as "Tab"
+ * @property {(work: () => Promise<void>) => Promise<number[]>} tasks how long the page's thread itself was busy with each
+ *   task of the work, in ms (Chromium)
  * @property {(url: string) => Promise<void>} visit goes to another page
  * @property {(path: string) => Promise<void>} screenshot the whole page as PNG
  * @property {() => Promise<void>} loseGpu crashes the GPU process (Chromium)
@@ -198,6 +200,11 @@ async function launchChromium({ gpu = true, args = [] }) {
         failed,
         evaluate: (body, ...args) => page.evaluate(call(body, args)),
         press: (key) => page.keyboard.press(key),
+        tasks: async (work) => {
+          await browser.startTracing(page, { categories: ['toplevel', 'disabled-by-default-devtools.timeline'] });
+          await work();
+          return tasksIn(JSON.parse(String(await browser.stopTracing())).traceEvents);
+        },
         visit: async (url) => void await page.goto(url),
         until: (body, ...args) => poll(() => page.evaluate(call(body, args)), timeout),
         choose: (selector, files) => page.setInputFiles(selector, files),
@@ -218,6 +225,13 @@ async function launchChromium({ gpu = true, args = [] }) {
     },
     close: () => browser.close(),
   };
+}
+
+/** The times of tasks on pages' main threads, in ms. @param {any[]} events of a trace */
+function tasksIn(events) {
+  const threadOf = (/** @type {any} */ { pid, tid }) => `${pid} ${tid}`;
+  const mains = new Set(events.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map(threadOf));
+  return events.filter((event) => event.name === 'RunTask' && event.tdur !== undefined && mains.has(threadOf(event))).map(({ tdur }) => tdur / 1000);
 }
 
 /** @param {LaunchOptions} options */
@@ -246,6 +260,7 @@ async function launchFirefox({ gpu = true, args = [] }) {
         problems,
         failed: [],
         evaluate: (body, ...args) => page.evaluate(call(body, args)),
+        tasks: () => Promise.reject(new Error('only in Chromium')),
         press: (key) => page.keyboard.press(/** @type {import('puppeteer-core').KeyInput} */ (key)),
         visit: async (url) => void await page.goto(url),
         until: (body, ...args) => poll(() => page.evaluate(call(body, args)), timeout),
