@@ -26,6 +26,7 @@
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/simplify.h"
+#include "graph/passes/split_concats.h"
 #include "onnx/import.h"
 #include "onnx/outline.h"
 #include "plan/form_kernels.h"
@@ -131,6 +132,9 @@ Status Run(const CompileOptions& options, Trace& trace) {
   graph::FoldConstants(graph, budget);
   graph::MergeCommon(graph);
   TRY(trace("transposes", graph));
+  // Choosing from which of very many tensors an element comes would be code without end.
+  constexpr size_t kMostConcatenated = 256;
+  graph::SplitConcats(graph, kMostConcatenated);
   // Beyond this point the graph does not change.
   WarnOfAssumptions(warn, graph.assumptions);
 
@@ -164,6 +168,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
     plan::MergeKernels(*program);
   }
   TRY(trace("pack-weights", code));
+  TRY(CheckKernels(code));
 
   if (code.cpu) {
     code.relaxed = code.cpu;

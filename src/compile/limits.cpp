@@ -16,8 +16,9 @@ constexpr int64_t kMostBufferBytes = INT32_MAX;
 // What wasm32 can address, less room for the module's own data.
 constexpr int64_t kMostWasmBytes = (int64_t{1} << 32) - (int64_t{16} << 20);
 
-// Each kernel is compiled by itself, in some 20 ms.
 constexpr size_t kMostSteps = 1 << 14;
+// Each is compiled by itself, in some milliseconds.
+constexpr int32_t kMostKernels = 1 << 12;
 
 std::string InGiB(int64_t bytes) {
   char text[32];
@@ -92,6 +93,16 @@ std::string NodeOf(const plan::Step& step) {
 }
 
 }  // namespace
+
+Status CheckKernels(const Code& code) {
+  for (const plan::Program* program : code.programs()) {
+    if (program->kernels.size() <= kMostKernels) continue;
+    return Error{"the model takes " + std::to_string(program->kernels.size()) +
+                 " different kernels, more than the " + std::to_string(kMostKernels) +
+                 " that one program may have"};
+  }
+  return kSuccess;
+}
 
 Result<std::string> CheckWork(const Code& code) {
   constexpr double kMinutes = 1e11, kNever = 1e16;

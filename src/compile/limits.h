@@ -12,6 +12,10 @@ namespace webnnc {
 // are checked when the model runs.
 Status CheckSizes(const Code& code);
 
+// After MergeKernels. An error if there are so many different kernels that they take too long to
+// compile.
+Status CheckKernels(const Code& code);
+
 // Says how long a run must take: steps of loops, open sizes counted as 1. An error if a kernel
 // takes more than any device ends in hours, and what to warn of, or "", if a run takes minutes on a
 // CPU.
