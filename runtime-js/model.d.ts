@@ -227,6 +227,8 @@ export interface Port {
   readonly labels?: readonly string[];
   /** Of an output: names of classes that are its channels, stand beside boxes, or are told by their numbers; by `--labels`. */
   readonly classes?: readonly string[];
+  /** Of an output: that it holds a detector's boxes, and how they are read, as `--boxes` said. For pages that draw them. */
+  readonly boxes?: { readonly [key: string]: string | number };
 }
 
 /** Element types, by the names that WebNN has for them. */

@@ -72,6 +72,9 @@ struct CompileOptions {
   // Files with the names of an output's last dimension, a line each: "labels.txt", with "OUTPUT:"
   // before it where there are several.
   std::vector<std::string> labels;
+  // How a detector's boxes are read: "form=pair corners=xyxy", with "OUTPUT:" before it where
+  // several outputs may hold them.
+  std::vector<std::string> boxes;
 
   bool webgpu = true, wasm = true;
   // The GPU that shaders are made for, one of Devices(). Every profile's result is correct on every

@@ -42,11 +42,16 @@ export const numberField = (range, changed) => make('input', { type: 'number', m
 /** A slider from 0 to 1 that says its value. @param {string} text @param {number} value @param {() => void} changed */
 export function slider(text, value, changed) {
   const input = make('input', { type: 'range', min: '0', max: '1', step: '0.01', value: String(value) }), told = make('output', {}, value.toFixed(2));
+  const tell = () => told.textContent = input.valueAsNumber.toFixed(2);
+  const set = (/** @type {number} */ value) => {
+    input.value = String(value);
+    tell();
+  };
   input.oninput = () => {
-    told.textContent = input.valueAsNumber.toFixed(2);
+    tell();
     changed();
   };
-  return { input, label: make('label', {}, make('span', {}, text, ' ', told), input) };
+  return { input, set, label: make('label', {}, make('span', {}, text, ' ', told), input) };
 }
 
 /** A line of a chart. @param {string} text @param {string} number @param {number} part from 0 to 1 @param {string} [color] */

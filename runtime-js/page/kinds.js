@@ -80,7 +80,7 @@ export function possibleKinds(result, run) {
 export function likelyKind(result, run) {
   const { port, tensor: { shape, dataType }, summary } = result, planes = planesIn(result, run), isFloat = dataType[0] === 'f';
   if (summary.count <= 1) return summary.count ? 'scalar' : 'table';
-  if (run.forms.some(({ of, isLikely }) => isLikely && of[0] === port.name)) return 'boxes';
+  if (run.forms.some(({ of, isLikely }) => (isLikely || port.boxes) && of[0] === port.name)) return 'boxes';
   if (planes && run.picture && Math.min(planes.height, planes.width) >= LEAST_SIDE) {
     const kind = kindOfPlanes(result, planes, run.picture, run.image?.channels ?? 3);
     if (kind) return kind;

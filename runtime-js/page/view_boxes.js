@@ -42,7 +42,7 @@ export class BoxesView {
 
   /** @param {Result} result @param {Run} run */
   show({ port }, run) {
-    const forms = run.forms.filter(({ of }) => of[0] === port.name), results = new Map(run.results.map((result) => [result.port.name, result]));
+    const said = port.boxes ?? {}, forms = run.forms.filter(({ of }) => of[0] === port.name).sort((a, b) => Number(b.name === said.form) - Number(a.name === said.form)), results = new Map(run.results.map((result) => [result.port.name, result]));
     const names = forms.map(({ name, of }) => `${FORMS[name]}${of.length > 1 ? ` (${of.join(', ')})` : ''}`);
     const key = names.join('\n'), picture = run.picture, size = picture ?? UNSEEN;
     if (this.#form.dataset.key !== key) {
@@ -51,15 +51,17 @@ export class BoxesView {
       this.#formNow = '';
     }
     const form = forms[Number(this.#form.value)], parts = partsOf(form, results);
-    if (this.#formNow !== this.#form.value) this.#choose(likelyReading(form, parts, size));
+    if (this.#formNow !== this.#form.value) this.#choose({ ...likelyReading(form, parts, size), ...said });
     this.#formNow = this.#form.value;
     this.#paint = () => this.#draw(form, parts, run, labelsOf(form, results, this.#readings.background.value === 'first'));
     return this.#paint();
   }
 
-  /** @param {Reading} reading */
+  /** @param {Reading & { score?: number, overlap?: number }} reading */
   #choose(reading) {
     for (const [name, select] of Object.entries(this.#readings)) select.value = reading[/** @type {keyof Reading} */ (name)];
+    if (reading.score !== undefined) this.#score.set(reading.score);
+    if (reading.overlap !== undefined) this.#overlap.set(reading.overlap);
   }
 
   /** @param {Form} form @param {Parts} parts @param {Run} run @param {(index: number) => string} nameOf */

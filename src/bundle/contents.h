@@ -62,6 +62,12 @@ struct Labels {
   bool count_last = true;
 };
 
+// That an output holds a detector's boxes, and how they are read, as far as it is known.
+struct Boxes {
+  std::map<std::string, std::string> choices;
+  std::map<std::string, double> numbers;
+};
+
 struct Contents {
   std::string name;
   const plan::Program* cpu = nullptr;  // may be absent
@@ -87,6 +93,7 @@ struct Contents {
   // Inputs and outputs that have them, by name.
   std::map<std::string, Picture> pictures = {};
   std::map<std::string, Labels> labels = {};
+  std::map<std::string, Boxes> boxes = {};
 
   // Any of the programs: their ports are the same.
   const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }

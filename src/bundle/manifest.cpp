@@ -111,13 +111,22 @@ Json InputsJson(const Contents& contents) {
   return json;
 }
 
+Json BoxesJson(const Boxes& boxes) {
+  Json json = Json::object();
+  for (const auto& [key, value] : boxes.choices) json[key] = value;
+  for (const auto& [key, value] : boxes.numbers) json[key] = value;
+  return json;
+}
+
 Json OutputsJson(const Contents& contents) {
   Json json = Json::array();
   for (const plan::Port& port : contents.any().outputs) {
     json.push_back(PortJson(port, {}));
     auto labels = contents.labels.find(port.name);
-    if (labels == contents.labels.end()) continue;
-    json.back()[labels->second.count_last ? "labels" : "classes"] = labels->second.names;
+    if (labels != contents.labels.end())
+      json.back()[labels->second.count_last ? "labels" : "classes"] = labels->second.names;
+    auto boxes = contents.boxes.find(port.name);
+    if (boxes != contents.boxes.end()) json.back()["boxes"] = BoxesJson(boxes->second);
   }
   return json;
 }

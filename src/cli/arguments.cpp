@@ -189,6 +189,10 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.add_option("--labels", options.labels, "names, a line each, for an output; repeatable")
       ->type_name("[OUTPUT:]FILE")
       ->allow_extra_args(false);
+  app.add_option("--boxes", options.boxes,
+                 "how a detector's boxes are read: \"form=pair corners=xyxy\"; repeatable")
+      ->type_name("[OUTPUT:]KEYS")
+      ->allow_extra_args(false);
   app.add_option("--target", raw.targets, "what to compile for (webgpu,wasm)")->type_name("LIST");
   std::string devices;
   for (std::string_view device : Devices())

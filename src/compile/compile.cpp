@@ -10,6 +10,7 @@
 
 #include "bundle/bundle.h"
 #include "bundle/identity.h"
+#include "compile/boxes.h"
 #include "compile/budgets.h"
 #include "compile/explain.h"
 #include "compile/failure.h"
@@ -103,6 +104,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // What --image asks for is a piece of graph before the inputs, so that all that follows has it
   // for nothing.
   TRY_ASSIGN(auto labels, ReadLabels(options, graph));
+  TRY_ASSIGN(auto boxes, ReadBoxes(options, graph));
   TRY_ASSIGN(auto pictures, PreparePictures(options, graph));
   TRY(trace("pictures", graph));
   TRY_ASSIGN(auto likely, LikelySizesOf(options, graph));
@@ -212,6 +214,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   contents.weights_file = std::move(weights);
   contents.pictures = std::move(pictures);
   contents.labels = std::move(labels);
+  contents.boxes = std::move(boxes);
   contents.version = Version();
   contents.command = options.command;
   TRY_ASSIGN(contents.source, SourceOf(model));

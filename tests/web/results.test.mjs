@@ -2,7 +2,7 @@
 // the compiler; without it, build/webnnc.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -240,7 +240,9 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
       // A column a box: box, score.
       scores: [[1, 5, 84], [...Array(5 * 84)].map((_, i) => i % 84 ? 0 : [32, 32, 16, 16, 0.7][i / 84])],
       areas: [[1, 3, 64, 64], [...Array(3 * 4096)].map((_, i) => i < 4096 ? 0 : i < 8192 ? 1 : i % 64 < 16 ? 2 : 0)],
-    }, ['--labels', `scores:${join(work, 'faces.txt')}`, '--labels', `areas:${join(work, 'areas.txt')}`]);
+      // Six numbers: by shape, a box, its score and its class.
+      six: [[1, 12, 6], [0, 0, 32, 32, 0.1, 0.9, 3, 0, 35, 32, 0.1, 0.8, 40, 40, 60, 60, 0.7, 0.2, ...Array(54).fill(0)]],
+    }, ['--boxes', 'six:form=classes corners=xyxy units=pixels score=0.75 overlap=0.9', '--labels', `scores:${join(work, 'faces.txt')}`, '--labels', `areas:${join(work, 'areas.txt')}`]);
     const file = join(work, 'tokens.onnx'), tokens = join(work, 'tokens'), shape = ['batch', 'sequence'];
     writeFileSync(file, onnxModel({
       inputs: { 'input-ids': ['i64', shape], attention_mask: ['i64', shape], 'half step': ['f16', shape], flags: ['bool', [2]] },
@@ -361,11 +363,27 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
     await page.close();
   });
 
-  test('names of classes on boxes and areas', async () => {
+  test('what --boxes cannot mean is refused', () => {
+    /** @type {[string, RegExp][]} */
+    const cases = [
+      ['six:shape=rows', /--boxes: there is no key "shape"[^]*the keys are background, corners, form, scores, units, score, overlap/], ['six:form=yolo', /form cannot be "yolo"[^]*"objects", "columns"/],
+      ['six:score=2', /score cannot be "2"[^]*from 0 to 1/], ['six:form=pair', /the output "six" is f32\[1,12,6\], and holds no boxes of the form "pair"/],
+      ['seven:form=rows', /--boxes names "seven", which is not an output[^]*"scores", "areas", "six"/], ['corners=xyxy', /several of what it may mean/],
+    ];
+    for (const [boxes, message] of cases) {
+      const { status, stderr } = spawnSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(work, 'named.onnx'), '-o', join(work, 'refused'), '--boxes', boxes], { encoding: 'utf8' });
+      assert.equal(status, 1);
+      assert.match(stderr, message);
+    }
+  });
+
+  test('names of classes on boxes and areas, and boxes as a flag says', async () => {
     const page = await browser.open(`${server.url}/named/index.html?backend=wasm`);
     await page.until(hasRun);
     assert.deepEqual((await page.evaluate(cardOf, 'scores')).bars, ['face70.0 %']);
     assert.deepEqual((await page.evaluate(cardOf, 'areas')).bars, ['sea75.0 %', 'land25.0 %']);
+    // As --boxes says: two that overlap by 0.83, and the third is too weak.
+    assert.deepEqual((await page.evaluate(cardOf, 'six')).bars, ['class 190.0 %', 'class 180.0 %']);
     await page.close();
   });
 

@@ -17,6 +17,8 @@ export interface CompileOptions {
   image?: string | Record<string, string>;
   /** A file of names; by output where there are several. */
   labels?: string | Record<string, string>;
+  /** How a detector's boxes are read, as `--boxes` takes it; by output where there are several. */
+  boxes?: string | Record<string, string>;
   /** Whether to make report.html; true if not given. */
   report?: boolean;
   /** Times for the report: a file. */

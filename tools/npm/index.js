@@ -28,7 +28,7 @@ const VALUES = {
 const named = (flag, value) => value === undefined ? [] : typeof value === 'string' ? [flag, value]
   : Object.entries(value).flatMap(([name, one]) => [flag, `${name}:${one}`]);
 
-function flagsOf({ model, output, dims = {}, inputs = {}, targets, image, labels, report = true, force = false, signal, ...values }) {
+function flagsOf({ model, output, dims = {}, inputs = {}, targets, image, labels, boxes, report = true, force = false, signal, ...values }) {
   const unknown = Object.keys(values).find((key) => !(key in VALUES));
   if (unknown) throw new TypeError(`compile: there is no option "${unknown}"`);
   if (typeof model !== 'string' && !(model instanceof Uint8Array)) throw new TypeError('compile: model is a path or bytes');
@@ -36,7 +36,7 @@ function flagsOf({ model, output, dims = {}, inputs = {}, targets, image, labels
     typeof model === 'string' ? model : '-', '-o', output, '--json',
     ...Object.entries(dims).flatMap(([name, size]) => ['--dim', `${name}=${size}`]),
     ...Object.entries(inputs).flatMap(([name, shape]) => ['--input', `${name}:${shape.join(',')}`]),
-    ...targets ? ['--target', targets.join(',')] : [], ...named('--image', image), ...named('--labels', labels),
+    ...targets ? ['--target', targets.join(',')] : [], ...named('--image', image), ...named('--labels', labels), ...named('--boxes', boxes),
     ...report ? [] : ['--no-report'], ...force ? ['--force'] : [],
     ...Object.entries(values).flatMap(([key, value]) => value === undefined ? [] : [VALUES[key], String(value)]),
   ];

@@ -28,11 +28,11 @@ function queryOptions(query, folder) {
     if (key === 'webnnc') continue;
     else if (SINGLE.has(key)) options[key] = value;
     else if (key === 'target') options.targets = value.split(',');
-    else if (key === 'image') options.image = value;
+    else if (key === 'image' || key === 'boxes') options[key] = value;
     else if (key === 'labels') options.labels = resolve(folder, value);
     else if (key === 'dim' && colon > 0) options.dims = { ...options.dims, [name]: rest.startsWith('?') ? rest : Number(rest) };
     else if (key === 'input' && colon > 0) options.inputs = { ...options.inputs, [name]: rest.split(',') };
-    else throw new Error(`?webnnc has no option "${key}=${value}": there are dim=NAME:SIZE, input=NAME:SIZES, target, image, labels, name and device`);
+    else throw new Error(`?webnnc has no option "${key}=${value}": there are dim=NAME:SIZE, input=NAME:SIZES, target, image, labels, boxes, name and device`);
   }
   return options;
 }
