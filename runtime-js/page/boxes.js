@@ -52,7 +52,7 @@ export const BACKGROUNDS = { none: 'none', first: 'the first', last: 'the last' 
 
 /** @typedef {{ left: number, top: number, right: number, bottom: number, score: number, class: number }} Box in pixels of the picture that the model saw */
 
-const STRIDES = [8, 16, 32], FEWEST = 10, MOST_CANDIDATES = 2000, SAMPLES = 4000;
+const STRIDES = [8, 16, 32], FEWEST = 10, MOST_CANDIDATES = 1000, SAMPLES = 4000;
 const CHOSEN = 1000, SLICE = 512;
 
 // ---- Forms
@@ -282,7 +282,7 @@ export function overlapOf(a, b) {
 /**
  * Non-maximum suppression, as ONNX defines it: of boxes of one class that overlap by more than a part, the best stays.
  *
- * @param {Box[]} boxes the best first; of more than 2000, the rest is left out @param {number} most the largest overlap
+ * @param {Box[]} boxes the best first; of more than 1000, the rest is left out @param {number} most the largest overlap
  */
 export function suppress(boxes, most) {
   /** @type {Map<number, Box[]>} */

@@ -407,7 +407,7 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
         await new Promise((done) => setTimeout(done, 100));
         observer.disconnect();
         // On a busy machine all takes longer.
-        return Math.max(0, ...tasks) / Math.max(100, total / 10);
+        return Math.max(0, ...tasks) / Math.max(100, total / 5);
       }, name, shape);
       let best = await longest();
       for (let i = 0; i < 2 && best > 1; ++i) best = Math.min(best, await longest());
