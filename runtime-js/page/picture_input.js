@@ -174,6 +174,7 @@ export class PictureInput {
   #endLive() {
     clearInterval(this.#ticking);
     this.#live.stop();
+    this.#keepFrame();
     this.#stop.hidden = this.#cameras.hidden = true;
     this.#camera.disabled = whyNoCamera() !== '';
     if (!this.#camera.disabled) this.#rate.textContent = '';
@@ -193,11 +194,16 @@ export class PictureInput {
     try {
       await this.#around.frame(this);
     } finally {
-      this.#frame = undefined;
-      // The last one is what stays, unless another picture was chosen meanwhile.
-      if (this.isLive) [this.#still] = [frame, this.#still.close?.()];
-      else frame.close();
+      if (this.#frame === frame) this.#keepFrame();
     }
+  }
+
+  /** The last frame is what stays. One that is looked at stays open. */
+  #keepFrame() {
+    if (!this.#frame) return;
+    this.#still.close?.();
+    this.#still = this.#frame;
+    this.#frame = undefined;
   }
 
   // ---- What the model is given
