@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { STRICT_CSP, hasBrowser, launch, serve } from '../web/harness.mjs';
+
 const root = fileURLToPath(new URL('../..', import.meta.url)), digits = join(root, 'models/digits/digits.onnx');
 const project = mkdtempSync(join(tmpdir(), 'webnnc-npm-'));
 after(() => rmSync(project, { recursive: true, force: true }));
@@ -24,6 +26,13 @@ before(() => {
 /** @param {string} script @param {string[]} args */
 const node = (script, ...args) => spawnSync(process.execPath, ['--input-type=module', ...args, '-e', script], { cwd: project, encoding: 'utf8' });
 
+test('the packages name each other, for each kind of machine', () => {
+  const { version, optionalDependencies } = JSON.parse(readFileSync(join(project, 'node_modules/webnnc/package.json'), 'utf8'));
+  assert.deepEqual(optionalDependencies, { '@webnnc/linux-x64': version, '@webnnc/linux-arm64': version });
+  const { version: compiler, os, cpu } = JSON.parse(readFileSync(join(project, `node_modules/@webnnc/linux-${process.arch}/package.json`), 'utf8'));
+  assert.deepEqual([compiler, os, cpu], [version, ['linux'], [process.arch]]);
+});
+
 test('npx compiles a model, which then runs', async () => {
   const { status, stdout, stderr } = spawnSync('npx', ['--offline', 'webnnc', digits, '-o', 'out'], { cwd: project, encoding: 'utf8' });
   assert.equal(status, 0, stderr);
@@ -32,6 +41,25 @@ test('npx compiles a model, which then runs', async () => {
   const { digit_probabilities } = await (await load()).run({ image: new Float32Array(784) });
   assert.equal(digit_probabilities.data.length, 10);
   assert.equal(spawnSync('npx', ['--offline', 'webnnc', '--nonsense'], { cwd: project }).status, 2);
+});
+
+test('an empty folder, three commands, and the page shows a result', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, async (context) => {
+  const empty = mkdtempSync(join(tmpdir(), 'webnnc-empty-')), began = performance.now();
+  cpSync(digits, join(empty, 'digits.onnx'));
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--save-dev', ...tarballs], { cwd: empty, stdio: 'pipe' });
+  execFileSync('npx', ['webnnc', 'digits.onnx', '-o', 'out/'], { cwd: empty, stdio: 'pipe' });
+  const server = await serve({ '/': join(empty, 'out') }, { csp: STRICT_CSP }), browser = await launch('chromium');
+  try {
+    const page = await browser.open(`${server.url}/index.html`);
+    await page.until(() => /\d(\.\d+)? ?%/.test(document.body.innerText));
+    assert.deepEqual(page.problems, []);
+    // To read, not to judge: machines differ.
+    context.diagnostic(`from npm install to a result in the page: ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  } finally {
+    await browser.close();
+    await server.close();
+    rmSync(empty, { recursive: true });
+  }
 });
 
 test('the package for Linux stays below 25 MB, and needs no library', (context) => {
@@ -86,6 +114,9 @@ test('where there is no compiler, it is said what to do', () => {
   const { status, stderr } = spawnSync(process.execPath, ['--import', pathToFileURL(join(project, 'darwin.mjs')).href, join(project, 'node_modules/webnnc/bin/webnnc.js'), '--help'], { encoding: 'utf8' });
   assert.equal(status, 1);
   assert.match(stderr, /^webnnc: error: there is no compiler for darwin on x64 yet: build it with CMake .*WEBNNC_BINARY\n$/);
+  writeFileSync(join(project, 'arm64.mjs'), "Object.defineProperty(process, 'arch', { value: 'arm64' });");
+  const foreign = spawnSync(process.execPath, ['--import', pathToFileURL(join(project, 'arm64.mjs')).href, join(project, 'node_modules/webnnc/bin/webnnc.js'), '--help'], { encoding: 'utf8' });
+  assert.match(foreign.stderr, /^webnnc: error: the package @webnnc\/linux-arm64 is not installed/);
   const own = spawnSync(process.execPath, [join(project, 'node_modules/webnnc/bin/webnnc.js'), '--version'], { encoding: 'utf8', env: { ...process.env, WEBNNC_BINARY: join(root, 'build/webnnc') } });
   assert.match(own.stdout, /^webnnc \d/);
 });

@@ -11,7 +11,7 @@ export function binaryPath() {
   try {
     return createRequire(import.meta.url).resolve(`${name}/webnnc`);
   } catch {
-    const isMade = process.platform === 'linux' && process.arch === 'x64';
+    const isMade = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
     throw new Error(isMade ? `the package ${name} is not installed: install webnnc without --omit=optional`
       : `there is no compiler for ${process.platform} on ${process.arch} yet: build it with CMake from the repository, and name it by the environment variable WEBNNC_BINARY`);
   }
