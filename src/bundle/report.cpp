@@ -52,7 +52,8 @@ Json PreviousOf(const Json& build, const std::string& report) {
   if (!data) return nullptr;
   try {
     // The same build again: it says what it said.
-    if (data->value("build", "") == build["build"].get<std::string>()) return data->value("previous", Json());
+    if (data->value("build", "") == build["build"].get<std::string>())
+      return data->value("previous", Json());
     return Summary(*data);
   } catch (const Json::exception&) {
     // One of another version, whose data are others: there is nothing to compare with.

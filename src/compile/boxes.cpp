@@ -15,8 +15,7 @@ namespace {
 // The keys whose values are words. The page has the same (runtime-js/page/boxes.js).
 const std::map<std::string, std::vector<std::string>>& Choices() {
   static const std::map<std::string, std::vector<std::string>> kChoices = {
-      {"form",
-       {"objects", "columns", "classes", "pair", "chosen", "rows", "marked", "batched"}},
+      {"form", {"objects", "columns", "classes", "pair", "chosen", "rows", "marked", "batched"}},
       {"corners", {"xyxy", "yxyx", "cxcywh", "xywh"}},
       {"units", {"unit", "pixels", "grid"}},
       {"scores", {"given", "sigmoid", "softmax"}},
@@ -47,9 +46,8 @@ Status Set(const std::string& word, bundle::Boxes& into) {
   auto choice = Choices().find(name);
   if (choice != Choices().end()) {
     if (!Has(choice->second, value)) {
-      return Error{name + " cannot be " + Quote(value),
-                   {},
-                   {name + " is one of " + Listed(choice->second)}};
+      return Error{
+          name + " cannot be " + Quote(value), {}, {name + " is one of " + Listed(choice->second)}};
     }
     into.choices[name] = value;
     return kSuccess;
