@@ -3,13 +3,18 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
+#include <new>
 #include <thread>
+#include <utility>
 
 #include "base/output_folder.h"
+#include "base/printable.h"
 #include "base/size_text.h"
 #include "cli/arguments.h"
 #include "cli/progress_line.h"
+#include "compile/failure.h"
 
 namespace {
 
@@ -28,6 +33,44 @@ void CleanUpWhenStopped() {
     RemoveUnfinished();
     _exit(128 + signal);
   }).detach();
+}
+
+void Show(const Failure& failure, bool json) {
+  if (json) {
+    std::cout << failure.json << "\n";
+  } else {
+    std::cerr << failure.text;
+  }
+}
+
+// Where memory runs out, the program ends at once: neither threads nor LLVM's functions can be left
+// by exceptions. It is an error like others, and leaves as little behind.
+struct MemoryEnd {
+  const cli::Arguments* arguments;
+  pid_t process;
+  // What the last words need.
+  void* reserve;
+};
+MemoryEnd memory_end;
+
+void EndWithoutMemory() {
+  // A process that was forked to link ends alone, and a second time there is nothing left to say.
+  if (getpid() != memory_end.process || !memory_end.reserve) _exit(cli::kFailed);
+  std::free(std::exchange(memory_end.reserve, nullptr));
+  RemoveUnfinished();
+  Show(FailureOf(memory_end.arguments->options.model,
+                 Error{"there is not enough memory to compile it",
+                       {},
+                       {"it needs more than this machine has, or may use"}}),
+       memory_end.arguments->json);
+  std::cout.flush();
+  _exit(cli::kFailed);
+}
+
+void EndCleanlyWithoutMemory(const cli::Arguments& arguments) {
+  constexpr size_t kReserve = 1 << 20;
+  memory_end = {&arguments, getpid(), std::malloc(kReserve)};
+  std::set_new_handler(EndWithoutMemory);
 }
 
 std::string Describe(const Summary& summary) {
@@ -49,6 +92,7 @@ int main(int argc, char** argv) {
   auto arguments = cli::Parse(argc, argv, exit_code);
   if (!arguments) return exit_code;
   CleanUpWhenStopped();
+  EndCleanlyWithoutMemory(*arguments);
   CompileOptions& options = arguments->options;
   options.print = [&](const std::string& text) {
     line.Clear();
@@ -58,7 +102,8 @@ int main(int argc, char** argv) {
     options.progress = [&](std::string_view step, double done) { line.Show(step, done); };
     options.warn = [&](const std::string& warning) {
       line.Clear();
-      if (!arguments->json) std::cerr << options.model << ": warning: " << warning << "\n";
+      if (!arguments->json)
+        std::cerr << Printable(options.model) << ": warning: " << Printable(warning) << "\n";
     };
   }
   options.done = [&](const Summary& summary) {
@@ -66,17 +111,13 @@ int main(int argc, char** argv) {
     if (arguments->json) {
       std::cout << summary.description << "\n";
     } else if (!arguments->quiet) {
-      std::printf("%s: %s, %.1f s\n", options.output.c_str(), Describe(summary).c_str(),
+      std::printf("%s: %s, %.1f s\n", Printable(options.output).c_str(), Describe(summary).c_str(),
                   watch.Seconds());
     }
   };
   if (auto failure = Compile(options)) {
     line.Clear();
-    if (arguments->json) {
-      std::cout << failure->json << "\n";
-    } else {
-      std::cerr << failure->text;
-    }
+    Show(*failure, arguments->json);
     return cli::kFailed;
   }
   return cli::kFine;

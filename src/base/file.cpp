@@ -17,7 +17,10 @@ static Error SystemError(const std::string& what, const std::string& path) {
 }
 
 Result<MappedFile> MapFile(const std::string& path) {
-  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (path.find('\0') != std::string::npos)
+    return Error{"cannot read " + path + ": its name holds NUL"};
+  // What is no file is refused below, and must not be waited for before.
+  int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (file < 0) return SystemError("cannot read", path);
   struct stat info;
   if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -46,6 +49,9 @@ Result<MappedFile> ReadStandardInput() {
     if (count < 0) return SystemError("cannot read", "standard input");
     if (count == 0) return MappedFile{{bytes->data(), bytes->size()}, bytes};
     bytes->insert(bytes->end(), block, block + count);
+    // More than any reader of it takes; a stream may be endless.
+    constexpr size_t kMost = size_t{1} << 31;
+    if (bytes->size() > kMost) return Error{"standard input has over 2 GiB"};
   }
 }
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/printable.h"
+
 namespace webnnc {
 
 static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -150,18 +152,17 @@ Error Lexer::Fail(std::string message) const {
 }
 
 std::string Quote(std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
-  for (char c : text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
     } else if (c == '\n') {
       out += "\\n";
-    } else if (static_cast<unsigned char>(c) < 32) {
-      out += "\\x";
-      out += kHex[(c >> 4) & 15];
-      out += kHex[c & 15];
+    } else if (size_t bad = UnprintableAt(text, i); bad > 0) {
+      for (size_t end = i + bad; i < end; ++i) out += Escaped(text[i]);
+      --i;
     } else {
       out += c;
     }

@@ -5,6 +5,8 @@
 #include <iostream>
 #include <set>
 
+#include "base/printable.h"
+
 namespace webnnc::cli {
 
 namespace {
@@ -24,6 +26,15 @@ std::vector<std::string> SplitAt(const std::string& text, char separator) {
 [[noreturn]] void Misused(const std::string& flag, const std::string& text,
                           const std::string& form) {
   throw CLI::ValidationError(flag, text + " is not of the form " + form);
+}
+
+// A name has one value; said twice, it must be the same one.
+template <typename Value>
+void Add(const std::string& flag, const std::string& name, Value value,
+         std::map<std::string, Value>& values) {
+  auto [place, is_new] = values.emplace(name, value);
+  if (!is_new && place->second != value)
+    throw CLI::ValidationError(flag, "gives two values for " + name);
 }
 
 // "4" or "1..8"
@@ -48,7 +59,7 @@ void AddDim(const std::string& text, CompileOptions& options) {
     if (!range) Misused("--dim", text, "NAME=?LOW..HIGH");
     options.likely_dims[name] = *range;
   } else if (has_name && CLI::detail::lexical_cast(value, size)) {
-    options.dims[name] = size;
+    Add("--dim", name, size, options.dims);
   } else {
     Misused("--dim", text, "NAME=N");
   }
@@ -60,8 +71,8 @@ void AddInput(const std::string& text, CompileOptions& options) {
   if (at == std::string::npos || at == 0)
     Misused("--input", text, "NAME:SHAPE, such as image:1,3,height,width");
   std::string shape = text.substr(at + 1);
-  options.input_shapes[text.substr(0, at)] =
-      shape.empty() ? std::vector<std::string>{} : SplitAt(shape, ',');
+  Add("--input", text.substr(0, at),
+      shape.empty() ? std::vector<std::string>{} : SplitAt(shape, ','), options.input_shapes);
 }
 
 // "webgpu,wasm"
@@ -154,7 +165,8 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
     for (const std::string& extra : app.remaining())
       message += (message.empty() ? "unknown argument " : ", ") + extra;
   }
-  std::cerr << "webnnc: error: " << message << "\n  note: webnnc --help lists all flags\n";
+  std::cerr << "webnnc: error: " << Printable(message)
+            << "\n  note: webnnc --help lists all flags\n";
   return kMisused;
 }
 
@@ -243,6 +255,18 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.set_version_flag("--version", "webnnc " + std::string(Version()));
 }
 
+// No flag means anything by an empty text: it comes from a variable that is not set.
+void CheckValues(const CLI::App& app) {
+  for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; }))
+    CheckValues(*group);
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() == 0) continue;
+    for (const std::string& value : option->results()) {
+      if (value.empty()) throw CLI::ValidationError(option->get_name(), "is given an empty value");
+    }
+  }
+}
+
 void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
   for (const std::string& dim : raw.dims) AddDim(dim, options);
   for (const std::string& input : raw.inputs) AddInput(input, options);
@@ -274,6 +298,7 @@ std::optional<Arguments> Parse(int count, char** values, int& exit_code) {
   AddFlags(app, arguments, raw);
   try {
     app.parse(count, values);
+    CheckValues(app);
     Convert(app, raw, arguments.options);
   } catch (const CLI::ParseError& error) {
     exit_code = error.get_exit_code() == 0 ? app.exit(error) : Refuse(app, error);

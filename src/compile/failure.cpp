@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/diagnostics.h"
+#include "base/printable.h"
 
 namespace webnnc {
 
@@ -17,10 +18,11 @@ static Json ErrorJson(const Error& error) {
 }
 
 Failure FailureOf(const std::string& subject, const Error& error) {
-  Json json = ErrorJson(error);
+  // Names come from models, and may be anything.
+  const Error printable = Printable(error);
+  Json json = ErrorJson(printable);
   json["file"] = subject;
-  // Names come from models, where they may be no UTF-8.
-  return {subject + ": " + Describe(error, ""),
+  return {Printable(subject) + ": " + Describe(printable, ""),
           Json{{"error", json}}.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 

@@ -3,12 +3,16 @@
 #include <cmath>
 
 #include "base/overloaded.h"
+#include "tensor/overflow.h"
 
 namespace webnnc::loop {
 
 namespace {
 
 using Element = std::optional<Dim>;
+
+// Kernels wrap where sizes overflow, so what overflows is not known.
+Element Known(Dim value) { return HasOverflowed(value) ? Element() : Element(std::move(value)); }
 
 class Machine {
  public:
@@ -90,7 +94,7 @@ class Machine {
   template <typename F>
   static Element Both(const Element& a, const Element& b, F f) {
     if (!a || !b) return std::nullopt;
-    return f(*a, *b);
+    return Known(f(*a, *b));
   }
 
   // The element, or null (and the run has failed) if its place is not known.
@@ -162,8 +166,8 @@ class Machine {
       case UnaryOp::kCeil:
       case UnaryOp::kRound:
       case UnaryOp::kTrunc: return a;
-      case UnaryOp::kNegate: return Dim(0) - *a;
-      case UnaryOp::kAbs: return Max(*a, Dim(0) - *a);
+      case UnaryOp::kNegate: return Known(Dim(0) - *a);
+      case UnaryOp::kAbs: return Known(Max(*a, Dim(0) - *a));
       case UnaryOp::kNot: return a->IsConstant() ? Element(Dim(a->value() == 0)) : std::nullopt;
       default: return std::nullopt;
     }
@@ -187,7 +191,9 @@ class Machine {
   }
 
   // Toward zero, whatever the sign of a turns out to be: one of the terms is 0.
-  static Element TruncatingDiv(const Dim& a, const Dim& b) {
+  static Element TruncatedDiv(const Dim& a, const Dim& b) {
+    if (a.IsConstant() && b.IsConstant())
+      return b.Is(0) ? Element() : Known(TruncatingDiv(a.value(), b.value()));
     if (!ProvablyLessEqual(1, b)) return std::nullopt;
     return Max(FloorDiv(a, b), 0) + Min(CeilDiv(a, b), 0);
   }
@@ -195,6 +201,11 @@ class Machine {
   Element EvalBinary(const Binary& binary) {
     Element a = Eval(binary.a), b = Eval(binary.b);
     if (!a || !b) return std::nullopt;
+    Element result = Apply(binary, a, b);
+    return result ? Known(*result) : std::nullopt;
+  }
+
+  Element Apply(const Binary& binary, const Element& a, const Element& b) {
     bool real = IsFloat(kernel_.exprs[binary.a].dtype);
     if (real && (binary.op == BinaryOp::kDiv || binary.op == BinaryOp::kMod)) {
       auto exact = ExactDiv(*a, *b);
@@ -210,12 +221,10 @@ class Machine {
       // needs no rounding.
       case BinaryOp::kDiv:
         if (auto exact = ExactDiv(*a, *b)) return *exact;
-        if (constants && b->value() != 0) return Dim(a->value() / b->value());
-        return positive ? Element(FloorDiv(*a, *b)) : TruncatingDiv(*a, *b);
+        return positive ? Element(FloorDiv(*a, *b)) : TruncatedDiv(*a, *b);
       case BinaryOp::kMod:
-        if (constants && b->value() != 0) return Dim(a->value() % b->value());
         if (positive) return Mod(*a, *b);
-        if (auto quotient = TruncatingDiv(*a, *b)) return *a - *b * *quotient;
+        if (auto quotient = TruncatedDiv(*a, *b)) return *a - *b * *quotient;
         return std::nullopt;
       case BinaryOp::kFloorDiv: return b->Is(0) ? Element() : FloorDiv(*a, *b);
       case BinaryOp::kFloorMod: return b->Is(0) ? Element() : Mod(*a, *b);

@@ -81,9 +81,7 @@ class Importer {
   Result<graph::Graph> Run() {
     TRY_ASSIGN(auto nodes, FlattenModel(model_));
     TRY(CheckOperators(nodes));
-    for (const auto& tensor : proto_.initializer()) initializers_[tensor.name()] = &tensor;
-    for (const auto& tensor : proto_.sparse_initializer())
-      sparse_initializers_[tensor.values().name()] = &tensor;
+    TRY(ListWeights());
     graph_.name = proto_.name().empty() ? "main" : proto_.name();
     TRY(AddInputs());
     for (const FlatNode& node : nodes) ImportNode(node);
@@ -110,6 +108,19 @@ class Importer {
   void Note(const FlatNode& node, Error error) {
     error.where.node = TitleOf(node);
     problems_.push_back(std::move(error));
+  }
+
+  Status ListWeights() {
+    for (const auto& tensor : proto_.initializer()) {
+      if (!initializers_.emplace(tensor.name(), &tensor).second)
+        return Error{"two weights are named " + Quote(tensor.name())};
+    }
+    for (const auto& tensor : proto_.sparse_initializer()) {
+      const std::string& name = tensor.values().name();
+      if (initializers_.count(name) || !sparse_initializers_.emplace(name, &tensor).second)
+        return Error{"two weights are named " + Quote(name)};
+    }
+    return kSuccess;
   }
 
   // First of all, and for all nodes: operators that are not there.
@@ -174,7 +185,8 @@ class Importer {
     return SymbolDim(nameless ? input + "." + std::to_string(position) : name);
   }
 
-  Dim SymbolDim(const std::string& name) {
+  Result<Dim> SymbolDim(const std::string& name) {
+    TRY(CheckName("a size", name));
     symbols_.insert(name);
     auto fixed = options_.dims.find(name);
     return fixed == options_.dims.end() ? Dim::Symbol(name) : Dim(fixed->second);
@@ -221,6 +233,7 @@ class Importer {
       // Old models list their weights as inputs with a default.
       if (initializers_.count(input.name()) || sparse_initializers_.count(input.name())) continue;
       TRY_ASSIGN(auto type, InputType(input));
+      TRY(CheckName("an input", input.name()));
       if (auto status = graph::CheckType(type); !status)
         return Error{"input " + Quote(input.name()) + " " + status.error().message};
       ValueId id = scope_.build.AddValue(input.name(), type);
@@ -262,10 +275,18 @@ class Importer {
         problems_.push_back(std::move(id.error()));
       } else if (!names.insert(output.name()).second) {
         problems_.push_back(Error{"two outputs are named " + Quote(output.name())});
+      } else if (Status named = CheckName("an output", output.name()); !named) {
+        problems_.push_back(named.error());
       } else {
         graph_.outputs.push_back({output.name(), id.value()});
       }
     }
+  }
+
+  // Names that a page uses are C strings in the compiled model.
+  static Status CheckName(const std::string& what, const std::string& name) {
+    if (name.find('\0') == std::string::npos) return kSuccess;
+    return Error{what + " has a name that holds NUL: " + Quote(name)};
   }
 
   // ---- Nodes
@@ -280,7 +301,9 @@ class Importer {
     if (!is_dense && sparse == sparse_initializers_.end())
       return Error{Quote(name) + " is not defined"};
     auto tensor = is_dense ? model_.ReadTensor(*dense->second) : model_.ReadTensor(*sparse->second);
-    if (!tensor) return Error{"weight " + Quote(name) + ": " + tensor.error().message};
+    if (!tensor)
+      return Error{
+          "weight " + Quote(name) + ": " + tensor.error().message, {}, tensor.error().notes};
     scope_.SetNode("");
     TRY_ASSIGN(auto id, scope_.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
     return values_[name] = id;

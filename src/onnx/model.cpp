@@ -2,6 +2,7 @@
 
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 
@@ -39,6 +40,21 @@ Result<DType> ElementType(int32_t onnx_type) {
   return Error{"the element type " + name + " is not supported"};
 }
 
+// The path with all links followed.
+static Result<fs::path> RealPath(const fs::path& path) {
+  std::error_code error;
+  fs::path real = fs::canonical(path.empty() ? "." : path, error);
+  if (error) return Error{"cannot read " + path.string() + ": " + error.message()};
+  return real;
+}
+
+// Whether `path` is one of `roots`, or a file somewhere below one.
+static bool IsWithin(const fs::path& path, const std::vector<std::string>& roots) {
+  return std::any_of(roots.begin(), roots.end(), [&](const fs::path& root) {
+    return std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first == root.end();
+  });
+}
+
 Result<Model> Model::Load(const std::string& path) {
   TRY_ASSIGN(auto file, path == "-" ? ReadStandardInput() : MapFile(path));
   // Protobuf counts bytes in an int.
@@ -69,6 +85,34 @@ Result<Model> Model::Load(const std::string& path) {
   return model;
 }
 
+// The path of external data with all links followed. It may be in the folder of the model's path,
+// or in that of the model's file: these differ in a cache where models are links into one folder of
+// blobs.
+static Result<std::string> ExternalPath(const std::string& model, const fs::path& folder,
+                                        const std::string& location) {
+  fs::path named = fs::path(location).lexically_normal();
+  bool inside = !location.empty() && named.is_relative() && *named.begin() != ".." &&
+                location.find('\0') == std::string::npos;
+  if (!inside) {
+    return Error{"its external data is at " + Quote(location) +
+                 ", which is not a path inside the model's folder"};
+  }
+  auto real = RealPath(folder / named);
+  if (!real) return Error{"its external data: " + real.error().message};
+  std::vector<std::string> folders;
+  TRY_ASSIGN(auto given, RealPath(folder));
+  folders.push_back(given.string());
+  if (model != "-") {
+    TRY_ASSIGN(auto file, RealPath(model));
+    folders.push_back(file.parent_path().string());
+  }
+  if (IsWithin(real.value(), folders)) return real.value().string();
+  return Error{"its external data " + Quote(location) + " is a link to " +
+                   Quote(real.value().string()) + ", outside the model's folder",
+               {},
+               {"if it shall be read from there, put the file itself beside the model"}};
+}
+
 Result<TensorData> Model::ReadExternal(const pb::TensorProto& tensor, int64_t bytes) const {
   std::string location;
   int64_t offset = 0, length = bytes;
@@ -86,26 +130,21 @@ Result<TensorData> Model::ReadExternal(const pb::TensorProto& tensor, int64_t by
     if (!fine)
       return Error{"its external data has a bad " + entry.key() + ": " + Quote(entry.value())};
   }
-  fs::path relative = fs::path(location).lexically_normal();
-  bool inside = !location.empty() && relative.is_relative() && *relative.begin() != "..";
-  if (!inside) {
-    return Error{"its external data is at " + Quote(location) +
-                 ", which is not a path inside the model's folder"};
-  }
   if (length != bytes) {
     return Error{"its external data has " + std::to_string(length) + " bytes, but its type needs " +
                  std::to_string(bytes)};
   }
   auto found = files_->find(location);
   if (found == files_->end()) {
-    auto file = MapFile((fs::path(folder_) / relative).string());
+    TRY_ASSIGN(auto path, ExternalPath(path_, folder_, location));
+    auto file = MapFile(path);
     if (!file) return Error{"its external data: " + file.error().message};
     found = files_->emplace(location, file.value()).first;
   }
   const MappedFile& file = found->second;
   auto size = static_cast<int64_t>(file.bytes.size());
   if (offset > size || bytes > size - offset) {
-    return Error{"its external data ends at byte " + std::to_string(offset + bytes) + " of " +
+    return Error{"its external data ends at byte " + Print(Dim(offset) + bytes) + " of " +
                  Quote(location) + ", which has " + std::to_string(size)};
   }
   return TensorData::View(
@@ -177,17 +216,14 @@ Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
 // Where the elements are: indices into the tensor in row-major order, i64[n], or one index a
 // dimension, i64[n,rank].
 static Result<std::vector<int64_t>> Positions(const Tensor& indices, int64_t count,
-                                              const std::vector<int64_t>& shape) {
+                                              const std::vector<int64_t>& shape, int64_t elements) {
   const Shape &type = indices.type.shape, linear{count},
               by_dimension{count, static_cast<int64_t>(shape.size())};
   if (indices.type.dtype != DType::kI64 || (type != linear && type != by_dimension)) {
     return Error{"its indices are " + Print(indices.type)};
   }
   std::vector<int64_t> given = Integers(indices), sizes = shape, positions;
-  if (type == linear) {
-    sizes.assign(1, 1);
-    for (int64_t size : shape) sizes[0] *= size;
-  }
+  if (type == linear) sizes = {elements};
   for (size_t i = 0; i < given.size(); ++i) {
     size_t d = i % sizes.size();
     if (given[i] < 0 || given[i] >= sizes[d]) return Error{"it has an index outside its shape"};
@@ -217,7 +253,8 @@ Result<Tensor> Model::ReadTensor(const pb::SparseTensorProto& tensor) const {
   }
   if (values.type.rank() != 1) return Error{"its values are " + Print(values.type)};
   TRY_ASSIGN(auto positions,
-             Positions(indices, values.type.shape[0].value(), StaticShape(result.type.shape)));
+             Positions(indices, values.type.shape[0].value(), StaticShape(result.type.shape),
+                       ElementCount(result.type.shape).value()));
   *sparse_bytes_ += bytes.value();
   std::vector<uint8_t> elements(static_cast<size_t>(bytes.value()));
   for (size_t i = 0; i < positions.size(); ++i) {

@@ -15,9 +15,9 @@ int64_t ParametersOf(const pb::GraphProto& graph) {
   for (const pb::TensorProto& tensor : graph.initializer()) {
     auto dtype = ElementType(tensor.data_type());
     if (!dtype || !IsFloat(dtype.value())) continue;
-    int64_t elements = 1;
-    for (int64_t size : tensor.dims()) elements *= size;
-    count += elements;
+    Dim elements = ElementCount({tensor.dims().begin(), tensor.dims().end()});
+    // Weights that nothing uses were not looked at before.
+    if (!IsAbsurd(elements)) count += elements.value();
   }
   return count;
 }

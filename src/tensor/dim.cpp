@@ -4,27 +4,46 @@
 #include <limits>
 #include <numeric>
 
+#include "tensor/overflow.h"
+
 namespace webnnc {
 
 static constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
 
-static int64_t SaturatingAdd(int64_t a, int64_t b) {
-  int64_t out;
-  if (!__builtin_add_overflow(a, b, &out)) return out;
-  return a < 0 ? -kLargest : kLargest;
+// What sums and products of 64 bits are computed in before it is looked whether they fit.
+using Wide = __int128;
+
+static bool Fits(Wide value) {
+  return value >= std::numeric_limits<int64_t>::min() && value <= kLargest;
 }
 
-static int64_t SaturatingMul(int64_t a, int64_t b) {
-  int64_t out;
-  if (!__builtin_mul_overflow(a, b, &out)) return out;
-  return (a < 0) != (b < 0) ? -kLargest : kLargest;
-}
-
-static int64_t FloorDivide(int64_t a, int64_t b) {
+static Wide FloorDivide(Wide a, Wide b) {
   if (b == 0) return 0;
-  int64_t quotient = a / b;
-  return quotient - (a % b != 0 && (a < 0) != (b < 0));
+  return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
+
+static bool Divides(Wide divisor, Wide a) { return a % divisor == 0; }
+
+static Dim Overflow() { return Dim(kLargest); }
+
+static Dim Narrow(Wide value) {
+  return Fits(value) ? Dim(static_cast<int64_t>(value)) : Overflow();
+}
+
+// Of bounds, which stay true when they saturate.
+static int64_t Saturate(Wide value) {
+  return Fits(value) ? static_cast<int64_t>(value) : value < 0 ? -kLargest : kLargest;
+}
+static int64_t SaturatingAdd(int64_t a, int64_t b) { return Saturate(Wide{a} + b); }
+static int64_t SaturatingMul(int64_t a, int64_t b) { return Saturate(Wide{a} * b); }
+
+Dim Truncated(double value) {
+  constexpr double kBeyond = 0x1p63;
+  if (!(value > -kBeyond && value < kBeyond)) return Overflow();
+  return Dim(static_cast<int64_t>(value));
+}
+
+bool HasOverflowed(const Dim& dim) { return dim.Is(kLargest); }
 
 namespace {
 
@@ -84,50 +103,56 @@ std::strong_ordering operator<=>(const Dim& a, const Dim& b) {
   return a.constant_ <=> b.constant_;
 }
 
-// Assembles a Dim from terms in any order.
+// Assembles a Dim from terms in any order. What leaves 64 bits on the way may come back to them.
 class DimBuilder {
  public:
-  void Add(std::vector<DimAtom> factors, int64_t coefficient) {
-    if (factors.empty()) {
-      constant_ = SaturatingAdd(constant_, coefficient);
-      return;
-    }
+  void Add(std::vector<DimAtom> factors, Wide coefficient) {
+    if (factors.empty()) return AddConstant(coefficient);
     std::sort(factors.begin(), factors.end());
     terms_.push_back({std::move(factors), coefficient});
   }
-  void AddConstant(int64_t value) { constant_ = SaturatingAdd(constant_, value); }
+  void AddConstant(Wide value) {
+    overflowed_ |= __builtin_add_overflow(constant_, value, &constant_);
+  }
   void Add(const Dim& dim, int64_t scale) {
-    constant_ = SaturatingAdd(constant_, SaturatingMul(dim.constant_, scale));
+    overflowed_ |= HasOverflowed(dim);
+    AddConstant(Wide{dim.constant_} * scale);
     for (const DimTerm& term : dim.terms_) {
-      terms_.push_back({term.factors, SaturatingMul(term.coefficient, scale)});
+      terms_.push_back({term.factors, Wide{term.coefficient} * scale});
     }
   }
 
   Dim Build() {
-    std::sort(terms_.begin(), terms_.end(), [](const DimTerm& a, const DimTerm& b) {
+    if (overflowed_ || !Fits(constant_)) return Overflow();
+    std::sort(terms_.begin(), terms_.end(), [](const WideTerm& a, const WideTerm& b) {
       return CompareFactors(a.factors, b.factors) < 0;
     });
-    Dim out(constant_);
-    for (DimTerm& term : terms_) {
-      if (!out.terms_.empty() && CompareFactors(out.terms_.back().factors, term.factors) == 0) {
-        int64_t& sum = out.terms_.back().coefficient;
-        sum = SaturatingAdd(sum, term.coefficient);
-      } else {
-        out.terms_.push_back(std::move(term));
-      }
+    Dim out(static_cast<int64_t>(constant_));
+    for (size_t i = 0; i < terms_.size();) {
+      Wide sum = 0;
+      size_t first = i;
+      for (; i < terms_.size() && terms_[i].factors == terms_[first].factors; ++i)
+        overflowed_ |= __builtin_add_overflow(sum, terms_[i].coefficient, &sum);
+      if (overflowed_ || !Fits(sum)) return Overflow();
+      if (sum != 0)
+        out.terms_.push_back({std::move(terms_[first].factors), static_cast<int64_t>(sum)});
     }
-    std::erase_if(out.terms_, [](const DimTerm& term) { return term.coefficient == 0; });
     // No model means a size of this many terms or parts; squaring one again and again would fill
     // memory, and so would a function of two that are functions of two.
     constexpr int64_t kMostParts = 1024;
     bool absurd = out.terms_.size() > 128 || PartsOf(out.terms_) > kMostParts;
     for (const DimTerm& term : out.terms_) absurd |= term.factors.size() > 32;
-    return absurd ? Dim(kLargest) : out;
+    return absurd ? Overflow() : out;
   }
 
  private:
-  int64_t constant_ = 0;
-  std::vector<DimTerm> terms_;
+  struct WideTerm {
+    std::vector<DimAtom> factors;
+    Wide coefficient;
+  };
+  Wide constant_ = 0;
+  bool overflowed_ = false;
+  std::vector<WideTerm> terms_;
 };
 
 Dim Dim::Symbol(std::string name) {
@@ -143,7 +168,12 @@ static const DimAtom* LoneAtom(const Dim& dim) {
   return alone ? &dim.terms()[0].factors[0] : nullptr;
 }
 
+static bool HasOverflowed(const Dim& a, const Dim& b) {
+  return HasOverflowed(a) || HasOverflowed(b);
+}
+
 static Dim FromAtom(DimAtom::Kind kind, const Dim& a, const Dim& b) {
+  if (HasOverflowed(a, b)) return Overflow();
   DimBuilder builder;
   builder.Add({DimAtom{kind, "", std::make_shared<const DimFunction>(kind, a, b)}}, 1);
   return builder.Build();
@@ -164,14 +194,15 @@ Dim operator-(const Dim& a, const Dim& b) {
 }
 
 Dim operator*(const Dim& a, const Dim& b) {
+  if (HasOverflowed(a, b)) return Overflow();
   DimBuilder builder;
   builder.Add(a, b.constant());
   for (const DimTerm& y : b.terms()) {
-    builder.Add(y.factors, SaturatingMul(a.constant(), y.coefficient));
+    builder.Add(y.factors, Wide{a.constant()} * y.coefficient);
     for (const DimTerm& x : a.terms()) {
       std::vector<DimAtom> factors = x.factors;
       factors.insert(factors.end(), y.factors.begin(), y.factors.end());
-      builder.Add(std::move(factors), SaturatingMul(x.coefficient, y.coefficient));
+      builder.Add(std::move(factors), Wide{x.coefficient} * y.coefficient);
     }
   }
   return builder.Build();
@@ -183,12 +214,11 @@ static std::pair<Dim, Dim> DivideTerms(const Dim& a, const Dim& b) {
   if (b.IsConstant()) {
     int64_t divisor = b.value();
     for (const DimTerm& term : a.terms()) {
-      int64_t whole = FloorDivide(term.coefficient, divisor);
-      if (term.coefficient % divisor != 0) whole = 0;
+      Wide whole = Divides(divisor, term.coefficient) ? Wide{term.coefficient} / divisor : 0;
       quotient.Add(term.factors, whole);
       rest.Add(term.factors, term.coefficient - whole * divisor);
     }
-    int64_t whole = FloorDivide(a.constant(), divisor);
+    Wide whole = FloorDivide(a.constant(), divisor);
     quotient.AddConstant(whole);
     rest.AddConstant(a.constant() - whole * divisor);
     return {quotient.Build(), rest.Build()};
@@ -211,7 +241,7 @@ static std::pair<Dim, Dim> DivideTerms(const Dim& a, const Dim& b) {
   const DimTerm& divisor = b.terms()[0];
   for (const DimTerm& term : a.terms()) {
     std::vector<DimAtom> factors = term.factors;
-    bool divides = term.coefficient % divisor.coefficient == 0;
+    bool divides = Divides(divisor.coefficient, term.coefficient);
     for (const DimAtom& atom : divisor.factors) {
       auto found = std::find(factors.begin(), factors.end(), atom);
       if (found == factors.end()) {
@@ -221,7 +251,7 @@ static std::pair<Dim, Dim> DivideTerms(const Dim& a, const Dim& b) {
       factors.erase(found);
     }
     if (divides) {
-      quotient.Add(factors, term.coefficient / divisor.coefficient);
+      quotient.Add(factors, Wide{term.coefficient} / divisor.coefficient);
     } else {
       rest.Add(term.factors, term.coefficient);
     }
@@ -232,7 +262,8 @@ static std::pair<Dim, Dim> DivideTerms(const Dim& a, const Dim& b) {
 
 Dim FloorDiv(const Dim& a, const Dim& b) {
   CHECK(!b.Is(0));
-  if (a.IsConstant() && b.IsConstant()) return FloorDivide(a.value(), b.value());
+  if (HasOverflowed(a, b)) return Overflow();
+  if (a.IsConstant() && b.IsConstant()) return Narrow(FloorDivide(a.value(), b.value()));
   if (b.Is(1) || a.Is(0)) return a;
   auto [quotient, rest] = DivideTerms(a, b);
   if (rest.Is(0)) return quotient;
@@ -242,18 +273,30 @@ Dim FloorDiv(const Dim& a, const Dim& b) {
   // floordiv(floordiv(x, c), d) is floordiv(x, c*d) for positive c and d.
   const DimAtom* atom = LoneAtom(a);
   if (b.IsConstant() && b.value() > 0 && atom && atom->kind == DimAtom::Kind::kFloorDiv &&
-      atom->arguments->second.IsConstant()) {
-    return FloorDiv(atom->arguments->first, atom->arguments->second * b);
+      atom->arguments->second.IsConstant() && atom->arguments->second.value() > 0) {
+    Dim divisor = atom->arguments->second * b;
+    if (!HasOverflowed(divisor)) return FloorDiv(atom->arguments->first, divisor);
   }
   return FromAtom(DimAtom::Kind::kFloorDiv, a, b);
 }
 
-Dim CeilDiv(const Dim& a, const Dim& b) { return FloorDiv(a + b - 1, b); }
+Dim CeilDiv(const Dim& a, const Dim& b) {
+  CHECK(!b.Is(0));
+  if (HasOverflowed(a, b)) return Overflow();
+  if (a.IsConstant() && b.IsConstant()) return Narrow(-FloorDivide(-Wide{a.value()}, b.value()));
+  return FloorDiv(a + b - 1, b);
+}
+
+Dim TruncatingDiv(int64_t a, int64_t b) {
+  CHECK(b != 0);
+  return Narrow(Wide{a} / b);
+}
 
 Dim Mod(const Dim& a, const Dim& b) {
   CHECK(!b.Is(0));
+  if (HasOverflowed(a, b)) return Overflow();
   if (a.IsConstant() && b.IsConstant()) {
-    return a.value() - FloorDivide(a.value(), b.value()) * b.value();
+    return Narrow(a.value() - FloorDivide(a.value(), b.value()) * b.value());
   }
   if (b.Is(1)) return 0;
   auto [quotient, rest] = DivideTerms(a, b);
@@ -290,6 +333,7 @@ std::vector<Dim> BroadcastParts(const Dim& dim) {
 }
 
 Dim BroadcastSize(const Dim& a, const Dim& b) {
+  if (HasOverflowed(a, b)) return Overflow();
   std::set<Dim> parts;
   for (const Dim* side : {&a, &b}) {
     for (const Dim& part : BroadcastParts(*side)) parts.insert(part);
@@ -305,7 +349,7 @@ Dim BroadcastSize(const Dim& a, const Dim& b) {
 }
 
 std::optional<Dim> ExactDiv(const Dim& a, const Dim& b) {
-  if (b.Is(0)) return std::nullopt;
+  if (b.Is(0) || HasOverflowed(a, b)) return std::nullopt;
   auto [quotient, rest] = DivideTerms(a, b);
   if (rest.Is(0)) return quotient;
   return std::nullopt;
@@ -360,17 +404,18 @@ void Dim::CollectSymbols(std::set<std::string>& into) const {
   }
 }
 
+static int64_t Quotient(int64_t a, int64_t b) { return Saturate(FloorDivide(a, b)); }
+
 static Range RangeOf(DimAtom::Kind kind, const Range& a, const Range& b) {
   switch (kind) {
     case DimAtom::Kind::kFloorDiv: {
       if (!b.low || *b.low <= 0) return {};
       Range out;
       if (a.low)
-        out.low =
-            *a.low >= 0 ? (b.high ? FloorDivide(*a.low, *b.high) : 0) : FloorDivide(*a.low, *b.low);
+        out.low = *a.low >= 0 ? (b.high ? Quotient(*a.low, *b.high) : 0) : Quotient(*a.low, *b.low);
       if (a.high)
-        out.high = *a.high >= 0 ? FloorDivide(*a.high, *b.low)
-                                : (b.high ? FloorDivide(*a.high, *b.high) : -1);
+        out.high =
+            *a.high >= 0 ? Quotient(*a.high, *b.low) : (b.high ? Quotient(*a.high, *b.high) : -1);
       return out;
     }
     case DimAtom::Kind::kMod:
@@ -452,16 +497,32 @@ std::optional<int64_t> UpperBound(const Dim& dim) { return RangeOf(dim).high; }
 
 bool ProvablyLessEqual(const Dim& a, const Dim& b) {
   if (a.IsConstant() && b.IsConstant()) return a.value() <= b.value();
-  auto low = LowerBound(b - a);
+  if (HasOverflowed(a, b)) return false;
+  Dim difference = b - a;
+  // Near the ends of 64 bits it may be that only the difference does not fit.
+  if (HasOverflowed(difference)) {
+    auto high = UpperBound(a), low = LowerBound(b);
+    return high && low && *high <= *low;
+  }
+  auto low = LowerBound(difference);
   return low && *low >= 0;
 }
 
-bool ProvablyLess(const Dim& a, const Dim& b) { return ProvablyLessEqual(a + 1, b); }
+bool ProvablyLess(const Dim& a, const Dim& b) {
+  if (a.IsConstant() && b.IsConstant()) return a.value() < b.value();
+  return ProvablyLessEqual(a + 1, b);
+}
+
+static uint64_t Magnitude(int64_t value) {
+  auto bits = static_cast<uint64_t>(value);
+  return value < 0 ? 0 - bits : bits;
+}
 
 int64_t KnownDivisor(const Dim& dim) {
-  int64_t divisor = std::abs(dim.constant());
-  for (const DimTerm& term : dim.terms()) divisor = std::gcd(divisor, term.coefficient);
-  return divisor;
+  uint64_t divisor = Magnitude(dim.constant());
+  for (const DimTerm& term : dim.terms()) divisor = std::gcd(divisor, Magnitude(term.coefficient));
+  // Of 2^63, which does not fit, the half divides as well.
+  return static_cast<int64_t>(divisor > Magnitude(kLargest) ? divisor / 2 : divisor);
 }
 
 bool MayBeOne(const Dim& dim) {
@@ -469,10 +530,10 @@ bool MayBeOne(const Dim& dim) {
 }
 
 bool IsAbsurd(const Dim& dim) {
-  constexpr int64_t kAbsurd = int64_t{1} << 47;
-  if (std::abs(dim.constant()) >= kAbsurd) return true;
+  constexpr uint64_t kAbsurd = uint64_t{1} << 47;
+  if (HasOverflowed(dim) || Magnitude(dim.constant()) >= kAbsurd) return true;
   return std::any_of(dim.terms().begin(), dim.terms().end(),
-                     [](const DimTerm& term) { return std::abs(term.coefficient) >= kAbsurd; });
+                     [](const DimTerm& term) { return Magnitude(term.coefficient) >= kAbsurd; });
 }
 
 // ---- Text -------------------------------------------------------------------------------------
@@ -510,7 +571,7 @@ std::string Print(const Dim& dim) {
     } else if (!out.empty()) {
       out += '+';
     }
-    if (std::abs(coefficient) != 1) out += std::to_string(std::abs(coefficient)) + "*";
+    if (Magnitude(coefficient) != 1) out += std::to_string(Magnitude(coefficient)) + "*";
     for (size_t i = 0; i < term.factors.size(); ++i) {
       out += (i ? "*" : "") + PrintAtom(term.factors[i]);
     }

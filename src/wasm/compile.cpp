@@ -12,6 +12,7 @@
 #include <llvm/Object/Wasm.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/CommandLine.h>
+#include <llvm/Support/ErrorHandling.h>
 #include <llvm/Support/FileSystem.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
@@ -22,8 +23,10 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <new>
 
 #include "base/file.h"
 #include "base/output_folder.h"
@@ -70,6 +73,11 @@ std::unique_ptr<llvm::TargetMachine> MakeTargetMachine() {
     LLVMInitializeWebAssemblyTarget();
     LLVMInitializeWebAssemblyTargetMC();
     LLVMInitializeWebAssemblyAsmPrinter();
+    // What LLVM takes by malloc ends as what it takes by new.
+    llvm::install_bad_alloc_error_handler([](void*, const char*, bool) {
+      if (std::new_handler handler = std::get_new_handler()) handler();
+      std::abort();
+    });
     return true;
   }();
   CHECK(initialized);
@@ -166,11 +174,11 @@ class ScratchFolder {
 
 // Runs LLD in a process of its own: from one link to the next it keeps pointers to symbols that are
 // gone, which it follows if the second one has no entry.
-bool RunLld(std::vector<const char*> arguments, const std::string& messages) {
+Status RunLld(std::vector<const char*> arguments, const std::string& messages) {
   arguments.push_back("--threads=1");
   std::fflush(nullptr);
   pid_t child = fork();
-  CHECK(child >= 0);
+  if (child < 0) return Error{std::string("cannot start the linker: ") + std::strerror(errno)};
   if (child == 0) {
     std::error_code error;
     llvm::raw_fd_ostream stream(messages, error);
@@ -181,7 +189,11 @@ bool RunLld(std::vector<const char*> arguments, const std::string& messages) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return kSuccess;
+  // What is linked is ours and fits: it is memory or room in the folder that is missing.
+  auto text = ReadFile(messages);
+  return Error{"linking failed: " +
+               (text && !text.value().empty() ? text.value() : "the linker ended")};
 }
 
 // The module for engines with relaxed SIMD is only for pages: it is no command, which saves a page
@@ -201,11 +213,7 @@ Result<std::string> Link(const llvm::SmallVectorImpl<char>& object, bool is_comm
     for (const char* argument : {"--no-entry", "-u", "webnnc_prepare", "-u", "webnnc_hash"})
       arguments.push_back(argument);
   }
-  if (!RunLld(arguments, folder.File("messages"))) {
-    auto messages = ReadFile(folder.File("messages"));
-    std::fprintf(stderr, "internal error: %s\n", messages ? messages.value().c_str() : "");
-    CHECK(!"LLD");
-  }
+  TRY(RunLld(arguments, folder.File("messages")));
   return ReadFile(out);
 }
 

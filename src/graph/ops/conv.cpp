@@ -52,6 +52,7 @@ Result<Types> Conv::Infer(std::span<const TensorType> operands) const {
   TensorType result = x;
   result.shape[image.channel] = outputs;
   for (size_t d = 0; d + 2 < x.shape.size(); ++d) {
+    TRY(CheckPlaces(kName, window, d, x.shape[image.spatial + d]));
     result.shape[image.spatial + d] = OutputSize(window, d, x.shape[image.spatial + d]);
     const Dim& size = result.shape[image.spatial + d];
     if (size.IsConstant() && size.value() < 0) {
@@ -136,6 +137,10 @@ Result<Window> WindowOf(const ConvTranspose& conv, const TensorType& filter) {
   }
   TRY(CheckWindow(ConvTranspose::kName, window, spatial));
   if (conv.extra.size() != spatial) return Error{"conv_transpose: output padding does not fit"};
+  for (int64_t extra : conv.extra) {
+    if (extra < 0 || extra > INT32_MAX)
+      return Error{"conv_transpose: output padding of " + std::to_string(extra)};
+  }
   return window;
 }
 
@@ -165,6 +170,7 @@ Result<Types> ConvTranspose::Infer(std::span<const TensorType> operands) const {
     int64_t reach = (window.kernel[d] - 1) * dilations[d] + 1;
     result.shape[image.spatial + d] = (x.shape[image.spatial + d] - 1) * strides[d] +
                                       (reach + extra[d] - pads_begin[d] - pads_end[d]);
+    TRY(CheckPlaces(kName, window, d, result.shape[image.spatial + d]));
   }
   return Types{result};
 }

@@ -127,9 +127,11 @@ Result<Types> Slice::Infer(std::span<const TensorType> operands) const {
   for (size_t d = 0; d < rank; ++d) {
     if (steps[d] == 0) return Error{"slice: a step is 0"};
     if (!starts[d].IsConstant() || !sizes[d].IsConstant() || !x.shape[d].IsConstant()) continue;
-    int64_t first = starts[d].value(), last = first + (sizes[d].value() - 1) * steps[d];
+    Dim first = starts[d], last = first + (sizes[d] - 1) * steps[d];
     if (sizes[d].value() <= 0) continue;
-    if (std::min(first, last) < 0 || std::max(first, last) >= x.shape[d].value()) {
+    bool inside =
+        ProvablyLessEqual(0, Min(first, last)) && ProvablyLess(Max(first, last), x.shape[d]);
+    if (!inside) {
       return Error{Describe(kName, operands) + ": dimension " + std::to_string(d) +
                    " is left by the slice"};
     }

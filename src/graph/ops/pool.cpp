@@ -21,6 +21,7 @@ Result<Types> Pool::Infer(std::span<const TensorType> operands) const {
   if (kind == PoolKind::kMaxIndex) result.dtype = DType::kI64;
   for (size_t d = 0; d < kernel.size(); ++d) {
     Dim& size = result.shape[static_cast<size_t>(first) + d];
+    TRY(CheckPlaces(kName, WindowOf(*this), d, size));
     size = OutputSize(WindowOf(*this), d, size);
     if (size.IsConstant() && size.value() < 0) {
       return Error{Describe(kName, operands) + ": the window is larger than the padded x"};

@@ -12,7 +12,8 @@ Status CheckWindow(std::string_view what, const Window& window, size_t rank) {
     }
     for (int64_t value : *values) {
       if (value < 1 || value > INT32_MAX) {
-        return Error{std::string(what) + ": sizes, strides and dilations are at least 1"};
+        return Error{std::string(what) + ": sizes, strides and dilations are from 1 to " +
+                     std::to_string(INT32_MAX)};
       }
     }
   }
@@ -22,10 +23,21 @@ Status CheckWindow(std::string_view what, const Window& window, size_t rank) {
                    " spatial dimensions"};
     }
     for (int64_t pad : *pads) {
-      if (std::abs(pad) > INT32_MAX) return Error{std::string(what) + ": a pad is out of range"};
+      if (pad < -INT32_MAX || pad > INT32_MAX)
+        return Error{std::string(what) + ": a pad is out of range: " + std::to_string(pad)};
     }
   }
   return kSuccess;
+}
+
+Status CheckPlaces(std::string_view what, const Window& window, size_t d, const Dim& along) {
+  int64_t reach = (window.kernel[d] - 1) * window.dilations[d] + 1;
+  int64_t pads =
+      std::max<int64_t>(window.pads_begin[d], 0) + std::max<int64_t>(window.pads_end[d], 0);
+  int64_t size = along.IsConstant() ? along.value() : 0;
+  if (reach <= INT32_MAX && pads + size <= INT32_MAX) return kSuccess;
+  return Error{std::string(what) + ": a window that reaches " + std::to_string(reach) +
+               " elements, over " + std::to_string(pads) + " of padding, is too large"};
 }
 
 Dim OutputSize(const Window& window, size_t d, const Dim& in) {

@@ -13,6 +13,10 @@ struct Window {
 // Checks that the vectors have `rank` sensible entries each.
 Status CheckWindow(std::string_view what, const Window& window, size_t rank);
 
+// That no place of a window over `along` elements and their padding needs more than 32 bits: size
+// `along` is x's, or the result's where x is what windows make.
+Status CheckPlaces(std::string_view what, const Window& window, size_t d, const Dim& along);
+
 // How many places the window has along spatial dimension d of size `in`.
 Dim OutputSize(const Window& window, size_t d, const Dim& in);
 

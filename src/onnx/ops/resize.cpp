@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "onnx/operators.h"
+#include "tensor/overflow.h"
 
 namespace webnnc::onnx {
 
@@ -48,8 +49,8 @@ Result<NearestMode> NearestOf(const std::string& name) {
 
 // floor(size * scale), multiplied in f32 as ONNX Runtime does: 320 * 0.7 is 224, though the f32
 // next to 0.7 is less.
-int64_t ScaledSize(int64_t size, float scale) {
-  return static_cast<int64_t>(std::floor(static_cast<float>(size) * scale));
+Dim ScaledSize(int64_t size, float scale) {
+  return Truncated(std::floor(static_cast<float>(size) * scale));
 }
 
 // Whether `formula(size)` is what ScaledSize is, for all sizes up to a million.
@@ -59,7 +60,7 @@ bool AgreesWithScaled(float scale, F formula) {
   constexpr float kLargestProduct = 1 << 24;
   for (int64_t size = 0; size <= kLargestSize; ++size) {
     if (static_cast<float>(size) * scale >= kLargestProduct) break;
-    if (formula(size) != ScaledSize(size, scale)) return false;
+    if (!ScaledSize(size, scale).Is(formula(size))) return false;
   }
   return true;
 }
@@ -105,7 +106,7 @@ Dim ScaledInFloats(const Dim& size, float scale) {
 Result<Dim> Scaled(const Dim& size, double scale) {
   constexpr double kLargest = 1 << 24, kSmallest = 1.0 / (1 << 14);
   if (!(scale > 0) || scale > kLargest) return Error{"a scale is " + PrintReal(scale)};
-  if (size.IsConstant()) return Dim(ScaledSize(size.value(), static_cast<float>(scale)));
+  if (size.IsConstant()) return ScaledSize(size.value(), static_cast<float>(scale));
   if (scale == std::floor(scale)) return size * static_cast<int64_t>(scale);
   if (auto fraction = ScaledByFraction(size, static_cast<float>(scale))) return *fraction;
   if (scale >= kSmallest) return ScaledInFloats(size, static_cast<float>(scale));
@@ -114,24 +115,55 @@ Result<Dim> Scaled(const Dim& size, double scale) {
                {"fix it with --dim"}};
 }
 
-// How much each element of x counts for each element of the result, along one dimension, when
-// sampling is widened so that shrinking averages. Rows are elements of the result.
-class AntialiasMatrix {
+// Whether not all of x is resized along this dimension.
+bool Crops(const graph::Resize& resize, size_t d) {
+  return resize.coordinates == CoordinateMode::kTfCropAndResize &&
+         (resize.roi_begin[d] != 0 || resize.roi_end[d] != 1);
+}
+
+double ScaleAlong(const graph::Resize& resize, size_t d, int64_t in) {
+  double scale = resize.scales[d];
+  if (scale != 0) return scale;
+  return static_cast<double>(resize.sizes[d].value()) / static_cast<double>(in);
+}
+
+// Which elements of x count for each element of the result, and how much, along one dimension that
+// shrinks, where sampling is widened so that shrinking averages.
+class AntialiasTaps {
  public:
-  AntialiasMatrix(const graph::Resize& resize, size_t dimension, int64_t in, int64_t out,
-                  double scale)
+  AntialiasTaps(const graph::Resize& resize, size_t dimension, int64_t in, int64_t out,
+                double scale)
       : resize_(resize), dimension_(dimension), in_(in), out_(out), scale_(scale) {}
 
-  Tensor Run() {
-    std::vector<uint8_t> bytes(static_cast<size_t>(in_ * out_ * 4));
+  // What Resample takes: a row for each element of the result. As many elements as all rows reach
+  // in x, which are some times x's.
+  Result<Tensor> Run() const {
+    int64_t taps = 1;
+    constexpr int64_t kMostElements = int64_t{1} << 26;
+    if (in_ > kMostExact || out_ > kMostElements)
+      return Error{"antialias of a dimension of " + std::to_string(in_) + " elements to " +
+                   std::to_string(out_) + " is too large"};
     for (int64_t i = 0; i < out_; ++i) {
-      std::vector<double> weights = Row(i);
-      for (int64_t j = 0; j < in_; ++j) {
-        WriteScalar(bytes.data(), i * in_ + j,
-                    Scalar::Real(DType::kF32, weights[static_cast<size_t>(j)]));
-      }
+      Extent extent = ExtentOf(i);
+      taps = std::max(taps, extent.last - extent.first + 1);
     }
-    return {{DType::kF32, {out_, in_}}, TensorData::Own(std::move(bytes))};
+    if (out_ * (taps + 1) > kMostElements)
+      return Error{"antialias of a dimension of " + std::to_string(in_) + " elements to " +
+                   std::to_string(out_) + " would need " + std::to_string(taps) +
+                   " weights for each"};
+    TensorType type{DType::kF32, {out_, taps + 1}};
+    std::vector<uint8_t> bytes(static_cast<size_t>(out_ * (taps + 1) * 4));
+    auto write = [&](int64_t i, int64_t entry, double value) {
+      WriteScalar(bytes.data(), i * (taps + 1) + entry, Scalar::Real(DType::kF32, value));
+    };
+    for (int64_t i = 0; i < out_; ++i) {
+      // All rows are as long as the longest, and none leaves x.
+      int64_t first = std::min(ExtentOf(i).first, in_ - taps);
+      std::vector<double> weights = Weights(i, first, taps);
+      write(i, 0, static_cast<double>(first));
+      for (int64_t k = 0; k < taps; ++k) write(i, k + 1, weights[static_cast<size_t>(k)]);
+    }
+    return Tensor{type, TensorData::Own(std::move(bytes))};
   }
 
   // Which elements of the result lie outside x; nothing if none does.
@@ -180,23 +212,38 @@ class AntialiasMatrix {
     return half_pixel;
   }
 
-  std::vector<double> Row(int64_t i) const {
-    double shrink = std::min(scale_, 1.0),
-           reach = (resize_.mode == ResizeMode::kLinear ? 1 : 2) / shrink;
+  // How far the sampling kernel reaches to either side.
+  double Reach() const { return (resize_.mode == ResizeMode::kLinear ? 1 : 2) / scale_; }
+
+  // The elements of x that count for element i, the ends standing for all beyond them.
+  struct Extent {
+    int64_t first, last;
+  };
+  Extent ExtentOf(int64_t i) const {
+    double x = Coordinate(i), end = static_cast<double>(in_ - 1);
+    return {static_cast<int64_t>(std::clamp(std::floor(x - Reach()), 0.0, end)),
+            static_cast<int64_t>(std::clamp(std::ceil(x + Reach()), 0.0, end))};
+  }
+
+  // Of `taps` elements from `first` on.
+  std::vector<double> Weights(int64_t i, int64_t first, int64_t taps) const {
     double x = Coordinate(i), total = 0;
-    std::vector<double> weights(static_cast<size_t>(in_));
-    auto first = static_cast<int64_t>(std::floor(x - reach)),
-         last = static_cast<int64_t>(std::ceil(x + reach));
-    for (int64_t j = first; j <= last; ++j) {
-      double weight = Kernel((static_cast<double>(j) - x) * shrink);
+    std::vector<double> weights(static_cast<size_t>(taps));
+    auto begin = static_cast<int64_t>(std::floor(x - Reach())),
+         end = static_cast<int64_t>(std::ceil(x + Reach()));
+    for (int64_t j = begin; j <= end; ++j) {
+      double weight = Kernel((static_cast<double>(j) - x) * scale_);
       bool outside = j < 0 || j >= in_;
       if (outside && resize_.exclude_outside) continue;
-      weights[static_cast<size_t>(std::clamp<int64_t>(j, 0, in_ - 1))] += weight;
+      weights[static_cast<size_t>(std::clamp<int64_t>(j, 0, in_ - 1) - first)] += weight;
       total += weight;
     }
     for (double& weight : weights) weight /= total;
     return weights;
   }
+
+  // Indices are kept as f32.
+  static constexpr int64_t kMostExact = 1 << 24;
 
   const graph::Resize& resize_;
   size_t dimension_;
@@ -217,31 +264,48 @@ Result<ValueId> Extrapolate(NodeContext& c, ValueId x, const graph::Resize& resi
   return x;
 }
 
-// Resizing along each dimension in turn by a matrix.
+// The dimensions that shrink, one after the other; `outside` learns which elements of each lie
+// outside x.
+Result<ValueId> Shrink(NodeContext& c, ValueId x, const graph::Resize& resize,
+                       const std::vector<size_t>& dimensions,
+                       std::map<size_t, std::vector<uint8_t>>& outside) {
+  for (size_t d : dimensions) {
+    int64_t in = c.TypeOf(x).shape[d].value(), out = resize.sizes[d].value();
+    AntialiasTaps sampling(resize, d, in, out, ScaleAlong(resize, d, in));
+    TRY_ASSIGN(auto table, sampling.Run());
+    if (auto elements = sampling.Outside()) outside[d] = std::move(*elements);
+    TRY_ASSIGN(auto taps, c.AddConstant(std::move(table)));
+    TRY_ASSIGN(x, c.Add(graph::Resample{static_cast<int64_t>(d)}, {x, taps}));
+  }
+  return x;
+}
+
+// Only where x shrinks is there anything to average: other dimensions are resized as without.
 Result<ValueId> Antialias(NodeContext& c, ValueId x, const graph::Resize& resize) {
-  size_t rank = resize.sizes.size();
   DType dtype = c.TypeOf(x).dtype;
-  std::map<size_t, std::vector<uint8_t>> outside;
-  TRY_ASSIGN(x, c.Cast(x, DType::kF32));
-  for (size_t d = 0; d < rank; ++d) {
-    const Dim in = c.TypeOf(x).shape[d], &out = resize.sizes[d];
-    bool crops = resize.coordinates == CoordinateMode::kTfCropAndResize &&
-                 (resize.roi_begin[d] != 0 || resize.roi_end[d] != 1);
-    if (in == out && !crops) continue;
+  std::vector<size_t> shrinking;
+  graph::Resize others = resize;
+  for (size_t d = 0; d < resize.sizes.size(); ++d) {
+    const Dim &in = c.TypeOf(x).shape[d], &out = resize.sizes[d];
+    if (in == out && !Crops(resize, d)) continue;
     if (!in.IsConstant() || !out.IsConstant()) {
       return Error{"antialias needs to know the size " + Print(in), {}, {"fix it with --dim"}};
     }
-    double scale = resize.scales[d];
-    if (scale == 0) scale = static_cast<double>(out.value()) / static_cast<double>(in.value());
-    AntialiasMatrix sampling(resize, d, in.value(), out.value(), scale);
-    if (auto elements = sampling.Outside()) outside[d] = std::move(*elements);
-    TRY_ASSIGN(auto matrix, c.AddConstant(sampling.Run()));
-    std::string labels, result;
-    for (size_t e = 0; e < rank; ++e) labels += static_cast<char>('a' + e);
-    result = labels;
-    result[d] = 'z';
-    std::string equation = labels + ",z" + labels[d] + "->" + result;
-    TRY_ASSIGN(x, c.Add(graph::Einsum{equation}, {x, matrix}));
+    if (ScaleAlong(resize, d, in.value()) >= 1) continue;
+    shrinking.push_back(d);
+    others.scales[d] = 1;
+    if (!others.roi_begin.empty()) {
+      others.roi_begin[d] = 0;
+      others.roi_end[d] = 1;
+    }
+  }
+  std::map<size_t, std::vector<uint8_t>> outside;
+  TRY_ASSIGN(x, c.Cast(x, DType::kF32));
+  TRY_ASSIGN(x, Shrink(c, x, resize, shrinking, outside));
+  bool rest = c.TypeOf(x).shape != resize.sizes;
+  for (size_t d = 0; d < resize.sizes.size(); ++d) rest |= Crops(others, d);
+  if (rest) {
+    TRY_ASSIGN(x, c.Add(others, {x}));
   }
   TRY_ASSIGN(x, Extrapolate(c, x, resize, outside));
   return c.Cast(x, dtype);
@@ -274,6 +338,14 @@ Result<Values> ResizeOfOpset10(NodeContext& c, graph::Resize resize) {
 }
 
 Result<Values> Finish(NodeContext& c, const graph::Resize& resize, bool antialias) {
+  for (size_t d = 0; d < resize.sizes.size(); ++d) {
+    const Dim &in = c.Type(0).shape[d], &out = resize.sizes[d];
+    if (IsAbsurd(out))
+      return Error{"dimension " + std::to_string(d) + " would have " + Print(out) + " elements"};
+    if (in.Is(0) && !out.Is(0))
+      return Error{"dimension " + std::to_string(d) + " of " + Print(c.Type(0)) +
+                   " has no elements to make " + Print(out) + " of"};
+  }
   if (resize.sizes == c.Type(0).shape && resize.coordinates != CoordinateMode::kTfCropAndResize) {
     return Values{c[0]};
   }
@@ -299,8 +371,7 @@ Status KeepAspectRatio(NodeContext& c, graph::Resize& resize, const std::vector<
   }
   for (size_t d : axes) {
     resize.scales[d] = scale;
-    resize.sizes[d] =
-        static_cast<int64_t>(std::round(scale * static_cast<float>(c.Type(0).shape[d].value())));
+    resize.sizes[d] = Truncated(std::round(scale * static_cast<float>(c.Type(0).shape[d].value())));
   }
   return kSuccess;
 }

@@ -216,9 +216,10 @@ Result<Values> ImportSlice(NodeContext& c) {
   for (size_t i = 0; i < axes.size(); ++i) {
     TRY_ASSIGN(auto axis, c.Axis(axes[i], c.Type(0).rank()));
     auto d = static_cast<size_t>(axis);
-    int64_t step = steps[i];
     const Dim& size = shape[d];
-    if (step == 0) return Error{"a step is 0"};
+    if (steps[i] == 0) return Error{"a step is 0"};
+    // No dimension is longer, so a longer step takes the first element alone as well.
+    int64_t step = std::clamp<int64_t>(steps[i], -INT32_MAX, INT32_MAX);
     Dim from, count;
     if (step > 0) {
       from = ClampBound(c, starts[i], size, 0, size);
@@ -384,7 +385,7 @@ Result<Values> ImportDepthToSpace(NodeContext& c) {
   int64_t block = c.Int("blocksize", 0);
   if (s.size() != 4 || block < 1)
     return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
-  auto depth = ExactDiv(s[1], block * block);
+  auto depth = ExactDiv(s[1], Dim(block) * block);
   if (!depth)
     return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(s[1]) +
                  " channels"};
@@ -410,7 +411,7 @@ Result<Values> ImportSpaceToDepth(NodeContext& c) {
     return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(c.Type(0))};
   TRY_ASSIGN(auto split, c.Reshape(c[0], {s[0], s[1], *height, block, *width, block}));
   TRY_ASSIGN(auto moved, c.Transpose(split, {0, 3, 5, 1, 2, 4}));
-  TRY_ASSIGN(auto result, c.Reshape(moved, {s[0], s[1] * (block * block), *height, *width}));
+  TRY_ASSIGN(auto result, c.Reshape(moved, {s[0], s[1] * block * block, *height, *width}));
   return Values{result};
 }
 

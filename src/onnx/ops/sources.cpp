@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "onnx/operators.h"
+#include "tensor/overflow.h"
 
 namespace webnnc::onnx {
 
@@ -81,7 +82,7 @@ Result<Values> ImportRange(NodeContext& c) {
       ends[i] = values[0];
     }
     if (ends[2] == 0) return Error{"the step is 0"};
-    count = static_cast<int64_t>(std::max(0.0, std::ceil((ends[1] - ends[0]) / ends[2])));
+    count = Truncated(std::max(0.0, std::ceil((ends[1] - ends[0]) / ends[2])));
   } else {
     TRY_ASSIGN(auto start, c.Sizes(0));
     TRY_ASSIGN(auto limit, c.Sizes(1));
@@ -89,8 +90,9 @@ Result<Values> ImportRange(NodeContext& c) {
     if (start.size() != 1 || limit.size() != 1 || step.size() != 1)
       return Error{"an operand is not a scalar"};
     if (step[0] == 0) return Error{"the step is 0"};
-    Dim distance = step[0] > 0 ? limit[0] - start[0] : start[0] - limit[0];
-    count = Max(CeilDiv(distance, std::abs(step[0])), 0);
+    Dim distance = limit[0] - start[0];
+    bool rises = step[0] > 0 || distance.IsConstant();
+    count = Max(rises ? CeilDiv(distance, step[0]) : CeilDiv(0 - distance, 0 - Dim(step[0])), 0);
   }
   TRY_ASSIGN(auto positions, c.Add(graph::Iota{count}, {}));
   TRY_ASSIGN(auto numbers, c.Cast(positions, dtype));

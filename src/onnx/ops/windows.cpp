@@ -16,6 +16,18 @@ struct WindowAttributes {
   std::vector<Dim> open_begin = {}, open_end = {};
 };
 
+// What windows are computed from: products of any two fit 64 bits.
+Status CheckSteps(std::initializer_list<const Integers*> attributes) {
+  for (const Integers* values : attributes) {
+    for (int64_t value : *values) {
+      if (value < 1 || value > INT32_MAX)
+        return Error{"sizes, strides and dilations are from 1 to " + std::to_string(INT32_MAX) +
+                     ", not " + std::to_string(value)};
+    }
+  }
+  return kSuccess;
+}
+
 // Pads of a size that is open. They are never negative where the window reaches as far as a stride.
 Status PadOpenToSame(NodeContext& c, WindowAttributes& window, size_t d, bool odd_at_end) {
   const Dim& in = c.Type(0).shape[d + 2];
@@ -76,11 +88,7 @@ Result<WindowAttributes> ReadWindow(NodeContext& c, Integers kernel) {
   if (window.strides.size() != rank || window.dilations.size() != rank) {
     return Error{"strides or dilations do not fit " + std::to_string(rank) + " spatial dimensions"};
   }
-  for (size_t d = 0; d < rank; ++d) {
-    if (window.strides[d] < 1 || window.dilations[d] < 1 || window.kernel[d] < 1) {
-      return Error{"sizes, strides and dilations are at least 1"};
-    }
-  }
+  TRY(CheckSteps({&window.kernel, &window.strides, &window.dilations}));
   std::string automatic = c.String("auto_pad", "NOTSET");
   if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
     TRY(PadToSame(c, window, automatic == "SAME_UPPER"));
@@ -149,6 +157,7 @@ Result<Values> ImportConvTranspose(NodeContext& c) {
       c.Type(0).rank() != static_cast<int64_t>(rank) + 2) {
     return Error{"an attribute does not fit " + std::to_string(rank) + " spatial dimensions"};
   }
+  TRY(CheckSteps({&kernel, &conv.strides, &conv.dilations}));
   std::string automatic = c.String("auto_pad", "NOTSET");
   Integers wanted = c.Ints("output_shape");
   // Newer models may give the whole shape; its spatial part counts.
@@ -163,6 +172,7 @@ Result<Values> ImportConvTranspose(NodeContext& c) {
       Dim cut = (in - 1) * conv.strides[d] + reach + conv.extra[d] - size;
       if (!cut.IsConstant())
         return Error{"the size " + Print(in) + " must be known", {}, {"fix it with --dim"}};
+      if (IsAbsurd(cut)) return Error{"the result's size would be " + Print(size)};
       int64_t total = cut.value();
       if (total < 0) {
         conv.extra[d] -= total;
