@@ -226,8 +226,8 @@ test('whoever is stopped leaves nothing', async () => {
   for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     const inside = mkdtempSync(join(folder, 'stopped-')), temporary = mkdtempSync(join(folder, 'temporary-'));
     const child = spawn(webnnc, [digits, '-o', join(inside, 'out')], { env: { ...process.env, TMPDIR: temporary }, stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.on('exit', resolve));
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const ended = new Promise((resolve) => child.on('exit', (code) => resolve(code)));
     child.kill(signal);
     await ended;
     // It may have been done before.
