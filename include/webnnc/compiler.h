@@ -48,6 +48,8 @@ struct Failure {
 // What an open size is likely to be in a run.
 struct LikelyRange {
   int64_t low = 1, high = 1;
+
+  friend bool operator==(const LikelyRange&, const LikelyRange&) = default;
 };
 
 struct CompileOptions {
@@ -61,6 +63,9 @@ struct CompileOptions {
 
   // Sizes that are fixed: symbol -> size.
   std::map<std::string, int64_t> dims;
+  // Folders that external data may be in, or its files, besides the model's own folder.
+  std::vector<std::string> allow_external;
+
   // What sizes that stay open are likely to be: symbol -> range. The model is made fast for these.
   std::map<std::string, LikelyRange> likely_dims;
   // Shapes that replace the model's for inputs: name -> sizes, integers or symbols.

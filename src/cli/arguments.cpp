@@ -57,7 +57,7 @@ void AddDim(const std::string& text, CompileOptions& options) {
   if (has_name && value.starts_with('?')) {
     auto range = RangeOf(value.substr(1));
     if (!range) Misused("--dim", text, "NAME=?LOW..HIGH");
-    options.likely_dims[name] = *range;
+    Add("--dim", name, *range, options.likely_dims);
   } else if (has_name && CLI::detail::lexical_cast(value, size)) {
     Add("--dim", name, size, options.dims);
   } else {
@@ -130,8 +130,8 @@ std::string WithoutFolders(const std::string& path) {
 // gives the same bytes wherever it lies.
 std::string CommandLine(const CLI::App& app) {
   static const std::set<std::string> kWithoutEffect = {
-      "--output", "--force",   "--emit", "--dump",       "--explain",   "--quiet",
-      "--json",   "--version", "--help", "--help-steps", "--help-image"};
+      "--output", "--force", "--allow-external", "--emit", "--dump",       "--explain",
+      "--quiet",  "--json",  "--version",        "--help", "--help-steps", "--help-image"};
   std::string out = "webnnc", model;
   for (const CLI::Option* option : app.get_options()) {
     std::string name = option->get_name();
@@ -211,6 +211,10 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
     devices += (devices.empty() ? "" : ", ") + std::string(device);
   app.add_option("--device", options.device, "the kind of GPU: " + devices + " (generic)")
       ->type_name("PROFILE");
+  app.add_option("--allow-external", options.allow_external,
+                 "read weights from there, too: a folder or file outside the model's; repeatable")
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   app.add_flag("--force", options.force, "replace files in FOLDER that webnnc did not write");
   app.add_flag("--json", arguments.json, "print what was built, or the error, as JSON");
   app.add_flag_callback("--no-report", [&] { options.report = false; }, "make no report.html");

@@ -87,13 +87,16 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY_ASSIGN(auto measured, ReadSchedules(options));
   std::vector<std::string> warnings;
   Warn warn = [&](const std::string& text) {
+    // A model that is imported again says the same again.
+    if (std::find(warnings.begin(), warnings.end(), text) != warnings.end()) return;
     warnings.push_back(text);
     if (options.warn) options.warn(text);
   };
+  import_options.warn = warn;
 
   // ---- What to compute ------------------------------------------------------------------------
 
-  TRY_ASSIGN(auto model, onnx::Model::Load(options.model));
+  TRY_ASSIGN(auto model, onnx::Model::Load(options.model, options.allow_external));
   TRY_ASSIGN(auto graph, onnx::Import(model, import_options));
   // Operations clamp indices; what a model may not be given is told or checked.
   TRY_ASSIGN(auto indices, graph::CheckIndices(graph));

@@ -279,8 +279,36 @@ class Importer {
         problems_.push_back(named.error());
       } else {
         graph_.outputs.push_back({output.name(), id.value()});
+        CompareDeclared(output, id.value());
       }
     }
+  }
+
+  // The type that a model declares for an output is often left as it was before the model was
+  // changed. What is computed counts, and a difference is told.
+  void CompareDeclared(const pb::ValueInfoProto& output, ValueId id) const {
+    const auto& declared = output.type().tensor_type();
+    const TensorType& type = graph_.values[id].type;
+    bool says_type =
+        output.type().has_tensor_type() && declared.elem_type() != pb::TensorProto::UNDEFINED;
+    if (!says_type || !options_.warn) return;
+    auto dtype = ElementType(declared.elem_type());
+    bool differs = !dtype || dtype.value() != type.dtype;
+    bool overridden = !options_.dims.empty() || !options_.input_shapes.empty();
+    if (declared.has_shape() && !overridden) differs |= !FitsShape(declared.shape(), type.shape);
+    if (!differs) return;
+    options_.warn("output " + Quote(output.name()) + " is " + Print(type) +
+                  ", not what the model declares it to be");
+  }
+
+  static bool FitsShape(const pb::TensorShapeProto& declared, const Shape& shape) {
+    if (declared.dim_size() != static_cast<int>(shape.size())) return false;
+    for (int d = 0; d < declared.dim_size(); ++d) {
+      const Dim& size = shape[static_cast<size_t>(d)];
+      int64_t said = declared.dim(d).dim_value();
+      if (said > 0 && size.IsConstant() && !size.Is(said)) return false;
+    }
+    return true;
   }
 
   // Names that a page uses are C strings in the compiled model.

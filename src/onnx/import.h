@@ -1,6 +1,7 @@
 // The ONNX front end: a model file becomes a graph. Differences between opsets end here.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@ struct ImportOptions {
   SymbolValues dims;
   // Shapes that replace those the model declares for its inputs: --input image:1,3,h,w.
   std::map<std::string, Shape> input_shapes;
+  // Called with what is odd about a model that is imported all the same; may be empty.
+  std::function<void(const std::string&)> warn;
 };
 
 // All nodes that cannot be imported are reported in one error, in the model's order.

@@ -55,7 +55,7 @@ static bool IsWithin(const fs::path& path, const std::vector<std::string>& roots
   });
 }
 
-Result<Model> Model::Load(const std::string& path) {
+Result<Model> Model::Load(const std::string& path, const std::vector<std::string>& allow_external) {
   TRY_ASSIGN(auto file, path == "-" ? ReadStandardInput() : MapFile(path));
   // Protobuf counts bytes in an int.
   if (file.bytes.size() > INT32_MAX) {
@@ -81,36 +81,39 @@ Result<Model> Model::Load(const std::string& path) {
   model.file_ = file;
   model.path_ = path;
   model.folder_ = fs::path(path).parent_path().string();
+  TRY_ASSIGN(auto folder, RealPath(model.folder_));
+  model.own_folders_.push_back(folder.string());
+  if (path != "-") {
+    TRY_ASSIGN(auto real, RealPath(path));
+    model.own_folders_.push_back(real.parent_path().string());
+  }
+  for (const std::string& allowed : allow_external) {
+    auto real = RealPath(allowed);
+    if (!real) return Error{"--allow-external: " + real.error().message};
+    model.allowed_.push_back(real.value().string());
+  }
   model.files_ = std::make_shared<std::map<std::string, MappedFile>>();
   return model;
 }
 
-// The path of external data with all links followed. It may be in the folder of the model's path,
-// or in that of the model's file: these differ in a cache where models are links into one folder of
-// blobs.
-static Result<std::string> ExternalPath(const std::string& model, const fs::path& folder,
-                                        const std::string& location) {
+// The path of external data with all links followed.
+Result<std::string> Model::ExternalPath(const std::string& location) const {
   fs::path named = fs::path(location).lexically_normal();
-  bool inside = !location.empty() && named.is_relative() && *named.begin() != ".." &&
-                location.find('\0') == std::string::npos;
-  if (!inside) {
-    return Error{"its external data is at " + Quote(location) +
-                 ", which is not a path inside the model's folder"};
-  }
-  auto real = RealPath(folder / named);
-  if (!real) return Error{"its external data: " + real.error().message};
-  std::vector<std::string> folders;
-  TRY_ASSIGN(auto given, RealPath(folder));
-  folders.push_back(given.string());
-  if (model != "-") {
-    TRY_ASSIGN(auto file, RealPath(model));
-    folders.push_back(file.parent_path().string());
-  }
-  if (IsWithin(real.value(), folders)) return real.value().string();
-  return Error{"its external data " + Quote(location) + " is a link to " +
-                   Quote(real.value().string()) + ", outside the model's folder",
-               {},
-               {"if it shall be read from there, put the file itself beside the model"}};
+  bool is_path = !location.empty() && location.find('\0') == std::string::npos;
+  bool inside = is_path && named.is_relative() && *named.begin() != "..";
+  const Error outside{"its external data is at " + Quote(location) +
+                      ", which is not a path inside the model's folder"};
+  if (!is_path) return outside;
+  auto real = RealPath(fs::path(folder_) / location);
+  if (!real) return inside ? Error{"its external data: " + real.error().message} : outside;
+  if (IsWithin(real.value(), allowed_)) return real.value().string();
+  if (!inside) return outside;
+  if (IsWithin(real.value(), own_folders_)) return real.value().string();
+  return Error{
+      "its external data " + Quote(location) + " is a link to " + Quote(real.value().string()) +
+          ", outside the model's folder",
+      {},
+      {"if it shall be read from there: --allow-external " + real.value().parent_path().string()}};
 }
 
 Result<TensorData> Model::ReadExternal(const pb::TensorProto& tensor, int64_t bytes) const {
@@ -136,7 +139,7 @@ Result<TensorData> Model::ReadExternal(const pb::TensorProto& tensor, int64_t by
   }
   auto found = files_->find(location);
   if (found == files_->end()) {
-    TRY_ASSIGN(auto path, ExternalPath(path_, folder_, location));
+    TRY_ASSIGN(auto path, ExternalPath(location));
     auto file = MapFile(path);
     if (!file) return Error{"its external data: " + file.error().message};
     found = files_->emplace(location, file.value()).first;

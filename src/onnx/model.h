@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/result.h"
@@ -18,8 +19,10 @@ namespace pb = ::onnx;
 class Model {
  public:
   // Reads a file, or standard input if `path` is "-". Errors: no file, not protobuf or not ONNX,
-  // truncated, over 2 GiB in one file. What is another kind of file is called by its name.
-  static Result<Model> Load(const std::string& path);
+  // truncated, over 2 GiB in one file. What is another kind of file is called by its name. External
+  // data may also be in the folders of `allow_external`, or be one of the files that it names.
+  static Result<Model> Load(const std::string& path,
+                            const std::vector<std::string>& allow_external = {});
 
   const pb::ModelProto& proto() const { return *proto_; }
   const std::string& path() const { return path_; }
@@ -34,11 +37,16 @@ class Model {
   Result<Tensor> ReadTensor(const pb::SparseTensorProto& tensor) const;
 
  private:
+  Result<std::string> ExternalPath(const std::string& location) const;
   Result<TensorData> ReadExternal(const pb::TensorProto& tensor, int64_t bytes) const;
 
   std::shared_ptr<const pb::ModelProto> proto_;
   MappedFile file_;
   std::string path_, folder_;
+  // Where external data may be, all links followed: the folder of the model's path and that of its
+  // file, which differ in a cache where models are links into one folder of blobs; and what else
+  // was allowed.
+  std::vector<std::string> own_folders_, allowed_;
   // External files by location, mapped when first used.
   std::shared_ptr<std::map<std::string, MappedFile>> files_;
   std::shared_ptr<int64_t> sparse_bytes_ = std::make_shared<int64_t>(0);

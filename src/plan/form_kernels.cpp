@@ -61,6 +61,9 @@ class KernelFormer {
   // The most that an element of a kernel of several nodes takes. Those of networks have some
   // hundred operations.
   static constexpr loop::ExprLimits kLargestExpr = {.code = 2000, .text = 8000};
+  // Those of networks have at most 13. LLVM takes a time that grows with the square of a kernel's
+  // length.
+  static constexpr size_t kMostStages = 24;
 
   // ---- Grouping
 
@@ -173,7 +176,8 @@ class KernelFormer {
     loop::StoreSingleTerms(kernel);
     if (group.nodes.size() == 1) {
       loop::InlineMaps(kernel);
-    } else if (!loop::InlineMapsUpTo(kernel, kLargestExpr)) {
+    } else if (!loop::InlineMapsUpTo(kernel, kLargestExpr) ||
+               loop::StagesOf(kernel).size() > kMostStages) {
       return false;
     }
     loop::Kernel collapsed = kernel;

@@ -151,14 +151,19 @@ function externalModel(location) {
 
 test('weights are read from the model\'s folder alone, links followed', () => {
   const weights = Buffer.from(Float32Array.of(1, 2, 3, 4).buffer);
-  write('elsewhere/secret.bin', weights);
+  const outside = write('elsewhere/secret.bin', weights);
   const model = write('given/model.onnx', externalModel('link.bin'));
   symlinkSync('../elsewhere/secret.bin', join(folder, 'given/link.bin'));
-  refuses(model, [/"link\.bin" is a link to ".*secret\.bin"/, /put the file itself beside the model/]);
+  refuses(model, [/"link\.bin" is a link to ".*secret\.bin"/, /--allow-external/]);
+  assert.equal(compile(model, '--allow-external', dirname(outside)).status, 0);
+  assert.equal(compile(model, '--allow-external', outside).status, 0);
+  refuses(model, [/--allow-external: .*nowhere/], '--allow-external', join(folder, 'nowhere'));
 
   symlinkSync('..', join(folder, 'given/up'));
   refuses(write('given/folder.onnx', externalModel('up/elsewhere/secret.bin')), [/is a link to/]);
-  refuses(write('given/parent.onnx', externalModel('../elsewhere/secret.bin')), [/not a path inside/]);
+  const parent = write('given/parent.onnx', externalModel('../elsewhere/secret.bin'));
+  refuses(parent, [/not a path inside/]);
+  assert.equal(compile(parent, '--allow-external', dirname(outside)).status, 0);
   refuses(write('given/nul.onnx', externalModel('link.bin\0.txt')), [/link\.bin\\x00\.txt.*not a path/]);
 });
 
@@ -204,8 +209,16 @@ test('names that no page could use, and names given twice', () => {
   refuses(write('twice.onnx', Buffer.concat([twice, graph])), [/two weights are named "w"/]);
 });
 
+test('a declared output that is another is told', () => {
+  const model = onnxModel({ inputs: { x: ['f32', [4]] }, outputs: { y: ['f32', [5]] }, nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }] });
+  const { status, stderr } = compile(write('declared.onnx', model));
+  assert.equal(status, 0);
+  assert.match(stderr, /warning: output "y" is f32\[4\], not what the model declares/);
+});
+
 test('a flag has one value', () => {
   refuses(digits, [/--dim.*two values for batch/], '--dim', 'batch=1', '--dim', 'batch=2');
+  refuses(digits, [/--dim.*two values for batch/], '--dim', 'batch=?1..2', '--dim', 'batch=?1..4');
   refuses(digits, [/--input.*two values for image/], '--input', 'image:1,1,28,28', '--input', 'image:2,1,28,28');
   for (const flag of ['--schedules', '--labels', '--profile', '--name', '--device', '--dump', '--emit', '--max-weights'])
     refuses(digits, [new RegExp(`${flag}.*empty`)], flag, '');
