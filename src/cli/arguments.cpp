@@ -259,12 +259,13 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.set_version_flag("--version", "webnnc " + std::string(Version()));
 }
 
-// No flag means anything by an empty text: it comes from a variable that is not set.
+// No flag means anything by an empty text, which comes from a variable that is not set; but
+// --image, whose keys all have defaults.
 void CheckValues(const CLI::App& app) {
   for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; }))
     CheckValues(*group);
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_items_expected_max() == 0) continue;
+    if (option->get_items_expected_max() == 0 || option->get_name() == "--image") continue;
     for (const std::string& value : option->results()) {
       if (value.empty()) throw CLI::ValidationError(option->get_name(), "is given an empty value");
     }

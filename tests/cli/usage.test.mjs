@@ -140,8 +140,8 @@ describe('--json', () => {
     for (const { name, bytes, gzipBytes } of build.files) {
       const content = readFileSync(join(out, name));
       assert.equal(bytes, content.length, name);
-      // Another gzip finds about the same.
-      if (gzipBytes) assert.ok(Math.abs(gzipBytes / gzipSync(content, { level: 9 }).length - 1) < 0.02, name);
+      // Node's zlib is Chromium's, which finds a little less than others.
+      if (gzipBytes) assert.ok(Math.abs(gzipBytes / gzipSync(content, { level: 9 }).length - 1) < 0.03, name);
     }
     assert.equal(gpu.kind, 'webgpu');
     assert.equal(cpu.kind, 'wasm');

@@ -87,7 +87,7 @@ test('the manifest says how long the sizes of each shader are', async () => {
     const { programs } = JSON.parse(await sectionOf(name, 'manifest')), shaders = (await sectionOf(name, 'shaders')).split('\0');
     const { kernels } = programs.find((/** @type {any} */ program) => program.kind === 'webgpu');
     for (const { shader, bindings, uniformBytes } of kernels) {
-      const declared = /var<uniform> sizes: array<vec4i, (\d+)>/.exec(shaders[shader]);
+      const declared = /var<uniform>sizes:array<vec4i,(\d+)>/.exec(shaders[shader]);
       assert.equal(bindings.endsWith('u'), declared !== null, shaders[shader]);
       assert.equal(uniformBytes, declared ? 16 * Number(declared[1]) : undefined);
       shared += kernels.filter((/** @type {any} */ other) => other.bindings === bindings && other.uniformBytes !== uniformBytes).length;
