@@ -152,4 +152,16 @@ Scalar Evaluate(BinaryOp op, const Scalar& a, const Scalar& b) {
   return Scalar::Integer(a.dtype, value);
 }
 
+Scalar Updated(Update update, const Scalar& old, const Scalar& value) {
+  switch (update) {
+    case Update::kSet: return value;
+    case Update::kAdd: return Evaluate(BinaryOp::kAdd, old, value);
+    case Update::kMul: return Evaluate(BinaryOp::kMul, old, value);
+    case Update::kMax: return Evaluate(BinaryOp::kMax, old, value);
+    case Update::kMin: return Evaluate(BinaryOp::kMin, old, value);
+  }
+  CHECK(false);
+  return value;
+}
+
 }  // namespace webnnc::loop

@@ -7,5 +7,7 @@ namespace webnnc::loop {
 
 Scalar Evaluate(UnaryOp op, const Scalar& a);
 Scalar Evaluate(BinaryOp op, const Scalar& a, const Scalar& b);
+// What a store of `value` leaves where `old` was.
+Scalar Updated(Update update, const Scalar& old, const Scalar& value);
 
 }  // namespace webnnc::loop

@@ -126,25 +126,13 @@ class Machine {
       if (store.update != Update::kSet) {
         Touch(store.buffer, at[lane], false);
         Scalar old = ReadScalar(Bytes(store.buffer), dtype, at[lane]);
-        results[lane] = Merge(store.update, old, results[lane]);
+        results[lane] = Updated(store.update, old, results[lane]);
       }
     }
     for (int32_t lane = 0; lane < lanes; ++lane) {
       Touch(store.buffer, at[lane], true);
       WriteScalar(Bytes(store.buffer), at[lane], results[lane]);
     }
-  }
-
-  static Scalar Merge(Update update, const Scalar& old, const Scalar& value) {
-    switch (update) {
-      case Update::kSet: return value;
-      case Update::kAdd: return Evaluate(BinaryOp::kAdd, old, value);
-      case Update::kMul: return Evaluate(BinaryOp::kMul, old, value);
-      case Update::kMax: return Evaluate(BinaryOp::kMax, old, value);
-      case Update::kMin: return Evaluate(BinaryOp::kMin, old, value);
-    }
-    CHECK(false);
-    return value;
   }
 
   uint8_t* Bytes(BufferId buffer) { return memory_[static_cast<size_t>(buffer.index)].data(); }

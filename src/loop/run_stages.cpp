@@ -382,7 +382,7 @@ class StripMachine {
       for (size_t i = 0; i < count_; ++i) {
         Scalar value = ScalarAt(store.value, i);
         if (store.update != Update::kSet)
-          value = Merge(store.update, ReadScalar(bytes, dtype, offsets_[i]), value);
+          value = Updated(store.update, ReadScalar(bytes, dtype, offsets_[i]), value);
         WriteScalar(bytes, offsets_[i], value);
       }
     }
@@ -398,18 +398,6 @@ class StripMachine {
       for (; i < count_ && offsets_[i] == at; ++i) sum += static_cast<T>(values[i]);
       WriteAt(bytes, at, sum);
     }
-  }
-
-  static Scalar Merge(Update update, const Scalar& old, const Scalar& value) {
-    switch (update) {
-      case Update::kSet: return value;
-      case Update::kAdd: return Evaluate(BinaryOp::kAdd, old, value);
-      case Update::kMul: return Evaluate(BinaryOp::kMul, old, value);
-      case Update::kMax: return Evaluate(BinaryOp::kMax, old, value);
-      case Update::kMin: return Evaluate(BinaryOp::kMin, old, value);
-    }
-    CHECK(false);
-    return value;
   }
 
   const Kernel& kernel_;
