@@ -52,11 +52,11 @@ class Inliner {
   // also where nothing is left of their bodies, so calls count as well as nodes, and so do bytes:
   // each call has a copy of what its function's nodes hold.
   static constexpr int kDeepest = 64;
-  static constexpr int kMostNodes = 200000, kMostCalls = kMostNodes;
+  static constexpr int kMostNodes = 40000, kMostCalls = kMostNodes;
   static constexpr size_t kMostCopiedBytes = size_t{1} << 30;
 
   static Error TooMany(const std::string& what) {
-    return Error{"the model has more than 200,000 " + what};
+    return Error{"the model has more than 40,000 " + what};
   }
 
   Status Add(FlatNode node) {

@@ -134,7 +134,7 @@ test('functions that call each other twice at every level are counted', () => {
       functions: { ...Object.fromEntries(levels.map((i) => [`f${i}`, body(i)])), f40: last },
       nodes: passes ? [{ ...call(0, ['x'], ['y']), name: 'first' }]
         : [{ ...call(0, [], []), name: 'first' }, { op: 'Relu', inputs: ['x'], outputs: ['y'] }],
-    }, /node "first": the model has more than 200,000 (calls of functions|nodes)/);
+    }, /node "first": the model has more than 40,000 (calls of functions|nodes)/);
   }
 });
 
