@@ -503,7 +503,7 @@ void AddNesting(std::vector<Case>& cases) {
       node.add_output(to);
     }
   }
-  cases.push_back({"functions_doubling", doubling, {"200,000 calls of functions"}});
+  cases.push_back({"functions_doubling", doubling, {"40,000 calls of functions"}});
 
   ModelProto recursion = doubling;
   recursion.clear_functions();
