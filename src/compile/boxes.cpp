@@ -80,8 +80,7 @@ bool Fits(const std::string& form, const TensorType& type) {
 Result<std::map<std::string, bundle::Boxes>> ReadBoxes(const CompileOptions& options,
                                                        const graph::Graph& graph) {
   std::map<std::string, bundle::Boxes> boxes;
-  std::vector<std::string> names;
-  for (const graph::Port& port : graph.outputs) names.push_back(port.name);
+  const std::vector<std::string> names = NamesOf(graph.outputs);
   for (const std::string& text : options.boxes) {
     auto [named, asked] = SplitName(text, names);
     size_t colon = asked.find(':');

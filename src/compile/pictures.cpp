@@ -183,11 +183,10 @@ std::optional<std::string> PictureProblem(const std::string& text) {
 Result<std::map<std::string, bundle::Picture>> PreparePictures(const CompileOptions& options,
                                                                graph::Graph& graph) {
   std::map<std::string, bundle::Picture> pictures;
-  std::vector<std::string> names, images;
-  for (const graph::Port& port : graph.inputs) {
-    names.push_back(port.name);
+  const std::vector<std::string> names = NamesOf(graph.inputs);
+  std::vector<std::string> images;
+  for (const graph::Port& port : graph.inputs)
     if (graph::ImageOf(graph.values[port.value].type)) images.push_back(port.name);
-  }
   for (const std::string& text : options.images) {
     auto [named, asked] = SplitName(text, names);
     size_t colon = asked.find(':');
@@ -257,8 +256,7 @@ static Named NamedBy(int64_t labels, const TensorType& type) {
 Result<std::map<std::string, bundle::Labels>> ReadLabels(const CompileOptions& options,
                                                          const graph::Graph& graph) {
   std::map<std::string, bundle::Labels> labels;
-  std::vector<std::string> names;
-  for (const graph::Port& port : graph.outputs) names.push_back(port.name);
+  const std::vector<std::string> names = NamesOf(graph.outputs);
   for (const std::string& text : options.labels) {
     auto [named, file] = SplitName(text, names);
     auto content = ReadFile(file);

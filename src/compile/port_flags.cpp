@@ -4,6 +4,12 @@
 
 namespace webnnc {
 
+std::vector<std::string> NamesOf(const std::vector<graph::Port>& ports) {
+  std::vector<std::string> names;
+  for (const graph::Port& port : ports) names.push_back(port.name);
+  return names;
+}
+
 std::pair<std::string, std::string> SplitName(const std::string& text,
                                               const std::vector<std::string>& names) {
   std::pair<std::string, std::string> longest{"", text};

@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "graph/graph.h"
 
 namespace webnnc {
+
+std::vector<std::string> NamesOf(const std::vector<graph::Port>& ports);
 
 // "NAME:what", where NAME is one of `names`, as {NAME, what}; otherwise all of it is `what`.
 std::pair<std::string, std::string> SplitName(const std::string& text,

@@ -392,26 +392,22 @@ describe('the page shows', { skip: hasBrowser('chromium') ? false : 'there is no
     /** @type {[string, number[]][]} */
     const cases = [['areas', [1, 21, 513, 513]], ['boxes', [1, 25200, 85]], ['vector', [1, 4_000_000]]];
     for (const [name, shape] of cases) {
-      const longest = () => page.evaluate(async (name, shape) => {
+      await page.evaluate((shape) => {
+        const count = shape.reduce((/** @type {number} */ n, /** @type {number} */ size) => n * size);
+        Reflect.set(globalThis, 'large', { shape, dataType: 'float32', data: Float32Array.from({ length: count }, (_, i) => Math.sin(i * 12.9)) });
+      }, shape);
+      const longest = async () => Math.max(...await page.tasks(() => page.evaluate(async (name) => {
         const { Outputs } = await import(/** @type {any} */ ('/source/page/outputs.js')), { jsonOf } = await import(/** @type {any} */ ('/source/page/save.js'));
-        const data = Float32Array.from({ length: shape.reduce((/** @type {number} */ n, /** @type {number} */ size) => n * size) }, (_, i) => Math.sin(i * 12.9)), tensor = { data, shape, dataType: 'float32' };
+        const tensor = Reflect.get(globalThis, 'large'), { shape } = tensor;
         const picture = Object.assign(document.createElement('canvas'), { width: name === 'boxes' ? 640 : 513, height: name === 'boxes' ? 640 : 513 });
-        await new Promise((done) => setTimeout(done, 100));
-        /** @type {number[]} */
-        const tasks = [], observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)));
-        observer.observe({ type: 'longtask' });
-        const outputs = new Outputs(document.body), start = performance.now();
+        const outputs = new Outputs(document.body);
         await outputs.show({ inputs: [{ image: { layout: 'nchw', channels: 3 } }], outputs: [{ name, shape, dataType: 'float32' }] }, { [name]: tensor }, name === 'vector' ? undefined : picture);
         await jsonOf(tensor);
-        const total = performance.now() - start;
-        await new Promise((done) => setTimeout(done, 100));
-        observer.disconnect();
-        // On a busy machine all takes longer.
-        return Math.max(0, ...tasks) / Math.max(100, total / 5);
-      }, name, shape);
+      }, name)));
+      // Counted is the thread's own time, whatever else the machine does. The engine may collect garbage in one of them.
       let best = await longest();
-      for (let i = 0; i < 2 && best > 1; ++i) best = Math.min(best, await longest());
-      assert.ok(best <= 1, `${name}: ${best} of what is allowed`);
+      for (let i = 0; i < 2 && best > 100; ++i) best = Math.min(best, await longest());
+      assert.ok(best <= 100, `${name}: ${best} ms`);
     }
     assert.deepEqual(page.problems, []);
     await page.close();
