@@ -41,6 +41,8 @@ for (const [name, text] of Object.entries(FILES)) {
   writeFileSync(join(app, name), text);
 }
 compileModels(join(app, 'models'));
+// On a CI machine Next warns of a missing cache, whatever it builds.
+mkdirSync(join(app, '.next/cache'), { recursive: true });
 const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1' };
 
 describe('in Next', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
