@@ -11,6 +11,7 @@
 /** @import { Destination } from './options.js' */
 /** @import { Weights } from './weights.js' */
 
+import * as abi from './abi.js';
 import { fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, Gpu, MAP_READ, READ, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
@@ -19,7 +20,6 @@ import { GpuFrames } from './gpu_frames.js';
 import { compilePipelines } from './gpu_pipelines.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { GpuWeights } from './gpu_weights.js';
-import { DISPATCH, NO_PARAMETERS, PROGRAM } from './host.js';
 import { summarize } from './profile.js';
 import { countOf } from './inputs.js';
 
@@ -128,16 +128,16 @@ export class GpuBackend {
 
   #makeArena() {
     const host = this.#host, gpu = this.#gpu, program = host.program(this.#index);
-    const bytes = host.word(program + PROGRAM.arenaBytes);
+    const bytes = host.word(program + abi.PROGRAM_ARENA_BYTES);
     if (!this.#arena || this.#arena.size < bytes) {
       // Runs that were submitted keep the old one until they end.
       gpu.destroyBuffer(this.#arena);
       this.#arena = gpu.makeBuffer('arena', bytes, STORAGE | COPY_SRC | COPY_DST);
     }
-    const parameterBytes = host.word(program + PROGRAM.parameterBytes);
+    const parameterBytes = host.word(program + abi.PROGRAM_PARAMETER_BYTES);
     if (!parameterBytes) return;
     this.#parameters ??= gpu.makeBuffer('parameters', parameterBytes, UNIFORM | COPY_DST);
-    gpu.device.queue.writeBuffer(this.#parameters, 0, host.bytes, host.word(program + PROGRAM.parameters), parameterBytes);
+    gpu.device.queue.writeBuffer(this.#parameters, 0, host.bytes, host.word(program + abi.PROGRAM_PARAMETERS), parameterBytes);
   }
 
   #placePorts() {
@@ -158,12 +158,12 @@ export class GpuBackend {
 
   #makeSteps() {
     const host = this.#host, { device } = this, program = host.program(this.#index), places = host.places(this.#index);
-    const dispatches = host.word(program + PROGRAM.dispatches) / 4;
+    const dispatches = host.word(program + abi.PROGRAM_DISPATCHES) / 4;
     const most = device.limits.maxComputeWorkgroupsPerDimension;
     this.#steps = [];
-    for (let s = 0; s < host.word(program + PROGRAM.stepCount); ++s) {
-      const at = dispatches + s * DISPATCH.words, kernel = host.word(at + DISPATCH.kernel);
-      const x = host.word(at + DISPATCH.x), y = host.word(at + DISPATCH.y), z = host.word(at + DISPATCH.z);
+    for (let s = 0; s < host.word(program + abi.PROGRAM_STEP_COUNT); ++s) {
+      const at = dispatches + s * abi.DISPATCH_WORDS, kernel = host.word(at + abi.DISPATCH_KERNEL);
+      const x = host.word(at + abi.DISPATCH_X), y = host.word(at + abi.DISPATCH_Y), z = host.word(at + abi.DISPATCH_Z);
       const { name } = this.#program.kernels[kernel];
       if (Math.max(x, y, z) > most) {
         throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, ` +
@@ -180,12 +180,12 @@ export class GpuBackend {
 
   /** What a dispatch binds. @param {number} at @param {Place[]} places @returns {GPUBufferBinding[]} */
   #bindings(at, places) {
-    const host = this.#host, list = host.word(at + DISPATCH.arguments) / 4;
-    const count = host.word(at + DISPATCH.argumentCount);
+    const host = this.#host, list = host.word(at + abi.DISPATCH_ARGUMENTS) / 4;
+    const count = host.word(at + abi.DISPATCH_ARGUMENT_COUNT);
     const bindings = Array.from({ length: count }, (_, i) => this.#binding(places[host.word(list + i)]));
-    const offset = host.word(at + DISPATCH.parameters);
-    if (offset !== NO_PARAMETERS && this.#parameters) {
-      bindings.push({ buffer: this.#parameters, offset, size: host.word(at + DISPATCH.parameterBytes) });
+    const offset = host.word(at + abi.DISPATCH_PARAMETERS);
+    if (offset !== abi.NO_PARAMETERS && this.#parameters) {
+      bindings.push({ buffer: this.#parameters, offset, size: host.word(at + abi.DISPATCH_PARAMETER_BYTES) });
     }
     return bindings;
   }

@@ -5,12 +5,11 @@
 /** @import { LoadControl } from './files.js' */
 /** @import { Weights } from './weights.js' */
 
+import { BINDING_ALIGNMENT } from './abi.js';
 import { BUILD } from './build.js';
 import { DisposedError, ModelLoadError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, Gpu, STORAGE, roundUp } from './gpu_device.js';
 import { piecesOf } from './weights.js';
-
-const BINDING_ALIGNMENT = 256;
 
 /** @typedef {{first: number, end: number, buffer: GPUBuffer}} Part of the weights file */
 

@@ -1,16 +1,15 @@
 // The wasm module: its manifest and shaders, its functions, and its records in memory, whose layout is
-// in include/webnnc/abi.h.
+// in include/webnnc/abi.def.
 
 /** @import * as Api from './model.js' */
 
 /** @import { Finder, Freshness, LoadControl, Source } from './files.js' */
 
+import * as abi from './abi.js';
 import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
 import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request, whatIsIt } from './files.js';
 import { xxh32 } from './xxh32.js';
-
-const ABI_VERSION = 2;
 
 /** What a caller knows, and what goes with a picture: tables `of` it. @typedef {Api.Port & {of?: string}} ManifestPort */
 /**
@@ -25,18 +24,6 @@ const ABI_VERSION = 2;
  *
  * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is
  */
-
-// The fields of abi.h's records, as offsets in words.
-const MODEL = { abiVersion: 0, symbolCount: 1, symbolNames: 2, dims: 4, inputs: 6, outputs: 8, programs: 10 };
-const PORT = { shape: 3, words: 6 };
-export const PROGRAM = {
-  bufferCount: 1, buffers: 2, inputBuffers: 3, outputBuffers: 4, stepCount: 5, arenaBytes: 6,
-  dispatches: 7, parameterBytes: 8, parameters: 9, words: 10,
-};
-const BUFFER = { kind: 0, bytes: 1, offset: 2, words: 5 };
-export const DISPATCH = { kernel: 0, x: 1, y: 2, z: 3, parameters: 4, parameterBytes: 5, argumentCount: 6, arguments: 7, words: 8 };
-export const NO_PARAMETERS = 0xffffffff, NO_OFFSET = 0xffffffff;
-const OUT_OF_MEMORY = 1, SIZE_OUT_OF_RANGE = 2;
 
 // A function of one relaxed instruction, i8x16.relaxed_swizzle.
 const RELAXED_PROBE = new Uint8Array([
@@ -159,10 +146,10 @@ export class Host {
     /** @type {any} */
     this.exports = instance.exports;
     this.model = this.exports.webnnc_model() / 4;
-    if (this.word(this.model) !== ABI_VERSION || this.manifest.abi !== ABI_VERSION) {
+    if (this.word(this.model + abi.MODEL_ABI_VERSION) !== abi.ABI_VERSION || this.manifest.abi !== abi.ABI_VERSION) {
       throw new ModelLoadError('model.js and model.wasm are from different versions of the compiler');
     }
-    const count = this.word(this.model + MODEL.symbolCount), names = this.word(this.model + MODEL.symbolNames);
+    const count = this.word(this.model + abi.MODEL_SYMBOL_COUNT), names = this.word(this.model + abi.MODEL_SYMBOL_NAMES);
     this.symbols = Array.from({ length: count }, (_, i) => this.text(this.word(names / 4 + i)));
   }
 
@@ -189,47 +176,47 @@ export class Host {
   /** An abi::Size: itself, or an entry of dims. @param {number} at in words */
   size(at) {
     const size = this.words[at];
-    return size >= 0 ? size : this.words[this.word(this.model + MODEL.dims) / 4 + ~size];
+    return size >= 0 ? size : this.words[this.word(this.model + abi.MODEL_DIMS) / 4 + ~size];
   }
 
   /** @param {'inputs' | 'outputs'} kind sizes for the symbols' values */
   shapes(kind) {
-    const ports = this.word(this.model + MODEL[kind]) / 4;
+    const ports = this.word(this.model + (kind === 'inputs' ? abi.MODEL_INPUTS : abi.MODEL_OUTPUTS)) / 4;
     return this.manifest[kind].map((port, i) => {
-      const shape = this.word(ports + i * PORT.words + PORT.shape) / 4;
+      const shape = this.word(ports + i * abi.PORT_WORDS + abi.PORT_SHAPE) / 4;
       return port.shape.map((_, d) => this.size(shape + d));
     });
   }
 
   /** Where the record of a program is. @param {number} index */
   program(index) {
-    return this.word(this.model + MODEL.programs) / 4 + index * PROGRAM.words;
+    return this.word(this.model + abi.MODEL_PROGRAMS) / 4 + index * abi.PROGRAM_WORDS;
   }
 
   /** @param {number} index @returns {Place[]} */
   places(index) {
-    const program = this.program(index), buffers = this.word(program + PROGRAM.buffers) / 4;
-    return Array.from({ length: this.word(program + PROGRAM.bufferCount) }, (_, b) => {
-      const at = buffers + b * BUFFER.words;
+    const program = this.program(index), buffers = this.word(program + abi.PROGRAM_BUFFERS) / 4;
+    return Array.from({ length: this.word(program + abi.PROGRAM_BUFFER_COUNT) }, (_, b) => {
+      const at = buffers + b * abi.BUFFER_WORDS;
       return {
-        isWeight: this.word(at + BUFFER.kind) === 1,
-        bytes: this.size(at + BUFFER.bytes),
-        offset: this.word(at + BUFFER.offset),
+        isWeight: this.word(at + abi.BUFFER_KIND) === abi.WEIGHTS,
+        bytes: this.size(at + abi.BUFFER_BYTES),
+        offset: this.word(at + abi.BUFFER_OFFSET),
       };
     });
   }
 
   /** Indices of the buffers of a program's ports. @param {number} index @param {'inputs' | 'outputs'} kind */
   portBuffers(index, kind) {
-    const field = kind === 'inputs' ? PROGRAM.inputBuffers : PROGRAM.outputBuffers;
+    const field = kind === 'inputs' ? abi.PROGRAM_INPUT_BUFFERS : abi.PROGRAM_OUTPUT_BUFFERS;
     const at = this.word(this.program(index) + field) / 4;
     return this.manifest[kind].map((_, i) => this.word(at + i));
   }
 
   /** Computes all sizes, which takes no memory. @param {readonly number[]} symbols their values */
   bind(symbols) {
-    this.words.set(symbols, this.word(this.model + MODEL.dims) / 4);
-    if (this.exports.webnnc_sizes() !== SIZE_OUT_OF_RANGE) return;
+    this.words.set(symbols, this.word(this.model + abi.MODEL_DIMS) / 4);
+    if (this.exports.webnnc_sizes() !== abi.SIZE_OUT_OF_RANGE) return;
     const { assumptions } = this.manifest;
     throw new InputError(`the model cannot take inputs with ${this.#sizes(symbols)}` +
       `${assumptions ? `: it was compiled for ${assumptions.join(', ')}` : ''}`);
@@ -237,7 +224,7 @@ export class Host {
 
   /** Places what a program needs. @param {number} index @param {readonly number[]} symbols that were bound */
   prepare(index, symbols) {
-    if (this.exports.webnnc_prepare(index) !== OUT_OF_MEMORY) return;
+    if (this.exports.webnnc_prepare(index) !== abi.OUT_OF_MEMORY) return;
     const sizes = this.#sizes(symbols);
     throw new OutOfMemoryError(`wasm has not enough memory for the model${sizes && ` with ${sizes}: try smaller inputs`}`);
   }
@@ -250,7 +237,7 @@ export class Host {
 
   /** The weights that a program reads. Call before `prepare`, which turns offsets into addresses. @param {number} index */
   weightPlaces(index) {
-    return this.places(index).filter(({ isWeight, offset }) => isWeight && offset !== NO_OFFSET);
+    return this.places(index).filter(({ isWeight, offset }) => isWeight && offset !== abi.NO_OFFSET);
   }
 
   /** XXH64 of bytes in memory. @param {number} address @param {number} bytes @returns {bigint} */

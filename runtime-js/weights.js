@@ -3,10 +3,10 @@
 /** @import { Finder, Freshness, LoadControl, Source } from './files.js' */
 /** @import { Host } from './host.js' */
 
+import { WEIGHTS_ID_OFFSET } from './abi.js';
 import { BUILD } from './build.js';
 import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request, whatIsIt } from './files.js';
 
-const ID_AT = 16;
 const CACHE = 'webnnc';
 
 /** @typedef {{first: number, end: number}} Range of the weights file */
@@ -177,7 +177,7 @@ export class Weights {
 
 /** Says of a wrong file whose it is, by its header. @param {Source} source @param {WrongFileError} error @param {AbortSignal} [signal] */
 async function explain(source, error, signal) {
-  const header = new Uint8Array(ID_AT + 8);
+  const header = new Uint8Array(WEIGHTS_ID_OFFSET + 8);
   let filled = 0;
   try {
     for await (const chunk of readBytes(source, { first: 0, end: header.length, total: Infinity }, { signal, fresh: 2 })) {
@@ -190,7 +190,7 @@ async function explain(source, error, signal) {
   }
   const what = whatIsIt(header);
   if (what) return new WrongFileError(source, 'missing', what);
-  const id = new DataView(header.buffer).getBigUint64(ID_AT, true).toString(16).padStart(16, '0');
+  const id = new DataView(header.buffer).getBigUint64(WEIGHTS_ID_OFFSET, true).toString(16).padStart(16, '0');
   const isWeights = new TextDecoder().decode(header.subarray(0, 14)) === 'webnnc weights';
   if (filled >= header.length && isWeights && id !== BUILD.weights.id) {
     return new WrongFileError(source, 'other build', `it belongs to another build of the model (its weights are ${id}, ` +

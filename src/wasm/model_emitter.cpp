@@ -4,6 +4,7 @@
 
 #include "loop/rewrite.h"
 #include "plan/memory.h"
+#include "wasm/records.h"
 
 namespace webnnc::wasm {
 
@@ -96,8 +97,9 @@ class ModelEmitter {
     return new GlobalVariable(module_, value->getType(), constant, linkage, value, name);
   }
 
-  Constant* Record(std::vector<Constant*> fields) {
-    return llvm::ConstantStruct::getAnon(context_, fields);
+  template <typename Values>
+  Constant* Record(const Values& values) {
+    return records::ConstantOf(context_, values);
   }
 
   // A pointer to an array of these, or null for none.
@@ -131,9 +133,13 @@ class ModelEmitter {
       if (weight)
         offset = is_read[static_cast<size_t>(b)] ? (*input_.weights)[buffer.weight].offset
                                                  : abi::kNoOffset;
-      records.push_back(Record({Int(weight ? abi::kWeights : abi::kArena),
-                                Int(dims_.Find(ByteSize(program, buffer))), Int(offset),
-                                Int(life.first_step), Int(life.last_step)}));
+      records.push_back(Record(records::Buffer{
+          .kind = Int(weight ? abi::kWeights : abi::kArena),
+          .bytes = Int(dims_.Find(ByteSize(program, buffer))),
+          .offset = Int(offset),
+          .first_step = Int(life.first_step),
+          .last_step = Int(life.last_step),
+      }));
     }
     return records;
   }
@@ -153,14 +159,21 @@ class ModelEmitter {
     return global ? static_cast<Constant*>(global) : null;
   }
 
-  // abi::Program, field by field.
   Constant* ProgramRecord(abi::ProgramKind kind, const Program& program, GlobalVariable* buffers,
                           GlobalVariable* dispatches, GlobalVariable* parameters,
                           int64_t parameter_bytes) {
-    return Record({Int(kind), Int(program.buffers.size()), OrNull(buffers, Null()),
-                   PortBuffers(program.inputs), PortBuffers(program.outputs),
-                   Int(static_cast<int64_t>(program.steps.size())), Int(0),
-                   OrNull(dispatches, Null()), Int(parameter_bytes), OrNull(parameters, Null())});
+    return Record(records::Program{
+        .kind = Int(kind),
+        .buffer_count = Int(program.buffers.size()),
+        .buffers = OrNull(buffers, Null()),
+        .input_buffers = PortBuffers(program.inputs),
+        .output_buffers = PortBuffers(program.outputs),
+        .step_count = Int(static_cast<int64_t>(program.steps.size())),
+        .arena_bytes = Int(0),
+        .dispatches = OrNull(dispatches, Null()),
+        .parameter_bytes = Int(parameter_bytes),
+        .parameters = OrNull(parameters, Null()),
+    });
   }
 
   static int64_t RoundUp(int64_t bytes) {
@@ -179,10 +192,16 @@ class ModelEmitter {
       int64_t parameters = bytes > 0 ? parameter_bytes : static_cast<int64_t>(abi::kNoParameters);
       parameter_bytes += RoundUp(bytes);
       auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
-      records.push_back(
-          Record({Int(step.kernel.index), Int(fixed(launch.x)), Int(fixed(launch.y)),
-                  Int(fixed(launch.z)), Int(parameters), Int(bytes),
-                  Int(static_cast<int64_t>(arguments.size())), Array("arguments", arguments)}));
+      records.push_back(Record(records::Dispatch{
+          .kernel = Int(step.kernel.index),
+          .x = Int(fixed(launch.x)),
+          .y = Int(fixed(launch.y)),
+          .z = Int(fixed(launch.z)),
+          .parameters = Int(parameters),
+          .parameter_bytes = Int(bytes),
+          .argument_count = Int(static_cast<int64_t>(arguments.size())),
+          .arguments = Array("arguments", arguments),
+      }));
     }
     GpuTables tables;
     tables.dispatches = llvm::dyn_cast<GlobalVariable>(Array("dispatches", records, false));
@@ -202,9 +221,14 @@ class ModelEmitter {
       std::vector<Constant*> shape;
       for (const Dim& size : port.type.shape) shape.push_back(Int(dims_.Find(size)));
       auto [low, high] = RangeOf(name == "inputs" ? port.name : "");
-      records.push_back(
-          Record({Text(port.name), Int(static_cast<int64_t>(port.type.dtype)),
-                  Int(port.type.rank()), Array("shape", shape), Int(low), Int(high)}));
+      records.push_back(Record(records::Port{
+          .name = Text(port.name),
+          .dtype = Int(static_cast<int64_t>(port.type.dtype)),
+          .rank = Int(port.type.rank()),
+          .shape = Array("shape", shape),
+          .low = Int(low),
+          .high = Int(high),
+      }));
     }
     return Array(name, records);
   }
@@ -218,7 +242,6 @@ class ModelEmitter {
     return {INT32_MIN, INT32_MAX};
   }
 
-  // abi::Model, field by field.
   void EmitRoot() {
     std::vector<Constant*> names, programs;
     for (const std::string& symbol : dims_.symbols()) names.push_back(Text(symbol));
@@ -227,22 +250,24 @@ class ModelEmitter {
       cpu_buffers_ = EmitBuffers(*input_.cpu);
       programs.push_back(ProgramRecord(abi::kCpu, *input_.cpu, cpu_buffers_, nullptr, nullptr, 0));
     }
-    Constant* root = Record({
-        Int(abi::kAbiVersion),
-        Int(static_cast<int64_t>(dims_.symbols().size())),
-        Array("symbol_names", names),
-        Int(static_cast<int64_t>(dims_.sizes())),
-        dim_values_,
-        Int(static_cast<int64_t>(input_.any().inputs.size())),
-        PortRecords("inputs", input_.any().inputs),
-        Int(static_cast<int64_t>(input_.any().outputs.size())),
-        PortRecords("outputs", input_.any().outputs),
-        Int(static_cast<int64_t>(programs.size())),
-        Array("programs", programs, false),
-        Int(input_.weights_bytes),
-        Int(0),
-        Int(static_cast<int64_t>(input_.weights_id & 0xffffffff)),
-        Int(static_cast<int64_t>(input_.weights_id >> 32)),
+    const auto& inputs = input_.any().inputs;
+    const auto& outputs = input_.any().outputs;
+    Constant* root = Record(records::Model{
+        .abi_version = Int(abi::kAbiVersion),
+        .symbol_count = Int(static_cast<int64_t>(dims_.symbols().size())),
+        .symbol_names = Array("symbol_names", names),
+        .dim_count = Int(static_cast<int64_t>(dims_.sizes())),
+        .dims = dim_values_,
+        .input_count = Int(static_cast<int64_t>(inputs.size())),
+        .inputs = PortRecords("inputs", inputs),
+        .output_count = Int(static_cast<int64_t>(outputs.size())),
+        .outputs = PortRecords("outputs", outputs),
+        .program_count = Int(static_cast<int64_t>(programs.size())),
+        .programs = Array("programs", programs, false),
+        .weights_bytes = Int(input_.weights_bytes),
+        .weights = Int(0),
+        .weights_id_low = Int(static_cast<int64_t>(input_.weights_id & 0xffffffff)),
+        .weights_id_high = Int(static_cast<int64_t>(input_.weights_id >> 32)),
     });
     Global("webnnc_model", root, false, true);
   }
@@ -341,8 +366,9 @@ class ModelEmitter {
       b_.SetInsertPoint(block);
       std::vector<llvm::Value*> arguments;
       for (plan::BufferId argument : step.arguments) {
-        // abi::Buffer::offset, which Prepare makes an address.
-        llvm::Value* address = FieldAddress(cpu_buffers_, static_cast<size_t>(argument.index), 2);
+        // Prepare makes the offset an address.
+        llvm::Value* address = FieldAddress(cpu_buffers_, static_cast<size_t>(argument.index),
+                                            records::BufferField::offset);
         arguments.push_back(b_.CreateIntToPtr(b_.CreateLoad(I32(), address), b_.getPtrTy()));
       }
       const plan::Kernel& kernel = input_.cpu->kernels[step.kernel];
@@ -373,13 +399,13 @@ class ModelEmitter {
     for (size_t s = 0; s < gpu.program->steps.size(); ++s) {
       const Launch& launch =
           gpu.launches.at(static_cast<size_t>(gpu.program->steps[s].kernel.index));
-      // x, y and z are fields 1 to 3 of abi::Dispatch.
-      unsigned field = 1;
-      for (const Dim* size : {&launch.x, &launch.y, &launch.z}) {
-        if (!size->IsConstant())
-          b_.CreateStore(SizeValue(*size), FieldAddress(tables.dispatches, s, field));
-        ++field;
-      }
+      auto store = [&](const Dim& size, unsigned field) {
+        if (!size.IsConstant())
+          b_.CreateStore(SizeValue(size), FieldAddress(tables.dispatches, s, field));
+      };
+      store(launch.x, records::DispatchField::x);
+      store(launch.y, records::DispatchField::y);
+      store(launch.z, records::DispatchField::z);
       for (size_t i = 0; i < launch.sizes.size(); ++i) {
         auto at = static_cast<unsigned>(parameters + static_cast<int64_t>(i) * 4);
         b_.CreateStore(SizeValue(launch.sizes[i]),
