@@ -4,6 +4,7 @@
 #include "base/diagnostics.h"
 #include "graph/evaluate.h"
 #include "graph/passes/choose_layouts.h"
+#include "graph/passes/expand_attention.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
@@ -294,6 +295,7 @@ const Steps& GraphSteps() {
       {"merge-common", GraphPass(graph::MergeCommon)},
       {"fold-scales", GraphPass(WithBudget(graph::FoldScales))},
       {"layouts", GraphPass(graph::ChooseLayouts)},
+      {"expand-attention", GraphPass(graph::ExpandAttention)},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},
       {"prepare-image-contain",

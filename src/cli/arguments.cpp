@@ -151,7 +151,7 @@ std::string CommandLine(const CLI::App& app) {
 std::string Steps() {
   std::string out = "Steps, for --emit and as the files of --dump:\n";
   for (const StepInfo& step : webnnc::Steps()) {
-    out += "  " + std::string(step.name) + std::string(16 - step.name.size(), ' ') +
+    out += "  " + std::string(step.name) + std::string(18 - step.name.size(), ' ') +
            std::string(step.makes) + "\n";
   }
   return out;

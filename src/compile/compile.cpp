@@ -23,6 +23,7 @@
 #include "compile/trace.h"
 #include "digest/sha256.h"
 #include "graph/passes/choose_layouts.h"
+#include "graph/passes/expand_attention.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
@@ -129,6 +130,10 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // On the final set of convolutions, since it is they that have a preference.
   graph::ChooseLayouts(graph);
   TRY(trace("layouts", graph));
+
+  // Before transposes meet, since it adds some.
+  graph::ExpandAttention(graph);
+  TRY(trace("expand-attention", graph));
 
   // Layouts are written as transposes. The first round cancels those that meet; only then are
   // reshapes beside each other, which the second round merges. Transposed weights are constants.

@@ -25,6 +25,7 @@ inline constexpr Step kSteps[] = {
     {"simplify", "cheaper operations for the same, common ones merged", "graph", 1},
     {"fold-scales", "batch normalisation folded into weights", "graph", 1},
     {"layouts", "images with channels first or last", "graph", 2},
+    {"expand-attention", "attention as products and softmax", "graph", 0},
     {"transposes", "transposes cancelled, weights transposed", "graph", 2},
     {"program", "kernels formed from groups of nodes", "program", 3},
     {"pack-weights", "weights in the order that kernels read them", "program", 2},

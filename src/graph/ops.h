@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -164,6 +165,37 @@ struct Einsum {
 
   static constexpr auto kFields = Fields(Field("equation", &Einsum::equation));
   WEBNNC_OPERATION("einsum", 1, kAnyNumber);
+};
+
+// What a query gets that no key counts for: softmax makes NaN of it.
+enum class NoKeys : uint8_t {
+  kNan,        // that
+  kZero,       // zeros; what is NaN for another reason stays NaN
+  kNanIsZero,  // zeros, and every weight that is NaN counts as 0
+};
+
+// What queries find among keys, for each head h:
+//
+//   score[b..., h, i, j] = cap(scale * sum over d of q[b..., h, i, d] * k[b..., h/g, j, d])
+//   result[b..., h, i, e] = sum over j of softmax(score)[b..., h, i, j] * v[b..., h/g, j, e]
+//
+// g heads of q share one of k and v. cap(x) is softcap * tanh(x / softcap), or x if softcap is 0.
+// Operands: q, k, v and perhaps a mask, which broadcasts to the scores. Where a mask of bools is
+// false the score is `masked`; one of numbers is added. With `causal` key j counts for query i only
+// if j <= i + offset. Computed in f32 or wider.
+struct Attention {
+  double scale = 1;
+  double softcap = 0;
+  double masked = -std::numeric_limits<double>::infinity();
+  bool causal = false;
+  Dim offset;
+  NoKeys no_keys = NoKeys::kNan;
+
+  static constexpr auto kFields =
+      Fields(Field("scale", &Attention::scale), Field("softcap", &Attention::softcap),
+             Field("masked", &Attention::masked), Field("causal", &Attention::causal),
+             Field("offset", &Attention::offset), Field("no_keys", &Attention::no_keys));
+  WEBNNC_OPERATION("attention", 3, 4);
 };
 
 // Where the channels of images and filters are.
@@ -430,9 +462,9 @@ struct Resample {
 
 #undef WEBNNC_OPERATION
 
-using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Conv,
-                        ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose,
-                        Reshape, Refine, Expand, Slice, Pad, Concat, Gather, GatherElements,
-                        GatherND, Tile, Resize, Resample>;
+using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum,
+                        Attention, Conv, ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize,
+                        Transpose, Reshape, Refine, Expand, Slice, Pad, Concat, Gather,
+                        GatherElements, GatherND, Tile, Resize, Resample>;
 
 }  // namespace webnnc::graph

@@ -15,6 +15,7 @@ struct EnumNames;
   struct EnumNames<type> {                                                               \
     static constexpr std::array kNames = std::to_array<std::string_view>({__VA_ARGS__}); \
   }
+WEBNNC_ENUM_NAMES(NoKeys, "nan", "zero", "nan_is_zero");
 WEBNNC_ENUM_NAMES(Layout, "channels_first", "channels_last");
 WEBNNC_ENUM_NAMES(PoolKind, "max", "max_index", "average", "sum");
 WEBNNC_ENUM_NAMES(ReduceKind, "sum", "prod", "max", "min");

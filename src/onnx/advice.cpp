@@ -46,7 +46,7 @@ const Family kFamilies[] = {
      "how large its result is depends on data, which is not supported yet: cut the model before "
      "it, "
      "and do this step in the page"},
-    {{"TopK", "CumSum", "CumProd", "ScatterElements", "ScatterND", "Scatter", "TensorScatter"},
+    {{"TopK", "CumSum", "CumProd", "ScatterElements", "ScatterND", "Scatter"},
      "sorting, prefix sums and scatter are not supported yet: do this step in the page, or write "
      "it "
      "with other operations"},

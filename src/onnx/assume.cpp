@@ -35,6 +35,8 @@ class Groups {
       AddConcat(*concat);
     } else if (auto* product = std::get_if<graph::MatMul>(&op)) {
       AddProduct(*product);
+    } else if (std::holds_alternative<graph::Attention>(op)) {
+      AddAttention();
     } else if (auto* conv = std::get_if<graph::Conv>(&op)) {
       // filter[o, c/groups, k...]
       if (Rank(0) > 1 && Rank(1) > 1)
@@ -82,6 +84,16 @@ class Groups {
     groups_.push_back({{{0, Rank(0) - (product.transpose_a ? 2 : 1)},
                         {1, Rank(1) - (product.transpose_b ? 1 : 2)}}});
     Broadcast(2);
+  }
+
+  // q[b..., h, i, d], k[b..., h/g, j, d], v[b..., h/g, j, e]
+  void AddAttention() {
+    size_t rank = Rank(0);
+    if (rank < 3 || Rank(1) != rank || Rank(2) != rank) return;
+    for (size_t d = 0; d + 3 < rank; ++d) groups_.push_back({{{0, d}, {1, d}, {2, d}}});
+    groups_.push_back({{{1, rank - 3}, {2, rank - 3}}});
+    groups_.push_back({{{1, rank - 2}, {2, rank - 2}}});
+    groups_.push_back({{{0, rank - 1}, {1, rank - 1}}});
   }
 
   // A label is one size. It broadcasts between operands, but not along a diagonal.

@@ -67,6 +67,10 @@ Result<Values> ImportEinsum(NodeContext& c);
 Result<Values> ImportGemm(NodeContext& c);
 Result<Values> ImportMatMul(NodeContext& c);
 
+// ops/attention.cpp
+Result<Values> ImportAttention(NodeContext& c);
+Result<Values> ImportRotaryEmbedding(NodeContext& c);
+
 // ops/windows.cpp
 Result<Values> ImportAveragePool(NodeContext& c);
 Result<Values> ImportConv(NodeContext& c);
@@ -127,6 +131,7 @@ Result<Values> ImportGather(NodeContext& c);
 Result<Values> ImportGatherElements(NodeContext& c);
 Result<Values> ImportGatherND(NodeContext& c);
 Result<Values> ImportOneHot(NodeContext& c);
+Result<Values> ImportTensorScatter(NodeContext& c);
 Result<Values> ImportTrilu(NodeContext& c);
 
 // ops/resize.cpp

@@ -85,6 +85,46 @@ Result<Values> ImportOneHot(NodeContext& c) {
   return Values{result};
 }
 
+// The cache with some of its elements along `axis` from the update: those of one batch from
+// write_indices[batch] on, past the end from the beginning if the mode is circular.
+Result<Values> ImportTensorScatter(NodeContext& c) {
+  const TensorType cache = c.Type(0), update = c.Type(1);
+  std::string mode = c.String("mode", "linear");
+  if (mode != "linear" && mode != "circular") return Error{"the mode is linear or circular"};
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -2), cache.rank()));
+  if (axis == 0) return Error{"the axis is the batch"};
+  auto d = static_cast<size_t>(axis);
+  if (update.rank() != cache.rank() || ProvablyLess(cache.shape[d], update.shape[d]))
+    return Error{"the update is " + Print(update) + ", for a cache of " + Print(cache)};
+  if (!ProvablyLessEqual(update.shape[d], cache.shape[d]))
+    c.AssumeLessEqual(update.shape[d], cache.shape[d]);
+  // Which element of the update each one of the cache would be.
+  TRY_ASSIGN(auto positions, c.Add(graph::Iota{cache.shape[d]}, {}));
+  Shape along(cache.shape.size(), 1), batches(cache.shape.size(), 1);
+  along[d] = cache.shape[d];
+  TRY_ASSIGN(auto source, c.Reshape(positions, along));
+  if (c.Has(2)) {
+    TRY(c.CheckVector("write_indices", c[2], cache.shape[0], "batch"));
+    batches[0] = cache.shape[0];
+    TRY_ASSIGN(auto begin, c.Reshape(c[2], batches));
+    TRY_ASSIGN(source, c.Binary(BinaryOp::kSub, source, begin));
+  }
+  if (mode == "circular") {
+    TRY_ASSIGN(auto size, c.Add(graph::Sizes{{cache.shape[d]}, true}, {}));
+    TRY_ASSIGN(source, c.Binary(BinaryOp::kFloorMod, source, size));
+  }
+  TRY_ASSIGN(auto count, c.Add(graph::Sizes{{update.shape[d]}, true}, {}));
+  TRY_ASSIGN(auto zero, c.Scalar(DType::kI64, 0));
+  TRY_ASSIGN(auto not_below, c.Binary(BinaryOp::kLessEqual, zero, source));
+  TRY_ASSIGN(auto not_above, c.Binary(BinaryOp::kLess, source, count));
+  TRY_ASSIGN(auto inside, c.Binary(BinaryOp::kAnd, not_below, not_above));
+  TRY_ASSIGN(auto safe, c.Add(graph::Where{}, {inside, source, zero}));
+  TRY_ASSIGN(auto everywhere, c.Add(graph::Expand{cache.shape}, {safe}));
+  TRY_ASSIGN(auto taken, c.Add(graph::GatherElements{axis}, {c[1], everywhere}));
+  TRY_ASSIGN(auto result, c.Add(graph::Where{}, {inside, taken, c[0]}));
+  return Values{result};
+}
+
 Result<Values> ImportTrilu(NodeContext& c) {
   const TensorType type = c.Type(0);
   if (type.rank() < 2) return Error{"x is " + Print(type)};

@@ -1,0 +1,43 @@
+// What the operators of attention share, those of ONNX and those of ONNX Runtime: heads, positions
+// and masks. An operand of heads is [batch, heads, sequence, size].
+#pragma once
+
+#include <optional>
+
+#include "onnx/node_context.h"
+
+namespace webnnc::onnx {
+
+// [batch, sequence, heads*size] as [batch, heads, sequence, size], and back.
+Result<ValueId> SplitHeads(NodeContext& c, ValueId x, int64_t heads);
+Result<ValueId> JoinHeads(NodeContext& c, ValueId x);
+
+// `size` elements of x along an axis, the first at `start`.
+Result<ValueId> Part(NodeContext& c, ValueId x, int64_t axis, const Dim& start, const Dim& size);
+
+// 0, 1, ..., count - 1 along `axis` of `rank` dimensions, as i64.
+Result<ValueId> Positions(NodeContext& c, const Dim& count, int64_t axis, int64_t rank);
+
+// 1 / sqrt(size), for a size that is known.
+Result<double> ScaleFor(const Dim& size);
+
+// The keys of before and those of now, one behind the other.
+Result<ValueId> Appended(NodeContext& c, ValueId past, ValueId now);
+
+// The mask with `condition` besides: keys that do not fulfil it do not count.
+Result<ValueId> Restricted(NodeContext& c, std::optional<ValueId> mask, ValueId condition);
+
+// graph::Attention, with the mask's sizes made those of the scores where they are not 1.
+Result<ValueId> AddAttention(NodeContext& c, const graph::Attention& op, ValueId q, ValueId k,
+                             ValueId v, std::optional<ValueId> mask);
+
+// How much of a row is turned, and which elements are a pair: neighbours, or those of two halves.
+struct Rotary {
+  int64_t turned = 0;  // 0: the whole row
+  bool interleaved = false;
+};
+// x with each pair (a, b) of a row turned: (a*cos - b*sin, b*cos + a*sin). cos and sin have an
+// element a pair and broadcast to x without its last dimension.
+Result<ValueId> Rotated(NodeContext& c, const Rotary& rotary, ValueId x, ValueId cos, ValueId sin);
+
+}  // namespace webnnc::onnx
