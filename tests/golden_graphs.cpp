@@ -285,7 +285,7 @@ const Steps& GraphSteps() {
     return PrintKernels(program);
   };
   auto schedule = [](plan::Program& program, auto&, auto&) {
-    Status scheduled = plan::ScheduleKernels(program, {}, {}, {});
+    Status scheduled = plan::ScheduleKernels(program, {}, {}, {}, {});
     return scheduled ? PrintKernels(program) : Describe(scheduled.error(), "");
   };
   static const Steps kSteps = {

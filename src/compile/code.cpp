@@ -1,20 +1,20 @@
 #include "compile/code.h"
 
-#include "plan/schedule_kernels.h"
+#include "plan/schedule_for_gpu.h"
+#include "schedule/key.h"
 
 namespace webnnc {
 
-static void AddSchedules(const std::string& target, const plan::Program& program,
-                         schedule::Database& database) {
-  for (const plan::Kernel& kernel : program.kernels)
-    database.Add(target, schedule::KeyOf(kernel.plain), kernel.schedule);
-}
-
-schedule::Database SchedulesOf(const Code& code, const std::string& device) {
+schedule::Database SchedulesOf(const Code& code, const schedule::GpuDevice& device) {
   schedule::Database database;
-  if (code.cpu) AddSchedules(plan::NameOf({.relaxed = false}), *code.cpu, database);
-  if (code.relaxed) AddSchedules(plan::NameOf({.relaxed = true}), *code.relaxed, database);
-  for (const GpuCode& gpu : code.gpu) AddSchedules(device, gpu.program, database);
+  auto add = [&](const std::string& target, const plan::Program& program) {
+    for (const plan::Kernel& kernel : program.kernels)
+      database.Add(target, schedule::KeyOf(kernel.plain, code.likely), kernel.schedule,
+                   schedule::TitleOf(kernel.plain));
+  };
+  if (code.cpu) add(plan::NameOf({.relaxed = false}), *code.cpu);
+  if (code.relaxed) add(plan::NameOf({.relaxed = true}), *code.relaxed);
+  for (const GpuCode& gpu : code.gpu) add(plan::NameOf(device, gpu.half), gpu.program);
   return database;
 }
 

@@ -8,6 +8,7 @@
 #include "graph/passes/check_indices.h"
 #include "plan/program.h"
 #include "schedule/database.h"
+#include "schedule/gpu_device.h"
 #include "tensor/assumption.h"
 #include "tensor/likely_sizes.h"
 #include "wasm/model_input.h"
@@ -52,8 +53,8 @@ struct Code {
   }
 };
 
-// The schedules of all kernels, those for GPUs under the name of the device they were chosen for.
-schedule::Database SchedulesOf(const Code& code, const std::string& device);
+// The schedules of all kernels; those for GPUs were chosen for `device`.
+schedule::Database SchedulesOf(const Code& code, const schedule::GpuDevice& device);
 
 // Views of it that other layers take.
 wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu,

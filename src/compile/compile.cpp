@@ -43,7 +43,7 @@ namespace webnnc {
 
 namespace {
 
-using Warn = std::function<void(const std::string&)>;
+using plan::Warn;
 
 // What was built, and what a user should know of it.
 std::string WithWarnings(const std::string& description, const std::vector<std::string>& warnings) {
@@ -182,16 +182,16 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   if (code.cpu) {
     code.relaxed = code.cpu;
-    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}, measured, code.likely));
-    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured, code.likely));
+    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}, measured, code.likely, warn));
+    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured, code.likely, warn));
   }
   std::set<std::string> narrowed;
   for (GpuCode& gpu : code.gpu)
-    TRY(plan::ScheduleForGpu(gpu.program, device, measured, code.likely, narrowed));
+    TRY(plan::ScheduleForGpu(gpu.program, device, measured, code.likely, narrowed, warn));
   WarnOfNarrowing(warn, narrowed);
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));
-  TRY(trace("schedules", [&] { return SchedulesOf(code, options.device).Print(); }));
+  TRY(trace("schedules", [&] { return SchedulesOf(code, device).Print(); }));
   // Beyond this point programs do not change: kernels are flat, weights have their places.
 
   TRY(trace("memory", [&] { return PrintMemory(code); }));

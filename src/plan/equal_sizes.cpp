@@ -7,6 +7,7 @@
 #include "base/overloaded.h"
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/replace_symbols.h"
 #include "loop/passes/split_groups.h"
 #include "loop/rewrite.h"
 #include "schedule/classify.h"
@@ -14,8 +15,6 @@
 namespace webnnc::plan {
 
 namespace {
-
-using Symbols = std::map<std::string, Dim>;
 
 // The arguments of what is max(a,b) or min(a,b), and nothing more. Constants are the first.
 const std::pair<Dim, Dim>* ArgumentsOf(const Dim& dim, DimAtom::Kind kind) {
@@ -32,34 +31,6 @@ std::optional<Dim> SizeOfFactor(const Dim& factor) {
   auto* least = ArgumentsOf(limited ? positive->second : factor, DimAtom::Kind::kMin);
   if (!least || !least->first.Is(1)) return std::nullopt;
   return least->second + 1;
-}
-
-// `dim` with symbols replaced by other sizes.
-Dim Replace(const Dim& dim, const Symbols& symbols);
-
-Dim Replace(const DimAtom& atom, const Symbols& symbols) {
-  if (atom.kind == DimAtom::Kind::kSymbol) {
-    auto found = symbols.find(atom.symbol);
-    return found == symbols.end() ? Dim::Symbol(atom.symbol) : found->second;
-  }
-  Dim a = Replace(atom.arguments->first, symbols), b = Replace(atom.arguments->second, symbols);
-  switch (atom.kind) {
-    case DimAtom::Kind::kFloorDiv: return FloorDiv(a, b);
-    case DimAtom::Kind::kMod: return Mod(a, b);
-    case DimAtom::Kind::kMin: return Min(a, b);
-    case DimAtom::Kind::kMax: return Max(a, b);
-    default: return BroadcastSize(a, b);
-  }
-}
-
-Dim Replace(const Dim& dim, const Symbols& symbols) {
-  Dim sum = dim.constant();
-  for (const DimTerm& term : dim.terms()) {
-    Dim product = term.coefficient;
-    for (const DimAtom& atom : term.factors) product = product * Replace(atom, symbols);
-    sum = sum + product;
-  }
-  return sum;
 }
 
 // Finds sizes that are equal if nothing broadcasts.
@@ -162,15 +133,6 @@ std::optional<Dim> TargetOf(const std::set<Dim>& sizes) {
   return circular ? std::nullopt : target;
 }
 
-void ReplaceExtents(loop::Block& block, const Symbols& symbols) {
-  for (loop::Stmt& stmt : block) {
-    if (auto* loop = std::get_if<loop::For>(&stmt)) {
-      loop->extent = Replace(loop->extent, symbols);
-      ReplaceExtents(loop->body, symbols);
-    }
-  }
-}
-
 // Puts a flat kernel's statements into another kernel with the same parameters.
 class Merger {
  public:
@@ -251,7 +213,7 @@ std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const Likely
   Finder found(plain, sizes);
   if (!found.pays) return std::nullopt;
   EqualSizes version{plain, {}, {}};
-  Symbols symbols;
+  std::map<std::string, Dim> symbols;
   for (const std::set<Dim>& equal : found.classes) {
     std::optional<Dim> target = TargetOf(equal);
     if (!target) continue;
@@ -264,10 +226,7 @@ std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const Likely
   }
   if (symbols.empty()) return std::nullopt;
   loop::Kernel& kernel = version.plain;
-  for (loop::Buffer& buffer : kernel.buffers) {
-    for (Dim& size : buffer.type.shape) size = Replace(size, symbols);
-  }
-  ReplaceExtents(kernel.body, symbols);
+  loop::ReplaceSymbols(kernel, symbols);
   auto is_several = [&](const Dim& size) {
     return std::find(version.several.begin(), version.several.end(), size) != version.several.end();
   };
@@ -275,9 +234,8 @@ std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const Likely
   loop::ExprRewriter rewrite(kernel, [&](loop::ExprId id, loop::ExprId) {
     const loop::Expr expr = kernel.exprs[id];
     if (auto* size = std::get_if<loop::Size>(&expr.node)) {
-      Dim replaced = Replace(size->dim, symbols);
-      std::optional<Dim> of = SizeOfFactor(replaced);
-      return of && is_several(*of) ? build.Int(1) : build.Size(replaced);
+      std::optional<Dim> of = SizeOfFactor(size->dim);
+      return of && is_several(*of) ? build.Int(1) : id;
     }
     // Folds what is multiplied by 1.
     auto* product = std::get_if<loop::Binary>(&expr.node);

@@ -7,7 +7,6 @@
 #include "loop/rewrite.h"
 #include "loop/verify.h"
 #include "plan/merge_kernels.h"
-#include "plan/schedule_kernels.h"
 #include "plan/split_stages.h"
 #include "schedule/bound_sums.h"
 #include "schedule/choose_gpu.h"
@@ -84,6 +83,10 @@ Result<loop::GpuLegalization> ApplyFirst(Kernel& kernel,
 
 }  // namespace
 
+std::string NameOf(const schedule::GpuDevice& device, bool half) {
+  return std::string(device.name) + (half ? "-f16" : "");
+}
+
 std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId kernel) {
   std::vector<loop::ParameterKind> kinds;
   for (const Step& step : program.steps) {
@@ -99,25 +102,32 @@ std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId
 
 Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
                       const schedule::Database& measured, const LikelySizes& sizes,
-                      std::set<std::string>& narrowed) {
+                      std::set<std::string>& narrowed, const Warn& warn) {
   // Of tensors without elements nothing is to be computed.
   std::erase_if(program.steps,
                 [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
-  std::string target(device.name);
+  std::string target = NameOf(device, program.half);
   for (size_t s = 0; s < program.steps.size(); ++s) {
     KernelId id = program.steps[s].kernel;
     Kernel& kernel = program.kernels[id];
     if (!kernel.flat.body.empty()) continue;
-    const schedule::Schedule* found = measured.Find(target, kernel.plain);
-    auto schedules = found ? std::vector<schedule::Schedule>{*found}
-                           : schedule::CandidatesForGpu(kernel.plain, device, program.half, sizes);
-    auto applied = ApplyFirst(kernel, schedules, ParameterKinds(program, id), program.half, device);
+    std::vector<loop::ParameterKind> kinds = ParameterKinds(program, id);
+    const schedule::Schedule* found = measured.Find(target, kernel.plain, sizes);
+    Result<loop::GpuLegalization> applied = Error{"nothing was measured"};
+    if (found) {
+      applied = Apply(kernel, *found, kinds, program.half, device);
+      if (!applied) warn(MisfitWarning(target, kernel, sizes, applied.error()));
+    }
+    if (!applied) {
+      applied =
+          ApplyFirst(kernel, schedule::CandidatesForGpu(kernel.plain, device, program.half, sizes),
+                     kinds, program.half, device);
+    }
     if (applied) {
       if (!applied.value().narrows_64_bits) continue;
       for (const std::string& origin : OriginsOf(program, id)) narrowed.insert(origin);
       continue;
     }
-    if (found) return MisfitError(target, kernel, applied.error());
     // In one dispatch it cannot be: then a dispatch a stage.
     bool several = schedule::ExtractNests(kernel.plain).nests.size() > 1;
     if (!several) return Error{"@" + kernel.plain.name + ": " + applied.error().message};

@@ -13,6 +13,7 @@
 #include "plan/split_stages.h"
 #include "schedule/bound_sums.h"
 #include "schedule/choose.h"
+#include "schedule/key.h"
 #include "schedule/nest.h"
 
 namespace webnnc::plan {
@@ -21,10 +22,12 @@ std::string NameOf(const schedule::CpuTarget& target) {
   return target.relaxed ? "wasm-relaxed" : "wasm";
 }
 
-Error MisfitError(const std::string& target, const Kernel& kernel, const Error& reason) {
-  return Error{"--schedules: the schedule for " + target + " " +
-               Quote(schedule::KeyOf(kernel.plain)) +
-               " does not fit its kernel: " + reason.message};
+std::string MisfitWarning(const std::string& target, const Kernel& kernel, const LikelySizes& sizes,
+                          const Error& reason) {
+  return "--schedules: the schedule for " + target + " " +
+         Quote(schedule::KeyOf(kernel.plain, sizes)) + " does not fit its kernel, " +
+         schedule::TitleOf(kernel.plain) + ": " + reason.message +
+         "; the compiler's own is taken instead";
 }
 
 static Status Apply(Kernel& kernel, schedule::Schedule schedule) {
@@ -50,15 +53,17 @@ static void AddVersion(Kernel& kernel, const schedule::CpuTarget& target,
 }
 
 Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
-                       const schedule::Database& measured, const LikelySizes& sizes) {
+                       const schedule::Database& measured, const LikelySizes& sizes,
+                       const Warn& warn) {
   std::set<KernelId> done;
   for (size_t s = 0; s < program.steps.size(); ++s) {
     if (done.count(program.steps[s].kernel)) continue;
     Kernel& kernel = program.kernels[program.steps[s].kernel];
-    const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain);
-    Status applied =
-        Apply(kernel, found ? *found : schedule::ChooseForCpu(kernel.plain, target, sizes));
-    if (!applied && found) return MisfitError(NameOf(target), kernel, applied.error());
+    const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain, sizes);
+    Status applied = found ? Apply(kernel, *found) : kSuccess;
+    if (!applied) warn(MisfitWarning(NameOf(target), kernel, sizes, applied.error()));
+    if (!found || !applied)
+      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, target, sizes));
     // Loops as they are fit every kernel but those of several stages that share too little: then
     // what flows between the stages is in buffers.
     if (!applied) applied = Apply(kernel, {});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -13,12 +14,16 @@ namespace webnnc::plan {
 // What measured schedules call the target: "wasm" or "wasm-relaxed".
 std::string NameOf(const schedule::CpuTarget& target);
 
+using Warn = std::function<void(const std::string&)>;
+
 // What to say about a measured schedule that cannot be applied to the kernel that it was found for.
-Error MisfitError(const std::string& target, const Kernel& kernel, const Error& reason);
+std::string MisfitWarning(const std::string& target, const Kernel& kernel, const LikelySizes& sizes,
+                          const Error& reason);
 
 // Gives every kernel of a formed program its schedule, applies it and makes the kernel flat. A
-// schedule of `measured` goes before the compiler's own; an error if it does not fit its kernel.
+// schedule of `measured` goes before the compiler's own; one that does not fit is warned of.
 Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
-                       const schedule::Database& measured, const LikelySizes& sizes);
+                       const schedule::Database& measured, const LikelySizes& sizes,
+                       const Warn& warn);
 
 }  // namespace webnnc::plan

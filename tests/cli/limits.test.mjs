@@ -246,7 +246,7 @@ test('a run that takes minutes is warned of', () => {
 test('schedules that copy without end do not fit', () => {
   const digits = join(root, 'models/digits/digits.onnx');
   const { stdout: chosen } = spawnSync(webnnc, [digits, '--emit', 'schedules'], { encoding: 'utf8' });
-  const key = /for wasm ("[^"]*conv[^"]*")/.exec(chosen)?.[1];
+  const key = /^; conv.*\nfor wasm ("\w+")/m.exec(chosen)?.[1];
   assert.ok(key, chosen);
   const kernel = spawnSync(webnnc, [digits, '--emit', 'pack-weights'], { encoding: 'utf8' }).stdout;
   const loop = /for (\w+) in/.exec(kernel.slice(kernel.indexOf('conv')))?.[1];
@@ -254,7 +254,7 @@ test('schedules that copy without end do not fit', () => {
     const file = join(folder, 'endless.schedules');
     writeFileSync(file, `for wasm ${key} schedule {\n  ${directives}}\n`);
     const { status, stderr } = spawnSync(webnnc, [digits, '-o', join(folder, 'endless'), '--schedules', file], { encoding: 'utf8', timeout: 60_000 });
-    assert.equal(status, 1, stderr);
-    assert.match(stderr, /does not fit its kernel.*(copies|lanes)/);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /warning: .*does not fit its kernel.*(copies|lanes)/);
   }
 });

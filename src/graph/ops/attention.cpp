@@ -117,9 +117,8 @@ class AttentionStages {
     }
     if (HasMask()) {
       loop::ExprId mask = Mask(at);
-      score = b_.dtype(mask) == DType::kBool
-                  ? b_.Select(mask, score, b_.Real(wide_, op_.masked))
-                  : b_.Add(score, b_.Convert(mask, wide_));
+      score = b_.dtype(mask) == DType::kBool ? b_.Select(mask, score, b_.Real(wide_, op_.masked))
+                                             : b_.Add(score, b_.Convert(mask, wide_));
     }
     return op_.causal ? b_.Select(IsBefore(at), score, Nothing()) : score;
   }

@@ -87,13 +87,12 @@ class Expander {
     ValueId score = Add(MatMul{}, {q, Add(Transpose{order}, {k_})});
     if (op_.scale != 1 && !early) score = Combine(BinaryOp::kMul, score, op_.scale);
     if (op_.softcap != 0) {
-      ValueId tanh =
-          Add(Unary{Function::kTanh}, {Combine(BinaryOp::kDiv, score, op_.softcap)});
+      ValueId tanh = Add(Unary{Function::kTanh}, {Combine(BinaryOp::kDiv, score, op_.softcap)});
       score = Combine(BinaryOp::kMul, tanh, op_.softcap);
     }
     if (mask_) {
-      score = IsBools() ? Choose(*mask_, score, op_.masked)
-                        : Combine(BinaryOp::kAdd, score, *mask_);
+      score =
+          IsBools() ? Choose(*mask_, score, op_.masked) : Combine(BinaryOp::kAdd, score, *mask_);
     }
     return op_.causal && !is_before_ ? Choose(Before(), score, kNothing) : score;
   }
@@ -111,8 +110,7 @@ class Expander {
   ValueId Before() {
     const Dim &queries = SizeAt(q_, Rank() - 2), &keys = SizeAt(k_, Rank() - 2);
     ValueId last = Add(Reshape{{queries, 1}}, {Add(Iota{queries}, {})});
-    if (!op_.offset.Is(0))
-      last = Combine(BinaryOp::kAdd, last, Add(Sizes{{op_.offset}, true}, {}));
+    if (!op_.offset.Is(0)) last = Combine(BinaryOp::kAdd, last, Add(Sizes{{op_.offset}, true}, {}));
     return Combine(BinaryOp::kLessEqual, Add(Iota{keys}, {}), last);
   }
 

@@ -224,8 +224,7 @@ Result<Values> ImportRotaryEmbedding(NodeContext& c) {
   if (flat) {
     int64_t heads = c.Int("num_heads", 0);
     auto size = heads < 1 ? std::nullopt : ExactDiv(type.shape[2], heads);
-    if (!size)
-      return Error{"x is " + Print(type) + ", and num_heads is " + std::to_string(heads)};
+    if (!size) return Error{"x is " + Print(type) + ", and num_heads is " + std::to_string(heads)};
     TRY_ASSIGN(x, c.Reshape(x, {type.shape[0], type.shape[1], heads, *size}));
   }
   ValueId angles[2];

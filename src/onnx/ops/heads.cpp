@@ -11,8 +11,7 @@ Result<ValueId> SplitHeads(NodeContext& c, ValueId x, int64_t heads) {
   if (shape.size() != 3) return Error{Print(c.TypeOf(x)) + " has not three dimensions"};
   if (heads < 1) return Error{"the number of heads is " + std::to_string(heads)};
   auto size = ExactDiv(shape[2], heads);
-  if (!size)
-    return Error{std::to_string(heads) + " heads do not divide " + Print(c.TypeOf(x))};
+  if (!size) return Error{std::to_string(heads) + " heads do not divide " + Print(c.TypeOf(x))};
   TRY_ASSIGN(auto split, c.Reshape(x, {shape[0], shape[1], heads, *size}));
   return c.Transpose(split, {0, 2, 1, 3});
 }
@@ -121,8 +120,7 @@ Result<ValueId> Unpaired(NodeContext& c, const Pairs& pairs, bool interleaved) {
 
 }  // namespace
 
-Result<ValueId> Rotated(NodeContext& c, const Rotary& rotary, ValueId x, ValueId cos,
-                        ValueId sin) {
+Result<ValueId> Rotated(NodeContext& c, const Rotary& rotary, ValueId x, ValueId cos, ValueId sin) {
   const Dim size = c.TypeOf(x).shape.back();
   int64_t last = c.TypeOf(x).rank() - 1;
   Dim turned = rotary.turned == 0 ? size : Dim(rotary.turned);
