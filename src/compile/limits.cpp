@@ -68,7 +68,9 @@ double StepsOf(const loop::Kernel& plain) {
   double all = 0;
   for (const loop::Stage& stage : loop::StagesOf(plain)) {
     double steps = 1;
-    for (const loop::StageLoop& loop : stage.loops) {
+    std::vector<loop::StageLoop> loops = stage.loops;
+    if (stage.ordered) loops.push_back(*stage.ordered);
+    for (const loop::StageLoop& loop : loops) {
       std::set<std::string> symbols;
       loop.extent.CollectSymbols(symbols);
       SymbolValues ones;

@@ -63,15 +63,24 @@ ValueId Builder::AddValue(const std::string& name, TensorType type) {
 }
 
 Result<ValueId> Builder::TryAdd(Op op, std::vector<ValueId> operands, const std::string& name) {
+  TRY_ASSIGN(auto results, TryAddAll(std::move(op), std::move(operands), name));
+  CHECK(results.size() == 1);
+  return results[0];
+}
+
+Result<std::vector<ValueId>> Builder::TryAddAll(Op op, std::vector<ValueId> operands,
+                                                const std::string& name) {
   Types types;
   for (ValueId operand : operands) types.push_back(graph_.values[operand].type);
   TRY_ASSIGN(auto inferred, InferTypes(op, types));
-  CHECK(inferred.size() == 1);
-  if (auto status = CheckType(inferred[0]); !status)
-    return Error{"the result " + status.error().message};
-  ValueId result = AddValue(name, std::move(inferred[0]));
-  graph_.nodes.push_back({std::move(op), std::move(operands), {result}, origins_});
-  return result;
+  for (const TensorType& type : inferred) {
+    if (auto status = CheckType(type); !status)
+      return Error{"the result " + status.error().message};
+  }
+  std::vector<ValueId> results;
+  for (TensorType& type : inferred) results.push_back(AddValue(name, std::move(type)));
+  graph_.nodes.push_back({std::move(op), std::move(operands), results, origins_});
+  return results;
 }
 
 ValueId Builder::Add(Op op, std::vector<ValueId> operands, const std::string& name) {

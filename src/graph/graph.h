@@ -80,6 +80,9 @@ class Builder {
   ValueId AddScalar(DType dtype, double value);
   // The same, for operands that may not fit.
   Result<ValueId> TryAdd(Op op, std::vector<ValueId> operands, const std::string& name);
+  // An operation of several results, in its order.
+  Result<std::vector<ValueId>> TryAddAll(Op op, std::vector<ValueId> operands,
+                                         const std::string& name);
 
   const TensorType& type(ValueId id) const { return graph_.values[id].type; }
   // What nodes added from now on come from.

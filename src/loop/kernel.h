@@ -10,7 +10,9 @@
 //              serial loops around one store that does not load what it stores. The iterations of
 //              a stage are independent, or combine by +=, *=, max=, min=. So any order of its
 //              loops is right, and a schedule may split, reorder and bind them without analysing
-//              anything. Checked by VerifyPlain.
+//              anything. What must happen in order stands in an `ordered` loop around stages: a
+//              recurrence, whose stages find what the iteration before left, or a scatter, whose
+//              places are computed and may coincide. Checked by VerifyPlain.
 //   scheduled  Loops are tiled and bound, stages merged, tiles staged. Its meaning is still what
 //              the loops say when they run in order, one iteration after another; see Loops below.
 //   flat       Every access is one-dimensional, vector loops have become vector expressions,
@@ -27,6 +29,8 @@
 //              thread is private to it: each iteration touches its own row only.
 //   vector     Iterations are lanes of one instruction.
 //   unrolled   Copied, not looped.
+//   ordered    No promise, which serial loops of plain kernels give: one iteration comes after
+//              another. In plain kernels only, around one or more stages.
 #pragma once
 
 #include <cstdint>
@@ -207,11 +211,12 @@ enum class LoopKind : uint8_t {
   kUnrolled,
   kVector,
   kThread,
+  kOrdered,
   kWorkgroupX,
   kWorkgroupY,
   kWorkgroupZ,
 };
-inline constexpr int kLoopKindCount = 7;
+inline constexpr int kLoopKindCount = 8;
 
 inline bool IsWorkgroup(LoopKind kind) { return kind >= LoopKind::kWorkgroupX; }
 

@@ -11,6 +11,7 @@
 
 #include "base/overloaded.h"
 #include "loop/fold.h"
+#include "loop/interpret.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "tensor/f16.h"
@@ -40,10 +41,12 @@ int64_t SaturatingSum(int64_t a, int64_t b) {
 
 int64_t Iterations(const Stage& stage) {
   int64_t iterations = 1;
+  std::vector<StageLoop> loops = stage.loops;
+  if (stage.ordered) loops.push_back(*stage.ordered);
   // A loop that never runs makes nothing of those around it.
-  for (const StageLoop& loop : stage.loops)
+  for (const StageLoop& loop : loops)
     if (loop.extent.Is(0)) return 0;
-  for (const StageLoop& loop : stage.loops)
+  for (const StageLoop& loop : loops)
     iterations = SaturatingProduct(iterations, loop.extent.value());
   return iterations;
 }
@@ -428,8 +431,28 @@ StagesCost CostOfStages(const Kernel& plain) {
   return cost;
 }
 
+// Strips are for iterations in any order.
+static Result<std::vector<std::vector<uint8_t>>> RunOrdered(
+    const Kernel& plain, const std::vector<std::span<const uint8_t>>& operands) {
+  Memory memory(static_cast<size_t>(plain.buffers.size()));
+  size_t next = 0;
+  for (int32_t b = 0; b < plain.buffers.size(); ++b) {
+    if (plain.buffers[BufferId{b}].space != Space::kIn) continue;
+    memory[static_cast<size_t>(b)].assign(operands[next].begin(), operands[next].end());
+    ++next;
+  }
+  TRY(Interpret(plain, memory, {}));
+  std::vector<std::vector<uint8_t>> results;
+  for (int32_t b = 0; b < plain.buffers.size(); ++b) {
+    if (plain.buffers[BufferId{b}].space == Space::kOut)
+      results.push_back(std::move(memory[static_cast<size_t>(b)]));
+  }
+  return results;
+}
+
 Result<std::vector<std::vector<uint8_t>>> RunStages(
     const Kernel& plain, const std::vector<std::span<const uint8_t>>& operands) {
+  if (IsOrdered(StagesOf(plain))) return RunOrdered(plain, operands);
   return StripMachine(plain, operands).Run();
 }
 

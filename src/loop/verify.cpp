@@ -5,6 +5,7 @@
 
 #include "base/overloaded.h"
 #include "loop/passes/flatten.h"
+#include "loop/rewrite.h"
 
 namespace webnnc::loop {
 
@@ -180,16 +181,39 @@ static const Store* StoreOf(const Stmt& stmt) {
   return perfect ? StoreOf(loop->body[0]) : nullptr;
 }
 
+// Whether `id` loads another element of what `store` stores to than the one it stores.
+static bool LoadsOthers(const Kernel& kernel, ExprId id, const Store& store) {
+  bool others = false;
+  ForEachExpr(kernel, id, [&](ExprId e) {
+    auto* load = std::get_if<Load>(&kernel.exprs[e].node);
+    others |= load && load->buffer == store.buffer && load->index != store.index;
+  });
+  return others;
+}
+
+static Status VerifyStage(const Kernel& kernel, const Stmt& stmt, bool ordered,
+                          const std::string& name) {
+  const Store* store = StoreOf(stmt);
+  if (!store) return Error{name + " is not serial loops around one store"};
+  std::set<ExprId> seen;
+  // What the iteration before left may be read where it is replaced.
+  bool loads = ordered ? LoadsOthers(kernel, store->value, *store)
+                       : Loads(kernel, store->value, store->buffer, seen);
+  if (loads) return Error{name + " loads %" + kernel.buffers[store->buffer].name + ", which it stores"};
+  return kSuccess;
+}
+
 Status VerifyPlain(const Kernel& kernel) {
   TRY(Verify(kernel));
-  for (size_t i = 0; i < kernel.body.size(); ++i) {
-    std::string stage = "stage " + std::to_string(i) + " of @" + kernel.name;
-    const Store* store = StoreOf(kernel.body[i]);
-    if (!store) return Error{stage + " is not serial loops around one store"};
-    std::set<ExprId> seen;
-    if (Loads(kernel, store->value, store->buffer, seen)) {
-      return Error{stage + " loads %" + kernel.buffers[store->buffer].name + ", which it stores"};
+  size_t number = 0;
+  auto name = [&] { return "stage " + std::to_string(number++) + " of @" + kernel.name; };
+  for (const Stmt& stmt : kernel.body) {
+    auto* loop = std::get_if<For>(&stmt);
+    if (!loop || loop->kind != LoopKind::kOrdered) {
+      TRY(VerifyStage(kernel, stmt, false, name()));
+      continue;
     }
+    for (const Stmt& inner : loop->body) TRY(VerifyStage(kernel, inner, true, name()));
   }
   return kSuccess;
 }

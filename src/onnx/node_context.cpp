@@ -34,6 +34,14 @@ Result<ValueId> Scope::Add(graph::Op op, std::vector<ValueId> operands, const st
   return AddReconciled(std::move(op), std::move(operands), name);
 }
 
+Result<std::vector<ValueId>> Scope::AddAll(graph::Op op, std::vector<ValueId> operands,
+                                           const std::string& name) {
+  operands = Reconcile(graph, build, op, std::move(operands), node_);
+  TRY_ASSIGN(auto results, build.TryAddAll(std::move(op), std::move(operands), name));
+  for (ValueId result : results) definition_[result] = graph.nodes.size() - 1;
+  return results;
+}
+
 Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands,
                                      const std::string& name) {
   TRY_ASSIGN(auto id, build.TryAdd(op, operands, name));
@@ -103,7 +111,8 @@ std::optional<std::vector<size_t>> Scope::NodesBehind(ValueId id) {
     auto* sizes = std::get_if<graph::Sizes>(&node.op);
     bool open = sizes && !std::all_of(sizes->values.begin(), sizes->values.end(),
                                       [](const Dim& size) { return size.IsConstant(); });
-    if (open || !IsStatic(graph.values[next].type.shape)) return std::nullopt;
+    for (ValueId result : node.results) open |= !IsStatic(graph.values[result].type.shape);
+    if (open) return std::nullopt;
     if (!nodes.insert(definition->second).second) continue;
     left.insert(left.end(), node.operands.begin(), node.operands.end());
   }

@@ -30,6 +30,9 @@ class Scope {
   // Builder::TryAdd, which also learns what is known of the result, and assumes what must be so of
   // sizes that are open (assume.h).
   Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands, const std::string& name);
+  // The same of an operation with several results.
+  Result<std::vector<ValueId>> AddAll(graph::Op op, std::vector<ValueId> operands,
+                                      const std::string& name);
 
   // Says which ONNX node what is added from now on comes from; "" for none.
   void SetNode(const std::string& title);
@@ -125,6 +128,10 @@ class NodeContext {
 
   Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands) {
     return scope_.Add(std::move(op), std::move(operands), name_);
+  }
+  // An operation of several results, in its order.
+  Result<std::vector<ValueId>> AddAll(graph::Op op, std::vector<ValueId> operands) {
+    return scope_.AddAll(std::move(op), std::move(operands), name_);
   }
   Result<ValueId> Unary(graph::Function function, ValueId a) {
     return Add(graph::Unary{function}, {a});

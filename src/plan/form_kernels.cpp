@@ -117,7 +117,9 @@ class KernelFormer {
     return false;
   }
 
-  ValueId ResultOf(const Group& group) const { return NodeAt(group.nodes.back()).result(); }
+  const std::vector<ValueId>& ResultsOf(const Group& group) const {
+    return NodeAt(group.nodes.back()).results;
+  }
 
   bool TryMerge(size_t from, size_t into) {
     if (from == kNoGroup || from == into) return false;
@@ -128,7 +130,9 @@ class KernelFormer {
     constexpr size_t kMostNodes = 32;
     if (own.size() + theirs.size() > kMostNodes) return false;
     const Group &producer = groups_[from], &consumer = groups_[into];
-    ValueId result = ResultOf(producer);
+    // What several results are stored for cannot flow inside of one kernel.
+    if (ResultsOf(producer).size() != 1) return false;
+    ValueId result = ResultsOf(producer)[0];
     bool used_elsewhere = links_.IsOutput(result);
     for (const Node* user : links_.UsersOf(result)) {
       if (used_elsewhere) break;
@@ -173,6 +177,7 @@ class KernelFormer {
       if (named) kernel.name += (kernel.name.empty() ? "" : "_") + std::string(Name(NodeAt(n).op));
     }
     if (kernel.name.empty()) kernel.name = Name(NodeAt(group.nodes.back()).op);
+    loop::DropUnusedStages(kernel);
     loop::StoreSingleTerms(kernel);
     if (group.nodes.size() == 1) {
       loop::InlineMaps(kernel);
@@ -199,6 +204,8 @@ class KernelFormer {
            MostBuffersOfAStage(kernel) <= options_.max_parameters;
   }
 
+  bool IsUsed(ValueId id) const { return links_.IsOutput(id) || !links_.UsersOf(id).empty(); }
+
   void LowerNode(loop::Kernel& kernel, size_t n, const std::set<size_t>& inside, bool last) {
     const Node& node = NodeAt(n);
     auto buffer_of = [&](ValueId id, loop::Space space) {
@@ -217,7 +224,8 @@ class KernelFormer {
       operands.push_back(buffer_of(operand, loop::Space::kIn));
     }
     for (ValueId result : node.results) {
-      results.push_back(buffer_of(result, last ? loop::Space::kOut : loop::Space::kTemporary));
+      bool wanted = last && (node.results.size() == 1 || IsUsed(result));
+      results.push_back(buffer_of(result, wanted ? loop::Space::kOut : loop::Space::kTemporary));
     }
     if (auto* constant = std::get_if<graph::Constant>(&node.op)) {
       // One element of whatever shape: a number in the code.
@@ -277,9 +285,10 @@ class KernelFormer {
       for (const std::string& symbol : symbols) values[symbol] = 64;
       return static_cast<double>(std::max<int64_t>(1, dim.Evaluate(values)));
     };
-    double elements = count(ElementCount(graph_.values[ResultOf(producer)].type.shape)), most = 0;
+    const Shape& shape = graph_.values[ResultsOf(producer)[0]].type.shape;
+    double elements = count(ElementCount(shape)), most = 0;
     for (const loop::Stage& stage : loop::StagesOf(merged.kernel)) {
-      Dim iterations = 1;
+      Dim iterations = stage.ordered ? stage.ordered->extent : 1;
       for (const loop::StageLoop& loop : stage.loops) iterations = iterations * loop.extent;
       most = std::max(most, count(iterations) / elements);
     }
@@ -293,6 +302,7 @@ class KernelFormer {
         (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction)) {
       return false;
     }
+    if (producer.kind == Kind::kOrdered) return false;
     if (producer.kind != Kind::kMap) {
       // The producer's result would be stored in a stage of its own, or computed anew.
       return merged.kind == producer.kind || merged.kind == Kind::kRows;
@@ -371,9 +381,14 @@ class KernelFormer {
     });
     std::set<ValueId> needed = NeededResults(order);
     for (size_t g : order) {
-      if (needed.count(ResultOf(groups_[g]))) EmitGroup(groups_[g]);
+      if (NeedsAny(needed, groups_[g])) EmitGroup(groups_[g]);
     }
     for (const graph::Port& port : graph_.outputs) EmitOutput(port);
+  }
+
+  bool NeedsAny(const std::set<ValueId>& needed, const Group& group) const {
+    return std::any_of(ResultsOf(group).begin(), ResultsOf(group).end(),
+                       [&](ValueId id) { return needed.count(id) > 0; });
   }
 
   // Groups that were only copied into others are left without users.
@@ -382,7 +397,7 @@ class KernelFormer {
     for (const graph::Port& port : graph_.outputs) needed.insert(port.value);
     for (size_t i = order.size(); i-- > 0;) {
       const Group& group = groups_[order[i]];
-      if (!needed.count(ResultOf(group))) continue;
+      if (!NeedsAny(needed, group)) continue;
       std::set<size_t> inside(group.nodes.begin(), group.nodes.end());
       for (size_t n : group.nodes) {
         for (ValueId operand : NodeAt(n).operands) {
@@ -424,14 +439,12 @@ class KernelFormer {
   }
 
   void EmitGroup(Group& group) {
-    ValueId result = ResultOf(group);
-    const graph::Value& value = graph_.values[result];
     const Node& last = NodeAt(group.nodes.back());
     // By itself: the same bytes.
     bool is_alias = std::holds_alternative<graph::Reshape>(last.op) ||
                     std::holds_alternative<graph::Refine>(last.op);
     if (group.nodes.size() == 1 && is_alias) {
-      place_[result] = PlaceOf(last.operands[0]);
+      place_[last.result()] = PlaceOf(last.operands[0]);
       return;
     }
     CHECK(Form(group));
@@ -446,6 +459,7 @@ class KernelFormer {
       loop::Space space = kernel.buffers[buffer].space;
       if (space != loop::Space::kIn && space != loop::Space::kOut) continue;
       if (space == loop::Space::kOut) {
+        const graph::Value& value = graph_.values[id];
         place_[id] =
             program_.buffers.Add({value.name, value.type.dtype, ElementCount(value.type.shape)});
       }
@@ -469,12 +483,8 @@ class KernelFormer {
   void DropUnusedParameters(loop::Kernel& kernel,
                             const std::vector<std::pair<loop::BufferId, ValueId>>& values) {
     std::set<loop::BufferId> used;
-    for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-      loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
-        auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
-        if (load) used.insert(load->buffer);
-      });
-    }
+    for (const loop::Stage& stage : loop::StagesOf(kernel))
+      loop::ForEachLoad(kernel, stage, [&](const loop::Load& load) { used.insert(load.buffer); });
     for (const auto& [buffer, id] : values) {
       loop::Buffer& parameter = kernel.buffers[buffer];
       if (parameter.space == loop::Space::kIn && !used.count(buffer))

@@ -58,6 +58,7 @@ class Packer {
   static std::optional<Product> FindProduct(const loop::Kernel& kernel) {
     std::optional<Product> found;
     for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+      if (stage.ordered) return std::nullopt;
       if (!IsReduction(stage)) continue;
       auto* product = std::get_if<loop::Binary>(&kernel.exprs[stage.store.value].node);
       bool sums = stage.store.update == loop::Update::kAdd && product &&

@@ -129,8 +129,7 @@ Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
       continue;
     }
     // In one dispatch it cannot be: then a dispatch a stage.
-    bool several = schedule::ExtractNests(kernel.plain).nests.size() > 1;
-    if (!several) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
+    if (!HasSeveralParts(kernel.plain)) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
     SplitStages(program, s);
     --s;
   }

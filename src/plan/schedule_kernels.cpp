@@ -72,8 +72,7 @@ Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
       done.insert(program.steps[s].kernel);
       continue;
     }
-    bool several = schedule::ExtractNests(kernel.plain).nests.size() > 1;
-    if (!several) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
+    if (!HasSeveralParts(kernel.plain)) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
     SplitStages(program, s);
     --s;
   }

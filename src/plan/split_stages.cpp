@@ -34,17 +34,26 @@ std::vector<loop::Stage> StagesOfNest(const schedule::Nest& nest) {
     // What only makes the result known outside is the result's own store.
     if (writer.buffer != nest.store.buffer) stages.push_back({LoopsOf(nest, false), writer});
   }
+  for (loop::Stage& stage : stages) stage.ordered = nest.ordered;
   return stages;
+}
+
+// What must stay in one kernel: a nest, or all that stand in one ordered loop. As stages.
+std::vector<std::vector<loop::Stage>> PartsOf(const schedule::Nests& nests) {
+  std::vector<std::vector<loop::Stage>> parts;
+  for (const schedule::Nest& nest : nests.nests) {
+    bool joins = !parts.empty() && nest.ordered && parts.back().back().ordered == nest.ordered;
+    if (!joins) parts.emplace_back();
+    for (loop::Stage& stage : StagesOfNest(nest)) parts.back().push_back(std::move(stage));
+  }
+  return parts;
 }
 
 void NoteUses(const loop::Kernel& kernel, const std::vector<loop::Stage>& stages, BufferSet& reads,
               BufferSet& writes) {
   for (const loop::Stage& stage : stages) {
     writes.insert(stage.store.buffer);
-    loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
-      auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
-      if (load) reads.insert(load->buffer);
-    });
+    loop::ForEachLoad(kernel, stage, [&](const loop::Load& load) { reads.insert(load.buffer); });
   }
 }
 
@@ -60,12 +69,12 @@ void SplitStages(Program& program, size_t step_number) {
     bool parameter = space == loop::Space::kIn || space == loop::Space::kOut;
     if (parameter) places[loop::BufferId{b}] = step.arguments[static_cast<size_t>(argument++)];
   }
-  std::vector<BufferSet> reads(nests.nests.size()), writes(nests.nests.size());
-  for (size_t n = 0; n < nests.nests.size(); ++n) {
-    NoteUses(nests.kernel, StagesOfNest(nests.nests[n]), reads[n], writes[n]);
-  }
+  std::vector<std::vector<loop::Stage>> parts = PartsOf(nests);
+  std::vector<BufferSet> reads(parts.size()), writes(parts.size());
+  for (size_t n = 0; n < parts.size(); ++n)
+    NoteUses(nests.kernel, parts[n], reads[n], writes[n]);
   std::vector<Step> steps;
-  for (size_t n = 0; n < nests.nests.size(); ++n) {
+  for (size_t n = 0; n < parts.size(); ++n) {
     loop::Kernel kernel = nests.kernel;
     kernel.name += "_" + std::to_string(n);
     Step part;
@@ -74,8 +83,9 @@ void SplitStages(Program& program, size_t step_number) {
       loop::BufferId id{b};
       loop::Buffer& buffer = kernel.buffers[id];
       bool flows = buffer.space == loop::Space::kOut;
-      for (size_t other = 0; other < nests.nests.size(); ++other)
-        flows |= other != n && reads[other].count(id) > 0;
+      // What an earlier part has stored is there, and what a later one adds to must be.
+      for (size_t other = 0; other < parts.size(); ++other)
+        flows |= other != n && (reads[other].count(id) > 0 || writes[other].count(id) > 0);
       bool in = reads[n].count(id) && !writes[n].count(id), out = writes[n].count(id) && flows;
       buffer.space = in ? loop::Space::kIn : out ? loop::Space::kOut : loop::Space::kTemporary;
       if (!in && !out) continue;
@@ -85,7 +95,7 @@ void SplitStages(Program& program, size_t step_number) {
       }
       part.arguments.push_back(places[id]);
     }
-    loop::SetStages(kernel, StagesOfNest(nests.nests[n]));
+    loop::SetStages(kernel, std::move(parts[n]));
     loop::DropUnused(kernel);
     part.kernel = program.kernels.Add({std::move(kernel), {}, {}});
     steps.push_back(std::move(part));
@@ -98,12 +108,16 @@ void SplitStages(Program& program, size_t step_number) {
 int64_t MostBuffersOfAStage(const loop::Kernel& plain) {
   schedule::Nests nests = schedule::ExtractNests(plain);
   size_t most = 0;
-  for (const schedule::Nest& nest : nests.nests) {
+  for (const std::vector<loop::Stage>& part : PartsOf(nests)) {
     BufferSet used;
-    NoteUses(nests.kernel, StagesOfNest(nest), used, used);
+    NoteUses(nests.kernel, part, used, used);
     most = std::max(most, used.size());
   }
   return static_cast<int64_t>(most);
+}
+
+bool HasSeveralParts(const loop::Kernel& plain) {
+  return PartsOf(schedule::ExtractNests(plain)).size() > 1;
 }
 
 }  // namespace webnnc::plan

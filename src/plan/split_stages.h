@@ -11,8 +11,12 @@ namespace webnnc::plan {
 //                                 run @softmax_1(%x, %max, %sum)
 //                                 run @softmax_2(%x, %max, %sum, %y)
 //
-// For stages that share no loops, or more than a workgroup's memory holds.
+// Stages of one ordered loop stay together. For stages that share no loops, or more than a
+// workgroup's memory holds.
 void SplitStages(Program& program, size_t step);
+
+// Whether SplitStages would make more than one step of the kernel.
+bool HasSeveralParts(const loop::Kernel& plain);
 
 // The most buffers that one of the steps which SplitStages makes of the kernel has.
 int64_t MostBuffersOfAStage(const loop::Kernel& plain);

@@ -26,14 +26,7 @@ class KernelBuilder {
       : nests_(nests), build_(nests.kernel), simplify_(nests.kernel) {}
 
   Result<Block> Run(size_t i) {
-    if (i == nests_.merged) {
-      Block out;
-      for (Nest& nest : nests_.nests) {
-        TRY_ASSIGN(auto block, NestBuilder(nests_.kernel, simplify_, nest, env_, thread_).Run(i));
-        for (loop::Stmt& stmt : block) out.push_back(std::move(stmt));
-      }
-      return out;
-    }
+    if (i == nests_.merged) return EmitNests(i);
     const NestLoop& loop = nests_.nests[0].main.loops[i];
     VarId var = nests_.kernel.vars.Add({loop.name});
     simplify_.Bind(var, loop.extent);
@@ -56,6 +49,25 @@ class KernelBuilder {
   const std::vector<VarId>& shared() const { return shared_; }
 
  private:
+  // All nests from loop `from` on, those of one ordered loop together.
+  Result<Block> EmitNests(size_t from) {
+    Block out;
+    std::optional<loop::StageLoop> open;
+    for (Nest& nest : nests_.nests) {
+      if (nest.ordered && nest.ordered != open) {
+        VarId var = nests_.kernel.vars.Add({nests_.kernel.vars[nest.ordered->var].name});
+        simplify_.Bind(var, nest.ordered->extent);
+        env_[nest.ordered->var] = build_.Var(var);
+        out.push_back(loop::For{var, nest.ordered->extent, LoopKind::kSerial, {}});
+      }
+      open = nest.ordered;
+      TRY_ASSIGN(auto block, NestBuilder(nests_.kernel, simplify_, nest, env_, thread_).Run(from));
+      Block& into = open ? std::get<loop::For>(out.back()).body : out;
+      for (loop::Stmt& stmt : block) into.push_back(std::move(stmt));
+    }
+    return out;
+  }
+
   Nests& nests_;
   loop::Builder build_;
   loop::Simplifier simplify_;
@@ -66,10 +78,21 @@ class KernelBuilder {
 
 }  // namespace
 
+// What iterations of ordered loops leave for the next.
+static std::set<loop::BufferId> CarriedBy(const Nests& nests) {
+  std::set<loop::BufferId> carried;
+  for (const Nest& nest : nests.nests) {
+    if (!nest.ordered) continue;
+    carried.insert(nest.store.buffer);
+    for (const loop::Store& writer : nest.writers) carried.insert(writer.buffer);
+  }
+  return carried;
+}
+
 Result<loop::Kernel> Build(Nests nests) {
   KernelBuilder builder(nests);
   TRY_ASSIGN(nests.kernel.body, builder.Run(0));
-  TRY(LocalizeTemporaries(nests.kernel, builder.shared()));
+  TRY(LocalizeTemporaries(nests.kernel, builder.shared(), CarriedBy(nests)));
   loop::Simplify(nests.kernel);
   loop::DropUnused(nests.kernel);
   InsertBarriers(nests.kernel);

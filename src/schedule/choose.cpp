@@ -1,9 +1,11 @@
 #include "schedule/choose.h"
 
+#include "loop/passes/align_ordered.h"
 #include "loop/passes/align_rows.h"
 #include "schedule/classify.h"
 #include "schedule/rules/cpu_contraction.h"
 #include "schedule/rules/cpu_map.h"
+#include "schedule/rules/cpu_ordered.h"
 #include "schedule/rules/cpu_reduction.h"
 #include "schedule/rules/cpu_rows.h"
 #include "schedule/view.h"
@@ -27,6 +29,10 @@ Schedule ChooseForCpu(const loop::Kernel& plain, const CpuTarget& target,
   if (kernel.body.empty()) return {};
   Kind kind = Classify(kernel);
   if (kind == Kind::kNone) return {};
+  if (kind == Kind::kOrdered) {
+    std::vector<std::string> rows = loop::AlignOrdered(kernel);
+    return ScheduleCpuOrdered(kernel, rows, sizes);
+  }
   if (kind != Kind::kRows) return ScheduleNest(kernel, kind, target, sizes);
   auto rows = loop::AlignRows(kernel);
   CHECK(rows);

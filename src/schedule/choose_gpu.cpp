@@ -1,5 +1,6 @@
 #include "schedule/choose_gpu.h"
 
+#include "loop/passes/align_ordered.h"
 #include "loop/passes/align_rows.h"
 #include "schedule/classify.h"
 #include "schedule/rules/gpu.h"
@@ -24,6 +25,10 @@ std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevic
     auto rows = loop::AlignRows(kernel);
     CHECK(rows);
     return GpuRows(kernel, *rows, device, sizes);
+  }
+  if (kind == Kind::kOrdered) {
+    std::vector<std::string> rows = loop::AlignOrdered(kernel);
+    return GpuOrdered(kernel, rows, device, sizes);
   }
   NestView view(plain, 0, sizes);
   std::vector<Schedule> schedules = ScheduleNest(view, kind, device, half);

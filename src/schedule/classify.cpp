@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "loop/passes/align_ordered.h"
 #include "loop/passes/align_rows.h"
 #include "loop/rewrite.h"
 #include "schedule/nest.h"
@@ -9,7 +10,8 @@
 namespace webnnc::schedule {
 
 std::string_view Name(Kind kind) {
-  static constexpr std::string_view kNames[] = {"map", "reduction", "contraction", "rows", "none"};
+  static constexpr std::string_view kNames[] = {"map", "reduction", "contraction",
+                                                 "rows", "ordered", "none"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -29,6 +31,10 @@ static bool IsContraction(const loop::Kernel& kernel, const Nest& nest) {
 }
 
 Kind Classify(loop::Kernel& plain) {
+  if (loop::IsOrdered(loop::StagesOf(plain))) {
+    loop::AlignOrdered(plain);
+    return Kind::kOrdered;
+  }
   Nests nests = ExtractNests(plain);
   if (nests.nests.empty()) return Kind::kMap;
   if (nests.nests.size() == 1) {

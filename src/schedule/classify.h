@@ -14,11 +14,12 @@ enum class Kind : uint8_t {
   kReduction,    // one reduction, and elementwise work on its result
   kContraction,  // the same, of products whose two sides both have loops of their own
   kRows,         // several stages that share the loops over rows
+  kOrdered,      // stages in ordered loops
   kNone,         // none of these: no rule would know what to do
 };
 std::string_view Name(Kind kind);
 
-// Aligns the kernel's loops if it is kRows (loop::AlignRows).
+// Aligns the kernel's loops if it is kRows or kOrdered (loop::AlignRows, loop::AlignOrdered).
 Kind Classify(loop::Kernel& plain);
 
 // The loops of a contraction by what they index.

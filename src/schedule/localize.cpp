@@ -18,14 +18,21 @@ namespace {
 
 class Localizer {
  public:
-  Localizer(loop::Kernel& kernel, const std::vector<VarId>& shared)
-      : kernel_(kernel), build_(kernel), simplify_(kernel), shared_(shared.begin(), shared.end()) {}
+  Localizer(loop::Kernel& kernel, const std::vector<VarId>& shared,
+            const std::set<BufferId>& carried)
+      : kernel_(kernel),
+        build_(kernel),
+        simplify_(kernel),
+        shared_(shared.begin(), shared.end()),
+        carried_(carried) {}
 
   Status Run() {
     bool any = false;
     for (const loop::Buffer& buffer : kernel_.buffers) any |= IsTemporary(buffer);
     if (!any) return kSuccess;
     Bind(kernel_.body, -1);
+    for (const auto& [id, regions] : regions_) whole_is_region_ &= !regions.count(-1);
+    whole_is_region_ &= next_region_ == 1;
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       BufferId id{b};
       if (!IsTemporary(kernel_.buffers[id])) continue;
@@ -43,7 +50,9 @@ class Localizer {
     for (const auto& [id, sizes] : sizes_) {
       loop::Buffer& buffer = kernel_.buffers[id];
       buffer.type.shape.assign(sizes.begin(), sizes.end());
-      bool across = regions_[id].size() > 1 || (has_regions_ && regions_[id].count(-1));
+      // Inside one region that all share, a thread carries its own.
+      bool carried = carried_.count(id) && !whole_is_region_;
+      bool across = regions_[id].size() > 1 || carried || regions_[id].count(-1);
       buffer.space = across && has_regions_ ? loop::Space::kWorkgroup : loop::Space::kRegister;
     }
     return kSuccess;
@@ -68,6 +77,7 @@ class Localizer {
       } else if (auto* store = std::get_if<loop::Store>(&stmt)) {
         regions_[store->buffer].insert(region);
         Note(store->value, region);
+        for (ExprId index : store->index) Note(index, region);
       }
     }
   }
@@ -134,15 +144,19 @@ class Localizer {
   std::set<VarId> shared_;
   std::map<BufferId, std::vector<int64_t>> sizes_;
   std::map<BufferId, std::set<int>> regions_;
+  const std::set<BufferId>& carried_;
   bool has_regions_ = false;
+  // Whether all stages are inside of one loop over threads.
+  bool whole_is_region_ = true;
   int next_region_ = 0;
   std::string error_;
 };
 
 }  // namespace
 
-Status LocalizeTemporaries(loop::Kernel& kernel, const std::vector<VarId>& shared) {
-  return Localizer(kernel, shared).Run();
+Status LocalizeTemporaries(loop::Kernel& kernel, const std::vector<VarId>& shared,
+                           const std::set<BufferId>& carried) {
+  return Localizer(kernel, shared, carried).Run();
 }
 
 }  // namespace webnnc::schedule

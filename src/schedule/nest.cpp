@@ -38,14 +38,12 @@ std::vector<LoopList*> Nest::Lists() {
 
 namespace {
 
-Nest NestOf(const loop::Kernel& kernel, const loop::Stmt& stage) {
+Nest NestOf(const loop::Kernel& kernel, const loop::Stage& stage) {
   Nest nest;
-  const loop::Stmt* at = &stage;
-  while (auto* loop = std::get_if<loop::For>(at)) {
-    nest.main.loops.push_back({kernel.vars[loop->var].name, loop->var, loop->extent});
-    at = &loop->body[0];
-  }
-  nest.store = std::get<loop::Store>(*at);
+  for (const loop::StageLoop& loop : stage.loops)
+    nest.main.loops.push_back({kernel.vars[loop.var].name, loop.var, loop.extent});
+  nest.store = stage.store;
+  nest.ordered = stage.ordered;
   std::set<VarId> spatial;
   for (ExprId index : nest.store.index) {
     if (auto var = loop::VariableOf(kernel, index)) spatial.insert(*var);
@@ -67,7 +65,7 @@ Nest NestOf(const loop::Kernel& kernel, const loop::Stmt& stage) {
 std::optional<ExprId> InitOf(loop::Kernel& kernel, const Nest& start, const Nest& reduction) {
   bool pairs = start.store.update == loop::Update::kSet &&
                reduction.store.update != loop::Update::kSet &&
-               start.store.buffer == reduction.store.buffer;
+               start.store.buffer == reduction.store.buffer && start.ordered == reduction.ordered;
   if (!pairs) return std::nullopt;
   std::unordered_map<VarId, ExprId> values;
   for (size_t d = 0; d < start.store.index.size(); ++d) {
@@ -114,6 +112,8 @@ class WriterFinder {
     for (auto producer = earlier.rbegin(); producer != earlier.rend(); ++producer) {
       auto values = MapLoops(writer, *producer);
       if (!values) continue;
+      if (writer.ordered != producer->ordered || IsReadSince(writer.store.buffer, *producer, earlier))
+        return false;
       // Everything the writer reads must be there when the producer's result is.
       if (producer != earlier.rbegin() && ReadsAnyOf(writer, earlier, *producer)) return false;
       loop::Substitution rename(kernel_, std::move(*values));
@@ -124,6 +124,28 @@ class WriterFinder {
       return true;
     }
     return false;
+  }
+
+  // Whether `producer` or a nest behind it finds in the buffer what was there before.
+  bool IsReadSince(BufferId buffer, const Nest& producer, const std::vector<Nest>& earlier) {
+    bool since = false, reads = false;
+    for (const Nest& nest : earlier) {
+      since |= &nest == &producer;
+      if (since) reads |= Reads(nest, buffer);
+    }
+    return reads;
+  }
+
+  bool Reads(const Nest& nest, BufferId buffer) {
+    auto loads = [&](ExprId id) {
+      for (const loop::Load& load : LoadsIn(id)) {
+        if (load.buffer == buffer) return true;
+      }
+      return false;
+    };
+    if (loads(nest.store.value) || (nest.init && loads(*nest.init))) return true;
+    return std::any_of(nest.writers.begin(), nest.writers.end(),
+                       [&](const loop::Store& store) { return loads(store.value); });
   }
 
   bool ReadsAnyOf(const Nest& writer, const std::vector<Nest>& earlier, const Nest& after) {
@@ -187,7 +209,7 @@ class WriterFinder {
         }
         return false;
       };
-      if (uses(nest.store.value)) return true;
+      if (uses(nest.store.value) || (nest.init && uses(*nest.init))) return true;
       if (&nest == &producer) continue;
       for (const loop::Store& store : nest.writers) {
         if (uses(store.value)) return true;
@@ -204,7 +226,7 @@ class WriterFinder {
 
 Nests ExtractNests(const loop::Kernel& plain) {
   Nests nests{plain, {}, 0};
-  for (const loop::Stmt& stage : plain.body) {
+  for (const loop::Stage& stage : loop::StagesOf(plain)) {
     Nest nest = NestOf(plain, stage);
     if (!nests.nests.empty()) {
       if (auto init = InitOf(nests.kernel, nests.nests.back(), nest)) {

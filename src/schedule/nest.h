@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "loop/kernel.h"
+#include "loop/stage.h"
 #include "schedule/schedule.h"
 
 namespace webnnc::schedule {
@@ -69,6 +70,10 @@ struct Nest {
   std::vector<Subtotal> subtotals;
   bool skips = false;
   std::vector<Stage> stages;
+
+  // The ordered loop that the nest stands in, with its neighbours that have the same. It is
+  // outside of all loops of the nest but those that all nests share.
+  std::optional<loop::StageLoop> ordered;
 
   std::vector<LoopList*> Lists();
 };

@@ -34,20 +34,24 @@ void FoldConstants(Graph& graph, EvaluationBudget& budget) {
       operands.push_back(found->second);
       operand_bytes += ByteSize(found->second.type).value();
     }
-    const TensorType& type = graph.values[node.results[0]].type;
-    folds &= node.results.size() == 1 && IsStatic(type.shape);
     constexpr int64_t kAlwaysSmall = 4096;
-    folds = folds && ByteSize(type).value() <= std::max(kAlwaysSmall, 2 * operand_bytes);
+    for (ValueId result : node.results) {
+      const TensorType& type = graph.values[result].type;
+      folds = folds && IsStatic(type.shape) &&
+              ByteSize(type).value() <= std::max(kAlwaysSmall, 2 * operand_bytes);
+    }
     auto results = folds ? Evaluate(node.op, operands, budget) : std::nullopt;
     if (!results) {
       rewrite.Keep(std::move(node));
       continue;
     }
     // Weights keep the name of the weight they were made from: that is what people look for.
-    std::string name = graph.values[node.results[0]].name;
-    ValueId folded = rewrite.build.AddConstant(results->front(), name);
-    known[folded] = results->front();
-    rewrite.Replace(node, folded);
+    for (size_t i = 0; i < node.results.size(); ++i) {
+      std::string name = graph.values[node.results[i]].name;
+      ValueId folded = rewrite.build.AddConstant((*results)[i], name);
+      known[folded] = (*results)[i];
+      rewrite.Replace(node.results[i], folded);
+    }
   }
 }
 

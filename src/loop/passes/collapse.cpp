@@ -20,10 +20,8 @@ struct Access {
 
 std::vector<Access> AccessesOf(const Kernel& kernel, const Stage& stage) {
   std::vector<Access> accesses{{stage.store.buffer, stage.store.index}};
-  ForEachExpr(kernel, stage.store.value, [&](ExprId id) {
-    auto* load = std::get_if<Load>(&kernel.exprs[id].node);
-    if (load) accesses.push_back({load->buffer, load->index});
-  });
+  ForEachLoad(kernel, stage,
+              [&](const Load& load) { accesses.push_back({load.buffer, load.index}); });
   return accesses;
 }
 
@@ -146,6 +144,9 @@ class Collapser {
     bool fine = true;
     std::set<ExprId> seen;
     std::vector<ExprId> stack{stages_[s].store.value};
+    for (ExprId index : stages_[s].store.index) {
+      if (!VariableOf(kernel_, index)) stack.push_back(index);
+    }
     while (!stack.empty()) {
       ExprId id = stack.back();
       stack.pop_back();
@@ -225,6 +226,20 @@ void Collapse(Kernel& kernel) {
   SetStages(kernel, std::move(stages));
   Simplify(kernel);
   DropUnused(kernel);
+}
+
+void DropUnusedStages(Kernel& kernel) {
+  std::vector<Stage> stages = StagesOf(kernel);
+  for (bool dropped = true; dropped;) {
+    std::set<BufferId> loaded;
+    for (const Stage& stage : stages)
+      ForEachLoad(kernel, stage, [&](const Load& load) { loaded.insert(load.buffer); });
+    dropped = std::erase_if(stages, [&](const Stage& stage) {
+      BufferId buffer = stage.store.buffer;
+      return kernel.buffers[buffer].space == Space::kTemporary && !loaded.count(buffer);
+    }) > 0;
+  }
+  SetStages(kernel, std::move(stages));
 }
 
 void DropUnused(Kernel& kernel) {

@@ -15,6 +15,9 @@ namespace webnnc::loop {
 // be plain. Parameters change their shape, not their bytes.
 void Collapse(Kernel& kernel);
 
+// Drops the stages that store to temporaries which no stage loads. `kernel` must be plain.
+void DropUnusedStages(Kernel& kernel);
+
 // Drops buffers, other than parameters, and variables that nothing uses any more.
 void DropUnused(Kernel& kernel);
 

@@ -88,7 +88,12 @@ static bool Inline(Kernel& kernel, const ExprLimits* limits) {
   std::vector<Stage> stages = StagesOf(kernel);
   // A temporary that several stages store to, as a reduction and its start do, is no map's.
   std::map<BufferId, int> writers;
-  for (const Stage& stage : stages) ++writers[stage.store.buffer];
+  // What ordered loops store changes from one iteration to the next.
+  std::set<BufferId> changing;
+  for (const Stage& stage : stages) {
+    ++writers[stage.store.buffer];
+    if (stage.ordered) changing.insert(stage.store.buffer);
+  }
 
   struct Map {
     std::unordered_map<VarId, size_t> dimension;
@@ -114,7 +119,9 @@ static bool Inline(Kernel& kernel, const ExprLimits* limits) {
     if (meter && meter->Exceeds(stage.store.value)) return false;
     BufferId buffer = stage.store.buffer;
     bool candidate = kernel.buffers[buffer].space == Space::kTemporary &&
-                     stage.store.update == Update::kSet && writers[buffer] == 1;
+                     stage.store.update == Update::kSet && writers[buffer] == 1 && !stage.ordered;
+    ForEachLoad(kernel, stage,
+                [&](const Load& load) { candidate = candidate && !changing.count(load.buffer); });
     auto dimension = candidate ? Dimensions(kernel, stage) : std::nullopt;
     if (dimension) {
       maps[buffer] = {std::move(*dimension), stage.store.value};

@@ -11,7 +11,8 @@ namespace {
 
 // Sets what `reduction` adds to, and nothing more.
 bool Starts(const Stage& start, const Stage& reduction) {
-  return start.store.update == Update::kSet && start.store.buffer == reduction.store.buffer;
+  return start.store.update == Update::kSet && start.store.buffer == reduction.store.buffer &&
+         start.ordered == reduction.ordered;
 }
 
 // Whether every element gets one term: the loops that no index names run once.

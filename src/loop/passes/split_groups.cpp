@@ -196,6 +196,7 @@ std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Sta
 
 void SplitGroups(Kernel& kernel) {
   std::vector<Stage> stages = StagesOf(kernel);
+  if (IsOrdered(stages)) return;
   while (auto division = FindDivision(kernel, stages)) {
     if (!Splitter(kernel, stages, *division).Run()) break;
   }

@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "loop/builder.h"
+#include "loop/rewrite.h"
 #include "schedule/nest.h"
 
 namespace webnnc::schedule {
@@ -10,6 +13,24 @@ class Splitter {
   Splitter(loop::Kernel& kernel, const Split& split)
       : kernel_(kernel), build_(kernel), split_(split) {
     for (int64_t factor : split.factors) product_ = product_ * factor;
+  }
+
+  // Whether iterations that run again store the same again.
+  bool MayRepeat(const Nest& nest) const {
+    auto reads_own = [&](const loop::Store& store) {
+      bool reads = false;
+      loop::ForEachExpr(kernel_, store.value, [&](loop::ExprId id) {
+        auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
+        reads |= load && load->buffer == store.buffer;
+      });
+      return reads;
+    };
+    if (!nest.ordered) return true;
+    bool adds = nest.store.update != loop::Update::kSet && !nest.init;
+    return !adds && !reads_own(nest.store) &&
+           std::none_of(nest.writers.begin(), nest.writers.end(), [&](const loop::Store& store) {
+             return store.buffer != nest.store.buffer && reads_own(store);
+           });
   }
 
   // Replaces the loop at `position` by the split's loops: `outer` times the factors, or times 1
@@ -55,6 +76,10 @@ class Splitter {
       if (reduction) return Error{"a reduction over " + split_.loop + " cannot be shifted"};
       if (!ProvablyLessEqual(product_, extent)) {
         return Error{"the loop over " + split_.loop + " may be shorter than its tile"};
+      }
+      if (!MayRepeat(nest)) {
+        return Error{"the loop over " + split_.loop +
+                     " cannot be shifted: what it stores depends on what was there"};
       }
       shifts_ = true;
     }

@@ -36,4 +36,9 @@ std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device, bo
 std::vector<Schedule> GpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
                               const GpuDevice& device, const LikelySizes& sizes);
 
+// Stages in ordered loops, which share the loops `rows`: recurrences, scatters. A workgroup a row
+// where stages have loops of their own to divide among its threads, else a thread a row.
+std::vector<Schedule> GpuOrdered(const loop::Kernel& plain, const std::vector<std::string>& rows,
+                                 const GpuDevice& device, const LikelySizes& sizes);
+
 }  // namespace webnnc::schedule

@@ -1,0 +1,153 @@
+#include "schedule/rules/cpu_ordered.h"
+
+#include <algorithm>
+
+#include "schedule/view.h"
+
+namespace webnnc::schedule {
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+class Ordered {
+ public:
+  Ordered(const loop::Kernel& plain, const Names& rows, const LikelySizes& sizes) : rows_(rows) {
+    size_t count = NestView(plain, 0, sizes).nest_count();
+    for (size_t n = 0; n < count; ++n)
+      views_.push_back(std::make_unique<NestView>(plain, n, sizes));
+  }
+
+  Schedule Run() {
+    if (!rows_.empty() && RowsAreLanes()) {
+      AlongRows();
+    } else {
+      WithinRows();
+    }
+    return std::move(schedule_);
+  }
+
+ private:
+  bool AnyReduction() const {
+    return std::any_of(views_.begin(), views_.end(),
+                       [](const auto& view) { return view->is_reduction(); });
+  }
+
+  // The loops of a stage that are not rows, and of these the ones that it sums over or not.
+  std::vector<const NestLoop*> Own(const NestView& view) const {
+    std::vector<const NestLoop*> own;
+    for (size_t i = rows_.size(); i < view.loops().size(); ++i) own.push_back(&view.loops()[i]);
+    return own;
+  }
+
+  bool RowsAreLanes() {
+    for (auto& view : views_) {
+      const NestLoop& loop = *view->nest().main.Find(rows_.back());
+      // A tile over the end would need a tail, and rows are what all stages share.
+      bool whole = KnownDivisor(loop.extent) % CpuTarget::kLanes == 0;
+      if (!whole || view->StrideOf(view->nest().store.value, loop) == Stride::kOther ||
+          view->StoreStride(loop) != Stride::kOne)
+        return false;
+    }
+    return true;
+  }
+
+  void AlongRows() {
+    const std::string lane = rows_.back();
+    schedule_.push_back(Split{lane, {CpuTarget::kLanes}, Tail::kGuard});
+    Names shared(rows_.begin(), rows_.end() - 1);
+    shared.push_back(lane + ".0");
+    for (auto& view : views_) {
+      Names order = shared;
+      for (const NestLoop* loop : Own(*view)) order.push_back(loop->name);
+      order.push_back(lane + ".1");
+      // One order is that of all stages without loops of their own.
+      bool known = std::any_of(schedule_.begin(), schedule_.end(), [&](const Directive& directive) {
+        auto* other = std::get_if<Order>(&directive);
+        return other && other->loops == order;
+      });
+      if (!known) schedule_.push_back(Order{order});
+    }
+    schedule_.push_back(Merge{shared});
+    if (AnyReduction()) schedule_.push_back(Keep{shared.back()});
+    schedule_.push_back(Bind{{lane + ".1"}, loop::LoopKind::kVector});
+  }
+
+  void WithinRows() {
+    if (!rows_.empty()) schedule_.push_back(Merge{rows_});
+    if (AnyReduction()) schedule_.push_back(Keep{rows_.empty() ? "" : rows_.back()});
+    for (auto& view : views_) {
+      if (!AlongResult(*view)) AlongSum(*view);
+    }
+  }
+
+  static constexpr int64_t kParts = 4;
+
+  static bool IsLong(NestView& view, const NestLoop& loop, int64_t elements) {
+    return LikelyLength(loop, view.sizes()) >= static_cast<double>(elements);
+  }
+
+  // Lanes are neighbours in what the stage stores.
+  bool AlongResult(NestView& view) {
+    const NestLoop* lane = nullptr;
+    for (const NestLoop* loop : Own(view)) {
+      bool fits = !loop->reduction && IsLong(view, *loop, CpuTarget::kLanes) &&
+                  view.StoreStride(*loop) == Stride::kOne &&
+                  view.StrideOf(view.nest().store.value, *loop) != Stride::kOther;
+      if (fits) lane = loop;
+    }
+    if (!lane) return false;
+    bool several = IsLong(view, *lane, 2 * kParts * CpuTarget::kLanes);
+    Names order = rows_, sums;
+    for (const NestLoop* loop : Own(view)) {
+      if (loop != lane) (loop->reduction ? sums : order).push_back(loop->name);
+    }
+    CutLanes(*lane, several, order, sums);
+    if (view.is_reduction()) schedule_.push_back(Keep{lane->name + ".0"});
+    return true;
+  }
+
+  // Lanes sum parts.
+  void AlongSum(NestView& view) {
+    const NestLoop* lane = nullptr;
+    for (const NestLoop* loop : Own(view)) {
+      bool fits = loop->reduction && IsLong(view, *loop, CpuTarget::kLanes) &&
+                  view.StrideOf(view.nest().store.value, *loop) == Stride::kOne;
+      if (fits) lane = loop;
+    }
+    if (!lane) return;
+    Names order = rows_, sums;
+    for (const NestLoop* loop : Own(view)) {
+      if (loop != lane) (loop->reduction ? sums : order).push_back(loop->name);
+    }
+    if (order.size() > rows_.size()) schedule_.push_back(Keep{order.back()});
+    order.insert(order.end(), sums.begin(), sums.end());
+    CutLanes(*lane, IsLong(view, *lane, 2 * kParts * CpuTarget::kLanes), order, {});
+    for (const char* part : {".1", ".2"}) schedule_.push_back(Combine{lane->name + part});
+  }
+
+  // Cuts the lanes from a loop: `before` are outside of it, `between` inside.
+  void CutLanes(const NestLoop& lane, bool several, Names before, const Names& between) {
+    schedule_.push_back(Split{
+        lane.name, {several ? kParts : 1, CpuTarget::kLanes}, Tail::kPeel});
+    before.push_back(lane.name + ".0");
+    before.insert(before.end(), between.begin(), between.end());
+    before.insert(before.end(), {lane.name + ".1", lane.name + ".2"});
+    schedule_.push_back(Order{before});
+    schedule_.push_back(Bind{{lane.name + ".1"}, loop::LoopKind::kUnrolled});
+    schedule_.push_back(Bind{{lane.name + ".2"}, loop::LoopKind::kVector});
+  }
+
+  Names rows_;
+  std::vector<std::unique_ptr<NestView>> views_;
+  Schedule schedule_;
+};
+
+}  // namespace
+
+Schedule ScheduleCpuOrdered(const loop::Kernel& plain, const std::vector<std::string>& rows,
+                            const LikelySizes& sizes) {
+  return Ordered(plain, rows, sizes).Run();
+}
+
+}  // namespace webnnc::schedule
