@@ -460,11 +460,115 @@ struct Resample {
   WEBNNC_OPERATION("resample", 2, 2);
 };
 
+// ---- In order ---------------------------------------------------------------------------------
+
+// result[..., i, ...] = the sum or product of x[..., 0, ...] to x[..., i, ...] along `axis`, without
+// the last with `exclusive`; from the other end with `reverse`. Kinds: kSum and kProd.
+struct Cumulate {
+  ReduceKind kind = ReduceKind::kSum;
+  int64_t axis = 0;
+  bool exclusive = false;
+  bool reverse = false;
+
+  static constexpr auto kFields =
+      Fields(Field("kind", &Cumulate::kind), Field("axis", &Cumulate::axis),
+             Field("exclusive", &Cumulate::exclusive), Field("reverse", &Cumulate::reverse));
+  WEBNNC_OPERATION("cumulate", 1, 1);
+};
+
+// x, and then, for each i..., in row-major order, at i with dimension `axis` replaced by
+// indices[i...]: what is there is set to updates[i...], or added to it, ... Operands: x, indices,
+// updates. Indices as in Gather.
+struct ScatterElements {
+  int64_t axis = 0;
+  loop::Update update = loop::Update::kSet;
+
+  static constexpr auto kFields = Fields(Field("axis", &ScatterElements::axis),
+                                         Field("update", &ScatterElements::update));
+  WEBNNC_OPERATION("scatter_elements", 3, 3);
+};
+
+// x, and then, for each i..., in row-major order, x[indices[i..., :], s...] set to
+// updates[i..., s...], or added to it, ... Operands and indices as above.
+struct ScatterND {
+  loop::Update update = loop::Update::kSet;
+
+  static constexpr auto kFields = Fields(Field("update", &ScatterND::update));
+  WEBNNC_OPERATION("scatter_nd", 3, 3);
+};
+
+// The `count` largest (smallest) elements along `axis`, in order, and where they were, as i64; of
+// equal ones the first comes first. NaN is larger than all numbers.
+struct TopK {
+  int64_t axis = 0;
+  Dim count;
+  bool smallest = false;
+
+  static constexpr auto kFields =
+      Fields(Field("axis", &TopK::axis), Field("count", &TopK::count),
+             Field("smallest", &TopK::smallest));
+  WEBNNC_OPERATION("top_k", 1, 1);
+};
+
+enum class Cell : uint8_t { kRnn, kGru, kLstm };
+
+// A function of a recurrence; alpha and beta are used by those that say so.
+enum class Activation : uint8_t {
+  kRelu,
+  kTanh,
+  kSigmoid,
+  kAffine,           // alpha * x + beta
+  kLeakyRelu,        // x, or alpha * x below 0
+  kThresholdedRelu,  // x above alpha, else 0
+  kScaledTanh,       // alpha * tanh(beta * x)
+  kHardSigmoid,      // min(max(alpha * x + beta, 0), 1)
+  kElu,              // x, or alpha * (exp(x) - 1) below 0
+  kSoftsign,         // x / (1 + |x|)
+  kSoftplus,         // log(1 + exp(x))
+};
+
+// One direction of a recurrent layer, as ONNX's RNN, GRU and LSTM define it, whose input has been
+// multiplied already. Operands:
+//
+//   x        [seq, batch, gates*h]   the input's part of the gates, all biases included but GRU's
+//                                    recurrent one of the hidden gate with `reset_after`
+//   weights  [h, gates*h]            of the state
+//   state    [batch, h]              initial
+//   cell     [batch, h]              kLstm: initial
+//   peephole [3*h]                   with `peepholes`: of gates i, o, f
+//   bias     [h]                     with `reset_after`: the recurrent one of the hidden gate
+//   lengths  [batch]                 with `lengths`: i32, how long each sequence is
+//
+// Gates are those of ONNX in its order: kGru z r h, kLstm i o f c. Results: the states
+// [seq, batch, h], which are 0 behind a sequence's end, the last state [batch, h] and, of kLstm, the
+// last cell. With `reverse` a sequence is run through from its end.
+struct Recurrence {
+  Cell kind = Cell::kRnn;
+  // kRnn: f; kGru: f g; kLstm: f g h.
+  std::vector<Activation> activations;
+  std::vector<double> alpha, beta;  // one an activation
+  double clip = 0;                  // of what activations are given; 0: none
+  bool reverse = false;
+  bool peepholes = false;
+  bool coupled = false;      // kLstm: the forget gate is 1 - i
+  bool reset_after = false;  // kGru: linear_before_reset
+  bool lengths = false;
+
+  static constexpr auto kFields = Fields(
+      Field("kind", &Recurrence::kind), Field("activations", &Recurrence::activations),
+      Field("alpha", &Recurrence::alpha), Field("beta", &Recurrence::beta),
+      Field("clip", &Recurrence::clip), Field("reverse", &Recurrence::reverse),
+      Field("peepholes", &Recurrence::peepholes), Field("coupled", &Recurrence::coupled),
+      Field("reset_after", &Recurrence::reset_after), Field("lengths", &Recurrence::lengths));
+  WEBNNC_OPERATION("recurrence", 3, 7);
+};
+
 #undef WEBNNC_OPERATION
 
 using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum,
                         Attention, Conv, ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize,
                         Transpose, Reshape, Refine, Expand, Slice, Pad, Concat, Gather,
-                        GatherElements, GatherND, Tile, Resize, Resample>;
+                        GatherElements, GatherND, Tile, Resize, Resample, Cumulate,
+                        ScatterElements, ScatterND, TopK, Recurrence>;
 
 }  // namespace webnnc::graph

@@ -63,6 +63,11 @@ class Builder {
   void Append(Stmt stmt) { block_->push_back(std::move(stmt)); }
   void For(const std::string& name, const Dim& extent, const std::function<void(ExprId)>& body,
            LoopKind kind = LoopKind::kSerial);
+  // Around stages that must run in order (LoopKind::kOrdered).
+  void ForOrdered(const std::string& name, const Dim& extent,
+                  const std::function<void(ExprId)>& body) {
+    For(name, extent, body, LoopKind::kOrdered);
+  }
   void If(ExprId condition, const std::function<void()>& body);
   // One loop a dimension of `shape`, the first outermost, named i j k l m n p q by default.
   void ForEach(const Shape& shape, const std::function<void(const Index&)>& body,

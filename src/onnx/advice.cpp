@@ -39,17 +39,10 @@ const Family kFamilies[] = {
      "control flow is not supported yet: export with fixed sizes and without cache or past, so "
      "that "
      "there is nothing to decide in a run"},
-    {{"LSTM", "GRU", "RNN"},
-     "recurrent layers are not supported yet: write the step as plain operations, and let the page "
-     "pass the state from run to run"},
     {{"NonZero", "NonMaxSuppression", "Unique", "Compress"},
      "how large its result is depends on data, which is not supported yet: cut the model before "
      "it, "
      "and do this step in the page"},
-    {{"TopK", "CumSum", "CumProd", "ScatterElements", "ScatterND", "Scatter"},
-     "sorting, prefix sums and scatter are not supported yet: do this step in the page, or write "
-     "it "
-     "with other operations"},
     {{"SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
       "SequenceLength", "SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement",
       "OptionalHasElement"},

@@ -46,6 +46,10 @@ class Groups {
     } else if (std::holds_alternative<graph::ConvTranspose>(op)) {
       // filter[c, o/groups, k...]
       if (Rank(0) > 1 && Rank(1) > 0) groups_.push_back({{{0, 1}}, false, shapes_[1][0]});
+    } else if (std::holds_alternative<graph::ScatterElements>(op)) {
+      for (size_t d = 0; d < Rank(1) && d < Rank(2); ++d) groups_.push_back({{{1, d}, {2, d}}});
+    } else if (std::holds_alternative<graph::ScatterND>(op)) {
+      AddScatterND();
     } else if (auto* expand = std::get_if<graph::Expand>(&op)) {
       AddExpand(*expand);
     }
@@ -54,6 +58,17 @@ class Groups {
 
  private:
   size_t Rank(size_t operand) const { return shapes_[operand].size(); }
+
+  // updates[i..., s...] of indices[i..., depth] and x[depth..., s...].
+  void AddScatterND() {
+    if (Rank(1) < 1 || !shapes_[1].back().IsConstant()) return;
+    auto depth = static_cast<size_t>(shapes_[1].back().value());
+    for (size_t d = 0; d < Rank(2); ++d) {
+      size_t from_x = d + 1 - Rank(1) + depth;
+      if (d + 1 < Rank(1)) groups_.push_back({{{1, d}, {2, d}}});
+      if (d + 1 >= Rank(1) && from_x < Rank(0)) groups_.push_back({{{0, from_x}, {2, d}}});
+    }
+  }
 
   // Dimensions are aligned at the last one; the last `apart` of each operand do not take part.
   void Broadcast(size_t apart) {

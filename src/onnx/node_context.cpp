@@ -243,6 +243,12 @@ std::vector<double> NodeContext::Floats(const std::string& name) const {
   return {attribute->floats().begin(), attribute->floats().end()};
 }
 
+std::vector<std::string> NodeContext::Strings(const std::string& name) const {
+  auto* attribute = Find(name, pb::AttributeProto::STRINGS);
+  if (!attribute) return {};
+  return {attribute->strings().begin(), attribute->strings().end()};
+}
+
 Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
   auto* attribute = Find(name);
   if (!attribute || !(attribute->has_t() || attribute->has_sparse_tensor())) {

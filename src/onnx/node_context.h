@@ -105,6 +105,7 @@ class NodeContext {
   std::string String(const std::string& name, const std::string& otherwise) const;
   std::vector<int64_t> Ints(const std::string& name, std::vector<int64_t> otherwise = {}) const;
   std::vector<double> Floats(const std::string& name) const;
+  std::vector<std::string> Strings(const std::string& name) const;
   Result<Tensor> TensorAttribute(const std::string& name) const;
   std::vector<std::string> AttributeNames() const;
   // Where axes may be an attribute (older opsets) or operand `i` (newer).

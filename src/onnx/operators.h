@@ -131,8 +131,20 @@ Result<Values> ImportGather(NodeContext& c);
 Result<Values> ImportGatherElements(NodeContext& c);
 Result<Values> ImportGatherND(NodeContext& c);
 Result<Values> ImportOneHot(NodeContext& c);
+Result<Values> ImportScatterElements(NodeContext& c);
+Result<Values> ImportScatterND(NodeContext& c);
 Result<Values> ImportTensorScatter(NodeContext& c);
 Result<Values> ImportTrilu(NodeContext& c);
+
+// ops/ordered.cpp
+Result<Values> ImportCumProd(NodeContext& c);
+Result<Values> ImportCumSum(NodeContext& c);
+Result<Values> ImportTopK(NodeContext& c);
+
+// ops/recurrent.cpp
+Result<Values> ImportGRU(NodeContext& c);
+Result<Values> ImportLSTM(NodeContext& c);
+Result<Values> ImportRNN(NodeContext& c);
 
 // ops/resize.cpp
 Result<Values> ImportResize(NodeContext& c);

@@ -45,7 +45,13 @@ void Rows::ReduceAt(loop::BufferId buffer, loop::Update update, const Place& pla
 
 void Rows::ForEachRow(loop::BufferId buffer,
                       const std::function<loop::ExprId(const loop::Index&)>& value) {
-  b_.ForEach(rows_, [&](const loop::Index& row) { b_.Store(buffer, row, value(row)); }, row_names_);
+  ForEachRowAt(buffer, [](const loop::Index& row) { return row; }, value);
+}
+
+void Rows::ForEachRowAt(loop::BufferId buffer, const Place& place,
+                        const std::function<loop::ExprId(const loop::Index&)>& value) {
+  b_.ForEach(
+      rows_, [&](const loop::Index& row) { b_.Store(buffer, place(row), value(row)); }, row_names_);
 }
 
 void Rows::ForEach(const Value& value) {

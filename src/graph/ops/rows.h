@@ -24,11 +24,14 @@ class Rows {
   // buffer[row] = value(row)
   void ForEachRow(loop::BufferId buffer,
                   const std::function<loop::ExprId(const loop::Index& row)>& value);
+  // buffer[place(row)] = value(row)
+  using Place = std::function<loop::Index(const loop::Index& row)>;
+  void ForEachRowAt(loop::BufferId buffer, const Place& place,
+                    const std::function<loop::ExprId(const loop::Index& row)>& value);
   // result[at] = value(at, row) for every element.
   void ForEach(const Value& value);
 
-  // As ForEachRow and Reduce, storing at place(row) instead of row.
-  using Place = std::function<loop::Index(const loop::Index& row)>;
+  // As Reduce, storing at place(row) instead of row.
   void ReduceAt(loop::BufferId buffer, loop::Update update, const Place& place, const Value& value);
 
  private:

@@ -67,6 +67,7 @@ class Analysis {
       if (IsInteger(graph.values[id].type)) Of(id).source = Source{i, 0};
     }
     for (const Node& node : graph.nodes) {
+      if (auto* top = std::get_if<TopK>(&node.op)) VisitTopK(*top, node);
       if (node.results.size() != 1) continue;
       Of(node.results[0]) = Result(node);
       FindElements(node);
@@ -86,6 +87,12 @@ class Analysis {
  private:
   Known& Of(ValueId id) { return known_[static_cast<size_t>(id.index)]; }
   const TensorType& TypeOf(ValueId id) const { return graph_.values[id].type; }
+
+  void VisitTopK(const TopK& top, const Node& node) {
+    Of(node.results[0]) = Inexact(Operand(node, 0));
+    const Dim& size = TypeOf(node.operands[0]).shape[static_cast<size_t>(top.axis)];
+    Of(node.results[1]) = {Bound{0}, Bound{size - 1}, {}};
+  }
 
   // Of a few integers that shapes are computed from, each is known for itself.
   void FindElements(const Node& node) {
@@ -314,6 +321,14 @@ struct Use {
 
 std::string OriginOf(const Node& node) { return node.origins.empty() ? "" : node.origins[0]; }
 
+// Each place of the last dimension is an index of a dimension of its own, from `first` on.
+void AddColumns(const Graph& graph, const Node& node, size_t first, std::vector<Use>& uses) {
+  const Shape& table = graph.values[node.operands[0]].type.shape;
+  const Shape& indices = graph.values[node.operands[1]].type.shape;
+  for (int64_t d = 0; d < indices.back().value(); ++d)
+    uses.push_back({node.operands[1], table[first + static_cast<size_t>(d)], OriginOf(node), d});
+}
+
 std::vector<Use> UsesOf(const Graph& graph) {
   std::vector<Use> uses;
   for (const Node& node : graph.nodes) {
@@ -324,11 +339,12 @@ std::vector<Use> UsesOf(const Graph& graph) {
     } else if (auto* elements = std::get_if<GatherElements>(&node.op)) {
       uses.push_back(
           {node.operands[1], shape[static_cast<size_t>(elements->axis)], OriginOf(node)});
+    } else if (auto* scatter = std::get_if<ScatterElements>(&node.op)) {
+      uses.push_back({node.operands[1], shape[static_cast<size_t>(scatter->axis)], OriginOf(node)});
     } else if (auto* nd = std::get_if<GatherND>(&node.op)) {
-      const Shape& indices = graph.values[node.operands[1]].type.shape;
-      for (int64_t d = 0; d < indices.back().value(); ++d)
-        uses.push_back(
-            {node.operands[1], shape[static_cast<size_t>(nd->batch + d)], OriginOf(node), d});
+      AddColumns(graph, node, static_cast<size_t>(nd->batch), uses);
+    } else if (std::holds_alternative<ScatterND>(node.op)) {
+      AddColumns(graph, node, 0, uses);
     }
   }
   return uses;

@@ -1,5 +1,5 @@
-// Sees to it that no run reads a table where it has no rows: gather, gather_elements and gather_nd
-// clamp their indices, and ONNX forbids those that are outside.
+// Sees to it that no run reads a table where it has no rows: gathers and scatters clamp their
+// indices, and ONNX forbids those that are outside.
 //
 //   %p: i64[seq] = iota(count=seq)          %y = gather(%table, %p) of a table f32[512,64]
 //                                           assumes seq <= 512

@@ -52,6 +52,31 @@ Result<Values> ImportGatherND(NodeContext& c) {
   return Values{result};
 }
 
+static Result<loop::Update> UpdateOf(NodeContext& c) {
+  std::string reduction = c.String("reduction", "none");
+  if (reduction == "none") return loop::Update::kSet;
+  if (reduction == "add") return loop::Update::kAdd;
+  if (reduction == "mul") return loop::Update::kMul;
+  if (reduction == "max") return loop::Update::kMax;
+  if (reduction == "min") return loop::Update::kMin;
+  return Error{"the reduction \"" + reduction + "\" is not supported"};
+}
+
+Result<Values> ImportScatterElements(NodeContext& c) {
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
+  TRY_ASSIGN(auto update, UpdateOf(c));
+  TRY(CheckIndices(c, static_cast<size_t>(axis)));
+  TRY_ASSIGN(auto result, c.Add(graph::ScatterElements{axis, update}, {c[0], c[1], c[2]}));
+  return Values{result};
+}
+
+Result<Values> ImportScatterND(NodeContext& c) {
+  TRY_ASSIGN(auto update, UpdateOf(c));
+  TRY_ASSIGN(auto result, c.Add(graph::ScatterND{update}, {c[0], c[1], c[2]}));
+  TRY(CheckIndices(c, 0, static_cast<size_t>(c.Type(1).shape.back().value())));
+  return Values{result};
+}
+
 // values[1] where position along the new axis equals the index, values[0] elsewhere. Negative
 // indices count from the end.
 Result<Values> ImportOneHot(NodeContext& c) {

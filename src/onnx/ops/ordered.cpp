@@ -1,0 +1,39 @@
+// What is computed in order: running sums, sorting.
+#include "onnx/operators.h"
+
+namespace webnnc::onnx {
+
+// ---- Running sums and products
+
+static Result<Values> ImportCumulate(NodeContext& c, graph::ReduceKind kind) {
+  TRY_ASSIGN(auto axes, c.Integers(1));
+  if (axes.size() != 1) return Error{"the axis is not a scalar"};
+  TRY_ASSIGN(auto axis, c.Axis(axes[0], c.Type(0).rank()));
+  graph::Cumulate op{kind, axis, c.Int("exclusive", 0) != 0, c.Int("reverse", 0) != 0};
+  TRY_ASSIGN(auto result, c.Add(op, {c[0]}));
+  return Values{result};
+}
+
+Result<Values> ImportCumSum(NodeContext& c) { return ImportCumulate(c, graph::ReduceKind::kSum); }
+Result<Values> ImportCumProd(NodeContext& c) { return ImportCumulate(c, graph::ReduceKind::kProd); }
+
+// ---- The largest
+
+Result<Values> ImportTopK(NodeContext& c) {
+  int64_t rank = c.Type(0).rank();
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), rank));
+  Dim count = c.Int("k", 0);
+  if (c.opset() >= 10) {
+    TRY_ASSIGN(auto given, c.Sizes(1));
+    if (given.size() != 1) return Error{"k is not a scalar"};
+    count = given[0];
+  }
+  if (count.IsConstant() && count.value() < 0) return Error{"k is " + Print(count)};
+  // All but one element is known not to be more than there are.
+  c.AssumeLessEqual(count, c.Type(0).shape[static_cast<size_t>(axis)]);
+  graph::TopK op{axis, count, c.Int("largest", 1) == 0};
+  TRY_ASSIGN(auto results, c.AddAll(op, {c[0]}));
+  return results;
+}
+
+}  // namespace webnnc::onnx
