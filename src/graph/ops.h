@@ -462,8 +462,8 @@ struct Resample {
 
 // ---- In order ---------------------------------------------------------------------------------
 
-// result[..., i, ...] = the sum or product of x[..., 0, ...] to x[..., i, ...] along `axis`, without
-// the last with `exclusive`; from the other end with `reverse`. Kinds: kSum and kProd.
+// result[..., i, ...] = the sum or product of x[..., 0, ...] to x[..., i, ...] along `axis`,
+// without the last with `exclusive`; from the other end with `reverse`. Kinds: kSum and kProd.
 struct Cumulate {
   ReduceKind kind = ReduceKind::kSum;
   int64_t axis = 0;
@@ -483,8 +483,8 @@ struct ScatterElements {
   int64_t axis = 0;
   loop::Update update = loop::Update::kSet;
 
-  static constexpr auto kFields = Fields(Field("axis", &ScatterElements::axis),
-                                         Field("update", &ScatterElements::update));
+  static constexpr auto kFields =
+      Fields(Field("axis", &ScatterElements::axis), Field("update", &ScatterElements::update));
   WEBNNC_OPERATION("scatter_elements", 3, 3);
 };
 
@@ -504,9 +504,8 @@ struct TopK {
   Dim count;
   bool smallest = false;
 
-  static constexpr auto kFields =
-      Fields(Field("axis", &TopK::axis), Field("count", &TopK::count),
-             Field("smallest", &TopK::smallest));
+  static constexpr auto kFields = Fields(Field("axis", &TopK::axis), Field("count", &TopK::count),
+                                         Field("smallest", &TopK::smallest));
   WEBNNC_OPERATION("top_k", 1, 1);
 };
 
@@ -540,8 +539,8 @@ enum class Activation : uint8_t {
 //   lengths  [batch]                 with `lengths`: i32, how long each sequence is
 //
 // Gates are those of ONNX in its order: kGru z r h, kLstm i o f c. Results: the states
-// [seq, batch, h], which are 0 behind a sequence's end, the last state [batch, h] and, of kLstm, the
-// last cell. With `reverse` a sequence is run through from its end.
+// [seq, batch, h], which are 0 behind a sequence's end, the last state [batch, h] and, of kLstm,
+// the last cell. With `reverse` a sequence is run through from its end.
 struct Recurrence {
   Cell kind = Cell::kRnn;
   // kRnn: f; kGru: f g; kLstm: f g h.
@@ -565,10 +564,10 @@ struct Recurrence {
 
 #undef WEBNNC_OPERATION
 
-using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum,
-                        Attention, Conv, ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize,
-                        Transpose, Reshape, Refine, Expand, Slice, Pad, Concat, Gather,
-                        GatherElements, GatherND, Tile, Resize, Resample, Cumulate,
-                        ScatterElements, ScatterND, TopK, Recurrence>;
+using Op =
+    std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Attention, Conv,
+                 ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose, Reshape,
+                 Refine, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile, Resize,
+                 Resample, Cumulate, ScatterElements, ScatterND, TopK, Recurrence>;
 
 }  // namespace webnnc::graph

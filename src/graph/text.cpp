@@ -21,8 +21,8 @@ WEBNNC_ENUM_NAMES(PoolKind, "max", "max_index", "average", "sum");
 WEBNNC_ENUM_NAMES(ReduceKind, "sum", "prod", "max", "min");
 WEBNNC_ENUM_NAMES(loop::Update, "set", "add", "mul", "max", "min");
 WEBNNC_ENUM_NAMES(Cell, "rnn", "gru", "lstm");
-WEBNNC_ENUM_NAMES(Activation, "relu", "tanh", "sigmoid", "affine", "leaky_relu",
-                  "thresholded_relu", "scaled_tanh", "hard_sigmoid", "elu", "softsign", "softplus");
+WEBNNC_ENUM_NAMES(Activation, "relu", "tanh", "sigmoid", "affine", "leaky_relu", "thresholded_relu",
+                  "scaled_tanh", "hard_sigmoid", "elu", "softsign", "softplus");
 WEBNNC_ENUM_NAMES(PadMode, "constant", "reflect", "edge", "wrap");
 WEBNNC_ENUM_NAMES(ResizeMode, "nearest", "linear", "cubic");
 WEBNNC_ENUM_NAMES(CoordinateMode, "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",

@@ -199,7 +199,8 @@ static Status VerifyStage(const Kernel& kernel, const Stmt& stmt, bool ordered,
   // What the iteration before left may be read where it is replaced.
   bool loads = ordered ? LoadsOthers(kernel, store->value, *store)
                        : Loads(kernel, store->value, store->buffer, seen);
-  if (loads) return Error{name + " loads %" + kernel.buffers[store->buffer].name + ", which it stores"};
+  if (loads)
+    return Error{name + " loads %" + kernel.buffers[store->buffer].name + ", which it stores"};
   return kSuccess;
 }
 

@@ -129,7 +129,8 @@ Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
       continue;
     }
     // In one dispatch it cannot be: then a dispatch a stage.
-    if (!HasSeveralParts(kernel.plain)) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
+    if (!HasSeveralParts(kernel.plain))
+      return Error{"@" + kernel.plain.name + ": " + applied.error().message};
     SplitStages(program, s);
     --s;
   }

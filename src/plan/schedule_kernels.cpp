@@ -72,7 +72,8 @@ Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
       done.insert(program.steps[s].kernel);
       continue;
     }
-    if (!HasSeveralParts(kernel.plain)) return Error{"@" + kernel.plain.name + ": " + applied.error().message};
+    if (!HasSeveralParts(kernel.plain))
+      return Error{"@" + kernel.plain.name + ": " + applied.error().message};
     SplitStages(program, s);
     --s;
   }

@@ -27,7 +27,8 @@ std::vector<loop::StageLoop> LoopsOf(const schedule::Nest& nest, bool reduction)
 std::vector<loop::Stage> StagesOfNest(const schedule::Nest& nest) {
   std::vector<loop::Stage> stages;
   if (nest.init) {
-    stages.push_back({LoopsOf(nest, false), {nest.store.buffer, nest.store.index, *nest.init}});
+    stages.push_back({LoopsOf(nest, false),
+                      {nest.store.buffer, nest.store.index, nest.start.value_or(*nest.init)}});
   }
   stages.push_back({LoopsOf(nest, true), nest.store});
   for (const loop::Store& writer : nest.writers) {
@@ -71,8 +72,7 @@ void SplitStages(Program& program, size_t step_number) {
   }
   std::vector<std::vector<loop::Stage>> parts = PartsOf(nests);
   std::vector<BufferSet> reads(parts.size()), writes(parts.size());
-  for (size_t n = 0; n < parts.size(); ++n)
-    NoteUses(nests.kernel, parts[n], reads[n], writes[n]);
+  for (size_t n = 0; n < parts.size(); ++n) NoteUses(nests.kernel, parts[n], reads[n], writes[n]);
   std::vector<Step> steps;
   for (size_t n = 0; n < parts.size(); ++n) {
     loop::Kernel kernel = nests.kernel;

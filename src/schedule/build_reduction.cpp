@@ -205,6 +205,8 @@ ExprId NestBuilder::LanesCombined() {
 }
 
 Block NestBuilder::WriteResult(ExprId result) {
+  if (nest_.start)
+    result = loop::Combine(kernel_, nest_.store.update, Resolve(*nest_.start), result);
   Block out;
   if (nest_.writers.empty()) {
     out.push_back(loop::Store{nest_.store.buffer, Resolve(nest_.store.index), result});

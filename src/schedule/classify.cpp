@@ -10,8 +10,8 @@
 namespace webnnc::schedule {
 
 std::string_view Name(Kind kind) {
-  static constexpr std::string_view kNames[] = {"map", "reduction", "contraction",
-                                                 "rows", "ordered", "none"};
+  static constexpr std::string_view kNames[] = {"map",  "reduction", "contraction",
+                                                "rows", "ordered",   "none"};
   return kNames[static_cast<int>(kind)];
 }
 

@@ -123,13 +123,17 @@ class Localizer {
         if (!shared) own.AddTerm(monomial, coefficient);
       }
       auto high = simplify_.ConstantAbove(own);
-      if (!high || !simplify_.ProvablyNonNegative(own)) {
+      const Dim& whole = kernel_.buffers[id].type.shape[d];
+      bool bounded = high && simplify_.ProvablyNonNegative(own);
+      // An index that is looked up may be any, of all that the dimension has.
+      bool all_own = own.terms.size() == p.terms.size() && whole.IsConstant();
+      if (!bounded && !all_own) {
         Fail(id);
         continue;
       }
       int64_t& size = sizes_[id][d];
-      size = std::max(size, *high + 1);
-      local.push_back(simplify_.FromPolynomial(own));
+      size = std::max(size, bounded ? *high + 1 : whole.value());
+      local.push_back(bounded ? simplify_.FromPolynomial(own) : index[d]);
     }
     return local;
   }

@@ -62,7 +62,7 @@ Nest NestOf(const loop::Kernel& kernel, const loop::Stage& stage) {
 }
 
 // If `start` sets what `reduction` adds to, the start's value in the reduction's variables.
-std::optional<ExprId> InitOf(loop::Kernel& kernel, const Nest& start, const Nest& reduction) {
+std::optional<ExprId> StartOf(loop::Kernel& kernel, const Nest& start, const Nest& reduction) {
   bool pairs = start.store.update == loop::Update::kSet &&
                reduction.store.update != loop::Update::kSet &&
                start.store.buffer == reduction.store.buffer && start.ordered == reduction.ordered;
@@ -112,7 +112,8 @@ class WriterFinder {
     for (auto producer = earlier.rbegin(); producer != earlier.rend(); ++producer) {
       auto values = MapLoops(writer, *producer);
       if (!values) continue;
-      if (writer.ordered != producer->ordered || IsReadSince(writer.store.buffer, *producer, earlier))
+      if (writer.ordered != producer->ordered ||
+          IsReadSince(writer.store.buffer, *producer, earlier))
         return false;
       // Everything the writer reads must be there when the producer's result is.
       if (producer != earlier.rbegin() && ReadsAnyOf(writer, earlier, *producer)) return false;
@@ -143,7 +144,7 @@ class WriterFinder {
       }
       return false;
     };
-    if (loads(nest.store.value) || (nest.init && loads(*nest.init))) return true;
+    if (loads(nest.store.value) || (nest.start && loads(*nest.start))) return true;
     return std::any_of(nest.writers.begin(), nest.writers.end(),
                        [&](const loop::Store& store) { return loads(store.value); });
   }
@@ -209,7 +210,7 @@ class WriterFinder {
         }
         return false;
       };
-      if (uses(nest.store.value) || (nest.init && uses(*nest.init))) return true;
+      if (uses(nest.store.value) || (nest.start && uses(*nest.start))) return true;
       if (&nest == &producer) continue;
       for (const loop::Store& store : nest.writers) {
         if (uses(store.value)) return true;
@@ -226,13 +227,16 @@ class WriterFinder {
 
 Nests ExtractNests(const loop::Kernel& plain) {
   Nests nests{plain, {}, 0};
+  loop::Builder build(nests.kernel);
   for (const loop::Stage& stage : loop::StagesOf(plain)) {
     Nest nest = NestOf(plain, stage);
-    if (!nests.nests.empty()) {
-      if (auto init = InitOf(nests.kernel, nests.nests.back(), nest)) {
-        nest.init = init;
-        nests.nests.pop_back();
-      }
+    auto start =
+        nests.nests.empty() ? std::nullopt : StartOf(nests.kernel, nests.nests.back(), nest);
+    if (start) {
+      DType dtype = nests.kernel.exprs[nest.store.value].dtype;
+      nest.init = build.Constant(loop::Neutral(nest.store.update, dtype));
+      if (*start != *nest.init) nest.start = start;
+      nests.nests.pop_back();
     }
     nests.nests.push_back(std::move(nest));
   }

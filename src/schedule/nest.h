@@ -58,8 +58,10 @@ struct Nest {
 
   // The reduction or the plain store.
   loop::Store store;
-  // A reduction's start; absent for a plain store.
+  // A reduction's neutral element, which each of its parts starts from; absent for a plain store.
   std::optional<loop::ExprId> init;
+  // What else goes into a reduction's result, once: what its stage started from.
+  std::optional<loop::ExprId> start;
   // Stores to run once the reduction's result is final, over its spatial loops. They read it as a
   // load of store.buffer. Empty: the result itself is what is wanted, and goes to store.buffer.
   std::vector<loop::Store> writers;

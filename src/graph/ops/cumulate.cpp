@@ -19,9 +19,8 @@ void Cumulate::Lower(loop::Lowering& to) const {
   loop::Update update = kind == ReduceKind::kSum ? loop::Update::kAdd : loop::Update::kMul;
   Rows rows(to, x.shape, {axis});
   loop::BufferId total = rows.Temporary("total", wide);
-  rows.ForEachRow(total, [&](const loop::Index&) {
-    return b.Constant(loop::Neutral(update, wide));
-  });
+  rows.ForEachRow(total,
+                  [&](const loop::Index&) { return b.Constant(loop::Neutral(update, wide)); });
   b.ForOrdered("t", x.shape[along], [&](loop::ExprId t) {
     loop::ExprId place = reverse ? b.Sub(b.Size(x.shape[along] - 1), t) : t;
     auto at = [&](loop::Index row) {

@@ -148,10 +148,8 @@ class RecurrenceLowering {
     Shape shape{states_[0], count, hidden_}, domain = shape;
     domain.push_back(hidden_);
     loop::BufferId gates = to_.Temporary(name, {wide_, shape});
-    b_.ForEach(
-        shape,
-        [&](const Index& at) { b_.Store(gates, at, start(at[1], {at[0], at[2]})); },
-        {"n", "q", "j"});
+    b_.ForEach(shape, [&](const Index& at) { b_.Store(gates, at, start(at[1], {at[0], at[2]})); },
+               {"n", "q", "j"});
     b_.ForEach(
         domain,
         [&](const Index& all) {
@@ -193,8 +191,7 @@ class RecurrenceLowering {
       case Activation::kAffine: return b_.Add(b_.Mul(alpha, x), beta);
       case Activation::kLeakyRelu: return below_zero(b_.Mul(alpha, x));
       case Activation::kThresholdedRelu: return b_.Select(b_.Less(alpha, x), x, zero);
-      case Activation::kScaledTanh:
-        return b_.Mul(alpha, b_.Apply(UnaryOp::kTanh, b_.Mul(beta, x)));
+      case Activation::kScaledTanh: return b_.Mul(alpha, b_.Apply(UnaryOp::kTanh, b_.Mul(beta, x)));
       case Activation::kHardSigmoid:
         return b_.Max(b_.Min(b_.Add(b_.Mul(alpha, x), beta), one), zero);
       case Activation::kElu: return below_zero(b_.Mul(alpha, b_.Sub(exp(x), one)));

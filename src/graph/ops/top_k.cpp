@@ -82,10 +82,10 @@ class TopKLowering {
     return b_.Or(larger, b_.And(equal, b_.Less(a, b)));
   }
 
-  // Batcher's bitonic network (Knuth, The Art of Computer Programming, 5.3.4): steps (k, j) with k =
-  // 2, 4, ..., n and j = k/2, k/4, ..., 1, in each of which i and i xor j are compared, for
-  // ascending order where i has no bit k. What is sorted are places; those behind the row's end come
-  // last.
+  // Batcher's bitonic network (Knuth, The Art of Computer Programming, 5.3.4): steps (k, j) with k
+  // = 2, 4, ..., n and j = k/2, k/4, ..., 1, in each of which i and i xor j are compared, for
+  // ascending order where i has no bit k. What is sorted are places; those behind the row's end
+  // come last.
   loop::BufferId Sort() {
     int64_t padded = 1, steps = 0;
     for (int64_t level = 1; padded < Size().value(); ++level) {
@@ -104,8 +104,9 @@ class TopKLowering {
     return one;
   }
 
-  void ForEachPlace(loop::BufferId buffer, int64_t padded,
-                    const std::function<loop::ExprId(const loop::Index& row, loop::ExprId)>& value) {
+  void ForEachPlace(
+      loop::BufferId buffer, int64_t padded,
+      const std::function<loop::ExprId(const loop::Index& row, loop::ExprId)>& value) {
     b_.ForEach(RowsBy(padded), [&](const loop::Index& at) {
       loop::Index row(at.begin(), at.end() - 1);
       b_.Store(buffer, at, value(row, at.back()));
@@ -153,15 +154,15 @@ class TopKLowering {
   loop::BufferId SelectByRank() {
     loop::BufferId rank = to_.Temporary("rank", {DType::kI32, RowsBy(Size())});
     loop::BufferId where = to_.Temporary("where", {DType::kI32, RowsBy(op_.count)});
-    Count(rank, Size(), loop::Update::kAdd, [&](const loop::Index& row, loop::ExprId i,
-                                                loop::ExprId other) {
-      return b_.Select(Before(row, other, i), b_.Int(1), b_.Int(0));
-    });
-    Count(where, op_.count, loop::Update::kMax, [&](loop::Index row, loop::ExprId place,
-                                                    loop::ExprId i) {
-      row.push_back(i);
-      return b_.Select(b_.Equal(b_.Load(rank, row), place), i, b_.Int(0));
-    });
+    Count(rank, Size(), loop::Update::kAdd,
+          [&](const loop::Index& row, loop::ExprId i, loop::ExprId other) {
+            return b_.Select(Before(row, other, i), b_.Int(1), b_.Int(0));
+          });
+    Count(where, op_.count, loop::Update::kMax,
+          [&](loop::Index row, loop::ExprId place, loop::ExprId i) {
+            row.push_back(i);
+            return b_.Select(b_.Equal(b_.Load(rank, row), place), i, b_.Int(0));
+          });
     return where;
   }
 

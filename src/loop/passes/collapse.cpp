@@ -235,9 +235,9 @@ void DropUnusedStages(Kernel& kernel) {
     for (const Stage& stage : stages)
       ForEachLoad(kernel, stage, [&](const Load& load) { loaded.insert(load.buffer); });
     dropped = std::erase_if(stages, [&](const Stage& stage) {
-      BufferId buffer = stage.store.buffer;
-      return kernel.buffers[buffer].space == Space::kTemporary && !loaded.count(buffer);
-    }) > 0;
+                BufferId buffer = stage.store.buffer;
+                return kernel.buffers[buffer].space == Space::kTemporary && !loaded.count(buffer);
+              }) > 0;
   }
   SetStages(kernel, std::move(stages));
 }

@@ -29,8 +29,8 @@ Result<Values> ImportTopK(NodeContext& c) {
     count = given[0];
   }
   if (count.IsConstant() && count.value() < 0) return Error{"k is " + Print(count)};
-  // All but one element is known not to be more than there are.
-  c.AssumeLessEqual(count, c.Type(0).shape[static_cast<size_t>(axis)]);
+  const Dim& size = c.Type(0).shape[static_cast<size_t>(axis)];
+  if (!ProvablyLessEqual(count, size)) c.AssumeLessEqual(count, size);
   graph::TopK op{axis, count, c.Int("largest", 1) == 0};
   TRY_ASSIGN(auto results, c.AddAll(op, {c[0]}));
   return results;

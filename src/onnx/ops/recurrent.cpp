@@ -48,8 +48,12 @@ class Layer {
   Layer(NodeContext& c, Cell kind)
       : c_(c),
         kind_(kind),
-        gates_(kind == Cell::kRnn ? 1 : kind == Cell::kGru ? 3 : 4),
-        functions_(kind == Cell::kRnn ? 1 : kind == Cell::kGru ? 2 : 3),
+        gates_(kind == Cell::kRnn   ? 1
+               : kind == Cell::kGru ? 3
+                                    : 4),
+        functions_(kind == Cell::kRnn   ? 1
+                   : kind == Cell::kGru ? 2
+                                        : 3),
         batch_first_(c.Int("layout", 0) != 0) {}
 
   Result<Values> Run() {
@@ -91,8 +95,8 @@ class Layer {
                    Print(r)};
     }
     Dim gates = hidden_ * gates_;
-    if (w.shape[0] != Dim(directions_) || r.shape[0] != Dim(directions_) ||
-        w.shape[1] != gates || r.shape[1] != gates) {
+    if (w.shape[0] != Dim(directions_) || r.shape[0] != Dim(directions_) || w.shape[1] != gates ||
+        r.shape[1] != gates) {
       return Error{"W is " + Print(w) + " and R is " + Print(r) + ", which do not fit " +
                    std::to_string(directions_) + " directions of " + std::to_string(gates_) +
                    " gates"};

@@ -128,8 +128,7 @@ class Ordered {
 
   // Cuts the lanes from a loop: `before` are outside of it, `between` inside.
   void CutLanes(const NestLoop& lane, bool several, Names before, const Names& between) {
-    schedule_.push_back(Split{
-        lane.name, {several ? kParts : 1, CpuTarget::kLanes}, Tail::kPeel});
+    schedule_.push_back(Split{lane.name, {several ? kParts : 1, CpuTarget::kLanes}, Tail::kPeel});
     before.push_back(lane.name + ".0");
     before.insert(before.end(), between.begin(), between.end());
     before.insert(before.end(), {lane.name + ".1", lane.name + ".2"});
