@@ -11,12 +11,20 @@ using Names = ScheduleBuilder::Names;
 
 namespace {
 
-// The loops within a row: those of the stage that has most.
-std::vector<NestLoop> LongestStage(const loop::Kernel& plain) {
+// The loops of the stage that has most within a row, and of these the one that runs longest.
+std::vector<NestLoop> LongestStage(const loop::Kernel& plain, size_t rows,
+                                   const LikelySizes& sizes) {
   Nests nests = ExtractNests(plain);
   std::vector<NestLoop> longest;
+  double longest_row = 0;
   for (const Nest& nest : nests.nests) {
-    if (nest.main.loops.size() > longest.size()) longest = nest.main.loops;
+    const std::vector<NestLoop>& loops = nest.main.loops;
+    double row = 1;
+    for (size_t i = rows; i < loops.size(); ++i) row *= LikelyLength(loops[i], sizes);
+    bool more = loops.size() > longest.size();
+    if (!more && (loops.size() < longest.size() || row <= longest_row)) continue;
+    longest = loops;
+    longest_row = row;
   }
   return longest;
 }
@@ -30,14 +38,30 @@ bool StagesAgree(const loop::Kernel& plain, size_t rows, size_t all) {
   return true;
 }
 
+// Whether all that have loops within a row have the same: what is long in one is long in all.
+bool LoopsAreSame(const loop::Kernel& plain, size_t rows) {
+  std::vector<Dim> known;
+  for (const Nest& nest : ExtractNests(plain).nests) {
+    std::vector<Dim> extents;
+    for (size_t i = rows; i < nest.main.loops.size(); ++i)
+      extents.push_back(nest.main.loops[i].extent);
+    if (extents.empty()) continue;
+    if (!known.empty() && extents != known) return false;
+    known = extents;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const GpuDevice& device,
                               const LikelySizes& sizes) {
+  // Of a workgroup whose threads have a row each.
+  constexpr int64_t kThreads = 64;
   constexpr double kShortRow = 32, kElementsPerThread = 4;
   // A thread that works alone does no more than this.
   constexpr double kLongestAlone = 1024;
-  std::vector<NestLoop> loops = LongestStage(plain);
+  std::vector<NestLoop> loops = LongestStage(plain, rows.size(), sizes);
   Names within;
   double length = 1, fewest_rows = 1;
   for (const NestLoop& loop : loops) {
@@ -51,7 +75,7 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
   }
   auto thread_each = [&] {
     ScheduleBuilder build(loops);
-    auto parts = build.Split(build.Fuse(rows, "r"), {std::min<int64_t>(64, device.max_threads)});
+    auto parts = build.Split(build.Fuse(rows, "r"), {std::min(kThreads, device.max_threads)});
     build.Bind({parts[0]}, LoopKind::kWorkgroupX);
     build.Bind({parts[1]}, LoopKind::kThread);
     build.Add(Merge{parts});
@@ -84,6 +108,10 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
   bool idle = fewest_rows < static_cast<double>(device.cores * device.threads_per_core) &&
               length > kLongestAlone;
   if (!agree && (rows.empty() || idle)) return {};
+  // A gate for each channel, and an image multiplied by it: rows are all that the two have in
+  // common, and by itself the second stage has work for the whole device.
+  bool few = fewest_rows < static_cast<double>(device.cores * kThreads);
+  if (agree && few && length > 2 * kShortRow && !LoopsAreSame(plain, rows.size())) return {};
   if (!agree || (length <= kShortRow && !rows.empty())) return {thread_each()};
   std::vector<Schedule> schedules{workgroup_each()};
   if (!rows.empty()) schedules.push_back(thread_each());
