@@ -6,6 +6,7 @@
 #include "loop/interpret.h"
 #include "loop/interpret_dims.h"
 #include "loop/run_stages.h"
+#include "loop/verify.h"
 
 namespace webnnc::graph {
 
@@ -35,10 +36,11 @@ Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs) {
 
 namespace {
 
-// Runs a plain kernel whose first buffers are the operands, each once.
+// Runs an operation's kernel, whose first buffers are the operands, each once.
 Result<std::vector<Tensor>> Run(const loop::Kernel& kernel,
                                 const std::vector<const Tensor*>& operands,
                                 const SymbolValues& symbols) {
+  TRY(loop::VerifyPlain(kernel));
   loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
   size_t next = 0;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {

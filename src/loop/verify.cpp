@@ -5,7 +5,6 @@
 
 #include "base/overloaded.h"
 #include "loop/passes/flatten.h"
-#include "loop/rewrite.h"
 
 namespace webnnc::loop {
 
@@ -162,62 +161,6 @@ class Verifier {
 }  // namespace
 
 Status Verify(const Kernel& kernel) { return Verifier(kernel).Run(); }
-
-static bool Loads(const Kernel& kernel, ExprId id, BufferId buffer, std::set<ExprId>& seen) {
-  if (!seen.insert(id).second) return false;
-  const Expr& expr = kernel.exprs[id];
-  auto* load = std::get_if<Load>(&expr.node);
-  if (load && load->buffer == buffer) return true;
-  std::vector<ExprId> operands = Operands(expr);
-  return std::any_of(operands.begin(), operands.end(),
-                     [&](ExprId operand) { return Loads(kernel, operand, buffer, seen); });
-}
-
-// The store of a perfect nest of serial loops, or null if `stmt` is not one.
-static const Store* StoreOf(const Stmt& stmt) {
-  if (auto* store = std::get_if<Store>(&stmt)) return store;
-  auto* loop = std::get_if<For>(&stmt);
-  bool perfect = loop && loop->kind == LoopKind::kSerial && loop->body.size() == 1;
-  return perfect ? StoreOf(loop->body[0]) : nullptr;
-}
-
-// Whether `id` loads another element of what `store` stores to than the one it stores.
-static bool LoadsOthers(const Kernel& kernel, ExprId id, const Store& store) {
-  bool others = false;
-  ForEachExpr(kernel, id, [&](ExprId e) {
-    auto* load = std::get_if<Load>(&kernel.exprs[e].node);
-    others |= load && load->buffer == store.buffer && load->index != store.index;
-  });
-  return others;
-}
-
-static Status VerifyStage(const Kernel& kernel, const Stmt& stmt, bool ordered,
-                          const std::string& name) {
-  const Store* store = StoreOf(stmt);
-  if (!store) return Error{name + " is not serial loops around one store"};
-  std::set<ExprId> seen;
-  // What the iteration before left may be read where it is replaced.
-  bool loads = ordered ? LoadsOthers(kernel, store->value, *store)
-                       : Loads(kernel, store->value, store->buffer, seen);
-  if (loads)
-    return Error{name + " loads %" + kernel.buffers[store->buffer].name + ", which it stores"};
-  return kSuccess;
-}
-
-Status VerifyPlain(const Kernel& kernel) {
-  TRY(Verify(kernel));
-  size_t number = 0;
-  auto name = [&] { return "stage " + std::to_string(number++) + " of @" + kernel.name; };
-  for (const Stmt& stmt : kernel.body) {
-    auto* loop = std::get_if<For>(&stmt);
-    if (!loop || loop->kind != LoopKind::kOrdered) {
-      TRY(VerifyStage(kernel, stmt, false, name()));
-      continue;
-    }
-    for (const Stmt& inner : loop->body) TRY(VerifyStage(kernel, inner, true, name()));
-  }
-  return kSuccess;
-}
 
 static Status CheckFlatBlock(const Kernel& kernel, const Block& block) {
   for (const Stmt& stmt : block) {

@@ -10,7 +10,8 @@ namespace webnnc::loop {
 Status Verify(const Kernel& kernel);
 
 // Checks that `kernel` is also plain: a sequence of stages, each a perfect nest of serial loops
-// around one store that does not load the buffer it stores to.
+// around one store, whose iterations are independent or combine by the store's update, and which
+// load only what earlier stages stored.
 Status VerifyPlain(const Kernel& kernel);
 
 // Checks that `kernel` is also flat: one-dimensional accesses, no vector or unrolled loops, no
