@@ -145,7 +145,16 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // Choosing from which of very many tensors an element comes would be code without end.
   constexpr size_t kMostConcatenated = 256;
   graph::SplitConcats(graph, kMostConcatenated);
-  // Beyond this point the graph does not change.
+  const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
+  // Every kernel of a GPU binds its result and at most so many operands. The CPU has no such limit,
+  // and no use for the copies.
+  std::optional<graph::Graph> gpu_graph;
+  if (options.webgpu) {
+    gpu_graph = graph;
+    graph::SplitConcats(*gpu_graph, static_cast<size_t>(device.max_storage_buffers) - 1);
+  }
+  TRY(trace("split-concats", gpu_graph ? *gpu_graph : graph));
+  // Beyond this point the graphs do not change.
   WarnOfAssumptions(warn, graph.assumptions);
 
   // ---- How, where and when --------------------------------------------------------------------
@@ -155,9 +164,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
   code.likely = std::move(likely);
   code.indices = std::move(indices);
   if (options.wasm) code.cpu = plan::FormKernels(graph, {plan::Target::kWasm}, code.weights);
-  const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
-  if (options.webgpu) {
-    auto gpu = FormGpuCode(graph, device, code.weights);
+  if (gpu_graph) {
+    auto gpu = FormGpuCode(*gpu_graph, device, code.weights);
     if (gpu) {
       code.gpu = std::move(gpu.value());
     } else if (code.cpu) {

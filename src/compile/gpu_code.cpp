@@ -1,6 +1,5 @@
 #include "compile/gpu_code.h"
 
-#include "graph/passes/split_concats.h"
 #include "plan/form_kernels.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
@@ -68,10 +67,6 @@ Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
                                          const schedule::GpuDevice& device,
                                          IdVector<plan::WeightTag, plan::Weight>& weights) {
   if (HasType(graph, DType::kF64)) return Error{"float64 is not there on WebGPU"};
-  // Every kernel binds its result and at most so many operands. The CPU has no such limit, and no
-  // use for the copies.
-  graph::Graph narrow = graph;
-  graph::SplitConcats(narrow, static_cast<size_t>(device.max_storage_buffers) - 1);
   std::vector<bool> variants{false};
   if (HasType(graph, DType::kF16)) variants = {true, false};
   std::vector<GpuCode> all;
@@ -79,7 +74,7 @@ Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
     GpuCode code;
     code.half = half;
     code.program = plan::FormKernels(
-        narrow, {plan::Target::kWebGpu, half, device.max_storage_buffers}, weights);
+        graph, {plan::Target::kWebGpu, half, device.max_storage_buffers}, weights);
     TRY(CheckWeights(code.program, weights));
     all.push_back(std::move(code));
   }

@@ -9,8 +9,9 @@
 namespace webnnc {
 
 // Programs for `device`, best first: where the model has f16 values, one that computes with them
-// and one for devices that cannot. Fails if the model has what no GPU program can compute; why is
-// what the error says, and a CPU program can still be made.
+// and one for devices that cannot. Concatenations are no larger than its kernels can bind
+// (SplitConcats). Fails if the model has what no GPU program can compute; why is what the error
+// says, and a CPU program can still be made.
 Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
                                          const schedule::GpuDevice& device,
                                          IdVector<plan::WeightTag, plan::Weight>& weights);

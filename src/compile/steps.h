@@ -27,6 +27,7 @@ inline constexpr Step kSteps[] = {
     {"layouts", "images with channels first or last", "graph", 2},
     {"expand-attention", "attention as products and softmax", "graph", 0},
     {"transposes", "transposes cancelled, weights transposed", "graph", 2},
+    {"split-concats", "concatenations of no more than a GPU's kernel can bind", "graph", 0},
     {"program", "kernels formed from groups of nodes", "program", 3},
     {"pack-weights", "weights in the order that kernels read them", "program", 2},
     {"schedule", "loops tiled, bound and vectorised", "program", 6},

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { onnxModel } from '../onnx_model.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
@@ -96,6 +97,20 @@ test('every step can be printed, and is what --dump writes', () => {
     assert.ok(file, step);
     assert.equal(run(digits, '--emit', step), readFileSync(join(dump, file), 'utf8'), step);
   }
+});
+
+test('what is split for a GPU is seen', () => {
+  const names = Array.from({ length: 12 }, (_, i) => `x${i}`), path = join(folder, 'concat.onnx');
+  writeFileSync(path, onnxModel({
+    inputs: Object.fromEntries(names.map((name) => [name, ['f32', [2]]])), outputs: { y: ['f32', [24]] },
+    nodes: [{ op: 'Concat', inputs: names, outputs: ['y'], attributes: { axis: 0 } }],
+  }));
+  const operands = (/** @type {string[]} */ ...flags) => [...run(path, '--emit', 'split-concats', ...flags).matchAll(/= concat\(([^)]*)\)/g)]
+    .map(([, list]) => list.split('%').length - 1);
+  assert.deepEqual(operands('--target', 'wasm'), [12]);
+  // WebGPU binds 8 buffers, one of which is the result.
+  const split = operands();
+  assert.ok(split.length > 1 && Math.max(...split) <= 7, `${split}`);
 });
 
 test('--explain says which nodes a kernel computes, and how', () => {
