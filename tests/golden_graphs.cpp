@@ -5,6 +5,7 @@
 #include "graph/evaluate.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/expand_attention.h"
+#include "graph/passes/find_attention.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
@@ -295,6 +296,7 @@ const Steps& GraphSteps() {
       {"merge-common", GraphPass(graph::MergeCommon)},
       {"fold-scales", GraphPass(WithBudget(graph::FoldScales))},
       {"layouts", GraphPass(graph::ChooseLayouts)},
+      {"find-attention", GraphPass(graph::FindAttention)},
       {"expand-attention", GraphPass(graph::ExpandAttention)},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},

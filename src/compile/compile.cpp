@@ -24,6 +24,7 @@
 #include "digest/sha256.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/expand_attention.h"
+#include "graph/passes/find_attention.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
@@ -126,6 +127,10 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // Sums and products behind convolutions, after Simplify has made them canonical.
   graph::FoldScales(graph, budget);
   TRY(trace("fold-scales", graph));
+
+  // Behind FoldScales, since a factor that weights take costs nothing.
+  graph::FindAttention(graph);
+  TRY(trace("find-attention", graph));
 
   // On the final set of convolutions, since it is they that have a preference.
   graph::ChooseLayouts(graph);

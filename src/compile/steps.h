@@ -24,6 +24,7 @@ inline constexpr Step kSteps[] = {
     {"fold-constants", "what depends on constants alone computed", "graph", 2},
     {"simplify", "cheaper operations for the same, common ones merged", "graph", 1},
     {"fold-scales", "batch normalisation folded into weights", "graph", 1},
+    {"find-attention", "products around a softmax as attention", "graph", 0},
     {"layouts", "images with channels first or last", "graph", 2},
     {"expand-attention", "attention as products and softmax", "graph", 0},
     {"transposes", "transposes cancelled, weights transposed", "graph", 2},

@@ -180,9 +180,9 @@ enum class NoKeys : uint8_t {
 //   result[b..., h, i, e] = sum over j of softmax(score)[b..., h, i, j] * v[b..., h/g, j, e]
 //
 // g heads of q share one of k and v. cap(x) is softcap * tanh(x / softcap), or x if softcap is 0.
-// Operands: q, k, v and perhaps a mask, which broadcasts to the scores. Where a mask of bools is
-// false the score is `masked`; one of numbers is added. With `causal` key j counts for query i only
-// if j <= i + offset. Computed in f32 or wider.
+// Operands: q, k, v; perhaps a bias, floats that broadcast to the scores and are added to them;
+// perhaps a mask, bools that broadcast, too: where it is false the score is `masked`. With `causal`
+// key j counts for query i only if j <= i + offset. Computed in f32 or wider.
 struct Attention {
   double scale = 1;
   double softcap = 0;
@@ -195,7 +195,13 @@ struct Attention {
       Fields(Field("scale", &Attention::scale), Field("softcap", &Attention::softcap),
              Field("masked", &Attention::masked), Field("causal", &Attention::causal),
              Field("offset", &Attention::offset), Field("no_keys", &Attention::no_keys));
-  WEBNNC_OPERATION("attention", 3, 4);
+  WEBNNC_OPERATION("attention", 3, 5);
+
+  // Which operands bias and mask are; 0 for none.
+  struct Extras {
+    size_t bias = 0, mask = 0;
+  };
+  static Extras ExtrasOf(std::span<const TensorType> operands);
 };
 
 // Where the channels of images and filters are.

@@ -5,15 +5,20 @@ namespace webnnc::graph {
 
 namespace {
 
-// Whether the mask broadcasts to the scores.
-bool MaskFits(const TensorType& mask, const TensorType& q, const TensorType& k) {
-  if (mask.dtype != DType::kBool && mask.dtype != q.dtype) return false;
+bool BroadcastsToScores(const TensorType& extra, const TensorType& q, const TensorType& k) {
   Shape scores = q.shape;
   scores.back() = k.shape[k.shape.size() - 2];
-  return Broadcast(mask.shape, scores) == scores;
+  return Broadcast(extra.shape, scores) == scores;
 }
 
 }  // namespace
+
+Attention::Extras Attention::ExtrasOf(std::span<const TensorType> operands) {
+  Extras extras;
+  if (operands.size() > 3) (operands[3].dtype == DType::kBool ? extras.mask : extras.bias) = 3;
+  if (operands.size() > 4) extras.mask = 4;
+  return extras;
+}
 
 Result<Types> Attention::Infer(std::span<const TensorType> operands) const {
   const TensorType &q = operands[0], &k = operands[1], &v = operands[2];
@@ -34,8 +39,15 @@ Result<Types> Attention::Infer(std::span<const TensorType> operands) const {
     return Error{what + ": queries and keys differ in their size"};
   if (k.shape[rank - 2] != v.shape[rank - 2])
     return Error{what + ": there are not as many values as keys"};
-  if (operands.size() > 3 && !MaskFits(operands[3], q, k))
-    return Error{what + ": the mask does not broadcast to the scores"};
+  Extras extras = ExtrasOf(operands);
+  if (extras.bias != 0 && !IsFloat(operands[extras.bias].dtype))
+    return Error{what + ": the bias is one of floats, before the mask"};
+  if (extras.mask != 0 && operands[extras.mask].dtype != DType::kBool)
+    return Error{what + ": the mask is one of bools, behind the bias"};
+  for (size_t i = 3; i < operands.size(); ++i) {
+    if (!BroadcastsToScores(operands[i], q, k))
+      return Error{what + ": bias and mask must broadcast to the scores"};
+  }
   TensorType result = q;
   result.shape.back() = v.shape.back();
   return Types{result};
@@ -53,6 +65,7 @@ class AttentionStages {
         wide_(AccumulatorType(to.Result().dtype)),
         scores_(to.Operand(0).shape),
         rank_(scores_.size()),
+        extras_(ExtrasIn(to)),
         group_(*ExactDiv(scores_[rank_ - 3], to.Operand(1).shape[rank_ - 3])) {
     scores_.back() = to.Operand(1).shape[rank_ - 2];
   }
@@ -66,6 +79,12 @@ class AttentionStages {
   }
 
  private:
+  static Attention::Extras ExtrasIn(const loop::Lowering& to) {
+    Types types;
+    for (size_t i = 0; i < to.operands.size(); ++i) types.push_back(to.Operand(i));
+    return Attention::ExtrasOf(types);
+  }
+
   loop::BufferId Temporary(const std::string& name) {
     return to_.Temporary(name, {wide_, scores_});
   }
@@ -106,8 +125,11 @@ class AttentionStages {
     return b_.LessEqual(at[rank_ - 1], last);
   }
 
-  bool HasMask() const { return to_.operands.size() > 3; }
-  loop::ExprId Mask(const loop::Index& at) { return b_.LoadBroadcast(to_.operands[3], at); }
+  loop::ExprId Extra(size_t operand, const loop::Index& at) {
+    return b_.LoadBroadcast(to_.operands[operand], at);
+  }
+  loop::ExprId Bias(const loop::Index& at) { return b_.Convert(Extra(extras_.bias, at), wide_); }
+  loop::ExprId Mask(const loop::Index& at) { return Extra(extras_.mask, at); }
 
   loop::ExprId Score(const loop::Index& at, loop::BufferId product) {
     loop::ExprId score = b_.Mul(b_.Load(product, at), b_.Real(wide_, op_.scale));
@@ -115,11 +137,8 @@ class AttentionStages {
       loop::ExprId cap = b_.Real(wide_, op_.softcap);
       score = b_.Mul(b_.Apply(loop::UnaryOp::kTanh, b_.Div(score, cap)), cap);
     }
-    if (HasMask()) {
-      loop::ExprId mask = Mask(at);
-      score = b_.dtype(mask) == DType::kBool ? b_.Select(mask, score, b_.Real(wide_, op_.masked))
-                                             : b_.Add(score, b_.Convert(mask, wide_));
-    }
+    if (extras_.bias != 0) score = b_.Add(score, Bias(at));
+    if (extras_.mask != 0) score = b_.Select(Mask(at), score, b_.Real(wide_, op_.masked));
     return op_.causal ? b_.Select(IsBefore(at), score, Nothing()) : score;
   }
 
@@ -129,13 +148,9 @@ class AttentionStages {
   // Whether key j counts for query i, as a number.
   loop::ExprId Counts(const loop::Index& at) {
     loop::ExprId counts = b_.Constant(Scalar::Integer(DType::kBool, 1));
-    if (HasMask()) {
-      loop::ExprId mask = Mask(at);
-      bool is_bool = b_.dtype(mask) == DType::kBool;
-      bool masks = is_bool && op_.masked == -std::numeric_limits<double>::infinity();
-      if (masks) counts = mask;
-      if (!is_bool) counts = b_.Not(b_.Equal(b_.Convert(mask, wide_), Nothing()));
-    }
+    if (extras_.bias != 0) counts = b_.Not(b_.Equal(Bias(at), Nothing()));
+    bool masks = extras_.mask != 0 && op_.masked == -std::numeric_limits<double>::infinity();
+    if (masks) counts = b_.And(counts, Mask(at));
     if (op_.causal) counts = b_.And(counts, IsBefore(at));
     return b_.Select(counts, b_.Int(1), b_.Int(0));
   }
@@ -190,6 +205,7 @@ class AttentionStages {
   DType wide_;
   Shape scores_;
   size_t rank_;
+  Attention::Extras extras_;
   Dim group_;
 };
 

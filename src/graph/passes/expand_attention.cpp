@@ -21,23 +21,30 @@ class Expander {
         k_(node.operands[1]),
         v_(node.operands[2]),
         result_(graph.values[node.result()].type.shape) {
-    if (node.operands.size() > 3) mask_ = node.operands[3];
+    Types types;
+    for (ValueId operand : node.operands) types.push_back(TypeOf(operand));
+    auto [bias, mask] = Attention::ExtrasOf(types);
+    if (bias != 0) bias_ = node.operands[bias];
+    if (mask != 0) mask_ = node.operands[mask];
     heads_ = TypeOf(q_).rank() - 3;
     const Dim &all = SizeAt(q_, heads_), &shared = SizeAt(k_, heads_);
     if (all != shared) SplitHeads(shared, *ExactDiv(all, shared));
   }
 
   ValueId Run() {
-    // Rows end behind the first key at the earliest, so it is the mask that may leave none.
-    bool may_be_empty = mask_ && op_.no_keys == NoKeys::kZero;
+    // Rows end behind the first key at the earliest, so it is the others that may leave none.
+    bool may_be_empty = op_.no_keys == NoKeys::kZero && (bias_ || MasksOut());
     if (op_.causal && (!mask_ || MasksOut())) {
       mask_ = mask_ ? Combine(BinaryOp::kAnd, *mask_, Before()) : Before();
       is_before_ = true;
     }
-    ValueId score = Scores();
-    ValueId weight = Add(Softmax{{Rank() - 1}, false}, {score});
-    weight = Guarded(weight, may_be_empty);
-    ValueId result = Add(MatMul{}, {weight, v_});
+    ValueId weight = Add(Softmax{{Rank() - 1}, false}, {Scores()});
+    if (op_.no_keys == NoKeys::kNanIsZero) {
+      ValueId is_nan = Add(Unary{Function::kIsNan}, {weight});
+      weight = Add(Where{}, {is_nan, build_.AddScalar(TypeOf(weight).dtype, 0), weight});
+    }
+    if (may_be_empty) weight = Choose(AnyCounts(), weight, 0);
+    ValueId result = Add(MatMul{}, {Cast(weight, dtype()), v_});
     return TypeOf(result).shape == result_ ? result : Add(Reshape{result_}, {result});
   }
 
@@ -57,14 +64,20 @@ class Expander {
     return Combine(op, a, build_.AddScalar(TypeOf(a).dtype, b));
   }
 
+  ValueId Cast(ValueId id, DType to) {
+    return TypeOf(id).dtype == to ? id : Add(graph::Cast{to}, {id});
+  }
+
   // q[b..., h, i, d] as q[b..., h/g, g, i, d], and the others to broadcast to that.
   void SplitHeads(const Dim& shared, const Dim& group) {
     q_ = Add(Reshape{Split(q_, shared, group)}, {q_});
     k_ = Add(Reshape{Split(k_, shared, 1)}, {k_});
     v_ = Add(Reshape{Split(v_, shared, 1)}, {v_});
-    if (!mask_ || TypeOf(*mask_).rank() < 3) return;
-    bool each = !SizeAt(*mask_, TypeOf(*mask_).rank() - 3).Is(1);
-    mask_ = Add(Reshape{Split(*mask_, each ? shared : 1, each ? group : 1)}, {*mask_});
+    for (auto* extra : {&bias_, &mask_}) {
+      if (!*extra || TypeOf(**extra).rank() < 3) continue;
+      bool each = !SizeAt(**extra, TypeOf(**extra).rank() - 3).Is(1);
+      *extra = Add(Reshape{Split(**extra, each ? shared : 1, each ? group : 1)}, {**extra});
+    }
   }
 
   // The shape of `id` with its heads as two dimensions.
@@ -90,16 +103,14 @@ class Expander {
       ValueId tanh = Add(Unary{Function::kTanh}, {Combine(BinaryOp::kDiv, score, op_.softcap)});
       score = Combine(BinaryOp::kMul, tanh, op_.softcap);
     }
-    if (mask_) {
-      score =
-          IsBools() ? Choose(*mask_, score, op_.masked) : Combine(BinaryOp::kAdd, score, *mask_);
-    }
+    if (bias_) score = Combine(BinaryOp::kAdd, Cast(score, TypeOf(*bias_).dtype), *bias_);
+    // Causal rows are of the mask if that says -inf, too.
+    if (mask_) score = Choose(*mask_, score, is_before_ ? kNothing : op_.masked);
     return op_.causal && !is_before_ ? Choose(Before(), score, kNothing) : score;
   }
 
-  bool IsBools() const { return TypeOf(*mask_).dtype == DType::kBool; }
-  // Whether where the mask is false no key counts.
-  bool MasksOut() const { return IsBools() && op_.masked == kNothing; }
+  // Whether there is a mask, and where it is false no key counts.
+  bool MasksOut() const { return mask_ && op_.masked == kNothing; }
 
   // condition ? x : otherwise
   ValueId Choose(ValueId condition, ValueId x, double otherwise) {
@@ -116,23 +127,18 @@ class Expander {
 
   // ---- Queries that no key counts for
 
-  ValueId Guarded(ValueId weight, bool may_be_empty) {
-    if (op_.no_keys == NoKeys::kNanIsZero) {
-      ValueId is_nan = Add(Unary{Function::kIsNan}, {weight});
-      return Add(Where{}, {is_nan, build_.AddScalar(dtype(), 0), weight});
-    }
-    bool all_count = !may_be_empty || (IsBools() && !MasksOut());
-    return all_count ? weight : Choose(AnyCounts(), weight, 0);
-  }
-
   // bool[..., queries, 1]: whether there is a key that counts.
   ValueId AnyCounts() {
-    ValueId counts = *mask_;
-    if (!IsBools()) counts = Combine(BinaryOp::kNotEqual, counts, kNothing);
-    if (op_.causal && !is_before_) counts = Combine(BinaryOp::kAnd, counts, Before());
-    ValueId number = Add(Cast{DType::kI32}, {counts});
+    std::optional<ValueId> counts;
+    auto demand = [&](ValueId condition) {
+      counts = counts ? Combine(BinaryOp::kAnd, *counts, condition) : condition;
+    };
+    if (bias_) demand(Combine(BinaryOp::kNotEqual, *bias_, kNothing));
+    if (is_before_ || MasksOut()) demand(*mask_);
+    if (op_.causal && !is_before_) demand(Before());
+    ValueId number = Add(graph::Cast{DType::kI32}, {*counts});
     Reduce most{ReduceKind::kMax, {TypeOf(number).rank() - 1}, true};
-    return Add(Cast{DType::kBool}, {Add(most, {number})});
+    return Add(graph::Cast{DType::kBool}, {Add(most, {number})});
   }
 
   const Graph& graph_;
@@ -140,7 +146,7 @@ class Expander {
   const Attention& op_;
   const std::string name_;
   ValueId q_, k_, v_;
-  std::optional<ValueId> mask_;
+  std::optional<ValueId> bias_, mask_;
   bool is_before_ = false;  // whether the mask says what is causal
   const Shape result_;
   int64_t heads_ = 0;

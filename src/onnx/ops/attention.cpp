@@ -24,7 +24,7 @@ class AttentionImporter {
     if (c_.Wants(2)) results[2] = v_;
     DType dtype = c_.TypeOf(q_).dtype;
     TRY_ASSIGN(auto v, c_.Cast(v_, dtype));
-    TRY_ASSIGN(results[0], AddAttention(c_, op_, q_, k_, v, mask_));
+    TRY_ASSIGN(results[0], AddAttention(c_, op_, q_, k_, v, masks_));
     TRY_ASSIGN(results[0], c_.Cast(results[0], c_.Type(0).dtype));
     if (flat_) {
       TRY_ASSIGN(results[0], JoinHeads(c_, results[0]));
@@ -93,14 +93,15 @@ class AttentionImporter {
   // The mask with what it leaves out, and where keys end.
   Status ReadMask() {
     if (c_.Has(kMask)) {
-      TRY_ASSIGN(mask_, GivenMask());
+      TRY_ASSIGN(auto mask, GivenMask());
+      (c_.TypeOf(mask).dtype == DType::kBool ? masks_.mask : masks_.bias) = mask;
     }
     if (!c_.Has(kCounts)) return kSuccess;
     TRY(c_.CheckVector("nonpad_kv_seqlen", c_[kCounts], ShapeOf(q_)[0], "batch"));
     TRY_ASSIGN(auto counts, c_.Reshape(c_[kCounts], {ShapeOf(q_)[0], 1, 1, 1}));
     TRY_ASSIGN(auto key, Positions(c_, Keys(), 3, 4));
     TRY_ASSIGN(auto is_there, c_.Binary(BinaryOp::kLess, key, counts));
-    TRY_ASSIGN(mask_, Restricted(c_, mask_, is_there));
+    TRY(masks_.Restrict(c_, is_there));
     if (!op_.causal || c_.Has(kPastKey)) return kSuccess;
     // The last query is at the last key that is there.
     op_.causal = false;
@@ -109,8 +110,7 @@ class AttentionImporter {
     TRY_ASSIGN(auto query, Positions(c_, Queries(), 2, 4));
     TRY_ASSIGN(auto last, c_.Binary(BinaryOp::kAdd, query, before));
     TRY_ASSIGN(auto is_before, c_.Binary(BinaryOp::kLessEqual, key, last));
-    TRY_ASSIGN(mask_, Restricted(c_, mask_, is_before));
-    return kSuccess;
+    return masks_.Restrict(c_, is_before);
   }
 
   // What a mask that is too short leaves out does not count.
@@ -150,39 +150,43 @@ class AttentionImporter {
       TRY_ASSIGN(score, c_.Binary(BinaryOp::kMul, tanh, op_.softcap));
     }
     if (mode == 1) return score;
-    TRY_ASSIGN(auto mask, WholeMask());
-    if (!mask) return mode == 2 ? score : c_.Add(graph::Softmax{{3}, false}, {score});
-    bool is_bool = c_.TypeOf(*mask).dtype == DType::kBool;
-    TRY_ASSIGN(auto nothing,
-               c_.Scalar(c_.TypeOf(score).dtype, -std::numeric_limits<double>::infinity()));
-    if (is_bool) {
-      TRY_ASSIGN(score, c_.Add(graph::Where{}, {*mask, score, nothing}));
-    } else {
-      TRY_ASSIGN(score, c_.Binary(BinaryOp::kAdd, score, *mask));
+    if (op_.causal) TRY(RestrictToEarlier());
+    if (masks_.bias) {
+      TRY_ASSIGN(score, c_.Binary(BinaryOp::kAdd, score, *masks_.bias));
+    }
+    if (masks_.mask) {
+      TRY_ASSIGN(auto nothing, Nothing(score));
+      TRY_ASSIGN(score, c_.Add(graph::Where{}, {*masks_.mask, score, nothing}));
     }
     if (mode == 2) return score;
     TRY_ASSIGN(auto weight, c_.Add(graph::Softmax{{3}, false}, {score}));
-    return ZeroWhereNothing(weight, *mask, nothing);
+    return ZeroWhereNothing(weight);
   }
 
-  // The mask with what is causal.
-  Result<std::optional<ValueId>> WholeMask() {
-    if (!op_.causal) return mask_;
+  Result<ValueId> Nothing(ValueId like) {
+    return c_.Scalar(c_.TypeOf(like).dtype, -std::numeric_limits<double>::infinity());
+  }
+
+  // What is causal as a part of the mask.
+  Status RestrictToEarlier() {
     TRY_ASSIGN(auto key, Positions(c_, Keys(), 1, 2));
     TRY_ASSIGN(auto query, Positions(c_, Queries(), 0, 2));
     TRY_ASSIGN(auto offset, c_.Add(graph::Sizes{{op_.offset}, true}, {}));
     TRY_ASSIGN(auto last, c_.Binary(BinaryOp::kAdd, query, offset));
     TRY_ASSIGN(auto is_before, c_.Binary(BinaryOp::kLessEqual, key, last));
-    TRY_ASSIGN(auto whole, Restricted(c_, mask_, is_before));
-    return std::optional(whole);
+    op_.causal = false;
+    return masks_.Restrict(c_, is_before);
   }
 
-  Result<ValueId> ZeroWhereNothing(ValueId weight, ValueId mask, ValueId nothing) {
-    ValueId counts = mask;
-    if (c_.TypeOf(mask).dtype != DType::kBool) {
-      TRY_ASSIGN(counts, c_.Binary(BinaryOp::kNotEqual, mask, nothing));
+  Result<ValueId> ZeroWhereNothing(ValueId weight) {
+    Masks counts{{}, masks_.mask};
+    if (masks_.bias) {
+      TRY_ASSIGN(auto nothing, Nothing(*masks_.bias));
+      TRY_ASSIGN(auto something, c_.Binary(BinaryOp::kNotEqual, *masks_.bias, nothing));
+      TRY(counts.Restrict(c_, something));
     }
-    TRY_ASSIGN(auto number, c_.Cast(counts, DType::kI32));
+    if (!counts.mask) return weight;
+    TRY_ASSIGN(auto number, c_.Cast(*counts.mask, DType::kI32));
     graph::Reduce any{graph::ReduceKind::kMax, {c_.TypeOf(number).rank() - 1}, true};
     TRY_ASSIGN(auto most, c_.Add(any, {number}));
     TRY_ASSIGN(auto has_keys, c_.Cast(most, DType::kBool));
@@ -206,7 +210,7 @@ class AttentionImporter {
   graph::Attention op_;
   bool flat_ = false;
   ValueId q_, k_, v_;
-  std::optional<ValueId> mask_;
+  Masks masks_;
 };
 
 }  // namespace

@@ -49,27 +49,28 @@ Result<ValueId> Appended(NodeContext& c, ValueId past, ValueId now) {
   return c.Add(graph::Concat{2}, {past, now});
 }
 
-Result<ValueId> Restricted(NodeContext& c, std::optional<ValueId> mask, ValueId condition) {
-  if (!mask) return condition;
-  DType dtype = c.TypeOf(*mask).dtype;
-  if (dtype == DType::kBool) return c.Binary(BinaryOp::kAnd, *mask, condition);
-  TRY_ASSIGN(auto nothing, c.Scalar(dtype, -std::numeric_limits<double>::infinity()));
-  return c.Add(graph::Where{}, {condition, *mask, nothing});
+Status Masks::Restrict(NodeContext& c, ValueId condition) {
+  if (mask) {
+    TRY_ASSIGN(condition, c.Binary(BinaryOp::kAnd, *mask, condition));
+  }
+  mask = condition;
+  return kSuccess;
 }
 
 Result<ValueId> AddAttention(NodeContext& c, const graph::Attention& op, ValueId q, ValueId k,
-                             ValueId v, std::optional<ValueId> mask) {
+                             ValueId v, const Masks& masks) {
   std::vector<ValueId> operands{q, k, v};
-  if (mask) {
-    const Shape own = c.TypeOf(*mask).shape;
-    Shape scores = c.TypeOf(q).shape;
-    scores.back() = c.TypeOf(k).shape[scores.size() - 2];
-    if (own.size() > scores.size()) return Error{"the mask is " + Print(c.TypeOf(*mask))};
+  Shape scores = c.TypeOf(q).shape;
+  scores.back() = c.TypeOf(k).shape[scores.size() - 2];
+  for (const auto& extra : {masks.bias, masks.mask}) {
+    if (!extra) continue;
+    const Shape own = c.TypeOf(*extra).shape;
+    if (own.size() > scores.size()) return Error{"the mask is " + Print(c.TypeOf(*extra))};
     Shape wanted(scores.end() - static_cast<int64_t>(own.size()), scores.end());
     for (size_t d = 0; d < own.size(); ++d) {
       if (own[d].Is(1)) wanted[d] = 1;
     }
-    TRY_ASSIGN(auto fitting, c.Add(graph::Expand{wanted}, {*mask}));
+    TRY_ASSIGN(auto fitting, c.Add(graph::Expand{wanted}, {*extra}));
     operands.push_back(fitting);
   }
   return c.Add(op, operands);

@@ -24,12 +24,17 @@ Result<double> ScaleFor(const Dim& size);
 // The keys of before and those of now, one behind the other.
 Result<ValueId> Appended(NodeContext& c, ValueId past, ValueId now);
 
-// The mask with `condition` besides: keys that do not fulfil it do not count.
-Result<ValueId> Restricted(NodeContext& c, std::optional<ValueId> mask, ValueId condition);
+// What is added to scores and which of them count, each if there is one.
+struct Masks {
+  std::optional<ValueId> bias, mask;
 
-// graph::Attention, with the mask's sizes made those of the scores where they are not 1.
+  // Keys that do not fulfil it do not count.
+  Status Restrict(NodeContext& c, ValueId condition);
+};
+
+// graph::Attention, with the sizes of bias and mask made those of the scores where they are not 1.
 Result<ValueId> AddAttention(NodeContext& c, const graph::Attention& op, ValueId q, ValueId k,
-                             ValueId v, std::optional<ValueId> mask);
+                             ValueId v, const Masks& masks);
 
 // How much of a row is turned, and which elements are a pair: neighbours, or those of two halves.
 struct Rotary {
