@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/parallel.h"
 #include "bundle/declarations.h"
 #include "bundle/description.h"
 #include "bundle/identity.h"
@@ -13,33 +14,45 @@
 
 namespace webnnc::bundle {
 
-// About what the weights take when they are compressed, told from samples: all of them would take
-// longer than everything else that is done here.
-static Result<int64_t> CompressedWeights(const std::string& path) {
+// Pieces of the weights, which tell about what all of them take when they are compressed: that
+// would take longer than everything else that is done here.
+static Result<std::string> SampleOf(const std::string& path) {
   constexpr size_t kSamples = 16, kSampleBytes = 64 << 10;
   TRY_ASSIGN(auto file, MapFile(path));
   std::string_view bytes(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
-  if (bytes.size() <= kSamples * kSampleBytes) return GzipSize(bytes);
+  if (bytes.size() <= kSamples * kSampleBytes) return std::string(bytes);
   std::string sample;
   for (size_t i = 0; i < kSamples; ++i)
     sample += bytes.substr(bytes.size() / kSamples * i, kSampleBytes);
-  return GzipSize(sample) * static_cast<int64_t>(bytes.size()) /
-         static_cast<int64_t>(sample.size());
+  return sample;
+}
+
+// Sets what files take when they are compressed, told from `samples`: all of a file, or pieces. It
+// takes longer than to write them.
+static void Compress(const std::vector<std::string>& samples, std::vector<DescribedFile>& files) {
+  InParallel(files.size(), [&](size_t i) {
+    auto bytes = static_cast<int64_t>(samples[i].size());
+    files[i].gzip_bytes = GzipSize(samples[i]);
+    if (bytes > 0) files[i].gzip_bytes = *files[i].gzip_bytes * files[i].bytes / bytes;
+  });
 }
 
 Result<std::string> Write(const Contents& contents, const std::string& module,
                           const std::string& relaxed, const ReportOptions& report,
                           OutputFolder& folder) {
   std::vector<DescribedFile> files;
+  std::vector<std::string> samples;
   auto write = [&](const std::string& name, std::string_view bytes) {
-    files.push_back({name, static_cast<int64_t>(bytes.size()), GzipSize(bytes)});
+    files.push_back({name, static_cast<int64_t>(bytes.size()), std::nullopt});
+    samples.emplace_back(bytes);
     return folder.Write(name, bytes);
   };
   TRY(write("model.wasm", module));
   TRY(write("model.relaxed.wasm", relaxed));
   TRY(WriteWeights(contents.weights_file, *contents.weights, folder.PathOf("model.weights.bin")));
   files.push_back({"model.weights.bin", contents.weights_file.bytes, std::nullopt});
-  TRY_ASSIGN(files.back().gzip_bytes, CompressedWeights(folder.PathOf("model.weights.bin")));
+  TRY_ASSIGN(auto sample, SampleOf(folder.PathOf("model.weights.bin")));
+  samples.push_back(std::move(sample));
   std::string record = BuildRecord(contents, module, relaxed);
   for (const char* name : {"model.worker.js", "model.js"})
     TRY(write(name, WithBuildRecord(PageFile(name), record)));
@@ -47,6 +60,7 @@ Result<std::string> Write(const Contents& contents, const std::string& module,
   for (const char* name : {"index.html", "page.js", "page.worker.js", "page.css"})
     TRY(write(name, PageFile(name)));
   TRY(write("package.json", PackageJson(contents)));
+  Compress(samples, files);
   std::string description = Description(contents, files);
   if (!report.wanted) return description;
   TRY_ASSIGN(auto page, Report(description, report.previous, report.profile));

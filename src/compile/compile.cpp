@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/parallel.h"
 #include "bundle/bundle.h"
 #include "bundle/identity.h"
 #include "compile/boxes.h"
@@ -80,6 +81,44 @@ Result<bundle::Source> SourceOf(const onnx::Model& model) {
   return bundle::Source{std::filesystem::path(model.path()).filename().string(),
                         static_cast<int64_t>(bytes.size()), digest::Sha256(bytes),
                         std::move(outline)};
+}
+
+// Programs are scheduled side by side. What is said of them comes in their order.
+Status Schedule(Code& code, const schedule::GpuDevice& device, const schedule::Database& measured,
+                const Warn& warn) {
+  struct Task {
+    std::function<Status(const Warn&)> run;
+    Status status = kSuccess;
+    std::vector<std::string> warnings;
+  };
+  std::vector<Task> tasks;
+  auto add_cpu = [&](std::optional<plan::Program>& program, const schedule::CpuTarget& target) {
+    if (!program) return;
+    tasks.push_back({[&, all = &*program, target](const Warn& warn) {
+      return plan::ScheduleKernels(*all, target, measured, code.likely, warn);
+    }});
+  };
+  add_cpu(code.cpu, {.relaxed = false});
+  add_cpu(code.relaxed, {.relaxed = true});
+  std::vector<std::set<std::string>> narrowed(code.gpu.size());
+  for (size_t g = 0; g < code.gpu.size(); ++g) {
+    tasks.push_back({[&, g](const Warn& warn) {
+      return plan::ScheduleForGpu(code.gpu[g].program, device, measured, code.likely, narrowed[g],
+                                  warn);
+    }});
+  }
+  InParallel(tasks.size(), [&](size_t t) {
+    Task& task = tasks[t];
+    task.status = task.run([&](const std::string& text) { task.warnings.push_back(text); });
+  });
+  for (const Task& task : tasks) {
+    for (const std::string& text : task.warnings) warn(text);
+    TRY(task.status);
+  }
+  std::set<std::string> nodes;
+  for (const std::set<std::string>& of_one : narrowed) nodes.insert(of_one.begin(), of_one.end());
+  WarnOfNarrowing(warn, nodes);
+  return kSuccess;
 }
 
 Status Run(const CompileOptions& options, Trace& trace) {
@@ -193,15 +232,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace("pack-weights", code));
   TRY(CheckKernels(code));
 
-  if (code.cpu) {
-    code.relaxed = code.cpu;
-    TRY(plan::ScheduleKernels(*code.cpu, {.relaxed = false}, measured, code.likely, warn));
-    TRY(plan::ScheduleKernels(*code.relaxed, {.relaxed = true}, measured, code.likely, warn));
-  }
-  std::set<std::string> narrowed;
-  for (GpuCode& gpu : code.gpu)
-    TRY(plan::ScheduleForGpu(gpu.program, device, measured, code.likely, narrowed, warn));
-  WarnOfNarrowing(warn, narrowed);
+  code.relaxed = code.cpu;
+  TRY(Schedule(code, device, measured, warn));
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code, device).Print(); }));
@@ -219,14 +251,12 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // The two modules differ in the CPU's kernels alone.
   bundle::WeightsFile weights =
       bundle::DescribeWeights(std::as_const(code).programs(), code.weights);
-  wasm::ModelInput input = WasmInput(code, code.cpu, weights);
-  wasm::DimTable dims = wasm::CollectDims(input);
-  TRY(trace("llvm", [&] { return wasm::PrintLlvm(input, dims, {}); }));
-
-  TRY_ASSIGN(auto module, wasm::Compile(input, dims, {false}));
+  std::vector<wasm::Build> builds = {{WasmInput(code, code.cpu, weights), false},
+                                     {WasmInput(code, code.relaxed, weights), true}};
+  TRY(trace("llvm", [&] { return wasm::PrintLlvm(builds[0]); }));
+  TRY_ASSIGN(auto modules, wasm::Compile(builds));
+  auto &module = modules[0], &relaxed = modules[1];
   TRY(trace("wasm", [&] { return module.bytes; }));
-  wasm::ModelInput relaxed_input = WasmInput(code, code.relaxed, weights);
-  TRY_ASSIGN(auto relaxed, wasm::Compile(relaxed_input, wasm::CollectDims(relaxed_input), {true}));
   TRY(trace("relaxed-wasm", [&] { return relaxed.bytes; }));
 
   // ---- The folder -----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "compile/gpu_code.h"
 
+#include "base/parallel.h"
 #include "plan/form_kernels.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
@@ -40,8 +41,14 @@ Status CheckWeights(const plan::Program& program,
   return kSuccess;
 }
 
-Result<bundle::Shader> EmitShader(GpuCode& code, plan::KernelId id) {
-  const plan::Program& program = code.program;
+// What becomes of a kernel.
+struct Emitted {
+  std::vector<uint32_t> spirv;
+  wasm::Launch launch;
+  bundle::Shader shader;
+};
+
+Result<Emitted> Emit(const plan::Program& program, plan::KernelId id) {
   std::vector<bool> read_only;
   for (loop::ParameterKind kind : plan::ParameterKinds(program, id)) {
     read_only.push_back(kind == loop::ParameterKind::kWeight);
@@ -54,11 +61,10 @@ Result<bundle::Shader> EmitShader(GpuCode& code, plan::KernelId id) {
   shader.workgroup_size = module.workgroup_size;
   shader.workgroup_bytes = module.workgroup_bytes;
   if (module.uses_f16) shader.features = {"shader-f16"};
-  code.spirv.push_back(std::move(module.words));
   const auto& [x, y, z] = module.workgroups;
-  code.launches.push_back({x, y, z, std::move(module.sizes)});
-  shader.uniform_bytes = code.launches.back().uniform_bytes();
-  return shader;
+  wasm::Launch launch{x, y, z, std::move(module.sizes)};
+  shader.uniform_bytes = launch.uniform_bytes();
+  return Emitted{std::move(module.words), std::move(launch), std::move(shader)};
 }
 
 }  // namespace
@@ -82,12 +88,18 @@ Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
 }
 
 Status EmitShaders(GpuCode& code) {
-  for (int32_t k = 0; k < code.program.kernels.size(); ++k) {
-    auto shader = EmitShader(code, plan::KernelId{k});
-    if (!shader)
-      return Error{"@" + code.program.kernels[plan::KernelId{k}].plain.name + ": " +
-                   shader.error().message};
-    code.shaders.push_back(std::move(shader.value()));
+  auto count = static_cast<size_t>(code.program.kernels.size());
+  std::vector<std::optional<Result<Emitted>>> all(count);
+  InParallel(count, [&](size_t k) {
+    all[k] = Emit(code.program, plan::KernelId{static_cast<int32_t>(k)});
+  });
+  for (size_t k = 0; k < count; ++k) {
+    Result<Emitted>& emitted = *all[k];
+    const plan::Kernel& kernel = code.program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
+    if (!emitted) return Error{"@" + kernel.plain.name + ": " + emitted.error().message};
+    code.spirv.push_back(std::move(emitted.value().spirv));
+    code.launches.push_back(std::move(emitted.value().launch));
+    code.shaders.push_back(std::move(emitted.value().shader));
   }
   return kSuccess;
 }

@@ -37,8 +37,8 @@ inline constexpr Step kSteps[] = {
     {"spirv", "GPU kernels as SPIR-V", "spvasm", 10},
     {"wgsl", "GPU kernels as WGSL", "wgsl", 4},
     {"llvm", "the CPU's kernels and host functions as LLVM IR", "ll", 0},
-    {"wasm", "the module", "wasm", 32},
-    {"relaxed-wasm", "the module with relaxed SIMD", "wasm", 32},
+    {"wasm", "the module, and that with relaxed SIMD", "wasm", 64},
+    {"relaxed-wasm", "the module with relaxed SIMD", "wasm", 0},
     {"bundle", "the files of the bundle", "txt", 2},
 };
 inline constexpr size_t kStepCount = std::size(kSteps);

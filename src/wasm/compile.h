@@ -1,17 +1,19 @@
 // From programs to a .wasm: the only folder that knows LLVM and LLD.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
-#include "wasm/dim_table.h"
 #include "wasm/model_input.h"
 
 namespace webnnc::wasm {
 
-struct CompileOptions {
+// A module that is to be made: the model with the CPU's program scheduled for some engines.
+struct Build {
+  ModelInput input;
+  // For engines with relaxed SIMD: for pages only, and no command.
   bool relaxed = false;
 };
 
@@ -21,15 +23,15 @@ struct Module {
   std::map<std::string, int64_t> function_bytes;
 };
 
-// Compiles and links the model with the runtime. What comes back is a whole module that imports
-// nothing but WASI's functions.
-Result<Module> Compile(const ModelInput& input, const DimTable& dims,
-                       const CompileOptions& options);
+// Compiles and links the model with the runtime, once a build. What comes back are whole modules
+// that import nothing but WASI's functions. Kernels are compiled on all cores; what builds have in
+// common is compiled once.
+Result<std::vector<Module>> Compile(const std::vector<Build>& builds);
 
 // A section for data that engines ignore and pages can ask for. Appended to a module.
 std::string CustomSection(const std::string& name, const std::string& bytes);
 
 // The LLVM IR of the model, for --emit llvm.
-std::string PrintLlvm(const ModelInput& input, const DimTable& dims, const CompileOptions& options);
+std::string PrintLlvm(const Build& build);
 
 }  // namespace webnnc::wasm

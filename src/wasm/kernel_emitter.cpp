@@ -7,10 +7,15 @@
 #include "base/overloaded.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
+#include "wasm/codegen.h"
 #include "wasm/functions.h"
 #include "wasm/split_index.h"
 
 namespace webnnc::wasm {
+
+static bool IsParameter(const loop::Buffer& buffer) {
+  return buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
+}
 
 std::vector<Dim> SizesOf(const loop::Kernel& kernel) {
   std::vector<Dim> sizes;
@@ -36,10 +41,25 @@ std::vector<Dim> SizesOf(const loop::Kernel& kernel) {
 }
 
 void SetTarget(llvm::Function& function, const EmitOptions& options) {
-  std::string features = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
-  if (options.relaxed) features += ",+relaxed-simd";
-  function.addFnAttr("target-features", features);
+  function.addFnAttr("target-features", FeaturesOf(options.relaxed));
   function.addFnAttr(llvm::Attribute::NoUnwind);
+}
+
+llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel) {
+  llvm::LLVMContext& context = module.getContext();
+  auto is_parameter = [](const loop::Buffer& buffer) { return IsParameter(buffer); };
+  auto parameters = std::count_if(kernel.buffers.begin(), kernel.buffers.end(), is_parameter);
+  std::vector<llvm::Type*> types(static_cast<size_t>(parameters),
+                                 llvm::PointerType::get(context, 0));
+  types.insert(types.end(), SizesOf(kernel).size(), llvm::Type::getInt32Ty(context));
+  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), types, false);
+  auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
+                                          kKernelPrefix + kernel.name, module);
+  // Nothing outside of the linked module calls it.
+  function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  // Outputs are never inputs of the same kernel.
+  for (unsigned i = 0; i < parameters; ++i) function->addParamAttr(i, llvm::Attribute::NoAlias);
+  return function;
 }
 
 namespace {
@@ -55,39 +75,22 @@ class Emitter {
         buffers_(static_cast<size_t>(kernel.buffers.size())),
         vars_(static_cast<size_t>(kernel.vars.size())) {}
 
-  llvm::Function* Run(const std::string& name) {
-    std::vector<llvm::Type*> types;
-    for (const loop::Buffer& buffer : kernel_.buffers) {
-      if (IsParameter(buffer)) types.push_back(b_.getPtrTy());
-    }
-    std::vector<Dim> sizes = SizesOf(kernel_);
-    types.insert(types.end(), sizes.size(), b_.getInt32Ty());
-    auto* type = llvm::FunctionType::get(b_.getVoidTy(), types, false);
-    function_ = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, name, module_);
+  void Run() {
+    function_ = DeclareKernel(module_, kernel_);
     SetTarget(*function_, options_);
-    // A kernel is a unit of its own in profiles, and engines compile functions, not modules.
-    function_->addFnAttr(llvm::Attribute::NoInline);
     b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function_));
     unsigned next = 0;
     for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
-      const loop::Buffer& buffer = kernel_.buffers[loop::BufferId{i}];
-      if (!IsParameter(buffer)) continue;
-      // Outputs are never inputs of the same kernel.
-      function_->addParamAttr(next, llvm::Attribute::NoAlias);
-      buffers_[static_cast<size_t>(i)] = function_->getArg(next++);
+      if (IsParameter(kernel_.buffers[loop::BufferId{i}]))
+        buffers_[static_cast<size_t>(i)] = function_->getArg(next++);
     }
-    for (const Dim& size : sizes) sizes_.push_back({size, function_->getArg(next++)});
+    for (const Dim& size : SizesOf(kernel_)) sizes_.push_back({size, function_->getArg(next++)});
     MakeRegisters();
     EmitBlock(kernel_.body);
     b_.CreateRetVoid();
-    return function_;
   }
 
  private:
-  static bool IsParameter(const loop::Buffer& buffer) {
-    return buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
-  }
-
   // Register buffers are arrays on the stack, which LLVM's passes turn into registers where their
   // indices are constant.
   void MakeRegisters() {
@@ -412,9 +415,8 @@ class Emitter {
 
 }  // namespace
 
-llvm::Function* EmitKernel(llvm::Module& module, const loop::Kernel& kernel,
-                           const std::string& name, const EmitOptions& options) {
-  return Emitter(module, kernel, options).Run(name);
+void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, const EmitOptions& options) {
+  Emitter(module, kernel, options).Run();
 }
 
 }  // namespace webnnc::wasm

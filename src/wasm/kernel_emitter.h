@@ -1,7 +1,6 @@
 // Emits CPU kernels as LLVM functions.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "loop/kernel.h"
@@ -18,12 +17,17 @@ struct EmitOptions {
 // What a kernel's function is told beside its parameters' addresses: sizes that are not constant.
 std::vector<Dim> SizesOf(const loop::Kernel& kernel);
 
-// Adds `void name(ptr parameter..., i32 size...)` to `module`. The kernel is flat, without threads
-// and workgroups, and its arithmetic is in types the machine has (no f16; see PromoteHalf).
-llvm::Function* EmitKernel(llvm::Module& module, const loop::Kernel& kernel,
-                           const std::string& name, const EmitOptions& options);
+// Before the names of kernels, which are any: the runtime's functions have none with a point.
+inline constexpr char kKernelPrefix[] = "kernel.";
 
-// What every function for this target is marked with.
+// `void kernel.NAME(ptr parameter..., i32 size...)` as another module has it.
+llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel);
+
+// Adds the function to `module`. The kernel is flat, without threads and workgroups, and its
+// arithmetic is in types the machine has (no f16; see PromoteHalf).
+void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, const EmitOptions& options);
+
+// What every function is marked with.
 void SetTarget(llvm::Function& function, const EmitOptions& options);
 
 }  // namespace webnnc::wasm

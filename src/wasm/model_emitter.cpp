@@ -4,6 +4,7 @@
 
 #include "loop/rewrite.h"
 #include "plan/memory.h"
+#include "wasm/kernel_emitter.h"
 #include "wasm/records.h"
 
 namespace webnnc::wasm {
@@ -59,14 +60,8 @@ namespace {
 
 class ModelEmitter {
  public:
-  ModelEmitter(llvm::Module& module, const ModelInput& input, const DimTable& dims,
-               const EmitOptions& options)
-      : module_(module),
-        input_(input),
-        dims_(dims),
-        options_(options),
-        context_(module.getContext()),
-        b_(context_) {}
+  ModelEmitter(llvm::Module& module, const ModelInput& input, const DimTable& dims)
+      : module_(module), input_(input), dims_(dims), context_(module.getContext()), b_(context_) {}
 
   void Run() {
     dim_values_ = Global("dims",
@@ -278,7 +273,7 @@ class ModelEmitter {
     auto* type = llvm::FunctionType::get(b_.getVoidTy(), parameters, false);
     auto* function =
         llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module_);
-    SetTarget(*function, options_);
+    SetTarget(*function, {});
     b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function));
     return function;
   }
@@ -358,7 +353,7 @@ class ModelEmitter {
     size_t count = input_.cpu ? input_.cpu->steps.size() : 0;
     auto* dispatch = b_.CreateSwitch(function->getArg(0), end, static_cast<unsigned>(count));
     std::vector<llvm::Function*> kernels;
-    if (input_.cpu) kernels = EmitKernels();
+    if (input_.cpu) kernels = DeclareKernels();
     for (size_t s = 0; s < count; ++s) {
       const plan::Step& step = input_.cpu->steps[s];
       auto* block = llvm::BasicBlock::Create(context_, "step", function);
@@ -380,10 +375,10 @@ class ModelEmitter {
     b_.CreateRetVoid();
   }
 
-  std::vector<llvm::Function*> EmitKernels() {
+  std::vector<llvm::Function*> DeclareKernels() {
     std::vector<llvm::Function*> functions;
     for (const plan::Kernel& kernel : input_.cpu->kernels) {
-      functions.push_back(EmitKernel(module_, kernel.flat, kernel.flat.name, options_));
+      functions.push_back(DeclareKernel(module_, kernel.flat));
     }
     return functions;
   }
@@ -425,7 +420,6 @@ class ModelEmitter {
   llvm::Module& module_;
   const ModelInput& input_;
   const DimTable& dims_;
-  const EmitOptions& options_;
   llvm::LLVMContext& context_;
   llvm::IRBuilder<> b_;
   GlobalVariable *dim_values_ = nullptr, *cpu_buffers_ = nullptr;
@@ -435,9 +429,8 @@ class ModelEmitter {
 
 }  // namespace
 
-void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims,
-               const EmitOptions& options) {
-  ModelEmitter(module, input, dims, options).Run();
+void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims) {
+  ModelEmitter(module, input, dims).Run();
 }
 
 }  // namespace webnnc::wasm

@@ -3,13 +3,12 @@
 #pragma once
 
 #include "wasm/dim_table.h"
-#include "wasm/kernel_emitter.h"
 #include "wasm/llvm.h"
 #include "wasm/model_input.h"
 
 namespace webnnc::wasm {
 
-void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims,
-               const EmitOptions& options);
+// Kernels are declared: they are in modules of their own.
+void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims);
 
 }  // namespace webnnc::wasm

@@ -46,6 +46,20 @@ test('the folder has all files and the same bytes each time', () => {
   for (const file of FILES) assert.deepEqual(readFileSync(join(first, file)), readFileSync(join(second, file)), file);
 });
 
+// What is done on several cores is put together in an order of its own.
+test('one core makes the same bytes as many', () => {
+  const core = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  const compile = (/** @type {string[]} */ ...before) => {
+    const out = join(folder, 'cores'), [program, ...args] = [...before, webnnc, digits, '-o', out, '--quiet'];
+    const { status, stderr } = spawnSync(program, args, { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    const files = new Map(readdirSync(out).map((name) => [name, readFileSync(join(out, name))]));
+    rmSync(out, { recursive: true });
+    return files;
+  };
+  assert.deepEqual(compile('taskset', '-c', core), compile());
+});
+
 test('an earlier result is replaced as a whole', () => {
   const out = join(folder, 'replaced');
   mkdirSync(out);

@@ -1,0 +1,20 @@
+// LLD: objects and the runtime become a module.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace webnnc::wasm {
+
+struct LinkInput {
+  std::vector<const std::string*> objects;
+  // Whether the module is a WASI command. One that is only for pages is some kilobytes smaller.
+  bool is_command = true;
+};
+
+// The modules of `inputs`, which are linked at the same time.
+Result<std::vector<std::string>> Link(const std::vector<LinkInput>& inputs);
+
+}  // namespace webnnc::wasm
