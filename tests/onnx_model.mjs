@@ -48,7 +48,7 @@ const float = (number, value) => [...varint(number << 3 | 5), ...new Uint8Array(
 
 /**
  * @typedef {{op: string, name?: string, domain?: string, inputs: string[], outputs: string[],
- *   attributes?: Record<string, number | string | number[] | { float: number }>}} Node
+ *   attributes?: Record<string, number | string | number[] | { float: number } | { floats: number[] }>}} Node
  *   attributes are integers, text, lists of integers, or floats where it is said
  */
 
@@ -57,7 +57,8 @@ function nodeProto({ op, name = op, domain = '', inputs, outputs, attributes: gi
   const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key),
     ...Array.isArray(value) ? [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
       : typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)]
-        : typeof value === 'object' ? [...float(2, value.float), ...integer(20, 1)] : [...integer(3, value), ...integer(20, 2)]]));
+        : typeof value === 'object' ? 'float' in value ? [...float(2, value.float), ...integer(20, 1)]
+          : [...value.floats.flatMap((one) => float(7, one)), ...integer(20, 6)] : [...integer(3, value), ...integer(20, 2)]]));
   return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
     ...bytes(3, name), ...bytes(4, op), ...attributes, ...domain ? bytes(7, domain) : []];
 }
@@ -96,8 +97,9 @@ export function onnxModel({ inputs, outputs, nodes, constants = {}, functions = 
     ...Object.entries(sparse).flatMap(([name, weight]) => bytes(15, sparseProto(name, weight))),
   ];
   const local = Object.keys(functions).length ? bytes(8, [...bytes(1, 'local'), ...integer(2, 1)]) : [];
+  const fused = nodes.some(({ domain }) => domain === 'com.microsoft') ? bytes(8, [...bytes(1, 'com.microsoft'), ...integer(2, 1)]) : [];
   // IR version 8.
-  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, opset)), ...local,
+  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, opset)), ...local, ...fused,
     ...Object.entries(functions).flatMap(([name, body]) => bytes(25, functionProto(name, body, opset)))]);
 }
 

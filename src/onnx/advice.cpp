@@ -53,6 +53,7 @@ const Family kFamilies[] = {
     {{"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial",
       "Bernoulli"},
      "random numbers are made in the page: give them to the model as an input"},
+    {{"Inverse"}, "matrices are inverted in the page: give the inverse to the model as an input"},
     {{"DFT", "STFT", "MelWeightMatrix"},
      "spectra are not supported yet: compute them in the page, or write them as a convolution"},
 };

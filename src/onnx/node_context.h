@@ -68,6 +68,13 @@ class NodeContext {
         operands_(std::move(operands)),
         name_(std::move(name)) {}
 
+  // The same node with another operand, for operators that are another one of something else.
+  NodeContext WithOperand(size_t i, ValueId operand) const {
+    NodeContext changed = *this;
+    changed.operands_.at(i) = operand;
+    return changed;
+  }
+
   int64_t opset() const { return opset_; }
   const std::string& op_type() const { return node_.op_type(); }
   const Model& model() const { return scope_.model; }

@@ -45,8 +45,12 @@ Result<Values> ImportPow(NodeContext& c);
 Result<Values> ImportWhere(NodeContext& c);
 
 // ops/activations.cpp
+Result<Values> ImportBiasAdd(NodeContext& c);
+Result<Values> ImportBiasGelu(NodeContext& c);
+Result<Values> ImportBiasSplitGelu(NodeContext& c);
 Result<Values> ImportCelu(NodeContext& c);
 Result<Values> ImportElu(NodeContext& c);
+Result<Values> ImportFastGelu(NodeContext& c);
 Result<Values> ImportGelu(NodeContext& c);
 Result<Values> ImportHardSigmoid(NodeContext& c);
 Result<Values> ImportHardSwish(NodeContext& c);
@@ -55,6 +59,7 @@ Result<Values> ImportLeakyRelu(NodeContext& c);
 Result<Values> ImportLogSoftmax(NodeContext& c);
 Result<Values> ImportMish(NodeContext& c);
 Result<Values> ImportPRelu(NodeContext& c);
+Result<Values> ImportQuickGelu(NodeContext& c);
 Result<Values> ImportSelu(NodeContext& c);
 Result<Values> ImportShrink(NodeContext& c);
 Result<Values> ImportSoftmax(NodeContext& c);
@@ -64,6 +69,8 @@ Result<Values> ImportThresholdedRelu(NodeContext& c);
 
 // ops/products.cpp
 Result<Values> ImportEinsum(NodeContext& c);
+Result<Values> ImportFusedGemm(NodeContext& c);
+Result<Values> ImportFusedMatMul(NodeContext& c);
 Result<Values> ImportGemm(NodeContext& c);
 Result<Values> ImportMatMul(NodeContext& c);
 
@@ -71,18 +78,28 @@ Result<Values> ImportMatMul(NodeContext& c);
 Result<Values> ImportAttention(NodeContext& c);
 Result<Values> ImportRotaryEmbedding(NodeContext& c);
 
+// ops/fused_attention.cpp
+Result<Values> ImportFusedAttention(NodeContext& c);
+Result<Values> ImportFusedRotaryEmbedding(NodeContext& c);
+Result<Values> ImportGroupQueryAttention(NodeContext& c);
+Result<Values> ImportMultiHeadAttention(NodeContext& c);
+
 // ops/windows.cpp
 Result<Values> ImportAveragePool(NodeContext& c);
 Result<Values> ImportConv(NodeContext& c);
 Result<Values> ImportConvTranspose(NodeContext& c);
+Result<Values> ImportFusedConv(NodeContext& c);
 Result<Values> ImportGlobalAveragePool(NodeContext& c);
 Result<Values> ImportGlobalLpPool(NodeContext& c);
 Result<Values> ImportGlobalMaxPool(NodeContext& c);
 Result<Values> ImportLpPool(NodeContext& c);
 Result<Values> ImportMaxPool(NodeContext& c);
+Result<Values> ImportNhwcConv(NodeContext& c);
 
 // ops/normalizations.cpp
 Result<Values> ImportBatchNormalization(NodeContext& c);
+Result<Values> ImportEmbedLayerNormalization(NodeContext& c);
+Result<Values> ImportGroupNorm(NodeContext& c);
 Result<Values> ImportGroupNormalization(NodeContext& c);
 Result<Values> ImportInstanceNormalization(NodeContext& c);
 Result<Values> ImportLayerNormalization(NodeContext& c);
@@ -90,6 +107,10 @@ Result<Values> ImportLpNormalization(NodeContext& c);
 Result<Values> ImportLRN(NodeContext& c);
 Result<Values> ImportMeanVarianceNormalization(NodeContext& c);
 Result<Values> ImportRMSNormalization(NodeContext& c);
+Result<Values> ImportSimplifiedLayerNormalization(NodeContext& c);
+Result<Values> ImportSkipGroupNorm(NodeContext& c);
+Result<Values> ImportSkipLayerNormalization(NodeContext& c);
+Result<Values> ImportSkipSimplifiedLayerNormalization(NodeContext& c);
 
 // ops/reductions.cpp
 template <graph::ReduceKind kind>

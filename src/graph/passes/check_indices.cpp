@@ -363,6 +363,7 @@ class Checker {
  private:
   Status Check(Use use) {
     FindColumn(use);
+    FindOnce(use);
     Known known = known_[use.index];
     // The bounds of all columns together are not each one's.
     if (use.column) known = Analysis::Inexact(known);
@@ -374,11 +375,27 @@ class Checker {
     if (use.size.Is(0)) return RefuseEmpty(count, use);
     TRY(RefuseConstant(known, use));
     // What sizes decide is told beforehand, from the other side as well.
-    if (fits_below && known.high->exact) return AssumeBelow(known.high->value, use);
+    if (fits_below && known.high && known.high->exact) return AssumeBelow(known.high->value, use);
     // Slices cut a constant, of which they may leave out what is outside.
     if (known.source && use.size.IsConstant()) return Narrow(*known.source, use);
     pending_.push_back(use);
     return kSuccess;
+  }
+
+  // What indices were repeated from: there are fewer to look at, and they are the same.
+  void FindOnce(Use& use) const {
+    while (!use.column) {
+      const Node* node = links_.DefinitionOf(use.index);
+      if (!node || !std::holds_alternative<Expand>(node->op)) return;
+      Shape from = graph_.values[node->operands[0]].type.shape;
+      const Shape& to = graph_.values[use.index].type.shape;
+      from.insert(from.begin(), to.size() - from.size(), 1);
+      // None of them may be repeated no times.
+      for (size_t d = 0; d < to.size(); ++d) {
+        if (from[d] != to[d] && LowerBound(to[d]).value_or(0) < 1) return;
+      }
+      use.index = node->operands[0];
+    }
   }
 
   // The operand that a column of gather_nd's indices comes from, where they were put together.

@@ -1,6 +1,9 @@
+#include "onnx/ops/activations.h"
+
 #include <cmath>
 
 #include "onnx/operators.h"
+#include "onnx/ops/heads.h"
 
 namespace webnnc::onnx {
 
@@ -110,14 +113,17 @@ Result<Values> ImportHardSwish(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportSwish(NodeContext& c) {
-  double alpha = c.Float("alpha", 1);
-  ValueId x = c[0];
+Result<ValueId> Swish(NodeContext& c, ValueId x, double alpha) {
+  ValueId inner = x;
   if (alpha != 1) {
-    TRY_ASSIGN(x, c.Binary(BinaryOp::kMul, x, alpha));
+    TRY_ASSIGN(inner, c.Binary(BinaryOp::kMul, x, alpha));
   }
-  TRY_ASSIGN(auto gate, c.Unary(Function::kSigmoid, x));
-  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, c[0], gate));
+  TRY_ASSIGN(auto gate, c.Unary(Function::kSigmoid, inner));
+  return c.Binary(BinaryOp::kMul, x, gate);
+}
+
+Result<Values> ImportSwish(NodeContext& c) {
+  TRY_ASSIGN(auto result, Swish(c, c[0], c.Float("alpha", 1)));
   return Values{result};
 }
 
@@ -135,27 +141,116 @@ Result<Values> ImportSoftsign(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportGelu(NodeContext& c) {
-  std::string approximate = c.String("approximate", "none");
-  ValueId x = c[0], inner;
-  if (approximate == "tanh") {
-    // sqrt(2/pi) * (x + 0.044715 x^3)
-    TRY_ASSIGN(auto square, c.Binary(BinaryOp::kMul, x, x));
-    TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, square, 0.044715));
-    TRY_ASSIGN(auto factor, c.Binary(BinaryOp::kAdd, scaled, 1));
-    TRY_ASSIGN(auto cubic, c.Binary(BinaryOp::kMul, x, factor));
-    TRY_ASSIGN(auto argument, c.Binary(BinaryOp::kMul, cubic, std::sqrt(2 / M_PI)));
-    TRY_ASSIGN(inner, c.Unary(Function::kTanh, argument));
-  } else if (approximate == "none") {
-    TRY_ASSIGN(auto argument, c.Binary(BinaryOp::kMul, x, std::sqrt(0.5)));
-    TRY_ASSIGN(inner, c.Unary(Function::kErf, argument));
-  } else {
-    return Error{"approximate is none or tanh"};
-  }
+namespace {
+
+// x * (1 + inner) / 2
+Result<ValueId> Gated(NodeContext& c, ValueId x, ValueId inner) {
   TRY_ASSIGN(auto raised, c.Binary(BinaryOp::kAdd, inner, 1));
   TRY_ASSIGN(auto half, c.Binary(BinaryOp::kMul, x, 0.5));
-  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, half, raised));
+  return c.Binary(BinaryOp::kMul, half, raised);
+}
+
+}  // namespace
+
+Result<ValueId> Gelu(NodeContext& c, ValueId x) {
+  TRY_ASSIGN(auto argument, c.Binary(BinaryOp::kMul, x, std::sqrt(0.5)));
+  TRY_ASSIGN(auto inner, c.Unary(Function::kErf, argument));
+  return Gated(c, x, inner);
+}
+
+Result<ValueId> FastGelu(NodeContext& c, ValueId x) {
+  // sqrt(2/pi) * (x + 0.044715 x^3)
+  TRY_ASSIGN(auto square, c.Binary(BinaryOp::kMul, x, x));
+  TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, square, 0.044715));
+  TRY_ASSIGN(auto factor, c.Binary(BinaryOp::kAdd, scaled, 1));
+  TRY_ASSIGN(auto cubic, c.Binary(BinaryOp::kMul, x, factor));
+  TRY_ASSIGN(auto argument, c.Binary(BinaryOp::kMul, cubic, std::sqrt(2 / M_PI)));
+  TRY_ASSIGN(auto inner, c.Unary(Function::kTanh, argument));
+  return Gated(c, x, inner);
+}
+
+Result<Values> ImportGelu(NodeContext& c) {
+  std::string approximate = c.String("approximate", "none");
+  if (approximate != "tanh" && approximate != "none") return Error{"approximate is none or tanh"};
+  TRY_ASSIGN(auto result, approximate == "tanh" ? FastGelu(c, c[0]) : Gelu(c, c[0]));
   return Values{result};
+}
+
+// ---- Of ONNX Runtime ---------------------------------------------------------------------------
+
+namespace {
+
+// x + operand i, if that is there: a vector with an element a column.
+Result<ValueId> WithBias(NodeContext& c, size_t i) {
+  if (!c.Has(i)) return c[0];
+  if (c.Type(0).rank() < 1) return Error{"x is " + Print(c.Type(0))};
+  TRY(c.CheckVector("bias", c[i], c.Type(0).shape.back(), "column"));
+  return c.Binary(BinaryOp::kAdd, c[0], c[i]);
+}
+
+}  // namespace
+
+Result<Values> ImportBiasGelu(NodeContext& c) {
+  TRY_ASSIGN(auto x, WithBias(c, 1));
+  TRY_ASSIGN(auto result, Gelu(c, x));
+  return Values{result};
+}
+
+Result<Values> ImportFastGelu(NodeContext& c) {
+  TRY_ASSIGN(auto x, WithBias(c, 1));
+  TRY_ASSIGN(auto result, FastGelu(c, x));
+  return Values{result};
+}
+
+Result<Values> ImportQuickGelu(NodeContext& c) {
+  TRY_ASSIGN(auto result, Swish(c, c[0], c.Float("alpha", 1.702)));
+  return Values{result};
+}
+
+// The left half of x + bias, times the Gelu of the right half.
+Result<Values> ImportBiasSplitGelu(NodeContext& c) {
+  TRY_ASSIGN(auto x, WithBias(c, 1));
+  const Shape shape = c.TypeOf(x).shape;
+  auto half = shape.empty() ? std::nullopt : ExactDiv(shape.back(), 2);
+  if (!half) return Error{"x is " + Print(c.TypeOf(x)) + ", which has no two halves"};
+  int64_t last = c.TypeOf(x).rank() - 1;
+  TRY_ASSIGN(auto left, Part(c, x, last, 0, *half));
+  TRY_ASSIGN(auto right, Part(c, x, last, *half, *half));
+  TRY_ASSIGN(auto gate, Gelu(c, right));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, left, gate));
+  return Values{result};
+}
+
+Result<Values> ImportBiasAdd(NodeContext& c) {
+  TRY_ASSIGN(auto x, WithBias(c, 1));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kAdd, x, c[2]));
+  return Values{result};
+}
+
+Result<ValueId> Activated(NodeContext& c, const std::string& name,
+                          const std::vector<double>& parameters, ValueId x) {
+  auto parameter = [&](size_t i, double otherwise) {
+    return i < parameters.size() ? parameters[i] : otherwise;
+  };
+  if (name == "Relu") return c.Unary(Function::kRelu, x);
+  if (name == "Tanh") return c.Unary(Function::kTanh, x);
+  if (name == "Sigmoid") return c.Unary(Function::kSigmoid, x);
+  if (name == "Softplus") return c.Unary(Function::kSoftplus, x);
+  if (name == "HardSigmoid") return HardSigmoid(c, x, parameter(0, 0.2), parameter(1, 0.5));
+  if (name == "LeakyRelu") {
+    TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, x, parameter(0, 0.01)));
+    return Choose(c, x, 0, scaled, x);
+  }
+  if (name == "Elu") {
+    TRY_ASSIGN(auto negative, ScaledExpM1(c, x, parameter(0, 1)));
+    return Choose(c, x, 0, negative, x);
+  }
+  if (name == "Clip") {
+    double most = Highest(c.TypeOf(x).dtype).real;
+    TRY_ASSIGN(auto low, c.Binary(BinaryOp::kMax, x, parameter(0, -most)));
+    return c.Binary(BinaryOp::kMin, low, parameter(1, most));
+  }
+  return Error{"the activation " + Quote(name) + " is not supported"};
 }
 
 namespace {

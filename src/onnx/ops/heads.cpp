@@ -66,11 +66,19 @@ Result<ValueId> AddAttention(NodeContext& c, const graph::Attention& op, ValueId
     if (!extra) continue;
     const Shape own = c.TypeOf(*extra).shape;
     if (own.size() > scores.size()) return Error{"the mask is " + Print(c.TypeOf(*extra))};
-    Shape wanted(scores.end() - static_cast<int64_t>(own.size()), scores.end());
+    // Sizes that are open are those of the scores: what broadcasts says 1.
+    Shape same(scores.end() - static_cast<int64_t>(own.size()), scores.end());
     for (size_t d = 0; d < own.size(); ++d) {
-      if (own[d].Is(1)) wanted[d] = 1;
+      if (own[d].Is(1)) same[d] = 1;
+      bool fits = own[d] == same[d] || !own[d].IsConstant() || !same[d].IsConstant();
+      if (!fits)
+        return Error{"the mask is " + Print(c.TypeOf(*extra)) + ", for scores of " + Print(scores)};
+      if (own[d] != same[d]) c.AssumeEqual(own[d], same[d]);
     }
-    TRY_ASSIGN(auto fitting, c.Add(graph::Expand{wanted}, {*extra}));
+    ValueId fitting = *extra;
+    if (own != same) {
+      TRY_ASSIGN(fitting, c.Add(graph::Refine{same}, {fitting}));
+    }
     operands.push_back(fitting);
   }
   return c.Add(op, operands);

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "onnx/operators.h"
+#include "onnx/ops/activations.h"
 
 namespace webnnc::onnx {
 
@@ -57,6 +58,44 @@ Result<Values> ImportGemm(NodeContext& c) {
     TRY_ASSIGN(result, WithSizesOf(c, result, sum));
   }
   return Values{result};
+}
+
+// A product of which either side's last two dimensions may be swapped, or its first be moved in
+// front of the last.
+Result<Values> ImportFusedMatMul(NodeContext& c) {
+  std::vector<ValueId> sides;
+  for (const char* side : {"A", "B"}) {
+    ValueId x = c[sides.size()];
+    int64_t rank = c.TypeOf(x).rank();
+    std::vector<int64_t> order;
+    for (int64_t d = 0; d < rank; ++d) order.push_back(d);
+    // [m, batch..., k] as [batch..., m, k]
+    if (c.Int(std::string("transBatch") + side, 0) != 0 && rank > 2)
+      std::rotate(order.begin(), order.begin() + 1, order.end() - 1);
+    if (c.Int(std::string("trans") + side, 0) != 0 && rank > 1)
+      std::swap(order[order.size() - 1], order[order.size() - 2]);
+    TRY_ASSIGN(auto turned, c.Transpose(x, order));
+    sides.push_back(turned);
+  }
+  NodeContext turned = c.WithOperand(0, sides[0]).WithOperand(1, sides[1]);
+  TRY_ASSIGN(auto results, ImportMatMul(turned));
+  double alpha = c.Float("alpha", 1);
+  if (alpha != 1) {
+    TRY_ASSIGN(results[0], c.Binary(BinaryOp::kMul, results[0], alpha));
+  }
+  return results;
+}
+
+Result<Values> ImportFusedGemm(NodeContext& c) {
+  TRY_ASSIGN(auto results, ImportGemm(c));
+  std::string activation = c.String("activation", "");
+  if (activation.empty()) return results;
+  std::vector<double> parameters;
+  for (const char* name : {"activation_alpha", "activation_beta"}) {
+    if (c.HasAttribute(name)) parameters.push_back(c.Float(name, 0));
+  }
+  TRY_ASSIGN(results[0], Activated(c, activation, parameters, results[0]));
+  return results;
 }
 
 namespace {

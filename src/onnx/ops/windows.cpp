@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "onnx/operators.h"
+#include "onnx/ops/activations.h"
 
 namespace webnnc::onnx {
 
@@ -141,6 +142,33 @@ Result<Values> ImportConv(NodeContext& c) {
     TRY_ASSIGN(result, AddBias(c, result, c[2]));
   }
   return Values{result};
+}
+
+// A convolution, another tensor that is added, an activation.
+Result<Values> ImportFusedConv(NodeContext& c) {
+  TRY_ASSIGN(auto results, ImportConv(c));
+  if (c.Has(3)) {
+    TRY_ASSIGN(results[0], c.Binary(BinaryOp::kAdd, results[0], c[3]));
+  }
+  std::string activation = c.String("activation", "");
+  if (activation.empty()) return results;
+  TRY_ASSIGN(results[0], Activated(c, activation, c.Floats("activation_params"), results[0]));
+  return results;
+}
+
+// Channels of x and of the result are last; those of the filter stay where they are.
+Result<Values> ImportNhwcConv(NodeContext& c) {
+  int64_t rank = c.Type(0).rank();
+  if (rank < 3) return Error{"x is " + Print(c.Type(0))};
+  Integers first{0, rank - 1}, last{0};
+  for (int64_t d = 1; d + 1 < rank; ++d) first.push_back(d);
+  for (int64_t d = 2; d < rank; ++d) last.push_back(d);
+  last.push_back(1);
+  TRY_ASSIGN(auto x, c.Transpose(c[0], first));
+  NodeContext conv = c.WithOperand(0, x);
+  TRY_ASSIGN(auto results, ImportConv(conv));
+  TRY_ASSIGN(results[0], c.Transpose(results[0], last));
+  return results;
 }
 
 Result<Values> ImportConvTranspose(NodeContext& c) {

@@ -1,0 +1,229 @@
+// Small models of ONNX Runtime's own operators (com.microsoft), as its optimiser and its exporters write them.
+// `node fused_reference.mjs` computes what ONNX Runtime makes of them, and fused.test.mjs compares. Where its CPU
+// provider lacks an operator, `reference` says in ONNX's operators what its documentation says.
+
+/** @typedef {Parameters<typeof import('../onnx_model.mjs').onnxModel>[0]} Model */
+/** @typedef {import('../onnx_model.mjs').Type} Type */
+/** @typedef {import('../onnx_model.mjs').Node} Node */
+/**
+ * @typedef {object} Case
+ * @property {Record<string, Type>} inputs
+ * @property {Node[]} nodes
+ * @property {Node[]} [reference]
+ * @property {Record<string, [Type[0], number]>} outputs their types and ranks
+ * @property {Record<string, number>} sizes what symbols are
+ * @property {Record<string, number[]>} [given] elements of inputs, of integers most of all
+ * @property {Model['constants']} [constants]
+ */
+
+/** @param {string} text @param {Node['attributes']} [attributes] "y z = Op(a, , b)" */
+function node(text, attributes = {}, domain = '') {
+  const [, outputs, op, inputs] = /** @type {RegExpExecArray} */ (/^(.*) = (\w+)\((.*)\)$/.exec(text));
+  return { op, name: outputs, domain, inputs: inputs.split(',').map((name) => name.trim()), outputs: outputs.split(' '), attributes };
+}
+/** @param {string} text @param {Node['attributes']} [attributes] */
+const fused = (text, attributes) => node(text, attributes, 'com.microsoft');
+
+/** @param {number} value */
+const float = (value) => ({ float: value });
+
+/** @type {Record<string, Case>} */
+export const CASES = {};
+
+/** @param {string} name @param {Record<string, Type>} inputs @param {Node | Node[]} nodes @param {Partial<Case>} [more] */
+function add(name, inputs, nodes, more = {}) {
+  const all = [nodes].flat();
+  CASES[name] = { inputs, nodes: all, outputs: { y: ['f32', inputs[Object.keys(inputs)[0]][1].length] }, sizes: {}, ...more };
+}
+
+/** @type {Type} */
+const ROWS = ['f32', ['n', 3, 8]];
+
+// ---- Activations
+
+for (const op of ['BiasGelu', 'FastGelu'])
+  add(op, { x: ROWS, b: ['f32', [8]] }, fused(`y = ${op}(x, b)`), { sizes: { n: 2 } });
+add('FastGelu without a bias', { x: ROWS }, fused('y = FastGelu(x)'), { sizes: { n: 2 } });
+add('Gelu', { x: ROWS }, fused('y = Gelu(x)'), { sizes: { n: 2 } });
+add('QuickGelu', { x: ROWS }, fused('y = QuickGelu(x)'), { sizes: { n: 2 } });
+add('QuickGelu with alpha', { x: ROWS }, fused('y = QuickGelu(x)', { alpha: float(0.5) }), { sizes: { n: 2 } });
+add('BiasSplitGelu', { x: ROWS, b: ['f32', [8]] }, fused('y = BiasSplitGelu(x, b)'), {
+  sizes: { n: 2 },
+  reference: [node('t = Add(x, b)'), node('l r = Split(t)', { axis: 2, num_outputs: 2 }), node('g = Gelu(r)'), node('y = Mul(l, g)')],
+});
+add('BiasAdd', { x: ROWS, b: ['f32', [8]], s: ROWS }, fused('y = BiasAdd(x, b, s)'), {
+  sizes: { n: 2 }, reference: [node('t = Add(x, b)'), node('y = Add(t, s)')],
+});
+
+// ---- Products and convolutions
+
+add('FusedMatMul', { a: ['f32', [2, 4, 3]], b: ['f32', [2, 5, 4]] }, fused('y = FusedMatMul(a, b)', { alpha: float(0.5), transA: 1, transB: 1 }));
+add('FusedMatMul of batches behind rows', { a: ['f32', [3, 2, 4]], b: ['f32', [4, 2, 5]] },
+  fused('y = FusedMatMul(a, b)', { transBatchA: 1, transBatchB: 1 }));
+add('FusedMatMul of both', { a: ['f32', [4, 2, 3]], b: ['f32', [2, 4, 5]] }, fused('y = FusedMatMul(a, b)', { transBatchA: 1, transA: 1, alpha: float(2) }));
+add('TransposeMatMul', { a: ['f32', [4, 3]], b: ['f32', [4, 5]] }, fused('y = TransposeMatMul(a, b)', { transA: 1 }));
+for (const [activation, more] of /** @type {[string, Node['attributes']][]} */ ([['Relu', {}], ['Tanh', {}], ['LeakyRelu', { activation_alpha: float(0.3) }]]))
+  add(`FusedGemm ${activation}`, { a: ['f32', [3, 4]], b: ['f32', [4, 5]], c: ['f32', [5]] },
+    fused('y = FusedGemm(a, b, c)', { activation, alpha: float(0.5), beta: float(2), ...more }));
+const IMAGE = /** @type {Record<string, Type>} */ ({ x: ['f32', [1, 4, 5, 6]], w: ['f32', [6, 4, 3, 3]], b: ['f32', [6]] });
+for (const [activation, parameters] of /** @type {[string, number[]][]} */ ([['Relu', []], ['Sigmoid', []], ['Tanh', []], ['LeakyRelu', [0.2]],
+  ['Clip', [-0.5, 0.75]], ['HardSigmoid', [0.25, 0.4]]]))
+  add(`FusedConv ${activation}`, IMAGE,
+    fused('y = FusedConv(x, w, b)', { activation, pads: [1, 1, 1, 1], ...parameters.length && { activation_params: { floats: parameters } } }));
+add('FusedConv with a sum', { ...IMAGE, z: ['f32', [1, 6, 3, 4]] }, fused('y = FusedConv(x, w, b, z)', { activation: 'Relu' }));
+add('NhwcConv', { x: ['f32', [1, 5, 6, 4]], w: ['f32', [6, 2, 3, 3]], b: ['f32', [6]] }, fused('y = NhwcConv(x, w, b)', { pads: [1, 0, 1, 2], strides: [2, 1], group: 2 }), {
+  reference: [node('t = Transpose(x)', { perm: [0, 3, 1, 2] }), node('u = Conv(t, w, b)', { pads: [1, 0, 1, 2], strides: [2, 1], group: 2 }),
+    node('y = Transpose(u)', { perm: [0, 2, 3, 1] })],
+});
+for (const upper of [0, 1])
+  add(`Trilu ${upper}`, { x: ['f32', [2, 4, 5]] }, fused('y = Trilu(x, k)', { upper }), { constants: { k: { type: ['i64', []], bytes: new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]) } } });
+
+// ---- Normalisations
+
+const VECTORS = /** @type {Record<string, Type>} */ ({ g: ['f32', [8]], e: ['f32', [8]], b: ['f32', [8]] });
+add('SkipLayerNormalization', { x: ROWS, s: ROWS, ...VECTORS }, fused('y m v t = SkipLayerNormalization(x, s, g, e, b)', { epsilon: float(1e-5) }),
+  { sizes: { n: 2 }, outputs: { y: ['f32', 3], t: ['f32', 3] } });
+add('SkipLayerNormalization of one skip', { x: ROWS, s: ['f32', [3, 8]], g: ['f32', [8]] }, fused('y = SkipLayerNormalization(x, s, g)'), { sizes: { n: 2 } });
+add('SkipLayerNormalization with beta', { x: ROWS, s: ['f32', [1, 3, 8]], g: ['f32', [8]], e: ['f32', [8]] }, fused('y = SkipLayerNormalization(x, s, g, e)'), { sizes: { n: 2 } });
+add('SkipSimplifiedLayerNormalization', { x: ROWS, s: ROWS, g: ['f32', [8]], b: ['f32', [8]] },
+  fused('y m v t = SkipSimplifiedLayerNormalization(x, s, g, b)', { epsilon: float(1e-3) }), { sizes: { n: 2 }, outputs: { y: ['f32', 3], t: ['f32', 3] } });
+add('SkipSimplifiedLayerNormalization without a bias', { x: ROWS, s: ROWS, g: ['f32', [8]] }, fused('y = SkipSimplifiedLayerNormalization(x, s, g)'), { sizes: { n: 2 } });
+add('SimplifiedLayerNormalization', { x: ROWS, g: ['f32', [8]] }, node('y d = SimplifiedLayerNormalization(x, g)', { axis: 2, epsilon: float(1e-3) }),
+  { sizes: { n: 2 }, outputs: { y: ['f32', 3], d: ['f32', 3] } });
+const WORDS = /** @type {Record<string, Type>} */ ({ ids: ['i32', ['n', 4]], seg: ['i32', ['n', 4]], words: ['f32', [6, 8]], places: ['f32', [5, 8]], segments: ['f32', [2, 8]], ...VECTORS, mask: ['i32', ['n', 4]] });
+const WORDS_GIVEN = { ids: [0, 5, 3, 1, 2, 2, 4, 0], seg: [0, 0, 1, 1, 0, 1, 1, 1], mask: [1, 1, 1, 0, 1, 1, 0, 0], at: [3, 2, 1, 0, 4, 4, 0, 1] };
+add('EmbedLayerNormalization', WORDS, fused('y c t = EmbedLayerNormalization(ids, seg, words, places, segments, g, e, mask)', { epsilon: float(1e-5) }),
+  { sizes: { n: 2 }, outputs: { y: ['f32', 3], c: ['i32', 1], t: ['f32', 3] }, given: WORDS_GIVEN });
+add('EmbedLayerNormalization without segments', { ...WORDS, at: ['i32', ['n', 4]] }, fused('y c = EmbedLayerNormalization(ids, , words, places, , g, e, , at)'),
+  { sizes: { n: 2 }, outputs: { y: ['f32', 3], c: ['i32', 1] }, given: WORDS_GIVEN });
+
+/** What GroupNorm is in ONNX's operators: x with channels last, in three groups. @param {string} x @param {string} y */
+const grouped = (x, y) => [node(`n1 = Transpose(${x})`, { perm: [0, 3, 1, 2] }), node('n2 = GroupNormalization(n1, g, e)', { num_groups: 3, epsilon: float(1e-5) }),
+  node(`${y} = Transpose(n2)`, { perm: [0, 2, 3, 1] })];
+const PICTURE = /** @type {Record<string, Type>} */ ({ x: ['f32', ['n', 4, 5, 6]], g: ['f32', [6]], e: ['f32', [6]] });
+add('GroupNorm', PICTURE, fused('y = GroupNorm(x, g, e)', { groups: 3, activation: 0 }), { sizes: { n: 2 }, reference: grouped('x', 'y') });
+add('GroupNorm with SiLU', PICTURE, fused('y = GroupNorm(x, g, e)', { groups: 3, activation: 1 }),
+  { sizes: { n: 2 }, reference: [...grouped('x', 'o'), node('q = Sigmoid(o)'), node('y = Mul(o, q)')] });
+add('GroupNorm with channels first', { ...PICTURE, x: ['f32', ['n', 6, 4, 5]] }, fused('y = GroupNorm(x, g, e)', { groups: 3, activation: 0, channels_last: 0 }),
+  { sizes: { n: 2 }, reference: [node('y = GroupNormalization(x, g, e)', { num_groups: 3, epsilon: float(1e-5) })] });
+add('SkipGroupNorm', { ...PICTURE, s: ['f32', ['n', 4, 5, 6]], b: ['f32', [6]] }, fused('y t = SkipGroupNorm(x, g, e, s, b)', { groups: 3, activation: 0 }),
+  { sizes: { n: 2 }, outputs: { y: ['f32', 4], t: ['f32', 4] }, reference: [node('u = Add(x, s)'), node('t = Add(u, b)'), ...grouped('t', 'y')] });
+add('SkipGroupNorm of one skip for all places', { ...PICTURE, s: ['f32', ['n', 6]] }, fused('y = SkipGroupNorm(x, g, e, s)', { groups: 3, activation: 0 }), {
+  sizes: { n: 2 }, constants: { axes: [1n, 2n] }, reference: [node('r = Unsqueeze(s, axes)'), node('u = Add(x, r)'), ...grouped('u', 'y')],
+});
+
+// ---- Rotary embeddings
+
+const ANGLES = /** @type {Record<string, Type>} */ ({ cos: ['f32', [9, 4]], sin: ['f32', [9, 4]] });
+for (const interleaved of [0, 1]) {
+  add(`RotaryEmbedding ${interleaved}`, { x: ['f32', ['n', 3, 16]], at: ['i64', ['n', 3]], ...ANGLES }, fused('y = RotaryEmbedding(x, at, cos, sin)', { interleaved }),
+    { sizes: { n: 2 }, given: { at: [0, 4, 8, 2, 3, 4] } });
+  add(`RotaryEmbedding of four dimensions ${interleaved}`, { x: ['f32', ['n', 2, 3, 8]], at: ['i64', [1]], ...ANGLES }, fused('y = RotaryEmbedding(x, at, cos, sin)', { interleaved }),
+    { sizes: { n: 2 }, given: { at: [5] } });
+}
+add('RotaryEmbedding of a part', { x: ['f32', ['n', 3, 24]], at: ['i64', ['n', 3]], ...ANGLES },
+  fused('y = RotaryEmbedding(x, at, cos, sin)', { rotary_embedding_dim: 8, num_heads: 2 }), { sizes: { n: 2 }, given: { at: [0, 4, 8, 2, 3, 4] } });
+
+// ---- Attention
+
+const ATTENTION = /** @type {Record<string, Type>} */ ({ x: ['f32', ['n', 's', 8]], w: ['f32', [8, 24]], b: ['f32', [24]] });
+const NS = { n: 2, s: 3 };
+add('Attention', ATTENTION, fused('y = Attention(x, w, b)', { num_heads: 2 }), { sizes: NS });
+add('Attention that is causal', ATTENTION, fused('y = Attention(x, w, b)', { num_heads: 2, unidirectional: 1, scale: float(0.3) }), { sizes: NS });
+add('Attention of other sizes', { ...ATTENTION, w: ['f32', [8, 20]], b: ['f32', [20]] }, fused('y = Attention(x, w, b)', { num_heads: 2, qkv_hidden_sizes: [8, 8, 4] }), { sizes: NS });
+add('Attention with ends', { ...ATTENTION, m: ['i32', ['n']] }, fused('y = Attention(x, w, b, m)', { num_heads: 2 }), { sizes: NS, given: { m: [2, 3] } });
+add('Attention with ends and starts', { ...ATTENTION, m: ['i32', ['k']] }, fused('y = Attention(x, w, b, m)', { num_heads: 2 }), { sizes: { n: 2, s: 3, k: 4 }, given: { m: [2, 3, 0, 1] }, inputs: { x: ['f32', [2, 's', 8]], w: ATTENTION.w, b: ATTENTION.b, m: ['i32', [4]] } });
+add('Attention with a mask', { ...ATTENTION, m: ['i32', ['n', 's']] }, fused('y = Attention(x, w, b, m)', { num_heads: 2 }), { sizes: NS, given: { m: [1, 1, 0, 1, 0, 1] } });
+add('Attention with a mask of rows', { ...ATTENTION, m: ['i32', ['n', 's', 's']] }, fused('y = Attention(x, w, b, m)', { num_heads: 2, mask_filter_value: float(-5) }),
+  { sizes: NS, given: { m: [1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1] } });
+add('Attention with past', { ...ATTENTION, p: ['f32', [2, 'n', 2, 'p', 4]], m: ['i32', ['n', 't']] }, fused('y r = Attention(x, w, b, m, p)', { num_heads: 2, unidirectional: 1 }),
+  { sizes: { n: 2, s: 3, p: 2, t: 5 }, outputs: { y: ['f32', 3], r: ['f32', 5] }, given: { m: [1, 1, 0, 1, 1, 1, 1, 1, 1, 1] } });
+add('Attention with a bias of scores', { ...ATTENTION, a: ['f32', ['n', 2, 's', 's']] }, fused('y = Attention(x, w, b, , , a)', { num_heads: 2 }), { sizes: NS });
+
+const QUERY = /** @type {Record<string, Type>} */ ({ q: ['f32', ['n', 's', 8]], k: ['f32', ['n', 't', 8]], v: ['f32', ['n', 't', 12]] });
+const NST = { n: 2, s: 3, t: 4 };
+add('MultiHeadAttention', QUERY, fused('y = MultiHeadAttention(q, k, v)', { num_heads: 2 }), { sizes: NST });
+add('MultiHeadAttention with biases and a mask', { ...QUERY, b: ['f32', [28]], m: ['i32', ['n', 't']] }, fused('y = MultiHeadAttention(q, k, v, b, m)', { num_heads: 2 }),
+  { sizes: NST, given: { m: [1, 1, 0, 1, 0, 1, 1, 1] } });
+add('MultiHeadAttention with ends', { ...QUERY, m: ['i32', ['n']] }, fused('y = MultiHeadAttention(q, k, v, , m)', { num_heads: 2 }), { sizes: NST, given: { m: [4, 2] } });
+add('MultiHeadAttention with a bias of scores', { ...QUERY, a: ['f32', [1, 2, 's', 't']] }, fused('y = MultiHeadAttention(q, k, v, , , a)', { num_heads: 2, scale: float(0.2) }), { sizes: NST });
+add('MultiHeadAttention that is causal', { ...QUERY, k: ['f32', ['n', 's', 8]], v: ['f32', ['n', 's', 8]] }, fused('y = MultiHeadAttention(q, k, v)', { num_heads: 2, unidirectional: 1 }), { sizes: NST });
+add('MultiHeadAttention with past', { q: ['f32', ['n', 's', 8]], k: ['f32', ['n', 's', 8]], v: ['f32', ['n', 's', 8]], pk: ['f32', ['n', 2, 'p', 4]], pv: ['f32', ['n', 2, 'p', 4]] },
+  fused('y rk rv = MultiHeadAttention(q, k, v, , , , pk, pv)', { num_heads: 2 }), { sizes: { n: 2, s: 3, p: 2 }, outputs: { y: ['f32', 3], rk: ['f32', 4], rv: ['f32', 4] } });
+add('MultiHeadAttention to what is there', { q: ['f32', ['n', 's', 8]], k: ['f32', ['n', 2, 't', 4]], v: ['f32', ['n', 2, 't', 4]] }, fused('y = MultiHeadAttention(q, k, v)', { num_heads: 2 }), { sizes: NST });
+add('MultiHeadAttention of one tensor', { q: ['f32', ['n', 's', 2, 3, 4]] }, fused('y = MultiHeadAttention(q)', { num_heads: 2 }),
+  { sizes: NST, outputs: { y: ['f32', 3] },
+    reference: [node('q1 k1 v1 = Split(q)', { axis: 3, num_outputs: 3 }), ...['q', 'k', 'v'].map((x) => node(`${x}2 = Reshape(${x}1, shape)`)), fused('y = MultiHeadAttention(q2, k2, v2)', { num_heads: 2 })],
+    constants: { shape: [0n, 0n, 8n] } });
+add('MultiHeadAttention of two tensors', { q: ['f32', ['n', 's', 8]], k: ['f32', ['n', 't', 2, 2, 4]] }, fused('y = MultiHeadAttention(q, k)', { num_heads: 2 }),
+  { sizes: NST, reference: [node('k1 v1 = Split(k)', { axis: 3, num_outputs: 2 }), ...['k', 'v'].map((x) => node(`${x}2 = Reshape(${x}1, shape)`)), fused('y = MultiHeadAttention(q, k2, v2)', { num_heads: 2 })],
+    constants: { shape: [0n, 0n, 8n] } });
+
+/** @param {string} name @param {Node['attributes']} attributes @param {{ more?: Record<string, Type>, operands?: string, sizes?: Record<string, number>, given?: Record<string, number[]>, past?: (number | string) }} options */
+function addGrouped(name, attributes, { more = {}, operands = '', sizes = {}, given = {}, past = 'p' } = {}) {
+  const all = /** @type {Record<string, Type>} */ ({ q: ['f32', ['n', 's', 32]], k: ['f32', ['n', 's', 16]], v: ['f32', ['n', 's', 16]],
+    pk: ['f32', ['n', 1, past, 16]], pv: ['f32', ['n', 1, past, 16]], len: ['i32', ['n']], total: ['i32', [1]], ...more });
+  add(`GroupQueryAttention ${name}`, all, fused(`y rk rv = GroupQueryAttention(q, k, v, pk, pv, len, total${operands})`, { num_heads: 2, kv_num_heads: 1, ...attributes }),
+    { sizes: { n: 2, s: 1, p: 4, ...sizes }, outputs: { y: ['f32', 3], rk: ['f32', 4], rv: ['f32', 4] }, given: { len: [4, 4], total: [5], ...given } });
+}
+const TABLES = /** @type {Record<string, Type>} */ ({ cos: ['f32', [16, 8]], sin: ['f32', [16, 8]] });
+addGrouped('', {});
+addGrouped('with a scale and a cap', { scale: float(0.7), softcap: float(1.5) });
+addGrouped('with padding', {}, { given: { len: [4, 2] } });
+addGrouped('with rotation', { do_rotary: 1 }, { more: TABLES, operands: ', cos, sin', given: { len: [4, 3] } });
+addGrouped('with interleaved rotation', { do_rotary: 1, rotary_interleaved: 1 }, { more: TABLES, operands: ', cos, sin' });
+addGrouped('with a window', { local_window_size: 3 });
+addGrouped('with several queries', { do_rotary: 1, local_window_size: 2 }, { more: TABLES, operands: ', cos, sin', sizes: { n: 1, s: 3 }, given: { len: [6], total: [7] } });
+addGrouped('with a first run', {}, { sizes: { s: 3, p: 0 }, given: { len: [2, 2], total: [3] } });
+addGrouped('with a smooth softmax', { smooth_softmax: 1 });
+addGrouped('with sinks', {}, { more: { sink: ['f32', [2]] }, operands: ', , , , , sink' });
+addGrouped('with a bias', {}, { more: { a: ['f32', ['n', 2, 's', 5]] }, operands: ', , , , a' });
+addGrouped('with a fixed cache', {}, { past: 6, given: { len: [4, 3], total: [5] } });
+
+/** Made-up elements for the inputs of a case, and their shapes. @param {string} name @returns {Record<string, { data: Float32Array | Int32Array | BigInt64Array, shape: number[] }>} */
+export function inputsOf(name) {
+  const { inputs, sizes, given = {} } = CASES[name];
+  let state = 12345;
+  /** @type {ReturnType<typeof inputsOf>} */
+  const made = {};
+  for (const [input, [dtype, dims]] of Object.entries(inputs)) {
+    const shape = dims.map((size) => typeof size === 'number' ? size : sizes[size]);
+    const count = shape.reduce((a, b) => a * b, 1);
+    const data = given[input] ?? Array.from({ length: count }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return (state >>> 8) / 2 ** 23 - 1;
+    });
+    made[input] = { shape, data: dtype === 'i32' ? Int32Array.from(data) : dtype === 'i64' ? BigInt64Array.from(data, BigInt) : Float32Array.from(data) };
+  }
+  return made;
+}
+
+/** @param {string} name @param {Node[]} nodes @returns {Model} */
+export function modelOf(name, nodes) {
+  const { inputs, outputs, constants } = CASES[name];
+  return {
+    inputs, nodes, constants, opset: 21,
+    outputs: Object.fromEntries(Object.entries(outputs).map(([output, [dtype, rank]]) => [output, [dtype, Array.from({ length: rank }, (_, d) => `${output}${d}`)]])),
+  };
+}
+
+/** The models of several cases as one, and its inputs: what they name is behind their number. @param {[number, string][]} cases */
+export function together(cases) {
+  /** @type {Model} */
+  const all = { inputs: {}, outputs: {}, nodes: [], constants: {}, opset: 21 };
+  /** @type {ReturnType<typeof inputsOf>} */
+  const inputs = {};
+  for (const [index, name] of cases) {
+    const { nodes, ...model } = modelOf(name, CASES[name].nodes);
+    const own = (/** @type {string} */ text) => text && `${index}.${text}`;
+    const renamed = (/** @type {Record<string, any>} */ map) => Object.fromEntries(Object.entries(map).map(([key, value]) => [own(key), value]));
+    const typed = (/** @type {Record<string, Type>} */ map) => renamed(Object.fromEntries(Object.entries(map).map(([key, [dtype, shape]]) =>
+      [key, [dtype, shape.map((size) => typeof size === 'number' ? size : own(size))]])));
+    Object.assign(all.inputs, typed(model.inputs));
+    Object.assign(all.outputs, typed(model.outputs));
+    Object.assign(all.constants ?? {}, renamed(model.constants ?? {}));
+    all.nodes.push(...nodes.map((one) => ({ ...one, name, inputs: one.inputs.map(own), outputs: one.outputs.map(own) })));
+    Object.assign(inputs, renamed(inputsOf(name)));
+  }
+  return { model: all, inputs };
+}
