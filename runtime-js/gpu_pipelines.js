@@ -6,7 +6,7 @@
 import { GpuError, messageOf } from './errors.js';
 
 /** @type {Record<string, GPUBufferBindingType>} */
-const BINDING_TYPES = { r: 'read-only-storage', w: 'storage', s: 'storage', u: 'uniform' };
+const BINDING_TYPES = { r: 'read-only-storage', w: 'storage', u: 'uniform' };
 const COMPUTE = 4;
 
 /** What a pipeline's layout follows from. @typedef {Pick<Kernel, 'bindings' | 'uniformBytes'>} Bound */

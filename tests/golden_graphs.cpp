@@ -15,6 +15,7 @@
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "loop/interpret.h"
+#include "loop/parameters.h"
 #include "loop/text.h"
 #include "plan/form_kernels.h"
 #include "plan/memory.h"
@@ -114,20 +115,16 @@ Result<std::vector<Tensor>> Run(const plan::Program& program,
     const plan::Kernel& of_step = program.kernels[step.kernel];
     const loop::Kernel& kernel = of_step.flat.body.empty() ? of_step.plain : of_step.flat;
     loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
-    std::vector<size_t> parameters;
-    for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-      loop::Space space = kernel.buffers[loop::BufferId{b}].space;
-      if (space == loop::Space::kIn || space == loop::Space::kOut)
-        parameters.push_back(static_cast<size_t>(b));
-    }
+    std::vector<loop::BufferId> parameters = loop::ParametersOf(kernel);
+    auto memory_of = [&](loop::BufferId id) -> auto& {
+      return memory[static_cast<size_t>(id.index)];
+    };
     for (size_t p = 0; p < parameters.size(); ++p) {
-      if (kernel.buffers[loop::BufferId{static_cast<int32_t>(parameters[p])}].space ==
-          loop::Space::kIn) {
-        memory[parameters[p]] = at(step.arguments[p]);
-      }
+      if (kernel.buffers[parameters[p]].space == loop::Space::kIn)
+        memory_of(parameters[p]) = at(step.arguments[p]);
     }
     TRY(loop::Interpret(kernel, memory, {symbols, true}));
-    for (size_t p = 0; p < parameters.size(); ++p) at(step.arguments[p]) = memory[parameters[p]];
+    for (size_t p = 0; p < parameters.size(); ++p) at(step.arguments[p]) = memory_of(parameters[p]);
   }
   std::vector<Tensor> outputs;
   for (const plan::Port& port : program.outputs) {

@@ -18,8 +18,8 @@ namespace webnnc::bundle {
 // A GPU kernel as the page runs it.
 struct Shader {
   std::string wgsl;
-  // How its bindings are declared, in order: 'r' as read-only storage, 'w' or 's' as storage that
-  // may be written, 'u' as the uniform buffer of sizes.
+  // How its bindings are declared, in order: 'r' as read-only storage, 'w' as storage that may
+  // be written, 'u' as the uniform buffer of sizes.
   std::string bindings;
   // Of the buffer of sizes; 0 if there is none.
   int64_t uniform_bytes = 0;

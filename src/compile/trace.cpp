@@ -9,6 +9,7 @@
 #include "compile/steps.h"
 #include "graph/text.h"
 #include "graph/verify.h"
+#include "loop/parameters.h"
 #include "loop/text.h"
 #include "loop/verify.h"
 
@@ -37,11 +38,7 @@ void VerifyKernel(std::string_view step, const plan::Kernel& kernel) {
 
 void VerifySteps(std::string_view step, const plan::Program& program) {
   for (const plan::Step& run : program.steps) {
-    size_t parameters = 0;
-    for (const loop::Buffer& buffer : program.kernels[run.kernel].plain.buffers) {
-      parameters += buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
-    }
-    if (parameters != run.arguments.size()) {
+    if (loop::ParametersOf(program.kernels[run.kernel].plain).size() != run.arguments.size()) {
       Abort(step, Error{"a step gives a kernel another number of buffers than it takes"}, "");
     }
   }

@@ -5,6 +5,7 @@
 
 #include "base/overloaded.h"
 #include "loop/fold.h"
+#include "loop/parameters.h"
 
 namespace webnnc::loop {
 
@@ -41,7 +42,7 @@ class Machine {
         count *= sizes_[at].back();
       }
       auto bytes = static_cast<size_t>(count * ByteSize(buffer.type.dtype));
-      bool parameter = buffer.space == Space::kIn || buffer.space == Space::kOut;
+      bool parameter = IsParameter(buffer);
       if (!parameter || memory_[at].empty()) memory_[at].assign(bytes, 0);
       if (memory_[at].size() != bytes) {
         return Error{"%" + buffer.name + " has " + std::to_string(memory_[at].size()) +

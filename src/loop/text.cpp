@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/overloaded.h"
+#include "loop/parameters.h"
 
 namespace webnnc::loop {
 
@@ -67,7 +68,7 @@ class Printer {
       const Buffer& buffer = kernel_.buffers[BufferId{i}];
       std::string text = std::string(Name(buffer.space)) + " " + buffer_names_[i] + ": " +
                          webnnc::Print(buffer.type);
-      if (buffer.space == Space::kIn || buffer.space == Space::kOut) {
+      if (IsParameter(buffer)) {
         parameters += (parameters.empty() ? "" : ", ") + text;
       } else {
         locals += "  " + text + "\n";

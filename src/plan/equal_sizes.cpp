@@ -6,6 +6,7 @@
 
 #include "base/overloaded.h"
 #include "loop/builder.h"
+#include "loop/parameters.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/replace_symbols.h"
 #include "loop/passes/split_groups.h"
@@ -137,10 +138,7 @@ std::optional<Dim> TargetOf(const std::set<Dim>& sizes) {
 class Merger {
  public:
   Merger(loop::Kernel& to, const loop::Kernel& from) : to_(to), from_(from) {
-    std::vector<loop::BufferId> parameters;
-    for (int32_t b = 0; b < to.buffers.size(); ++b) {
-      if (IsParameter(to.buffers[loop::BufferId{b}])) parameters.push_back(loop::BufferId{b});
-    }
+    std::vector<loop::BufferId> parameters = loop::ParametersOf(to);
     size_t next = 0;
     for (loop::Buffer buffer : from.buffers) {
       bool is_parameter = IsParameter(buffer);
@@ -156,10 +154,6 @@ class Merger {
   loop::Block Run() { return Copy(from_.body); }
 
  private:
-  static bool IsParameter(const loop::Buffer& buffer) {
-    return buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
-  }
-
   loop::BufferId Of(loop::BufferId id) const { return buffers_[static_cast<size_t>(id.index)]; }
   loop::VarId Of(loop::VarId id) const { return vars_[static_cast<size_t>(id.index)]; }
   loop::ExprId Of(loop::ExprId id) const { return exprs_[static_cast<size_t>(id.index)]; }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "loop/lowering.h"
+#include "loop/parameters.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/inline_maps.h"
 #include "loop/passes/single_terms.h"
@@ -195,10 +196,7 @@ class KernelFormer {
   // Whether a device can bind what the kernel reads and writes, also if its stages must run one by
   // one and what flows between them is in buffers.
   bool Fits(const loop::Kernel& kernel) const {
-    int64_t parameters = 0;
-    for (const loop::Buffer& buffer : kernel.buffers) {
-      parameters += buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
-    }
+    auto parameters = static_cast<int64_t>(loop::ParametersOf(kernel).size());
     if (parameters > options_.max_parameters) return false;
     return kernel.buffers.size() <= options_.max_parameters ||
            MostBuffersOfAStage(kernel) <= options_.max_parameters;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "loop/builder.h"
+#include "loop/parameters.h"
 #include "loop/passes/collapse.h"
 #include "loop/rewrite.h"
 #include "loop/text.h"
@@ -11,18 +12,6 @@
 namespace webnnc::plan {
 
 namespace {
-
-using Parameters = std::vector<loop::BufferId>;
-
-Parameters ParametersOf(const loop::Kernel& kernel) {
-  Parameters parameters;
-  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-    loop::Space space = kernel.buffers[loop::BufferId{b}].space;
-    if (space == loop::Space::kIn || space == loop::Space::kOut)
-      parameters.push_back(loop::BufferId{b});
-  }
-  return parameters;
-}
 
 // The index into `to` of the element that `index` is in `from`: another shape of the same bytes.
 loop::Index Reindex(loop::Builder& build, const Shape& from, const Shape& to,
@@ -40,7 +29,7 @@ loop::Index Reindex(loop::Builder& build, const Shape& from, const Shape& to,
 }
 
 void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& arguments) {
-  Parameters parameters = ParametersOf(kernel);
+  std::vector<loop::BufferId> parameters = loop::ParametersOf(kernel);
   std::map<BufferId, loop::BufferId> first;
   std::vector<BufferId> kept;
   for (size_t i = 0; i < arguments.size(); ++i) {

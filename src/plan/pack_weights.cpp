@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "loop/builder.h"
+#include "loop/parameters.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "schedule/classify.h"
@@ -79,23 +80,16 @@ class Packer {
 
   static size_t ArgumentOf(const loop::Kernel& kernel, loop::BufferId buffer) {
     size_t argument = 0;
-    for (int32_t b = 0; b < buffer.index; ++b) {
-      loop::Space space = kernel.buffers[loop::BufferId{b}].space;
-      argument += space == loop::Space::kIn || space == loop::Space::kOut;
-    }
+    for (int32_t b = 0; b < buffer.index; ++b)
+      argument += IsParameter(kernel.buffers[loop::BufferId{b}]);
     return argument;
-  }
-
-  static std::optional<loop::VarId> AsVariable(const loop::Kernel& kernel, ExprId id) {
-    auto* variable = std::get_if<loop::Variable>(&kernel.exprs[id].node);
-    return variable ? std::optional(variable->var) : std::nullopt;
   }
 
   // Nothing if the weight is not read in a way that packing helps.
   static std::optional<Packing> PackingFor(const loop::Kernel& kernel, const Product& product,
                                            const loop::Load& load, ExprId other) {
     if (product.stage.store.index.empty()) return std::nullopt;
-    auto innermost = AsVariable(kernel, product.stage.store.index.back());
+    auto innermost = loop::VariableOf(kernel, product.stage.store.index.back());
     if (!innermost) return std::nullopt;
     // The other side must be the same for neighbours, or there is nothing to gain.
     if (loop::Mentions(kernel, other, [&](loop::VarId var) { return var == *innermost; }))
@@ -105,7 +99,7 @@ class Packer {
     std::vector<std::pair<size_t, size_t>> inner;  // position of the loop, dimension
     bool has_cut = false;
     for (size_t d = 0; d < load.index.size(); ++d) {
-      auto var = AsVariable(kernel, load.index[d]);
+      auto var = loop::VariableOf(kernel, load.index[d]);
       if (!var) return std::nullopt;
       if (*var == *innermost) {
         packing.cut = d;
@@ -115,7 +109,8 @@ class Packer {
       size_t position = 0;
       while (product.stage.loops[position].var != *var) ++position;
       bool spatial = false;
-      for (ExprId index : product.stage.store.index) spatial |= AsVariable(kernel, index) == var;
+      for (ExprId index : product.stage.store.index)
+        spatial |= loop::VariableOf(kernel, index) == var;
       if (spatial) {
         packing.outer.push_back(d);
       } else {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "loop/parameters.h"
 #include "loop/passes/collapse.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
@@ -66,9 +67,8 @@ void SplitStages(Program& program, size_t step_number) {
   schedule::Nests nests = schedule::ExtractNests(plain);
   std::map<loop::BufferId, BufferId> places;
   for (int32_t b = 0, argument = 0; b < plain.buffers.size(); ++b) {
-    loop::Space space = plain.buffers[loop::BufferId{b}].space;
-    bool parameter = space == loop::Space::kIn || space == loop::Space::kOut;
-    if (parameter) places[loop::BufferId{b}] = step.arguments[static_cast<size_t>(argument++)];
+    if (IsParameter(plain.buffers[loop::BufferId{b}]))
+      places[loop::BufferId{b}] = step.arguments[static_cast<size_t>(argument++)];
   }
   std::vector<std::vector<loop::Stage>> parts = PartsOf(nests);
   std::vector<BufferSet> reads(parts.size()), writes(parts.size());

@@ -22,11 +22,4 @@ std::string_view Name(Kind kind);
 // Aligns the kernel's loops if it is kRows or kOrdered (loop::AlignRows, loop::AlignOrdered).
 Kind Classify(loop::Kernel& plain);
 
-// The loops of a contraction by what they index.
-//
-//   c[batch, m, n] += left[batch, m, k] * right[batch, k, n]
-struct ContractionLoops {
-  std::vector<std::string> batch, m, n, k;
-};
-
 }  // namespace webnnc::schedule

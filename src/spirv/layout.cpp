@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "loop/parameters.h"
 #include "loop/rewrite.h"
 
 namespace webnnc::spirv {
@@ -114,7 +115,7 @@ bool Suits(int32_t width, const std::vector<Access>& accesses, bool is_private) 
 }
 
 int32_t ChooseWidth(const loop::Buffer& buffer, const std::vector<Access>& accesses) {
-  bool is_parameter = buffer.space == Space::kIn || buffer.space == Space::kOut;
+  bool is_parameter = IsParameter(buffer);
   for (int32_t width : {4, 2}) {
     // The host's buffer ends with its last element.
     if (is_parameter && !IsAligned(KnownDivisor(buffer.type.shape[0]), width)) continue;
@@ -196,7 +197,7 @@ Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simp
     Layout& layout = layouts.emplace_back();
     layout.halves = !half && buffer.type.dtype == DType::kF16;
     layout.width = layout.halves ? ChooseWidthOfHalves(buffer, own) : ChooseWidth(buffer, own);
-    if (buffer.space == Space::kIn || buffer.space == Space::kOut) continue;
+    if (IsParameter(buffer)) continue;
     int64_t count = buffer.type.shape[0].value();
     layout.count = std::max<int64_t>(1, (count + layout.width - 1) / layout.width);
     layout.kind =

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/overloaded.h"
+#include "loop/parameters.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
 #include "wasm/codegen.h"
@@ -12,10 +13,6 @@
 #include "wasm/split_index.h"
 
 namespace webnnc::wasm {
-
-static bool IsParameter(const loop::Buffer& buffer) {
-  return buffer.space == loop::Space::kIn || buffer.space == loop::Space::kOut;
-}
 
 std::vector<Dim> SizesOf(const loop::Kernel& kernel) {
   std::vector<Dim> sizes;
@@ -47,10 +44,8 @@ void SetTarget(llvm::Function& function, const EmitOptions& options) {
 
 llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel) {
   llvm::LLVMContext& context = module.getContext();
-  auto is_parameter = [](const loop::Buffer& buffer) { return IsParameter(buffer); };
-  auto parameters = std::count_if(kernel.buffers.begin(), kernel.buffers.end(), is_parameter);
-  std::vector<llvm::Type*> types(static_cast<size_t>(parameters),
-                                 llvm::PointerType::get(context, 0));
+  size_t parameters = loop::ParametersOf(kernel).size();
+  std::vector<llvm::Type*> types(parameters, llvm::PointerType::get(context, 0));
   types.insert(types.end(), SizesOf(kernel).size(), llvm::Type::getInt32Ty(context));
   auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), types, false);
   auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,

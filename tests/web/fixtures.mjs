@@ -71,7 +71,7 @@ const MODELS = {
       programs: [
         {
           ...gpu,
-          kernels: [{ name: 'scale', shader: 0, bindings: 'srrssu', uniformBytes: 16 }, { name: 'twice', shader: 1, bindings: 'ssu', uniformBytes: 16 }],
+          kernels: [{ name: 'scale', shader: 0, bindings: 'wrrwwu', uniformBytes: 16 }, { name: 'twice', shader: 1, bindings: 'wwu', uniformBytes: 16 }],
         },
         { kind: 'wasm', steps: ['scale', 'twice'] },
       ],
@@ -92,8 +92,8 @@ const MODELS = {
       inputs: typesPorts('flags', 'halves', 'bytes', 'small'),
       outputs: typesPorts('not', 'minus', 'next', 'down'),
       programs: [
-        { ...gpu, half: true, kernels: [{ name: 'types_half', shader: 0, bindings: 'ssssssss' }] },
-        { ...gpu, kernels: [{ name: 'types', shader: 1, bindings: 'ssssssss' }] },
+        { ...gpu, half: true, kernels: [{ name: 'types_half', shader: 0, bindings: 'wwwwwwww' }] },
+        { ...gpu, kernels: [{ name: 'types', shader: 1, bindings: 'wwwwwwww' }] },
         { kind: 'wasm', steps: ['types'] },
       ],
     },

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "loop/builder.h"
+#include "loop/parameters.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
@@ -271,7 +272,7 @@ void DropUnused(Kernel& kernel) {
   std::map<VarId, VarId> vars;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const Buffer& buffer = kernel.buffers[BufferId{b}];
-    bool parameter = buffer.space == Space::kIn || buffer.space == Space::kOut;
+    bool parameter = IsParameter(buffer);
     if (parameter || used_buffers.count(BufferId{b}))
       buffers[BufferId{b}] = out.buffers.Add(buffer);
   }

@@ -6,6 +6,7 @@
 #include "base/overloaded.h"
 #include "loop/builder.h"
 #include "loop/integer_ranges.h"
+#include "loop/parameters.h"
 #include "loop/passes/packed_words.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
@@ -184,7 +185,7 @@ class Legalizer {
       Buffer& buffer = kernel_.buffers[BufferId{b}];
       DType dtype = buffer.type.dtype;
       types_.push_back(dtype);
-      bool is_parameter = buffer.space == Space::kIn || buffer.space == Space::kOut;
+      bool is_parameter = IsParameter(buffer);
       bool is_weight = is_parameter && parameter < parameters.size() &&
                        parameters[parameter] == ParameterKind::kWeight;
       parameter += is_parameter;

@@ -56,11 +56,6 @@ class Splitter {
     visit(stage.store.value);
   }
 
-  std::optional<VarId> VariableOf(ExprId id) const {
-    auto* variable = std::get_if<Variable>(&kernel_.exprs[id].node);
-    return variable ? std::optional(variable->var) : std::nullopt;
-  }
-
   bool HasExtent(const Stage& stage, VarId var) const {
     return std::any_of(stage.loops.begin(), stage.loops.end(), [&](const StageLoop& loop) {
       return loop.var == var && loop.extent.Is(division_.extent);
@@ -74,7 +69,7 @@ class Splitter {
     for (const Stage& stage : stages_) {
       ForEachAccess(stage, [&](BufferId buffer, const Index& index) {
         for (size_t d = 0; d < index.size(); ++d) {
-          auto var = VariableOf(index[d]);
+          auto var = VariableOf(kernel_, index[d]);
           bool fits = var && kernel_.buffers[buffer].type.shape[d].Is(division_.extent) &&
                       HasExtent(stage, *var);
           if (fits && loops_.count(*var)) dimensions_.insert({buffer, d});
@@ -91,7 +86,7 @@ class Splitter {
     for (const Stage& stage : stages_) {
       ForEachAccess(stage, [&](BufferId buffer, const Index& index) {
         for (size_t d = 0; d < index.size(); ++d) {
-          auto var = VariableOf(index[d]);
+          auto var = VariableOf(kernel_, index[d]);
           bool follows = var && loops_.count(*var);
           if (!follows && dimensions_.count({buffer, d})) whole.insert({buffer, d});
         }
@@ -104,7 +99,7 @@ class Splitter {
   bool StoresFollow() const {
     for (const Stage& stage : stages_) {
       for (size_t d = 0; d < stage.store.index.size(); ++d) {
-        auto var = VariableOf(stage.store.index[d]);
+        auto var = VariableOf(kernel_, stage.store.index[d]);
         bool split_loop = var && loops_.count(*var);
         if (split_loop != (dimensions_.count({stage.store.buffer, d}) > 0)) return false;
       }
@@ -139,7 +134,7 @@ class Splitter {
       Index out;
       for (size_t d = 0; d < index.size(); ++d) {
         if (dimensions_.count({buffer, d})) {
-          auto [group, inside] = parts.at(*VariableOf(index[d]));
+          auto [group, inside] = parts.at(*VariableOf(kernel_, index[d]));
           out.push_back(build_.Var(group));
           out.push_back(build_.Var(inside));
         } else {
