@@ -568,12 +568,58 @@ struct Recurrence {
   WEBNNC_OPERATION("recurrence", 3, 7);
 };
 
+enum class SampleMode : uint8_t { kNearest, kLinear, kCubic };
+// What is outside x: zeros, its nearest element, or x mirrored.
+enum class SamplePadding : uint8_t { kZeros, kBorder, kReflection };
+
+// x between its elements: result[n, c, p...] = x[n, c, at...] with at = places[n, p..., :], one
+// number a spatial dimension, in elements from the first one. Operands: x[n, c, s...], places,
+// which are f32 or f64, and perhaps images[n]: which of x's images each result is made of.
+struct Sample {
+  SampleMode mode = SampleMode::kLinear;
+  SamplePadding padding = SamplePadding::kZeros;
+  bool mirror_centers =
+      false;  // of kReflection: about the outermost elements, not their outer ends
+
+  static constexpr auto kFields =
+      Fields(Field("mode", &Sample::mode), Field("padding", &Sample::padding),
+             Field("mirror_centers", &Sample::mirror_centers));
+  WEBNNC_OPERATION("sample", 2, 3);
+};
+
+// What a window would have taken from an image, put back and added up: result[n, c, p*stride +
+// k*dilation - pad...] += x[n, c, k..., p...]. `sizes` are those of the result's spatial
+// dimensions.
+struct Fold {
+  Sizes1D sizes;
+  Integers strides, dilations, pads_begin, pads_end;
+
+  static constexpr auto kFields =
+      Fields(Field("sizes", &Fold::sizes), Field("strides", &Fold::strides),
+             Field("dilations", &Fold::dilations), Field("pads_begin", &Fold::pads_begin),
+             Field("pads_end", &Fold::pads_end));
+  WEBNNC_OPERATION("fold", 1, 1);
+};
+
+// Random bits, u32: word 0 or 1 of element i, counted in row-major order, is the hash of 2*i + word
+// by a key. The hash is triple32 (Wellons, "Hash function prospector", 2018) with the key mixed in.
+struct RandomBits {
+  Sizes1D shape;
+  int64_t key0 = 0, key1 = 0;  // u32
+  int64_t word = 0;
+
+  static constexpr auto kFields =
+      Fields(Field("shape", &RandomBits::shape), Field("key0", &RandomBits::key0),
+             Field("key1", &RandomBits::key1), Field("word", &RandomBits::word));
+  WEBNNC_OPERATION("random_bits", 0, 0);
+};
+
 #undef WEBNNC_OPERATION
 
-using Op =
-    std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Attention, Conv,
-                 ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose, Reshape,
-                 Refine, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile, Resize,
-                 Resample, Cumulate, ScatterElements, ScatterND, TopK, Recurrence>;
+using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum,
+                        Attention, Conv, ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize,
+                        Transpose, Reshape, Refine, Expand, Slice, Pad, Concat, Gather,
+                        GatherElements, GatherND, Tile, Resize, Resample, Cumulate, ScatterElements,
+                        ScatterND, TopK, Recurrence, Sample, Fold, RandomBits>;
 
 }  // namespace webnnc::graph

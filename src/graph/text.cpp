@@ -27,6 +27,8 @@ WEBNNC_ENUM_NAMES(PadMode, "constant", "reflect", "edge", "wrap");
 WEBNNC_ENUM_NAMES(ResizeMode, "nearest", "linear", "cubic");
 WEBNNC_ENUM_NAMES(CoordinateMode, "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",
                   "align_corners", "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize");
+WEBNNC_ENUM_NAMES(SampleMode, "nearest", "linear", "cubic");
+WEBNNC_ENUM_NAMES(SamplePadding, "zeros", "border", "reflection");
 WEBNNC_ENUM_NAMES(NearestMode, "round_prefer_floor", "round_prefer_ceil", "floor", "ceil");
 
 std::string_view Name(Function function) {

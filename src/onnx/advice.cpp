@@ -50,12 +50,7 @@ const Family kFamilies[] = {
     {{"StringConcat", "StringSplit", "StringNormalizer", "RegexFullMatch", "TfIdfVectorizer",
       "LabelEncoder", "ImageDecoder"},
      "text and files are prepared in the page: cut the model behind it"},
-    {{"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial",
-      "Bernoulli"},
-     "random numbers are made in the page: give them to the model as an input"},
     {{"Inverse"}, "matrices are inverted in the page: give the inverse to the model as an input"},
-    {{"DFT", "STFT", "MelWeightMatrix"},
-     "spectra are not supported yet: compute them in the page, or write them as a convolution"},
 };
 
 }  // namespace

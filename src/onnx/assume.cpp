@@ -52,6 +52,9 @@ class Groups {
       AddScatterND();
     } else if (auto* expand = std::get_if<graph::Expand>(&op)) {
       AddExpand(*expand);
+    } else if (std::holds_alternative<graph::Sample>(op)) {
+      // One set of places an image, or an image's index for each.
+      groups_.push_back({{{shapes_.size() == 3 ? size_t{2} : size_t{0}, 0}, {1, 0}}});
     }
     return std::move(groups_);
   }

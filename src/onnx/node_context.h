@@ -77,6 +77,8 @@ class NodeContext {
 
   int64_t opset() const { return opset_; }
   const std::string& op_type() const { return node_.op_type(); }
+  // What the model calls its first result.
+  const std::string& result_name() const { return name_; }
   const Model& model() const { return scope_.model; }
 
   // ---- Operands. An optional operand that is left out is not there.

@@ -64,6 +64,7 @@ Result<Values> ImportSelu(NodeContext& c);
 Result<Values> ImportShrink(NodeContext& c);
 Result<Values> ImportSoftmax(NodeContext& c);
 Result<Values> ImportSoftsign(NodeContext& c);
+Result<Values> ImportSwiGLU(NodeContext& c);
 Result<Values> ImportSwish(NodeContext& c);
 Result<Values> ImportThresholdedRelu(NodeContext& c);
 
@@ -86,6 +87,7 @@ Result<Values> ImportMultiHeadAttention(NodeContext& c);
 
 // ops/windows.cpp
 Result<Values> ImportAveragePool(NodeContext& c);
+Result<Values> ImportCausalConvWithState(NodeContext& c);
 Result<Values> ImportConv(NodeContext& c);
 Result<Values> ImportConvTranspose(NodeContext& c);
 Result<Values> ImportFusedConv(NodeContext& c);
@@ -125,6 +127,7 @@ Result<Values> ImportReduceMean(NodeContext& c);
 Result<Values> ImportReduceSumSquare(NodeContext& c);
 
 // ops/shapes.cpp
+Result<Values> ImportCenterCropPad(NodeContext& c);
 Result<Values> ImportConcat(NodeContext& c);
 Result<Values> ImportDepthToSpace(NodeContext& c);
 Result<Values> ImportExpand(NodeContext& c);
@@ -152,6 +155,7 @@ Result<Values> ImportGather(NodeContext& c);
 Result<Values> ImportGatherElements(NodeContext& c);
 Result<Values> ImportGatherND(NodeContext& c);
 Result<Values> ImportOneHot(NodeContext& c);
+Result<Values> ImportReverseSequence(NodeContext& c);
 Result<Values> ImportScatterElements(NodeContext& c);
 Result<Values> ImportScatterND(NodeContext& c);
 Result<Values> ImportTensorScatter(NodeContext& c);
@@ -166,6 +170,37 @@ Result<Values> ImportTopK(NodeContext& c);
 Result<Values> ImportGRU(NodeContext& c);
 Result<Values> ImportLSTM(NodeContext& c);
 Result<Values> ImportRNN(NodeContext& c);
+
+// ops/losses.cpp
+Result<Values> ImportNegativeLogLikelihoodLoss(NodeContext& c);
+Result<Values> ImportSoftmaxCrossEntropyLoss(NodeContext& c);
+
+// ops/determinant.cpp
+Result<Values> ImportDet(NodeContext& c);
+
+// ops/random.cpp
+Result<Values> ImportBernoulli(NodeContext& c);
+Result<Values> ImportMultinomial(NodeContext& c);
+Result<Values> ImportRandomNormal(NodeContext& c);
+Result<Values> ImportRandomNormalLike(NodeContext& c);
+Result<Values> ImportRandomUniform(NodeContext& c);
+Result<Values> ImportRandomUniformLike(NodeContext& c);
+
+// ops/sampling.cpp
+Result<Values> ImportAffineGrid(NodeContext& c);
+Result<Values> ImportCol2Im(NodeContext& c);
+Result<Values> ImportDeformConv(NodeContext& c);
+Result<Values> ImportGridSample(NodeContext& c);
+Result<Values> ImportMaxRoiPool(NodeContext& c);
+Result<Values> ImportRoiAlign(NodeContext& c);
+
+// ops/signal.cpp
+Result<Values> ImportBlackmanWindow(NodeContext& c);
+Result<Values> ImportDFT(NodeContext& c);
+Result<Values> ImportHammingWindow(NodeContext& c);
+Result<Values> ImportHannWindow(NodeContext& c);
+Result<Values> ImportMelWeightMatrix(NodeContext& c);
+Result<Values> ImportSTFT(NodeContext& c);
 
 // ops/resize.cpp
 Result<Values> ImportResize(NodeContext& c);

@@ -26,7 +26,8 @@ struct Trial {
 // `work`/model.onnx.
 Result<Trial> PrepareTrial(const TestCase& test, const std::string& work);
 
-// "", or what is wrong with the outputs of set `set`.
+// "", or what is wrong with the outputs of set `set`. Of models that draw random numbers, types are
+// compared, and that elements are 0 or 1 as all of ONNX's cases have it.
 std::string Judge(const Trial& trial, size_t set, const std::vector<Tensor>& outputs,
                   const Tolerance& tolerance = {});
 

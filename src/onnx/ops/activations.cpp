@@ -35,6 +35,15 @@ Result<ValueId> HardSigmoid(NodeContext& c, ValueId x, double alpha, double beta
 
 }  // namespace
 
+Result<ValueId> Swish(NodeContext& c, ValueId x, double alpha) {
+  ValueId scaled = x;
+  if (alpha != 1) {
+    TRY_ASSIGN(scaled, c.Binary(BinaryOp::kMul, x, alpha));
+  }
+  TRY_ASSIGN(auto gate, c.Unary(Function::kSigmoid, scaled));
+  return c.Binary(BinaryOp::kMul, x, gate);
+}
+
 Result<Values> ImportElu(NodeContext& c) {
   TRY_ASSIGN(auto negative, ScaledExpM1(c, c[0], c.Float("alpha", 1)));
   TRY_ASSIGN(auto result, Choose(c, c[0], 0, negative, c[0]));
@@ -113,17 +122,14 @@ Result<Values> ImportHardSwish(NodeContext& c) {
   return Values{result};
 }
 
-Result<ValueId> Swish(NodeContext& c, ValueId x, double alpha) {
-  ValueId inner = x;
-  if (alpha != 1) {
-    TRY_ASSIGN(inner, c.Binary(BinaryOp::kMul, x, alpha));
-  }
-  TRY_ASSIGN(auto gate, c.Unary(Function::kSigmoid, inner));
-  return c.Binary(BinaryOp::kMul, x, gate);
-}
-
 Result<Values> ImportSwish(NodeContext& c) {
   TRY_ASSIGN(auto result, Swish(c, c[0], c.Float("alpha", 1)));
+  return Values{result};
+}
+
+Result<Values> ImportSwiGLU(NodeContext& c) {
+  TRY_ASSIGN(auto gate, Swish(c, c[0], c.Float("alpha", 1)));
+  TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, gate, c[1]));
   return Values{result};
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "onnx/operators.h"
 
 namespace webnnc::onnx {
@@ -39,6 +41,13 @@ Result<Values> ImportGather(NodeContext& c) {
 Result<Values> ImportGatherElements(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   TRY(CheckIndices(c, static_cast<size_t>(axis)));
+  const Shape &shape = c.Type(0).shape, &places = c.Type(1).shape;
+  for (size_t d = 0; d < std::min(shape.size(), places.size()); ++d) {
+    // What is read is inside x.
+    bool open = !shape[d].IsConstant() || !places[d].IsConstant();
+    if (static_cast<int64_t>(d) != axis && open && !ProvablyLessEqual(places[d], shape[d]))
+      c.AssumeLessEqual(places[d], shape[d]);
+  }
   TRY_ASSIGN(auto result, c.Add(graph::GatherElements{axis}, {c[0], c[1]}));
   return Values{result};
 }
@@ -107,6 +116,32 @@ Result<Values> ImportOneHot(NodeContext& c) {
   TRY_ASSIGN(auto off, c.Reshape(first, {}));
   TRY_ASSIGN(auto on, c.Reshape(second, {}));
   TRY_ASSIGN(auto result, c.Add(graph::Where{}, {hit, on, off}));
+  return Values{result};
+}
+
+// Of each sequence of a batch the first elements, as many as its length says, in reverse.
+Result<Values> ImportReverseSequence(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  TRY_ASSIGN(auto time, c.Axis(c.Int("time_axis", 0), type.rank()));
+  TRY_ASSIGN(auto batch, c.Axis(c.Int("batch_axis", 1), type.rank()));
+  if (time == batch) return Error{"the axes of time and batch are the same"};
+  auto along = [&](int64_t axis) {
+    Shape shape(type.shape.size(), 1);
+    shape[static_cast<size_t>(axis)] = type.shape[static_cast<size_t>(axis)];
+    return shape;
+  };
+  TRY(c.CheckVector("sequence_lens", c[1], type.shape[static_cast<size_t>(batch)], "sequence"));
+  TRY_ASSIGN(auto integers, c.Cast(c[1], DType::kI32));
+  TRY_ASSIGN(auto lengths, c.Reshape(integers, along(batch)));
+  TRY_ASSIGN(auto positions, c.Add(graph::Iota{type.shape[static_cast<size_t>(time)]}, {}));
+  TRY_ASSIGN(auto numbers, c.Cast(positions, DType::kI32));
+  TRY_ASSIGN(auto steps, c.Reshape(numbers, along(time)));
+  TRY_ASSIGN(auto last, c.Binary(BinaryOp::kSub, lengths, 1));
+  TRY_ASSIGN(auto mirrored, c.Binary(BinaryOp::kSub, last, steps));
+  TRY_ASSIGN(auto reversed, c.Binary(BinaryOp::kLess, steps, lengths));
+  TRY_ASSIGN(auto sources, c.Add(graph::Where{}, {reversed, mirrored, steps}));
+  TRY_ASSIGN(auto indices, c.Add(graph::Expand{type.shape}, {sources}));
+  TRY_ASSIGN(auto result, c.Add(graph::GatherElements{time}, {c[0], indices}));
   return Values{result};
 }
 

@@ -415,4 +415,36 @@ Result<Values> ImportSpaceToDepth(NodeContext& c) {
   return Values{result};
 }
 
+// The middle of x, or x with zeros around it, so that the axes have the sizes that are asked for.
+Result<Values> ImportCenterCropPad(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  TRY_ASSIGN(auto wanted, c.Sizes(1));
+  Integers axes = c.Ints("axes");
+  if (!c.HasAttribute("axes")) {
+    for (int64_t d = 0; d < type.rank(); ++d) axes.push_back(d);
+  }
+  TRY(c.Axes(axes, type.rank()));
+  if (axes.size() != wanted.size())
+    return Error{std::to_string(wanted.size()) + " sizes are given for " +
+                 std::to_string(axes.size()) + " axes"};
+  graph::Pad pad{SizeElements(type.shape.size(), 0), SizeElements(type.shape.size(), 0),
+                 graph::PadMode::kConstant};
+  graph::Slice slice = Whole(type.shape);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    TRY_ASSIGN(auto axis, c.Axis(axes[i], type.rank()));
+    auto d = static_cast<size_t>(axis);
+    if (wanted[i].IsConstant() && wanted[i].value() < 0)
+      return Error{"size " + std::to_string(i) + " is " + Print(wanted[i])};
+    Dim largest = Max(type.shape[d], wanted[i]), missing = largest - type.shape[d];
+    pad.begin[d] = FloorDiv(missing, 2);
+    pad.end[d] = missing - pad.begin[d];
+    slice.starts[d] = FloorDiv(largest - wanted[i], 2);
+    slice.sizes[d] = wanted[i];
+  }
+  TRY_ASSIGN(auto zero, c.Scalar(type.dtype, 0));
+  TRY_ASSIGN(auto padded, c.Add(pad, {c[0], zero}));
+  TRY_ASSIGN(auto result, c.Add(slice, {padded}));
+  return Values{result};
+}
+
 }  // namespace webnnc::onnx

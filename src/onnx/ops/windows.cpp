@@ -3,6 +3,7 @@
 
 #include "onnx/operators.h"
 #include "onnx/ops/activations.h"
+#include "onnx/ops/window_attributes.h"
 
 namespace webnnc::onnx {
 
@@ -10,24 +11,6 @@ using loop::BinaryOp;
 using Integers = std::vector<int64_t>;
 
 namespace {
-
-struct WindowAttributes {
-  Integers kernel, strides, dilations, pads_begin, pads_end;
-  // What is padded apart before, where it depends on a size that is open; else empty.
-  std::vector<Dim> open_begin = {}, open_end = {};
-};
-
-// What windows are computed from: products of any two fit 64 bits.
-Status CheckSteps(std::initializer_list<const Integers*> attributes) {
-  for (const Integers* values : attributes) {
-    for (int64_t value : *values) {
-      if (value < 1 || value > INT32_MAX)
-        return Error{"sizes, strides and dilations are from 1 to " + std::to_string(INT32_MAX) +
-                     ", not " + std::to_string(value)};
-    }
-  }
-  return kSuccess;
-}
 
 // Pads of a size that is open. They are never negative where the window reaches as far as a stride.
 Status PadOpenToSame(NodeContext& c, WindowAttributes& window, size_t d, bool odd_at_end) {
@@ -76,7 +59,19 @@ Status PadToSame(NodeContext& c, WindowAttributes& window, bool odd_at_end) {
   return kSuccess;
 }
 
-// Strides, dilations and pads for a window of this size; the first operand is the image.
+}  // namespace
+
+Status CheckSteps(std::initializer_list<const Integers*> attributes) {
+  for (const Integers* values : attributes) {
+    for (int64_t value : *values) {
+      if (value < 1 || value > INT32_MAX)
+        return Error{"sizes, strides and dilations are from 1 to " + std::to_string(INT32_MAX) +
+                     ", not " + std::to_string(value)};
+    }
+  }
+  return kSuccess;
+}
+
 Result<WindowAttributes> ReadWindow(NodeContext& c, Integers kernel) {
   size_t rank = kernel.size();
   if (c.Type(0).rank() != static_cast<int64_t>(rank) + 2 || rank == 0) {
@@ -105,7 +100,6 @@ Result<WindowAttributes> ReadWindow(NodeContext& c, Integers kernel) {
   return window;
 }
 
-// The filter's spatial sizes, and a check that the attribute says the same.
 Result<Integers> KernelOf(NodeContext& c) {
   const TensorType& filter = c.Type(1);
   if (filter.rank() < 3) return Error{"the filter is " + Print(filter)};
@@ -120,7 +114,6 @@ Result<Integers> KernelOf(NodeContext& c) {
   return kernel;
 }
 
-// Adds a vector with one element a channel.
 Result<ValueId> AddBias(NodeContext& c, ValueId image, ValueId bias) {
   Shape shape(static_cast<size_t>(c.TypeOf(image).rank()) - 1, 1);
   TRY(c.CheckVector("bias", bias, c.TypeOf(image).shape[1], "channel of the result"));
@@ -128,8 +121,6 @@ Result<ValueId> AddBias(NodeContext& c, ValueId image, ValueId bias) {
   TRY_ASSIGN(auto upright, c.Reshape(bias, shape));
   return c.Binary(BinaryOp::kAdd, image, upright);
 }
-
-}  // namespace
 
 Result<Values> ImportConv(NodeContext& c) {
   TRY_ASSIGN(auto kernel, KernelOf(c));
@@ -169,6 +160,46 @@ Result<Values> ImportNhwcConv(NodeContext& c) {
   TRY_ASSIGN(auto results, ImportConv(conv));
   TRY_ASSIGN(results[0], c.Transpose(results[0], last));
   return results;
+}
+
+// A convolution of each channel by itself, whose window ends at the element it makes. What is
+// before x is the state, or zeros; the last elements are the state that comes out.
+Result<Values> ImportCausalConvWithState(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  if (type.rank() != 3 || c.Type(1).rank() != 3)
+    return Error{"x is " + Print(type) + ", the filter " + Print(c.Type(1))};
+  std::string activation = c.String("activation", "none");
+  bool swishes = activation == "silu" || activation == "swish";
+  if (!swishes && activation != "none") return Error{"the activation is " + activation};
+  TRY_ASSIGN(auto kernel, KernelOf(c));
+  if (kernel[0] < 1) return Error{"the filter is " + Print(c.Type(1))};
+  if (!type.shape[1].IsConstant()) return Error{"the number of channels must be known"};
+  const Dim before = kernel[0] - 1;
+  ValueId x;
+  if (c.Has(3)) {
+    const TensorType& past = c.Type(3);
+    if (past.rank() != 3 || past.shape[2] != before)
+      return Error{"the state is " + Print(past) + ", but must have " + Print(before) +
+                   " elements a channel"};
+    TRY_ASSIGN(x, c.Add(graph::Concat{2}, {c[3], c[0]}));
+  } else {
+    TRY_ASSIGN(auto zero, c.Scalar(type.dtype, 0));
+    graph::Pad pad{{0, 0, before}, {0, 0, 0}, graph::PadMode::kConstant};
+    TRY_ASSIGN(x, c.Add(pad, {c[0], zero}));
+  }
+  graph::Conv conv{{1}, {1}, {0}, {0}, type.shape[1].value(), graph::Layout::kChannelsFirst};
+  TRY_ASSIGN(auto result, c.Add(conv, {x, c[1]}));
+  if (c.Has(2)) {
+    TRY_ASSIGN(result, AddBias(c, result, c[2]));
+  }
+  if (swishes) {
+    TRY_ASSIGN(result, Swish(c, result, 1));
+  }
+  if (!c.Wants(1)) return Values{result};
+  const Shape padded = c.TypeOf(x).shape;
+  graph::Slice last{{0, 0, padded[2] - before}, {padded[0], padded[1], before}, {1, 1, 1}};
+  TRY_ASSIGN(auto state, c.Add(last, {x}));
+  return Values{result, state};
 }
 
 Result<Values> ImportConvTranspose(NodeContext& c) {
