@@ -11,8 +11,10 @@
 
 const TYPES = { f32: 1, u8: 2, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
 
-/** @param {number} value @returns {number[]} */
-const varint = (value) => value < 128 ? [value] : [value % 128 + 128, ...varint(Math.floor(value / 128))];
+/** Negative numbers as the 64 bits of two's complement. @param {number | bigint} value @returns {number[]} */
+const varint = (value) => value < 0 ? varint(BigInt.asUintN(64, BigInt(value)))
+  : value < 128 ? [Number(value)] : typeof value === 'bigint' ? [Number(value % 128n) + 128, ...varint(value / 128n)]
+    : [value % 128 + 128, ...varint(Math.floor(value / 128))];
 /** @param {number} number @param {number} value */
 const integer = (number, value) => [...varint(number << 3), ...varint(value)];
 /** @param {number} number @param {string | Iterable<number>} content text or a message */

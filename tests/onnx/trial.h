@@ -20,14 +20,16 @@ struct Trial {
   graph::Graph graph;
   // Inputs are as graph.inputs, outputs as graph.outputs.
   std::vector<DataSet> sets;
+  // Results are random, by a generator that ONNX does not name.
+  bool draws = false;
 };
 
 // Errors say why the case is not supported. A copy of the model, if one is made, is
 // `work`/model.onnx.
 Result<Trial> PrepareTrial(const TestCase& test, const std::string& work);
 
-// "", or what is wrong with the outputs of set `set`. Of models that draw random numbers, types are
-// compared, and that elements are 0 or 1 as all of ONNX's cases have it.
+// "", or what is wrong with the outputs of set `set`. Of those that are drawn, types are compared,
+// and that elements are 0 or 1 as all of ONNX's cases have it.
 std::string Judge(const Trial& trial, size_t set, const std::vector<Tensor>& outputs,
                   const Tolerance& tolerance = {});
 

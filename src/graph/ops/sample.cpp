@@ -98,19 +98,18 @@ class SampleLowering {
 
   // A place that is far outside, moved to where the same is seen and 32 bits hold it.
   loop::ExprId Near(size_t d, loop::ExprId place) {
-    loop::ExprId size = b_.Convert(b_.Size(SizeOf(d)), real_), zero = Real(0);
+    loop::ExprId size = b_.Convert(b_.Size(SizeOf(d)), real_);
     loop::ExprId last = b_.Sub(size, Real(1));
     double edge = sample_.mirror_centers ? 0 : -0.5;
     loop::ExprId low = Real(edge), high = b_.Sub(last, low);
     loop::ExprId outside = b_.Or(b_.Less(place, low), b_.Less(high, place));
     switch (sample_.padding) {
-      case SamplePadding::kZeros: {
+      case SamplePadding::kZeros:
+      case SamplePadding::kBorder: {
         // The taps of a cubic reach two elements to either side.
         constexpr double kFar = 4;
         return b_.Max(b_.Min(place, b_.Add(size, Real(kFar))), Real(-kFar));
       }
-      case SamplePadding::kBorder:
-        return b_.Select(outside, b_.Max(b_.Min(place, last), zero), place);
       case SamplePadding::kReflection: {
         loop::ExprId width = b_.Max(b_.Sub(high, low), Real(1)), from_low = b_.Sub(place, low);
         loop::ExprId period = b_.Mul(width, Real(2));

@@ -37,6 +37,13 @@ Result<ValueId> LikelihoodLoss(NodeContext& c, ValueId scores) {
   const TensorType type = c.TypeOf(scores), target_type = c.Type(1);
   if (type.rank() < 2 || target_type.rank() + 1 != type.rank())
     return Error{"targets " + Print(target_type) + " do not fit scores " + Print(type)};
+  for (size_t d = 0; d < target_type.shape.size(); ++d) {
+    const Dim &size = type.shape[d == 0 ? 0 : d + 1], &own = target_type.shape[d];
+    if (size == own) continue;
+    if (size.IsConstant() && own.IsConstant())
+      return Error{"targets " + Print(target_type) + " do not fit scores " + Print(type)};
+    c.AssumeEqual(size, own);
+  }
   std::string reduction = c.String("reduction", "mean");
   if (reduction != "mean" && reduction != "sum" && reduction != "none")
     return Error{"the reduction is " + reduction};

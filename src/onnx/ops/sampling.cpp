@@ -24,6 +24,15 @@ Shape Along(size_t rank, size_t axis, const Dim& size) {
 
 Shape Spatial(const Shape& image) { return {image.begin() + 2, image.end()}; }
 
+// That x has elements to read, wherever places are.
+Status CheckHasElements(NodeContext& c, const TensorType& x) {
+  for (size_t d = 2; d < x.shape.size(); ++d) {
+    if (x.shape[d].Is(0)) return Error{"there is nothing to read in " + Print(x)};
+    if (!ProvablyLessEqual(1, x.shape[d])) c.AssumeLessEqual(1, x.shape[d]);
+  }
+  return kSuccess;
+}
+
 // From places in [-1, 1] to elements of a dimension and back: the ends of the range are the middles
 // of the outermost elements (`align`), or their outer ends.
 Term Unnormalized(Term place, Term size, bool align) {
@@ -84,6 +93,7 @@ Result<Values> ImportGridSample(NodeContext& c) {
   bool fits = x_type.rank() >= 3 && grid_type.rank() == x_type.rank() &&
               grid_type.shape.back().Is(spatial) && IsFloat(grid_type.dtype);
   if (!fits) return Error{"a grid " + Print(grid_type) + " does not fit " + Print(x_type)};
+  TRY(CheckHasElements(c, x_type));
   graph::Sample sample;
   std::string mode = c.String("mode", "linear"), padding = c.String("padding_mode", "zeros");
   bool align = c.Int("align_corners", 0) != 0;
@@ -190,6 +200,9 @@ Result<Values> ImportRoiAlign(NodeContext& c) {
   const TensorType type = c.Type(0), regions_type = c.Type(1);
   if (type.rank() != 4 || regions_type.rank() != 2 || !regions_type.shape[1].Is(4))
     return Error{"regions " + Print(regions_type) + " do not fit " + Print(type)};
+  TRY(CheckHasElements(c, type));
+  if (type.shape[0].Is(0)) return Error{"there are no images"};
+  if (!ProvablyLessEqual(1, type.shape[0])) c.AssumeLessEqual(1, type.shape[0]);
   const Dim count = regions_type.shape[0];
   TRY(c.CheckVector("batch_indices", c[2], count, "region"));
   std::string mode = c.String("mode", "avg");
@@ -320,6 +333,7 @@ Result<Values> ImportDeformConv(NodeContext& c) {
   if (!fits)
     return Error{"x " + Print(type) + ", the filter " + Print(filter) + " and offsets " +
                  Print(offset_type) + " do not fit each other"};
+  TRY(CheckHasElements(c, type));
   DType real = RealType(type.dtype);
   const Dim batch = type.shape[0];
   Shape places;
@@ -360,8 +374,8 @@ Result<Values> ImportDeformConv(NodeContext& c) {
   Term x = Reshape(f(c[0]), with({batch * offset_groups, *per_offset}, Spatial(type.shape)));
   // [n * offset groups, channels, taps, places...]
   Term columns = f.Add(graph::Sample{SampleMode::kLinear, SamplePadding::kZeros}, {x, at});
-  if (c.Has(3)) {
-    Term mask = Reshape(f(c[3]), with({batch * offset_groups, 1, taps}, places));
+  if (c.Has(4)) {
+    Term mask = Reshape(f(c[4]), with({batch * offset_groups, 1, taps}, places));
     columns = columns * Cast(mask, type.dtype);
   }
   const Dim all = ElementCount(places);
@@ -370,8 +384,8 @@ Result<Values> ImportDeformConv(NodeContext& c) {
       f.Add(graph::MatMul{}, {rows, Reshape(columns, {batch, groups, *per_group * taps, all})});
   Term image = Reshape(product, with({batch, filter.shape[0]}, places));
   TRY_ASSIGN(auto result, f.Result(image));
-  if (c.Has(4)) {
-    TRY_ASSIGN(result, AddBias(c, result, c[4]));
+  if (c.Has(3)) {
+    TRY_ASSIGN(result, AddBias(c, result, c[3]));
   }
   return Values{result};
 }

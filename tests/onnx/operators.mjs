@@ -1,0 +1,169 @@
+// Nodes that ONNX's own cases do not have: other ranks, types, sizes that are open or 0, attributes, older opsets.
+// `node operators_reference.mjs` computes what ONNX Runtime makes of them, and operators.test.mjs compares.
+
+/** @typedef {Parameters<typeof import('../onnx_model.mjs').onnxModel>[0]} Model */
+/** @typedef {import('../onnx_model.mjs').Type} Type */
+/** @typedef {import('../onnx_model.mjs').Node} Node */
+/** @typedef {{ shape: number[], data: any }} Value */
+/** @typedef {{ model: Model, runs: Record<string, Value>[], precise?: boolean }} Case */
+
+const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, i64: BigInt64Array, bool: Uint8Array, u8: Uint8Array };
+
+/** Reals of all signs in (-size, size), or integers from 0 to size - 1. @param {keyof typeof ARRAYS} type @param {number[]} shape */
+export function made(type, shape, size = 2, seed = 0) {
+  const count = shape.reduce((a, b) => a * b, 1), real = type === 'f32' || type === 'f64';
+  // What a linear congruence gives: no two neighbours are alike, and no period shows.
+  let state = 12345 + 999 * seed;
+  const next = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
+  const values = Array.from({ length: count }, () => real ? (next() * 2 - 1) * size : Math.floor(next() * size));
+  return { shape, data: type === 'i64' ? BigInt64Array.from(values, BigInt) : ARRAYS[type].from(values) };
+}
+
+/** @param {keyof typeof ARRAYS} type @param {number[]} shape @param {number[]} values */
+const given = (type, shape, values) => ({ shape, data: type === 'i64' ? BigInt64Array.from(values, BigInt) : ARRAYS[type].from(values) });
+/** @param {...number} values */
+const longs = (...values) => values.map(BigInt);
+
+/**
+ * A model of one node. Inputs are constants, or else are fed: their types have symbols where sizes are open.
+ * @param {string} op @param {number} opset @param {Record<string, Type>} inputs in the node's order; '' for none
+ * @param {Node['attributes']} attributes @param {Record<string, Value>[]} runs
+ * @param {{ constants?: Model['constants'], outputs?: Record<string, Type>, operands?: string[], precise?: boolean }} [more] precise where
+ *   ONNX Runtime's own f32 is not, so that the reference is computed in f64
+ * @returns {Case}
+ */
+function one(op, opset, inputs, attributes, runs, { constants, outputs = { y: ['f32', []] }, operands, precise = false } = {}) {
+  const nodes = [{ op, inputs: operands ?? [...Object.keys(inputs), ...Object.keys(constants ?? {})], outputs: Object.keys(outputs), attributes }];
+  return { model: { inputs, outputs, nodes, constants, opset }, runs, precise };
+}
+
+/** @param {number} rank of a result @param {Type[0]} [type] @returns {Record<string, Type>} */
+const y = (rank, type = 'f32') => ({ y: [type, Array.from({ length: rank }, (_, d) => `y${d}`)] });
+/** @param {number} value */
+const float = (value) => ({ float: value });
+
+/** @type {Record<string, Case>} */
+export const CASES = {};
+
+// ---- Losses
+
+for (const reduction of ['mean', 'sum', 'none']) {
+  const targets = given('i64', [3, 2], [0, 4, 2, 2, 1, 4]), scores = made('f32', [3, 5, 2]);
+  for (const op of ['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss']) {
+    CASES[`${op} of open sizes, ${reduction}`] = one(op, 13, { x: ['f32', ['n', 5, 'd']], t: ['i64', ['n', 'd']] }, { reduction },
+      [{ x: scores, t: targets }, { x: made('f32', [1, 5, 4], 9), t: given('i64', [1, 4], [3, 3, 0, 1]) }], { outputs: y(reduction === 'none' ? 2 : 0) });
+    CASES[`${op} with weights and what it ignores, ${reduction}`] = one(op, 13, { x: ['f32', [3, 5, 2]], t: ['i32', [3, 2]], w: ['f32', [5]] },
+      { reduction, ignore_index: 2 }, [{ x: scores, t: given('i32', [3, 2], [0, 4, 2, 2, 1, 4]), w: given('f32', [5], [1, 0.5, 3, 0.25, 2]) }],
+      { outputs: y(reduction === 'none' ? 2 : 0) });
+  }
+}
+CASES['SoftmaxCrossEntropyLoss in f64 with its logarithms'] = one('SoftmaxCrossEntropyLoss', 13, { x: ['f64', [3, 5]], t: ['i64', [3]] }, {},
+  [{ x: made('f64', [3, 5], 30), t: given('i64', [3], [0, 4, 2]) }], { outputs: { ...y(0, 'f64'), z: ['f64', [3, 5]] } });
+
+// ---- Sequences, crops
+
+CASES['ReverseSequence of open sizes'] = one('ReverseSequence', 10, { x: ['f32', ['t', 'n', 3]], l: ['i64', ['n']] }, {},
+  [{ x: made('f32', [4, 2, 3]), l: given('i64', [2], [1, 4]) }, { x: made('f32', [2, 3, 3]), l: given('i64', [3], [2, 1, 2]) }], { outputs: y(3) });
+CASES['ReverseSequence of integers, batch first'] = one('ReverseSequence', 10, { x: ['i64', [2, 4]], l: ['i64', [2]] }, { batch_axis: 0, time_axis: 1 },
+  [{ x: made('i64', [2, 4], 99), l: given('i64', [2], [3, 2]) }], { outputs: y(2, 'i64') });
+CASES['CenterCropPad of an open size'] = one('CenterCropPad', 18, { x: ['f32', ['n', 3]] }, { axes: [0] },
+  [2, 3, 5, 8, 9].map((n) => ({ x: made('f32', [n, 3]) })), { constants: { s: longs(5) }, outputs: y(2) });
+CASES['CenterCropPad of axes from the end'] = one('CenterCropPad', 18, { x: ['f32', [2, 5, 4]] }, { axes: [-1, -2] },
+  [{ x: made('f32', [2, 5, 4]) }], { constants: { s: longs(7, 2) }, outputs: y(3) });
+
+// ---- Windows and spectra
+
+for (const op of ['HannWindow', 'HammingWindow', 'BlackmanWindow']) {
+  for (const periodic of [0, 1]) {
+    CASES[`${op} of f64, ${periodic ? 'periodic' : 'symmetric'}`] = one(op, 17, {}, { periodic, output_datatype: 11 }, [{}],
+      { constants: { s: { type: ['i64', []], bytes: new Uint8Array(BigInt64Array.of(9n).buffer) } }, outputs: y(1, 'f64') });
+    CASES[`${op} of as many elements as x, ${periodic ? 'periodic' : 'symmetric'}`] = {
+      model: { inputs: { x: ['f32', ['n']] }, outputs: y(1), nodes: [{ op: 'Size', inputs: ['x'], outputs: ['s'] }, { op, inputs: ['s'], outputs: ['y'], attributes: { periodic } }], opset: 17 },
+      runs: [2, 5, 12].map((n) => ({ x: made('f32', [n]) })),
+    };
+  }
+}
+/** @param {number} value @returns {import('../onnx_model.mjs').Tensor} */
+const long = (value) => ({ type: ['i64', []], bytes: new Uint8Array(BigInt64Array.of(BigInt(value)).buffer) });
+/** @param {number} value @returns {import('../onnx_model.mjs').Tensor} */
+const real = (value) => ({ type: ['f32', []], bytes: new Uint8Array(Float32Array.of(value).buffer) });
+for (const [bands, length, rate, low, high] of [[8, 64, 16000, 0, 8000], [5, 33, 8000, 125, 3500], [1, 16, 44100, 0, 20000]]) {
+  CASES[`MelWeightMatrix of ${bands} bands`] = one('MelWeightMatrix', 17, {}, {}, [{}],
+    { constants: { b: long(bands), n: long(length), r: long(rate), l: real(low), h: real(high) }, outputs: y(2) });
+}
+for (const n of [1, 2, 7, 64, 90, 131, 263]) {
+  for (const parts of [1, 2]) {
+    for (const inverse of [0, 1]) {
+      if (inverse && parts === 1) continue;
+      CASES[`DFT of ${n} elements in ${parts} parts${inverse ? ', inverse' : ''}`] = one('DFT', 17, { x: ['f32', [1, n, parts]] }, { axis: 1, inverse },
+        [{ x: made('f32', [1, n, parts], 1, n) }], { outputs: y(3), precise: true });
+    }
+  }
+  CASES[`DFT of ${n} real elements, one side`] = one('DFT', 17, { x: ['f32', [1, n, 1]] }, { axis: 1, onesided: 1 },
+    [{ x: made('f32', [1, n, 1], 1, n) }], { outputs: y(3), precise: true });
+}
+for (const length of [4, 10]) {
+  CASES[`DFT along the first axis to ${length} elements`] = one('DFT', 20, { x: ['f32', [6, 2, 3, 2]] }, {}, [{ x: made('f32', [6, 2, 3, 2], 1) }],
+    { constants: { l: long(length), a: long(-4) }, outputs: y(4) });
+}
+CASES['DFT of f64'] = one('DFT', 17, { x: ['f64', [2, 100, 2]] }, { axis: 1 }, [{ x: made('f64', [2, 100, 2], 1) }], { outputs: y(3, 'f64') });
+CASES['DFT of an open size'] = one('DFT', 17, { x: ['f32', ['b', 'n', 2]] }, { axis: 1 },
+  [[2, 5], [1, 64], [3, 1]].map(([b, n]) => ({ x: made('f32', [b, n, 2], 1) })), { outputs: y(3) });
+CASES['DFT of an open size, one side'] = one('DFT', 17, { x: ['f32', ['b', 'n', 1]] }, { axis: 1, onesided: 1 },
+  [[2, 5], [1, 64], [3, 2]].map(([b, n]) => ({ x: made('f32', [b, n, 1], 1) })), { outputs: y(3) });
+CASES['STFT of an open length'] = one('STFT', 17, { x: ['f32', ['b', 'n', 1]] }, {},
+  [[1, 40], [2, 33], [1, 16]].map(([b, n]) => ({ x: made('f32', [b, n, 1], 1) })),
+  { constants: { step: long(8), window: Array.from({ length: 16 }, (_, i) => Math.sin((i + 0.5) * Math.PI / 16)) }, outputs: y(4) });
+CASES['STFT, both sides'] = one('STFT', 17, { x: ['f32', [1, 50, 1]] }, { onesided: 0 }, [{ x: made('f32', [1, 50, 1], 1) }],
+  { constants: { step: long(7), length: long(10) }, operands: ['x', 'step', '', 'length'], outputs: y(4) });
+
+// ---- Images read between their elements
+
+for (const align_corners of [0, 1]) {
+  for (const padding_mode of ['zeros', 'border', 'reflection']) {
+    for (const mode of ['linear', 'nearest', 'cubic']) {
+      CASES[`GridSample ${mode}, ${padding_mode}, align_corners ${align_corners}`] = one('GridSample', 20,
+        { x: ['f32', ['n', 2, 'h', 'w']], g: ['f32', ['n', 'i', 'j', 2]] }, { mode, padding_mode, align_corners },
+        [{ x: made('f32', [2, 2, 4, 3]), g: made('f32', [2, 3, 2, 2], 1.4) }, { x: made('f32', [1, 2, 1, 5]), g: made('f32', [1, 2, 4, 2], 3, 1) }], { outputs: y(4) });
+      if (mode !== 'cubic') CASES[`GridSample in 3 dimensions, ${mode}, ${padding_mode}, align_corners ${align_corners}`] = one('GridSample', 20,
+        { x: ['f32', [1, 2, 3, 4, 2]], g: ['f32', [1, 2, 1, 3, 3]] }, { mode, padding_mode, align_corners },
+        [{ x: made('f32', [1, 2, 3, 4, 2]), g: made('f32', [1, 2, 1, 3, 3], 1.6) }], { outputs: y(5) });
+    }
+  }
+  // Of a single element's corners ONNX Runtime sees the first, and PyTorch their middle, as we do.
+  for (const [n, h, w] of align_corners ? [[2, 3, 4]] : [[2, 3, 4], [1, 2, 1]]) {
+    CASES[`AffineGrid of ${h} by ${w}, align_corners ${align_corners}`] = one('AffineGrid', 20, { t: ['f32', ['n', 2, 3]] }, { align_corners },
+      [{ t: made('f32', [n, 2, 3]) }], { constants: { s: longs(n, 3, h, w) }, outputs: y(4) });
+  }
+}
+const regions = given('f32', [4, 4], [0, 0, 6, 5, 1.5, 0.5, 3.2, 4.6, -2, -3, 9, 8, 4, 4, 4.2, 4.1]);
+for (const [opset, attributes] of /** @type {[number, Node['attributes']][]} */ ([
+  [10, { output_height: 2, output_width: 3, sampling_ratio: 2, spatial_scale: float(0.5) }],
+  [16, { output_height: 2, output_width: 3, sampling_ratio: 3 }], [16, { output_height: 3, output_width: 2, sampling_ratio: 0 }],
+  [16, { output_height: 2, output_width: 2, sampling_ratio: 0, coordinate_transformation_mode: 'output_half_pixel', spatial_scale: float(0.75) }],
+  [16, { output_height: 2, output_width: 2, sampling_ratio: 2, mode: 'max' }]])) {
+  CASES[`RoiAlign of opset ${opset}, ${JSON.stringify(attributes)}`] = one('RoiAlign', opset, { x: ['f32', ['n', 2, 6, 'w']], r: ['f32', ['r', 4]], i: ['i64', ['r']] }, attributes,
+    [{ x: made('f32', [2, 2, 6, 7]), r: regions, i: given('i64', [4], [0, 1, 1, 0]) }, { x: made('f32', [1, 2, 6, 3]), r: given('f32', [1, 4], [0.5, 1, 2.5, 5]), i: given('i64', [1], [0]) }], { outputs: y(4) });
+}
+CASES['MaxRoiPool of open sizes'] = one('MaxRoiPool', 5, { x: ['f32', ['n', 2, 'h', 5]], r: ['f32', ['r', 5]] }, { pooled_shape: [2, 3], spatial_scale: float(0.5) },
+  [{ x: made('f32', [2, 2, 6, 5]), r: given('f32', [3, 5], [0, 0, 0, 8, 10, 1, 3, 2, 7, 9, 0, 8, 8, 30, 30]) }], { outputs: y(4) });
+for (const [name, group, offset_group, extra] of /** @type {[string, number, number, Node['attributes']][]} */ ([
+  ['', 1, 1, {}], [' in groups', 2, 2, { strides: [2, 1], pads: [1, 0, 1, 2] }], [' with dilations', 1, 2, { dilations: [2, 1], pads: [1, 1, 1, 1] }]])) {
+  const places = { '': [4, 3], ' in groups': [3, 5], ' with dilations': [5, 5] }[name] ?? [];
+  const type = /** @type {Type} */ (['f32', [1, offset_group * 8, ...places]]), mask = /** @type {Type} */ (['f32', [1, offset_group * 4, ...places]]);
+  CASES[`DeformConv${name}`] = one('DeformConv', 19, { x: ['f32', [1, 4, 5, 4]], w: ['f32', [2, 4 / group, 2, 2]], o: type, b: ['f32', [2]], m: mask }, { group, offset_group, ...extra },
+    [{ x: made('f32', [1, 4, 5, 4]), w: made('f32', [2, 4 / group, 2, 2], 1, 1), o: made('f32', [1, offset_group * 8, ...places], 1.5, 2), b: made('f32', [2], 1, 3), m: made('f32', [1, offset_group * 4, ...places], 1, 4) }], { outputs: y(4) });
+}
+CASES['Col2Im in one dimension'] = one('Col2Im', 18, { x: ['f32', ['n', 6, 'l']] }, { strides: [2], pads: [1, 1] },
+  [{ x: made('f32', [2, 6, 5]) }], { constants: { i: longs(9), b: longs(3) }, outputs: y(3) });
+CASES['Col2Im with dilations'] = one('Col2Im', 18, { x: ['f32', [1, 8, 9]] }, { strides: [2, 1], dilations: [2, 1], pads: [1, 0, 1, 0] },
+  [{ x: made('f32', [1, 8, 9]) }], { constants: { i: longs(6, 4), b: longs(2, 2) }, outputs: y(4) });
+CASES['Col2Im of an open batch'] = one('Col2Im', 18, { x: ['f32', ['n', 8, 12]] }, {}, [{ x: made('f32', [2, 8, 12]) }, { x: made('f32', [0, 8, 12]) }],
+  { constants: { i: longs(4, 5), b: longs(2, 2) }, outputs: y(4) });
+
+// ---- Determinants
+
+for (const n of [1, 2, 3, 5, 9]) {
+  CASES[`Det of ${n} by ${n}`] = one('Det', 11, { x: ['f32', ['b', n, n]] }, {}, [{ x: made('f32', [3, n, n], 2, n) }, { x: made('f32', [0, n, n]) }], { outputs: y(1) });
+}
+CASES['Det of a matrix'] = one('Det', 11, { x: ['f32', [3, 3]] }, {}, [[0, 1, 2, 3, 4, 5, 6, 7, 9], [0, 0, 1, 1, 0, 0, 0, 1, 0], [1, 2, 3, 2, 4, 6, 1, 1, 1]].map((x) => ({ x: given('f32', [3, 3], x) })), { outputs: y(0) });
