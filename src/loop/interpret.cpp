@@ -117,8 +117,10 @@ class Machine {
     int32_t lanes = kernel_.exprs[store.value].lanes;
     DType dtype = kernel_.exprs[store.value].dtype;
     // All lanes are read before any is written, as one instruction does.
-    Scalar results[64];
-    int64_t at[64];
+    constexpr int32_t kMostLanes = 64;
+    CHECK(lanes <= kMostLanes);
+    Scalar results[kMostLanes];
+    int64_t at[kMostLanes];
     for (int32_t lane = 0; lane < lanes; ++lane) {
       ++epoch_;
       results[lane] = Eval(store.value, lane);
@@ -161,11 +163,9 @@ class Machine {
     Shadow& shadow = shadows[static_cast<size_t>(offset)];
     const Buffer& buffer = kernel_.buffers[id];
     if (!write && !shadow.written) Fail("reads %" + buffer.name + " before it is written");
-    if (buffer.space == Space::kRegister && thread_ >= 0 && buffer.type.shape.size() > 1) {
-      if (shadow.write_thread >= 0 && shadow.write_thread != thread_) {
-        Fail("threads share %" + buffer.name + ", a register");
-      }
-    }
+    // Each thread has registers of its own, and finds there what it left itself.
+    bool others = buffer.space == Space::kRegister && shadow.write_thread != thread_;
+    if (!write && others) Fail("threads share %" + buffer.name + ", a register");
     if (buffer.space == Space::kWorkgroup) {
       bool wrote = shadow.write_phase == phase_ && shadow.write_thread != thread_;
       bool read = write && shadow.read_phase == phase_ && shadow.read_thread != thread_;

@@ -23,6 +23,7 @@ class Verifier {
   struct Context {
     bool in_thread = false;
     bool in_loop = false;  // of any kind but workgroup
+    bool in_vector = false;
     std::set<LoopKind> axes;
   };
 
@@ -53,8 +54,9 @@ class Verifier {
         Context inner = context;
         inner.in_loop = true;
         TRY(CheckBlock(test->body, inner));
-      } else if (context.in_thread) {
-        return Fail("a barrier stands inside a thread loop");
+      } else if (context.in_thread || context.in_vector) {
+        return Fail(std::string("a barrier stands inside a ") +
+                    (context.in_thread ? "thread" : "vector") + " loop");
       }
     }
     for (VarId var : lets) Undefine(var);
@@ -86,6 +88,13 @@ class Verifier {
       if (context.in_thread) return Fail("the thread loop over " + name + " is inside another");
       context.in_thread = true;
     }
+    // Lanes are of one instruction.
+    bool has_lanes = loop.kind == LoopKind::kVector || loop.kind == LoopKind::kThread;
+    if (context.in_vector && has_lanes) {
+      return Fail("the " + std::string(Name(loop.kind)) + " loop over " + name +
+                  " is inside a vector loop");
+    }
+    context.in_vector |= loop.kind == LoopKind::kVector;
     TRY(Define(loop.var));
     TRY(CheckBlock(loop.body, context));
     Undefine(loop.var);

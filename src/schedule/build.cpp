@@ -4,6 +4,7 @@
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/simplify.h"
+#include "loop/rewrite.h"
 #include "loop/verify.h"
 #include "schedule/insert_barriers.h"
 #include "schedule/localize.h"
@@ -89,12 +90,41 @@ static std::set<loop::BufferId> CarriedBy(const Nests& nests) {
   return carried;
 }
 
+static bool HasThreads(const loop::Stmt& stmt) {
+  bool has = false;
+  auto note = [&](const loop::Stmt& inner) {
+    auto* loop = std::get_if<loop::For>(&inner);
+    has |= loop && loop->kind == LoopKind::kThread;
+  };
+  note(stmt);
+  if (auto* loop = std::get_if<loop::For>(&stmt)) loop::ForEachStmt(loop->body, note);
+  if (auto* test = std::get_if<loop::If>(&stmt)) loop::ForEachStmt(test->body, note);
+  return has;
+}
+
+// Where threads run, they run all that is stored.
+static Status CheckThreads(const Block& block) {
+  bool any = std::any_of(block.begin(), block.end(), HasThreads);
+  if (!any) return kSuccess;
+  for (const loop::Stmt& stmt : block) {
+    auto* loop = std::get_if<loop::For>(&stmt);
+    auto* test = std::get_if<loop::If>(&stmt);
+    auto* store = std::get_if<loop::Store>(&stmt);
+    bool inside = HasThreads(stmt) || (!loop && !test);
+    if (store || !inside) return Error{"a stage is bound to thread, and another beside it is not"};
+    if (loop && loop->kind != LoopKind::kThread) TRY(CheckThreads(loop->body));
+    if (test) TRY(CheckThreads(test->body));
+  }
+  return kSuccess;
+}
+
 Result<loop::Kernel> Build(Nests nests) {
   KernelBuilder builder(nests);
   TRY_ASSIGN(nests.kernel.body, builder.Run(0));
   TRY(LocalizeTemporaries(nests.kernel, builder.shared(), CarriedBy(nests)));
   loop::Simplify(nests.kernel);
   loop::DropUnused(nests.kernel);
+  TRY(CheckThreads(nests.kernel.body));
   InsertBarriers(nests.kernel);
   return std::move(nests.kernel);
 }
@@ -143,6 +173,7 @@ Status ApplyAll(Nests& nests, const Schedule& schedule) {
           if constexpr (std::is_same_v<T, Stage>) return ApplyStage(nests, d);
         },
         directive);
+    if (status) status = CheckPromises(nests);
     if (status) status = CheckCopies(nests);
     if (!status) {
       return Error{Print(directive) + ": " + status.error().message};

@@ -24,8 +24,8 @@ std::vector<const NestLoop*> NestBuilder::Inside(
 
 loop::Index NestBuilder::AccumulatorIndex() {
   loop::Index index;
-  if (has_thread_rows_) index.push_back(thread_);
-  for (const std::string& name : part_names_) index.push_back(env_.at(list_->Find(name)->var));
+  if (has_thread_rows_) index.push_back(Thread());
+  for (const std::string& name : part_names_) index.push_back(ValueOf(*list_->Find(name)));
   return index;
 }
 
@@ -41,6 +41,7 @@ Block NestBuilder::EmitKept() {
     part_names_.push_back(loop->name);
     type.shape.push_back(loop->extent);
   }
+  if (error_) return {};
   accumulator_ = kernel_.buffers.Add({"acc", type, Space::kRegister});
 
   Block out = EmitAround(Inside(IsPart), 0, [&] {
@@ -153,7 +154,7 @@ Block NestBuilder::EmitInParts(const std::vector<const NestLoop*>& loops, size_t
   }
   totals.push_back(std::exchange(accumulator_, totals[0]));
   Append(out, EmitLoop(loops, i, [&](size_t next) {
-           ExprId var = env_.at(loop.var);
+           ExprId var = ValueOf(loop);
            Block iteration = body(next);
            // In each thread, though all of them end their parts at once.
            Append(iteration,
@@ -244,7 +245,7 @@ Block NestBuilder::EmitResultApart(const std::vector<const NestLoop*>& spatial) 
   loop::BufferId results = kernel_.buffers.Add({"results", type, Space::kRegister});
   auto index = [&] {
     loop::Index at;
-    for (const NestLoop* loop : spatial) at.push_back(env_.at(loop->var));
+    for (const NestLoop* loop : spatial) at.push_back(ValueOf(*loop));
     return at;
   };
   Block out = EmitAround(spatial, 0, [&] {
@@ -267,7 +268,7 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
   auto number = [&](const std::vector<const NestLoop*>& loops) {
     ExprId n = build_.Int(0);
     for (const NestLoop* loop : loops) {
-      n = build_.Add(build_.Mul(n, build_.Size(loop->extent)), env_.at(loop->var));
+      n = build_.Add(build_.Mul(n, build_.Size(loop->extent)), ValueOf(*loop));
     }
     return n;
   };

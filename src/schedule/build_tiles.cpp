@@ -1,4 +1,5 @@
 // Operands of a reduction, and the tiles that are filled with them.
+#include <cmath>
 #include <set>
 
 #include "loop/rewrite.h"
@@ -69,21 +70,40 @@ ExprId NestBuilder::OperandValue(Operand operand) {
 
 loop::Index NestBuilder::TileIndex(const Tile& tile) {
   loop::Index index;
-  if (tile.per_thread) index.push_back(thread_);
+  if (tile.per_thread) index.push_back(Thread());
   size_t rows = tile.layout.size() - tile.row;
-  for (size_t i = 0; i < rows; ++i) index.push_back(env_.at(list_->Find(tile.layout[i])->var));
+  for (size_t i = 0; i < rows; ++i) index.push_back(ValueOf(*list_->Find(tile.layout[i])));
   ExprId at = build_.Int(0);
   for (size_t i = rows; i < tile.layout.size(); ++i) {
     const NestLoop& loop = *list_->Find(tile.layout[i]);
-    at = build_.Add(build_.Mul(at, build_.Size(loop.extent)), env_.at(loop.var));
+    at = build_.Add(build_.Mul(at, build_.Size(loop.extent)), ValueOf(loop));
   }
   index.push_back(at);
   return index;
 }
 
 ExprId NestBuilder::UpdateValue() {
-  if (!IsProduct() || tiles_.count(Operand::kValue)) return OperandValue(Operand::kValue);
-  return build_.Mul(OperandValue(Operand::kLeft), OperandValue(Operand::kRight));
+  bool whole = !IsProduct() || tiles_.count(Operand::kValue);
+  ExprId value = whole ? OperandValue(Operand::kValue)
+                       : build_.Mul(OperandValue(Operand::kLeft), OperandValue(Operand::kRight));
+  std::vector<ExprId> needed;
+  for (const Guard& guard : nest_.guards) {
+    if (guard.reduction && !MakesNeutral(guard, whole)) needed.push_back(guard.condition);
+  }
+  Scalar neutral = loop::Neutral(nest_.store.update, build_.dtype(value));
+  return build_.Select(Resolve(AllOf(needed)), value, build_.Constant(neutral));
+}
+
+bool NestBuilder::MakesNeutral(const Guard& guard, bool whole) {
+  if (whole) return DependsOnGuard(RawOperand(Operand::kValue), guard);
+  ExprId left = RawOperand(Operand::kLeft), right = RawOperand(Operand::kRight);
+  bool by_left = DependsOnGuard(left, guard), by_right = DependsOnGuard(right, guard);
+  // Zero times infinity is not zero.
+  auto is_finite = [&](ExprId side) {
+    const Scalar* constant = build_.ConstantValue(side);
+    return !IsFloat(build_.dtype(side)) || (constant && std::isfinite(constant->AsReal()));
+  };
+  return (by_left && by_right) || (by_left && is_finite(right)) || (by_right && is_finite(left));
 }
 
 std::vector<Stage> NestBuilder::StagesAt(const NestLoop& loop) {
@@ -204,6 +224,9 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
     VarId var = NewLoop(name, loop.extent);
     env_[loop.var] = build_.Var(var);
     bool vector = stage.lanes > 1 && name == stage.layout.back();
+    constexpr int64_t kMostLanes = 64;
+    if (vector && loop.extent.value() > kMostLanes)
+      Fail("stage: a row of " + Print(loop.extent) + " elements is longer than the longest vector");
     loops.push_back({var, loop.extent, vector ? LoopKind::kVector : LoopKind::kUnrolled, {}});
   }
   Block block;
@@ -227,7 +250,7 @@ BufferId NestBuilder::AheadRegisters(const Stage& stage) {
 Block NestBuilder::LoadAhead(const Stage& stage, BufferId registers) {
   return FillRegion(stage, [&](ExprId own) {
     Block store;
-    store.push_back(loop::Store{registers, {thread_, own}, OperandValue(stage.operand)});
+    store.push_back(loop::Store{registers, {Thread(), own}, OperandValue(stage.operand)});
     return store;
   });
 }
@@ -254,7 +277,7 @@ Block NestBuilder::Prologue(const NestLoop& loop) {
       Append(out, FillRegion(stage, [&](ExprId own) {
                Block store;
                store.push_back(loop::Store{tile.buffer, TileIndex(tile),
-                                           build_.Load(registers, {thread_, own})});
+                                           build_.Load(registers, {Thread(), own})});
                return store;
              }));
       ExprId current = env_[loop.var];

@@ -20,6 +20,7 @@ static std::vector<Schedule> ScheduleNest(NestView& view, Kind kind, const GpuDe
 std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevice& device,
                                        bool half, const LikelySizes& sizes) {
   loop::Kernel kernel = plain;
+  if (kernel.body.empty()) return {};
   Kind kind = Classify(kernel);
   if (kind == Kind::kRows) {
     auto rows = loop::AlignRows(kernel);

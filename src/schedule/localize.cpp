@@ -27,7 +27,7 @@ class Localizer {
         carried_(carried) {}
 
   Status Run() {
-    bool any = false;
+    bool any = !shared_.empty();
     for (const loop::Buffer& buffer : kernel_.buffers) any |= IsTemporary(buffer);
     if (!any) return kSuccess;
     Bind(kernel_.body, -1);
@@ -36,24 +36,41 @@ class Localizer {
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       BufferId id{b};
       if (!IsTemporary(kernel_.buffers[id])) continue;
-      sizes_[id].resize(kernel_.buffers[id].type.shape.size(), 1);
+      loaded_[id].resize(kernel_.buffers[id].type.shape.size(), 1);
+      stored_[id] = loaded_[id];
     }
     loop::ExprRewriter rewrite(kernel_, [this](ExprId id, ExprId) {
       loop::Expr expr = kernel_.exprs[id];
       auto* load = std::get_if<loop::Load>(&expr.node);
-      if (!load || !sizes_.count(load->buffer)) return id;
-      load->index = Local(load->buffer, load->index);
+      if (load && IsResult(load->buffer)) {
+        CheckFlow(load->buffer, load->index);
+        flows_.insert(load->buffer);
+      }
+      if (!load || !loaded_.count(load->buffer)) return id;
+      load->index = Local(load->buffer, load->index, loaded_);
       return kernel_.exprs.Add(std::move(expr));
     });
     RewriteBlock(kernel_.body, rewrite);
+    for (const auto& [id, sizes] : loaded_) {
+      for (size_t d = 0; d < sizes.size(); ++d) {
+        if (sizes[d] > stored_[id][d]) Fail(id);
+      }
+    }
+    for (const auto& [id, differs] : differs_) {
+      if (differs && flows_.count(id)) Fail(id);
+    }
     if (!error_.empty()) return Error{error_};
-    for (const auto& [id, sizes] : sizes_) {
+    for (const auto& [id, sizes] : stored_) {
       loop::Buffer& buffer = kernel_.buffers[id];
       buffer.type.shape.assign(sizes.begin(), sizes.end());
       // Inside one region that all share, a thread carries its own.
       bool carried = carried_.count(id) && !whole_is_region_;
       bool across = regions_[id].size() > 1 || carried || regions_[id].count(-1);
       buffer.space = across && has_regions_ ? loop::Space::kWorkgroup : loop::Space::kRegister;
+      // Threads would race to store it.
+      if (buffer.space == loop::Space::kWorkgroup && again_.count(id))
+        return Error{"the last tile is shifted, and stores elements of %" + buffer.name +
+                     " again, which threads share"};
     }
     return kSuccess;
   }
@@ -99,13 +116,49 @@ class Localizer {
       } else if (auto* store = std::get_if<loop::Store>(&stmt)) {
         store->value = rewrite(store->value);
         for (ExprId& index : store->index) index = rewrite(index);
-        if (sizes_.count(store->buffer)) store->index = Local(store->buffer, store->index);
+        if (IsResult(store->buffer)) CheckFlow(store->buffer, store->index);
+        if (StoresAgain(store->index)) again_.insert(store->buffer);
+        if (stored_.count(store->buffer))
+          store->index = Local(store->buffer, store->index, stored_);
       }
     }
   }
 
-  // The index without what the shared loops contribute.
-  loop::Index Local(BufferId id, const loop::Index& index) {
+  bool IsResult(BufferId id) const { return kernel_.buffers[id].space == loop::Space::kOut; }
+
+  // Results that stages load stay where they are; what flows through them is held to the same.
+  void CheckFlow(BufferId id, const loop::Index& index) {
+    for (size_t d = 0; d < index.size(); ++d) {
+      loop::Polynomial shared, p = simplify_.ToPolynomial(index[d]);
+      for (const auto& [monomial, coefficient] : p.terms) {
+        bool has = std::any_of(monomial.begin(), monomial.end(), [&](ExprId factor) {
+          return loop::Mentions(kernel_, factor, [&](VarId var) { return shared_.count(var) > 0; });
+        });
+        if (has) shared.AddTerm(monomial, coefficient);
+      }
+      auto [first, is_new] = shared_part_.try_emplace({id, d}, shared);
+      differs_[id] |= !is_new && first->second != shared;
+    }
+  }
+
+  // Whether this is a place in a tile that was moved back to end with its loop.
+  bool StoresAgain(const loop::Index& index) const {
+    bool again = false;
+    for (ExprId i : index) {
+      loop::ForEachExpr(kernel_, i, [&](ExprId e) {
+        auto* binary = std::get_if<loop::Binary>(&kernel_.exprs[e].node);
+        again |= binary && binary->op == loop::BinaryOp::kMin;
+      });
+    }
+    return again;
+  }
+
+  using Sizes = std::map<BufferId, std::vector<int64_t>>;
+
+  // The index without what the shared loops contribute, which must be the same wherever the buffer
+  // is used: an iteration of these loops finds only what it stored itself. `sizes` is told how far
+  // the index goes.
+  loop::Index Local(BufferId id, const loop::Index& index, Sizes& sizes) {
     loop::Index local;
     for (size_t d = 0; d < index.size(); ++d) {
       loop::Polynomial own, p = simplify_.ToPolynomial(index[d]);
@@ -122,6 +175,8 @@ class Localizer {
         if (shared && other) Fail(id);
         if (!shared) own.AddTerm(monomial, coefficient);
       }
+      shared_part_.try_emplace({id, d}, p - own);
+      if (shared_part_.at({id, d}) != p - own) Fail(id);
       auto high = simplify_.ConstantAbove(own);
       const Dim& whole = kernel_.buffers[id].type.shape[d];
       bool bounded = high && simplify_.ProvablyNonNegative(own);
@@ -131,7 +186,7 @@ class Localizer {
         Fail(id);
         continue;
       }
-      int64_t& size = sizes_[id][d];
+      int64_t& size = sizes[id][d];
       size = std::max(size, bounded ? *high + 1 : whole.value());
       local.push_back(bounded ? simplify_.FromPolynomial(own) : index[d]);
     }
@@ -146,9 +201,15 @@ class Localizer {
   loop::Builder build_;
   loop::Simplifier simplify_;
   std::set<VarId> shared_;
-  std::map<BufferId, std::vector<int64_t>> sizes_;
+  // How far loads and stores go in each dimension.
+  Sizes loaded_, stored_;
+  std::map<std::pair<BufferId, size_t>, loop::Polynomial> shared_part_;
   std::map<BufferId, std::set<int>> regions_;
   const std::set<BufferId>& carried_;
+  std::set<BufferId> again_;
+  // Results that are loaded, and those whose places do not have the same of the shared loops.
+  std::set<BufferId> flows_;
+  std::map<BufferId, bool> differs_;
   bool has_regions_ = false;
   // Whether all stages are inside of one loop over threads.
   bool whole_is_region_ = true;

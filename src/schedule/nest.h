@@ -107,6 +107,9 @@ Status ApplyNarrow(Nests& nests, const Narrow& narrow);
 Status ApplySubtotal(Nests& nests, const Subtotal& subtotal);
 Status ApplyStage(Nests& nests, const Stage& stage);
 
+// What later directives may change: whether merged loops are still shared, and narrow sums short.
+Status CheckPromises(Nests& nests);
+
 // All of them, one after another.
 Status ApplyAll(Nests& nests, const Schedule& schedule);
 

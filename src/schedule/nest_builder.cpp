@@ -16,6 +16,7 @@ using loop::VarId;
 
 Result<Block> NestBuilder::Run(size_t from) {
   from_ = from;
+  TRY(CheckNames());
   TRY(FindKeep());
   threads_ = 1;
   for (const NestLoop& loop : nest_.main.loops) {
@@ -29,6 +30,45 @@ Result<Block> NestBuilder::Run(size_t from) {
 
 void NestBuilder::Fail(std::string message) {
   if (!error_) error_ = Error{std::move(message)};
+}
+
+ExprId NestBuilder::Thread() {
+  if (thread_.valid()) return thread_;
+  Fail("registers of threads are used outside the loops bound to thread");
+  return build_.Int(0);
+}
+
+ExprId NestBuilder::ValueOf(const NestLoop& loop) {
+  auto found = env_.find(loop.var);
+  if (found != env_.end()) return found->second;
+  Fail("what the loop over " + loop.name + " keeps is used outside of it");
+  return build_.Int(0);
+}
+
+Status NestBuilder::CheckNames() {
+  if (!nest_.init) return kSuccess;
+  const LoopList& main = nest_.main;
+  if (nest_.keep && !nest_.keep->at.empty() && !main.Find(nest_.keep->at))
+    return Error{"keep: there is no loop " + nest_.keep->at + " any more"};
+  for (const LoopList& list : nest_.rest) {
+    for (const NestLoop& loop : main.loops) {
+      if (IsPart(loop) && !list.Find(loop.name))
+        return Error{"the parts of a peeled reduction differ in " + loop.name};
+    }
+  }
+  for (const Stage& stage : nest_.stages) {
+    if (!nest_.rest.empty()) return Error{"stage: the reduction was peeled"};
+    for (const auto* names : {&stage.layout, &stage.fill}) {
+      for (const std::string& name : *names) {
+        const NestLoop* loop = main.Find(name);
+        bool inside = loop && main.Find(stage.at) && loop->extent.IsConstant() &&
+                      main.Position(name) > main.Position(stage.at);
+        if (!inside)
+          return Error{"stage: " + name + " is not inside " + stage.at + ", of a constant extent"};
+      }
+    }
+  }
+  return kSuccess;
 }
 
 Status NestBuilder::FindKeep() {
@@ -47,7 +87,20 @@ Status NestBuilder::FindKeep() {
     while (keep_ > 0 && loops[keep_ - 1].kind == LoopKind::kThread && loops[first].combined)
       --keep_;
   }
-  keep_ = std::max(keep_, from_);
+  // Lanes do not share a result.
+  auto lanes = std::find_if(loops.begin(), loops.end(), [](const NestLoop& loop) {
+    return loop.kind == LoopKind::kVector && !loop.reduction;
+  });
+  auto outermost = static_cast<size_t>(lanes - loops.begin());
+  if (nest_.keep && keep_ > outermost)
+    return Error{"keep: it would start inside " + lanes->name + ", which is a vector"};
+  keep_ = std::max(std::min(keep_, outermost), from_);
+  if (outermost < keep_)
+    return Error{"merge: " + lanes->name + " is a vector, whose lanes would share a result"};
+  bool between_threads = keep_ > from_ && keep_ < loops.size() &&
+                         loops[keep_ - 1].kind == LoopKind::kThread &&
+                         loops[keep_].kind == LoopKind::kThread;
+  if (between_threads) return Error{"keep: it would start between loops bound to thread"};
   if (keep_ > first) return Error{"keep: it would start inside the reduction"};
   for (const NestLoop& loop : loops) {
     bool parallel =

@@ -55,7 +55,12 @@ class NestBuilder {
  private:
   using Leaf = std::function<loop::Block()>;
   void Fail(std::string message);
+  // Directives that came later may have taken away the loops that earlier ones speak of.
+  Status CheckNames();
   Status FindKeep();
+  // The thread's number, and what a loop's variable is here; errors where there is neither.
+  loop::ExprId Thread();
+  loop::ExprId ValueOf(const NestLoop& loop);
 
   // ---- Loops and expressions (nest_builder.cpp)
 
@@ -116,7 +121,11 @@ class NestBuilder {
   loop::ExprId LoadTile(const Tile& tile) { return build_.Load(tile.buffer, TileIndex(tile)); }
 
   loop::Index TileIndex(const Tile& tile);
+  // What an iteration adds: the neutral element where a reduction ran past its end.
   loop::ExprId UpdateValue();
+  // Whether operands are neutral where the guard does not hold, and so is what comes of them; of
+  // `whole` values, which are not products. Those that do not depend on the loop are as they are.
+  bool MakesNeutral(const Guard& guard, bool whole);
   std::vector<Stage> StagesAt(const NestLoop& loop);
 
   // Makes the tile, and checks that what goes into it depends on nothing else inside the loop.

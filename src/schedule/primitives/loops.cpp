@@ -41,6 +41,8 @@ Status ApplyFuse(Nests& nests, const Fuse& fuse) {
       if (list.loops[first + i].reduction != list.loops[first].reduction) {
         return Error{"fuse: " + fuse.loops[i] + " is a reduction and " + fuse.loops[0] + " is not"};
       }
+      if (list.loops[first + i].kind != loop::LoopKind::kSerial)
+        return Error{"fuse: " + fuse.loops[i] + " is bound"};
       extent = extent * list.loops[first + i].extent;
     }
     loop::Builder build(nests.kernel);
@@ -93,15 +95,28 @@ Status ApplyMerge(Nests& nests, const Merge& merge) {
     for (LoopList* list : nest.Lists()) {
       if (!HasAll(*list, merge.loops)) return Error{"merge: a stage lacks one of the loops"};
       for (size_t i = 0; i < merge.loops.size(); ++i) {
-        const NestLoop& loop = list->loops[i];
-        bool same = loop.extent == nests.nests[0].main.loops[i].extent;
-        if (loop.name != merge.loops[i] || loop.reduction || !same) {
-          return Error{"merge: " + merge.loops[i] + " is not an outermost loop of all stages"};
-        }
+        if (list->loops[i].name == merge.loops[i]) continue;
+        return Error{"merge: " + merge.loops[i] + " is not an outermost loop of all stages"};
       }
     }
   }
   nests.merged = merge.loops.size();
+  return kSuccess;
+}
+
+static Status CheckMerged(Nests& nests) {
+  for (Nest& nest : nests.nests) {
+    for (LoopList* list : nest.Lists()) {
+      for (size_t i = 0; i < nests.merged; ++i) {
+        const NestLoop& first = nests.nests[0].main.loops[i];
+        bool same = i < list->loops.size() && list->loops[i].name == first.name &&
+                    list->loops[i].extent == first.extent && !list->loops[i].reduction;
+        if (!same) return Error{"merge: " + first.name + " is not an outermost loop of all stages"};
+        if (first.kind == loop::LoopKind::kVector)
+          return Error{"merge: " + first.name + " is a vector, whose lanes would share what flows"};
+      }
+    }
+  }
   return kSuccess;
 }
 
@@ -120,6 +135,8 @@ Status ApplyBind(Nests& nests, const Bind& bind) {
     TRY(ForMatching(nests, "bind", group, [&](LoopList& list) -> Status {
       for (const std::string& name : group) {
         NestLoop& loop = *list.Find(name);
+        if (bind.kind == loop::LoopKind::kThread && loop.extent.Is(0))
+          return Error{"bind: " + name + " has no iterations"};
         if (needs_constant && !loop.extent.IsConstant()) {
           return Error{"bind: the extent of " + name + " is not constant"};
         }
@@ -162,19 +179,38 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
       return Error{"combine: " + combine.loop +
                    " is bound to neither thread nor vector, nor unrolled"};
     }
+    if (loop.extent.Is(0)) return Error{"combine: " + combine.loop + " has no iterations"};
     loop.combined = true;
     return kSuccess;
   });
+}
+
+static bool IsSumOfProducts(const loop::Kernel& kernel, const Nest& nest) {
+  auto* product = std::get_if<loop::Binary>(&kernel.exprs[nest.store.value].node);
+  return nest.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
+}
+
+// A sum of n products in f16 is off by n times 2^-11 of their magnitudes, so few are summed so.
+static Status CheckNarrow(const LoopList& list, const Narrow& narrow) {
+  constexpr int64_t kMostNarrow = 64;
+  Dim terms = 1;
+  for (size_t i = static_cast<size_t>(list.Position(narrow.at)) + 1; i < list.loops.size(); ++i) {
+    const NestLoop& loop = list.loops[i];
+    if (loop.reduction && !loop.combined) terms = terms * loop.extent;
+  }
+  auto most = UpperBound(terms);
+  if (most && *most <= kMostNarrow) return kSuccess;
+  return Error{"narrow: one iteration of " + narrow.at + " has " + Print(terms) +
+               " terms; no more than " + std::to_string(kMostNarrow) +
+               " are summed in the narrow type"};
 }
 
 Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
   for (Nest& nest : nests.nests) {
     const NestLoop* loop = nest.main.Find(narrow.at);
     if (!nest.init || !loop || !loop->reduction) continue;
+    if (!IsSumOfProducts(nests.kernel, nest)) return Error{"narrow: not a sum of products"};
     auto* product = std::get_if<loop::Binary>(&nests.kernel.exprs[nest.store.value].node);
-    bool sums =
-        nest.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
-    if (!sums) return Error{"narrow: not a sum of products"};
     DType from = DType::kBool;
     for (loop::ExprId side : {product->a, product->b}) {
       auto* convert = std::get_if<loop::Convert>(&nests.kernel.exprs[side].node);
@@ -188,6 +224,13 @@ Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
     return kSuccess;
   }
   return Error{"narrow: no sum over a loop " + narrow.at};
+}
+
+Status CheckPromises(Nests& nests) {
+  for (const Nest& nest : nests.nests) {
+    if (nest.narrow && nest.main.Find(nest.narrow->at)) TRY(CheckNarrow(nest.main, *nest.narrow));
+  }
+  return CheckMerged(nests);
 }
 
 Status ApplySubtotal(Nests& nests, const Subtotal& subtotal) {
@@ -223,6 +266,8 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
     std::sort(fill.begin(), fill.end());
     if (!fill.empty() && fill != layout) return Error{"stage: fill and layout name other loops"};
     if (!nest.rest.empty()) return Error{"stage: the reduction was peeled"};
+    if (stage.operand != Operand::kValue && !IsSumOfProducts(nests.kernel, nest))
+      return Error{"stage: not a sum of products, which has a left and a right"};
     found = true;
     nest.stages.push_back(stage);
   }

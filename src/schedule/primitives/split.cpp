@@ -69,6 +69,11 @@ class Splitter {
     bool reduction = loop.reduction, divides = KnownDivisor(extent) % product_.value() == 0;
     loop::VarId var = loop.var;
     if (loop.kind != loop::LoopKind::kSerial) return Error{"split of a bound loop " + split_.loop};
+    for (const LoopList& list : nest.rest) {
+      const NestLoop* other = list.Find(split_.loop);
+      if (!other || other->var != loop.var)
+        return Error{"split of " + split_.loop + ", which was peeled by another split"};
+    }
     Tail tail = divides ? Tail::kGuard : split_.tail;
     bool short_loop = extent.IsConstant() && extent.value() < product_.value();
     if (tail == Tail::kShift && short_loop) tail = Tail::kPeel;

@@ -1,0 +1,412 @@
+// "A schedule can make a kernel slow, never wrong": random plain kernels and random schedules of
+// them, before against after in the interpreter, which also looks for races.
+//
+//   random_schedules [--count N] [--seed N] [--verbose]
+//
+// Of each kernel the rules' schedules for the CPU and for every GPU are run, and one that is drawn
+// at random from all directives. The passes that come before schedules, and those that make
+// kernels flat and give them a GPU's types, are held to the same. Apply may refuse a schedule that
+// was drawn, with an error; what it takes must verify and compute the same. A failure is printed
+// with its seed, and shrunk: the smallest kernel and the shortest schedule that were found to fail.
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <iostream>
+
+#include "base/diagnostics.h"
+#include "loop/interpret.h"
+#include "loop/passes/collapse.h"
+#include "loop/passes/flatten.h"
+#include "loop/passes/inline_maps.h"
+#include "loop/passes/legalize_for_gpu.h"
+#include "loop/passes/promote_half.h"
+#include "loop/passes/simplify.h"
+#include "loop/passes/single_terms.h"
+#include "loop/passes/split_groups.h"
+#include "loop/passes/unroll.h"
+#include "loop/passes/vectorize.h"
+#include "loop/rewrite.h"
+#include "loop/run_stages.h"
+#include "loop/text.h"
+#include "loop/verify.h"
+#include "schedule/bound_sums.h"
+#include "schedule/choose.h"
+#include "schedule/choose_gpu.h"
+#include "schedule/classify.h"
+#include "schedule/gpu_device.h"
+#include "schedule/schedule.h"
+#include "tests/random/random_kernel.h"
+#include "tests/random/random_schedule.h"
+
+namespace webnnc::tests {
+namespace {
+
+struct Counts {
+  int64_t kernels = 0, drawn = 0, refused = 0, ruled = 0, directives = 0;
+};
+
+// ---- Data -------------------------------------------------------------------------------------
+
+uint64_t Hash(uint64_t x) {
+  x ^= x >> 31;
+  x *= 0xbf58476d1ce4e5b9u;
+  x ^= x >> 29;
+  x *= 0x94d049bb133111ebu;
+  return x ^ x >> 32;
+}
+
+Scalar NumberAt(const RandomInput& input, DType dtype, int64_t buffer, int64_t i) {
+  uint64_t hash = Hash(static_cast<uint64_t>(buffer * 0x9e3779b9 + i * 0x85ebca6b + 1));
+  if (input.integral) return Scalar::Of(dtype, static_cast<double>(hash % 7) - 3);
+  return Convert(Scalar::Of(DType::kF32, static_cast<double>(hash % 4001) / 1000 - 2), dtype);
+}
+
+std::vector<uint8_t> BytesOf(const loop::Buffer& buffer, const SymbolValues& symbols) {
+  int64_t count = ElementCount(buffer.type.shape).Evaluate(symbols);
+  return std::vector<uint8_t>(static_cast<size_t>(count * ByteSize(buffer.type.dtype)), 0x7b);
+}
+
+// Element types that a GPU carries others in, one by one.
+std::vector<uint8_t> Carried(const std::vector<uint8_t>& bytes, DType from, DType to) {
+  if (from == to) return bytes;
+  auto count = static_cast<int64_t>(bytes.size()) / ByteSize(from);
+  std::vector<uint8_t> out(static_cast<size_t>(count * ByteSize(to)));
+  for (int64_t i = 0; i < count; ++i)
+    WriteScalar(out.data(), i, Convert(ReadScalar(bytes.data(), from, i), to));
+  return out;
+}
+
+using Contents = std::vector<std::vector<uint8_t>>;
+
+std::vector<const loop::Buffer*> Buffers(const loop::Kernel& kernel, loop::Space space) {
+  std::vector<const loop::Buffer*> out;
+  for (const loop::Buffer& buffer : kernel.buffers) {
+    if (buffer.space == space) out.push_back(&buffer);
+  }
+  return out;
+}
+
+// ---- One case ---------------------------------------------------------------------------------
+
+class Case {
+ public:
+  Case(Choices& choices, Counts& counts) : choices_(choices), counts_(counts) {}
+
+  // What is wrong, or "".
+  std::string Run() {
+    random_ = MakeRandomKernel(choices_);
+    text_ = random_.text;
+    ++counts_.kernels;
+    Status status = RunAll();
+    if (status) return "";
+    std::string symbols;
+    for (const auto& [name, value] : random_.symbols)
+      symbols += " " + name + "=" + std::to_string(value);
+    return status.error().message + "\n" + random_.text + (symbols.empty() ? "" : ";" + symbols) +
+           "\n" + text_;
+  }
+
+ private:
+  Status RunAll() {
+    auto parsed = loop::Parse(random_.text);
+    if (!parsed) return Error{Describe(parsed.error(), random_.text)};
+    loop::Kernel plain = std::move(parsed.value());
+    TRY(loop::VerifyPlain(plain));
+    TRY(MakeData(plain));
+    TRY(CheckStages(plain));
+    TRY(CheckPasses(plain));
+    TRY(CheckRules(plain));
+    return CheckDrawn(plain);
+  }
+
+  Status MakeData(const loop::Kernel& plain) {
+    auto inputs = Buffers(plain, loop::Space::kIn);
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      DType dtype = inputs[i]->type.dtype;
+      std::vector<uint8_t> bytes = BytesOf(*inputs[i], random_.symbols);
+      auto count = static_cast<int64_t>(bytes.size()) / ByteSize(dtype);
+      for (int64_t e = 0; e < count; ++e)
+        WriteScalar(bytes.data(), e,
+                    NumberAt(random_.inputs[i], dtype, static_cast<int64_t>(i), e));
+      inputs_.push_back(std::move(bytes));
+      input_types_.push_back(dtype);
+    }
+    for (const loop::Buffer* buffer : Buffers(plain, loop::Space::kOut))
+      result_types_.push_back(buffer->type.dtype);
+    TRY_ASSIGN(expected_, Interpret(plain));
+    return kSuccess;
+  }
+
+  Result<Contents> Interpret(const loop::Kernel& kernel) const {
+    loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
+    size_t input = 0;
+    for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+      const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
+      auto at = static_cast<size_t>(b);
+      if (buffer.space == loop::Space::kIn) {
+        memory[at] = Carried(inputs_[input], input_types_[input], buffer.type.dtype);
+        ++input;
+      } else if (buffer.space == loop::Space::kOut) {
+        memory[at] = BytesOf(buffer, random_.symbols);
+      }
+    }
+    TRY(loop::Interpret(kernel, memory, {random_.symbols, true}));
+    Contents results;
+    for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+      const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
+      if (buffer.space != loop::Space::kOut) continue;
+      DType type = result_types_[results.size()];
+      results.push_back(Carried(memory[static_cast<size_t>(b)], buffer.type.dtype, type));
+    }
+    return results;
+  }
+
+  Status Compare(const Contents& actual, const RandomKernel& bounds) const {
+    for (size_t r = 0; r < expected_.size(); ++r) {
+      DType dtype = result_types_[r];
+      if (expected_[r].size() != actual[r].size())
+        return Error{"%" + bounds.results[r].name + " has another size"};
+      auto count = static_cast<int64_t>(actual[r].size()) / ByteSize(dtype);
+      for (int64_t i = 0; i < count; ++i) {
+        Scalar want = ReadScalar(expected_[r].data(), dtype, i);
+        Scalar got = ReadScalar(actual[r].data(), dtype, i);
+        // Both may be off.
+        if (IsSame(want, got, 2 * bounds.results[r].error)) continue;
+        return Error{"%" + bounds.results[r].name + "[" + std::to_string(i) + "] is " +
+                     PrintReal(got.AsReal()) + ", not " + PrintReal(want.AsReal()) + " within " +
+                     PrintReal(2 * bounds.results[r].error)};
+      }
+    }
+    return kSuccess;
+  }
+
+  static bool IsSame(const Scalar& a, const Scalar& b, double error) {
+    if (!IsFloat(a.dtype)) return a == b;
+    if (std::isnan(a.real) || std::isnan(b.real)) return std::isnan(a.real) == std::isnan(b.real);
+    return a.real == b.real || std::fabs(a.real - b.real) <= error;
+  }
+
+  Status CheckKernel(const std::string& what, const loop::Kernel& kernel,
+                     const RandomKernel& bounds) {
+    Status status = loop::Verify(kernel);
+    if (status) {
+      auto results = Interpret(kernel);
+      status = results ? Compare(results.value(), bounds) : Status(results.error());
+    }
+    if (status) return status;
+    text_ += "; " + what + "\n" + loop::Print(kernel);
+    return Error{what + ": " + status.error().message};
+  }
+
+  // Kernels of known sizes are run by another interpreter where constants are folded.
+  Status CheckStages(const loop::Kernel& plain) {
+    if (!random_.symbols.empty()) return kSuccess;
+    std::vector<std::span<const uint8_t>> operands(inputs_.begin(), inputs_.end());
+    TRY_ASSIGN(auto results, loop::RunStages(plain, operands));
+    for (size_t r = 0; r < results.size(); ++r) {
+      if (results[r] != expected_[r]) return Error{"RunStages gives other bytes"};
+    }
+    return kSuccess;
+  }
+
+  // What forms kernels, in its order; leaves the kernel as rules find it.
+  Status CheckPasses(loop::Kernel& plain) {
+    auto check = [&](const std::string& pass) -> Status {
+      TRY(CheckKernel(pass, plain, random_));
+      if (Status is_plain = loop::VerifyPlain(plain); !is_plain) {
+        text_ += loop::Print(plain);
+        return Error{pass + ": " + is_plain.error().message};
+      }
+      return kSuccess;
+    };
+    int chosen = choices_.Below(32);
+    if (chosen & 1) {
+      loop::StoreSingleTerms(plain);
+      TRY(check("StoreSingleTerms"));
+    }
+    if (chosen & 2) {
+      loop::InlineMaps(plain);
+      TRY(check("InlineMaps"));
+    }
+    if (chosen & 4) {
+      loop::SplitGroups(plain);
+      TRY(check("SplitGroups"));
+    }
+    if (chosen & 8) {
+      loop::Collapse(plain);
+      TRY(check("Collapse"));
+    }
+    if (chosen & 16) {
+      schedule::Classify(plain);
+      TRY(check("Classify"));
+    }
+    text_ = loop::Print(plain);
+    return kSuccess;
+  }
+
+  enum class Lowering { kCpu, kGpu };
+
+  Status CheckScheduled(const std::string& what, const loop::Kernel& plain,
+                        const schedule::Schedule& schedule, Lowering lowering, bool half) {
+    text_ = loop::Print(plain) + schedule::Print(schedule);
+    auto applied = schedule::Apply(plain, schedule);
+    if (!applied) {
+      ++counts_.refused;
+      return kSuccess;
+    }
+    loop::Kernel kernel = std::move(applied.value());
+    const RandomKernel& bounds = Narrows(schedule) ? NarrowBounds() : random_;
+    TRY(CheckKernel(what + ", scheduled", kernel, bounds));
+    if (lowering == Lowering::kGpu) GiveThread(kernel);
+    loop::Flatten(kernel);
+    TRY(CheckKernel(what + ", flattened", kernel, bounds));
+    loop::Vectorize(kernel);
+    TRY(CheckKernel(what + ", vectorized", kernel, bounds));
+    loop::Unroll(kernel);
+    if (lowering == Lowering::kCpu) loop::PromoteHalf(kernel);
+    loop::Simplify(kernel);
+    if (lowering == Lowering::kGpu) TRY(loop::LegalizeForGpu(kernel, {}, half));
+    TRY(loop::VerifyFlat(kernel));
+    return CheckKernel(what + ", flat", kernel, bounds);
+  }
+
+  static bool Narrows(const schedule::Schedule& schedule) {
+    for (const schedule::Directive& directive : schedule) {
+      if (std::holds_alternative<schedule::Narrow>(directive)) return true;
+    }
+    return false;
+  }
+
+  // The same kernel, with bounds for sums in f16.
+  const RandomKernel& NarrowBounds() {
+    if (!narrow_) {
+      Choices again(choices_.numbers());
+      narrow_ = MakeRandomKernel(again, true);
+    }
+    return *narrow_;
+  }
+
+  // What no thread runs, one does.
+  static void GiveThread(loop::Kernel& kernel) {
+    bool has_thread = false;
+    loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+      auto* loop = std::get_if<loop::For>(&stmt);
+      has_thread |= loop && loop->kind == loop::LoopKind::kThread;
+    });
+    if (has_thread) return;
+    loop::Block* block = &kernel.body;
+    while (block->size() == 1) {
+      auto* loop = std::get_if<loop::For>(&block->front());
+      if (!loop || !loop::IsWorkgroup(loop->kind)) break;
+      block = &loop->body;
+    }
+    loop::For thread{kernel.vars.Add({"t"}), 1, loop::LoopKind::kThread, std::move(*block)};
+    block->clear();
+    block->push_back(std::move(thread));
+  }
+
+  // What a rule writes may not fit: then the next schedule is tried, or the stages are cut apart.
+  Status CheckRules(const loop::Kernel& before) {
+    loop::Kernel plain = before;
+    schedule::Classify(plain);
+    for (bool relaxed : {false, true}) {
+      auto schedule = schedule::ChooseForCpu(plain, {relaxed}, {});
+      schedule::BoundSums(plain, schedule);
+      ++counts_.ruled;
+      TRY(CheckScheduled("the rule for the CPU", plain, schedule, Lowering::kCpu, false));
+    }
+    const auto& device = choices_.Pick(schedule::GpuDevices());
+    bool half = choices_.Chance(2);
+    auto candidates = schedule::CandidatesForGpu(plain, device, half, {});
+    for (size_t c = 0; c < candidates.size(); ++c) {
+      schedule::BoundSums(plain, candidates[c]);
+      ++counts_.ruled;
+      TRY(CheckScheduled("rule " + std::to_string(c) + " for a GPU", plain, candidates[c],
+                         Lowering::kGpu, half));
+    }
+    return kSuccess;
+  }
+
+  Status CheckDrawn(const loop::Kernel& plain) {
+    for (int i = 0; i < 3; ++i) {
+      schedule::Schedule schedule = DrawSchedule(plain, choices_);
+      ++counts_.drawn;
+      counts_.directives += static_cast<int64_t>(schedule.size());
+      if (choices_.Chance(4)) schedule::BoundSums(plain, schedule);
+      Lowering lowering = choices_.Chance(2) ? Lowering::kGpu : Lowering::kCpu;
+      TRY(CheckScheduled("the drawn schedule", plain, schedule, lowering, choices_.Chance(2)));
+    }
+    return kSuccess;
+  }
+
+  Choices& choices_;
+  Counts& counts_;
+  RandomKernel random_;
+  std::optional<RandomKernel> narrow_;
+  std::string text_;
+  Contents inputs_, expected_;
+  std::vector<DType> input_types_, result_types_;
+};
+
+// What CHECK and signals end is found by its seed.
+volatile uint64_t current_seed = 0;
+void PrintSeed(int signal) {
+  std::cerr << "seed " << current_seed << " ends the program; --count 1 --seed " << current_seed
+            << " runs it alone\n";
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+std::string RunCase(Choices& choices, Counts& counts) {
+  try {
+    return Case(choices, counts).Run();
+  } catch (const std::exception& exception) {
+    Choices again(choices.numbers());
+    return std::string("throws ") + exception.what() + "\n" + MakeRandomKernel(again).text;
+  }
+}
+
+void Report(uint64_t seed) {
+  Counts ignored;
+  Choices choices(seed);
+  std::string problem = RunCase(choices, ignored);
+  auto smallest = Shrink(choices.numbers(), [&](const std::vector<uint32_t>& numbers) {
+    Choices smaller(numbers);
+    return !RunCase(smaller, ignored).empty();
+  });
+  Choices shrunk(smallest);
+  std::cout << "seed " << seed << ": " << problem.substr(0, problem.find('\n'))
+            << "\nthe smallest that fails:\n"
+            << RunCase(shrunk, ignored) << "\n";
+}
+
+}  // namespace
+}  // namespace webnnc::tests
+
+int main(int argc, char** argv) {
+  uint64_t count = 1000, first = 1;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (!std::strcmp(argv[i], "--count")) count = std::stoull(argv[i + 1]);
+    if (!std::strcmp(argv[i], "--seed")) first = std::stoull(argv[i + 1]);
+  }
+  for (int signal : {SIGABRT, SIGSEGV, SIGFPE}) std::signal(signal, webnnc::tests::PrintSeed);
+  webnnc::tests::Counts counts;
+  bool verbose = argc > 1 && !std::strcmp(argv[argc - 1], "--verbose");
+  int failed = 0;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    webnnc::tests::current_seed = seed;
+    if (verbose) {
+      webnnc::tests::Choices shown(seed);
+      std::cerr << webnnc::tests::MakeRandomKernel(shown).text;
+    }
+    webnnc::tests::Choices choices(seed);
+    if (webnnc::tests::RunCase(choices, counts).empty()) continue;
+    webnnc::tests::Report(seed);
+    constexpr int kMostReports = 3;
+    if (++failed == kMostReports) break;
+  }
+  std::cout << counts.kernels << " kernels, " << counts.ruled << " schedules of rules, "
+            << counts.drawn << " drawn (" << counts.directives << " directives, " << counts.refused
+            << " schedules refused), " << failed << " failed\n";
+  return failed != 0;
+}
