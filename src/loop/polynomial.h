@@ -3,6 +3,9 @@
 //
 //   (i*56 + j)*64 + c  ->  3584*i + 64*j + c
 //
+// Arithmetic that leaves 64 bits saturates, as that of Dim does: what sizes are told to be may be
+// anything, and nothing is decided by numbers that large.
+//
 // The factors of a product are expressions of the kernel that are not sums or products
 // themselves: variables, sizes, divisions, loads.
 #pragma once
