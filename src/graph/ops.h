@@ -538,8 +538,7 @@ enum class Activation : uint8_t {
 //   x        [seq, batch, gates*h]   the input's part of the gates, all biases included but GRU's
 //                                    recurrent one of the hidden gate with `reset_after`
 //   weights  [h, gates*h]            of the state
-//   state    [batch, h]              initial
-//   cell     [batch, h]              kLstm: initial
+//   state    [batch, h]              initial; kLstm: [batch, 2*h], the state and the cell
 //   peephole [3*h]                   with `peepholes`: of gates i, o, f
 //   bias     [h]                     with `reset_after`: the recurrent one of the hidden gate
 //   lengths  [batch]                 with `lengths`: i32, how long each sequence is
@@ -565,7 +564,7 @@ struct Recurrence {
       Field("clip", &Recurrence::clip), Field("reverse", &Recurrence::reverse),
       Field("peepholes", &Recurrence::peepholes), Field("coupled", &Recurrence::coupled),
       Field("reset_after", &Recurrence::reset_after), Field("lengths", &Recurrence::lengths));
-  WEBNNC_OPERATION("recurrence", 3, 7);
+  WEBNNC_OPERATION("recurrence", 3, 6);
 };
 
 enum class SampleMode : uint8_t { kNearest, kLinear, kCubic };

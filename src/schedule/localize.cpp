@@ -27,12 +27,17 @@ class Localizer {
         carried_(carried) {}
 
   Status Run() {
-    bool any = !shared_.empty();
+    bool any = !shared_.empty() || !carried_.empty();
     for (const loop::Buffer& buffer : kernel_.buffers) any |= IsTemporary(buffer);
     if (!any) return kSuccess;
     Bind(kernel_.body, -1);
     for (const auto& [id, regions] : regions_) whole_is_region_ &= !regions.count(-1);
     whole_is_region_ &= next_region_ == 1;
+    for (BufferId id : carried_) {
+      bool meets = has_regions_ && !IsTemporary(kernel_.buffers[id]) && regions_[id].size() > 1;
+      if (meets) return Error{"threads would have to wait for each other's stores to %" +
+                              kernel_.buffers[id].name + ", which is in no memory that they share"};
+    }
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       BufferId id{b};
       if (!IsTemporary(kernel_.buffers[id])) continue;

@@ -33,6 +33,10 @@ class Contexts {
   Id Of(loop::ExprId id, Id use) const;
   // The context of a side of a Select that is evaluated in `outer`.
   Id Inside(Id outer, loop::ExprId condition, bool holds);
+  // The context around this one, in which its condition is evaluated.
+  Id Outer(Id context) const {
+    return context == kAnywhere ? kAnywhere : nodes_[static_cast<size_t>(context)].outer;
+  }
   // What must hold in a context; invalid for the two that have no condition.
   loop::ExprId Condition(Id context) const;
 

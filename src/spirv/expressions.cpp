@@ -320,7 +320,7 @@ Value Expressions::ComputeLoad(const loop::Load& load, int32_t lanes, ExprId gua
     }
   };
   Value condition;
-  if (guard.valid()) condition = Eval(guard, context);
+  if (guard.valid()) condition = Eval(guard, contexts_.Outer(context));
   if (guard.valid() && condition.lanes > 1 && lanes == 1) {
     condition = code_.Emit(spv::OpAny, DType::kBool, 1, {condition.id});
   }

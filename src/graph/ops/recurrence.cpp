@@ -14,13 +14,12 @@ int64_t GatesOf(Cell kind) { return kind == Cell::kRnn ? 1 : kind == Cell::kGru 
 struct Places {
   explicit Places(const Recurrence& op) {
     size_t next = 3;
-    if (op.kind == Cell::kLstm) cell = next++;
     if (op.peepholes) peephole = next++;
     if (op.reset_after) bias = next++;
     if (op.lengths) lengths = next++;
     count = next;
   }
-  size_t cell = 0, peephole = 0, bias = 0, lengths = 0, count = 0;
+  size_t peephole = 0, bias = 0, lengths = 0, count = 0;
 };
 
 }  // namespace
@@ -36,21 +35,22 @@ Result<Types> Recurrence::Infer(std::span<const TensorType> operands) const {
   bool has_misfit = (peepholes || coupled) && kind != Cell::kLstm;
   if (has_misfit || (reset_after && kind != Cell::kGru))
     return Error{what + ": an attribute is not this cell's"};
-  const TensorType &x = operands[0], &weights = operands[1], &state = operands[2];
-  if (!IsFloat(x.dtype) || x.rank() != 3 || state.rank() != 2)
+  const TensorType &x = operands[0], &weights = operands[1];
+  if (!IsFloat(x.dtype) || x.rank() != 3 || weights.rank() != 2)
     return Error{what + ": the ranks do not fit"};
-  const Dim &batch = x.shape[1], &hidden = state.shape[1];
+  const Dim &batch = x.shape[1], &hidden = weights.shape[0];
   Dim gates = hidden * GatesOf(kind);
   auto fits = [&](size_t operand, const Shape& shape) {
     return operands[operand].shape == shape && operands[operand].dtype == x.dtype;
   };
   bool fine = x.shape[2] == gates && weights.shape == Shape{hidden, gates} &&
-              weights.dtype == x.dtype && fits(2, {batch, hidden});
-  if (kind == Cell::kLstm) fine = fine && fits(places.cell, {batch, hidden});
+              weights.dtype == x.dtype &&
+              fits(2, {batch, kind == Cell::kLstm ? hidden * 2 : hidden});
   if (peepholes) fine = fine && fits(places.peephole, {hidden * 3});
   if (reset_after) fine = fine && fits(places.bias, {hidden});
   if (lengths) fine = fine && operands[places.lengths] == TensorType{DType::kI32, {batch}};
   if (!fine) return Error{what + ": the sizes do not fit"};
+  TensorType state{x.dtype, {batch, hidden}};
   Types types{{x.dtype, {x.shape[0], batch, hidden}}, state};
   if (kind == Cell::kLstm) types.push_back(state);
   return types;
@@ -68,15 +68,15 @@ class RecurrenceLowering {
         dtype_(to.Result().dtype),
         wide_(AccumulatorType(dtype_)),
         seq_(to.Operand(0).shape[0]),
-        hidden_(to.Operand(2).shape[1]),
-        states_(to.Operand(2).shape) {}
+        hidden_(to.Operand(1).shape[0]),
+        states_(to.Result(1).shape) {}
 
   void Run() {
     state_ = to_.Temporary("state", {wide_, states_});
-    Start(state_, 2);
+    Start(state_, 0);
     if (op_.kind == Cell::kLstm) {
       cell_ = to_.Temporary("cell", {wide_, states_});
-      Start(cell_, places_.cell);
+      Start(cell_, 1);
     }
     b_.ForOrdered("t", seq_, [&](ExprId t) {
       t_ = t;
@@ -100,8 +100,11 @@ class RecurrenceLowering {
     b_.ForEach(states_, body, {"n", "j"});
   }
 
-  void Start(loop::BufferId buffer, size_t operand) {
-    ForEachState([&](const Index& at) { b_.Store(buffer, at, Operand(operand, at)); });
+  // Takes the state, or the cell behind it, from the third operand.
+  void Start(loop::BufferId buffer, int64_t part) {
+    ForEachState([&](const Index& at) {
+      b_.Store(buffer, at, Operand(2, {at[0], Column(part, at[1])}));
+    });
   }
 
   void Finish(size_t result, loop::BufferId buffer) {

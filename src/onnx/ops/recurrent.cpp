@@ -233,11 +233,11 @@ class Layer {
     TRY_ASSIGN(auto recurrent, Of(c_[2], 0, d));
     TRY_ASSIGN(recurrent, c_.Transpose(recurrent, {1, 0}));
     TRY_ASSIGN(auto state, Initial(5, d));
-    Values operands{gates, recurrent, state};
     if (kind_ == Cell::kLstm) {
       TRY_ASSIGN(auto cell, Initial(6, d));
-      operands.push_back(cell);
+      TRY_ASSIGN(state, c_.Add(graph::Concat{1}, {state, cell}));
     }
+    Values operands{gates, recurrent, state};
     if (op.peepholes) {
       TRY_ASSIGN(auto peephole, Of(c_[7], 0, d));
       operands.push_back(peephole);
