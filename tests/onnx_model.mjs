@@ -9,7 +9,7 @@
 // The format is protobuf's: a field is its number and wire type, then a varint (0) or bytes behind
 // their length (2). The numbers are those of onnx.proto.
 
-const TYPES = { f32: 1, u8: 2, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
+const TYPES = { f32: 1, u8: 2, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
 
 /** Negative numbers as the 64 bits of two's complement. @param {number | bigint} value @returns {number[]} */
 const varint = (value) => value < 0 ? varint(BigInt.asUintN(64, BigInt(value)))

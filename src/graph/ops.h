@@ -106,12 +106,14 @@ enum class Function : uint8_t {
   kErf,
   kIsNan,
   kIsInf,
+  kBits,
+  kFromBits,
   kRelu,        // max(x, 0)
   kSigmoid,     // 1 / (1 + exp(-x))
   kSoftplus,    // log(1 + exp(x))
   kReciprocal,  // 1 / x
 };
-inline constexpr int kFunctionCount = 31;
+inline constexpr int kFunctionCount = 33;
 std::string_view Name(Function function);
 
 // result[i...] = function(x[i...]). In text, the function's name is the operation's.

@@ -43,8 +43,7 @@ const Scalar* Builder::ConstantValue(ExprId id) const {
 ExprId Builder::Apply(UnaryOp op, ExprId a) {
   if (const Scalar* value = ConstantValue(a)) return Constant(Evaluate(op, *value));
   const Expr& expr = kernel_.exprs[a];
-  bool tests = op == UnaryOp::kIsNan || op == UnaryOp::kIsInf;
-  return kernel_.exprs.Add({Unary{op, a}, tests ? DType::kBool : expr.dtype, expr.lanes});
+  return kernel_.exprs.Add({Unary{op, a}, ResultType(op, expr.dtype), expr.lanes});
 }
 
 // x op y where y is a constant that leaves x alone, or decides the result.

@@ -33,7 +33,9 @@ static double EvaluateReal(UnaryOp op, double a) {
     case UnaryOp::kNot:
     case UnaryOp::kBitNot:
     case UnaryOp::kIsNan:
-    case UnaryOp::kIsInf: break;
+    case UnaryOp::kIsInf:
+    case UnaryOp::kBits:
+    case UnaryOp::kFromBits: break;
   }
   CHECK(false);
   return 0;
@@ -46,6 +48,11 @@ Scalar Evaluate(UnaryOp op, const Scalar& a) {
   if (op == UnaryOp::kIsNan) return Scalar::Bool(IsFloat(a.dtype) && std::isnan(a.real));
   if (op == UnaryOp::kIsInf) return Scalar::Bool(IsFloat(a.dtype) && std::isinf(a.real));
   if (op == UnaryOp::kNot) return Scalar::Bool(a.integer == 0);
+  if (op == UnaryOp::kBits || op == UnaryOp::kFromBits) {
+    uint8_t bytes[8];
+    WriteScalar(bytes, 0, a);
+    return ReadScalar(bytes, ResultType(op, a.dtype), 0);
+  }
   if (IsFloat(a.dtype)) return Scalar::Real(a.dtype, EvaluateReal(op, a.real));
   bool negative = IsSigned(a.dtype) && a.integer < 0;
   switch (op) {

@@ -92,10 +92,20 @@ Expr WithOperands(Expr expr, const std::vector<ExprId>& operands) {
 
 bool IsComparison(BinaryOp op) { return op >= BinaryOp::kEqual; }
 
+DType ResultType(UnaryOp op, DType operand) {
+  switch (op) {
+    case UnaryOp::kIsNan:
+    case UnaryOp::kIsInf: return DType::kBool;
+    case UnaryOp::kBits: return operand == DType::kF64 ? DType::kI64 : DType::kI32;
+    case UnaryOp::kFromBits: return operand == DType::kI64 ? DType::kF64 : DType::kF32;
+    default: return operand;
+  }
+}
+
 static constexpr std::string_view kUnaryNames[] = {
-    "neg",  "abs",  "sign", "not",   "bitnot", "floor", "ceil", "round", "trunc",
-    "exp",  "log",  "sqrt", "sin",   "cos",    "tan",   "asin", "acos",  "atan",
-    "sinh", "cosh", "tanh", "asinh", "acosh",  "atanh", "erf",  "isnan", "isinf"};
+    "neg",  "abs",   "sign",  "not",   "bitnot", "floor", "ceil",  "round", "trunc",   "exp",
+    "log",  "sqrt",  "sin",   "cos",   "tan",    "asin",  "acos",  "atan",  "sinh",    "cosh",
+    "tanh", "asinh", "acosh", "atanh", "erf",    "isnan", "isinf", "bits",  "frombits"};
 static_assert(std::size(kUnaryNames) == kUnaryOpCount);
 
 static constexpr std::string_view kBinaryNames[] = {

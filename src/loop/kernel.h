@@ -108,10 +108,12 @@ enum class UnaryOp : uint8_t {
   kAcosh,
   kAtanh,
   kErf,
-  kIsNan,  // gives bool
-  kIsInf,  // gives bool
+  kIsNan,     // gives bool
+  kIsInf,     // gives bool
+  kBits,      // of f32 and f64: their bits, as i32 and i64
+  kFromBits,  // of i32 and i64: the f32 and f64 of these bits
 };
-inline constexpr int kUnaryOpCount = 27;
+inline constexpr int kUnaryOpCount = 29;
 
 struct Unary {
   UnaryOp op;
@@ -298,6 +300,8 @@ std::vector<ExprId> Operands(const Expr& expr);
 Expr WithOperands(Expr expr, const std::vector<ExprId>& operands);
 
 bool IsComparison(BinaryOp op);
+// The type of what `op` gives of `operand`.
+DType ResultType(UnaryOp op, DType operand);
 
 // The names that the text form uses, by enumerator: "exp", "max", "workgroup.x".
 std::string_view Name(UnaryOp op);

@@ -338,16 +338,17 @@ class Parser {
 
   Result<ExprId> MakeUnary(UnaryOp op, ExprId a) {
     DType dtype = build_.dtype(a);
-    bool tests = op == UnaryOp::kIsNan || op == UnaryOp::kIsInf;
     bool any_number = op == UnaryOp::kNegate || op == UnaryOp::kAbs || op == UnaryOp::kSign;
-    bool fits = op == UnaryOp::kNot      ? dtype == DType::kBool
-                : op == UnaryOp::kBitNot ? IsInteger(dtype)
-                : any_number             ? dtype != DType::kBool
-                                         : IsFloat(dtype);
+    bool fits = op == UnaryOp::kNot        ? dtype == DType::kBool
+                : op == UnaryOp::kBitNot   ? IsInteger(dtype)
+                : any_number               ? dtype != DType::kBool
+                : op == UnaryOp::kBits     ? dtype == DType::kF32 || dtype == DType::kF64
+                : op == UnaryOp::kFromBits ? dtype == DType::kI32 || dtype == DType::kI64
+                                           : IsFloat(dtype);
     if (!fits) {
       return lexer_.Fail(std::string(Name(op)) + " does not take " + std::string(Name(dtype)));
     }
-    return kernel_.exprs.Add({Unary{op, a}, tests ? DType::kBool : dtype, kernel_.exprs[a].lanes});
+    return kernel_.exprs.Add({Unary{op, a}, ResultType(op, dtype), kernel_.exprs[a].lanes});
   }
 
   static int Precedence(BinaryOp op) {

@@ -47,8 +47,8 @@ const Family kFamilies[] = {
       "SequenceLength", "SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement",
       "OptionalHasElement"},
      "sequences and optionals are not supported yet: export with lists unrolled"},
-    {{"StringConcat", "StringSplit", "StringNormalizer", "RegexFullMatch", "TfIdfVectorizer",
-      "LabelEncoder", "ImageDecoder"},
+    {{"StringConcat", "StringSplit", "StringNormalizer", "RegexFullMatch", "LabelEncoder",
+      "ImageDecoder"},
      "text and files are prepared in the page: cut the model behind it"},
     {{"Inverse"}, "matrices are inverted in the page: give the inverse to the model as an input"},
 };

@@ -30,6 +30,7 @@ template <loop::BinaryOp op>
 Result<Values> ImportBinary(NodeContext& c);
 template <loop::BinaryOp op>
 Result<Values> ImportVariadic(NodeContext& c);
+Result<Values> ImportBitCast(NodeContext& c);
 Result<Values> ImportBitShift(NodeContext& c);
 Result<Values> ImportCast(NodeContext& c);
 Result<Values> ImportCastLike(NodeContext& c);
@@ -96,6 +97,7 @@ Result<Values> ImportGlobalLpPool(NodeContext& c);
 Result<Values> ImportGlobalMaxPool(NodeContext& c);
 Result<Values> ImportLpPool(NodeContext& c);
 Result<Values> ImportMaxPool(NodeContext& c);
+Result<Values> ImportMaxUnpool(NodeContext& c);
 Result<Values> ImportNhwcConv(NodeContext& c);
 
 // ops/normalizations.cpp
@@ -177,6 +179,9 @@ Result<Values> ImportSoftmaxCrossEntropyLoss(NodeContext& c);
 
 // ops/determinant.cpp
 Result<Values> ImportDet(NodeContext& c);
+
+// ops/ngrams.cpp
+Result<Values> ImportTfIdfVectorizer(NodeContext& c);
 
 // ops/random.cpp
 Result<Values> ImportBernoulli(NodeContext& c);

@@ -70,6 +70,8 @@ Value EmitUnary(UnaryOp op, const Value& a) {
     case UnaryOp::kCeil: return code.Math(GLSLstd450Ceil, {a});
     case UnaryOp::kRound: return code.Math(GLSLstd450RoundEven, {a});
     case UnaryOp::kTrunc: return code.Math(GLSLstd450Trunc, {a});
+    case UnaryOp::kBits: return Bitcast(a, DType::kI32);
+    case UnaryOp::kFromBits: return Bitcast(a, DType::kF32);
     default: break;
   }
   if (a.dtype != DType::kF16) return EmitFunction(op, a);

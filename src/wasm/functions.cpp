@@ -162,6 +162,14 @@ llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm
     case UnaryOp::kRound: return b.CreateUnaryIntrinsic(llvm::Intrinsic::nearbyint, a);
     case UnaryOp::kTrunc: return b.CreateUnaryIntrinsic(llvm::Intrinsic::trunc, a);
     case UnaryOp::kSqrt: return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, a);
+    case UnaryOp::kBits: {
+      llvm::Type* integer = b.getIntNTy(type->getScalarSizeInBits());
+      return b.CreateBitCast(a, type->getWithNewType(integer));
+    }
+    case UnaryOp::kFromBits: {
+      llvm::Type* number = dtype == DType::kI64 ? b.getDoubleTy() : b.getFloatTy();
+      return b.CreateBitCast(a, type->getWithNewType(number));
+    }
     case UnaryOp::kIsNan: return b.CreateFCmpUNO(a, a);
     case UnaryOp::kIsInf: {
       llvm::Value* magnitude = b.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, a);

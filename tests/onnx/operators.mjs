@@ -167,3 +167,22 @@ for (const n of [1, 2, 3, 5, 9]) {
   CASES[`Det of ${n} by ${n}`] = one('Det', 11, { x: ['f32', ['b', n, n]] }, {}, [{ x: made('f32', [3, n, n], 2, n) }, { x: made('f32', [0, n, n]) }], { outputs: y(1) });
 }
 CASES['Det of a matrix'] = one('Det', 11, { x: ['f32', [3, 3]] }, {}, [[0, 1, 2, 3, 4, 5, 6, 7, 9], [0, 0, 1, 1, 0, 0, 0, 1, 0], [1, 2, 3, 2, 4, 6, 1, 1, 1]].map((x) => ({ x: given('f32', [3, 3], x) })), { outputs: y(0) });
+
+// ---- What pooling took, grams
+
+CASES['MaxUnpool of what MaxPool found'] = {
+  model: { inputs: { x: ['f32', ['n', 2, 'h', 6]] }, outputs: y(4), opset: 11, nodes: [
+    { op: 'MaxPool', inputs: ['x'], outputs: ['m', 'i'], attributes: { kernel_shape: [2, 2], strides: [2, 2] } },
+    { op: 'MaxUnpool', inputs: ['m', 'i'], outputs: ['y'], attributes: { kernel_shape: [2, 2], strides: [2, 2] } }] },
+  runs: [{ x: made('f32', [2, 2, 4, 6]) }, { x: made('f32', [1, 2, 2, 6]) }],
+};
+CASES['MaxUnpool in one dimension'] = one('MaxUnpool', 11, { x: ['f32', [1, 2, 3]], i: ['i64', [1, 2, 3]] }, { kernel_shape: [3], strides: [2], pads: [1, 0] },
+  [{ x: made('f32', [1, 2, 3]), i: given('i64', [1, 2, 3], [0, 3, 5, 6, 9, 11]) }], { outputs: y(3) });
+for (const mode of ['TF', 'IDF', 'TFIDF']) {
+  for (const [shape, skip] of /** @type {[(number | string)[], number][]} */ ([[['n', 'l'], 0], [['l'], 2]])) {
+    CASES[`TfIdfVectorizer of ${shape}, ${mode}, ${skip} skipped`] = one('TfIdfVectorizer', 9, { x: ['i32', shape] },
+      { mode, min_gram_length: 1, max_gram_length: 3, max_skip_count: skip, ngram_counts: [0, 3, 7], ngram_indexes: [5, 0, 2, 1, 4, 3], pool_int64s: [1, 2, 3, 1, 2, 3, 3, 1, 2, 3],
+        weights: { floats: [1, 2, 0.5, 4, 3, 0.25] } },
+      [{ x: made('i32', shape.length === 2 ? [2, 9] : [9], 4) }, { x: made('i32', shape.length === 2 ? [1, 14] : [14], 4, 1) }], { outputs: y(shape.length) });
+  }
+}

@@ -42,3 +42,19 @@ function compare(takes, backends) {
 
 test('operators on all backends', () => compare(({ model }) => !hasDoubles(model.inputs) && !hasDoubles(model.outputs), ['interpreter', 'wasm', 'wasi', 'webgpu']));
 test('operators of f64, which WebGPU does not have', () => compare(({ model }) => hasDoubles(model.inputs) || hasDoubles(model.outputs), ['interpreter', 'wasm']));
+
+test('the bits of all f16, and all f16 of their bits', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'webnnc-bits-')), cases = join(folder, 'cases');
+  // What is no number may change its payload on the way.
+  const bits = Uint16Array.from({ length: 1 << 16 }, (_, i) => i).filter((i) => (i & 0x7fff) <= 0x7c00), shape = [bits.length];
+  try {
+    for (const [from, to, number] of /** @type {['f16' | 'u16' | 'i16', 'f16' | 'u16' | 'i16', number][]} */ ([['f16', 'u16', 4], ['f16', 'i16', 5], ['i16', 'f16', 10]])) {
+      const model = onnxModel({ inputs: { x: [from, shape] }, outputs: { y: [to, shape] }, nodes: [{ op: 'BitCast', inputs: ['x'], outputs: ['y'], attributes: { to: number } }], opset: 26 });
+      writeCase(join(cases, `test_${from}_as_${to}`), model, [{ inputs: [{ name: 'x', type: from, shape, data: bits }], outputs: [{ name: 'y', type: to, shape, data: bits }] }]);
+    }
+    const backends = ['interpreter', 'wasm', 'webgpu'], printed = runCases(cases, join(folder, 'work'), backends);
+    for (const backend of backends) assert.ok(printed.includes(`${backend}: 3 passed, 0 failed, 0 unsupported`), printed);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

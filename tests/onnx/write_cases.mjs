@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const nodeTests = process.env.NODE_TESTS ?? fileURLToPath(new URL('../../build/node_tests', import.meta.url));
 
 /** Numbers of ONNX's element types. @type {Record<string, number>} */
-const TYPES = { f32: 1, u8: 2, i32: 6, i64: 7, bool: 9, f64: 11 };
+const TYPES = { f32: 1, u8: 2, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
 
 /** @param {number} value @returns {number[]} */
 const varint = (value) => value < 128 ? [value] : [value % 128 + 128, ...varint(Math.floor(value / 128))];

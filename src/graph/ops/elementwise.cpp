@@ -11,6 +11,8 @@ static bool Takes(Function function, DType dtype) {
     case Function::kAbs:
     case Function::kSign:
     case Function::kRelu: return dtype != DType::kBool;
+    case Function::kBits: return dtype == DType::kF32 || dtype == DType::kF64;
+    case Function::kFromBits: return dtype == DType::kI32 || dtype == DType::kI64;
     default: return IsFloat(dtype);
   }
 }
@@ -20,8 +22,8 @@ Result<Types> Unary::Infer(std::span<const TensorType> operands) const {
   if (!Takes(function, result.dtype)) {
     return Error{std::string(Name(function)) + " does not take " + std::string(Name(result.dtype))};
   }
-  bool tests = function == Function::kIsNan || function == Function::kIsInf;
-  if (tests) result.dtype = DType::kBool;
+  if (static_cast<int>(function) < loop::kUnaryOpCount)
+    result.dtype = loop::ResultType(static_cast<loop::UnaryOp>(function), result.dtype);
   return Types{result};
 }
 

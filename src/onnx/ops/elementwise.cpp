@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "onnx/formula.h"
 #include "onnx/operators.h"
 
 namespace webnnc::onnx {
@@ -157,6 +158,52 @@ Result<Values> ImportDropout(NodeContext& c) {
 Result<Values> ImportCast(NodeContext& c) {
   TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
   TRY_ASSIGN(auto result, c.Cast(c[0], to));
+  return Values{result};
+}
+
+namespace {
+
+// The bits of f16 as i32, from those of the f32 that it is: five bits of exponent instead of eight.
+Term HalfBits(Formula& f, Term x) {
+  Term wide = Cast(x, DType::kF32), bits = Unary(Function::kBits, wide);
+  auto part = [&](int shift, int mask) { return (bits >> shift) & f.Number(mask, DType::kI32); };
+  Term sign = part(16, 0x8000), exponent = part(23, 0xff), fraction = part(13, 0x3ff);
+  // Smaller numbers than 2^-14 are multiples of 2^-24.
+  Term small = Cast(Abs(wide) * 0x1p24, DType::kI32);
+  Term usual = Min(exponent - 112, 31) * 1024 + fraction;
+  return sign + Where(exponent < 113, small, usual);
+}
+
+Term HalfOfBits(Formula& f, Term bits) {
+  auto part = [&](int shift, int mask) { return (bits >> shift) & f.Number(mask, DType::kI32); };
+  Term exponent = part(10, 31), fraction = part(0, 0x3ff);
+  Term widened = Where(exponent == 31, f.Number(255, DType::kI32), exponent + 112);
+  Term usual = Unary(Function::kFromBits, widened * (1 << 23) + fraction * (1 << 13));
+  Term magnitude = Where(exponent == 0, Cast(fraction, DType::kF32) * 0x1p-24, usual);
+  Term negative = f.Number(0, DType::kI32) < part(15, 1);
+  return Cast(Where(negative, -magnitude, magnitude), DType::kF16);
+}
+
+}  // namespace
+
+// The same bits as another type of the same size.
+Result<Values> ImportBitCast(NodeContext& c) {
+  DType from = c.Type(0).dtype;
+  TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
+  if (ByteSize(from) != ByteSize(to))
+    return Error{"elements of " + std::string(Name(from)) + " and " + std::string(Name(to)) +
+                 " have different sizes"};
+  Formula f(c);
+  Term x = f(c[0]);
+  if (IsFloat(from) && !IsFloat(to)) {
+    x = Cast(from == DType::kF16 ? HalfBits(f, x) : Unary(Function::kBits, x), to);
+  } else if (!IsFloat(from) && IsFloat(to)) {
+    x = Cast(x, to == DType::kF64 ? DType::kI64 : DType::kI32);
+    x = to == DType::kF16 ? HalfOfBits(f, x) : Unary(Function::kFromBits, x);
+  } else {
+    x = Cast(x, to);
+  }
+  TRY_ASSIGN(auto result, f.Result(x));
   return Values{result};
 }
 

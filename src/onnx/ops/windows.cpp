@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "onnx/formula.h"
 #include "onnx/operators.h"
 #include "onnx/ops/activations.h"
 #include "onnx/ops/window_attributes.h"
@@ -295,6 +296,44 @@ Result<Values> ImportMaxPool(NodeContext& c) {
   index.column_major = c.Int("storage_order", 0) != 0;
   TRY_ASSIGN(auto indices, c.Add(index, {c[0]}));
   return Values{result, indices};
+}
+
+// Zeros, but for the elements of x at the places where MaxPool found them: these count through the
+// whole of what was pooled, which output_shape may make larger.
+Result<Values> ImportMaxUnpool(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  TRY_ASSIGN(auto window, ReadPoolWindow(c));
+  if (!window.open_begin.empty()) return OpenPadsError(c);
+  if (c.Type(1).dtype != DType::kI64 || c.Type(1).rank() != type.rank())
+    return Error{"indices are " + Print(c.Type(1)) + " for " + Print(type)};
+  Shape shape{type.shape[0], type.shape[1]};
+  for (size_t d = 0; d < window.kernel.size(); ++d) {
+    shape.push_back((type.shape[2 + d] - 1) * window.strides[d] +
+                    (window.kernel[d] - window.pads_begin[d] - window.pads_end[d]));
+    if (shape.back().IsConstant() && shape.back().value() < 0)
+      return Error{"what was pooled would have " + Print(shape.back()) + " elements"};
+  }
+  Formula f(c);
+  const Dim count = ElementCount(type.shape), all = ElementCount(shape);
+  Term zeros = Expand(f.Number(0, type.dtype), {all});
+  Term flat = f.Add(graph::ScatterElements{0},
+                    {zeros, Reshape(f(c[1]), {count}), Reshape(f(c[0]), {count})});
+  Term result = Reshape(flat, shape);
+  if (c.Has(2)) {
+    TRY_ASSIGN(auto wanted, c.Sizes(2));
+    if (wanted.size() != shape.size()) return Error{"output_shape does not fit " + Print(type)};
+    graph::Pad pad{graph::Sizes1D(shape.size(), 0), graph::Sizes1D(shape.size(), 0),
+                   graph::PadMode::kConstant};
+    for (size_t d = 0; d < shape.size(); ++d) {
+      if (ProvablyLess(wanted[d], shape[d]))
+        return Error{"output_shape is smaller than " + Print(shape)};
+      if (!ProvablyLessEqual(shape[d], wanted[d])) c.AssumeLessEqual(shape[d], wanted[d]);
+      pad.end[d] = wanted[d] - shape[d];
+    }
+    result = f.Add(pad, {result, f.Number(0, type.dtype)});
+  }
+  TRY_ASSIGN(auto id, f.Result(result));
+  return Values{id};
 }
 
 Result<Values> ImportAveragePool(NodeContext& c) {
