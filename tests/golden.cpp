@@ -38,6 +38,7 @@
 #include "loop/passes/vectorize.h"
 #include "loop/text.h"
 #include "loop/verify.h"
+#include "lower/lower_kernel.h"
 #include "schedule/choose.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
@@ -54,11 +55,12 @@ Scalar MadeUp(DType dtype, int64_t i, int64_t tensor) {
   return Scalar::Of(dtype, static_cast<double>((i * 7 + tensor * 3) % 11) - 5);
 }
 
-// Sums in another order differ by rounding.
+// Sums in another order differ by rounding, and so does f16 that is computed in f32.
 bool Close(const Scalar& a, const Scalar& b) {
   if (!IsFloat(a.dtype)) return a == b;
   if (std::isnan(a.real) || std::isnan(b.real)) return std::isnan(a.real) && std::isnan(b.real);
-  return a.real == b.real || std::fabs(a.real - b.real) <= 1e-5 * (1 + std::fabs(a.real));
+  double tolerance = a.dtype == DType::kF16 ? 0x1p-10 : 1e-5;
+  return a.real == b.real || std::fabs(a.real - b.real) <= tolerance * (1 + std::fabs(a.real));
 }
 
 namespace {
@@ -164,10 +166,27 @@ Status ApplySchedule(loop::Kernel& kernel, Lexer& lexer) {
 }
 
 Status MakeFlat(loop::Kernel& kernel) {
-  loop::Flatten(kernel);
-  loop::Vectorize(kernel);
-  loop::Unroll(kernel);
-  loop::Simplify(kernel);
+  TRY_ASSIGN(auto lowered, lower::LowerScheduled(std::move(kernel), {}));
+  kernel = std::move(lowered.flat);
+  return kSuccess;
+}
+
+Status LowerForCpu(loop::Kernel& kernel, const schedule::Schedule& schedule, const Target& target) {
+  TRY_ASSIGN(auto lowered, lower::LowerKernel(kernel, schedule, {target}));
+  kernel = std::move(lowered.flat);
+  return kSuccess;
+}
+
+// A GPU's flat kernel has other types than the plain one, and vectors of a thread's registers,
+// which the interpreter does not know: what is run is what the schedule left.
+Status LowerForGpu(loop::Kernel& kernel, const schedule::Schedule& schedule) {
+  loop::Kernel scheduled;
+  lower::Options options{{Target::Kind::kWebGpu}};
+  options.log = [&](std::string_view pass, const loop::Kernel& after) {
+    if (pass == "schedule") scheduled = after;
+  };
+  TRY(lower::LowerKernel(kernel, schedule, options));
+  kernel = std::move(scheduled);
   return kSuccess;
 }
 
@@ -188,38 +207,41 @@ Result<LikelySizes> ParseLikely(Lexer& lexer) {
 using Choose =
     std::function<std::optional<schedule::Schedule>(const loop::Kernel&, const LikelySizes&)>;
 
-// Prints it, and runs what comes of it, made flat if `flat`.
-Outcome RunChosen(const std::string& input, bool flat, const Choose& choose) {
+// Prints it, and runs what `lower` makes of it.
+Outcome RunChosen(const std::string& input, const Choose& choose,
+                  const std::function<Status(loop::Kernel&, const schedule::Schedule&)>& lower) {
   std::optional<schedule::Schedule> chosen;
   Outcome outcome = OnKernel(input, [&](loop::Kernel& kernel, Lexer& lexer) -> Status {
     TRY(loop::VerifyPlain(kernel));
     TRY_ASSIGN(auto sizes, ParseLikely(lexer));
     schedule::Classify(kernel);
     chosen = choose(kernel, sizes);
-    if (!chosen) return kSuccess;
-    TRY_ASSIGN(kernel, schedule::Apply(kernel, *chosen));
-    if (!flat) return kSuccess;
-    TRY(MakeFlat(kernel));
-    return loop::VerifyFlat(kernel);
+    return chosen ? lower(kernel, *chosen) : kSuccess;
   });
   if (!outcome.failed)
     outcome.text = chosen ? schedule::Print(*chosen) : "none: a dispatch a stage\n";
   return outcome;
 }
 
-Outcome ChooseForCpu(const std::string& input, const schedule::CpuTarget& target) {
-  return RunChosen(input, true, [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
-    return schedule::ChooseForCpu(kernel, target, sizes);
+Outcome ChooseForCpu(const std::string& input, const FeatureSet& features) {
+  Target target{Target::Kind::kWasm, features};
+  schedule::CpuTarget cpu{target.Has(Feature::kRelaxedSimd)};
+  auto choose = [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
+    return schedule::ChooseForCpu(kernel, cpu, sizes);
+  };
+  return RunChosen(input, choose, [&](loop::Kernel& kernel, const schedule::Schedule& schedule) {
+    return LowerForCpu(kernel, schedule, target);
   });
 }
 
 // What is tried first for a GPU of moderate size.
 Outcome ChooseForGpu(const std::string& input) {
-  return RunChosen(input, false, [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
+  auto choose = [](const loop::Kernel& kernel, const LikelySizes& sizes) {
     auto candidates =
         schedule::CandidatesForGpu(kernel, schedule::GpuDevices().front(), false, sizes);
     return candidates.empty() ? std::nullopt : std::optional(candidates.front());
-  });
+  };
+  return RunChosen(input, choose, LowerForGpu);
 }
 
 template <typename Pass>
@@ -275,14 +297,16 @@ Outcome RunStep(const std::string& step, const std::string& input) {
        })},
       {"flat", KernelPass(MakeFlat)},
       {"groups", KernelPass(loop::SplitGroups)},
-      {"cpu", [](const std::string& in) { return ChooseForCpu(in, {false}); }},
-      {"cpu-relaxed", [](const std::string& in) { return ChooseForCpu(in, {true}); }},
+      {"cpu", [](const std::string& in) { return ChooseForCpu(in, {}); }},
+      {"cpu-relaxed",
+       [](const std::string& in) { return ChooseForCpu(in, {Feature::kRelaxedSimd}); }},
       {"gpu", ChooseForGpu},
       {"schedule-text", ReadSchedule},
       {"schedule", KernelPass(ApplySchedule)},
       {"schedule-flat", KernelPass([](loop::Kernel& kernel, Lexer& lexer) -> Status {
-         TRY(ApplySchedule(kernel, lexer));
-         return MakeFlat(kernel);
+         TRY_ASSIGN(auto schedule, schedule::ParseSchedule(lexer));
+         TRY(loop::VerifyPlain(kernel));
+         return LowerForCpu(kernel, schedule, {});
        })},
   };
   for (const Steps* steps : {&kSteps, &GraphSteps()}) {

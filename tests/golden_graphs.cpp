@@ -223,14 +223,14 @@ using PrintProgram = std::function<std::string(
     plan::Program&, IdVector<plan::WeightTag, plan::Weight>&, const SymbolValues& symbols)>;
 
 // Forms kernels, compares what they compute with what the graph does, and prints.
-Outcome OnProgram(const std::string& input, plan::Target target, const PrintProgram& print) {
+Outcome OnProgram(const std::string& input, Target::Kind target, const PrintProgram& print) {
   auto graph = ParseVerified(input);
   if (!graph) return Failure(graph.error(), input);
   // As in a model: kernels are named after operations that somebody wrote.
   for (graph::Node& node : graph.value().nodes)
     node.origins = {graph.value().values[node.results[0]].name};
   IdVector<plan::WeightTag, plan::Weight> weights;
-  plan::Program program = plan::FormKernels(graph.value(), {target}, weights);
+  plan::Program program = plan::FormKernels(graph.value(), {{target}}, weights);
   SymbolValues symbols = Symbols(graph.value());
   std::string text = print(program, weights, symbols);
   auto check = [&]() -> Status {
@@ -246,7 +246,7 @@ Outcome OnProgram(const std::string& input, plan::Target target, const PrintProg
   return {text, false};
 }
 
-std::function<Outcome(const std::string&)> ProgramStep(plan::Target target, PrintProgram print) {
+std::function<Outcome(const std::string&)> ProgramStep(Target::Kind target, PrintProgram print) {
   return [target, print = std::move(print)](const std::string& input) {
     return OnProgram(input, target, print);
   };
@@ -273,7 +273,7 @@ std::function<Outcome(const std::string&)> PictureStep(const graph::Preparation&
 }  // namespace
 
 const Steps& GraphSteps() {
-  using plan::Target;
+  using Kind = Target::Kind;
   auto kernels = [](plan::Program& program, auto&, auto&) { return PrintKernels(program); };
   auto memory = [](plan::Program& program, auto&, auto& symbols) {
     return PrintArena(program, symbols);
@@ -283,7 +283,7 @@ const Steps& GraphSteps() {
     return PrintKernels(program);
   };
   auto schedule = [](plan::Program& program, auto&, auto&) {
-    Status scheduled = plan::ScheduleKernels(program, {}, {}, {}, {});
+    Status scheduled = plan::ScheduleKernels(program, {}, {}, {});
     return scheduled ? PrintKernels(program) : Describe(scheduled.error(), "");
   };
   static const Steps kSteps = {
@@ -300,12 +300,12 @@ const Steps& GraphSteps() {
       {"prepare-image-contain",
        PictureStep({.resize = graph::ImageResize::kContain, .fill = {10, 20, 30}, .bgr = true})},
       {"prepare-image-bicubic", PictureStep({.filter = graph::ImageFilter::kBicubic})},
-      {"form-kernels", ProgramStep(Target::kWasm, kernels)},
-      {"form-kernels-gpu", ProgramStep(Target::kWebGpu, kernels)},
-      {"pack-weights", ProgramStep(Target::kWasm, pack)},
-      {"schedule-kernels", ProgramStep(Target::kWasm, schedule)},
-      {"memory", ProgramStep(Target::kWasm, memory)},
-      {"memory-gpu", ProgramStep(Target::kWebGpu, memory)},
+      {"form-kernels", ProgramStep(Kind::kWasm, kernels)},
+      {"form-kernels-gpu", ProgramStep(Kind::kWebGpu, kernels)},
+      {"pack-weights", ProgramStep(Kind::kWasm, pack)},
+      {"schedule-kernels", ProgramStep(Kind::kWasm, schedule)},
+      {"memory", ProgramStep(Kind::kWasm, memory)},
+      {"memory-gpu", ProgramStep(Kind::kWebGpu, memory)},
   };
   return kSteps;
 }

@@ -32,7 +32,6 @@ struct Shader {
 struct GpuPart {
   const plan::Program* program = nullptr;
   // Tensors of f16 are kept as such, not as f32.
-  bool half = false;
   // One a kernel.
   std::vector<Shader> shaders;
 };

@@ -176,7 +176,7 @@ Json ProgramJson(const plan::Program& program, const LikelySizes& sizes, CodeByt
 Json GpuJson(const GpuPart& part, const LikelySizes& sizes) {
   Requirements requirements = RequirementsOf(part);
   Json json = {{"kind", "webgpu"},
-               {"half", part.half},
+               {"half", part.program->target.Has(Feature::kF16)},
                {"features", requirements.features},
                {"limits", requirements.limits}};
   json.update(ProgramJson(*part.program, sizes, [&](plan::KernelId id) {

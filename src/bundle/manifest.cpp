@@ -152,7 +152,7 @@ void AddRanges(const std::vector<graph::InputRange>& ranges, Json& inputs) {
 Json GpuJson(const GpuPart& part, const ShaderTable& shaders) {
   Json json;
   json["kind"] = "webgpu";
-  json["half"] = part.half;
+  json["half"] = part.program->target.Has(Feature::kF16);
   json["steps"] = json["kernels"] = Json::array();
   for (const plan::Step& step : part.program->steps) json["steps"].push_back(step.kernel.index);
   for (int32_t k = 0; k < part.program->kernels.size(); ++k) {

@@ -37,7 +37,7 @@ void ForEachWeight(const plan::Program& program, Visit visit) {
 std::vector<Readers> ReadersOf(const std::vector<const plan::Program*>& programs, int32_t count) {
   std::vector<Readers> readers(static_cast<size_t>(count));
   for (const plan::Program* program : programs) {
-    Readers reader = program->target == plan::Target::kWasm ? Readers::kCpu : Readers::kGpu;
+    Readers reader = program->target.IsGpu() ? Readers::kGpu : Readers::kCpu;
     ForEachWeight(*program, [&](plan::WeightId weight) {
       Readers& known = readers[static_cast<size_t>(weight.index)];
       known = known == Readers::kNone || known == reader ? reader : Readers::kBoth;

@@ -12,9 +12,9 @@ schedule::Database SchedulesOf(const Code& code, const schedule::GpuDevice& devi
       database.Add(target, schedule::KeyOf(kernel.plain, code.likely), kernel.schedule,
                    schedule::TitleOf(kernel.plain));
   };
-  if (code.cpu) add(plan::NameOf({.relaxed = false}), *code.cpu);
-  if (code.relaxed) add(plan::NameOf({.relaxed = true}), *code.relaxed);
-  for (const GpuCode& gpu : code.gpu) add(plan::NameOf(device, gpu.half), gpu.program);
+  if (code.cpu) add(plan::NameOf(code.cpu->target), *code.cpu);
+  if (code.relaxed) add(plan::NameOf(code.relaxed->target), *code.relaxed);
+  for (const GpuCode& gpu : code.gpu) add(plan::NameOf(device, gpu.program.target), gpu.program);
   return database;
 }
 
@@ -35,7 +35,7 @@ bundle::Contents BundleContents(const Code& code, const std::string& name) {
     contents.assumptions.push_back(Describe(assumption));
   contents.likely = code.likely;
   contents.indices = code.indices;
-  for (const GpuCode& gpu : code.gpu) contents.gpu.push_back({&gpu.program, gpu.half, gpu.shaders});
+  for (const GpuCode& gpu : code.gpu) contents.gpu.push_back({&gpu.program, gpu.shaders});
   return contents;
 }
 

@@ -18,7 +18,6 @@ namespace webnnc {
 // A program for GPUs and what becomes of its kernels, one each.
 struct GpuCode {
   plan::Program program;
-  bool half = false;
   std::vector<std::vector<uint32_t>> spirv;
   std::vector<wasm::Launch> launches;
   std::vector<bundle::Shader> shaders;

@@ -92,14 +92,12 @@ Status Schedule(Code& code, const schedule::GpuDevice& device, const schedule::D
     std::vector<std::string> warnings;
   };
   std::vector<Task> tasks;
-  auto add_cpu = [&](std::optional<plan::Program>& program, const schedule::CpuTarget& target) {
-    if (!program) return;
-    tasks.push_back({[&, all = &*program, target](const Warn& warn) {
-      return plan::ScheduleKernels(*all, target, measured, code.likely, warn);
+  for (std::optional<plan::Program>* program : {&code.cpu, &code.relaxed}) {
+    if (!*program) continue;
+    tasks.push_back({[&, cpu = &**program](const Warn& warn) {
+      return plan::ScheduleKernels(*cpu, measured, code.likely, warn);
     }});
-  };
-  add_cpu(code.cpu, {.relaxed = false});
-  add_cpu(code.relaxed, {.relaxed = true});
+  }
   std::vector<std::set<std::string>> narrowed(code.gpu.size());
   for (size_t g = 0; g < code.gpu.size(); ++g) {
     tasks.push_back({[&, g](const Warn& warn) {
@@ -207,7 +205,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   code.assumptions = graph.assumptions;
   code.likely = std::move(likely);
   code.indices = std::move(indices);
-  if (options.wasm) code.cpu = plan::FormKernels(graph, {plan::Target::kWasm}, code.weights);
+  if (options.wasm) code.cpu = plan::FormKernels(graph, {}, code.weights);
   if (gpu_graph) {
     auto gpu = FormGpuCode(*gpu_graph, device, code.weights);
     if (gpu) {
@@ -233,6 +231,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(CheckKernels(code));
 
   code.relaxed = code.cpu;
+  if (code.relaxed) code.relaxed->target.features = {Feature::kRelaxedSimd};
   TRY(Schedule(code, device, measured, warn));
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));

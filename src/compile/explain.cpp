@@ -45,7 +45,7 @@ std::string ExplainMemory(const plan::Program& program, const LikelySizes& sizes
 std::string Explain(const Code& code) {
   std::string out;
   for (const plan::Program* program : code.programs()) {
-    out += "program for " + std::string(plan::Name(program->target)) + ": " +
+    out += "program for " + std::string(Name(program->target.kind)) + ": " +
            std::to_string(program->steps.size()) + " dispatches of " +
            std::to_string(program->kernels.size()) + " kernels for " +
            std::to_string(NodeCount(*program)) + " nodes\n";
@@ -67,8 +67,8 @@ std::string PrintMemory(const Code& code) {
   for (const plan::Program* program : code.programs()) {
     plan::MemoryPlan plan = plan::PlanMemory(*program, sizes.typical());
     std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(*program);
-    out += "memory of @" + QuoteName(program->name) + " on " +
-           std::string(plan::Name(program->target));
+    out +=
+        "memory of @" + QuoteName(program->name) + " on " + std::string(Name(program->target.kind));
     if (!sizes.empty()) out += " for " + sizes.Print();
     out += "\n  arena " + std::to_string(plan.bytes) + " bytes, at least " +
            std::to_string(plan.lower_bound) + "\n";

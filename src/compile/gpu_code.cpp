@@ -50,10 +50,11 @@ struct Emitted {
 
 Result<Emitted> Emit(const plan::Program& program, plan::KernelId id) {
   std::vector<bool> read_only;
-  for (loop::ParameterKind kind : plan::ParameterKinds(program, id)) {
-    read_only.push_back(kind == loop::ParameterKind::kWeight);
+  for (Storage kind : plan::ParametersOf(program, id)) {
+    read_only.push_back(kind == Storage::kWeight);
   }
-  TRY_ASSIGN(auto module, spirv::Emit(program.kernels[id].flat, {read_only, program.half}));
+  TRY_ASSIGN(auto module,
+             spirv::Emit(program.kernels[id].flat, {read_only, program.target.Has(Feature::kF16)}));
   bundle::Shader shader;
   TRY_ASSIGN(shader.wgsl, wgsl::Print(module.words));
   for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
@@ -73,14 +74,13 @@ Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
                                          const schedule::GpuDevice& device,
                                          IdVector<plan::WeightTag, plan::Weight>& weights) {
   if (HasType(graph, DType::kF64)) return Error{"float64 is not there on WebGPU"};
-  std::vector<bool> variants{false};
-  if (HasType(graph, DType::kF16)) variants = {true, false};
+  std::vector<FeatureSet> variants{FeatureSet()};
+  if (HasType(graph, DType::kF16)) variants = {{Feature::kF16}, {}};
   std::vector<GpuCode> all;
-  for (bool half : variants) {
+  for (const FeatureSet& features : variants) {
     GpuCode code;
-    code.half = half;
     code.program = plan::FormKernels(
-        graph, {plan::Target::kWebGpu, half, device.max_storage_buffers}, weights);
+        graph, {{Target::Kind::kWebGpu, features}, device.max_storage_buffers}, weights);
     TRY(CheckWeights(code.program, weights));
     all.push_back(std::move(code));
   }

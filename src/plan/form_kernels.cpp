@@ -51,7 +51,6 @@ class KernelFormer {
   Program Run() {
     program_.name = graph_.name;
     program_.target = options_.target;
-    program_.half = options_.half;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) AddNode(n);
     Emit();
     return std::move(program_);
@@ -317,7 +316,7 @@ class KernelFormer {
     if (consumer.kind == Kind::kRows) return producer.work <= kCheap && repeats <= 4;
     if (consumer.kind == Kind::kMap) {
       // A launch costs as much as many repeated operations on a GPU; on the CPU there is none.
-      return producer.work <= kCheap && (options_.target == Target::kWebGpu || repeats <= 4);
+      return producer.work <= kCheap && (options_.target.IsGpu() || repeats <= 4);
     }
     return false;
   }

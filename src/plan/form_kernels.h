@@ -6,8 +6,7 @@
 namespace webnnc::plan {
 
 struct FormOptions {
-  Target target = Target::kWasm;
-  bool half = false;  // Program::half
+  Target target = {};
   // The most buffers a kernel may have (WebGPU: storage buffers a shader stage).
   int64_t max_parameters = 1 << 20;
 };

@@ -6,7 +6,7 @@
 
 namespace webnnc::plan {
 
-int64_t ArenaAlignment(Target target) { return target == Target::kWebGpu ? 256 : 64; }
+int64_t ArenaAlignment(const Target& target) { return target.IsGpu() ? 256 : 64; }
 
 std::vector<Lifetime> Lifetimes(const Program& program) {
   auto last = static_cast<uint32_t>(program.steps.empty() ? 0 : program.steps.size() - 1);

@@ -26,6 +26,6 @@ struct MemoryPlan {
 MemoryPlan PlanMemory(const Program& program, const SymbolValues& symbols);
 
 // Alignment of buffers in the arena.
-int64_t ArenaAlignment(Target target);
+int64_t ArenaAlignment(const Target& target);
 
 }  // namespace webnnc::plan

@@ -70,7 +70,7 @@ std::string KeyOf(const Program& program, const Step& step) {
   loop::Kernel kernel = program.kernels[step.kernel].plain;
   kernel.name = "kernel";
   std::string key = loop::Print(kernel);
-  if (program.target == Target::kWebGpu) {
+  if (program.target.IsGpu()) {
     for (BufferId argument : step.arguments)
       key += program.buffers[argument].kind == BufferKind::kWeight ? "w" : "a";
   }

@@ -1,17 +1,6 @@
 #include "plan/program.h"
 
-#include "loop/passes/legalize_for_gpu.h"
-
 namespace webnnc::plan {
-
-std::string_view Name(Target target) { return target == Target::kWebGpu ? "webgpu" : "wasm"; }
-
-// On WebGPU every element but a weight's is one of 32 bits (loop::LegalizeForGpu).
-static int64_t StoredBytes(const Program& program, const Buffer& buffer) {
-  if (program.target != Target::kWebGpu || buffer.kind == BufferKind::kWeight)
-    return ByteSize(buffer.dtype);
-  return ByteSize(loop::CarriedType(buffer.dtype, program.half));
-}
 
 std::vector<std::string> OriginsOf(const Program& program, KernelId kernel) {
   std::vector<std::string> origins;
@@ -22,15 +11,35 @@ std::vector<std::string> OriginsOf(const Program& program, KernelId kernel) {
   return origins;
 }
 
+Storage StorageOf(const Buffer& buffer) {
+  switch (buffer.kind) {
+    case BufferKind::kWeight: return Storage::kWeight;
+    case BufferKind::kActivation: return Storage::kActivation;
+    default: return Storage::kPort;
+  }
+}
+
+std::vector<Storage> ParametersOf(const Program& program, KernelId kernel) {
+  std::vector<Storage> parameters;
+  for (const Step& step : program.steps) {
+    if (step.kernel != kernel) continue;
+    for (BufferId argument : step.arguments)
+      parameters.push_back(StorageOf(program.buffers[argument]));
+    break;
+  }
+  return parameters;
+}
+
 Dim ByteSize(const Program& program, const Buffer& buffer) {
-  return buffer.elements * StoredBytes(program, buffer);
+  return buffer.elements *
+         webnnc::ByteSize(StoredType(program.target, buffer.dtype, StorageOf(buffer)));
 }
 
 std::string Print(const Program& program) {
   static constexpr std::string_view kKinds[] = {"input", "output", "weight", "activation"};
   auto name = [&](BufferId id) { return "%" + QuoteName(program.buffers[id].name); };
-  std::string out =
-      "program @" + QuoteName(program.name) + " on " + std::string(Name(program.target)) + " {\n";
+  std::string out = "program @" + QuoteName(program.name) + " on " +
+                    std::string(Name(program.target.kind)) + " {\n";
   for (int32_t b = 0; b < program.buffers.size(); ++b) {
     const Buffer& buffer = program.buffers[BufferId{b}];
     out += "  " + std::string(kKinds[static_cast<int>(buffer.kind)]) + " " + name(BufferId{b}) +

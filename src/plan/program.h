@@ -16,6 +16,7 @@
 #include "graph/graph.h"
 #include "loop/kernel.h"
 #include "schedule/schedule.h"
+#include "target/target.h"
 #include "tensor/data.h"
 
 namespace webnnc::plan {
@@ -23,9 +24,6 @@ namespace webnnc::plan {
 using BufferId = Id<struct ProgramBufferTag>;
 using KernelId = Id<struct ProgramKernelTag>;
 using WeightId = Id<struct WeightTag>;
-
-enum class Target : uint8_t { kWebGpu, kWasm };
-std::string_view Name(Target target);
 
 // A constant tensor in the weights file, in the order its kernels read it.
 struct Weight {
@@ -77,9 +75,7 @@ struct Port {
 
 struct Program {
   std::string name;
-  Target target = Target::kWasm;
-  // On the GPU, that f16 is computed with and stored as such. Otherwise it is carried as f32.
-  bool half = false;
+  Target target = {};
   IdVector<ProgramBufferTag, Buffer> buffers;
   IdVector<ProgramKernelTag, Kernel> kernels;
   std::vector<Step> steps;
@@ -88,6 +84,11 @@ struct Program {
 
 // The ONNX nodes that a kernel computes, in all steps that run it.
 std::vector<std::string> OriginsOf(const Program& program, KernelId kernel);
+
+// What a buffer is to kernels; and what a kernel's parameters are, in order, on which all steps
+// that run it agree (MergeKernels).
+Storage StorageOf(const Buffer& buffer);
+std::vector<Storage> ParametersOf(const Program& program, KernelId kernel);
 
 // The bytes of a buffer, as its target stores elements.
 Dim ByteSize(const Program& program, const Buffer& buffer);

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "base/result.h"
-#include "loop/passes/legalize_for_gpu.h"
 #include "plan/program.h"
 #include "plan/schedule_kernels.h"
 #include "schedule/database.h"
@@ -14,12 +13,9 @@
 
 namespace webnnc::plan {
 
-// Which of a kernel's parameters are weights; all steps that run it agree (MergeKernels).
-std::vector<loop::ParameterKind> ParameterKinds(const Program& program, KernelId kernel);
-
 // What measured schedules call the target: the device's name, with "-f16" for kernels that compute
 // in f16.
-std::string NameOf(const schedule::GpuDevice& device, bool half);
+std::string NameOf(const schedule::GpuDevice& device, const Target& target);
 
 // Gives every kernel of a GPU program its schedule for `device` and brings it into the form that
 // spirv::Emit takes. Steps whose stages cannot run in one dispatch become several. `narrowed` is

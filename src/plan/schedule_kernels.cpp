@@ -2,24 +2,18 @@
 
 #include <set>
 
-#include "loop/passes/flatten.h"
-#include "loop/passes/promote_half.h"
-#include "loop/passes/simplify.h"
-#include "loop/passes/unroll.h"
-#include "loop/passes/vectorize.h"
-#include "loop/verify.h"
+#include "lower/lower_kernel.h"
 #include "plan/equal_sizes.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
-#include "schedule/bound_sums.h"
 #include "schedule/choose.h"
 #include "schedule/key.h"
 #include "schedule/nest.h"
 
 namespace webnnc::plan {
 
-std::string NameOf(const schedule::CpuTarget& target) {
-  return target.relaxed ? "wasm-relaxed" : "wasm";
+std::string NameOf(const Target& target) {
+  return target.Has(Feature::kRelaxedSimd) ? "wasm-relaxed" : "wasm";
 }
 
 std::string MisfitWarning(const std::string& target, const Kernel& kernel, const LikelySizes& sizes,
@@ -30,45 +24,46 @@ std::string MisfitWarning(const std::string& target, const Kernel& kernel, const
          "; the compiler's own is taken instead";
 }
 
-static Status Apply(Kernel& kernel, schedule::Schedule schedule) {
-  schedule::BoundSums(kernel.plain, schedule);
-  TRY_ASSIGN(kernel.flat, schedule::Apply(kernel.plain, schedule));
-  kernel.schedule = std::move(schedule);
-  loop::Flatten(kernel.flat);
-  loop::Vectorize(kernel.flat);
-  loop::Unroll(kernel.flat);
-  loop::PromoteHalf(kernel.flat);
-  loop::Simplify(kernel.flat);
-  return loop::VerifyFlat(kernel.flat);
+static schedule::CpuTarget CpuOf(const Target& target) {
+  return {.relaxed = target.Has(Feature::kRelaxedSimd)};
+}
+
+static Status Apply(Kernel& kernel, const schedule::Schedule& schedule,
+                    const lower::Options& options) {
+  TRY_ASSIGN(auto lowered, lower::LowerKernel(kernel.plain, schedule, options));
+  kernel.schedule = std::move(lowered.schedule);
+  kernel.flat = std::move(lowered.flat);
+  return kSuccess;
 }
 
 // A version for runs in which nothing broadcasts; without one the kernel is as right.
-static void AddVersion(Kernel& kernel, const schedule::CpuTarget& target,
-                       const LikelySizes& sizes) {
+static void AddVersion(Kernel& kernel, const lower::Options& options, const LikelySizes& sizes) {
   std::optional<EqualSizes> version = WithEqualSizes(kernel.plain, sizes);
   if (!version) return;
   Kernel equal{version->plain, {}, {}};
-  if (Apply(equal, schedule::ChooseForCpu(equal.plain, target, sizes)))
+  if (Apply(equal, schedule::ChooseForCpu(equal.plain, CpuOf(options.target), sizes), options))
     AddVersion(kernel.flat, *version, equal.flat);
 }
 
-Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
-                       const schedule::Database& measured, const LikelySizes& sizes,
-                       const Warn& warn) {
+Status ScheduleKernels(Program& program, const schedule::Database& measured,
+                       const LikelySizes& sizes, const Warn& warn) {
+  const Target& target = program.target;
   std::set<KernelId> done;
   for (size_t s = 0; s < program.steps.size(); ++s) {
     if (done.count(program.steps[s].kernel)) continue;
     Kernel& kernel = program.kernels[program.steps[s].kernel];
+    lower::Options options{.target = target,
+                           .parameters = ParametersOf(program, program.steps[s].kernel)};
     const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain, sizes);
-    Status applied = found ? Apply(kernel, *found) : kSuccess;
+    Status applied = found ? Apply(kernel, *found, options) : kSuccess;
     if (!applied) warn(MisfitWarning(NameOf(target), kernel, sizes, applied.error()));
     if (!found || !applied)
-      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, target, sizes));
+      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, CpuOf(target), sizes), options);
     // Loops as they are fit every kernel but those of several stages that share too little: then
     // what flows between the stages is in buffers.
-    if (!applied) applied = Apply(kernel, {});
+    if (!applied) applied = Apply(kernel, {}, options);
     if (applied) {
-      AddVersion(kernel, target, sizes);
+      AddVersion(kernel, options, sizes);
       done.insert(program.steps[s].kernel);
       continue;
     }

@@ -6,13 +6,12 @@
 #include "base/result.h"
 #include "plan/program.h"
 #include "schedule/database.h"
-#include "schedule/rules/cpu_target.h"
 #include "tensor/likely_sizes.h"
 
 namespace webnnc::plan {
 
 // What measured schedules call the target: "wasm" or "wasm-relaxed".
-std::string NameOf(const schedule::CpuTarget& target);
+std::string NameOf(const Target& target);
 
 using Warn = std::function<void(const std::string&)>;
 
@@ -22,8 +21,7 @@ std::string MisfitWarning(const std::string& target, const Kernel& kernel, const
 
 // Gives every kernel of a formed program its schedule, applies it and makes the kernel flat. A
 // schedule of `measured` goes before the compiler's own; one that does not fit is warned of.
-Status ScheduleKernels(Program& program, const schedule::CpuTarget& target,
-                       const schedule::Database& measured, const LikelySizes& sizes,
-                       const Warn& warn);
+Status ScheduleKernels(Program& program, const schedule::Database& measured,
+                       const LikelySizes& sizes, const Warn& warn);
 
 }  // namespace webnnc::plan

@@ -17,10 +17,10 @@ using Json = nlohmann::json;
 TensorType F32(Shape shape) { return {DType::kF32, std::move(shape)}; }
 
 // x[n,4] -> one kernel with a weight -> y[n,4].
-plan::Program OneStep(plan::Target target, plan::WeightId weight) {
+plan::Program OneStep(Target::Kind target, plan::WeightId weight) {
   plan::Program program;
   program.name = "test";
-  program.target = target;
+  program.target = {target};
   Dim n = Dim::Symbol("n");
   auto x = program.buffers.Add({"x", DType::kF32, n * 4, plan::BufferKind::kInput});
   auto w = program.buffers.Add({"w", DType::kF32, 4, plan::BufferKind::kWeight, weight});
@@ -51,13 +51,13 @@ class BundleTest : public testing::Test {
       weights.Add({"w" + std::to_string(i), F32({4}), TensorData::Own(std::vector<uint8_t>(16))});
     }
     PlaceWeights({&gpu, &cpu}, weights);
-    contents = {"test", &cpu, {{&gpu, false, {shader}}}, &weights};
+    contents = {"test", &cpu, {{&gpu, {shader}}}, &weights};
     contents.likely.Set("n", {1, 1, 8});
   }
 
   IdVector<plan::WeightTag, plan::Weight> weights;
-  plan::Program cpu = OneStep(plan::Target::kWasm, plan::WeightId{2});
-  plan::Program gpu = OneStep(plan::Target::kWebGpu, plan::WeightId{0});
+  plan::Program cpu = OneStep(Target::Kind::kWasm, plan::WeightId{2});
+  plan::Program gpu = OneStep(Target::Kind::kWebGpu, plan::WeightId{0});
   Shader shader{"fn main() {}", "rrwu", 32, 64, 0, {}};
   Contents contents;
 };
@@ -129,7 +129,7 @@ TEST_F(BundleTest, NamesThatAreNoUtf8DoNotBreakTheManifest) {
 
 TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
   plan::Program other = gpu;
-  contents.gpu.push_back({&other, true, {shader}});
+  contents.gpu.push_back({&other, {shader}});
   EXPECT_EQ(Shaders(contents), "fn main(){}");
   contents.gpu[1].shaders[0].wgsl = "fn main() {;}";
   EXPECT_EQ(Shaders(contents), std::string("fn main(){}\0fn main(){;}", 24));
@@ -138,7 +138,7 @@ TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
 TEST_F(BundleTest, RequirementsAreWhatExceedsWebGpusGuarantee) {
   EXPECT_TRUE(RequirementsOf(contents.gpu[0]).limits.empty());
   shader = {"", "rrrrrrrrwu", 16, 512, 20000, {"shader-f16"}};
-  Requirements needs = RequirementsOf({&gpu, true, {shader}});
+  Requirements needs = RequirementsOf({&gpu, {shader}});
   EXPECT_EQ(needs.features, std::vector<std::string>{"shader-f16"});
   std::map<std::string, int64_t> limits = {{"maxComputeInvocationsPerWorkgroup", 512},
                                            {"maxComputeWorkgroupSizeX", 512},

@@ -14,12 +14,13 @@ Kernel ParseKernel(const std::string& text) {
   return kernel ? kernel.value() : Kernel();
 }
 
-constexpr ParameterKind kWeight = ParameterKind::kWeight;
+constexpr Storage kWeight = Storage::kWeight;
+const Target kWithF16{Target::Kind::kWebGpu, {Feature::kF16}}, kWithoutF16{Target::Kind::kWebGpu};
 
-std::string Legalized(const std::string& text, const std::vector<ParameterKind>& kinds = {},
+std::string Legalized(const std::string& text, const std::vector<Storage>& kinds = {},
                       bool half = true) {
   Kernel kernel = ParseKernel(text);
-  auto legalization = LegalizeForGpu(kernel, kinds, half);
+  auto legalization = LegalizeForGpu(kernel, kinds, half ? kWithF16 : kWithoutF16);
   return legalization ? Print(kernel) : legalization.error().message;
 }
 
@@ -28,7 +29,7 @@ bool Narrows(const std::string& value, const std::string& type = "i64") {
   Kernel kernel =
       ParseKernel("kernel @k(in %i: i64[8], in %f: f32[8], out %y: " + type +
                   "[n]) { for t in 8 { let x = %i[t] for once in 1 { %y[t] = " + value + " } } }");
-  auto legalization = LegalizeForGpu(kernel, {}, true);
+  auto legalization = LegalizeForGpu(kernel, {}, kWithF16);
   EXPECT_TRUE(legalization);
   return legalization && legalization.value().narrows_64_bits;
 }
@@ -95,7 +96,7 @@ TEST(LegalizeForGpu, RefusesF64ByName) {
 TEST(LegalizeForGpu, CarriesHalfAsFloatWithoutIt) {
   EXPECT_EQ(Legalized("kernel @k(in %x: f16[4], in %w: f16[4], out %y: f16[4]) {\n"
                       "  for i in 4 {\n    %y[i] = %x[i] * %w[i] + 0.5:f16\n  }\n}",
-                      {ParameterKind::kActivation, kWeight}, false),
+                      {Storage::kActivation, kWeight}, false),
             "kernel @k(in %x: f32[4], in %w: f16[4], out %y: f32[4]) {\n"
             "  for i in 4 {\n    %y[i] = %x[i] * f32(%w[i]) + 0.5\n  }\n}\n");
 }

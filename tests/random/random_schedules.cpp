@@ -265,7 +265,10 @@ class Case {
     loop::Unroll(kernel);
     if (lowering == Lowering::kCpu) loop::PromoteHalf(kernel);
     loop::Simplify(kernel);
-    if (lowering == Lowering::kGpu) TRY(loop::LegalizeForGpu(kernel, {}, half));
+    if (lowering == Lowering::kGpu) {
+      FeatureSet features = half ? FeatureSet{Feature::kF16} : FeatureSet{};
+      TRY(loop::LegalizeForGpu(kernel, {}, {Target::Kind::kWebGpu, features}));
+    }
     TRY(loop::VerifyFlat(kernel));
     return CheckKernel(what + ", flat", kernel, bounds);
   }

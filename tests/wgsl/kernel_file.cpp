@@ -8,11 +8,9 @@
 #include "base/file.h"
 #include "loop/passes/flatten.h"
 #include "loop/passes/legalize_for_gpu.h"
-#include "loop/passes/simplify.h"
-#include "loop/passes/unroll.h"
-#include "loop/passes/vectorize.h"
 #include "loop/text.h"
 #include "loop/verify.h"
+#include "lower/lower_kernel.h"
 #include "schedule/schedule.h"
 
 namespace webnnc::tests {
@@ -51,32 +49,40 @@ static Status ParseDirective(KernelFile& file, const std::string& line) {
   return kSuccess;
 }
 
-static Status Legalize(KernelFile& file) {
-  std::vector<loop::ParameterKind> kinds;
-  for (const loop::Buffer& buffer : file.flat.buffers) {
+static Target TargetOf(const KernelFile& file) {
+  return {Target::Kind::kWebGpu, file.half ? FeatureSet{Feature::kF16} : FeatureSet{}};
+}
+
+static std::vector<Storage> ParametersOf(const KernelFile& file) {
+  std::vector<Storage> parameters;
+  for (const loop::Buffer& buffer : file.written.buffers) {
     if (buffer.space != loop::Space::kIn && buffer.space != loop::Space::kOut) continue;
     bool is_weight = file.weights.count(buffer.name) > 0;
-    kinds.push_back(is_weight ? loop::ParameterKind::kWeight : loop::ParameterKind::kActivation);
+    parameters.push_back(is_weight ? Storage::kWeight : Storage::kActivation);
   }
-  TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(file.flat, kinds, file.half));
-  file.narrows_64_bits = legalization.narrows_64_bits;
+  return parameters;
+}
+
+static Status Lower(KernelFile& file, Lexer& lexer) {
+  TRY_ASSIGN(auto schedule, schedule::ParseSchedule(lexer));
+  TRY(loop::VerifyPlain(file.written));
+  lower::Options options{.target = TargetOf(file), .parameters = ParametersOf(file)};
+  TRY_ASSIGN(auto lowered, lower::LowerKernel(file.written, schedule, options));
+  file.flat = std::move(lowered.flat);
+  file.narrows_64_bits = lowered.narrows_64_bits;
+  file.legalize = true;
   return kSuccess;
 }
 
-static Status MakeFlat(KernelFile& file, Lexer& lexer) {
+// A kernel without a schedule is what a back end is given, but for buffers of several dimensions.
+static Status MakeFlat(KernelFile& file) {
+  TRY(loop::Verify(file.written));
   file.flat = file.written;
-  if (!lexer.Sees("schedule")) {
-    TRY(loop::Verify(file.flat));
-    loop::Flatten(file.flat);
-    return kSuccess;
-  }
-  TRY_ASSIGN(auto schedule, schedule::ParseSchedule(lexer));
-  TRY(loop::VerifyPlain(file.flat));
-  TRY_ASSIGN(file.flat, schedule::Apply(file.flat, schedule));
   loop::Flatten(file.flat);
-  loop::Vectorize(file.flat);
-  loop::Unroll(file.flat);
-  loop::Simplify(file.flat);
+  if (!file.legalize) return kSuccess;
+  TRY_ASSIGN(auto legalization,
+             loop::LegalizeForGpu(file.flat, ParametersOf(file), TargetOf(file)));
+  file.narrows_64_bits = legalization.narrows_64_bits;
   return kSuccess;
 }
 
@@ -90,8 +96,8 @@ Result<KernelFile> ParseKernelFile(const std::string& text) {
   auto kernel = loop::Parse(lexer);
   if (!kernel) return Error{Describe(kernel.error(), text)};
   file.written = std::move(kernel.value());
-  if (Status status = MakeFlat(file, lexer); !status) return Error{Describe(status.error(), text)};
-  if (file.legalize) TRY(Legalize(file));
+  Status status = lexer.Sees("schedule") ? Lower(file, lexer) : MakeFlat(file);
+  if (!status) return Error{Describe(status.error(), text)};
   return file;
 }
 
@@ -163,7 +169,7 @@ std::vector<uint8_t> Carry(const KernelFile& file, loop::BufferId id,
     if (!IsFloat(from)) carried.resize((bytes.size() + 3) / 4 * 4);
     return carried;
   }
-  DType to = loop::CarriedType(from, file.half);
+  DType to = StoredType(TargetOf(file), from, Storage::kActivation);
   auto count = static_cast<int64_t>(bytes.size()) / ByteSize(from);
   carried.resize(static_cast<size_t>(count * ByteSize(to)));
   for (int64_t i = 0; i < count; ++i) {

@@ -14,8 +14,9 @@
 // repeated. Results may be off by the tolerance times 1 + their magnitude, those in f16 by 2^-10 of
 // it besides; integers must be equal.
 //
-// With `legalize` the flat kernel is given the types that GPUs have; the parameters named are
-// weights. `legalize without half` is for devices without f16.
+// With a schedule the kernel becomes what the compiler makes of it (lower/lower_kernel.h), with
+// `legalize` a kernel that is taken as it is gets at least the types that GPUs have. The parameters
+// named after `legalize` are weights. `legalize without half` is for devices without f16.
 #pragma once
 
 #include <map>

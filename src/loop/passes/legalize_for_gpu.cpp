@@ -13,13 +13,6 @@
 
 namespace webnnc::loop {
 
-DType CarriedType(DType dtype, bool half) {
-  CHECK(dtype != DType::kF64);
-  if (dtype == DType::kF16) return half ? DType::kF16 : DType::kF32;
-  if (IsFloat(dtype)) return dtype;
-  return IsSigned(dtype) || dtype == DType::kBool ? DType::kI32 : DType::kU32;
-}
-
 // Integers that are in memory, with 64 bits as 32 carry them.
 static IntegerRange CarriedRange(DType dtype) {
   if (dtype == DType::kI64) return RangeOf(DType::kI32);
@@ -144,17 +137,17 @@ std::set<BufferId> FindSums(const Kernel& kernel) {
 
 class Legalizer {
  public:
-  Legalizer(Kernel& kernel, bool half)
+  Legalizer(Kernel& kernel, const Target& target)
       : kernel_(kernel),
         build_(kernel),
         simplify_(kernel),
         ranges_(kernel_, CarriedRange),
         narrowing_(kernel_, ranges_),
-        half_(half) {}
+        target_(target) {}
 
-  Result<GpuLegalization> Run(const std::vector<ParameterKind>& parameters) {
+  Result<GpuLegalization> Run(const std::vector<Storage>& parameters) {
     TRY(CheckTypes());
-    if (half_) sums_ = FindSums(kernel_);
+    if (target_.Has(Feature::kF16)) sums_ = FindSums(kernel_);
     ChangeBuffers(parameters);
     RunBlock(kernel_.body);
     return GpuLegalization{narrowing_.Found()};
@@ -179,7 +172,9 @@ class Legalizer {
 
   // ---- Buffers
 
-  void ChangeBuffers(const std::vector<ParameterKind>& parameters) {
+  DType Carried(DType dtype) const { return StoredType(target_, dtype, Storage::kActivation); }
+
+  void ChangeBuffers(const std::vector<Storage>& parameters) {
     size_t parameter = 0;
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       Buffer& buffer = kernel_.buffers[BufferId{b}];
@@ -187,13 +182,13 @@ class Legalizer {
       types_.push_back(dtype);
       bool is_parameter = IsParameter(buffer);
       bool is_weight = is_parameter && parameter < parameters.size() &&
-                       parameters[parameter] == ParameterKind::kWeight;
+                       parameters[parameter] == Storage::kWeight;
       parameter += is_parameter;
       is_packed_.push_back(is_weight && !IsFloat(dtype) && ByteSize(dtype) != 4);
       if (is_packed_.back()) {
         buffer.type = {WordType(dtype), {WordCount(dtype, buffer.type.shape[0])}};
       } else if (!is_weight || !IsFloat(dtype)) {
-        buffer.type.dtype = sums_.count(BufferId{b}) ? DType::kF32 : CarriedType(dtype, half_);
+        buffer.type.dtype = sums_.count(BufferId{b}) ? DType::kF32 : Carried(dtype);
       }
     }
   }
@@ -244,7 +239,7 @@ class Legalizer {
     narrowing_.VisitStore(store);
     DType before = TypeBefore(store.buffer);
     bool adds = store.update == Update::kAdd || store.update == Update::kMul;
-    bool sums = adds && (!half_ || sums_.count(store.buffer));
+    bool sums = adds && (!target_.Has(Feature::kF16) || sums_.count(store.buffer));
     bool wide = before == DType::kF16 && (sums || ReadsSums(store.value));
     for (ExprId& index : store.index) index = Legal(index, false);
     ExprId value = Legal(store.value, wide);
@@ -287,7 +282,9 @@ class Legalizer {
 
   // The type that values of `dtype` are computed in; `wide` puts f32 for f16.
   DType Computed(DType dtype, bool wide) const {
-    return dtype == DType::kBool ? dtype : CarriedType(dtype, half_ && !wide);
+    return dtype == DType::kBool          ? dtype
+           : wide && dtype == DType::kF16 ? DType::kF32
+                                          : Carried(dtype);
   }
 
   ExprId Legal(ExprId id, bool wide) {
@@ -389,7 +386,7 @@ class Legalizer {
     }
     // A conversion that the model asks for rounds even where f32 is put for f16.
     ExprId a = Legal(from, wide && before == DType::kF16);
-    if (to == DType::kF16) return Convert(a, CarriedType(to, half_));
+    if (to == DType::kF16) return Convert(a, Carried(to));
     ExprId converted = Convert(a, Computed(to, wide));
     if (IsFloat(to) || to == DType::kBool || ByteSize(to) >= 4) return converted;
     // Saturates to the narrow type.
@@ -428,7 +425,7 @@ class Legalizer {
   Simplifier simplify_;
   IntegerRanges ranges_;
   Narrowing narrowing_;
-  bool half_;
+  const Target target_;
   // By buffer: the type before, and whether it is read out of words.
   std::vector<DType> types_;
   std::vector<bool> is_packed_;
@@ -439,9 +436,9 @@ class Legalizer {
 
 }  // namespace
 
-Result<GpuLegalization> LegalizeForGpu(Kernel& kernel, const std::vector<ParameterKind>& parameters,
-                                       bool half) {
-  return Legalizer(kernel, half).Run(parameters);
+Result<GpuLegalization> LegalizeForGpu(Kernel& kernel, const std::vector<Storage>& parameters,
+                                       const Target& target) {
+  return Legalizer(kernel, target).Run(parameters);
 }
 
 }  // namespace webnnc::loop

@@ -2,7 +2,7 @@
 //
 //   bool, i8, i16, i32, i64   are carried as i32, bools as 0 or 1
 //   u8, u16, u32, u64         as u32
-//   f16                       as f16, or as f32 without `half`
+//   f16                       as f16, or as f32 on devices without it
 //   f64                       is an error
 //
 // Activations, registers and workgroup memory have an element of the carried type for each of
@@ -13,7 +13,7 @@
 //   in %w: u8[n]    %w[4*i : 4]   ->   in %w: u32[ceil(n/4)]   (one word) >> (0, 8, 16, 24) & 255
 //   in %w: i64[n]   %w[i]         ->   in %w: i32[2*n]         %w[2*i]
 //
-// Without `half`, f16 weights stay as they are; what is loaded is converted to f32 at once, which
+// Where f16 is f32, f16 weights stay as they are; what is loaded is converted to f32 at once, which
 // spirv::Emit does from words. The kernel is flat because only then are vectors known, and aligned
 // ones are one word.
 //
@@ -26,13 +26,9 @@
 
 #include "base/result.h"
 #include "loop/kernel.h"
+#include "target/target.h"
 
 namespace webnnc::loop {
-
-enum class ParameterKind : uint8_t { kActivation, kWeight };
-
-// The type that an element is carried in, in memory. Not for f64.
-DType CarriedType(DType dtype, bool half);
 
 struct GpuLegalization {
   // A result in i64 or u64 may not fit 32 bits, as far as can be seen from the kernel: not where
@@ -41,7 +37,7 @@ struct GpuLegalization {
 };
 
 // `parameters` are the kernel's, in order. Those not listed are activations.
-Result<GpuLegalization> LegalizeForGpu(Kernel& kernel, const std::vector<ParameterKind>& parameters,
-                                       bool half);
+Result<GpuLegalization> LegalizeForGpu(Kernel& kernel, const std::vector<Storage>& parameters,
+                                       const Target& target);
 
 }  // namespace webnnc::loop

@@ -1,0 +1,105 @@
+#include "lower/lower_kernel.h"
+
+#include "loop/passes/flatten.h"
+#include "loop/passes/legalize_for_gpu.h"
+#include "loop/passes/promote_half.h"
+#include "loop/passes/simplify.h"
+#include "loop/passes/unroll.h"
+#include "loop/passes/vectorize.h"
+#include "loop/rewrite.h"
+#include "loop/verify.h"
+#include "schedule/bound_sums.h"
+
+namespace webnnc::lower {
+
+namespace {
+
+int64_t BytesOf(const loop::Kernel& kernel, loop::Space space, const Target& target) {
+  int64_t bytes = 0;
+  for (const loop::Buffer& buffer : kernel.buffers) {
+    if (buffer.space != space) continue;
+    DType dtype = StoredType(target, buffer.type.dtype, Storage::kActivation);
+    bytes += ElementCount(buffer.type.shape).value() * ByteSize(dtype);
+  }
+  return bytes;
+}
+
+// What is in registers must be small, or it is not in registers.
+constexpr int64_t kMostRegisterBytesPerThread = 1024;
+
+Status CheckFits(const loop::Kernel& kernel, const Options& options) {
+  const schedule::GpuDevice& device = *options.device;
+  if (BytesOf(kernel, loop::Space::kWorkgroup, options.target) > device.workgroup_bytes)
+    return Error{"too much workgroup memory"};
+  if (BytesOf(kernel, loop::Space::kRegister, options.target) >
+      kMostRegisterBytesPerThread * device.max_threads)
+    return Error{"too many registers"};
+  return kSuccess;
+}
+
+// A kernel of one element has no loop to bind: one thread does it.
+void GiveThread(loop::Kernel& kernel) {
+  bool has_thread = false;
+  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+    auto* loop = std::get_if<loop::For>(&stmt);
+    has_thread |= loop && loop->kind == loop::LoopKind::kThread;
+  });
+  if (has_thread) return;
+  loop::For thread{kernel.vars.Add({"t"}), 1, loop::LoopKind::kThread, std::move(kernel.body)};
+  kernel.body.clear();
+  kernel.body.push_back(std::move(thread));
+}
+
+}  // namespace
+
+Result<Lowered> LowerKernel(const loop::Kernel& plain, schedule::Schedule schedule,
+                            const Options& options) {
+  schedule::BoundSums(plain, schedule);
+  TRY_ASSIGN(auto kernel, schedule::Apply(plain, schedule));
+  if (options.log) options.log("schedule", kernel);
+  // Beyond this point loops have their kinds, and nothing is reordered.
+  TRY_ASSIGN(auto lowered, LowerScheduled(std::move(kernel), options));
+  lowered.schedule = std::move(schedule);
+  return lowered;
+}
+
+Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
+  auto log = [&](std::string_view pass, const loop::Kernel& kernel) {
+    if (options.log) options.log(pass, kernel);
+  };
+  bool gpu = options.target.IsGpu();
+  Lowered lowered{{}, std::move(scheduled)};
+  loop::Kernel& kernel = lowered.flat;
+
+  if (gpu) {
+    TRY(CheckFits(kernel, options));
+    GiveThread(kernel);
+    log("give-thread", kernel);
+  }
+  // Buffers get one dimension first: only then can neighbours be seen that vectors are made of, and
+  // what is unrolled is vectors already.
+  loop::Flatten(kernel);
+  log("flatten", kernel);
+  loop::Vectorize(kernel);
+  log("vectorize", kernel);
+  loop::Unroll(kernel);
+  log("unroll", kernel);
+
+  // The CPU has no arithmetic on f16. On GPUs types come last, where words can be seen of which
+  // packed weights are read.
+  if (!gpu) {
+    loop::PromoteHalf(kernel);
+    log("promote-half", kernel);
+  }
+  loop::Simplify(kernel);
+  log("simplify", kernel);
+  if (gpu) {
+    TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(kernel, options.parameters, options.target));
+    lowered.narrows_64_bits = legalization.narrows_64_bits;
+    log("legalize", kernel);
+  }
+  TRY(loop::VerifyFlat(kernel));
+  return lowered;
+}
+
+}  // namespace webnnc::lower

@@ -1,0 +1,19 @@
+#include "target/target.h"
+
+#include "base/result.h"
+
+namespace webnnc {
+
+std::string_view Name(Target::Kind kind) {
+  return kind == Target::Kind::kWebGpu ? "webgpu" : "wasm";
+}
+
+DType StoredType(const Target& target, DType dtype, Storage storage) {
+  if (storage == Storage::kWeight || !target.IsGpu()) return dtype;
+  CHECK(dtype != DType::kF64);
+  if (dtype == DType::kF16) return target.Has(Feature::kF16) ? DType::kF16 : DType::kF32;
+  if (IsFloat(dtype)) return dtype;
+  return IsSigned(dtype) || dtype == DType::kBool ? DType::kI32 : DType::kU32;
+}
+
+}  // namespace webnnc

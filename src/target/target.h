@@ -1,0 +1,67 @@
+// What code is compiled for: what it runs on, the instructions that it may use, and how elements
+// lie in memory there. A value that every step which depends on it is handed.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include "tensor/dtype.h"
+
+namespace webnnc {
+
+// What not every engine or device of a kind has.
+enum class Feature : uint8_t {
+  kRelaxedSimd,  // wasm: fused multiply-add and the like, whose last bits depend on the machine
+  kF16,          // WebGPU: arithmetic on f16 (shader-f16)
+};
+
+class FeatureSet {
+ public:
+  constexpr FeatureSet(std::initializer_list<Feature> features = {}) {
+    for (Feature feature : features) bits_ |= Bit(feature);
+  }
+  constexpr bool Has(Feature feature) const { return bits_ & Bit(feature); }
+  constexpr bool operator==(const FeatureSet&) const = default;
+
+ private:
+  static constexpr uint32_t Bit(Feature feature) { return 1u << static_cast<uint32_t>(feature); }
+
+  uint32_t bits_ = 0;
+};
+
+struct Target {
+  enum class Kind : uint8_t { kWebGpu, kWasm };
+
+  Kind kind = Kind::kWasm;
+  FeatureSet features = {};
+
+  bool IsGpu() const { return kind == Kind::kWebGpu; }
+  bool Has(Feature feature) const { return features.Has(feature); }
+};
+
+// "webgpu" or "wasm".
+std::string_view Name(Target::Kind kind);
+
+// What a tensor is to a program whose kernels read or write it.
+enum class Storage : uint8_t {
+  kPort,        // an input or output
+  kWeight,      // in the weights file
+  kActivation,  // between kernels
+};
+
+// The type that elements of `dtype` have in a target's memory:
+//
+//              wasm     WebGPU with f16    WebGPU
+//   f32        f32      f32                f32
+//   f16        f16      f16                f32
+//   i8 .. i64  as is    i32                i32
+//   u8 .. u64  as is    u32                u32
+//   bool       as is    i32                i32
+//   f64        f64      none               none
+//
+// Weights keep their bytes everywhere. On WebGPU the page converts inputs and outputs
+// (runtime-js/elements.js).
+DType StoredType(const Target& target, DType dtype, Storage storage);
+
+}  // namespace webnnc
