@@ -35,8 +35,9 @@ class Localizer {
     whole_is_region_ &= next_region_ == 1;
     for (BufferId id : carried_) {
       bool meets = has_regions_ && !IsTemporary(kernel_.buffers[id]) && regions_[id].size() > 1;
-      if (meets) return Error{"threads would have to wait for each other's stores to %" +
-                              kernel_.buffers[id].name + ", which is in no memory that they share"};
+      if (meets)
+        return Error{"threads would have to wait for each other's stores to %" +
+                     kernel_.buffers[id].name + ", which is in no memory that they share"};
     }
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       BufferId id{b};

@@ -102,9 +102,8 @@ class RecurrenceLowering {
 
   // Takes the state, or the cell behind it, from the third operand.
   void Start(loop::BufferId buffer, int64_t part) {
-    ForEachState([&](const Index& at) {
-      b_.Store(buffer, at, Operand(2, {at[0], Column(part, at[1])}));
-    });
+    ForEachState(
+        [&](const Index& at) { b_.Store(buffer, at, Operand(2, {at[0], Column(part, at[1])})); });
   }
 
   void Finish(size_t result, loop::BufferId buffer) {
