@@ -105,9 +105,11 @@ Result<Values> ImportTfIdfVectorizer(NodeContext& c) {
   Term result = f.Add(graph::Gather{1}, {Concat(counts, 1), places});
   if (mode == "IDF") result = Cast(f.Number(0, DType::kF32) < result, DType::kF32);
   if (mode != "TF" && !weights.empty()) {
+    // Weights come in the order of the pool.
     std::vector<uint8_t> bytes(weights.size() * 4);
     for (size_t i = 0; i < weights.size(); ++i)
-      WriteScalar(bytes.data(), static_cast<int64_t>(i), Scalar::Real(DType::kF32, weights[i]));
+      WriteScalar(bytes.data(), static_cast<int64_t>(i),
+                  Scalar::Real(DType::kF32, weights[static_cast<size_t>(order[i])]));
     result =
         result * f.Take(c.AddConstant({{DType::kF32, {known}}, TensorData::Own(std::move(bytes))}));
   }
