@@ -142,6 +142,8 @@ bool Takes(UnaryOp op, DType dtype) {
     case UnaryOp::kSign: return dtype != DType::kBool;
     case UnaryOp::kNot: return dtype == DType::kBool;
     case UnaryOp::kBitNot: return IsInteger(dtype);
+    case UnaryOp::kBits: return dtype == DType::kF32;
+    case UnaryOp::kFromBits: return dtype == DType::kI32;
     default: return IsFloat(dtype);
   }
 }
