@@ -1,6 +1,8 @@
 #include "tests/onnx/trial.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "onnx/import.h"
 #include "onnx/model.h"
@@ -71,13 +73,23 @@ static Error Reason(const Error& error) {
   return Error{error.causes[0].where.node + ": " + error.causes[0].message};
 }
 
+// Whether the model asks for random numbers.
+static bool Draws(const pb::ModelProto& model) {
+  static const std::set<std::string> kRandom{"Bernoulli",     "Multinomial",
+                                             "RandomNormal",  "RandomNormalLike",
+                                             "RandomUniform", "RandomUniformLike"};
+  const auto& nodes = model.graph().node();
+  return std::any_of(nodes.begin(), nodes.end(),
+                     [](const pb::NodeProto& node) { return kRandom.count(node.op_type()) > 0; });
+}
+
 Result<Trial> PrepareTrial(const TestCase& test, const std::string& work) {
   auto model = onnx::Model::Load(test.model());
   if (!model) return model.error();
   const pb::ModelProto& proto = model.value().proto();
   std::vector<std::string> fed = FedInputs(proto.graph());
   Trial trial{test.model(), {}, {}};
-  trial.draws = test.name.starts_with("test_bernoulli");
+  trial.draws = Draws(proto);
   auto graph = onnx::Import(trial.model);
   Error problem = graph ? Error{} : Reason(graph.error());
   for (size_t first : {size_t{1}, size_t{0}}) {
