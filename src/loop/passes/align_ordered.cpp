@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "loop/passes/align_rows.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 
@@ -27,7 +28,10 @@ class OrderedAligner {
     std::vector<size_t> rows = RowClasses();
     std::vector<std::string> names;
     for (size_t i = 0; i < rows.size(); ++i) names.push_back("r" + std::to_string(i));
-    for (size_t s = 0; s < stages_.size(); ++s) Reorder(s, rows, names);
+    for (size_t s = 0; s < stages_.size(); ++s) {
+      std::string other = "s" + std::to_string(s) + "q";
+      PutRowsFirst(kernel_, stages_[s], LoopsOf(stages_[s], rows), other);
+    }
     SetStages(kernel_, std::move(stages_));
     return names;
   }
@@ -97,23 +101,14 @@ class OrderedAligner {
                        [&](ExprId index) { return VariableOf(kernel_, index) == var; });
   }
 
-  void Reorder(size_t s, const std::vector<size_t>& rows, const std::vector<std::string>& names) {
-    Stage& stage = stages_[s];
-    std::vector<StageLoop> loops;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      for (const StageLoop& loop : stage.loops) {
-        if (ClassOf(loop.var) != rows[i]) continue;
-        kernel_.vars[loop.var].name = names[i];
-        loops.push_back(loop);
-      }
+  // The stage's loops of these classes, in this order.
+  std::vector<VarId> LoopsOf(const Stage& stage, const std::vector<size_t>& classes) {
+    std::vector<VarId> vars;
+    for (size_t row : classes) {
+      for (const StageLoop& loop : stage.loops)
+        if (ClassOf(loop.var) == row) vars.push_back(loop.var);
     }
-    int next = 0;
-    for (const StageLoop& loop : stage.loops) {
-      if (std::find(rows.begin(), rows.end(), ClassOf(loop.var)) != rows.end()) continue;
-      kernel_.vars[loop.var].name = "s" + std::to_string(s) + "q" + std::to_string(next++);
-      loops.push_back(loop);
-    }
-    stage.loops = std::move(loops);
+    return vars;
   }
 
   using Dimension = std::pair<BufferId, size_t>;

@@ -30,7 +30,7 @@ class Aligner {
     }
     std::vector<std::string> names;
     for (size_t i = 0; i < rows.size(); ++i) names.push_back("r" + std::to_string(i));
-    for (Stage& stage : stages_) Reorder(stage, rows, names);
+    for (Stage& stage : stages_) PutRowsFirst(kernel_, stage, LoopsOf(stage, rows), "q");
     SetStages(kernel_, std::move(stages_));
     return names;
   }
@@ -100,23 +100,14 @@ class Aligner {
     return false;
   }
 
-  void Reorder(Stage& stage, const std::vector<size_t>& rows,
-               const std::vector<std::string>& names) {
-    std::vector<StageLoop> loops;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      for (const StageLoop& loop : stage.loops) {
-        if (ClassOf(loop.var) != rows[i]) continue;
-        kernel_.vars[loop.var].name = names[i];
-        loops.push_back(loop);
-      }
+  // The stage's loops of these classes, in this order.
+  std::vector<VarId> LoopsOf(const Stage& stage, const std::vector<size_t>& classes) {
+    std::vector<VarId> vars;
+    for (size_t row : classes) {
+      for (const StageLoop& loop : stage.loops)
+        if (ClassOf(loop.var) == row) vars.push_back(loop.var);
     }
-    int next = 0;
-    for (const StageLoop& loop : stage.loops) {
-      if (std::find(rows.begin(), rows.end(), ClassOf(loop.var)) != rows.end()) continue;
-      kernel_.vars[loop.var].name = "q" + std::to_string(next++);
-      loops.push_back(loop);
-    }
-    stage.loops = std::move(loops);
+    return vars;
   }
 
   Kernel& kernel_;
@@ -127,6 +118,23 @@ class Aligner {
 };
 
 }  // namespace
+
+void PutRowsFirst(Kernel& kernel, Stage& stage, const std::vector<VarId>& rows,
+                  const std::string& other) {
+  std::vector<StageLoop> loops;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    auto same = [&](const StageLoop& loop) { return loop.var == rows[i]; };
+    loops.push_back(*std::find_if(stage.loops.begin(), stage.loops.end(), same));
+    kernel.vars[rows[i]].name = "r" + std::to_string(i);
+  }
+  int next = 0;
+  for (const StageLoop& loop : stage.loops) {
+    if (std::find(rows.begin(), rows.end(), loop.var) != rows.end()) continue;
+    kernel.vars[loop.var].name = other + std::to_string(next++);
+    loops.push_back(loop);
+  }
+  stage.loops = std::move(loops);
+}
 
 std::optional<std::vector<std::string>> AlignRows(Kernel& kernel) {
   if (kernel.body.empty()) return std::nullopt;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "loop/kernel.h"
+#include "loop/stage.h"
 
 namespace webnnc::loop {
 
@@ -16,5 +17,10 @@ namespace webnnc::loop {
 // Gives the names r0, r1, ..., or nothing (and leaves the kernel alone) if the stages do not share
 // all loops that temporaries are indexed by.
 std::optional<std::vector<std::string>> AlignRows(Kernel& kernel);
+
+// Puts the loops `rows` of a stage outermost, in this order, named r0, r1, ...; the others follow
+// as they are, named <other>0, <other>1, ...
+void PutRowsFirst(Kernel& kernel, Stage& stage, const std::vector<VarId>& rows,
+                  const std::string& other);
 
 }  // namespace webnnc::loop
