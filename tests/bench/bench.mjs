@@ -1,6 +1,6 @@
 // Times compiled models against ONNX Runtime Web, in headless Chromium, one thread each.
 //
-//   WEBNNC=build/webnnc node tests/bench/bench.mjs [--rounds 5] [--runs 20] MODEL.onnx...
+//   WEBNNC=build/webnnc node tests/bench/bench.mjs [--rounds 5] [--runs 20] [--dim NAME=SIZE]... MODEL.onnx...
 //
 // Each measurement is a fresh page. Rounds interleave the engines, so that other work on the machine
 // slows both. Compare only figures of one call.
@@ -18,10 +18,16 @@ import { printTable } from './table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const webnnc = process.env.WEBNNC ?? join(here, '../../build/webnnc');
-const { values: { rounds, runs }, positionals: models } = parseArgs({
+const { values: { rounds, runs, dim }, positionals: models } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, runs: { type: 'string', default: '20' } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    runs: { type: 'string', default: '20' },
+    dim: { type: 'string', multiple: true, default: [] },
+  },
 });
+/** Sizes by the name of their symbol. */
+const sizes = new Map(dim.map((given) => /** @type {[string, number]} */ ([given.split('=')[0], Number(given.split('=')[1])])));
 
 const ENGINES = [
   { name: 'webnnc, wasm', query: { engine: 'webnnc', backend: 'wasm' } },
@@ -37,14 +43,12 @@ function median(values) {
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** The inputs of a bundle, sizes that are symbolic taken as 1. @param {string} bundle */
+/** The inputs of a bundle, sizes that are symbolic taken as --dim says or as 1. @param {string} bundle */
 async function inputsOf(bundle) {
   const module = await WebAssembly.compile(readFileSync(join(bundle, 'model.wasm')));
   const manifest = JSON.parse(new TextDecoder().decode(WebAssembly.Module.customSections(module, 'webnnc.manifest')[0]));
-  return manifest.inputs.map(({ name, dataType, shape }) => {
-    if (dataType !== 'float32') throw new Error(`input ${name} is ${dataType}; only float32 is made up here`);
-    return { name, shape: shape.map((size) => typeof size === 'number' ? size : 1) };
-  });
+  return manifest.inputs.map(({ name, dataType, shape }) =>
+    ({ name, dataType, shape: shape.map((size) => typeof size === 'number' ? size : sizes.get(size) ?? 1) }));
 }
 
 /** @param {string} model @param {string} bundle */
@@ -71,10 +75,10 @@ async function measure(model, bundle) {
   return results;
 }
 
-/** The largest difference, relative to the largest value. @param {number[]} a @param {number[]} b */
+/** The largest difference, relative to the largest finite value. @param {number[]} a @param {number[]} b */
 function difference(a, b) {
-  const largest = Math.max(...b.map(Math.abs), 1e-30);
-  return Math.max(...a.map((value, i) => Math.abs(value - b[i]))) / largest;
+  const largest = Math.max(...b.map(Math.abs).filter(Number.isFinite), 1e-30);
+  return Math.max(...a.map((value, i) => Object.is(value, b[i]) ? 0 : Math.abs(value - b[i]))) / largest;
 }
 
 /** @param {string} model */
@@ -89,7 +93,7 @@ async function report(model) {
     const rows = [['engine', 'run, ms', 'best', 'speed', 'first result, ms', 'speed', 'differs by']];
     for (const [name, taken] of results) {
       const times = taken.flatMap((result) => result.times), first = median(taken.map((result) => result.first));
-      rows.push([name, median(times).toFixed(2), Math.min(...times).toFixed(2), `${(base / median(times)).toFixed(2)} x`,
+      rows.push([name, median(times).toPrecision(3), Math.min(...times).toPrecision(3), `${(base / median(times)).toFixed(2)} x`,
         first.toFixed(0), `${(baseFirst / first).toFixed(2)} x`, difference(taken[0].output, reference[0].output).toExponential(1)]);
     }
     const code = ['model.wasm', 'model.js'].reduce((sum, file) => sum + gzipSync(readFileSync(join(bundle, file)), { level: 9 }).length, 0);
