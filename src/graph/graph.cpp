@@ -27,6 +27,15 @@ Result<Types> InferTypes(const Op& op, const Types& operands) {
       op);
 }
 
+std::vector<EqualSizes> EqualSizesOf(const Op& op, const Types& operands) {
+  return std::visit(
+      [&](const auto& o) {
+        if constexpr (requires { o.Equal(operands); }) return o.Equal(operands);
+        return std::vector<EqualSizes>();
+      },
+      op);
+}
+
 Status CheckType(const TensorType& type) {
   // Operations are nests of loops, and passes walk them one inside the other.
   constexpr int64_t kMostDimensions = 64;

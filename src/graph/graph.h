@@ -63,6 +63,9 @@ std::string_view Name(const Op& op);
 // The types that `op` gives for operands of these types, or why it cannot take them.
 Result<Types> InferTypes(const Op& op, const Types& operands);
 
+// Which sizes of operands of these types must be equal for `op`.
+std::vector<EqualSizes> EqualSizesOf(const Op& op, const Types& operands);
+
 // Why no value may have this type: more than 64 dimensions, a size that an index of 32 bits cannot
 // count, or more bytes than anyone means.
 Status CheckType(const TensorType& type);

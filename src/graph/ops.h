@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,16 +33,31 @@ using Types = std::vector<TensorType>;
 using Sizes1D = std::vector<Dim>;
 using Integers = std::vector<int64_t>;
 
+// Sizes of operands that must be equal; where they broadcast, those that are 1 need not.
+struct EqualSizes {
+  struct Place {
+    size_t operand, dimension;
+  };
+  std::vector<Place> places;
+  bool broadcast = false;
+  // One more size, which no operand has.
+  std::optional<Dim> fixed = {};
+};
+
 // What every operation struct has:
 //   kName, kMinOperands, kMaxOperands   checked before Infer
 //   Infer    the results' types, or why the operands do not fit
 //   Lower    the definition as loops (loop/lowering.h)
+// and one whose operands' sizes depend on each other:
+//   Equal    which sizes Infer wants equal. Where they cannot be told now, importers make them so.
 #define WEBNNC_OPERATION(name, min, max)                  \
   static constexpr std::string_view kName = name;         \
   static constexpr size_t kMinOperands = min;             \
   static constexpr size_t kMaxOperands = max;             \
   Result<Types> Infer(std::span<const TensorType>) const; \
   void Lower(loop::Lowering&) const
+
+#define WEBNNC_EQUAL_SIZES std::vector<EqualSizes> Equal(std::span<const TensorType>) const
 
 inline constexpr size_t kAnyNumber = SIZE_MAX;
 
@@ -131,6 +147,7 @@ struct Binary {
 
   static constexpr auto kFields = Fields();
   WEBNNC_OPERATION("binary", 2, 2);
+  WEBNNC_EQUAL_SIZES;
 };
 std::string_view OperationName(loop::BinaryOp op);
 
@@ -138,6 +155,7 @@ std::string_view OperationName(loop::BinaryOp op);
 struct Where {
   static constexpr auto kFields = Fields();
   WEBNNC_OPERATION("where", 3, 3);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // Elements converted as tensor/scalar.h says.
@@ -158,6 +176,7 @@ struct MatMul {
   static constexpr auto kFields = Fields(Field("transpose_a", &MatMul::transpose_a),
                                          Field("transpose_b", &MatMul::transpose_b));
   WEBNNC_OPERATION("matmul", 2, 2);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // A sum of products over labels, one letter a dimension: "bij,bjk->bik". Each operand has as many
@@ -167,6 +186,7 @@ struct Einsum {
 
   static constexpr auto kFields = Fields(Field("equation", &Einsum::equation));
   WEBNNC_OPERATION("einsum", 1, kAnyNumber);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // What a query gets that no key counts for: softmax makes NaN of it.
@@ -198,6 +218,7 @@ struct Attention {
              Field("masked", &Attention::masked), Field("causal", &Attention::causal),
              Field("offset", &Attention::offset), Field("no_keys", &Attention::no_keys));
   WEBNNC_OPERATION("attention", 3, 5);
+  WEBNNC_EQUAL_SIZES;
 
   // Which operands bias and mask are; 0 for none.
   struct Extras {
@@ -224,6 +245,7 @@ struct Conv {
              Field("pads_begin", &Conv::pads_begin), Field("pads_end", &Conv::pads_end),
              Field("groups", &Conv::groups), Field("layout", &Conv::layout));
   WEBNNC_OPERATION("conv", 2, 2);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // The transpose of Conv with respect to x: each element of x adds filter*x to the result at
@@ -240,6 +262,7 @@ struct ConvTranspose {
       Field("extra", &ConvTranspose::extra), Field("groups", &ConvTranspose::groups),
       Field("layout", &ConvTranspose::layout));
   WEBNNC_OPERATION("conv_transpose", 2, 2);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // ---- Windows and reductions -------------------------------------------------------------------
@@ -356,6 +379,7 @@ struct Expand {
 
   static constexpr auto kFields = Fields(Field("shape", &Expand::shape));
   WEBNNC_OPERATION("expand", 1, 1);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // result[i...] = x[starts + i*steps...], of the given sizes; all inside x. Steps may be negative.
@@ -388,6 +412,7 @@ struct Concat {
 
   static constexpr auto kFields = Fields(Field("axis", &Concat::axis));
   WEBNNC_OPERATION("concat", 1, kAnyNumber);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // result[a..., i..., b...] = x[a..., indices[i...], b...] with indices at dimension `axis` of x.
@@ -413,6 +438,7 @@ struct GatherND {
 
   static constexpr auto kFields = Fields(Field("batch", &GatherND::batch));
   WEBNNC_OPERATION("gather_nd", 2, 2);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // x repeated `repeats` times along each dimension.
@@ -494,6 +520,7 @@ struct ScatterElements {
   static constexpr auto kFields =
       Fields(Field("axis", &ScatterElements::axis), Field("update", &ScatterElements::update));
   WEBNNC_OPERATION("scatter_elements", 3, 3);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // x, and then, for each i..., in row-major order, x[indices[i..., :], s...] set to
@@ -503,6 +530,7 @@ struct ScatterND {
 
   static constexpr auto kFields = Fields(Field("update", &ScatterND::update));
   WEBNNC_OPERATION("scatter_nd", 3, 3);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // The `count` largest (smallest) elements along `axis`, in order, and where they were, as i64; of
@@ -567,6 +595,7 @@ struct Recurrence {
       Field("peepholes", &Recurrence::peepholes), Field("coupled", &Recurrence::coupled),
       Field("reset_after", &Recurrence::reset_after), Field("lengths", &Recurrence::lengths));
   WEBNNC_OPERATION("recurrence", 3, 6);
+  WEBNNC_EQUAL_SIZES;
 };
 
 enum class SampleMode : uint8_t { kNearest, kLinear, kCubic };
@@ -586,6 +615,7 @@ struct Sample {
       Fields(Field("mode", &Sample::mode), Field("padding", &Sample::padding),
              Field("mirror_centers", &Sample::mirror_centers));
   WEBNNC_OPERATION("sample", 2, 3);
+  WEBNNC_EQUAL_SIZES;
 };
 
 // What a window would have taken from an image, put back and added up: result[n, c, p*stride +

@@ -7,148 +7,10 @@
 
 namespace webnnc::onnx {
 
+using graph::EqualSizes;
 using graph::ValueId;
 
 namespace {
-
-// A dimension of an operand.
-struct Slot {
-  size_t operand, dimension;
-};
-
-// Sizes that must be equal; where they broadcast, those that are 1 need not.
-struct Group {
-  std::vector<Slot> slots;
-  bool broadcasts = false;
-  // One more size, which no operand has.
-  std::optional<Dim> fixed = {};
-};
-
-class Groups {
- public:
-  explicit Groups(std::vector<Shape> shapes) : shapes_(std::move(shapes)) {}
-
-  std::vector<Group> Of(const graph::Op& op) {
-    if (std::holds_alternative<graph::Binary>(op) || std::holds_alternative<graph::Where>(op)) {
-      Broadcast(0);
-    } else if (auto* concat = std::get_if<graph::Concat>(&op)) {
-      AddConcat(*concat);
-    } else if (auto* product = std::get_if<graph::MatMul>(&op)) {
-      AddProduct(*product);
-    } else if (std::holds_alternative<graph::Attention>(op)) {
-      AddAttention();
-    } else if (auto* conv = std::get_if<graph::Conv>(&op)) {
-      // filter[o, c/groups, k...]
-      if (Rank(0) > 1 && Rank(1) > 1)
-        groups_.push_back({{{0, 1}}, false, shapes_[1][1] * conv->groups});
-    } else if (auto* einsum = std::get_if<graph::Einsum>(&op)) {
-      AddEinsum(*einsum);
-    } else if (std::holds_alternative<graph::ConvTranspose>(op)) {
-      // filter[c, o/groups, k...]
-      if (Rank(0) > 1 && Rank(1) > 0) groups_.push_back({{{0, 1}}, false, shapes_[1][0]});
-    } else if (std::holds_alternative<graph::ScatterElements>(op)) {
-      for (size_t d = 0; d < Rank(1) && d < Rank(2); ++d) groups_.push_back({{{1, d}, {2, d}}});
-    } else if (std::holds_alternative<graph::ScatterND>(op)) {
-      AddScatterND();
-    } else if (auto* expand = std::get_if<graph::Expand>(&op)) {
-      AddExpand(*expand);
-    } else if (std::holds_alternative<graph::Sample>(op)) {
-      // One set of places an image, or an image's index for each.
-      groups_.push_back({{{shapes_.size() == 3 ? size_t{2} : size_t{0}, 0}, {1, 0}}});
-    }
-    return std::move(groups_);
-  }
-
- private:
-  size_t Rank(size_t operand) const { return shapes_[operand].size(); }
-
-  // updates[i..., s...] of indices[i..., depth] and x[depth..., s...].
-  void AddScatterND() {
-    if (Rank(1) < 1 || !shapes_[1].back().IsConstant()) return;
-    auto depth = static_cast<size_t>(shapes_[1].back().value());
-    for (size_t d = 0; d < Rank(2); ++d) {
-      size_t from_x = d + 1 - Rank(1) + depth;
-      if (d + 1 < Rank(1)) groups_.push_back({{{1, d}, {2, d}}});
-      if (d + 1 >= Rank(1) && from_x < Rank(0)) groups_.push_back({{{0, from_x}, {2, d}}});
-    }
-  }
-
-  // Dimensions are aligned at the last one; the last `apart` of each operand do not take part.
-  void Broadcast(size_t apart) {
-    size_t most = 0;
-    for (const Shape& shape : shapes_) most = std::max(most, shape.size());
-    for (size_t from_end = apart; from_end < most; ++from_end) {
-      Group group{{}, true};
-      for (size_t i = 0; i < shapes_.size(); ++i) {
-        if (from_end < Rank(i)) group.slots.push_back({i, Rank(i) - 1 - from_end});
-      }
-      groups_.push_back(std::move(group));
-    }
-  }
-
-  void AddConcat(const graph::Concat& concat) {
-    for (size_t d = 0; d < Rank(0); ++d) {
-      if (static_cast<int64_t>(d) == concat.axis) continue;
-      Group group;
-      for (size_t i = 0; i < shapes_.size(); ++i) {
-        if (d < Rank(i)) group.slots.push_back({i, d});
-      }
-      groups_.push_back(std::move(group));
-    }
-  }
-
-  void AddProduct(const graph::MatMul& product) {
-    if (Rank(0) < 2 || Rank(1) < 2) return;
-    groups_.push_back({{{0, Rank(0) - (product.transpose_a ? 2 : 1)},
-                        {1, Rank(1) - (product.transpose_b ? 1 : 2)}}});
-    Broadcast(2);
-  }
-
-  // q[b..., h, i, d], k[b..., h/g, j, d], v[b..., h/g, j, e]
-  void AddAttention() {
-    size_t rank = Rank(0);
-    if (rank < 3 || Rank(1) != rank || Rank(2) != rank) return;
-    for (size_t d = 0; d + 3 < rank; ++d) groups_.push_back({{{0, d}, {1, d}, {2, d}}});
-    groups_.push_back({{{1, rank - 3}, {2, rank - 3}}});
-    groups_.push_back({{{1, rank - 2}, {2, rank - 2}}});
-    groups_.push_back({{{0, rank - 1}, {1, rank - 1}}});
-  }
-
-  // A label is one size. It broadcasts between operands, but not along a diagonal.
-  void AddEinsum(const graph::Einsum& einsum) {
-    std::map<char, Group> by_label;
-    Slot slot{0, 0};
-    for (char label : einsum.equation.substr(0, einsum.equation.find("->"))) {
-      if (label == ',') {
-        slot = {slot.operand + 1, 0};
-        continue;
-      }
-      if (slot.operand >= shapes_.size() || slot.dimension >= Rank(slot.operand)) return;
-      auto [found, is_new] = by_label.emplace(label, Group{{}, true});
-      Group& group = found->second;
-      bool repeats = !is_new && group.slots.back().operand == slot.operand;
-      group.broadcasts &= !repeats;
-      group.slots.push_back(slot);
-      ++slot.dimension;
-    }
-    for (auto& [label, group] : by_label) groups_.push_back(std::move(group));
-  }
-
-  void AddExpand(const graph::Expand& expand) {
-    size_t rank = expand.shape.size();
-    for (size_t d = 0; d < Rank(0); ++d) {
-      size_t from_end = Rank(0) - d;
-      if (from_end > rank) continue;
-      const Dim& wanted = expand.shape[rank - from_end];
-      // What broadcasts to it in the run stays as it is.
-      bool equal = MustBeEqual(shapes_[0][d], wanted);
-      if (!wanted.Is(1) && equal) groups_.push_back({{{0, d}}, true, wanted});
-    }
-  }
-
-  std::vector<Shape> shapes_;
-  std::vector<Group> groups_;
-};
 
 std::set<std::string> SymbolsOf(const Dim& dim) {
   std::set<std::string> symbols;
@@ -243,51 +105,55 @@ class Reconciler {
         graph_(graph),
         shapes_(std::move(shapes)) {}
 
-  void Apply(const Group& group) {
-    if (group.broadcasts && !group.fixed) {
-      Broadcast(group);
+  void Apply(const EqualSizes& equal) {
+    if (equal.broadcast && !equal.fixed) {
+      Broadcast(equal);
     } else {
-      Equate(group);
+      Equate(equal);
     }
   }
 
   std::vector<Shape> refined, expanded;
 
  private:
-  const Dim& SizeOf(const Slot& slot) const { return shapes_[slot.operand][slot.dimension]; }
-
-  std::vector<Dim> PartsOf(const Slot& slot) const {
-    return BroadcastParts(KnownSize(graph_, SizeOf(slot)));
+  const Dim& SizeOf(const EqualSizes::Place& place) const {
+    return shapes_[place.operand][place.dimension];
   }
 
-  void Refine(const Slot& slot, const Dim& size) {
-    refined[slot.operand][slot.dimension] = expanded[slot.operand][slot.dimension] = size;
-    if (SizeOf(slot) != size)
-      Assume(graph_, {SizeOf(slot), Assumption::Relation::kEqual, size, origin_});
+  std::vector<Dim> PartsOf(const EqualSizes::Place& place) const {
+    return BroadcastParts(KnownSize(graph_, SizeOf(place)));
   }
 
-  void Equate(const Group& group) {
+  void Refine(const EqualSizes::Place& place, const Dim& size) {
+    refined[place.operand][place.dimension] = expanded[place.operand][place.dimension] = size;
+    if (SizeOf(place) != size)
+      Assume(graph_, {SizeOf(place), Assumption::Relation::kEqual, size, origin_});
+  }
+
+  void Equate(const EqualSizes& equal) {
     std::vector<Dim> sizes;
-    for (const Slot& slot : group.slots) sizes.push_back(SizeOf(slot));
-    if (group.fixed) sizes.push_back(*group.fixed);
-    if (group.broadcasts) std::erase_if(sizes, [](const Dim& size) { return size.Is(1); });
+    for (const EqualSizes::Place& place : equal.places) sizes.push_back(SizeOf(place));
+    if (equal.fixed) sizes.push_back(*equal.fixed);
+    if (equal.broadcast) std::erase_if(sizes, [](const Dim& size) { return size.Is(1); });
     std::optional<Dim> common = sizes.empty() ? std::nullopt : SimplestOf(sizes);
     // Expand's sizes are its result's: only x gives way.
-    const Dim target = group.fixed ? *group.fixed : common.value_or(1);
-    bool cannot = !common || (group.fixed && !group.fixed->IsConstant() && common->IsConstant());
+    const Dim target = equal.fixed ? *equal.fixed : common.value_or(1);
+    bool cannot = !common || (equal.fixed && !equal.fixed->IsConstant() && common->IsConstant());
     // Inference tells what is wrong.
     if (cannot) return;
-    for (const Slot& slot : group.slots) {
-      bool stays = group.broadcasts && SizeOf(slot).Is(1);
-      if (!stays) Refine(slot, target);
+    for (const EqualSizes::Place& place : equal.places) {
+      // What may be 1 in the run broadcasts to it then.
+      bool fits = !equal.fixed || MustBeEqual(SizeOf(place), *equal.fixed);
+      bool stays = equal.broadcast && (SizeOf(place).Is(1) || !fits);
+      if (!stays) Refine(place, target);
     }
   }
 
   // What has been broadcast takes part as the sizes that it is made of.
-  void Broadcast(const Group& group) {
+  void Broadcast(const EqualSizes& equal) {
     std::vector<Dim> parts, commons;
-    for (const Slot& slot : group.slots) {
-      for (const Dim& part : PartsOf(slot)) {
+    for (const EqualSizes::Place& place : equal.places) {
+      for (const Dim& part : PartsOf(place)) {
         if (!part.Is(1)) parts.push_back(part);
       }
     }
@@ -300,12 +166,12 @@ class Reconciler {
       commons.push_back(*common);
     }
     Dim all = AssumeAllBroadcast(graph_, commons, origin_);
-    for (const Slot& slot : group.slots) {
-      if (SizeOf(slot).Is(1)) continue;
+    for (const EqualSizes::Place& place : equal.places) {
+      if (SizeOf(place).Is(1)) continue;
       Dim own = 1;
-      for (const Dim& part : PartsOf(slot)) own = BroadcastSize(own, common_of.at(part));
-      Refine(slot, own);
-      expanded[slot.operand][slot.dimension] = all;
+      for (const Dim& part : PartsOf(place)) own = BroadcastSize(own, common_of.at(part));
+      Refine(place, own);
+      expanded[place.operand][place.dimension] = all;
     }
   }
 
@@ -346,10 +212,14 @@ std::vector<Assumption> EqualBroadcasts(const graph::Graph& graph) {
 
 std::vector<ValueId> Reconcile(graph::Graph& graph, graph::Builder& build, const graph::Op& op,
                                std::vector<ValueId> operands, const std::string& origin) {
+  graph::Types types;
   std::vector<Shape> shapes;
-  for (ValueId operand : operands) shapes.push_back(graph.values[operand].type.shape);
+  for (ValueId operand : operands) {
+    types.push_back(graph.values[operand].type);
+    shapes.push_back(types.back().shape);
+  }
   Reconciler sizes(graph, shapes, origin);
-  for (const Group& group : Groups(shapes).Of(op)) sizes.Apply(group);
+  for (const EqualSizes& equal : graph::EqualSizesOf(op, types)) sizes.Apply(equal);
   for (size_t i = 0; i < operands.size(); ++i) {
     const std::string name = graph.values[operands[i]].name;
     if (sizes.refined[i] != shapes[i])

@@ -12,46 +12,7 @@
 
 namespace webnnc::onnx {
 
-std::vector<std::string> KnownOperators() {
-  std::vector<std::string> names;
-  for (const Operator& op : Operators()) {
-    names.push_back((op.domain.empty() ? "" : std::string(op.domain) + ".") + std::string(op.name));
-  }
-  return names;
-}
-
 namespace {
-
-constexpr int64_t kOldestOpset = 6;
-// Operators that meant the same in all opsets before, so that older models may use them. Sorted.
-constexpr std::string_view kAsInOpset6[] = {"ArgMax",        "ArgMin",
-                                            "AveragePool",   "Constant",
-                                            "Conv",          "ConvTranspose",
-                                            "DepthToSpace",  "Flatten",
-                                            "Gather",        "GlobalAveragePool",
-                                            "GlobalMaxPool", "Hardmax",
-                                            "Identity",      "LRN",
-                                            "LogSoftmax",    "LpNormalization",
-                                            "MatMul",        "MaxPool",
-                                            "MaxRoiPool",    "Not",
-                                            "RandomNormal",  "RandomNormalLike",
-                                            "RandomUniform", "RandomUniformLike",
-                                            "ReduceL1",      "ReduceL2",
-                                            "ReduceLogSum",  "ReduceLogSumExp",
-                                            "ReduceMax",     "ReduceMean",
-                                            "ReduceMin",     "ReduceProd",
-                                            "ReduceSum",     "ReduceSumSquare",
-                                            "Shape",         "Size",
-                                            "Slice",         "Softmax",
-                                            "Softplus",      "Softsign",
-                                            "SpaceToDepth",  "Squeeze",
-                                            "Transpose",     "Unsqueeze"};
-static_assert(std::is_sorted(std::begin(kAsInOpset6), std::end(kAsInOpset6)));
-
-bool IsTooOld(const FlatNode& node) {
-  if (node.opset >= kOldestOpset) return false;
-  return !std::binary_search(std::begin(kAsInOpset6), std::end(kAsInOpset6), node.node().op_type());
-}
 
 class Importer {
  public:
@@ -112,7 +73,8 @@ class Importer {
     std::vector<std::vector<const FlatNode*>> unknown;
     for (const FlatNode& node : nodes) {
       bool standard = node.node().domain().empty() || node.node().domain() == "ai.onnx";
-      if (!FindOperator(node.node().domain(), node.node().op_type())) {
+      const Operator* op = FindOperator(node.node().domain(), node.node().op_type());
+      if (!op) {
         auto same = std::find_if(unknown.begin(), unknown.end(), [&](const auto& group) {
           return group[0]->node().op_type() == node.node().op_type() &&
                  group[0]->node().domain() == node.node().domain();
@@ -121,7 +83,7 @@ class Importer {
         same->push_back(&node);
       } else if (standard && node.opset == 0) {
         Note(node, Error{"the model does not say which opset it uses"});
-      } else if (standard && IsTooOld(node)) {
+      } else if (standard && node.opset < op->oldest) {
         Note(node, Error{"the opset is older than " + std::to_string(kOldestOpset),
                          {},
                          {"export the model again, or convert it with ONNX's version converter"}});

@@ -25,7 +25,4 @@ struct ImportOptions {
 Result<graph::Graph> Import(const Model& model, const ImportOptions& options = {});
 Result<graph::Graph> Import(const std::string& path, const ImportOptions& options = {});
 
-// The operators that Import knows, as "Conv" or "com.microsoft.FusedConv", sorted.
-std::vector<std::string> KnownOperators();
-
 }  // namespace webnnc::onnx

@@ -204,3 +204,32 @@ test('known sizes that differ are still errors', () => {
   assert.equal(status, 1);
   assert.match(stderr, /node "sum" \(Add, opset 13\): cannot broadcast/);
 });
+
+/** @param {number[]} shape @returns {import('../onnx_model.mjs').Tensor} */
+const zeros = (shape) => ({ type: ['f32', shape], bytes: new Uint8Array(4 * shape.reduce((a, b) => a * b)) });
+
+test("a state's batch is that of the sequence, by whatever name", async () => {
+  // One step from 0 with weights of 0 and an update gate of 1/2: half of the state is left.
+  const { model, warnings } = await load('state', {
+    inputs: { x: ['f32', ['time', 'n', 1]], h: ['f32', [1, 'streams', 2]] }, outputs: { y: ['f32', [1, 'n', 2]] },
+    nodes: [{ op: 'GRU', name: 'cell', inputs: ['x', 'w', 'r', '', '', 'h'], outputs: ['', 'y'], attributes: { hidden_size: 2 } }],
+    constants: { w: zeros([1, 6, 1]), r: zeros([1, 6, 2]) },
+  });
+  assert.match(warnings, /a run will be refused unless (streams == n|n == streams) \(node "cell"\)/);
+  const feed = (/** @type {number} */ n, /** @type {number} */ streams) =>
+    ({ x: { data: count(n), shape: [1, n, 1] }, h: { data: count(2 * streams), shape: [1, streams, 2] } });
+  assert.deepEqual([...(await model.run(feed(2, 2))).y.data], [0, 0.5, 1, 1.5]);
+  await assert.rejects(model.run(feed(2, 3)), (error) => error.name === 'InputError' && /streams = 3/.test(error.message));
+});
+
+test('rows and the indices into them', async () => {
+  const { model, warnings } = await load('rows_indices', {
+    inputs: { x: ['f32', ['n', 3]], i: ['i64', ['questions', 1]] }, outputs: { y: ['f32', ['n']] },
+    nodes: [{ op: 'GatherND', name: 'pick', inputs: ['x', 'i'], outputs: ['y'], attributes: { batch_dims: 1 } }],
+  });
+  assert.match(warnings, /a run will be refused unless (questions == n|n == questions) \(node "pick"\)/);
+  const run = (/** @type {bigint[]} */ indices) => model.run({ x: { data: count(6), shape: [2, 3] },
+    i: { data: BigInt64Array.from(indices), shape: [indices.length, 1] } });
+  assert.deepEqual([...(await run([2n, 0n])).y.data], [2, 3]);
+  await assert.rejects(run([0n, 0n, 0n]), (error) => error.name === 'InputError' && /questions = 3/.test(error.message));
+});

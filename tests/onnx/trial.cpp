@@ -73,8 +73,8 @@ static Error Reason(const Error& error) {
   return Error{error.causes[0].where.node + ": " + error.causes[0].message};
 }
 
-// Whether the expected values are one draw of many. ONNX's own cases are, since ONNX states no generator; ours state
-// what this one gives.
+// Whether the expected values are one draw of many. ONNX's own cases are, since ONNX states no
+// generator; ours state what this one gives.
 static bool Draws(const pb::ModelProto& model) {
   if (model.producer_name() != "backend-test") return false;
   static const std::set<std::string> kRandom{"Bernoulli",     "Multinomial",

@@ -114,13 +114,11 @@ Result<std::string> MakeCase(const std::string& path, const std::filesystem::pat
                                    : std::vector<uint8_t>());
   }
   TRY(loop::Interpret(file.written, after, {file.symbols, false}));
-  // The kernel that is emitted must be right for its shader to be. The interpreter does not know
-  // vectors of a thread's registers.
+  // The kernel that is emitted must be right for its shader to be.
   scheduled.resize(static_cast<size_t>(file.flat.buffers.size()));
-  if (loop::Verify(file.flat)) {
-    TRY(loop::Interpret(file.flat, scheduled, {file.symbols, true}));
-    TRY(CompareIntegers(file, after, scheduled));
-  }
+  TRY(loop::Verify(file.flat));
+  TRY(loop::Interpret(file.flat, scheduled, {file.symbols, true}));
+  TRY(CompareIntegers(file, after, scheduled));
 
   std::string data;
   std::string json = "{\"name\": " + Quoted(name) +

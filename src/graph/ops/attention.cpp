@@ -53,6 +53,17 @@ Result<Types> Attention::Infer(std::span<const TensorType> operands) const {
   return Types{result};
 }
 
+std::vector<EqualSizes> Attention::Equal(std::span<const TensorType> operands) const {
+  size_t rank = operands[0].shape.size();
+  if (rank < 3 || operands[1].shape.size() != rank || operands[2].shape.size() != rank) return {};
+  std::vector<EqualSizes> equal;
+  for (size_t d = 0; d + 3 < rank; ++d) equal.push_back({{{0, d}, {1, d}, {2, d}}});
+  equal.push_back({{{1, rank - 3}, {2, rank - 3}}});
+  equal.push_back({{{1, rank - 2}, {2, rank - 2}}});
+  equal.push_back({{{0, rank - 1}, {1, rank - 1}}});
+  return equal;
+}
+
 namespace {
 
 // The stages of an attention, each of which gives the next a temporary.

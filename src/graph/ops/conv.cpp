@@ -62,6 +62,13 @@ Result<Types> Conv::Infer(std::span<const TensorType> operands) const {
   return Types{result};
 }
 
+std::vector<EqualSizes> Conv::Equal(std::span<const TensorType> operands) const {
+  const Shape &x = operands[0].shape, &filter = operands[1].shape;
+  if (x.size() < 3 || filter.size() != x.size()) return {};
+  const Dim& inputs = filter[FilterDimsOf(layout, x.size()).input];
+  return {{{{0, DimsOf(layout, x.size()).channel}}, false, inputs * groups}};
+}
+
 void Conv::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   const TensorType x = to.Operand(0), filter = to.Operand(1);
@@ -173,6 +180,13 @@ Result<Types> ConvTranspose::Infer(std::span<const TensorType> operands) const {
     TRY(CheckPlaces(kName, window, d, result.shape[image.spatial + d]));
   }
   return Types{result};
+}
+
+std::vector<EqualSizes> ConvTranspose::Equal(std::span<const TensorType> operands) const {
+  const Shape &x = operands[0].shape, &filter = operands[1].shape;
+  if (x.size() < 3 || filter.size() != x.size()) return {};
+  const Dim& inputs = filter[TransposedFilterDimsOf(layout, x.size()).input];
+  return {{{{0, DimsOf(layout, x.size()).channel}}, false, inputs}};
 }
 
 // Each element of the result gathers what reaches it, so that no two iterations add to one place.

@@ -71,6 +71,29 @@ Result<Types> Einsum::Infer(std::span<const TensorType> operands) const {
   return Types{{operands[0].dtype, shape}};
 }
 
+// A label is one size. It broadcasts between operands, but not along a diagonal.
+std::vector<EqualSizes> Einsum::Equal(std::span<const TensorType> operands) const {
+  std::map<char, EqualSizes> by_label;
+  EqualSizes::Place place{0, 0};
+  for (char label : equation.substr(0, equation.find("->"))) {
+    if (label == ',') {
+      place = {place.operand + 1, 0};
+      continue;
+    }
+    bool exists =
+        place.operand < operands.size() && place.dimension < operands[place.operand].shape.size();
+    if (!exists) return {};
+    auto [found, is_new] = by_label.emplace(label, EqualSizes{{}, true});
+    EqualSizes& sizes = found->second;
+    sizes.broadcast &= is_new || sizes.places.back().operand != place.operand;
+    sizes.places.push_back(place);
+    ++place.dimension;
+  }
+  std::vector<EqualSizes> equal;
+  for (auto& [label, sizes] : by_label) equal.push_back(std::move(sizes));
+  return equal;
+}
+
 void Einsum::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   std::vector<TensorType> types;

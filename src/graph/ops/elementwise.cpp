@@ -74,6 +74,10 @@ Result<Types> Binary::Infer(std::span<const TensorType> operands) const {
   return Types{{IsComparison(op) ? DType::kBool : operands[0].dtype, shape}};
 }
 
+std::vector<EqualSizes> Binary::Equal(std::span<const TensorType> operands) const {
+  return BroadcastSizes(operands, 0);
+}
+
 void Binary::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   LowerMap(to, [&](const loop::Index& index) {
@@ -87,6 +91,10 @@ Result<Types> Where::Infer(std::span<const TensorType> operands) const {
   if (!fits) return Error{Describe(kName, operands) + ": it takes a bool and two of one type"};
   TRY_ASSIGN(auto shape, BroadcastAll(kName, operands));
   return Types{{operands[1].dtype, shape}};
+}
+
+std::vector<EqualSizes> Where::Equal(std::span<const TensorType> operands) const {
+  return BroadcastSizes(operands, 0);
 }
 
 void Where::Lower(loop::Lowering& to) const {

@@ -71,6 +71,14 @@ Result<Types> GatherND::Infer(std::span<const TensorType> operands) const {
   return Types{{x.dtype, shape}};
 }
 
+std::vector<EqualSizes> GatherND::Equal(std::span<const TensorType> operands) const {
+  std::vector<EqualSizes> equal;
+  size_t rank = std::min(operands[0].shape.size(), operands[1].shape.size());
+  for (size_t d = 0; d < rank && static_cast<int64_t>(d) < batch; ++d)
+    equal.push_back({{{0, d}, {1, d}}});
+  return equal;
+}
+
 void GatherND::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   const Shape shape = to.Operand(0).shape, indices = to.Operand(1).shape;

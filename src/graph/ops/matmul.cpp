@@ -21,6 +21,14 @@ Result<Types> MatMul::Infer(std::span<const TensorType> operands) const {
   return Types{{a.dtype, *shape}};
 }
 
+std::vector<EqualSizes> MatMul::Equal(std::span<const TensorType> operands) const {
+  size_t a = operands[0].shape.size(), b = operands[1].shape.size();
+  if (a < 2 || b < 2) return {};
+  std::vector<EqualSizes> equal{{{{0, a - (transpose_a ? 2 : 1)}, {1, b - (transpose_b ? 1 : 2)}}}};
+  for (EqualSizes& batch : BroadcastSizes(operands, 2)) equal.push_back(std::move(batch));
+  return equal;
+}
+
 void MatMul::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   loop::BufferId sum = AccumulatorFor(to);

@@ -103,6 +103,15 @@ Result<Types> Expand::Infer(std::span<const TensorType> operands) const {
   return Types{{x.dtype, shape}};
 }
 
+std::vector<EqualSizes> Expand::Equal(std::span<const TensorType> operands) const {
+  const Shape& from = operands[0].shape;
+  std::vector<EqualSizes> equal;
+  if (from.size() > shape.size()) return equal;
+  for (size_t d = 0; d < from.size(); ++d)
+    equal.push_back({{{0, d}}, true, shape[shape.size() - from.size() + d]});
+  return equal;
+}
+
 void Expand::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   const Shape& from = to.Operand(0).shape;
@@ -223,6 +232,18 @@ Result<Types> Concat::Infer(std::span<const TensorType> operands) const {
     result.shape[at] = result.shape[at] + operand.shape[at];
   }
   return Types{result};
+}
+
+std::vector<EqualSizes> Concat::Equal(std::span<const TensorType> operands) const {
+  std::vector<EqualSizes> equal;
+  for (size_t d = 0; d < operands[0].shape.size(); ++d) {
+    if (static_cast<int64_t>(d) == axis) continue;
+    equal.emplace_back();
+    for (size_t i = 0; i < operands.size(); ++i) {
+      if (d < operands[i].shape.size()) equal.back().places.push_back({i, d});
+    }
+  }
+  return equal;
 }
 
 void Concat::Lower(loop::Lowering& to) const {

@@ -56,6 +56,16 @@ Result<Types> Recurrence::Infer(std::span<const TensorType> operands) const {
   return types;
 }
 
+// All have one batch.
+std::vector<EqualSizes> Recurrence::Equal(std::span<const TensorType> operands) const {
+  Places places(*this);
+  if (operands.size() != places.count || operands[0].rank() != 3 || operands[2].rank() != 2)
+    return {};
+  EqualSizes batch{{{0, 1}, {2, 0}}};
+  if (lengths && operands[places.lengths].rank() == 1) batch.places.push_back({places.lengths, 0});
+  return {batch};
+}
+
 namespace {
 
 class RecurrenceLowering {

@@ -26,6 +26,13 @@ Result<Types> Sample::Infer(std::span<const TensorType> operands) const {
   return Types{{x.dtype, shape}};
 }
 
+// One set of places an image, or an image's index for each.
+std::vector<EqualSizes> Sample::Equal(std::span<const TensorType> operands) const {
+  size_t images = operands.size() == 3 ? 2 : 0;
+  if (operands[images].shape.empty() || operands[1].shape.empty()) return {};
+  return {{{{images, 0}, {1, 0}}}};
+}
+
 namespace {
 
 class SampleLowering {

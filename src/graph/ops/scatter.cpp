@@ -38,6 +38,13 @@ Result<Types> ScatterElements::Infer(std::span<const TensorType> operands) const
   return Types{x};
 }
 
+std::vector<EqualSizes> ScatterElements::Equal(std::span<const TensorType> operands) const {
+  std::vector<EqualSizes> equal;
+  size_t rank = std::min(operands[1].shape.size(), operands[2].shape.size());
+  for (size_t d = 0; d < rank; ++d) equal.push_back({{{1, d}, {2, d}}});
+  return equal;
+}
+
 // Elements that differ in another dimension than the axis go to different places.
 void ScatterElements::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
@@ -67,6 +74,21 @@ Result<Types> ScatterND::Infer(std::span<const TensorType> operands) const {
   expected.insert(expected.end(), x.shape.begin() + depth, x.shape.end());
   if (updates.shape != expected) return misfit;
   return Types{x};
+}
+
+// updates[i..., s...] of indices[i..., depth] and x[depth..., s...].
+std::vector<EqualSizes> ScatterND::Equal(std::span<const TensorType> operands) const {
+  const Shape &x = operands[0].shape, &indices = operands[1].shape, &updates = operands[2].shape;
+  if (indices.empty() || !indices.back().IsConstant()) return {};
+  auto depth = static_cast<size_t>(indices.back().value());
+  size_t rows = indices.size() - 1;
+  std::vector<EqualSizes> equal;
+  for (size_t d = 0; d < updates.size(); ++d) {
+    if (d < rows) equal.push_back({{{1, d}, {2, d}}});
+    if (d >= rows && d - rows + depth < x.size())
+      equal.push_back({{{0, d - rows + depth}, {2, d}}});
+  }
+  return equal;
 }
 
 void ScatterND::Lower(loop::Lowering& to) const {

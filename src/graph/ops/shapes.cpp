@@ -40,6 +40,20 @@ Result<Shape> BroadcastAll(std::string_view what, std::span<const TensorType> op
   return shape;
 }
 
+std::vector<EqualSizes> BroadcastSizes(std::span<const TensorType> operands, size_t apart) {
+  size_t most = 0;
+  for (const TensorType& operand : operands) most = std::max(most, operand.shape.size());
+  std::vector<EqualSizes> equal;
+  for (size_t from_end = apart; from_end < most; ++from_end) {
+    equal.push_back({{}, true});
+    for (size_t i = 0; i < operands.size(); ++i) {
+      size_t rank = operands[i].shape.size();
+      if (from_end < rank) equal.back().places.push_back({i, rank - 1 - from_end});
+    }
+  }
+  return equal;
+}
+
 void LowerMap(loop::Lowering& to, const std::function<loop::ExprId(const loop::Index&)>& value) {
   to.build.ForEach(to.Result().shape, [&](const loop::Index& index) {
     to.build.Store(to.results[0], index, value(index));

@@ -17,6 +17,10 @@ Status CheckAxes(std::string_view what, const Integers& axes, int64_t rank);
 // The broadcast shape of all operands, or an error that names them.
 Result<Shape> BroadcastAll(std::string_view what, std::span<const TensorType> operands);
 
+// The sizes that broadcast to each other: dimensions are aligned at the last one, and the last
+// `apart` of each operand do not take part.
+std::vector<EqualSizes> BroadcastSizes(std::span<const TensorType> operands, size_t apart);
+
 // One stage: result[i...] = value(i...).
 void LowerMap(loop::Lowering& to, const std::function<loop::ExprId(const loop::Index&)>& value);
 

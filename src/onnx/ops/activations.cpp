@@ -44,13 +44,13 @@ Result<ValueId> Swish(NodeContext& c, ValueId x, double alpha) {
   return c.Binary(BinaryOp::kMul, x, gate);
 }
 
-Result<Values> ImportElu(NodeContext& c) {
+static Result<Values> ImportElu(NodeContext& c) {
   TRY_ASSIGN(auto negative, ScaledExpM1(c, c[0], c.Float("alpha", 1)));
   TRY_ASSIGN(auto result, Choose(c, c[0], 0, negative, c[0]));
   return Values{result};
 }
 
-Result<Values> ImportCelu(NodeContext& c) {
+static Result<Values> ImportCelu(NodeContext& c) {
   double alpha = c.Float("alpha", 1);
   TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kDiv, c[0], alpha));
   TRY_ASSIGN(auto negative, ScaledExpM1(c, scaled, alpha));
@@ -58,7 +58,7 @@ Result<Values> ImportCelu(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportSelu(NodeContext& c) {
+static Result<Values> ImportSelu(NodeContext& c) {
   double alpha = c.Float("alpha", 1.67326319217681884765625);
   double gamma = c.Float("gamma", 1.05070102214813232421875);
   TRY_ASSIGN(auto negative, ScaledExpM1(c, c[0], alpha));
@@ -67,13 +67,13 @@ Result<Values> ImportSelu(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportLeakyRelu(NodeContext& c) {
+static Result<Values> ImportLeakyRelu(NodeContext& c) {
   TRY_ASSIGN(auto scaled, c.Binary(BinaryOp::kMul, c[0], c.Float("alpha", 0.01)));
   TRY_ASSIGN(auto result, Choose(c, c[0], 0, scaled, c[0]));
   return Values{result};
 }
 
-Result<Values> ImportPRelu(NodeContext& c) {
+static Result<Values> ImportPRelu(NodeContext& c) {
   ValueId slope = c[1];
   if (c.opset() < 7 && c.Type(1).rank() == 1 && c.Type(0).rank() > 2) {
     // In opset 6 a vector has an element a channel.
@@ -86,7 +86,7 @@ Result<Values> ImportPRelu(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportThresholdedRelu(NodeContext& c) {
+static Result<Values> ImportThresholdedRelu(NodeContext& c) {
   double alpha = c.Float("alpha", 1);
   TRY_ASSIGN(auto limit, c.Scalar(c.Type(0).dtype, alpha));
   TRY_ASSIGN(auto above, c.Binary(BinaryOp::kLess, limit, c[0]));
@@ -95,7 +95,7 @@ Result<Values> ImportThresholdedRelu(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportShrink(NodeContext& c) {
+static Result<Values> ImportShrink(NodeContext& c) {
   double lambd = c.Float("lambd", 0.5), bias = c.Float("bias", 0);
   DType dtype = c.Type(0).dtype;
   // In floats, as ONNX defines it: the bounds need not be integers where x is.
@@ -111,36 +111,36 @@ Result<Values> ImportShrink(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportHardSigmoid(NodeContext& c) {
+static Result<Values> ImportHardSigmoid(NodeContext& c) {
   TRY_ASSIGN(auto result, HardSigmoid(c, c[0], c.Float("alpha", 0.2), c.Float("beta", 0.5)));
   return Values{result};
 }
 
-Result<Values> ImportHardSwish(NodeContext& c) {
+static Result<Values> ImportHardSwish(NodeContext& c) {
   TRY_ASSIGN(auto gate, HardSigmoid(c, c[0], 1.0 / 6, 0.5));
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, c[0], gate));
   return Values{result};
 }
 
-Result<Values> ImportSwish(NodeContext& c) {
+static Result<Values> ImportSwish(NodeContext& c) {
   TRY_ASSIGN(auto result, Swish(c, c[0], c.Float("alpha", 1)));
   return Values{result};
 }
 
-Result<Values> ImportSwiGLU(NodeContext& c) {
+static Result<Values> ImportSwiGLU(NodeContext& c) {
   TRY_ASSIGN(auto gate, Swish(c, c[0], c.Float("alpha", 1)));
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, gate, c[1]));
   return Values{result};
 }
 
-Result<Values> ImportMish(NodeContext& c) {
+static Result<Values> ImportMish(NodeContext& c) {
   TRY_ASSIGN(auto soft, c.Unary(Function::kSoftplus, c[0]));
   TRY_ASSIGN(auto gate, c.Unary(Function::kTanh, soft));
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kMul, c[0], gate));
   return Values{result};
 }
 
-Result<Values> ImportSoftsign(NodeContext& c) {
+static Result<Values> ImportSoftsign(NodeContext& c) {
   TRY_ASSIGN(auto magnitude, c.Unary(Function::kAbs, c[0]));
   TRY_ASSIGN(auto divisor, c.Binary(BinaryOp::kAdd, magnitude, 1));
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, c[0], divisor));
@@ -175,7 +175,7 @@ Result<ValueId> FastGelu(NodeContext& c, ValueId x) {
   return Gated(c, x, inner);
 }
 
-Result<Values> ImportGelu(NodeContext& c) {
+static Result<Values> ImportGelu(NodeContext& c) {
   std::string approximate = c.String("approximate", "none");
   if (approximate != "tanh" && approximate != "none") return Error{"approximate is none or tanh"};
   TRY_ASSIGN(auto result, approximate == "tanh" ? FastGelu(c, c[0]) : Gelu(c, c[0]));
@@ -196,25 +196,25 @@ Result<ValueId> WithBias(NodeContext& c, size_t i) {
 
 }  // namespace
 
-Result<Values> ImportBiasGelu(NodeContext& c) {
+static Result<Values> ImportBiasGelu(NodeContext& c) {
   TRY_ASSIGN(auto x, WithBias(c, 1));
   TRY_ASSIGN(auto result, Gelu(c, x));
   return Values{result};
 }
 
-Result<Values> ImportFastGelu(NodeContext& c) {
+static Result<Values> ImportFastGelu(NodeContext& c) {
   TRY_ASSIGN(auto x, WithBias(c, 1));
   TRY_ASSIGN(auto result, FastGelu(c, x));
   return Values{result};
 }
 
-Result<Values> ImportQuickGelu(NodeContext& c) {
+static Result<Values> ImportQuickGelu(NodeContext& c) {
   TRY_ASSIGN(auto result, Swish(c, c[0], c.Float("alpha", 1.702)));
   return Values{result};
 }
 
 // The left half of x + bias, times the Gelu of the right half.
-Result<Values> ImportBiasSplitGelu(NodeContext& c) {
+static Result<Values> ImportBiasSplitGelu(NodeContext& c) {
   TRY_ASSIGN(auto x, WithBias(c, 1));
   const Shape shape = c.TypeOf(x).shape;
   auto half = shape.empty() ? std::nullopt : ExactDiv(shape.back(), 2);
@@ -227,7 +227,7 @@ Result<Values> ImportBiasSplitGelu(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportBiasAdd(NodeContext& c) {
+static Result<Values> ImportBiasAdd(NodeContext& c) {
   TRY_ASSIGN(auto x, WithBias(c, 1));
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kAdd, x, c[2]));
   return Values{result};
@@ -277,20 +277,20 @@ Result<std::vector<int64_t>> SoftmaxAxes(NodeContext& c) {
 
 }  // namespace
 
-Result<Values> ImportSoftmax(NodeContext& c) {
+static Result<Values> ImportSoftmax(NodeContext& c) {
   TRY_ASSIGN(auto axes, SoftmaxAxes(c));
   TRY_ASSIGN(auto result, c.Add(graph::Softmax{axes, false}, {c[0]}));
   return Values{result};
 }
 
-Result<Values> ImportLogSoftmax(NodeContext& c) {
+static Result<Values> ImportLogSoftmax(NodeContext& c) {
   TRY_ASSIGN(auto axes, SoftmaxAxes(c));
   TRY_ASSIGN(auto result, c.Add(graph::Softmax{axes, true}, {c[0]}));
   return Values{result};
 }
 
 // 1 where the first largest element of the row is, 0 elsewhere.
-Result<Values> ImportHardmax(NodeContext& c) {
+static Result<Values> ImportHardmax(NodeContext& c) {
   TRY_ASSIGN(auto axes, SoftmaxAxes(c));
   const TensorType type = c.Type(0);
   if (axes.empty()) {
@@ -316,5 +316,33 @@ Result<Values> ImportHardmax(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Reshape(cast, type.shape));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Celu", 1, ImportCelu},
+    {"", "Elu", 1, ImportElu},
+    {"", "Gelu", 1, ImportGelu},
+    {"", "HardSigmoid", 1, ImportHardSigmoid},
+    {"", "HardSwish", 1, ImportHardSwish},
+    {"", "Hardmax", 1, ImportHardmax, kAnyOpset},
+    {"", "LeakyRelu", 1, ImportLeakyRelu},
+    {"", "LogSoftmax", 1, ImportLogSoftmax, kAnyOpset},
+    {"", "Mish", 1, ImportMish},
+    {"", "PRelu", 2, ImportPRelu},
+    {"", "Selu", 1, ImportSelu},
+    {"", "Shrink", 1, ImportShrink},
+    {"", "Softmax", 1, ImportSoftmax, kAnyOpset},
+    {"", "Softsign", 1, ImportSoftsign, kAnyOpset},
+    {"", "SwiGLU", 2, ImportSwiGLU},
+    {"", "Swish", 1, ImportSwish},
+    {"", "ThresholdedRelu", 1, ImportThresholdedRelu},
+    {"com.microsoft", "BiasAdd", 3, ImportBiasAdd},
+    {"com.microsoft", "BiasGelu", 2, ImportBiasGelu},
+    {"com.microsoft", "BiasSplitGelu", 2, ImportBiasSplitGelu},
+    {"com.microsoft", "FastGelu", 1, ImportFastGelu},
+    {"com.microsoft", "Gelu", 1, ImportGelu},
+    {"com.microsoft", "QuickGelu", 1, ImportQuickGelu},
+};
+
+std::span<const Operator> ActivationOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

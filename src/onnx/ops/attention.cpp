@@ -215,11 +215,11 @@ class AttentionImporter {
 
 }  // namespace
 
-Result<Values> ImportAttention(NodeContext& c) { return AttentionImporter(c).Run(); }
+static Result<Values> ImportAttention(NodeContext& c) { return AttentionImporter(c).Run(); }
 
 // x is [batch, heads, sequence, size] or, with num_heads, [batch, sequence, heads*size]. The angles
 // are [positions, size/2], looked up by position_ids, or [batch, sequence, size/2].
-Result<Values> ImportRotaryEmbedding(NodeContext& c) {
+static Result<Values> ImportRotaryEmbedding(NodeContext& c) {
   const TensorType type = c.Type(0);
   bool flat = type.rank() == 3;
   if (!flat && type.rank() != 4) return Error{"x is " + Print(type)};
@@ -248,5 +248,12 @@ Result<Values> ImportRotaryEmbedding(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Reshape(rotated, type.shape));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Attention", 3, ImportAttention},
+    {"", "RotaryEmbedding", 3, ImportRotaryEmbedding},
+};
+
+std::span<const Operator> AttentionOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

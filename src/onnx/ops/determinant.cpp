@@ -34,7 +34,7 @@ Elimination Eliminate(Formula& f, Term x, const Dim& rows, int64_t n, DType dtyp
 }  // namespace
 
 // The product of the pivots of Gauss's elimination, a step a row.
-Result<Values> ImportDet(NodeContext& c) {
+static Result<Values> ImportDet(NodeContext& c) {
   const TensorType type = c.Type(0);
   constexpr int64_t kLargest = 64;
   if (type.rank() < 2 || !IsFloat(type.dtype)) return Error{"x is " + Print(type)};
@@ -58,5 +58,11 @@ Result<Values> ImportDet(NodeContext& c) {
   TRY_ASSIGN(auto result, f.Result(Cast(Reshape(product, batch), type.dtype)));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Det", 1, ImportDet},
+};
+
+std::span<const Operator> DeterminantOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

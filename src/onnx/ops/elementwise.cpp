@@ -9,7 +9,7 @@ using graph::Function;
 using loop::BinaryOp;
 
 template <Function function>
-Result<Values> ImportUnary(NodeContext& c) {
+static Result<Values> ImportUnary(NodeContext& c) {
   // Rounding and sign tests of integers and NaN tests exist in ONNX for floats only; an identity
   // for those that leave integers alone is what newer opsets mean.
   TRY_ASSIGN(auto result, c.Unary(function, c[0]));
@@ -27,14 +27,14 @@ static Result<ValueId> Aligned(NodeContext& c) {
 }
 
 template <BinaryOp op>
-Result<Values> ImportBinary(NodeContext& c) {
+static Result<Values> ImportBinary(NodeContext& c) {
   TRY_ASSIGN(auto b, Aligned(c));
   TRY_ASSIGN(auto result, c.Binary(op, c[0], b));
   return Values{result};
 }
 
 template <BinaryOp op>
-Result<Values> ImportVariadic(NodeContext& c) {
+static Result<Values> ImportVariadic(NodeContext& c) {
   ValueId result = c[0];
   for (size_t i = 1; i < c.count(); ++i) {
     TRY_ASSIGN(result, c.Binary(op, result, c[i]));
@@ -42,62 +42,17 @@ Result<Values> ImportVariadic(NodeContext& c) {
   return Values{result};
 }
 
-#define WEBNNC_UNARY(function) template Result<Values> ImportUnary<Function::function>(NodeContext&)
-WEBNNC_UNARY(kAbs);
-WEBNNC_UNARY(kAcos);
-WEBNNC_UNARY(kAcosh);
-WEBNNC_UNARY(kAsin);
-WEBNNC_UNARY(kAsinh);
-WEBNNC_UNARY(kAtan);
-WEBNNC_UNARY(kAtanh);
-WEBNNC_UNARY(kBitNot);
-WEBNNC_UNARY(kCeil);
-WEBNNC_UNARY(kCos);
-WEBNNC_UNARY(kCosh);
-WEBNNC_UNARY(kErf);
-WEBNNC_UNARY(kExp);
-WEBNNC_UNARY(kFloor);
-WEBNNC_UNARY(kIsNan);
-WEBNNC_UNARY(kLog);
-WEBNNC_UNARY(kNegate);
-WEBNNC_UNARY(kNot);
-WEBNNC_UNARY(kReciprocal);
-WEBNNC_UNARY(kRelu);
-WEBNNC_UNARY(kRound);
-WEBNNC_UNARY(kSigmoid);
-WEBNNC_UNARY(kSign);
-WEBNNC_UNARY(kSin);
-WEBNNC_UNARY(kSinh);
-WEBNNC_UNARY(kSoftplus);
-WEBNNC_UNARY(kSqrt);
-WEBNNC_UNARY(kTan);
-WEBNNC_UNARY(kTanh);
-#define WEBNNC_BINARY(op) template Result<Values> ImportBinary<BinaryOp::op>(NodeContext&)
-WEBNNC_BINARY(kAdd);
-WEBNNC_BINARY(kAnd);
-WEBNNC_BINARY(kDiv);
-WEBNNC_BINARY(kEqual);
-WEBNNC_BINARY(kLess);
-WEBNNC_BINARY(kLessEqual);
-WEBNNC_BINARY(kMul);
-WEBNNC_BINARY(kOr);
-WEBNNC_BINARY(kSub);
-WEBNNC_BINARY(kXor);
-template Result<Values> ImportVariadic<BinaryOp::kAdd>(NodeContext&);
-template Result<Values> ImportVariadic<BinaryOp::kMax>(NodeContext&);
-template Result<Values> ImportVariadic<BinaryOp::kMin>(NodeContext&);
-
-Result<Values> ImportGreater(NodeContext& c) {
+static Result<Values> ImportGreater(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kLess, c[1], c[0]));
   return Values{result};
 }
 
-Result<Values> ImportGreaterOrEqual(NodeContext& c) {
+static Result<Values> ImportGreaterOrEqual(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kLessEqual, c[1], c[0]));
   return Values{result};
 }
 
-Result<Values> ImportBitShift(NodeContext& c) {
+static Result<Values> ImportBitShift(NodeContext& c) {
   std::string direction = c.String("direction", "");
   if (direction != "LEFT" && direction != "RIGHT") return Error{"direction is LEFT or RIGHT"};
   BinaryOp op = direction == "LEFT" ? BinaryOp::kShiftLeft : BinaryOp::kShiftRight;
@@ -105,7 +60,7 @@ Result<Values> ImportBitShift(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportMod(NodeContext& c) {
+static Result<Values> ImportMod(NodeContext& c) {
   bool c_style = c.Int("fmod", 0) != 0;
   if (!c_style && IsFloat(c.Type(0).dtype)) return Error{"floats need fmod=1"};
   BinaryOp op = c_style ? BinaryOp::kMod : BinaryOp::kFloorMod;
@@ -115,7 +70,7 @@ Result<Values> ImportMod(NodeContext& c) {
 
 // The result has the base's type. Between types, the power is computed in the base's type where
 // that is a float, else in the exponent's.
-Result<Values> ImportPow(NodeContext& c) {
+static Result<Values> ImportPow(NodeContext& c) {
   DType base = c.Type(0).dtype, exponent = c.Type(1).dtype;
   DType common = IsFloat(base) || !IsFloat(exponent) ? base : exponent;
   TRY_ASSIGN(auto a, c.Cast(c[0], common));
@@ -125,21 +80,21 @@ Result<Values> ImportPow(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportMean(NodeContext& c) {
+static Result<Values> ImportMean(NodeContext& c) {
   TRY_ASSIGN(auto sum, ImportVariadic<BinaryOp::kAdd>(c));
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, sum[0], static_cast<double>(c.count())));
   return Values{result};
 }
 
-Result<Values> ImportWhere(NodeContext& c) {
+static Result<Values> ImportWhere(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Add(graph::Where{}, {c[0], c[1], c[2]}));
   return Values{result};
 }
 
-Result<Values> ImportIdentity(NodeContext& c) { return Values{c[0]}; }
+static Result<Values> ImportIdentity(NodeContext& c) { return Values{c[0]}; }
 
 // Inference: everything is kept. The ratio and the seed do not matter then.
-Result<Values> ImportDropout(NodeContext& c) {
+static Result<Values> ImportDropout(NodeContext& c) {
   if (c.Has(2)) {
     TRY_ASSIGN(auto training, c.Integers(2));
     bool drops = !training.empty() && training[0] != 0;
@@ -155,7 +110,7 @@ Result<Values> ImportDropout(NodeContext& c) {
   return Values{c[0], mask};
 }
 
-Result<Values> ImportCast(NodeContext& c) {
+static Result<Values> ImportCast(NodeContext& c) {
   TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
   TRY_ASSIGN(auto result, c.Cast(c[0], to));
   return Values{result};
@@ -187,7 +142,7 @@ Term HalfOfBits(Formula& f, Term bits) {
 }  // namespace
 
 // The same bits as another type of the same size.
-Result<Values> ImportBitCast(NodeContext& c) {
+static Result<Values> ImportBitCast(NodeContext& c) {
   DType from = c.Type(0).dtype;
   TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
   if (ByteSize(from) != ByteSize(to))
@@ -207,13 +162,13 @@ Result<Values> ImportBitCast(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportCastLike(NodeContext& c) {
+static Result<Values> ImportCastLike(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Cast(c[0], c.Type(1).dtype));
   return Values{result};
 }
 
 // Bounds are attributes up to opset 10 and operands since.
-Result<Values> ImportClip(NodeContext& c) {
+static Result<Values> ImportClip(NodeContext& c) {
   DType dtype = c.Type(0).dtype;
   ValueId result = c[0];
   struct Bound {
@@ -243,7 +198,7 @@ Result<Values> ImportClip(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportIsInf(NodeContext& c) {
+static Result<Values> ImportIsInf(NodeContext& c) {
   bool negative = c.Int("detect_negative", 1) != 0, positive = c.Int("detect_positive", 1) != 0;
   TRY_ASSIGN(auto infinite, c.Unary(Function::kIsInf, c[0]));
   if (negative && positive) return Values{infinite};
@@ -256,5 +211,69 @@ Result<Values> ImportIsInf(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kAnd, infinite, side));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Abs", 1, ImportUnary<Function::kAbs>},
+    {"", "Acos", 1, ImportUnary<Function::kAcos>},
+    {"", "Acosh", 1, ImportUnary<Function::kAcosh>},
+    {"", "Add", 2, ImportBinary<BinaryOp::kAdd>},
+    {"", "And", 2, ImportBinary<BinaryOp::kAnd>},
+    {"", "Asin", 1, ImportUnary<Function::kAsin>},
+    {"", "Asinh", 1, ImportUnary<Function::kAsinh>},
+    {"", "Atan", 1, ImportUnary<Function::kAtan>},
+    {"", "Atanh", 1, ImportUnary<Function::kAtanh>},
+    {"", "BitCast", 1, ImportBitCast},
+    {"", "BitShift", 2, ImportBitShift},
+    {"", "BitwiseAnd", 2, ImportBinary<BinaryOp::kAnd>},
+    {"", "BitwiseNot", 1, ImportUnary<Function::kBitNot>},
+    {"", "BitwiseOr", 2, ImportBinary<BinaryOp::kOr>},
+    {"", "BitwiseXor", 2, ImportBinary<BinaryOp::kXor>},
+    {"", "Cast", 1, ImportCast},
+    {"", "CastLike", 2, ImportCastLike},
+    {"", "Ceil", 1, ImportUnary<Function::kCeil>},
+    {"", "Clip", 1, ImportClip},
+    {"", "Cos", 1, ImportUnary<Function::kCos>},
+    {"", "Cosh", 1, ImportUnary<Function::kCosh>},
+    {"", "Div", 2, ImportBinary<BinaryOp::kDiv>},
+    {"", "Dropout", 1, ImportDropout},
+    {"", "Equal", 2, ImportBinary<BinaryOp::kEqual>},
+    {"", "Erf", 1, ImportUnary<Function::kErf>},
+    {"", "Exp", 1, ImportUnary<Function::kExp>},
+    {"", "Floor", 1, ImportUnary<Function::kFloor>},
+    {"", "Greater", 2, ImportGreater},
+    {"", "GreaterOrEqual", 2, ImportGreaterOrEqual},
+    {"", "Identity", 1, ImportIdentity, kAnyOpset},
+    {"", "IsInf", 1, ImportIsInf},
+    {"", "IsNaN", 1, ImportUnary<Function::kIsNan>},
+    {"", "Less", 2, ImportBinary<BinaryOp::kLess>},
+    {"", "LessOrEqual", 2, ImportBinary<BinaryOp::kLessEqual>},
+    {"", "Log", 1, ImportUnary<Function::kLog>},
+    {"", "Max", 1, ImportVariadic<BinaryOp::kMax>},
+    {"", "Mean", 1, ImportMean},
+    {"", "Min", 1, ImportVariadic<BinaryOp::kMin>},
+    {"", "Mod", 2, ImportMod},
+    {"", "Mul", 2, ImportBinary<BinaryOp::kMul>},
+    {"", "Neg", 1, ImportUnary<Function::kNegate>},
+    {"", "Not", 1, ImportUnary<Function::kNot>, kAnyOpset},
+    {"", "Or", 2, ImportBinary<BinaryOp::kOr>},
+    {"", "Pow", 2, ImportPow},
+    {"", "Reciprocal", 1, ImportUnary<Function::kReciprocal>},
+    {"", "Relu", 1, ImportUnary<Function::kRelu>},
+    {"", "Round", 1, ImportUnary<Function::kRound>},
+    {"", "Sigmoid", 1, ImportUnary<Function::kSigmoid>},
+    {"", "Sign", 1, ImportUnary<Function::kSign>},
+    {"", "Sin", 1, ImportUnary<Function::kSin>},
+    {"", "Sinh", 1, ImportUnary<Function::kSinh>},
+    {"", "Softplus", 1, ImportUnary<Function::kSoftplus>, kAnyOpset},
+    {"", "Sqrt", 1, ImportUnary<Function::kSqrt>},
+    {"", "Sub", 2, ImportBinary<BinaryOp::kSub>},
+    {"", "Sum", 1, ImportVariadic<BinaryOp::kAdd>},
+    {"", "Tan", 1, ImportUnary<Function::kTan>},
+    {"", "Tanh", 1, ImportUnary<Function::kTanh>},
+    {"", "Where", 3, ImportWhere},
+    {"", "Xor", 2, ImportBinary<BinaryOp::kXor>},
+};
+
+std::span<const Operator> ElementwiseOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

@@ -130,7 +130,7 @@ Result<ValueId> Attended(NodeContext& c, const Heads& heads, const Dim& past,
 }  // namespace
 
 // x times one matrix is queries, keys and values, side by side.
-Result<Values> ImportFusedAttention(NodeContext& c) {
+static Result<Values> ImportFusedAttention(NodeContext& c) {
   enum : size_t { kX, kWeights, kBias, kMask, kPast, kScoreBias, kPastLength };
   TRY(Refuse(c, {{kPastLength, "past_sequence_length"}}));
   if (c.Int("past_present_share_buffer", 0) != 0)
@@ -292,7 +292,9 @@ class MultiHeadImporter {
 
 }  // namespace
 
-Result<Values> ImportMultiHeadAttention(NodeContext& c) { return MultiHeadImporter(c).Run(); }
+static Result<Values> ImportMultiHeadAttention(NodeContext& c) {
+  return MultiHeadImporter(c).Run();
+}
 
 namespace {
 
@@ -527,11 +529,13 @@ class GroupQueryImporter {
 
 }  // namespace
 
-Result<Values> ImportGroupQueryAttention(NodeContext& c) { return GroupQueryImporter(c).Run(); }
+static Result<Values> ImportGroupQueryAttention(NodeContext& c) {
+  return GroupQueryImporter(c).Run();
+}
 
 // As ONNX's, with the operands in another order: x, position_ids, cos_cache, sin_cache. One
 // position is that of the first element of each sequence.
-Result<Values> ImportFusedRotaryEmbedding(NodeContext& c) {
+static Result<Values> ImportFusedRotaryEmbedding(NodeContext& c) {
   const TensorType type = c.Type(0);
   if (c.Int("is_packed_batching", 0) != 0) return Error{"is_packed_batching is not supported"};
   bool flat = type.rank() == 3;
@@ -568,5 +572,14 @@ Result<Values> ImportFusedRotaryEmbedding(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Reshape(rotated, type.shape));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"com.microsoft", "Attention", 2, ImportFusedAttention},
+    {"com.microsoft", "GroupQueryAttention", 1, ImportGroupQueryAttention},
+    {"com.microsoft", "MultiHeadAttention", 1, ImportMultiHeadAttention},
+    {"com.microsoft", "RotaryEmbedding", 4, ImportFusedRotaryEmbedding},
+};
+
+std::span<const Operator> FusedAttentionOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

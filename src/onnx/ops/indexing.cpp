@@ -31,14 +31,14 @@ Status CheckIndices(NodeContext& c, size_t first, size_t count = 1) {
 
 }  // namespace
 
-Result<Values> ImportGather(NodeContext& c) {
+static Result<Values> ImportGather(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   TRY(CheckIndices(c, static_cast<size_t>(axis)));
   TRY_ASSIGN(auto result, c.Add(graph::Gather{axis}, {c[0], c[1]}));
   return Values{result};
 }
 
-Result<Values> ImportGatherElements(NodeContext& c) {
+static Result<Values> ImportGatherElements(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   TRY(CheckIndices(c, static_cast<size_t>(axis)));
   const Shape &shape = c.Type(0).shape, &places = c.Type(1).shape;
@@ -52,7 +52,7 @@ Result<Values> ImportGatherElements(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportGatherND(NodeContext& c) {
+static Result<Values> ImportGatherND(NodeContext& c) {
   graph::GatherND gather{c.Int("batch_dims", 0)};
   TRY_ASSIGN(auto result, c.Add(gather, {c[0], c[1]}));
   // That it could be added says that the last dimension is known, and that x has as many.
@@ -71,7 +71,7 @@ static Result<loop::Update> UpdateOf(NodeContext& c) {
   return Error{"the reduction \"" + reduction + "\" is not supported"};
 }
 
-Result<Values> ImportScatterElements(NodeContext& c) {
+static Result<Values> ImportScatterElements(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   TRY_ASSIGN(auto update, UpdateOf(c));
   TRY(CheckIndices(c, static_cast<size_t>(axis)));
@@ -79,7 +79,7 @@ Result<Values> ImportScatterElements(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportScatterND(NodeContext& c) {
+static Result<Values> ImportScatterND(NodeContext& c) {
   TRY_ASSIGN(auto update, UpdateOf(c));
   TRY_ASSIGN(auto result, c.Add(graph::ScatterND{update}, {c[0], c[1], c[2]}));
   TRY(CheckIndices(c, 0, static_cast<size_t>(c.Type(1).shape.back().value())));
@@ -88,7 +88,7 @@ Result<Values> ImportScatterND(NodeContext& c) {
 
 // values[1] where position along the new axis equals the index, values[0] elsewhere. Negative
 // indices count from the end.
-Result<Values> ImportOneHot(NodeContext& c) {
+static Result<Values> ImportOneHot(NodeContext& c) {
   const TensorType indices = c.Type(0);
   TRY_ASSIGN(auto depth, c.Sizes(1));
   if (depth.size() != 1) return Error{"the depth is not a scalar"};
@@ -120,7 +120,7 @@ Result<Values> ImportOneHot(NodeContext& c) {
 }
 
 // Of each sequence of a batch the first elements, as many as its length says, in reverse.
-Result<Values> ImportReverseSequence(NodeContext& c) {
+static Result<Values> ImportReverseSequence(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto time, c.Axis(c.Int("time_axis", 0), type.rank()));
   TRY_ASSIGN(auto batch, c.Axis(c.Int("batch_axis", 1), type.rank()));
@@ -147,7 +147,7 @@ Result<Values> ImportReverseSequence(NodeContext& c) {
 
 // The cache with some of its elements along `axis` from the update: those of one batch from
 // write_indices[batch] on, past the end from the beginning if the mode is circular.
-Result<Values> ImportTensorScatter(NodeContext& c) {
+static Result<Values> ImportTensorScatter(NodeContext& c) {
   const TensorType cache = c.Type(0), update = c.Type(1);
   std::string mode = c.String("mode", "linear");
   if (mode != "linear" && mode != "circular") return Error{"the mode is linear or circular"};
@@ -185,7 +185,7 @@ Result<Values> ImportTensorScatter(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportTrilu(NodeContext& c) {
+static Result<Values> ImportTrilu(NodeContext& c) {
   const TensorType type = c.Type(0);
   if (type.rank() < 2) return Error{"x is " + Print(type)};
   const Dim &rows = type.shape[type.shape.size() - 2], &columns = type.shape.back();
@@ -204,5 +204,21 @@ Result<Values> ImportTrilu(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Add(graph::Where{}, {kept, c[0], zero}));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Gather", 2, ImportGather, kAnyOpset},
+    {"", "GatherElements", 2, ImportGatherElements},
+    {"", "GatherND", 2, ImportGatherND},
+    {"", "OneHot", 3, ImportOneHot},
+    {"", "ReverseSequence", 2, ImportReverseSequence},
+    {"", "Scatter", 3, ImportScatterElements},
+    {"", "ScatterElements", 3, ImportScatterElements},
+    {"", "ScatterND", 3, ImportScatterND},
+    {"", "TensorScatter", 2, ImportTensorScatter},
+    {"", "Trilu", 1, ImportTrilu},
+    {"com.microsoft", "Trilu", 1, ImportTrilu},
+};
+
+std::span<const Operator> IndexingOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

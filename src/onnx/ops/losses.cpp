@@ -87,16 +87,23 @@ Result<ValueId> LikelihoodLoss(NodeContext& c, ValueId scores) {
 
 }  // namespace
 
-Result<Values> ImportNegativeLogLikelihoodLoss(NodeContext& c) {
+static Result<Values> ImportNegativeLogLikelihoodLoss(NodeContext& c) {
   TRY_ASSIGN(auto loss, LikelihoodLoss(c, c[0]));
   return Values{loss};
 }
 
-Result<Values> ImportSoftmaxCrossEntropyLoss(NodeContext& c) {
+static Result<Values> ImportSoftmaxCrossEntropyLoss(NodeContext& c) {
   if (c.Type(0).rank() < 2) return Error{"scores are " + Print(c.Type(0))};
   TRY_ASSIGN(auto scores, c.Add(graph::Softmax{{1}, true}, {c[0]}));
   TRY_ASSIGN(auto loss, LikelihoodLoss(c, scores));
   return Values{loss, scores};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "NegativeLogLikelihoodLoss", 2, ImportNegativeLogLikelihoodLoss},
+    {"", "SoftmaxCrossEntropyLoss", 2, ImportSoftmaxCrossEntropyLoss},
+};
+
+std::span<const Operator> LossOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

@@ -56,7 +56,7 @@ std::optional<Term> CountsAt(Formula& f, Term x, const Dim& rows, const Dim& n, 
 }  // namespace
 
 // How often each gram of a pool is in a row of integers.
-Result<Values> ImportTfIdfVectorizer(NodeContext& c) {
+static Result<Values> ImportTfIdfVectorizer(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto pool, ReadPool(c));
   Integers columns = c.Ints("ngram_indexes");
@@ -118,5 +118,11 @@ Result<Values> ImportTfIdfVectorizer(NodeContext& c) {
   TRY_ASSIGN(auto id, f.Result(Reshape(result, shape)));
   return Values{id};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "TfIdfVectorizer", 1, ImportTfIdfVectorizer},
+};
+
+std::span<const Operator> NgramOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

@@ -74,7 +74,7 @@ Result<ValueId> Running(NodeContext& c, ValueId old, ValueId now, double momentu
 }  // namespace
 
 // Mean and variance are given or, in training, those of x. In f32 where the operands are f16.
-Result<Values> ImportBatchNormalization(NodeContext& c) {
+static Result<Values> ImportBatchNormalization(NodeContext& c) {
   if (c.opset() < 14 && c.Wants(1)) {
     return Error{
         "it is in the training mode of opsets before 14", {}, {"export the model for inference"}};
@@ -109,7 +109,7 @@ Result<Values> ImportBatchNormalization(NodeContext& c) {
   return results;
 }
 
-Result<Values> ImportInstanceNormalization(NodeContext& c) {
+static Result<Values> ImportInstanceNormalization(NodeContext& c) {
   int64_t rank = c.Type(0).rank();
   if (rank < 3) return Error{"x is " + Print(c.Type(0))};
   graph::Normalize op{Following(2, rank), c.Float("epsilon", 1e-5), true};
@@ -122,7 +122,7 @@ Result<Values> ImportInstanceNormalization(NodeContext& c) {
 }
 
 // Up to opset 20 scale and bias have an element a group, since 21 an element a channel.
-Result<Values> ImportGroupNormalization(NodeContext& c) {
+static Result<Values> ImportGroupNormalization(NodeContext& c) {
   const TensorType type = c.Type(0);
   int64_t groups = c.Int("num_groups", 0), rank = type.rank();
   if (rank < 3 || groups < 1)
@@ -168,7 +168,7 @@ Status CheckFits(NodeContext& c, const std::string& what, size_t i) {
 
 }  // namespace
 
-Result<Values> ImportLayerNormalization(NodeContext& c) {
+static Result<Values> ImportLayerNormalization(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), type.rank()));
   TRY(CheckFits(c, "scale", 1));
@@ -193,7 +193,7 @@ Result<Values> ImportLayerNormalization(NodeContext& c) {
   return results;
 }
 
-Result<Values> ImportRMSNormalization(NodeContext& c) {
+static Result<Values> ImportRMSNormalization(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY(CheckFits(c, "scale", 1));
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), type.rank()));
@@ -260,15 +260,15 @@ Result<Values> SkipNormalization(NodeContext& c, size_t beta, size_t bias, doubl
 
 }  // namespace
 
-Result<Values> ImportSkipLayerNormalization(NodeContext& c) {
+static Result<Values> ImportSkipLayerNormalization(NodeContext& c) {
   return SkipNormalization(c, 3, 4, c.Float("epsilon", 1e-12), true);
 }
 
-Result<Values> ImportSkipSimplifiedLayerNormalization(NodeContext& c) {
+static Result<Values> ImportSkipSimplifiedLayerNormalization(NodeContext& c) {
   return SkipNormalization(c, 3, 3, c.Float("epsilon", 1e-12), false);
 }
 
-Result<Values> ImportSimplifiedLayerNormalization(NodeContext& c) {
+static Result<Values> ImportSimplifiedLayerNormalization(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), type.rank()));
   TRY(CheckFits(c, "scale", 1));
@@ -311,7 +311,7 @@ Result<ValueId> CountedMask(NodeContext& c, size_t mask, const Dim& batch) {
 }  // namespace
 
 // The sum of a word's, its position's and its segment's row, normalised.
-Result<Values> ImportEmbedLayerNormalization(NodeContext& c) {
+static Result<Values> ImportEmbedLayerNormalization(NodeContext& c) {
   enum : size_t {
     kIds,
     kSegments,
@@ -394,13 +394,13 @@ Result<ValueId> GroupNorm(NodeContext& c, ValueId x) {
 
 }  // namespace
 
-Result<Values> ImportGroupNorm(NodeContext& c) {
+static Result<Values> ImportGroupNorm(NodeContext& c) {
   TRY_ASSIGN(auto result, GroupNorm(c, c[0]));
   return Values{result};
 }
 
 // The same of x + skip + bias. The skip may be one for all places of an image.
-Result<Values> ImportSkipGroupNorm(NodeContext& c) {
+static Result<Values> ImportSkipGroupNorm(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   if (c.Int("channels_last", 1) == 0) return Error{"channels_last is 0"};
   ValueId skip = c[3];
@@ -420,13 +420,13 @@ Result<Values> ImportSkipGroupNorm(NodeContext& c) {
 }
 
 // (x - mean) / (sqrt(mean square of that) + tiny): no epsilon is given, so ONNX's own stands in.
-Result<Values> ImportMeanVarianceNormalization(NodeContext& c) {
+static Result<Values> ImportMeanVarianceNormalization(NodeContext& c) {
   TRY_ASSIGN(auto axes, c.Axes(c.Ints("axes", {0, 2, 3}), c.Type(0).rank()));
   TRY_ASSIGN(auto result, c.Add(graph::Normalize{axes, 1e-9, true}, {c[0]}));
   return Values{result};
 }
 
-Result<Values> ImportLpNormalization(NodeContext& c) {
+static Result<Values> ImportLpNormalization(NodeContext& c) {
   int64_t p = c.Int("p", 2);
   if (p != 1 && p != 2) return Error{"p is 1 or 2"};
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), c.Type(0).rank()));
@@ -450,7 +450,7 @@ Result<Values> ImportLpNormalization(NodeContext& c) {
 }
 
 // x / (bias + alpha/size * sum of squares over `size` neighbouring channels)^beta
-Result<Values> ImportLRN(NodeContext& c) {
+static Result<Values> ImportLRN(NodeContext& c) {
   int64_t size = c.Int("size", 0);
   if (size < 1 || c.Type(0).rank() < 2) return Error{"size is " + std::to_string(size)};
   double alpha = c.Float("alpha", 1e-4), beta = c.Float("beta", 0.75), bias = c.Float("bias", 1);
@@ -469,5 +469,26 @@ Result<Values> ImportLRN(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Binary(BinaryOp::kDiv, c[0], power));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "BatchNormalization", 5, ImportBatchNormalization},
+    {"", "GroupNormalization", 3, ImportGroupNormalization},
+    {"", "InstanceNormalization", 3, ImportInstanceNormalization},
+    {"", "LRN", 1, ImportLRN, kAnyOpset},
+    {"", "LayerNormalization", 2, ImportLayerNormalization},
+    {"", "LpNormalization", 1, ImportLpNormalization, kAnyOpset},
+    {"", "MeanVarianceNormalization", 1, ImportMeanVarianceNormalization},
+    {"", "RMSNormalization", 2, ImportRMSNormalization},
+    {"", "SimplifiedLayerNormalization", 2, ImportSimplifiedLayerNormalization},
+    {"com.microsoft", "EmbedLayerNormalization", 1, ImportEmbedLayerNormalization},
+    {"com.microsoft", "GroupNorm", 3, ImportGroupNorm},
+    {"com.microsoft", "SimplifiedLayerNormalization", 2, ImportSimplifiedLayerNormalization},
+    {"com.microsoft", "SkipGroupNorm", 4, ImportSkipGroupNorm},
+    {"com.microsoft", "SkipLayerNormalization", 3, ImportSkipLayerNormalization},
+    {"com.microsoft", "SkipSimplifiedLayerNormalization", 3,
+     ImportSkipSimplifiedLayerNormalization},
+};
+
+std::span<const Operator> NormalizationOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

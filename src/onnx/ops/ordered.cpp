@@ -14,12 +14,16 @@ static Result<Values> ImportCumulate(NodeContext& c, graph::ReduceKind kind) {
   return Values{result};
 }
 
-Result<Values> ImportCumSum(NodeContext& c) { return ImportCumulate(c, graph::ReduceKind::kSum); }
-Result<Values> ImportCumProd(NodeContext& c) { return ImportCumulate(c, graph::ReduceKind::kProd); }
+static Result<Values> ImportCumSum(NodeContext& c) {
+  return ImportCumulate(c, graph::ReduceKind::kSum);
+}
+static Result<Values> ImportCumProd(NodeContext& c) {
+  return ImportCumulate(c, graph::ReduceKind::kProd);
+}
 
 // ---- The largest
 
-Result<Values> ImportTopK(NodeContext& c) {
+static Result<Values> ImportTopK(NodeContext& c) {
   int64_t rank = c.Type(0).rank();
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), rank));
   Dim count = c.Int("k", 0);
@@ -35,5 +39,13 @@ Result<Values> ImportTopK(NodeContext& c) {
   TRY_ASSIGN(auto results, c.AddAll(op, {c[0]}));
   return results;
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "CumProd", 2, ImportCumProd},
+    {"", "CumSum", 2, ImportCumSum},
+    {"", "TopK", 1, ImportTopK},
+};
+
+std::span<const Operator> OrderedOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

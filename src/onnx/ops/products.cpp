@@ -9,7 +9,7 @@ namespace webnnc::onnx {
 using loop::BinaryOp;
 
 // Vectors become matrices of one row or column, which the result then loses.
-Result<Values> ImportMatMul(NodeContext& c) {
+static Result<Values> ImportMatMul(NodeContext& c) {
   ValueId a = c[0], b = c[1];
   if (c.TypeOf(a).rank() == 0 || c.TypeOf(b).rank() == 0) return Error{"an operand is a scalar"};
   bool vector_a = c.TypeOf(a).rank() == 1, vector_b = c.TypeOf(b).rank() == 1;
@@ -42,7 +42,7 @@ static Result<ValueId> WithSizesOf(NodeContext& c, ValueId product, ValueId sum)
   return c.Add(graph::Refine{wanted}, {sum});
 }
 
-Result<Values> ImportGemm(NodeContext& c) {
+static Result<Values> ImportGemm(NodeContext& c) {
   double alpha = c.Float("alpha", 1), beta = c.Float("beta", 1);
   graph::MatMul op{c.Int("transA", 0) != 0, c.Int("transB", 0) != 0};
   TRY_ASSIGN(auto result, c.Add(op, {c[0], c[1]}));
@@ -62,7 +62,7 @@ Result<Values> ImportGemm(NodeContext& c) {
 
 // A product of which either side's last two dimensions may be swapped, or its first be moved in
 // front of the last.
-Result<Values> ImportFusedMatMul(NodeContext& c) {
+static Result<Values> ImportFusedMatMul(NodeContext& c) {
   std::vector<ValueId> sides;
   for (const char* side : {"A", "B"}) {
     ValueId x = c[sides.size()];
@@ -86,7 +86,7 @@ Result<Values> ImportFusedMatMul(NodeContext& c) {
   return results;
 }
 
-Result<Values> ImportFusedGemm(NodeContext& c) {
+static Result<Values> ImportFusedGemm(NodeContext& c) {
   TRY_ASSIGN(auto results, ImportGemm(c));
   std::string activation = c.String("activation", "");
   if (activation.empty()) return results;
@@ -177,12 +177,23 @@ class EquationWriter {
 
 }  // namespace
 
-Result<Values> ImportEinsum(NodeContext& c) {
+static Result<Values> ImportEinsum(NodeContext& c) {
   TRY_ASSIGN(auto equation, EquationWriter(c).Run(c.String("equation", "")));
   std::vector<ValueId> operands;
   for (size_t i = 0; i < c.count(); ++i) operands.push_back(c[i]);
   TRY_ASSIGN(auto result, c.Add(graph::Einsum{equation}, operands));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Einsum", 1, ImportEinsum},
+    {"", "Gemm", 2, ImportGemm},
+    {"", "MatMul", 2, ImportMatMul, kAnyOpset},
+    {"com.microsoft", "FusedGemm", 2, ImportFusedGemm},
+    {"com.microsoft", "FusedMatMul", 2, ImportFusedMatMul},
+    {"com.microsoft", "TransposeMatMul", 2, ImportFusedMatMul},
+};
+
+std::span<const Operator> ProductOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

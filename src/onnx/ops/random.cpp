@@ -88,30 +88,30 @@ Result<Shape> ShapeAttribute(NodeContext& c) {
 
 }  // namespace
 
-Result<Values> ImportRandomUniform(NodeContext& c) {
+static Result<Values> ImportRandomUniform(NodeContext& c) {
   TRY_ASSIGN(auto shape, ShapeAttribute(c));
   TRY_ASSIGN(auto dtype, DTypeOr(c, DType::kF32));
   return UniformOf(c, shape, dtype);
 }
 
-Result<Values> ImportRandomUniformLike(NodeContext& c) {
+static Result<Values> ImportRandomUniformLike(NodeContext& c) {
   TRY_ASSIGN(auto dtype, DTypeOr(c, c.Type(0).dtype));
   return UniformOf(c, c.Type(0).shape, dtype);
 }
 
-Result<Values> ImportRandomNormal(NodeContext& c) {
+static Result<Values> ImportRandomNormal(NodeContext& c) {
   TRY_ASSIGN(auto shape, ShapeAttribute(c));
   TRY_ASSIGN(auto dtype, DTypeOr(c, DType::kF32));
   return NormalOf(c, shape, dtype);
 }
 
-Result<Values> ImportRandomNormalLike(NodeContext& c) {
+static Result<Values> ImportRandomNormalLike(NodeContext& c) {
   TRY_ASSIGN(auto dtype, DTypeOr(c, c.Type(0).dtype));
   return NormalOf(c, c.Type(0).shape, dtype);
 }
 
 // 1 with the probability that x gives.
-Result<Values> ImportBernoulli(NodeContext& c) {
+static Result<Values> ImportBernoulli(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto dtype, DTypeOr(c, type.dtype));
   DType real = RealType(type.dtype);
@@ -123,7 +123,7 @@ Result<Values> ImportBernoulli(NodeContext& c) {
 
 // Classes drawn by the logarithms of their probabilities, x[batch, classes]. The class with the
 // largest x - log(-log(u)) is one, where u is uniform (Gumbel).
-Result<Values> ImportMultinomial(NodeContext& c) {
+static Result<Values> ImportMultinomial(NodeContext& c) {
   const TensorType type = c.Type(0);
   int64_t samples = c.Int("sample_size", 1);
   if (type.rank() != 2 || !IsFloat(type.dtype) || samples < 1)
@@ -140,5 +140,16 @@ Result<Values> ImportMultinomial(NodeContext& c) {
   TRY_ASSIGN(auto result, f.Result(Cast(drawn, dtype)));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Bernoulli", 1, ImportBernoulli},
+    {"", "Multinomial", 1, ImportMultinomial},
+    {"", "RandomNormal", 0, ImportRandomNormal, kAnyOpset},
+    {"", "RandomNormalLike", 1, ImportRandomNormalLike, kAnyOpset},
+    {"", "RandomUniform", 0, ImportRandomUniform, kAnyOpset},
+    {"", "RandomUniformLike", 1, ImportRandomUniformLike, kAnyOpset},
+};
+
+std::span<const Operator> RandomOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

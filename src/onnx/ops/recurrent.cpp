@@ -290,8 +290,16 @@ class Layer {
 
 }  // namespace
 
-Result<Values> ImportRNN(NodeContext& c) { return Layer(c, Cell::kRnn).Run(); }
-Result<Values> ImportGRU(NodeContext& c) { return Layer(c, Cell::kGru).Run(); }
-Result<Values> ImportLSTM(NodeContext& c) { return Layer(c, Cell::kLstm).Run(); }
+static Result<Values> ImportRNN(NodeContext& c) { return Layer(c, Cell::kRnn).Run(); }
+static Result<Values> ImportGRU(NodeContext& c) { return Layer(c, Cell::kGru).Run(); }
+static Result<Values> ImportLSTM(NodeContext& c) { return Layer(c, Cell::kLstm).Run(); }
+
+static constexpr Operator kOperators[] = {
+    {"", "GRU", 3, ImportGRU},
+    {"", "LSTM", 3, ImportLSTM},
+    {"", "RNN", 3, ImportRNN},
+};
+
+std::span<const Operator> RecurrentOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

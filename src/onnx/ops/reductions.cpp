@@ -46,17 +46,13 @@ Result<ValueId> Reduced(NodeContext& c, ValueId x, ReduceKind kind, const Reduce
 }  // namespace
 
 template <ReduceKind kind>
-Result<Values> ImportReduce(NodeContext& c) {
+static Result<Values> ImportReduce(NodeContext& c) {
   TRY_ASSIGN(auto attributes, ReadReduce(c));
   TRY_ASSIGN(auto result, Reduced(c, c[0], kind, attributes));
   return Values{result};
 }
-template Result<Values> ImportReduce<ReduceKind::kSum>(NodeContext&);
-template Result<Values> ImportReduce<ReduceKind::kProd>(NodeContext&);
-template Result<Values> ImportReduce<ReduceKind::kMax>(NodeContext&);
-template Result<Values> ImportReduce<ReduceKind::kMin>(NodeContext&);
 
-Result<Values> ImportReduceMean(NodeContext& c) {
+static Result<Values> ImportReduceMean(NodeContext& c) {
   TRY_ASSIGN(auto attributes, ReadReduce(c));
   TRY_ASSIGN(auto sum, Reduced(c, c[0], ReduceKind::kSum, attributes));
   if (attributes.identity) return Values{sum};
@@ -68,21 +64,21 @@ Result<Values> ImportReduceMean(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportReduceL1(NodeContext& c) {
+static Result<Values> ImportReduceL1(NodeContext& c) {
   TRY_ASSIGN(auto attributes, ReadReduce(c));
   TRY_ASSIGN(auto magnitude, c.Unary(Function::kAbs, c[0]));
   TRY_ASSIGN(auto result, Reduced(c, magnitude, ReduceKind::kSum, attributes));
   return Values{result};
 }
 
-Result<Values> ImportReduceSumSquare(NodeContext& c) {
+static Result<Values> ImportReduceSumSquare(NodeContext& c) {
   TRY_ASSIGN(auto attributes, ReadReduce(c));
   TRY_ASSIGN(auto square, c.Binary(BinaryOp::kMul, c[0], c[0]));
   TRY_ASSIGN(auto result, Reduced(c, square, ReduceKind::kSum, attributes));
   return Values{result};
 }
 
-Result<Values> ImportReduceL2(NodeContext& c) {
+static Result<Values> ImportReduceL2(NodeContext& c) {
   DType dtype = c.Type(0).dtype;
   TRY_ASSIGN(auto sum, ImportReduceSumSquare(c));
   TRY_ASSIGN(auto real, c.Cast(sum[0], IsFloat(dtype) ? dtype : DType::kF32));
@@ -91,7 +87,7 @@ Result<Values> ImportReduceL2(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportReduceLogSum(NodeContext& c) {
+static Result<Values> ImportReduceLogSum(NodeContext& c) {
   TRY_ASSIGN(auto attributes, ReadReduce(c));
   TRY_ASSIGN(auto sum, Reduced(c, c[0], ReduceKind::kSum, attributes));
   TRY_ASSIGN(auto result, c.Unary(Function::kLog, sum));
@@ -100,7 +96,7 @@ Result<Values> ImportReduceLogSum(NodeContext& c) {
 
 // max + log(sum of exp(x - max)), which does not overflow. A row of infinities, or an empty one,
 // has no finite maximum; 0 then takes its place.
-Result<Values> ImportReduceLogSumExp(NodeContext& c) {
+static Result<Values> ImportReduceLogSumExp(NodeContext& c) {
   TRY_ASSIGN(auto attributes, ReadReduce(c));
   ReduceAttributes keeping = attributes;
   keeping.keep = true;
@@ -135,7 +131,24 @@ Result<Values> ImportArg(NodeContext& c, bool min) {
 
 }  // namespace
 
-Result<Values> ImportArgMax(NodeContext& c) { return ImportArg(c, false); }
-Result<Values> ImportArgMin(NodeContext& c) { return ImportArg(c, true); }
+static Result<Values> ImportArgMax(NodeContext& c) { return ImportArg(c, false); }
+static Result<Values> ImportArgMin(NodeContext& c) { return ImportArg(c, true); }
+
+static constexpr Operator kOperators[] = {
+    {"", "ArgMax", 1, ImportArgMax, kAnyOpset},
+    {"", "ArgMin", 1, ImportArgMin, kAnyOpset},
+    {"", "ReduceL1", 1, ImportReduceL1, kAnyOpset},
+    {"", "ReduceL2", 1, ImportReduceL2, kAnyOpset},
+    {"", "ReduceLogSum", 1, ImportReduceLogSum, kAnyOpset},
+    {"", "ReduceLogSumExp", 1, ImportReduceLogSumExp, kAnyOpset},
+    {"", "ReduceMax", 1, ImportReduce<ReduceKind::kMax>, kAnyOpset},
+    {"", "ReduceMean", 1, ImportReduceMean, kAnyOpset},
+    {"", "ReduceMin", 1, ImportReduce<ReduceKind::kMin>, kAnyOpset},
+    {"", "ReduceProd", 1, ImportReduce<ReduceKind::kProd>, kAnyOpset},
+    {"", "ReduceSum", 1, ImportReduce<ReduceKind::kSum>, kAnyOpset},
+    {"", "ReduceSumSquare", 1, ImportReduceSumSquare, kAnyOpset},
+};
+
+std::span<const Operator> ReductionOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

@@ -393,7 +393,7 @@ Result<graph::Resize> ReadAttributes(NodeContext& c) {
 
 }  // namespace
 
-Result<Values> ImportResize(NodeContext& c) {
+static Result<Values> ImportResize(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   size_t rank = shape.size();
   TRY_ASSIGN(auto resize, ReadAttributes(c));
@@ -446,7 +446,7 @@ Result<Values> ImportResize(NodeContext& c) {
 }
 
 // Resize before there was Resize: scales are an attribute up to opset 8, an operand in 9.
-Result<Values> ImportUpsample(NodeContext& c) {
+static Result<Values> ImportUpsample(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   graph::Resize resize;
   TRY_ASSIGN(resize.mode, ModeOf(c.String("mode", "nearest")));
@@ -463,5 +463,12 @@ Result<Values> ImportUpsample(NodeContext& c) {
   }
   return Finish(c, resize, false);
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Resize", 1, ImportResize},
+    {"", "Upsample", 1, ImportUpsample},
+};
+
+std::span<const Operator> ResizeOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

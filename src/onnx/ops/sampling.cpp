@@ -49,7 +49,7 @@ Term NormalizedPositions(Formula& f, const Dim& size, DType dtype, bool align) {
 }  // namespace
 
 // grid[n, p..., :] = theta[n] * (x, y, z, 1) with (x, y, z) the place of p in [-1, 1].
-Result<Values> ImportAffineGrid(NodeContext& c) {
+static Result<Values> ImportAffineGrid(NodeContext& c) {
   const TensorType theta_type = c.Type(0);
   TRY_ASSIGN(auto sizes, c.Sizes(1));
   if (sizes.size() != 4 && sizes.size() != 5)
@@ -86,7 +86,7 @@ Result<Values> ImportAffineGrid(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportGridSample(NodeContext& c) {
+static Result<Values> ImportGridSample(NodeContext& c) {
   const TensorType x_type = c.Type(0), grid_type = c.Type(1);
   const Shape sizes = Spatial(x_type.shape);
   auto spatial = static_cast<int64_t>(sizes.size());
@@ -196,7 +196,7 @@ Term ImagesOf(Term x, const Dim& batch, Term images) {
 
 }  // namespace
 
-Result<Values> ImportRoiAlign(NodeContext& c) {
+static Result<Values> ImportRoiAlign(NodeContext& c) {
   const TensorType type = c.Type(0), regions_type = c.Type(1);
   if (type.rank() != 4 || regions_type.rank() != 2 || !regions_type.shape[1].Is(4))
     return Error{"regions " + Print(regions_type) + " do not fit " + Print(type)};
@@ -266,7 +266,7 @@ Result<Values> ImportRoiAlign(NodeContext& c) {
 }
 
 // The largest element of each bin of a region, whose ends are rounded to elements.
-Result<Values> ImportMaxRoiPool(NodeContext& c) {
+static Result<Values> ImportMaxRoiPool(NodeContext& c) {
   const TensorType type = c.Type(0), regions_type = c.Type(1);
   Integers bins = c.Ints("pooled_shape");
   bool fits = type.rank() == 4 && IsFloat(type.dtype) && regions_type.rank() == 2 &&
@@ -314,7 +314,7 @@ Result<Values> ImportMaxRoiPool(NodeContext& c) {
 
 // A convolution whose taps are moved by offsets, and weighed by a mask. What is read between the
 // elements of x becomes the columns of a product.
-Result<Values> ImportDeformConv(NodeContext& c) {
+static Result<Values> ImportDeformConv(NodeContext& c) {
   const TensorType type = c.Type(0), filter = c.Type(1), offset_type = c.Type(2);
   TRY_ASSIGN(auto kernel, KernelOf(c));
   TRY_ASSIGN(auto window, ReadWindow(c, kernel));
@@ -392,7 +392,7 @@ Result<Values> ImportDeformConv(NodeContext& c) {
 
 // ---- Overlapping windows ----------------------------------------------------------------------
 
-Result<Values> ImportCol2Im(NodeContext& c) {
+static Result<Values> ImportCol2Im(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto sizes, c.Sizes(1));
   TRY_ASSIGN(auto kernel, c.Integers(2));
@@ -429,5 +429,16 @@ Result<Values> ImportCol2Im(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Add(fold, {x}));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "AffineGrid", 2, ImportAffineGrid},
+    {"", "Col2Im", 3, ImportCol2Im},
+    {"", "DeformConv", 3, ImportDeformConv},
+    {"", "GridSample", 2, ImportGridSample},
+    {"", "MaxRoiPool", 2, ImportMaxRoiPool, kAnyOpset},
+    {"", "RoiAlign", 3, ImportRoiAlign},
+};
+
+std::span<const Operator> SamplingOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

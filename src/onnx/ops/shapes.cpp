@@ -8,7 +8,7 @@ namespace webnnc::onnx {
 using Integers = std::vector<int64_t>;
 using graph::SizeElements;
 
-Result<Values> ImportReshape(NodeContext& c) {
+static Result<Values> ImportReshape(NodeContext& c) {
   const Shape from = c.Type(0).shape;
   SizeElements wanted;
   if (c.Has(1)) {
@@ -49,7 +49,7 @@ Result<Values> ImportReshape(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportFlatten(NodeContext& c) {
+static Result<Values> ImportFlatten(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   int64_t rank = c.Type(0).rank(), axis = c.Int("axis", 1);
   if (axis < -rank || axis > rank)
@@ -61,7 +61,7 @@ Result<Values> ImportFlatten(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportSqueeze(NodeContext& c) {
+static Result<Values> ImportSqueeze(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   bool given = c.HasAttribute("axes") || c.Has(1);
   TRY_ASSIGN(auto axes, c.IntsOrOperand("axes", 1, {}));
@@ -90,7 +90,7 @@ Result<Values> ImportSqueeze(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportUnsqueeze(NodeContext& c) {
+static Result<Values> ImportUnsqueeze(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   TRY_ASSIGN(auto axes, c.IntsOrOperand("axes", 1, {}));
   int64_t rank = c.Type(0).rank() + static_cast<int64_t>(axes.size());
@@ -105,7 +105,7 @@ Result<Values> ImportUnsqueeze(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportTranspose(NodeContext& c) {
+static Result<Values> ImportTranspose(NodeContext& c) {
   int64_t rank = c.Type(0).rank();
   Integers order = c.Ints("perm");
   if (order.empty()) {
@@ -132,7 +132,7 @@ static Result<Shape> ExpandedShape(NodeContext& c, const Shape& from, const Shap
   return shape;
 }
 
-Result<Values> ImportExpand(NodeContext& c) {
+static Result<Values> ImportExpand(NodeContext& c) {
   TRY_ASSIGN(auto wanted, c.Sizes(1));
   TRY_ASSIGN(auto shape, ExpandedShape(c, c.Type(0).shape, wanted));
   if (shape == c.Type(0).shape) return Values{c[0]};
@@ -140,13 +140,13 @@ Result<Values> ImportExpand(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportTile(NodeContext& c) {
+static Result<Values> ImportTile(NodeContext& c) {
   TRY_ASSIGN(auto repeats, c.Sizes(1));
   TRY_ASSIGN(auto result, c.Add(graph::Tile{repeats}, {c[0]}));
   return Values{result};
 }
 
-Result<Values> ImportConcat(NodeContext& c) {
+static Result<Values> ImportConcat(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   if (c.count() == 1) return Values{c[0]};
   std::vector<ValueId> operands;
@@ -185,7 +185,7 @@ Dim ClampBound(NodeContext& c, const Dim& bound, const Dim& size, const Dim& low
 }  // namespace
 
 // Bounds are attributes up to opset 9 and operands since.
-Result<Values> ImportSlice(NodeContext& c) {
+static Result<Values> ImportSlice(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   SizeElements starts, ends;
   Integers axes, steps;
@@ -270,7 +270,7 @@ Result<SizeElements> EqualParts(NodeContext& c, const Dim& size) {
 }  // namespace
 
 // Sizes of the parts: an attribute up to opset 12, an operand since; or equal, by their number.
-Result<Values> ImportSplit(NodeContext& c) {
+static Result<Values> ImportSplit(NodeContext& c) {
   Shape shape = c.Type(0).shape;
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   auto d = static_cast<size_t>(axis);
@@ -318,7 +318,7 @@ Result<Values> ImportSplit(NodeContext& c) {
 }
 
 // Pads are an attribute up to opset 10 and operands since. Negative pads cut.
-Result<Values> ImportPad(NodeContext& c) {
+static Result<Values> ImportPad(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   size_t rank = shape.size();
   SizeElements pads;
@@ -380,7 +380,7 @@ Result<Values> ImportPad(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportDepthToSpace(NodeContext& c) {
+static Result<Values> ImportDepthToSpace(NodeContext& c) {
   const Shape s = c.Type(0).shape;
   int64_t block = c.Int("blocksize", 0);
   if (s.size() != 4 || block < 1)
@@ -401,7 +401,7 @@ Result<Values> ImportDepthToSpace(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportSpaceToDepth(NodeContext& c) {
+static Result<Values> ImportSpaceToDepth(NodeContext& c) {
   const Shape s = c.Type(0).shape;
   int64_t block = c.Int("blocksize", 0);
   if (s.size() != 4 || block < 1)
@@ -416,7 +416,7 @@ Result<Values> ImportSpaceToDepth(NodeContext& c) {
 }
 
 // The middle of x, or x with zeros around it, so that the axes have the sizes that are asked for.
-Result<Values> ImportCenterCropPad(NodeContext& c) {
+static Result<Values> ImportCenterCropPad(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto wanted, c.Sizes(1));
   Integers axes = c.Ints("axes");
@@ -446,5 +446,24 @@ Result<Values> ImportCenterCropPad(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Add(slice, {padded}));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "CenterCropPad", 2, ImportCenterCropPad},
+    {"", "Concat", 1, ImportConcat},
+    {"", "DepthToSpace", 1, ImportDepthToSpace, kAnyOpset},
+    {"", "Expand", 2, ImportExpand},
+    {"", "Flatten", 1, ImportFlatten, kAnyOpset},
+    {"", "Pad", 1, ImportPad},
+    {"", "Reshape", 1, ImportReshape},
+    {"", "Slice", 1, ImportSlice, kAnyOpset},
+    {"", "SpaceToDepth", 1, ImportSpaceToDepth, kAnyOpset},
+    {"", "Split", 1, ImportSplit},
+    {"", "Squeeze", 1, ImportSqueeze, kAnyOpset},
+    {"", "Tile", 2, ImportTile},
+    {"", "Transpose", 1, ImportTranspose, kAnyOpset},
+    {"", "Unsqueeze", 1, ImportUnsqueeze, kAnyOpset},
+};
+
+std::span<const Operator> ShapeOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

@@ -59,13 +59,15 @@ Result<Values> ImportWindow(NodeContext& c, const CosineWindow& window) {
 
 }  // namespace
 
-Result<Values> ImportHannWindow(NodeContext& c) { return ImportWindow(c, {0.5, -0.5, 0}); }
+static Result<Values> ImportHannWindow(NodeContext& c) { return ImportWindow(c, {0.5, -0.5, 0}); }
 
-Result<Values> ImportHammingWindow(NodeContext& c) {
+static Result<Values> ImportHammingWindow(NodeContext& c) {
   return ImportWindow(c, {25.0 / 46, -21.0 / 46, 0});
 }
 
-Result<Values> ImportBlackmanWindow(NodeContext& c) { return ImportWindow(c, {0.42, -0.5, 0.08}); }
+static Result<Values> ImportBlackmanWindow(NodeContext& c) {
+  return ImportWindow(c, {0.42, -0.5, 0.08});
+}
 
 // ---- Mel scale
 
@@ -77,7 +79,7 @@ double MelToHertz(double mel) { return 700 * (std::pow(10, mel / 2595) - 1); }
 }  // namespace
 
 // Triangles over the bins of a spectrum, whose corners are at equal distances on the mel scale.
-Result<Values> ImportMelWeightMatrix(NodeContext& c) {
+static Result<Values> ImportMelWeightMatrix(NodeContext& c) {
   double operands[5];
   for (size_t i = 0; i < 5; ++i) {
     TRY_ASSIGN(auto values, c.Reals(i));
@@ -386,7 +388,7 @@ DType PreciseType(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dty
 }  // namespace
 
 // The axis is an attribute up to opset 19 and an operand since.
-Result<Values> ImportDFT(NodeContext& c) {
+static Result<Values> ImportDFT(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY(CheckParts(type));
   int64_t given = c.Int("axis", c.opset() < 20 ? 1 : -2);
@@ -427,7 +429,7 @@ Result<Values> ImportDFT(NodeContext& c) {
 }
 
 // Transforms of pieces of a signal[batch, n, parts], each a step behind the one before.
-Result<Values> ImportSTFT(NodeContext& c) {
+static Result<Values> ImportSTFT(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY(CheckParts(type));
   if (type.rank() != 3) return Error{"the signal is " + Print(type)};
@@ -461,5 +463,13 @@ Result<Values> ImportSTFT(NodeContext& c) {
   TRY_ASSIGN(auto id, f.Result(Cast(result, type.dtype)));
   return Values{id};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "BlackmanWindow", 1, ImportBlackmanWindow},   {"", "DFT", 1, ImportDFT},
+    {"", "HammingWindow", 1, ImportHammingWindow},     {"", "HannWindow", 1, ImportHannWindow},
+    {"", "MelWeightMatrix", 5, ImportMelWeightMatrix}, {"", "STFT", 2, ImportSTFT},
+};
+
+std::span<const Operator> SignalOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

@@ -8,7 +8,7 @@ namespace webnnc::onnx {
 
 using loop::BinaryOp;
 
-Result<Values> ImportConstant(NodeContext& c) {
+static Result<Values> ImportConstant(NodeContext& c) {
   Tensor tensor;
   auto reals = [](const std::vector<double>& values) {
     std::vector<uint8_t> bytes(values.size() * 4);
@@ -39,7 +39,7 @@ Result<Values> ImportConstant(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportConstantOfShape(NodeContext& c) {
+static Result<Values> ImportConstantOfShape(NodeContext& c) {
   TRY_ASSIGN(auto shape, c.Sizes(0));
   Tensor value = ScalarTensor(Scalar::Real(DType::kF32, 0));
   if (c.HasAttribute("value")) {
@@ -53,7 +53,7 @@ Result<Values> ImportConstantOfShape(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportShape(NodeContext& c) {
+static Result<Values> ImportShape(NodeContext& c) {
   const Shape& shape = c.Type(0).shape;
   int64_t rank = c.Type(0).rank();
   auto clamp = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + rank : i, 0, rank); };
@@ -64,14 +64,14 @@ Result<Values> ImportShape(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportSize(NodeContext& c) {
+static Result<Values> ImportSize(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Add(graph::Sizes{{ElementCount(c.Type(0).shape)}, true}, {}));
   return Values{result};
 }
 
 // start + i * step. Of integers the number of elements may depend on sizes; of floats all three
 // must be known.
-Result<Values> ImportRange(NodeContext& c) {
+static Result<Values> ImportRange(NodeContext& c) {
   DType dtype = c.Type(0).dtype;
   Dim count;
   if (IsFloat(dtype)) {
@@ -102,7 +102,7 @@ Result<Values> ImportRange(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportEyeLike(NodeContext& c) {
+static Result<Values> ImportEyeLike(NodeContext& c) {
   const TensorType type = c.Type(0);
   if (type.rank() != 2) return Error{"x is " + Print(type)};
   DType dtype = type.dtype;
@@ -117,5 +117,16 @@ Result<Values> ImportEyeLike(NodeContext& c) {
   TRY_ASSIGN(auto result, c.Cast(diagonal, dtype));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "Constant", 0, ImportConstant, kAnyOpset},
+    {"", "ConstantOfShape", 1, ImportConstantOfShape},
+    {"", "EyeLike", 1, ImportEyeLike},
+    {"", "Range", 3, ImportRange},
+    {"", "Shape", 1, ImportShape, kAnyOpset},
+    {"", "Size", 1, ImportSize, kAnyOpset},
+};
+
+std::span<const Operator> SourceOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx

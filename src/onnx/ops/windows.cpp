@@ -123,7 +123,7 @@ Result<ValueId> AddBias(NodeContext& c, ValueId image, ValueId bias) {
   return c.Binary(BinaryOp::kAdd, image, upright);
 }
 
-Result<Values> ImportConv(NodeContext& c) {
+static Result<Values> ImportConv(NodeContext& c) {
   TRY_ASSIGN(auto kernel, KernelOf(c));
   TRY_ASSIGN(auto window, ReadWindow(c, kernel));
   graph::Conv conv{window.strides,  window.dilations,  window.pads_begin,
@@ -137,7 +137,7 @@ Result<Values> ImportConv(NodeContext& c) {
 }
 
 // A convolution, another tensor that is added, an activation.
-Result<Values> ImportFusedConv(NodeContext& c) {
+static Result<Values> ImportFusedConv(NodeContext& c) {
   TRY_ASSIGN(auto results, ImportConv(c));
   if (c.Has(3)) {
     TRY_ASSIGN(results[0], c.Binary(BinaryOp::kAdd, results[0], c[3]));
@@ -149,7 +149,7 @@ Result<Values> ImportFusedConv(NodeContext& c) {
 }
 
 // Channels of x and of the result are last; those of the filter stay where they are.
-Result<Values> ImportNhwcConv(NodeContext& c) {
+static Result<Values> ImportNhwcConv(NodeContext& c) {
   int64_t rank = c.Type(0).rank();
   if (rank < 3) return Error{"x is " + Print(c.Type(0))};
   Integers first{0, rank - 1}, last{0};
@@ -165,7 +165,7 @@ Result<Values> ImportNhwcConv(NodeContext& c) {
 
 // A convolution of each channel by itself, whose window ends at the element it makes. What is
 // before x is the state, or zeros; the last elements are the state that comes out.
-Result<Values> ImportCausalConvWithState(NodeContext& c) {
+static Result<Values> ImportCausalConvWithState(NodeContext& c) {
   const TensorType type = c.Type(0);
   if (type.rank() != 3 || c.Type(1).rank() != 3)
     return Error{"x is " + Print(type) + ", the filter " + Print(c.Type(1))};
@@ -203,7 +203,7 @@ Result<Values> ImportCausalConvWithState(NodeContext& c) {
   return Values{result, state};
 }
 
-Result<Values> ImportConvTranspose(NodeContext& c) {
+static Result<Values> ImportConvTranspose(NodeContext& c) {
   TRY_ASSIGN(auto kernel, KernelOf(c));
   size_t rank = kernel.size();
   graph::ConvTranspose conv{c.Ints("strides", Integers(rank, 1)),
@@ -285,7 +285,7 @@ Result<WindowAttributes> ReadPoolWindow(NodeContext& c) {
 
 }  // namespace
 
-Result<Values> ImportMaxPool(NodeContext& c) {
+static Result<Values> ImportMaxPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   bool ceil = c.Int("ceil_mode", 0) != 0;
   if (!window.open_begin.empty() && c.Wants(1)) return OpenPadsError(c);
@@ -300,7 +300,7 @@ Result<Values> ImportMaxPool(NodeContext& c) {
 
 // Zeros, but for the elements of x at the places where MaxPool found them: these count through the
 // whole of what was pooled, which output_shape may make larger.
-Result<Values> ImportMaxUnpool(NodeContext& c) {
+static Result<Values> ImportMaxUnpool(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   if (!window.open_begin.empty()) return OpenPadsError(c);
@@ -336,7 +336,7 @@ Result<Values> ImportMaxUnpool(NodeContext& c) {
   return Values{id};
 }
 
-Result<Values> ImportAveragePool(NodeContext& c) {
+static Result<Values> ImportAveragePool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   if (!window.open_begin.empty()) return OpenPadsError(c);
   graph::Pool pool = PoolOf(graph::PoolKind::kAverage, window, c.Int("ceil_mode", 0) != 0);
@@ -371,7 +371,7 @@ Integers SpatialAxes(NodeContext& c) {
 
 }  // namespace
 
-Result<Values> ImportLpPool(NodeContext& c) {
+static Result<Values> ImportLpPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   if (!window.open_begin.empty()) return OpenPadsError(c);
   graph::Pool pool = PoolOf(graph::PoolKind::kSum, window, c.Int("ceil_mode", 0) != 0);
@@ -380,7 +380,7 @@ Result<Values> ImportLpPool(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportGlobalAveragePool(NodeContext& c) {
+static Result<Values> ImportGlobalAveragePool(NodeContext& c) {
   TRY_ASSIGN(auto sum, c.Add(graph::Reduce{graph::ReduceKind::kSum, SpatialAxes(c), true}, {c[0]}));
   Dim count = 1;
   for (int64_t axis : SpatialAxes(c)) count = count * c.Type(0).shape[static_cast<size_t>(axis)];
@@ -390,17 +390,34 @@ Result<Values> ImportGlobalAveragePool(NodeContext& c) {
   return Values{result};
 }
 
-Result<Values> ImportGlobalMaxPool(NodeContext& c) {
+static Result<Values> ImportGlobalMaxPool(NodeContext& c) {
   TRY_ASSIGN(auto result,
              c.Add(graph::Reduce{graph::ReduceKind::kMax, SpatialAxes(c), true}, {c[0]}));
   return Values{result};
 }
 
-Result<Values> ImportGlobalLpPool(NodeContext& c) {
+static Result<Values> ImportGlobalLpPool(NodeContext& c) {
   graph::Reduce reduce{graph::ReduceKind::kSum, SpatialAxes(c), true};
   TRY_ASSIGN(auto result,
              Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(reduce, {x}); }));
   return Values{result};
 }
+
+static constexpr Operator kOperators[] = {
+    {"", "AveragePool", 1, ImportAveragePool, kAnyOpset},
+    {"", "CausalConvWithState", 2, ImportCausalConvWithState},
+    {"", "Conv", 2, ImportConv, kAnyOpset},
+    {"", "ConvTranspose", 2, ImportConvTranspose, kAnyOpset},
+    {"", "GlobalAveragePool", 1, ImportGlobalAveragePool, kAnyOpset},
+    {"", "GlobalLpPool", 1, ImportGlobalLpPool},
+    {"", "GlobalMaxPool", 1, ImportGlobalMaxPool, kAnyOpset},
+    {"", "LpPool", 1, ImportLpPool},
+    {"", "MaxPool", 1, ImportMaxPool, kAnyOpset},
+    {"", "MaxUnpool", 2, ImportMaxUnpool},
+    {"com.microsoft", "FusedConv", 2, ImportFusedConv},
+    {"com.microsoft", "NhwcConv", 2, ImportNhwcConv},
+};
+
+std::span<const Operator> WindowOperators() { return kOperators; }
 
 }  // namespace webnnc::onnx
