@@ -50,8 +50,10 @@ const float = (number, value) => [...varint(number << 3 | 5), ...new Uint8Array(
 
 /**
  * @typedef {{op: string, name?: string, domain?: string, inputs: string[], outputs: string[],
- *   attributes?: Record<string, number | string | number[] | { float: number } | { floats: number[] }>}} Node
- *   attributes are integers, text, lists of integers, or floats where it is said
+ *   attributes?: Record<string, number | string | number[] | { float: number } | { floats: number[] } | { graph: Graph }>}} Node
+ *   attributes are integers, text, lists of integers, or floats or a graph where it is said
+ * @typedef {{ inputs: Record<string, Type>, outputs: Record<string, Type>, nodes: Node[], constants?: Record<string, number[] | bigint[] | Tensor>,
+ *   sparse?: Record<string, { size: number, at: bigint[] }> }} Graph
  */
 
 /** @param {Node} node */
@@ -60,7 +62,7 @@ function nodeProto({ op, name = op, domain = '', inputs, outputs, attributes: gi
     ...Array.isArray(value) ? [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
       : typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)]
         : typeof value === 'object' ? 'float' in value ? [...float(2, value.float), ...integer(20, 1)]
-          : [...value.floats.flatMap((one) => float(7, one)), ...integer(20, 6)] : [...integer(3, value), ...integer(20, 2)]]));
+          : 'graph' in value ? [...bytes(6, graphProto(value.graph)), ...integer(20, 5)] : [...value.floats.flatMap((one) => float(7, one)), ...integer(20, 6)] : [...integer(3, value), ...integer(20, 2)]]));
   return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
     ...bytes(3, name), ...bytes(4, op), ...attributes, ...domain ? bytes(7, domain) : []];
 }
@@ -80,28 +82,21 @@ function sparseProto(name, { size, at }) {
   return [...bytes(1, tensor(name, ones)), ...bytes(2, tensor('', at)), ...integer(3, size)];
 }
 
-/**
- * @param {object} model
- * @param {Record<string, Type>} model.inputs
- * @param {Record<string, Type>} model.outputs
- * @param {Node[]} model.nodes
- * @param {Record<string, number[] | bigint[] | Tensor>} [model.constants]
- * @param {Record<string, Body>} [model.functions]
- * @param {Record<string, { size: number, at: bigint[] }>} [model.sparse]
- * @param {number} [model.opset]
- */
-export function onnxModel({ inputs, outputs, nodes, constants = {}, functions = {}, sparse = {}, opset = 13 }) {
-  const graph = [
-    ...nodes.flatMap((node) => bytes(1, nodeProto(node))), ...bytes(2, 'graph'),
-    ...Object.entries(constants).flatMap(([name, values]) => bytes(5, tensor(name, values))),
-    ...Object.entries(inputs).flatMap(([name, type]) => bytes(11, valueInfo(name, type))),
-    ...Object.entries(outputs).flatMap(([name, type]) => bytes(12, valueInfo(name, type))),
-    ...Object.entries(sparse).flatMap(([name, weight]) => bytes(15, sparseProto(name, weight))),
-  ];
+/** @param {Graph} graph */
+const graphProto = ({ inputs, outputs, nodes, constants = {}, sparse = {} }) => [
+  ...nodes.flatMap((node) => bytes(1, nodeProto(node))), ...bytes(2, 'graph'),
+  ...Object.entries(constants).flatMap(([name, values]) => bytes(5, tensor(name, values))),
+  ...Object.entries(inputs).flatMap(([name, type]) => bytes(11, valueInfo(name, type))),
+  ...Object.entries(outputs).flatMap(([name, type]) => bytes(12, valueInfo(name, type))),
+  ...Object.entries(sparse).flatMap(([name, weight]) => bytes(15, sparseProto(name, weight))),
+];
+
+/** @param {Graph & { functions?: Record<string, Body>, opset?: number }} model */
+export function onnxModel({ functions = {}, opset = 13, ...graph }) {
   const local = Object.keys(functions).length ? bytes(8, [...bytes(1, 'local'), ...integer(2, 1)]) : [];
-  const fused = nodes.some(({ domain }) => domain === 'com.microsoft') ? bytes(8, [...bytes(1, 'com.microsoft'), ...integer(2, 1)]) : [];
+  const fused = graph.nodes.some(({ domain }) => domain === 'com.microsoft') ? bytes(8, [...bytes(1, 'com.microsoft'), ...integer(2, 1)]) : [];
   // IR version 8.
-  return Buffer.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, opset)), ...local, ...fused,
+  return Buffer.from([...integer(1, 8), ...bytes(7, graphProto(graph)), ...bytes(8, integer(2, opset)), ...local, ...fused,
     ...Object.entries(functions).flatMap(([name, body]) => bytes(25, functionProto(name, body, opset)))]);
 }
 

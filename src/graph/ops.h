@@ -598,6 +598,34 @@ struct Recurrence {
   WEBNNC_EQUAL_SIZES;
 };
 
+// A memory of keys and values that is read and written step by step. For each head h of each
+// sequence n, with S[d, e] = state[n, h, d, e] at first and a sum over d where it says so:
+//
+//   S[d, e] *= decay[n, t, h, d]                                      with `decays`
+//   write[e] = v[n, t, h, e]
+//   write[e] = beta[n, t, h] * (v[n, t, h, e] - sum k[n, t, h, d] * S[d, e])   with `delta`
+//   S[d, e] += k[n, t, h, d] * write[e]
+//   result[n, t, h, g, e] = scale * sum q[n, t, h, g, d] * S[d, e]    for each of g queries
+//
+// Operands: q [batch, seq, heads, g, d], k [batch, seq, heads, d], v [batch, seq, heads, e], state,
+// then decay, whose d may be 1 for all, and beta, whose h may, where they are used. Results: the
+// one above and the last state. Computed in f32 or wider.
+struct LinearAttention {
+  double scale = 1;
+  bool decays = false;
+  bool delta = false;
+
+  static constexpr auto kFields =
+      Fields(Field("scale", &LinearAttention::scale), Field("decays", &LinearAttention::decays),
+             Field("delta", &LinearAttention::delta));
+  WEBNNC_OPERATION("linear_attention", 4, 6);
+  WEBNNC_EQUAL_SIZES;
+
+  size_t OperandCount() const {
+    return 4 + static_cast<size_t>(decays) + static_cast<size_t>(delta);
+  }
+};
+
 enum class SampleMode : uint8_t { kNearest, kLinear, kCubic };
 // What is outside x: zeros, its nearest element, or x mirrored.
 enum class SamplePadding : uint8_t { kZeros, kBorder, kReflection };
@@ -651,6 +679,6 @@ using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMu
                         Attention, Conv, ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize,
                         Transpose, Reshape, Refine, Expand, Slice, Pad, Concat, Gather,
                         GatherElements, GatherND, Tile, Resize, Resample, Cumulate, ScatterElements,
-                        ScatterND, TopK, Recurrence, Sample, Fold, RandomBits>;
+                        ScatterND, TopK, Recurrence, LinearAttention, Sample, Fold, RandomBits>;
 
 }  // namespace webnnc::graph

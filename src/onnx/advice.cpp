@@ -50,7 +50,6 @@ const Family kFamilies[] = {
     {{"StringConcat", "StringSplit", "StringNormalizer", "RegexFullMatch", "LabelEncoder",
       "ImageDecoder"},
      "text and files are prepared in the page: cut the model behind it"},
-    {{"Inverse"}, "matrices are inverted in the page: give the inverse to the model as an input"},
 };
 
 }  // namespace

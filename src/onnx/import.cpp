@@ -25,7 +25,7 @@ class Importer {
   Result<graph::Graph> Run() {
     TRY_ASSIGN(auto nodes, FlattenModel(model_));
     TRY(CheckOperators(nodes));
-    TRY(ListWeights());
+    TRY(ListWeights(proto_));
     graph_.name = proto_.name().empty() ? "main" : proto_.name();
     TRY(AddInputs());
     for (const FlatNode& node : nodes) ImportNode(node);
@@ -54,14 +54,14 @@ class Importer {
     problems_.push_back(std::move(error));
   }
 
-  Status ListWeights() {
-    for (const auto& tensor : proto_.initializer()) {
-      if (!initializers_.emplace(tensor.name(), &tensor).second)
+  Status ListWeights(const pb::GraphProto& graph) {
+    for (const auto& tensor : graph.initializer()) {
+      if (!names_.weights.emplace(tensor.name(), &tensor).second)
         return Error{"two weights are named " + Quote(tensor.name())};
     }
-    for (const auto& tensor : proto_.sparse_initializer()) {
+    for (const auto& tensor : graph.sparse_initializer()) {
       const std::string& name = tensor.values().name();
-      if (initializers_.count(name) || !sparse_initializers_.emplace(name, &tensor).second)
+      if (names_.weights.count(name) || !names_.sparse_weights.emplace(name, &tensor).second)
         return Error{"two weights are named " + Quote(name)};
     }
     return kSuccess;
@@ -176,7 +176,7 @@ class Importer {
     std::set<std::string> names;
     for (const auto& input : proto_.input()) {
       // Old models list their weights as inputs with a default.
-      if (initializers_.count(input.name()) || sparse_initializers_.count(input.name())) continue;
+      if (names_.weights.count(input.name()) || names_.sparse_weights.count(input.name())) continue;
       TRY_ASSIGN(auto type, InputType(input));
       TRY(CheckName("an input", input.name()));
       if (auto status = graph::CheckType(type); !status)
@@ -184,7 +184,7 @@ class Importer {
       ValueId id = scope_.build.AddValue(input.name(), type);
       if (!names.insert(input.name()).second)
         return Error{"two inputs are named " + Quote(input.name())};
-      values_[input.name()] = id;
+      names_.values[input.name()] = id;
       graph_.inputs.push_back({input.name(), id});
     }
     for (const auto& [name, shape] : options_.input_shapes) {
@@ -214,7 +214,7 @@ class Importer {
     std::set<std::string> names;
     if (proto_.output().empty()) problems_.push_back(Error{"the model has no outputs"});
     for (const auto& output : proto_.output()) {
-      if (poisoned_.count(output.name())) continue;
+      if (names_.poisoned.count(output.name())) continue;
       auto id = Lookup(output.name());
       if (!id) {
         problems_.push_back(std::move(id.error()));
@@ -266,20 +266,21 @@ class Importer {
 
   // The value of this name; a weight's constant is made when it is first used.
   Result<ValueId> Lookup(const std::string& name) {
-    auto found = values_.find(name);
-    if (found != values_.end()) return found->second;
-    auto dense = initializers_.find(name);
-    auto sparse = sparse_initializers_.find(name);
-    bool is_dense = dense != initializers_.end();
-    if (!is_dense && sparse == sparse_initializers_.end())
+    auto found = names_.values.find(name);
+    if (found != names_.values.end()) return found->second;
+    auto dense = names_.weights.find(name);
+    auto sparse = names_.sparse_weights.find(name);
+    bool is_dense = dense != names_.weights.end();
+    if (!is_dense && sparse == names_.sparse_weights.end())
       return Error{Quote(name) + " is not defined"};
     auto tensor = is_dense ? model_.ReadTensor(*dense->second) : model_.ReadTensor(*sparse->second);
     if (!tensor)
       return Error{
           "weight " + Quote(name) + ": " + tensor.error().message, {}, tensor.error().notes};
+    if (bodies_open_ > 0) tensor = Owned(tensor.value());
     scope_.SetNode("");
     TRY_ASSIGN(auto id, scope_.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
-    return values_[name] = id;
+    return names_.values[name] = id;
   }
 
   void ImportNode(const FlatNode& node) {
@@ -287,7 +288,7 @@ class Importer {
     std::vector<ValueId> operands;
     std::optional<Error> problem;
     for (const std::string& input : node.node().input()) {
-      poisoned |= poisoned_.count(input) > 0;
+      poisoned |= names_.poisoned.count(input) > 0;
       operands.push_back(ValueId());
       if (input.empty() || poisoned) continue;
       auto id = Lookup(input);
@@ -297,10 +298,12 @@ class Importer {
         operands.back() = id.value();
       }
     }
+    for (const std::string& name : node.NamesFromAround())
+      poisoned |= names_.poisoned.count(name) > 0;
     // What depends on a node with a problem cannot be judged.
     if (!poisoned && !problem) problem = RunImport(node, operands);
     if (poisoned || problem) {
-      for (const std::string& output : node.node().output()) poisoned_.insert(output);
+      for (const std::string& output : node.node().output()) names_.poisoned.insert(output);
     }
     if (problem) Note(node, std::move(*problem));
   }
@@ -316,7 +319,10 @@ class Importer {
     std::string name = node.node().output_size() ? node.node().output(0) : node.Title();
     int32_t first = graph_.values.size();
     scope_.SetNode(node.Title());
-    NodeContext context(scope_, node.node(), node.opset, std::move(operands), name);
+    auto import_body = [&](const pb::GraphProto& body, const std::vector<ValueId>& inputs) {
+      return RunBody(node, body, inputs);
+    };
+    NodeContext context(scope_, node.node(), node.opset, std::move(operands), name, import_body);
     auto results = op.import(context);
     if (context.attribute_problem()) return context.attribute_problem();
     if (!results) return results.error();
@@ -325,15 +331,76 @@ class Importer {
       if (!id.valid() || static_cast<int>(i) >= node.node().output_size()) continue;
       const std::string& output = node.node().output(static_cast<int>(i));
       if (output.empty()) continue;
-      values_[output] = id;
+      names_.values[output] = id;
       if (id.index >= first) TakeName(id, output, first);
     }
     for (const std::string& output : node.node().output()) {
-      if (!output.empty() && !values_.count(output)) {
+      if (!output.empty() && !names_.values.count(output)) {
         return Error{"output " + Quote(output) + " is not supported"};
       }
     }
     return std::nullopt;
+  }
+
+  // Imports a graph among a node's attributes where the node stands. Its names are its own, and it
+  // reads those around it.
+  Result<Values> RunBody(const FlatNode& owner, const pb::GraphProto& body, const Values& inputs) {
+    constexpr int kDeepest = 64;
+    constexpr size_t kMostNodes = 40000;
+    if (body.input_size() != static_cast<int>(inputs.size()))
+      return Error{"its graph " + Quote(body.name()) + " takes " +
+                   std::to_string(body.input_size()) + " inputs, not " +
+                   std::to_string(inputs.size())};
+    if (bodies_open_ == kDeepest) return Error{"graphs among attributes are nested too deep"};
+    auto is_known = [&](const std::string& name) {
+      return names_.values.count(name) || names_.weights.count(name) ||
+             names_.sparse_weights.count(name);
+    };
+    TRY_ASSIGN(auto nodes, FlattenBody(model_, body, owner.opsets, is_known));
+    body_nodes_ += nodes.size();
+    if (body_nodes_ > kMostNodes)
+      return Error{"graphs among attributes have more than 40,000 nodes in all"};
+    Names around = names_;
+    std::vector<Error> problems = std::move(problems_);
+    problems_.clear();
+    ++bodies_open_;
+    auto results = ImportBodyNodes(nodes, body, inputs);
+    --bodies_open_;
+    if (results && !problems_.empty()) results = problems_[0];
+    problems_ = std::move(problems);
+    // Weights that were first used in there stay.
+    for (const auto& [name, id] : names_.values) {
+      if (around.weights.count(name) || around.sparse_weights.count(name))
+        around.values.emplace(name, id);
+    }
+    names_ = std::move(around);
+    scope_.SetNode(owner.Title());
+    if (results) return results;
+    return InBody(body, std::move(results.error()));
+  }
+
+  Result<Values> ImportBodyNodes(const std::vector<FlatNode>& nodes, const pb::GraphProto& body,
+                                 const Values& inputs) {
+    TRY(CheckOperators(nodes));
+    TRY(ListWeights(body));
+    for (size_t i = 0; i < inputs.size(); ++i)
+      names_.values[body.input(static_cast<int>(i)).name()] = inputs[i];
+    for (const FlatNode& node : nodes) ImportNode(node);
+    if (!problems_.empty()) return Values();
+    Values outputs;
+    for (const auto& output : body.output()) {
+      TRY_ASSIGN(auto id, Lookup(output.name()));
+      outputs.push_back(id);
+    }
+    return outputs;
+  }
+
+  // What is wrong inside of a node's graph, told of the node: the first problem.
+  static Error InBody(const pb::GraphProto& body, Error error) {
+    while (!error.causes.empty()) error = Error(error.causes[0]);
+    std::string where = error.where.node.empty() ? "" : error.where.node + ": ";
+    return Error{
+        "in its graph " + Quote(body.name()) + ": " + where + error.message, {}, error.notes};
   }
 
   // The node's result is called what the model calls it; a value made on the way swaps names.
@@ -349,10 +416,18 @@ class Importer {
   const ImportOptions& options_;
   graph::Graph graph_;
   Scope scope_;
-  std::map<std::string, const pb::TensorProto*> initializers_;
-  std::map<std::string, const pb::SparseTensorProto*> sparse_initializers_;
-  std::map<std::string, ValueId> values_;
-  std::set<std::string> poisoned_, symbols_;
+  // What names stand for where nodes are imported.
+  struct Names {
+    std::map<std::string, const pb::TensorProto*> weights;
+    std::map<std::string, const pb::SparseTensorProto*> sparse_weights;
+    std::map<std::string, ValueId> values;
+    // What depends on a node with a problem.
+    std::set<std::string> poisoned;
+  };
+  Names names_;
+  int bodies_open_ = 0;
+  size_t body_nodes_ = 0;
+  std::set<std::string> symbols_;
   std::vector<Error> problems_;
 };
 

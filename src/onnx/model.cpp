@@ -216,6 +216,11 @@ Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
   return result;
 }
 
+Tensor Owned(const Tensor& tensor) {
+  auto bytes = tensor.data.bytes();
+  return {tensor.type, TensorData::Own({bytes.begin(), bytes.end()})};
+}
+
 // Where the elements are: indices into the tensor in row-major order, i64[n], or one index a
 // dimension, i64[n,rank].
 static Result<std::vector<int64_t>> Positions(const Tensor& indices, int64_t count,

@@ -52,6 +52,10 @@ class Model {
   std::shared_ptr<int64_t> sparse_bytes_ = std::make_shared<int64_t>(0);
 };
 
+// The tensor with elements of its own: what was read of a node may be in a copy of that node, which
+// does not live as long as the graph.
+Tensor Owned(const Tensor& tensor);
+
 // The element type, or an error that names the one ONNX has there.
 Result<DType> ElementType(int32_t onnx_type);
 

@@ -230,6 +230,13 @@ std::string NodeContext::String(const std::string& name, const std::string& othe
   return attribute ? attribute->s() : otherwise;
 }
 
+Result<std::vector<ValueId>> NodeContext::Body(const std::string& name,
+                                               const std::vector<ValueId>& inputs) {
+  auto* attribute = Find(name, pb::AttributeProto::GRAPH);
+  if (!attribute) return Error{"the attribute " + name + " is missing"};
+  return import_body_(attribute->g(), inputs);
+}
+
 std::vector<int64_t> NodeContext::Ints(const std::string& name,
                                        std::vector<int64_t> otherwise) const {
   auto* attribute = Find(name, pb::AttributeProto::INTS);
@@ -256,10 +263,7 @@ Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
   }
   TRY_ASSIGN(auto tensor, attribute->has_t() ? scope_.model.ReadTensor(attribute->t())
                                              : scope_.model.ReadTensor(attribute->sparse_tensor()));
-  // The node may be a copy that does not live as long as the graph.
-  auto bytes = tensor.data.bytes();
-  tensor.data = TensorData::Own({bytes.begin(), bytes.end()});
-  return tensor;
+  return Owned(tensor);
 }
 
 std::vector<std::string> NodeContext::AttributeNames() const {

@@ -2,6 +2,7 @@
 // for what it becomes.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -58,15 +59,20 @@ class Scope {
   std::map<ValueId, Tensor> constants_;
 };
 
+// Imports a graph among a node's attributes, given its inputs; gives its outputs.
+using ImportBody = std::function<Result<std::vector<ValueId>>(const pb::GraphProto& body,
+                                                              const std::vector<ValueId>& inputs)>;
+
 class NodeContext {
  public:
   NodeContext(Scope& scope, const pb::NodeProto& node, int64_t opset, std::vector<ValueId> operands,
-              std::string name)
+              std::string name, ImportBody import_body)
       : scope_(scope),
         node_(node),
         opset_(opset),
         operands_(std::move(operands)),
-        name_(std::move(name)) {}
+        name_(std::move(name)),
+        import_body_(std::move(import_body)) {}
 
   // The same node with another operand, for operators that are another one of something else.
   NodeContext WithOperand(size_t i, ValueId operand) const {
@@ -120,6 +126,9 @@ class NodeContext {
   // Where axes may be an attribute (older opsets) or operand `i` (newer).
   Result<std::vector<int64_t>> IntsOrOperand(const std::string& name, size_t i,
                                              std::vector<int64_t> otherwise) const;
+
+  // What the graph that is this attribute makes of these inputs.
+  Result<std::vector<ValueId>> Body(const std::string& name, const std::vector<ValueId>& inputs);
 
   // What is wrong with the attributes that were asked for: one has another type than was expected.
   const std::optional<Error>& attribute_problem() const { return attribute_problem_; }
@@ -179,6 +188,7 @@ class NodeContext {
   int64_t opset_;
   std::vector<ValueId> operands_;
   std::string name_;
+  ImportBody import_body_;
   mutable std::optional<Error> attribute_problem_;
 };
 

@@ -11,12 +11,13 @@ static bool Before(const Operator& a, const Operator& b) {
 static std::vector<Operator> AllFamilies() {
   std::vector<Operator> all;
   for (std::span<const Operator> family :
-       {ActivationOperators(),  AttentionOperators(),      DeterminantOperators(),
-        ElementwiseOperators(), FusedAttentionOperators(), IndexingOperators(),
-        LossOperators(),        NgramOperators(),          NormalizationOperators(),
-        OrderedOperators(),     ProductOperators(),        RandomOperators(),
-        RecurrentOperators(),   ReductionOperators(),      ResizeOperators(),
-        SamplingOperators(),    ShapeOperators(),          SignalOperators(),
+       {ActivationOperators(),  AttentionOperators(),       ControlOperators(),
+        ElementwiseOperators(), FlexAttentionOperators(),   FusedAttentionOperators(),
+        IndexingOperators(),    LinearAttentionOperators(), LossOperators(),
+        MatrixOperators(),      NgramOperators(),           NormalizationOperators(),
+        OrderedOperators(),     ProductOperators(),         RandomOperators(),
+        RecurrentOperators(),   ReductionOperators(),       ResizeOperators(),
+        SamplingOperators(),    ShapeOperators(),           SignalOperators(),
         SourceOperators(),      WindowOperators()})
     all.insert(all.end(), family.begin(), family.end());
   std::sort(all.begin(), all.end(), Before);

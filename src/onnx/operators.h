@@ -34,11 +34,14 @@ const Operator* FindOperator(std::string_view domain, std::string_view name);
 // The families, one a file of ops/.
 std::span<const Operator> ActivationOperators();
 std::span<const Operator> AttentionOperators();
-std::span<const Operator> DeterminantOperators();
+std::span<const Operator> ControlOperators();
 std::span<const Operator> ElementwiseOperators();
+std::span<const Operator> FlexAttentionOperators();
 std::span<const Operator> FusedAttentionOperators();
 std::span<const Operator> IndexingOperators();
+std::span<const Operator> LinearAttentionOperators();
 std::span<const Operator> LossOperators();
+std::span<const Operator> MatrixOperators();
 std::span<const Operator> NgramOperators();
 std::span<const Operator> NormalizationOperators();
 std::span<const Operator> OrderedOperators();

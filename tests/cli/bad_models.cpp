@@ -480,6 +480,71 @@ void AddExternal(std::vector<Case>& cases) {
   cases.push_back({"external_folder", external({{"location", "."}}), {"\"w\""}});
 }
 
+// Makes the graph of one node that reads x this attribute.
+NodeProto& SetBody(NodeProto& node, const std::string& name, const std::string& op) {
+  auto* attribute = node.add_attribute();
+  attribute->set_name(name);
+  attribute->set_type(onnx::AttributeProto::GRAPH);
+  GraphProto& body = *attribute->mutable_g();
+  body.set_name(name);
+  body.add_output()->set_name("z");
+  return AddNode(body, op, {"x"}, {"z"});
+}
+
+// A branch of a condition that is constant, and of one that is data.
+ModelProto Branching(const std::string& op, bool is_known) {
+  ModelProto model = Empty();
+  AddInput(model, "x", {2});
+  AddInput(model, "c", {}, TensorProto::BOOL);
+  TensorProto& known = *model.mutable_graph()->add_initializer();
+  known.set_name("known");
+  known.set_data_type(TensorProto::BOOL);
+  known.add_int32_data(1);
+  AddOutput(model, "y");
+  NodeProto& node = AddNode(*model.mutable_graph(), "If", {is_known ? "known" : "c"}, {"y"});
+  SetBody(node, "then_branch", op);
+  SetBody(node, "else_branch", "Relu");
+  return model;
+}
+
+void AddBodies(std::vector<Case>& cases) {
+  cases.push_back({"branch_of_data", Branching("Relu", false), {"If", "decided in a run"}});
+  cases.push_back({"branch_of_unknown_operator",
+                   Branching("Nothing", true),
+                   {"(If", "then_branch", "Nothing", "not supported"}});
+  ModelProto wrong = Branching("Relu", true);
+  auto& attribute = *wrong.mutable_graph()->mutable_node(0)->mutable_attribute(0);
+  attribute.mutable_g()->mutable_node(0)->set_input(0, "nowhere");
+  cases.push_back({"branch_reads_nothing", wrong, {"\"nowhere\"", "nothing defines"}});
+  attribute.mutable_g()->mutable_node(0)->set_input(0, "a");
+  attribute.mutable_g()->add_input()->set_name("a");
+  cases.push_back({"branch_takes_inputs", wrong, {"takes 1 inputs, not 0"}});
+  // A function whose branch calls the function.
+  ModelProto recursion = Branching("f", true);
+  auto* opset = recursion.add_opset_import();
+  opset->set_domain("own");
+  opset->set_version(1);
+  NodeProto call = recursion.graph().node(0);
+  call.mutable_attribute(0)->mutable_g()->mutable_node(0)->set_domain("own");
+  *recursion.mutable_graph()->mutable_node(0) = call;
+  auto* function = recursion.add_functions();
+  function->set_domain("own");
+  function->set_name("f");
+  function->add_input("x");
+  function->add_output("y");
+  *function->add_opset_import() = recursion.opset_import(0);
+  *function->add_opset_import() = *opset;
+  NodeProto& constant = *function->add_node();
+  constant.set_op_type("Constant");
+  constant.add_output("known");
+  auto* value = constant.add_attribute();
+  value->set_name("value");
+  value->set_type(onnx::AttributeProto::TENSOR);
+  *value->mutable_t() = recursion.graph().initializer(0);
+  *function->add_node() = call;
+  cases.push_back({"branch_calls_its_function", recursion, {"nested too deep"}});
+}
+
 void AddNesting(std::vector<Case>& cases) {
   // Functions that call each other: f0 calls f1 twice, f1 calls f2 twice, ...
   ModelProto doubling = OneNode("f0", {2}, [](auto&, NodeProto& node) { node.set_domain("own"); });
@@ -551,6 +616,7 @@ int main(int argc, char** argv) {
   AddTypes(cases);
   AddSizes(cases);
   AddExternal(cases);
+  AddBodies(cases);
   AddNesting(cases);
   for (const Case& bad : cases) Write(folder, bad);
 }

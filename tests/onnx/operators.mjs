@@ -141,7 +141,8 @@ for (const [opset, attributes] of /** @type {[number, Node['attributes']][]} */ 
   [10, { output_height: 2, output_width: 3, sampling_ratio: 2, spatial_scale: float(0.5) }],
   [16, { output_height: 2, output_width: 3, sampling_ratio: 3 }], [16, { output_height: 3, output_width: 2, sampling_ratio: 0 }],
   [16, { output_height: 2, output_width: 2, sampling_ratio: 0, coordinate_transformation_mode: 'output_half_pixel', spatial_scale: float(0.75) }],
-  [16, { output_height: 2, output_width: 2, sampling_ratio: 2, mode: 'max' }]])) {
+  [16, { output_height: 2, output_width: 2, sampling_ratio: 2, mode: 'max' }], [16, { output_height: 2, output_width: 3, sampling_ratio: 0, mode: 'max' }],
+  [16, { output_height: 1, output_width: 2, sampling_ratio: 0, mode: 'max', coordinate_transformation_mode: 'output_half_pixel', spatial_scale: float(0.75) }]])) {
   CASES[`RoiAlign of opset ${opset}, ${JSON.stringify(attributes)}`] = one('RoiAlign', opset, { x: ['f32', ['n', 2, 6, 'w']], r: ['f32', ['r', 4]], i: ['i64', ['r']] }, attributes,
     [{ x: made('f32', [2, 2, 6, 7]), r: regions, i: given('i64', [4], [0, 1, 1, 0]) }, { x: made('f32', [1, 2, 6, 3]), r: given('f32', [1, 4], [0.5, 1, 2.5, 5]), i: given('i64', [1], [0]) }], { outputs: y(4) });
 }
@@ -167,6 +168,24 @@ for (const n of [1, 2, 3, 5, 9]) {
   CASES[`Det of ${n} by ${n}`] = one('Det', 11, { x: ['f32', ['b', n, n]] }, {}, [{ x: made('f32', [3, n, n], 2, n) }, { x: made('f32', [0, n, n]) }], { outputs: y(1) });
 }
 CASES['Det of a matrix'] = one('Det', 11, { x: ['f32', [3, 3]] }, {}, [[0, 1, 2, 3, 4, 5, 6, 7, 9], [0, 0, 1, 1, 0, 0, 0, 1, 0], [1, 2, 3, 2, 4, 6, 1, 1, 1]].map((x) => ({ x: given('f32', [3, 3], x) })), { outputs: y(0) });
+
+// ---- Branches that are known
+
+/** @param {string} op */
+const branch = (op) => ({ graph: { inputs: {}, outputs: { y: /** @type {Type} */ (['f32', ['a', 'b']]) }, constants: { two: [2] },
+  nodes: [{ op, inputs: ['z', 'two'], outputs: ['t'] }, { op: 'Relu', inputs: ['t'], outputs: ['y'] }] } });
+for (const size of [1, 3]) {
+  CASES[`If of a size that is ${size}`] = { model: { inputs: { x: ['f32', ['n', size]] }, outputs: y(2), opset: 16, constants: { one: [1n], at: [1n] }, nodes: [
+    { op: 'Neg', inputs: ['x'], outputs: ['z'] }, { op: 'Shape', inputs: ['x'], outputs: ['s'] }, { op: 'Gather', inputs: ['s', 'at'], outputs: ['w'] },
+    { op: 'Equal', inputs: ['w', 'one'], outputs: ['c'] },
+    { op: 'If', inputs: ['c'], outputs: ['y'], attributes: { then_branch: branch('Mul'), else_branch: branch('Add') } }] }, runs: [{ x: made('f32', [2, size]) }] };
+}
+CASES['If in functions, twice'] = { model: { inputs: { x: ['f32', ['n', 3]] }, outputs: { y: ['f32', ['n', 3]], z: ['f32', ['n', 3]] }, opset: 16,
+  functions: { maybe: { inputs: ['z'], outputs: ['r'], nodes: [
+    { op: 'Size', inputs: ['z'], outputs: ['s'] }, { op: 'Less', inputs: ['s', 's'], outputs: ['c'] },
+    { op: 'If', inputs: ['c'], outputs: ['r'], attributes: { then_branch: branch('Mul'), else_branch: branch('Sub') } }] } },
+  nodes: [{ op: 'maybe', name: 'first', domain: 'local', inputs: ['x'], outputs: ['y'] }, { op: 'maybe', name: 'second', domain: 'local', inputs: ['y'], outputs: ['z'] }] },
+  runs: [{ x: made('f32', [2, 3], 9) }] };
 
 // ---- What pooling took, grams
 

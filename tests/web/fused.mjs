@@ -180,6 +180,32 @@ addGrouped('with sinks', {}, { more: { sink: ['f32', [2]] }, operands: ', , , , 
 addGrouped('with a bias', {}, { more: { a: ['f32', ['n', 2, 's', 5]] }, operands: ', , , , a' });
 addGrouped('with a fixed cache', {}, { past: 6, given: { len: [4, 3], total: [5] } });
 
+// ---- Attention without a softmax, and what goes with it
+
+for (const rule of ['linear', 'gated', 'delta', 'gated_delta']) {
+  const gated = rule.startsWith('gated'), delta = rule.endsWith('delta');
+  for (const [name, heads, memories, sizes] of /** @type {[string, number, number, Record<string, number>][]} */ ([
+    ['', 2, 2, {}], [', shared by queries', 4, 2, {}], [', shared by memories', 1, 2, {}], [' of one step', 2, 2, { s: 1 }], [' of no step', 2, 2, { s: 0 }]])) {
+    add(`LinearAttention by ${rule}${name}`, { q: ['f32', ['n', 's', heads * 4]], k: ['f32', ['n', 's', memories * 4]], v: ['f32', ['n', 's', memories * 3]],
+      p: ['f32', ['n', memories, 4, 3]], ...gated ? { g: /** @type {Type} */ (['f32', ['n', 's', memories * (heads === 4 ? 1 : 4)]]) } : {},
+      ...delta ? { b: /** @type {Type} */ (['f32', ['n', 's', heads === 1 ? 1 : memories]]) } : {} },
+    fused(`y r = LinearAttention(q, k, v, p, ${gated ? 'g' : ''}, ${delta ? 'b' : ''})`, { update_rule: rule, q_num_heads: heads, kv_num_heads: memories }),
+    { sizes: { n: 2, s: 5, ...sizes }, outputs: { y: ['f32', 3], r: ['f32', 4] } });
+  }
+}
+add('LinearAttention of a scale, without a past', { q: ['f32', ['n', 's', 8]], k: ['f32', ['n', 's', 8]], v: ['f32', ['n', 's', 6]] },
+  fused('y r = LinearAttention(q, k, v)', { update_rule: 'linear', q_num_heads: 2, kv_num_heads: 2, scale: float(0.25) }), { sizes: NS, outputs: { y: ['f32', 3], r: ['f32', 4] } });
+for (const [name, attributes] of /** @type {[string, Node['attributes']][]} */ ([['', {}], [' with an activation', { activation: 'silu' }], [' with elements apart', { dilation: 2 }]])) {
+  const before = name.endsWith('apart') ? 4 : 2;
+  add(`CausalConvWithState${name}`, { x: ['f32', ['n', 4, 's']], w: ['f32', [4, 1, 3]], b: ['f32', [4]], p: ['f32', ['n', 4, before]] },
+    fused('y r = CausalConvWithState(x, w, b, p)', { ndim: 1, ...attributes }), { sizes: NS, outputs: { y: ['f32', 3], r: ['f32', 3] } });
+}
+add('CausalConvWithState with its channels last', { x: ['f32', ['n', 's', 4]], w: ['f32', [4, 1, 3]], p: ['f32', ['n', 2, 4]] },
+  fused('y r = CausalConvWithState(x, w, , p)', { ndim: 1, channels_last: 1 }), { sizes: NS, outputs: { y: ['f32', 3], r: ['f32', 3] } });
+for (const n of [1, 2, 3, 6])
+  add(`Inverse of ${n} by ${n}`, { x: ['f32', ['n', 2, n, n]] }, fused('y = Inverse(x)'), { sizes: { n: 2 } });
+add('Inverse of a permutation', { x: ['f32', [3, 3]] }, fused('y = Inverse(x)'), { given: { x: [0, 0, 1, 2, 0, 0, 0, 4, 0] } });
+
 /** Made-up elements for the inputs of a case, and their shapes. @param {string} name @returns {Record<string, { data: Float32Array | Int32Array | BigInt64Array, shape: number[] }>} */
 export function inputsOf(name) {
   const { inputs, sizes, given = {} } = CASES[name];

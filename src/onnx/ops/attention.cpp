@@ -140,7 +140,7 @@ class AttentionImporter {
   Result<ValueId> Scores(int64_t mode) {
     if (mode < 0 || mode > 3)
       return Error{"qk_matmul_output_mode is " + std::to_string(mode) + ", not 0 to 3"};
-    TRY_ASSIGN(auto keys, RepeatedKeys());
+    TRY_ASSIGN(auto keys, RepeatedHeads(c_, k_, ShapeOf(q_)[1]));
     TRY_ASSIGN(auto score, c_.Add(graph::MatMul{false, true}, {q_, keys}));
     TRY_ASSIGN(score, c_.Binary(BinaryOp::kMul, score, op_.scale));
     if (mode == 0) return score;
@@ -192,18 +192,6 @@ class AttentionImporter {
     TRY_ASSIGN(auto has_keys, c_.Cast(most, DType::kBool));
     TRY_ASSIGN(auto zero, c_.Scalar(c_.TypeOf(weight).dtype, 0));
     return c_.Add(graph::Where{}, {has_keys, weight, zero});
-  }
-
-  // The keys with a head for each of the queries'.
-  Result<ValueId> RepeatedKeys() {
-    const Shape shape = ShapeOf(k_);
-    const Dim heads = ShapeOf(q_)[1];
-    auto group = ExactDiv(heads, shape[1]);
-    if (heads == shape[1] || !group) return k_;
-    TRY_ASSIGN(auto apart, c_.Reshape(k_, {shape[0], shape[1], 1, shape[2], shape[3]}));
-    graph::Expand repeat{{shape[0], shape[1], *group, shape[2], shape[3]}};
-    TRY_ASSIGN(auto repeated, c_.Add(repeat, {apart}));
-    return c_.Reshape(repeated, {shape[0], heads, shape[2], shape[3]});
   }
 
   NodeContext& c_;

@@ -22,6 +22,16 @@ Result<ValueId> JoinHeads(NodeContext& c, ValueId x) {
   return c.Reshape(moved, {shape[0], shape[2], shape[1] * shape[3]});
 }
 
+Result<ValueId> RepeatedHeads(NodeContext& c, ValueId x, const Dim& heads) {
+  const Shape shape = c.TypeOf(x).shape;
+  auto group = ExactDiv(heads, shape[1]);
+  if (heads == shape[1] || !group) return x;
+  TRY_ASSIGN(auto apart, c.Reshape(x, {shape[0], shape[1], 1, shape[2], shape[3]}));
+  graph::Expand repeat{{shape[0], shape[1], *group, shape[2], shape[3]}};
+  TRY_ASSIGN(auto repeated, c.Add(repeat, {apart}));
+  return c.Reshape(repeated, {shape[0], heads, shape[2], shape[3]});
+}
+
 Result<ValueId> Part(NodeContext& c, ValueId x, int64_t axis, const Dim& start, const Dim& size) {
   const Shape shape = c.TypeOf(x).shape;
   graph::Slice slice{graph::Sizes1D(shape.size(), 0), shape, graph::Integers(shape.size(), 1)};

@@ -12,6 +12,9 @@ namespace webnnc::onnx {
 Result<ValueId> SplitHeads(NodeContext& c, ValueId x, int64_t heads);
 Result<ValueId> JoinHeads(NodeContext& c, ValueId x);
 
+// Keys or values with `heads` heads, each as often as that many queries' share it.
+Result<ValueId> RepeatedHeads(NodeContext& c, ValueId x, const Dim& heads);
+
 // `size` elements of x along an axis, the first at `start`.
 Result<ValueId> Part(NodeContext& c, ValueId x, int64_t axis, const Dim& start, const Dim& size);
 

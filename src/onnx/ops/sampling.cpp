@@ -167,10 +167,18 @@ Taps TapsOf(Formula& f, const Bins& bins, int64_t samples, DType real) {
   return {Concat({low, Min(low + 1, last)}, 2), weights, 2 * samples};
 }
 
-// The mean of the elements under a grid of places that is as fine as x, as ONNX has it for a
-// sampling ratio of 0: how many places a bin has depends on its region. The weight of each element
-// of x is summed up from the places near it, of which there are at most five.
-Term AdaptiveWeights(Formula& f, const Bins& bins, DType real) {
+// The places of a grid that is as fine as x, as ONNX has it for a sampling ratio of 0: how many a
+// bin has depends on its region. Near each element of x are at most five.
+struct NearPlaces {
+  Term element;  // [1, 1, size, 1]
+  Term place;    // [r, bins, size, near], moved to the nearest element
+  Term counts;   // whether it is one of the bin's, and not more than an element outside x
+  Term count;    // [r, 1, 1]: how many places a bin has
+  Term outside;  // [r, bins, 1]: whether any of them is more than an element outside x
+  Term last;     // of x's elements
+};
+
+NearPlaces PlacesNear(Formula& f, const Bins& bins, DType real) {
   constexpr int64_t kNear = 6;
   Term bin = Reshape(f.Iota(bins.count, real), {1, bins.count, 1, 1});
   Term element = Reshape(f.Iota(bins.size, real), {1, 1, bins.size, 1});
@@ -182,16 +190,82 @@ Term AdaptiveWeights(Formula& f, const Bins& bins, DType real) {
   Term first = Max(Floor((element - 1 - begin) / Max(step, 1e-6) - 0.5), 0);
   Term sample = first + near, place = begin + (sample + 0.5) * step;
   Term size = f.Size(bins.size, real), last = size - 1;
-  Term inside = (f.Number(-1, real) <= place) & (place <= size) & (sample < count);
-  Term clamped = Max(Min(place, last), 0);
-  Term hat = Max(f.Number(1, real) - Abs(clamped - element), 0);
-  Term sum = Reduce(ReduceKind::kSum, Where(inside, hat, f.Number(0, real)), {3});
-  return sum / Reshape(Max(count, 1), {bins.regions, 1, 1});
+  Term counts = (f.Number(-1, real) <= place) & (place <= size) & (sample < count);
+  Term outside = (begin + step * 0.5 < -1) | (size < begin + (count - 0.5) * step);
+  return {element,
+          Max(Min(place, last), 0),
+          counts,
+          Reshape(count, {bins.regions, 1, 1}),
+          Reshape(outside, {bins.regions, bins.count, 1}),
+          last};
 }
+
+// What each element of x weighs in the mean of a bin's places: [r, bins, size].
+Term AdaptiveWeights(Formula& f, const Bins& bins, DType real) {
+  NearPlaces near = PlacesNear(f, bins, real);
+  Term hat = Max(f.Number(1, real) - Abs(near.place - near.element), 0);
+  Term sum = Reduce(ReduceKind::kSum, Where(near.counts, hat, f.Number(0, real)), {3});
+  return sum / Max(near.count, 1);
+}
+
+// The largest of what an image's elements weigh at a bin's places, where each place has two
+// elements along a dimension: a place between them weighs both, and one on an element weighs the
+// next one by nothing.
+class AdaptiveMaximum {
+ public:
+  AdaptiveMaximum(Formula& f, const Bins& bins, DType real)
+      : f_(f), real_(real), near_(PlacesNear(f, bins, real)) {
+    Term low = Floor(near_.place), part = near_.place - low;
+    Term is_low = near_.counts & (low == near_.element);
+    Term is_high = near_.counts & (Min(low + 1, near_.last) == near_.element);
+    Term rest = f.Number(1, real) - part, never = f.Number(-1, real), beyond = f.Number(2, real);
+    most_ =
+        Reduce(ReduceKind::kMax, Max(Where(is_low, rest, never), Where(is_high, part, never)), {3});
+    least_ = Reduce(ReduceKind::kMin,
+                    Min(Where(is_low, rest, beyond), Where(is_high, part, beyond)), {3});
+  }
+
+  // The largest along the last dimension of x. `weights` has bins and elements as its last
+  // dimensions and broadcasts to x otherwise. Of what is below zero the smallest weight makes the
+  // most, so that one dimension can go after the other.
+  Term Of(Term x, const Shape& weights) {
+    Term most = Reshape(most_, weights), least = Reshape(least_, weights);
+    Term zero = f_.Number(0, real_), lowest = f_.Number(Lowest(real_).real, real_);
+    Term weighed = x * Where(x < zero, least, most);
+    return Reduce(ReduceKind::kMax, Where(zero <= most, weighed, lowest),
+                  {static_cast<int64_t>(weights.size()) - 1});
+  }
+
+  const NearPlaces& near() const { return near_; }
+
+ private:
+  Formula& f_;
+  DType real_;
+  NearPlaces near_;
+  Term most_, least_;  // [r, bins, size]; -1 and 2 where no place is near
+};
 
 // x[images], or x for all where it is one image.
 Term ImagesOf(Term x, const Dim& batch, Term images) {
   return batch.Is(1) ? x : x.formula->Add(graph::Gather{0}, {x, images});
+}
+
+// The largest in each bin of regions of x, an image a region or one for all: [r, c, bins, bins].
+Term AdaptivePool(Formula& f, const Bins& rows, const Bins& columns, Term x, DType real) {
+  const Dim& count = rows.regions;
+  const Shape shape = f.TypeOf(x).shape;
+  AdaptiveMaximum by_row(f, rows, real), by_column(f, columns, real);
+  Term apart = Reshape(x, {shape[0], shape[1], rows.size, 1, columns.size});
+  Term across = by_column.Of(apart, {count, 1, 1, columns.count, columns.size});
+  Term upright =
+      Reshape(Transpose(across, {0, 1, 3, 2}), {count, shape[1], 1, columns.count, rows.size});
+  Term both = by_row.Of(upright, {count, 1, rows.count, 1, rows.size});
+  // Places outside x are zeros, and so is a region without places.
+  Term zero = f.Number(0, real);
+  Term outside = Reshape(by_row.near().outside, {count, 1, rows.count, 1}) |
+                 Reshape(by_column.near().outside, {count, 1, 1, columns.count});
+  Term empty = (by_row.near().count == zero) | (by_column.near().count == zero);
+  return Where(Reshape(empty, {count, 1, 1, 1}), zero, Where(outside, Max(both, zero), both));
 }
 
 }  // namespace
@@ -219,10 +293,6 @@ static Result<Values> ImportRoiAlign(NodeContext& c) {
   if (samples < 0 || samples > kMostSamples || bins[0] < 1 || bins[1] < 1)
     return Error{"bins of " + std::to_string(bins[0]) + " by " + std::to_string(bins[1]) +
                  " with a sampling ratio of " + std::to_string(samples) + " are not supported"};
-  if (samples == 0 && mode == "max")
-    return Error{"the largest of as many places as a region has elements is not supported",
-                 {},
-                 {"give a sampling_ratio"}};
   DType real = RealType(type.dtype);
   double scale = c.Float("spatial_scale", 1), offset = half_pixel ? 0.5 : 0;
   Formula f(c);
@@ -237,6 +307,12 @@ static Result<Values> ImportRoiAlign(NodeContext& c) {
   };
   Bins rows = bins_along(0), columns = bins_along(1);
   Term x = Cast(f(c[0]), real), images = f(c[2]);
+  if (samples == 0 && mode == "max") {
+    Term chosen = ImagesOf(x, type.shape[0], images);
+    TRY_ASSIGN(auto result,
+               f.Result(Cast(AdaptivePool(f, rows, columns, chosen, real), type.dtype)));
+    return Values{result};
+  }
   if (samples == 0) {
     Term by_row = AdaptiveWeights(f, rows, real), by_column = AdaptiveWeights(f, columns, real);
     Term chosen = ImagesOf(x, type.shape[0], images);

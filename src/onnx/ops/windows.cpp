@@ -164,31 +164,31 @@ static Result<Values> ImportNhwcConv(NodeContext& c) {
 }
 
 // A convolution of each channel by itself, whose window ends at the element it makes. What is
-// before x is the state, or zeros; the last elements are the state that comes out.
-static Result<Values> ImportCausalConvWithState(NodeContext& c) {
-  const TensorType type = c.Type(0);
+// before x is the past, if there is one, or zeros; the last elements are the state that comes out.
+static Result<Values> CausalConv(NodeContext& c, ValueId x, ValueId past) {
+  const TensorType type = c.TypeOf(x);
   if (type.rank() != 3 || c.Type(1).rank() != 3)
     return Error{"x is " + Print(type) + ", the filter " + Print(c.Type(1))};
   std::string activation = c.String("activation", "none");
   bool swishes = activation == "silu" || activation == "swish";
   if (!swishes && activation != "none") return Error{"the activation is " + activation};
   TRY_ASSIGN(auto kernel, KernelOf(c));
-  if (kernel[0] < 1) return Error{"the filter is " + Print(c.Type(1))};
+  const Integers dilations{c.Int("dilation", 1)};
+  TRY(CheckSteps({&kernel, &dilations}));
   if (!type.shape[1].IsConstant()) return Error{"the number of channels must be known"};
-  const Dim before = kernel[0] - 1;
-  ValueId x;
-  if (c.Has(3)) {
-    const TensorType& past = c.Type(3);
-    if (past.rank() != 3 || past.shape[2] != before)
-      return Error{"the state is " + Print(past) + ", but must have " + Print(before) +
+  const Dim before = (kernel[0] - 1) * dilations[0];
+  if (past.valid()) {
+    const TensorType& state = c.TypeOf(past);
+    if (state.rank() != 3 || state.shape[2] != before)
+      return Error{"the state is " + Print(state) + ", but must have " + Print(before) +
                    " elements a channel"};
-    TRY_ASSIGN(x, c.Add(graph::Concat{2}, {c[3], c[0]}));
+    TRY_ASSIGN(x, c.Add(graph::Concat{2}, {past, x}));
   } else {
     TRY_ASSIGN(auto zero, c.Scalar(type.dtype, 0));
     graph::Pad pad{{0, 0, before}, {0, 0, 0}, graph::PadMode::kConstant};
-    TRY_ASSIGN(x, c.Add(pad, {c[0], zero}));
+    TRY_ASSIGN(x, c.Add(pad, {x, zero}));
   }
-  graph::Conv conv{{1}, {1}, {0}, {0}, type.shape[1].value(), graph::Layout::kChannelsFirst};
+  graph::Conv conv{{1}, dilations, {0}, {0}, type.shape[1].value(), graph::Layout::kChannelsFirst};
   TRY_ASSIGN(auto result, c.Add(conv, {x, c[1]}));
   if (c.Has(2)) {
     TRY_ASSIGN(result, AddBias(c, result, c[2]));
@@ -201,6 +201,25 @@ static Result<Values> ImportCausalConvWithState(NodeContext& c) {
   graph::Slice last{{0, 0, padded[2] - before}, {padded[0], padded[1], before}, {1, 1, 1}};
   TRY_ASSIGN(auto state, c.Add(last, {x}));
   return Values{result, state};
+}
+
+// ONNX Runtime's has attributes besides: x and the states may have their channels last, and the
+// elements of a window may be apart.
+static Result<Values> ImportCausalConvWithState(NodeContext& c) {
+  if (c.Int("ndim", 1) != 1 || c.Int("state_window", 0) != 0)
+    return Error{"ndim is 1 and state_window 0; others are not supported"};
+  ValueId x = c[0], past = c.Has(3) ? c[3] : ValueId();
+  if (c.Int("channels_last", 0) == 0) return CausalConv(c, x, past);
+  for (ValueId* operand : {&x, &past}) {
+    if (!operand->valid()) continue;
+    if (c.TypeOf(*operand).rank() != 3) return Error{"an operand is " + Print(c.TypeOf(*operand))};
+    TRY_ASSIGN(*operand, c.Transpose(*operand, {0, 2, 1}));
+  }
+  TRY_ASSIGN(auto results, CausalConv(c, x, past));
+  for (ValueId& result : results) {
+    TRY_ASSIGN(result, c.Transpose(result, {0, 2, 1}));
+  }
+  return results;
 }
 
 static Result<Values> ImportConvTranspose(NodeContext& c) {
@@ -414,6 +433,7 @@ static constexpr Operator kOperators[] = {
     {"", "LpPool", 1, ImportLpPool},
     {"", "MaxPool", 1, ImportMaxPool, kAnyOpset},
     {"", "MaxUnpool", 2, ImportMaxUnpool},
+    {"com.microsoft", "CausalConvWithState", 2, ImportCausalConvWithState},
     {"com.microsoft", "FusedConv", 2, ImportFusedConv},
     {"com.microsoft", "NhwcConv", 2, ImportNhwcConv},
 };
