@@ -56,7 +56,7 @@ const float = (number, value) => [...varint(number << 3 | 5), ...new Uint8Array(
  *   sparse?: Record<string, { size: number, at: bigint[] }> }} Graph
  */
 
-/** @param {Node} node */
+/** @param {Node} node @returns {number[]} */
 function nodeProto({ op, name = op, domain = '', inputs, outputs, attributes: given = {} }) {
   const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key),
     ...Array.isArray(value) ? [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
@@ -82,7 +82,7 @@ function sparseProto(name, { size, at }) {
   return [...bytes(1, tensor(name, ones)), ...bytes(2, tensor('', at)), ...integer(3, size)];
 }
 
-/** @param {Graph} graph */
+/** @param {Graph} graph @returns {number[]} */
 const graphProto = ({ inputs, outputs, nodes, constants = {}, sparse = {} }) => [
   ...nodes.flatMap((node) => bytes(1, nodeProto(node))), ...bytes(2, 'graph'),
   ...Object.entries(constants).flatMap(([name, values]) => bytes(5, tensor(name, values))),
