@@ -81,6 +81,8 @@ class NodeContext {
     return changed;
   }
 
+  void SetOperand(size_t i, ValueId operand) { operands_.at(i) = operand; }
+
   int64_t opset() const { return opset_; }
   const std::string& op_type() const { return node_.op_type(); }
   // What the model calls its first result.

@@ -31,6 +31,21 @@ struct Operator {
 const std::vector<Operator>& Operators();
 const Operator* FindOperator(std::string_view domain, std::string_view name);
 
+// The operator of an f32 where its operand is an f16, rounded once at the end: a sum of halves that
+// is divided, or whose root or logarithm is taken, is beyond what halves can say long before the
+// result is.
+template <ImportFunction import>
+Result<Values> InWide(NodeContext& c) {
+  if (c.Type(0).dtype != DType::kF16) return import(c);
+  ValueId narrow = c[0];
+  TRY_ASSIGN(auto wide, c.Cast(narrow, DType::kF32));
+  c.SetOperand(0, wide);
+  TRY_ASSIGN(auto results, import(c));
+  c.SetOperand(0, narrow);
+  TRY_ASSIGN(results[0], c.Cast(results[0], DType::kF16));
+  return results;
+}
+
 // The families, one a file of ops/.
 std::span<const Operator> ActivationOperators();
 std::span<const Operator> AttentionOperators();

@@ -115,7 +115,8 @@ class Bounder {
       CHECK(ApplySubtotal(nests_, subtotal));
       schedule_.push_back(subtotal);
       Dim left = CeilDiv(ExtentOf(loop), every);
-      if (largest_(left) <= most) return left;
+      // No loop has more iterations than i32 has numbers, whatever its size says.
+      if (largest_(left) <= most || every > INT32_MAX / kPart) return left;
     }
   }
 

@@ -83,7 +83,6 @@ class Simplifier {
     std::optional<Polynomial> low, high;
   };
   Bounds BoundsOf(ExprId atom);
-  Bounds ComputeBounds(ExprId atom);
 
   Kernel& kernel_;
   Builder build_;
@@ -96,7 +95,6 @@ class Simplifier {
   std::unordered_map<ExprId, ExprId> done_;
   std::unordered_map<ExprId, Polynomial> polynomials_;
   std::unordered_map<ExprId, int> depths_;
-  std::unordered_map<ExprId, Bounds> bounds_;
 };
 
 // Simplifies every expression of `kernel`, removes conditions that always hold, and what runs

@@ -35,12 +35,11 @@ Result<std::vector<Grams>> ReadPool(NodeContext& c) {
 }
 
 // How often each of the grams is in x[rows, n], where their numbers are `distance` apart: [rows,
-// count], or nothing where x is too short.
+// count], or nothing where x is known to be too short.
 std::optional<Term> CountsAt(Formula& f, Term x, const Dim& rows, const Dim& n, const Grams& grams,
                              int64_t distance) {
-  const Dim places = n - (grams.length - 1) * distance;
-  if (ProvablyLessEqual(places, 0)) return std::nullopt;
-  if (!places.IsConstant()) f.context().AssumeLessEqual(1, places);
+  const Dim places = Max(n - (grams.length - 1) * distance, 0);
+  if (places.Is(0)) return std::nullopt;
   Term pool = Reshape(f.Take(f.context().IntegerConstant(DType::kI64, grams.numbers)),
                       {1, grams.count, 1, grams.length});
   std::optional<Term> hits;

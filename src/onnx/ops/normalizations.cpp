@@ -476,7 +476,7 @@ static constexpr Operator kOperators[] = {
     {"", "InstanceNormalization", 3, ImportInstanceNormalization},
     {"", "LRN", 1, ImportLRN, kAnyOpset},
     {"", "LayerNormalization", 2, ImportLayerNormalization},
-    {"", "LpNormalization", 1, ImportLpNormalization, kAnyOpset},
+    {"", "LpNormalization", 1, InWide<ImportLpNormalization>, kAnyOpset},
     {"", "MeanVarianceNormalization", 1, ImportMeanVarianceNormalization},
     {"", "RMSNormalization", 2, ImportRMSNormalization},
     {"", "SimplifiedLayerNormalization", 2, ImportSimplifiedLayerNormalization},

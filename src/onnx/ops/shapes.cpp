@@ -401,17 +401,31 @@ static Result<Values> ImportDepthToSpace(NodeContext& c) {
   return Values{result};
 }
 
+// How many blocks a size has: a whole number, which is assumed of a size that is open.
+static Result<Dim> Blocks(NodeContext& c, const Dim& size, int64_t block) {
+  if (auto count = ExactDiv(size, block)) return *count;
+  if (size.IsConstant())
+    return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(c.Type(0))};
+  Dim count = FloorDiv(size, block);
+  c.AssumeEqual(size, count * block);
+  return count;
+}
+
 static Result<Values> ImportSpaceToDepth(NodeContext& c) {
   const Shape s = c.Type(0).shape;
   int64_t block = c.Int("blocksize", 0);
   if (s.size() != 4 || block < 1)
     return Error{"x is " + Print(c.Type(0)) + ", the block " + std::to_string(block)};
-  auto height = ExactDiv(s[2], block), width = ExactDiv(s[3], block);
-  if (!height || !width)
-    return Error{"blocks of " + std::to_string(block) + " do not divide " + Print(c.Type(0))};
-  TRY_ASSIGN(auto split, c.Reshape(c[0], {s[0], s[1], *height, block, *width, block}));
+  TRY_ASSIGN(auto height, Blocks(c, s[2], block));
+  TRY_ASSIGN(auto width, Blocks(c, s[3], block));
+  ValueId x = c[0];
+  const Shape known{s[0], s[1], height * block, width * block};
+  if (known != s) {
+    TRY_ASSIGN(x, c.Add(graph::Refine{known}, {x}));
+  }
+  TRY_ASSIGN(auto split, c.Reshape(x, {s[0], s[1], height, block, width, block}));
   TRY_ASSIGN(auto moved, c.Transpose(split, {0, 3, 5, 1, 2, 4}));
-  TRY_ASSIGN(auto result, c.Reshape(moved, {s[0], s[1] * block * block, *height, *width}));
+  TRY_ASSIGN(auto result, c.Reshape(moved, {s[0], s[1] * block * block, height, width}));
   return Values{result};
 }
 
