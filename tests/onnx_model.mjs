@@ -9,7 +9,8 @@
 // The format is protobuf's: a field is its number and wire type, then a varint (0) or bytes behind
 // their length (2). The numbers are those of onnx.proto.
 
-const TYPES = { f32: 1, u8: 2, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
+/** Numbers of ONNX's element types. */
+export const TYPES = { f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, u32: 12, u64: 13 };
 
 /** Negative numbers as the 64 bits of two's complement. @param {number | bigint} value @returns {number[]} */
 const varint = (value) => value < 0 ? varint(BigInt.asUintN(64, BigInt(value)))
@@ -25,8 +26,10 @@ function bytes(number, content) {
 
 /** @typedef {[keyof typeof TYPES, (number | string)[]]} Type */
 
-/** @param {string} name @param {Type} type */
-function valueInfo(name, [dtype, shape]) {
+/** @param {string} name @param {Type | null} type null where readers are to infer it */
+function valueInfo(name, type) {
+  if (!type) return bytes(1, name);
+  const [dtype, shape] = type;
   const sizes = shape.flatMap((size) => bytes(1, typeof size === 'number' ? integer(1, size) : bytes(2, size)));
   return [...bytes(1, name), ...bytes(2, bytes(1, [...integer(1, TYPES[dtype]), ...bytes(2, sizes)]))];
 }
@@ -50,19 +53,28 @@ const float = (number, value) => [...varint(number << 3 | 5), ...new Uint8Array(
 
 /**
  * @typedef {{op: string, name?: string, domain?: string, inputs: string[], outputs: string[],
- *   attributes?: Record<string, number | string | number[] | { float: number } | { floats: number[] } | { graph: Graph }>}} Node
- *   attributes are integers, text, lists of integers, or floats or a graph where it is said
+ *   attributes?: Record<string, Attribute>}} Node
+ * @typedef {number | string | number[] | { float: number } | { floats: number[] } | { strings: string[] } | { tensor: Tensor } | { graph: Graph }} Attribute
+ *   integers, text, lists of integers, or what is said
  * @typedef {{ inputs: Record<string, Type>, outputs: Record<string, Type>, nodes: Node[], constants?: Record<string, number[] | bigint[] | Tensor>,
  *   sparse?: Record<string, { size: number, at: bigint[] }> }} Graph
  */
 
+/** The fields of an AttributeProto that hold its value, and its type. @param {Attribute} value @returns {number[]} */
+function attributeValue(value) {
+  if (Array.isArray(value)) return [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)];
+  if (typeof value === 'number') return [...integer(3, value), ...integer(20, 2)];
+  if (typeof value === 'string') return [...bytes(4, value), ...integer(20, 3)];
+  if ('float' in value) return [...float(2, value.float), ...integer(20, 1)];
+  if ('floats' in value) return [...value.floats.flatMap((one) => float(7, one)), ...integer(20, 6)];
+  if ('strings' in value) return [...value.strings.flatMap((one) => bytes(9, one)), ...integer(20, 8)];
+  if ('graph' in value) return [...bytes(6, graphProto(value.graph)), ...integer(20, 5)];
+  return [...bytes(5, tensor('', value.tensor)), ...integer(20, 4)];
+}
+
 /** @param {Node} node @returns {number[]} */
 function nodeProto({ op, name = op, domain = '', inputs, outputs, attributes: given = {} }) {
-  const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key),
-    ...Array.isArray(value) ? [...value.flatMap((one) => integer(8, one)), ...integer(20, 7)]
-      : typeof value === 'string' ? [...bytes(4, value), ...integer(20, 3)]
-        : typeof value === 'object' ? 'float' in value ? [...float(2, value.float), ...integer(20, 1)]
-          : 'graph' in value ? [...bytes(6, graphProto(value.graph)), ...integer(20, 5)] : [...value.floats.flatMap((one) => float(7, one)), ...integer(20, 6)] : [...integer(3, value), ...integer(20, 2)]]));
+  const attributes = Object.entries(given).flatMap(([key, value]) => bytes(5, [...bytes(1, key), ...attributeValue(value)]));
   return [...inputs.flatMap((input) => bytes(1, input)), ...outputs.flatMap((output) => bytes(2, output)),
     ...bytes(3, name), ...bytes(4, op), ...attributes, ...domain ? bytes(7, domain) : []];
 }

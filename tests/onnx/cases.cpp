@@ -61,6 +61,7 @@ Result<std::vector<DataSet>> ReadDataSets(const TestCase& test) {
     DataSet set;
     TRY_ASSIGN(set.inputs, ReadTensors(model, folder, "input_"));
     TRY_ASSIGN(set.outputs, ReadTensors(model, folder, "output_"));
+    TRY_ASSIGN(set.allowed, ReadTensors(model, folder, "allowed_"));
     sets.push_back(std::move(set));
   }
 }
@@ -79,24 +80,37 @@ static double Largest(const Tensor& tensor, int64_t count) {
   return largest;
 }
 
-std::string Difference(const Tensor& expected, const Tensor& actual, const Tolerance& asked) {
+// Compares floats with what `allowed` gives for an element and its expected value.
+template <typename Allowed>
+static std::string FirstDifference(const Tensor& expected, const Tensor& actual, Allowed allowed) {
   if (expected.type != actual.type)
     return "is " + Print(actual.type) + ", not " + Print(expected.type);
   DType dtype = expected.type.dtype;
-  Tolerance tolerance = dtype == DType::kF16 ? kHalfTolerance : asked;
   int64_t count = ElementCount(expected.type.shape).value();
-  double everywhere = tolerance.atol + tolerance.range * Largest(expected, count);
   for (int64_t i = 0; i < count; ++i) {
     Scalar want = expected.data.At(dtype, i), got = actual.data.At(dtype, i);
-    bool fine = IsFloat(dtype)
-                    ? Close(want.real, got.real, everywhere + tolerance.rtol * std::fabs(want.real))
-                    : want == got;
+    bool fine = IsFloat(dtype) ? Close(want.real, got.real, allowed(i, want.real)) : want == got;
     if (!fine) {
       return "element " + std::to_string(i) + " is " + PrintReal(got.AsReal()) + ", not " +
              PrintReal(want.AsReal());
     }
   }
   return "";
+}
+
+std::string Difference(const Tensor& expected, const Tensor& actual, const Tolerance& asked) {
+  Tolerance tolerance = expected.type.dtype == DType::kF16 ? kHalfTolerance : asked;
+  int64_t count = ElementCount(expected.type.shape).value();
+  double everywhere = tolerance.atol + tolerance.range * Largest(expected, count);
+  return FirstDifference(expected, actual, [&](int64_t, double want) {
+    return everywhere + tolerance.rtol * std::fabs(want);
+  });
+}
+
+std::string Difference(const Tensor& expected, const Tensor& actual, const Tensor& allowed) {
+  return FirstDifference(expected, actual, [&](int64_t i, double) {
+    return allowed.data.At(allowed.type.dtype, i).real;
+  });
 }
 
 }  // namespace webnnc

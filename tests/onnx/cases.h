@@ -1,5 +1,6 @@
 // Cases in the layout of ONNX's backend tests: a folder with model.onnx and test_data_set_K/
-// {input,output}_I.pb.
+// {input,output}_I.pb. Cases of ours may have allowed_I.pb beside an output: how far each of its
+// elements may be off.
 #pragma once
 
 #include <string>
@@ -25,6 +26,8 @@ std::vector<TestCase> FindCases(const std::string& folder);
 
 struct DataSet {
   std::vector<Tensor> inputs, outputs;
+  // In f32, an element for each of the output's. Fewer tensors than outputs where nothing is said.
+  std::vector<Tensor> allowed;
 };
 
 // Errors: a file that is no tensor (ONNX has sequences and more), an element type that is not
@@ -47,5 +50,7 @@ inline constexpr Tolerance kNetworkTolerance{0, 1e-5, 1e-4};
 // What is wrong with `actual`, or "". Elements of f16 are given kHalfTolerance at least.
 std::string Difference(const Tensor& expected, const Tensor& actual,
                        const Tolerance& tolerance = {});
+// The same where the case says how far each element may be off.
+std::string Difference(const Tensor& expected, const Tensor& actual, const Tensor& allowed);
 
 }  // namespace webnnc

@@ -25,8 +25,8 @@ struct Trial {
 };
 
 // Errors say why the case is not supported. A copy of the model, if one is made, is
-// `work`/model.onnx.
-Result<Trial> PrepareTrial(const TestCase& test, const std::string& work);
+// `work`/model.onnx; none is where the model is to be compiled `as_written`.
+Result<Trial> PrepareTrial(const TestCase& test, const std::string& work, bool as_written = false);
 
 // "", or what is wrong with the outputs of set `set`. Of those that are drawn, types are compared,
 // and that elements are 0 or 1 as all of ONNX's cases have it.

@@ -5,15 +5,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const nodeTests = process.env.NODE_TESTS ?? fileURLToPath(new URL('../../build/node_tests', import.meta.url));
+import { TYPES } from '../onnx_model.mjs';
 
-/** Numbers of ONNX's element types. @type {Record<string, number>} */
-const TYPES = { f32: 1, u8: 2, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11 };
+const nodeTests = process.env.NODE_TESTS ?? fileURLToPath(new URL('../../build/node_tests', import.meta.url));
 
 /** @param {number} value @returns {number[]} */
 const varint = (value) => value < 128 ? [value] : [value % 128 + 128, ...varint(Math.floor(value / 128))];
 
-/** A TensorProto. @param {string} name @param {string} type @param {number[]} shape @param {ArrayBufferView} data */
+/** A TensorProto. @param {string} name @param {keyof typeof TYPES} type @param {number[]} shape @param {ArrayBufferView} data */
 function tensorFile(name, type, shape, { buffer, byteOffset, byteLength }) {
   return Uint8Array.from([
     ...shape.flatMap((size) => [1 << 3, ...varint(size)]), 2 << 3, TYPES[type], 8 << 3 | 2, ...varint(name.length), ...Buffer.from(name),
@@ -29,14 +28,14 @@ function elements(type, values) {
   return type === 'i32' ? Int32Array.from(numbers) : type === 'f64' ? Float64Array.from(numbers) : Float32Array.from(numbers);
 }
 
-/** @typedef {{ name: string, type: string, shape: number[], data: any }} Value its data an array of its type, or numbers of JSON */
+/** @typedef {{ name: string, type: keyof typeof TYPES, shape: number[], data: any }} Value its data an array of its type, or numbers of JSON */
 
-/** @param {string} folder of the case @param {Buffer} model @param {{ inputs: Value[], outputs: Value[] }[]} sets */
+/** @param {string} folder of the case @param {Buffer} model @param {{ inputs: Value[], outputs: Value[], allowed?: Value[] }[]} sets `allowed`: in f32, how far each element of an output may be off */
 export function writeCase(folder, model, sets) {
-  for (const [k, { inputs, outputs }] of sets.entries()) {
+  for (const [k, { inputs, outputs, allowed = [] }] of sets.entries()) {
     const set = join(folder, `test_data_set_${k}`);
     mkdirSync(set, { recursive: true });
-    for (const [kind, values] of Object.entries({ input: inputs, output: outputs })) {
+    for (const [kind, values] of Object.entries({ input: inputs, output: outputs, allowed })) {
       for (const [i, { name, type, shape, data }] of values.entries())
         writeFileSync(join(set, `${kind}_${i}.pb`), tensorFile(name, type, shape, Array.isArray(data) ? elements(type, data) : data));
     }

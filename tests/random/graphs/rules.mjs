@@ -1,0 +1,33 @@
+// Where ONNX Runtime 1.30 is no reference: what it computes contradicts ONNX's text or leaves its own kernel's domain.
+// Each rule says why an operator is not taken of these operands, or nothing.
+
+import { count } from './values.mjs';
+
+/** @import { Node, Value } from './evaluate.mjs' */
+
+/** @type {Record<string, (operands: (Value | undefined)[], node: Node, opset: number) => string | undefined | false>} */
+export const RULES = {
+  InstanceNormalization: (operands) => operands.some((value) => value && count(value.shape) === 0) && 'ONNX Runtime ends its process where there are no elements',
+  Dropout: (_, { outputs }, opset) => opset < 12 && outputs.length > 1 && 'before opset 12 ONNX does not say what the mask of inference is; ONNX Runtime gives zeros',
+  MaxPool: hasPlace, AveragePool: hasPlace, LpPool: hasPlace,
+  ReduceLogSum: ofElements, ReduceLogSumExp: ofElements,
+  SkipLayerNormalization: sameShape, SkipSimplifiedLayerNormalization: sameShape,
+};
+
+/** @param {(Value | undefined)[]} operands */
+function sameShape([x, skip]) {
+  return x?.shape.join() !== skip?.shape.join() && 'ONNX Runtime reads beyond operands whose shapes differ';
+}
+
+/** @param {(Value | undefined)[]} operands */
+function ofElements([x]) {
+  return x && count(x.shape) === 0 && 'WGSL does not say what log(0) is';
+}
+
+/** @param {(Value | undefined)[]} operands @param {Node} node */
+function hasPlace([x], { attributes: { kernel_shape: kernel, pads = [], dilations = [], auto_pad = '' } }) {
+  if (String(auto_pad).startsWith('SAME') && Object(dilations).length) return "ONNX Runtime pads to the same size without a pool's dilations";
+  const [sizes, around, apart] = /** @type {number[][]} */ ([kernel, pads, dilations]);
+  const isShort = x && sizes.some((size, d) => x.shape[d + 2] + (around[d] ?? 0) + (around[d + sizes.length] ?? 0) < (size - 1) * (apart[d] ?? 1) + 1);
+  return isShort && 'ONNX Runtime rounds the size of a result that has no place for a window up to 1';
+}
