@@ -124,7 +124,8 @@ Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tenso
 }
 
 std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
-                                          const std::vector<std::optional<SizeElements>>& known) {
+                                          const std::vector<std::optional<SizeElements>>& known,
+                                          const std::set<Dim>& sizes) {
   // Sizes say their elements themselves.
   if (auto* sizes = std::get_if<Sizes>(&op)) return sizes->values;
   auto types = InferTypes(op, operands);
@@ -138,7 +139,7 @@ std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
   for (size_t i = 0; i < operands.size(); ++i) {
     if (known[i]) memory[i].assign(known[i]->begin(), known[i]->end());
   }
-  if (!loop::InterpretDims(kernel, memory)) return std::nullopt;
+  if (!loop::InterpretDims(kernel, memory, sizes)) return std::nullopt;
   SizeElements elements;
   for (const auto& element : memory[operands.size()]) {
     if (!element) return std::nullopt;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 
 #include "graph/graph.h"
 
@@ -28,9 +29,10 @@ Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs);
 
 // The elements of a small integer tensor as sizes. `known` is as the operands; an operand that is
 // not known has no value. Nothing if an element is no size, or cannot be told apart for all values
-// of the symbols.
+// of the symbols. `sizes` as in loop::InterpretDims.
 using SizeElements = std::vector<Dim>;
 std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
-                                          const std::vector<std::optional<SizeElements>>& known);
+                                          const std::vector<std::optional<SizeElements>>& known,
+                                          const std::set<Dim>& sizes = {});
 
 }  // namespace webnnc::graph

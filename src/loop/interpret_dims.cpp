@@ -16,8 +16,11 @@ Element Known(Dim value) { return HasOverflowed(value) ? Element() : Element(std
 
 class Machine {
  public:
-  Machine(const Kernel& kernel, std::vector<DimElements>& memory)
-      : kernel_(kernel), memory_(memory), vars_(static_cast<size_t>(kernel.vars.size())) {}
+  Machine(const Kernel& kernel, std::vector<DimElements>& memory, const std::set<Dim>& sizes)
+      : kernel_(kernel),
+        memory_(memory),
+        sizes_(sizes),
+        vars_(static_cast<size_t>(kernel.vars.size())) {}
 
   bool Run() {
     memory_.resize(static_cast<size_t>(kernel_.buffers.size()));
@@ -173,15 +176,17 @@ class Machine {
     }
   }
 
-  static std::optional<bool> Equals(const Dim& a, const Dim& b) {
-    if (a == b) return true;
-    if (ProvablyLess(a, b) || ProvablyLess(b, a)) return false;
+  bool IsNotNegative(const Dim& a) const { return ProvablyLessEqual(0, a) || sizes_.count(a); }
+
+  std::optional<bool> Less(const Dim& a, const Dim& b) const {
+    if (ProvablyLess(a, b) || (ProvablyLess(a, 0) && IsNotNegative(b))) return true;
+    if (ProvablyLessEqual(b, a) || (ProvablyLessEqual(b, 0) && IsNotNegative(a))) return false;
     return std::nullopt;
   }
 
-  static std::optional<bool> Less(const Dim& a, const Dim& b) {
-    if (ProvablyLess(a, b)) return true;
-    if (ProvablyLessEqual(b, a)) return false;
+  std::optional<bool> Equals(const Dim& a, const Dim& b) const {
+    if (a == b) return true;
+    if (Less(a, b) == true || Less(b, a) == true) return false;
     return std::nullopt;
   }
 
@@ -190,11 +195,11 @@ class Machine {
     return Dim(*answer != negate);
   }
 
-  // Toward zero, whatever the sign of a turns out to be: one of the terms is 0.
+  // Toward zero, whatever the sign of a turns out to be: one of the terms is 0. By 0 all give 0.
   static Element TruncatedDiv(const Dim& a, const Dim& b) {
     if (a.IsConstant() && b.IsConstant())
       return b.Is(0) ? Element() : Known(TruncatingDiv(a.value(), b.value()));
-    if (!ProvablyLessEqual(1, b)) return std::nullopt;
+    if (!ProvablyLessEqual(0, b)) return std::nullopt;
     return Max(FloorDiv(a, b), 0) + Min(CeilDiv(a, b), 0);
   }
 
@@ -211,7 +216,7 @@ class Machine {
       auto exact = ExactDiv(*a, *b);
       return exact && binary.op == BinaryOp::kDiv ? Element(*exact) : std::nullopt;
     }
-    bool positive = ProvablyLessEqual(0, *a) && ProvablyLessEqual(1, *b);
+    bool positive = IsNotNegative(*a) && IsNotNegative(*b);
     bool constants = a->IsConstant() && b->IsConstant();
     switch (binary.op) {
       case BinaryOp::kAdd: return *a + *b;
@@ -242,6 +247,7 @@ class Machine {
 
   const Kernel& kernel_;
   std::vector<DimElements>& memory_;
+  const std::set<Dim>& sizes_;
   std::vector<Element> vars_;
   int64_t steps_ = 0;
   bool ok_ = true;
@@ -249,8 +255,9 @@ class Machine {
 
 }  // namespace
 
-bool InterpretDims(const Kernel& kernel, std::vector<DimElements>& memory) {
-  return Machine(kernel, memory).Run();
+bool InterpretDims(const Kernel& kernel, std::vector<DimElements>& memory,
+                   const std::set<Dim>& sizes) {
+  return Machine(kernel, memory, sizes).Run();
 }
 
 }  // namespace webnnc::loop

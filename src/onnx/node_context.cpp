@@ -38,14 +38,21 @@ Result<std::vector<ValueId>> Scope::AddAll(graph::Op op, std::vector<ValueId> op
                                            const std::string& name) {
   operands = Reconcile(graph, build, op, std::move(operands), node_);
   TRY_ASSIGN(auto results, build.TryAddAll(std::move(op), std::move(operands), name));
-  for (ValueId result : results) definition_[result] = graph.nodes.size() - 1;
+  for (ValueId result : results) Define(result);
   return results;
+}
+
+void Scope::Define(ValueId id) {
+  definition_[id] = graph.nodes.size() - 1;
+  for (const Dim& size : graph.values[id].type.shape) {
+    if (!size.IsConstant()) tensor_sizes_.insert(size);
+  }
 }
 
 Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands,
                                      const std::string& name) {
   TRY_ASSIGN(auto id, build.TryAdd(op, operands, name));
-  definition_[id] = graph.nodes.size() - 1;
+  Define(id);
   if (auto* constant = std::get_if<graph::Constant>(&op)) {
     const Tensor& tensor = constant->value;
     constants_[id] = tensor;
@@ -72,7 +79,8 @@ Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands
     any |= known.back().has_value();
   }
   if (any) {
-    if (auto elements = graph::EvaluateSizes(op, types, known)) sizes_[id] = std::move(*elements);
+    if (auto elements = graph::EvaluateSizes(op, types, known, tensor_sizes_))
+      sizes_[id] = std::move(*elements);
   }
   return id;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,8 @@ class Scope {
   Result<ValueId> AddReconciled(graph::Op op, std::vector<ValueId> operands,
                                 const std::string& name);
 
+  // Remembers what the node that was added last defines.
+  void Define(ValueId id);
   std::optional<Tensor> ConstantOfSizes(ValueId id) const;
   // The nodes that must be evaluated for `id`, in order; nothing if it depends on an input.
   std::optional<std::vector<size_t>> NodesBehind(ValueId id);
@@ -56,6 +59,7 @@ class Scope {
   graph::EvaluationBudget budget_;
   std::map<ValueId, graph::SizeElements> sizes_;
   std::map<ValueId, size_t> definition_;  // index into graph.nodes
+  std::set<Dim> tensor_sizes_;            // those that are open
   std::map<ValueId, Tensor> constants_;
 };
 

@@ -409,6 +409,8 @@ static int64_t Quotient(int64_t a, int64_t b) { return Saturate(FloorDivide(a, b
 static Range RangeOf(DimAtom::Kind kind, const Range& a, const Range& b) {
   switch (kind) {
     case DimAtom::Kind::kFloorDiv: {
+      // By 0 it is 0.
+      if (a.low && *a.low >= 0 && b.low == 0) return {0, a.high};
       if (!b.low || *b.low <= 0) return {};
       Range out;
       if (a.low)

@@ -169,6 +169,29 @@ for (const n of [1, 2, 3, 5, 9]) {
 }
 CASES['Det of a matrix'] = one('Det', 11, { x: ['f32', [3, 3]] }, {}, [[0, 1, 2, 3, 4, 5, 6, 7, 9], [0, 0, 1, 1, 0, 0, 0, 1, 0], [1, 2, 3, 2, 4, 6, 1, 1, 1]].map((x) => ({ x: given('f32', [3, 3], x) })), { outputs: y(0) });
 
+// ---- The largest of long rows
+
+const LONG = made('f32', [2, 5000], 9, 7).data.map((/** @type {number} */ x) => Math.round(x * 50));
+for (const largest of [0, 1]) {
+  CASES[`TopK of long rows, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['f32', ['n', 5000]] }, { largest },
+    [{ x: given('f32', [2, 5000], LONG) }], { constants: { k: [500n] }, outputs: { ...y(2), i: ['i64', ['i0', 'i1']] } });
+  CASES[`TopK of long columns of integers, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['i32', [1030, 2]] }, { largest, axis: 0 },
+    [{ x: made('i32', [1030, 2], 300) }], { constants: { k: [7n] }, outputs: { ...y(2, 'i32'), i: ['i64', ['i0', 'i1']] } });
+}
+CASES['TopK of what has infinities'] = one('TopK', 11, { x: ['f32', [1030]] }, {}, [{ x: given('f32', [1030], [...Array(1029).fill(-Infinity), 1]) }],
+  { constants: { k: [4n] }, outputs: { ...y(1), i: ['i64', ['i0']] } });
+
+// ---- Sizes of sizes
+
+CASES['Reshape to a size divided by an open one'] = { model: { inputs: { x: ['f32', ['n', 6]], z: ['f32', ['m']] }, outputs: y(2), opset: 17, nodes: [
+  { op: 'Size', inputs: ['x'], outputs: ['a'] }, { op: 'Shape', inputs: ['z'], outputs: ['b'] }, { op: 'Div', inputs: ['a', 'b'], outputs: ['c'] },
+  { op: 'Concat', inputs: ['b', 'c'], outputs: ['s'], attributes: { axis: 0 } }, { op: 'Reshape', inputs: ['x', 's'], outputs: ['t'] },
+  { op: 'Neg', inputs: ['t'], outputs: ['y'] }] }, runs: [3, 4, 12].map((m) => ({ x: made('f32', [2, 6]), z: made('f32', [m]) })) };
+CASES['Expand to sizes that are asked whether they are -1'] = { model: { inputs: { x: ['f32', [1, 1, 's']] }, outputs: y(3), opset: 17, constants: { no: [-1n, -1n, -1n], one: [1n, 1n, 1n], v: [7] }, nodes: [
+  { op: 'MaxPool', inputs: ['x'], outputs: ['p'], attributes: { kernel_shape: [10], strides: [5] } }, { op: 'Shape', inputs: ['p'], outputs: ['s'] },
+  { op: 'Equal', inputs: ['s', 'no'], outputs: ['e'] }, { op: 'Where', inputs: ['e', 'one', 's'], outputs: ['w'] }, { op: 'Expand', inputs: ['v', 'w'], outputs: ['y'] }] },
+  runs: [{ x: made('f32', [1, 1, 31]) }, { x: made('f32', [1, 1, 10]) }] };
+
 // ---- Branches that are known
 
 /** @param {string} op */
