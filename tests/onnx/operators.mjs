@@ -228,3 +228,27 @@ for (const mode of ['TF', 'IDF', 'TFIDF']) {
       [{ x: made('i32', shape.length === 2 ? [2, 9] : [9], 4) }, { x: made('i32', shape.length === 2 ? [1, 14] : [14], 4, 1) }], { outputs: y(shape.length) });
   }
 }
+
+// ---- What random graphs found (tests/random/graphs.mjs)
+
+CASES['SpaceToDepth of open sizes'] = one('SpaceToDepth', 13, { x: ['f32', ['n', 2, 'h', 'w']] }, { blocksize: 2 },
+  [[1, 4, 6], [2, 2, 2]].map(([n, h, w]) => ({ x: made('f32', [n, 2, h, w]) })), { outputs: y(4) });
+CASES['TfIdfVectorizer of open rows that are shorter than the grams'] = one('TfIdfVectorizer', 9, { x: ['i32', ['n', 'l']] },
+  { mode: 'TF', min_gram_length: 1, max_gram_length: 3, max_skip_count: 1, ngram_counts: [0, 3, 7], ngram_indexes: [5, 0, 2, 1, 4, 3], pool_int64s: [1, 2, 3, 1, 2, 3, 3, 1, 2, 3] },
+  [1, 2, 4, 9].map((l) => ({ x: made('i32', [2, l], 4) })), { outputs: y(2) });
+for (const op of ['ReduceMean', 'ReduceL2', 'ReduceLogSum']) {
+  CASES[`${op} of halves whose sum is no half`] = {
+    model: { inputs: { x: ['f32', ['n', 600]] }, outputs: y(2), opset: 13, nodes: [{ op: 'Cast', name: 'narrow', inputs: ['x'], outputs: ['h'], attributes: { to: 10 } },
+      { op, inputs: ['h'], outputs: ['m'], attributes: { axes: [1] } }, { op: 'Cast', inputs: ['m'], outputs: ['y'], attributes: { to: 1 } }] },
+    runs: [{ x: given('f32', [1, 600], Array.from({ length: 600 }, (_, i) => 200 + i % 7)) }],
+  };
+}
+CASES['Softplus of small results'] = {
+  model: { inputs: { x: ['f32', ['n']] }, outputs: y(1), opset: 13, constants: { k: [1e6] }, nodes: [{ op: 'Softplus', inputs: ['x'], outputs: ['s'] }, { op: 'Mul', name: 'large', inputs: ['s', 'k'], outputs: ['y'] }] },
+  runs: [{ x: given('f32', [8], [-18, -15, -12, -9, -6, -4.9, -4.8, 1]) }],
+};
+CASES['a sum over sizes that no tensor has'] = {
+  model: { inputs: { x: ['i64', ['n', 'n']] }, outputs: y(0), opset: 13, nodes: [{ op: 'Shape', inputs: ['x'], outputs: ['s'] }, { op: 'ConstantOfShape', inputs: ['s'], outputs: ['c'] },
+    { op: 'ReduceL2', inputs: ['c'], outputs: ['y'], attributes: { keepdims: 0, axes: [0, 1] } }] },
+  runs: [{ x: made('i64', [3, 3]) }],
+};

@@ -39,14 +39,7 @@ void Unary::Lower(loop::Lowering& to) const {
         loop::ExprId power = b.Apply(loop::UnaryOp::kExp, b.Apply(loop::UnaryOp::kNegate, x));
         return b.Div(constant(1), b.Add(constant(1), power));
       }
-      case Function::kSoftplus: {
-        // max(x, 0) + log(1 + exp(-|x|)), which does not overflow.
-        loop::ExprId magnitude = b.Apply(loop::UnaryOp::kAbs, x);
-        loop::ExprId power =
-            b.Apply(loop::UnaryOp::kExp, b.Apply(loop::UnaryOp::kNegate, magnitude));
-        return b.Add(b.Max(x, constant(0)),
-                     b.Apply(loop::UnaryOp::kLog, b.Add(constant(1), power)));
-      }
+      case Function::kSoftplus: return Softplus(b, x);
       case Function::kReciprocal: return b.Div(constant(1), x);
       default: return b.Apply(static_cast<loop::UnaryOp>(function), x);
     }

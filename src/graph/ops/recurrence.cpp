@@ -208,11 +208,7 @@ class RecurrenceLowering {
         return b_.Max(b_.Min(b_.Add(b_.Mul(alpha, x), beta), one), zero);
       case Activation::kElu: return below_zero(b_.Mul(alpha, b_.Sub(exp(x), one)));
       case Activation::kSoftsign: return b_.Div(x, b_.Add(one, b_.Apply(UnaryOp::kAbs, x)));
-      case Activation::kSoftplus: {
-        // log(1 + exp(x)) without overflow.
-        ExprId small = exp(b_.Apply(UnaryOp::kNegate, b_.Apply(UnaryOp::kAbs, x)));
-        return b_.Add(b_.Max(x, zero), b_.Apply(UnaryOp::kLog, b_.Add(one, small)));
-      }
+      case Activation::kSoftplus: return Softplus(b_, x);
     }
     CHECK(false);
     return x;

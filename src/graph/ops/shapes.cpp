@@ -76,6 +76,21 @@ void Finish(loop::Lowering& to, loop::BufferId accumulator) {
   });
 }
 
+// max(x, 0) + log(1 + e) with e = exp(-|x|). Next to 1 a small e has no digits left, so its series
+// takes the logarithm's place: e - e^2/2 + e^3/3.
+loop::ExprId Softplus(loop::Builder& build, loop::ExprId x) {
+  DType dtype = build.dtype(x);
+  auto real = [&](double value) { return build.Real(dtype, value); };
+  loop::ExprId magnitude = build.Apply(loop::UnaryOp::kAbs, x);
+  loop::ExprId e = build.Apply(loop::UnaryOp::kExp, build.Apply(loop::UnaryOp::kNegate, magnitude));
+  loop::ExprId log = build.Apply(loop::UnaryOp::kLog, build.Add(real(1), e));
+  loop::ExprId rest = build.Sub(real(0.5), build.Mul(e, real(1.0 / 3)));
+  loop::ExprId series = build.Mul(e, build.Sub(real(1), build.Mul(e, rest)));
+  // What the series leaves out, e^4/4, is less than a rounding of e.
+  double small = dtype == DType::kF64 ? 0x1p-17 : 0x1p-7;
+  return build.Add(build.Max(x, real(0)), build.Select(build.Less(e, real(small)), series, log));
+}
+
 loop::ExprId EqualOrNan(loop::Builder& build, loop::ExprId element, loop::ExprId best) {
   loop::ExprId equal = build.Equal(element, best);
   if (!IsFloat(build.dtype(element))) return equal;

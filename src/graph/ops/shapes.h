@@ -32,6 +32,9 @@ DType AccumulatorType(DType dtype);
 loop::BufferId AccumulatorFor(loop::Lowering& to);
 void Finish(loop::Lowering& to, loop::BufferId accumulator);
 
+// log(1 + exp(x)), which neither overflows nor loses the digits of small results.
+loop::ExprId Softplus(loop::Builder& build, loop::ExprId x);
+
 // Whether `element` is the largest or smallest of its row, which is NaN if any of them is.
 loop::ExprId EqualOrNan(loop::Builder& build, loop::ExprId element, loop::ExprId best);
 
