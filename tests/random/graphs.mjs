@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
   },
 });
 const { compare, write } = await import('./graphs/compare.mjs');
+const { missingOperators } = await import('./graphs/coverage.mjs');
 const { symbolsOf } = await import('./graphs/generate.mjs');
 const { MUST_KNOW } = await import('./graphs/operators.mjs');
 const { graphText } = await import('./graphs/print.mjs');
@@ -91,6 +92,10 @@ for (let seed = first; seed < last;) {
   const onGpu = options.backend.includes('webgpu') ? cases.filter((one) => one.seed % every === 0) : [];
   await check(onGpu, options.backend);
   await check(cases.filter((one) => !onGpu.includes(one)), options.backend.filter((backend) => backend !== 'webgpu'));
+}
+for (const name of missingOperators()) {
+  ++counts.failed;
+  console.log(`the compiler takes ${name}, which no row of tests/random/graphs/ draws and operators.mjs does not leave out`);
 }
 if (options.tally) console.log(reference.tally.text());
 console.log(`${counts.graphs} graphs of ${counts.nodes} nodes of ${reference.tally.taken().length} operators, ${counts.open} with open sizes; ${counts.empty} seeds gave none. ` +

@@ -184,6 +184,7 @@ export const FUSED = {
     const [b, heads, s, half] = [m.c.int(1, 2), m.c.int(1, 3), m.c.int(1, 5), m.c.int(1, 4)], longest = s + m.c.int(0, 3);
     return { inputs: [m.value({ types: ['f32'], shape: [b, heads, s, 2 * half] }), m.leaf('i64', [b, s], { low: 0, high: longest - 1 }), m.leaf('f32', [longest, half]), m.leaf('f32', [longest, half])], attributes: m.c.is() ? { interleaved: 1 } : {} };
   }),
+  Inverse: fused((m) => { const n = m.c.int(1, 4); return { inputs: [m.value({ types: ['f32'], shape: [...m.shape([0, 1], 4), n, n] })] }; }),
   EmbedLayerNormalization: fused((m) => {
     const [b, s, d, words] = [m.c.int(1, 2), m.c.int(1, 5), m.c.int(2, 8), m.c.int(2, 6)];
     return { inputs: [m.leaf('i32', [b, s], { low: 0, high: words - 1 }), m.leaf('i32', [b, s], { low: 0, high: 1 }), m.leaf('f32', [words, d]), m.leaf('f32', [s, d]), m.leaf('f32', [2, d]), m.leaf('f32', [d]), m.leaf('f32', [d])], attributes: { epsilon: float(1e-2) }, outputs: [true, true] };

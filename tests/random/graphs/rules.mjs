@@ -1,7 +1,7 @@
 // Where ONNX Runtime 1.30 is no reference: what it computes contradicts ONNX's text or leaves its own kernel's domain.
 // Each rule says why an operator is not taken of these operands, or nothing.
 
-import { count } from './values.mjs';
+import { count, toNumbers } from './values.mjs';
 
 /** @import { Node, Value } from './evaluate.mjs' */
 
@@ -11,6 +11,9 @@ export const RULES = {
   Dropout: (_, { outputs }, opset) => opset < 12 && outputs.length > 1 && 'before opset 12 ONNX does not say what the mask of inference is; ONNX Runtime gives zeros',
   MaxPool: hasPlace, AveragePool: hasPlace, LpPool: hasPlace,
   ReduceLogSum: ofElements, ReduceLogSumExp: ofElements,
+  ReduceMax: hasElements, ReduceMin: hasElements,
+  NegativeLogLikelihoodLoss: ofTargets, SoftmaxCrossEntropyLoss: ofTargets,
+  MeanVarianceNormalization: ([x]) => x && (new Set(toNumbers(x)).size < 2 || x.shape.includes(1)) && 'ONNX Runtime divides by the deviation, where ONNX adds 1e-9',
   SkipLayerNormalization: sameShape, SkipSimplifiedLayerNormalization: sameShape,
 };
 
@@ -30,4 +33,14 @@ function hasPlace([x], { attributes: { kernel_shape: kernel, pads = [], dilation
   const [sizes, around, apart] = /** @type {number[][]} */ ([kernel, pads, dilations]);
   const isShort = x && sizes.some((size, d) => x.shape[d + 2] + (around[d] ?? 0) + (around[d + sizes.length] ?? 0) < (size - 1) * (apart[d] ?? 1) + 1);
   return isShort && 'ONNX Runtime rounds the size of a result that has no place for a window up to 1';
+}
+
+/** @param {(Value | undefined)[]} operands */
+function hasElements([x]) {
+  return x && count(x.shape) === 0 && 'ONNX Runtime gives x back where there are no elements';
+}
+
+/** @param {(Value | undefined)[]} operands */
+function ofTargets([x, targets]) {
+  return x && targets && x.shape.filter((_, d) => d !== 1).join() !== targets.shape.join() && 'ONNX Runtime reads beyond targets that are fewer';
 }
