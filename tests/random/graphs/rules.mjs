@@ -11,7 +11,7 @@ export const RULES = {
   Dropout: (_, { outputs }, opset) => opset < 12 && outputs.length > 1 && 'before opset 12 ONNX does not say what the mask of inference is; ONNX Runtime gives zeros',
   MaxPool: hasPlace, AveragePool: hasPlace, LpPool: hasPlace,
   ReduceLogSum: ofElements, ReduceLogSumExp: ofElements,
-  ReduceMax: hasElements, ReduceMin: hasElements,
+  ...Object.fromEntries(['L1', 'L2', 'Max', 'Mean', 'Min', 'Prod', 'Sum', 'SumSquare'].map((kind) => [`Reduce${kind}`, keepsElements])),
   NegativeLogLikelihoodLoss: ofTargets, SoftmaxCrossEntropyLoss: ofTargets,
   MeanVarianceNormalization: ([x]) => x && (new Set(toNumbers(x)).size < 2 || x.shape.includes(1)) && 'ONNX Runtime divides by the deviation, where ONNX adds 1e-9',
   SkipLayerNormalization: sameShape, SkipSimplifiedLayerNormalization: sameShape,
@@ -28,16 +28,20 @@ function ofElements([x]) {
 }
 
 /** @param {(Value | undefined)[]} operands @param {Node} node */
-function hasPlace([x], { attributes: { kernel_shape: kernel, pads = [], dilations = [], auto_pad = '' } }) {
+function hasPlace([x], { attributes: { kernel_shape: kernel, pads = [], dilations = [], strides = [], auto_pad = '' } }) {
   if (String(auto_pad).startsWith('SAME') && Object(dilations).length) return "ONNX Runtime pads to the same size without a pool's dilations";
-  const [sizes, around, apart] = /** @type {number[][]} */ ([kernel, pads, dilations]);
+  const [sizes, around, apart, steps] = /** @type {number[][]} */ ([kernel, pads, dilations, strides]);
+  if (String(auto_pad).startsWith('SAME') && sizes.some((size, d) => size < (steps[d] ?? 1))) return 'ONNX Runtime pads by less than nothing where a stride is longer than the window';
   const isShort = x && sizes.some((size, d) => x.shape[d + 2] + (around[d] ?? 0) + (around[d + sizes.length] ?? 0) < (size - 1) * (apart[d] ?? 1) + 1);
   return isShort && 'ONNX Runtime rounds the size of a result that has no place for a window up to 1';
 }
 
-/** @param {(Value | undefined)[]} operands */
-function hasElements([x]) {
-  return x && count(x.shape) === 0 && 'ONNX Runtime gives x back where there are no elements';
+/** @param {(Value | undefined)[]} operands @param {Node} node */
+function keepsElements([x, axes], { attributes }) {
+  if (!x || count(x.shape) > 0) return undefined;
+  const given = axes ? [...toNumbers(axes)] : /** @type {number[] | undefined} */ (attributes.axes) ?? [];
+  const reduced = given.map((axis) => axis < 0 ? axis + x.shape.length : axis);
+  return reduced.length > 0 && x.shape.some((size, d) => size === 0 && !reduced.includes(d)) && 'ONNX Runtime gives back the shape of x where the result has no elements';
 }
 
 /** @param {(Value | undefined)[]} operands */
