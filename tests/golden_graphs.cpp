@@ -3,6 +3,7 @@
 
 #include "base/diagnostics.h"
 #include "graph/evaluate.h"
+#include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/expand_attention.h"
 #include "graph/passes/find_attention.h"
@@ -295,6 +296,7 @@ const Steps& GraphSteps() {
       {"layouts", GraphPass(graph::ChooseLayouts)},
       {"find-attention", GraphPass(graph::FindAttention)},
       {"expand-attention", GraphPass(graph::ExpandAttention)},
+      {"block-cumulations", GraphPass([](Graph& graph) { graph::BlockCumulations(graph, 10); })},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},
       {"prepare-image-contain",

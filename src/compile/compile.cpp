@@ -23,6 +23,7 @@
 #include "compile/steps.h"
 #include "compile/trace.h"
 #include "digest/sha256.h"
+#include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/expand_attention.h"
 #include "graph/passes/find_attention.h"
@@ -188,12 +189,13 @@ Status Run(const CompileOptions& options, Trace& trace) {
   constexpr size_t kMostConcatenated = 256;
   graph::SplitConcats(graph, kMostConcatenated);
   const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
-  // Every kernel of a GPU binds its result and at most so many operands. The CPU has no such limit,
-  // and no use for the copies.
+  // Every kernel of a GPU binds its result and at most so many operands, and runs through a row in
+  // one thread. The CPU has no such limit, and no use for the copies.
   std::optional<graph::Graph> gpu_graph;
   if (options.webgpu) {
     gpu_graph = graph;
     graph::SplitConcats(*gpu_graph, static_cast<size_t>(device.max_storage_buffers) - 1);
+    graph::BlockCumulations(*gpu_graph);
   }
   TRY(trace("split-concats", gpu_graph ? *gpu_graph : graph));
   // Beyond this point the graphs do not change.

@@ -169,6 +169,17 @@ for (const n of [1, 2, 3, 5, 9]) {
 }
 CASES['Det of a matrix'] = one('Det', 11, { x: ['f32', [3, 3]] }, {}, [[0, 1, 2, 3, 4, 5, 6, 7, 9], [0, 0, 1, 1, 0, 0, 0, 1, 0], [1, 2, 3, 2, 4, 6, 1, 1, 1]].map((x) => ({ x: given('f32', [3, 3], x) })), { outputs: y(0) });
 
+// ---- Long running sums
+
+/** Whole numbers, whose sums are exact in any order. @param {'f32' | 'i32'} type @param {number[]} shape */
+const whole = (type, shape) => given(type, shape, [...made('f32', shape, 9).data].map(Math.round));
+for (const [exclusive, reverse] of [[0, 0], [1, 0], [0, 1], [1, 1]]) {
+  CASES[`CumSum of a long vector, exclusive ${exclusive}, reverse ${reverse}`] = one('CumSum', 14, { x: ['f32', [1000]] }, { exclusive, reverse },
+    [{ x: whole('f32', [1000]) }], { constants: { a: { type: ['i64', []], bytes: new Uint8Array(8) } }, outputs: y(1) });
+}
+CASES['CumSum of long columns'] = one('CumSum', 14, { x: ['i32', [2, 1024, 3]] }, {}, [{ x: whole('i32', [2, 1024, 3]) }],
+  { constants: { a: { type: ['i64', []], bytes: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0) } }, outputs: y(3, 'i32') });
+
 // ---- The largest of long rows
 
 const LONG = made('f32', [2, 5000], 9, 7).data.map((/** @type {number} */ x) => Math.round(x * 50));
