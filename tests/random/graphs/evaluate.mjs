@@ -44,6 +44,8 @@ const ROUNDING = { f32: 2 ** -18, f16: 2 ** -9.5 };
 const LARGEST = { f32: 1e5, f16: 2000, int: 2 ** 30 };
 /** How much of the largest element may be noise in what is compared. */
 const MOST_NOISE = { f32: 0.01, f16: 0.1 };
+/** Smaller numbers than this one of f32 may become 0, as WGSL says. */
+const SMALLEST_NORMAL = 2 ** -126;
 const MOST_ELEMENTS = 20_000;
 
 /** @param {Value} value @param {Chance} chance @param {boolean} rounds */
@@ -172,5 +174,5 @@ export async function evaluate(graph) {
 export function allowed(value) {
   if (value.exact) return new Float32Array(count(value.shape));
   const rounding = 2 * ROUNDING[/** @type {'f32'} */ (value.type)];
-  return Float32Array.from(toNumbers(value), (number) => Number.isFinite(number) ? value.error + rounding * Math.abs(number) : 0);
+  return Float32Array.from(toNumbers(value), (number) => Number.isFinite(number) ? value.error + rounding * Math.abs(number) + SMALLEST_NORMAL : 0);
 }
