@@ -26,6 +26,7 @@
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "loop/interpret.h"
+#include "loop/parameters.h"
 #include "loop/passes/align_rows.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/flatten.h"
@@ -105,16 +106,23 @@ Result<std::vector<std::vector<uint8_t>>> Run(const loop::Kernel& kernel, bool c
 Status Compare(const loop::Kernel& before, const loop::Kernel& after) {
   TRY_ASSIGN(auto expected, Run(before, false));
   TRY_ASSIGN(auto actual, Run(after, true));
+  std::vector<DType> stored;
+  for (const loop::Buffer& buffer : after.buffers) {
+    if (buffer.space == loop::Space::kOut) stored.push_back(buffer.type.dtype);
+  }
   size_t next = 0;
   for (const loop::Buffer& buffer : before.buffers) {
     if (buffer.space != loop::Space::kOut) continue;
     const auto &x = expected[next], &y = actual[next];
+    // Between kernels elements may be stored in another type.
+    DType from = buffer.type.dtype, to = stored[next];
     ++next;
-    if (x.size() != y.size()) return Error{"the sizes of %" + buffer.name + " differ"};
-    auto count = static_cast<int64_t>(x.size()) / ByteSize(buffer.type.dtype);
+    auto count = static_cast<int64_t>(x.size()) / ByteSize(from);
+    if (count != static_cast<int64_t>(y.size()) / ByteSize(to))
+      return Error{"the sizes of %" + buffer.name + " differ"};
     for (int64_t i = 0; i < count; ++i) {
-      Scalar want = ReadScalar(x.data(), buffer.type.dtype, i);
-      Scalar got = ReadScalar(y.data(), buffer.type.dtype, i);
+      Scalar want = ReadScalar(x.data(), from, i);
+      Scalar got = Convert(ReadScalar(y.data(), to, i), from);
       if (Close(want, got)) continue;
       return Error{"%" + buffer.name + "[" + std::to_string(i) + "] is " + PrintReal(got.AsReal()) +
                    ", not " + PrintReal(want.AsReal())};
@@ -163,6 +171,12 @@ Status ApplySchedule(loop::Kernel& kernel, Lexer& lexer) {
   TRY(loop::VerifyPlain(kernel));
   TRY_ASSIGN(kernel, schedule::Apply(kernel, schedule));
   return kSuccess;
+}
+
+// Of a kernel all of whose parameters are inputs and outputs, or all between kernels.
+void PromoteHalf(loop::Kernel& kernel, Storage storage) {
+  std::vector<Storage> parameters(loop::ParametersOf(kernel).size(), storage);
+  loop::PromoteHalf(kernel, parameters, {});
 }
 
 Status MakeFlat(loop::Kernel& kernel) {
@@ -287,7 +301,10 @@ Outcome RunStep(const std::string& step, const std::string& input) {
          loop::Simplify(kernel);
        })},
       {"unroll", KernelPass(loop::Unroll)},
-      {"promote-half", KernelPass(loop::PromoteHalf)},
+      {"promote-half",
+       KernelPass([](loop::Kernel& kernel) { PromoteHalf(kernel, Storage::kPort); })},
+      {"promote-half-between",
+       KernelPass([](loop::Kernel& kernel) { PromoteHalf(kernel, Storage::kActivation); })},
       {"inline-maps", KernelPass(loop::InlineMaps)},
       {"single-terms", KernelPass(loop::StoreSingleTerms)},
       {"collapse", KernelPass(loop::Collapse)},

@@ -158,11 +158,13 @@ struct Where {
   WEBNNC_EQUAL_SIZES;
 };
 
-// Elements converted as tensor/scalar.h says.
+// Elements converted as tensor/scalar.h says. `rounded` is for those of f16: they are numbers that
+// f16 has, also where a target keeps f16 in more bits (loop::Convert).
 struct Cast {
   DType to = DType::kF32;
+  bool rounded = false;
 
-  static constexpr auto kFields = Fields(Field("to", &Cast::to));
+  static constexpr auto kFields = Fields(Field("to", &Cast::to), Field("rounded", &Cast::rounded));
   WEBNNC_OPERATION("cast", 1, 1);
 };
 

@@ -94,6 +94,11 @@ ExprId Builder::Convert(ExprId a, DType to) {
   return kernel_.exprs.Add({loop::Convert{a}, to, kernel_.exprs[a].lanes});
 }
 
+ExprId Builder::RoundToHalf(ExprId a) {
+  if (ConstantValue(a)) return Convert(a, DType::kF16);
+  return kernel_.exprs.Add({loop::Convert{a, true}, DType::kF16, kernel_.exprs[a].lanes});
+}
+
 ExprId Builder::Splat(ExprId a, int32_t lanes) {
   CHECK(kernel_.exprs[a].lanes == 1);
   if (lanes == 1) return a;

@@ -48,6 +48,8 @@ class Builder {
   ExprId Within(ExprId a, ExprId low, ExprId high) { return And(LessEqual(low, a), Less(a, high)); }
   ExprId Select(ExprId condition, ExprId yes, ExprId no);
   ExprId Convert(ExprId a, DType to);
+  // Rounded (Convert::rounded), also what is f16 already.
+  ExprId RoundToHalf(ExprId a);
   ExprId Splat(ExprId a, int32_t lanes);
   ExprId Pack(std::vector<ExprId> lanes);
 

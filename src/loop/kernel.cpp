@@ -36,6 +36,7 @@ static size_t Hash(const Expr& expr) {
           [&](const Load& node) { hash = Mix(hash, static_cast<size_t>(node.buffer.index)); },
           [&](const Unary& node) { hash = Mix(hash, static_cast<size_t>(node.op)); },
           [&](const Binary& node) { hash = Mix(hash, static_cast<size_t>(node.op)); },
+          [&](const Convert& node) { hash = Mix(hash, node.rounded); },
           [](const auto&) {},
       },
       expr.node);

@@ -157,9 +157,11 @@ struct Select {
   friend bool operator==(const Select&, const Select&) = default;
 };
 
-// `a` converted to the expression's type.
+// `a` converted to the expression's type. What a model converts to f16 by a node of its own is
+// `rounded`: it becomes a number that f16 has, also where a target keeps f16 in more bits.
 struct Convert {
   ExprId a;
+  bool rounded = false;
   friend bool operator==(const Convert&, const Convert&) = default;
 };
 

@@ -309,6 +309,9 @@ class Parser {
     if (auto dtype = DTypeNamed(name); dtype && count == 1) {
       return kernel_.exprs.Add({Convert{arguments[0]}, *dtype, expr(0).lanes});
     }
+    if (name == "round_f16" && count == 1) {
+      return kernel_.exprs.Add({Convert{arguments[0], true}, DType::kF16, expr(0).lanes});
+    }
     if (name == "select" && count == 3) {
       bool fits = expr(0).dtype == DType::kBool && expr(1).dtype == expr(2).dtype &&
                   expr(1).lanes == expr(2).lanes &&

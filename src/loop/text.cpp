@@ -159,7 +159,8 @@ class Printer {
               return "select(" + List({node.condition, node.yes, node.no}) + ")";
             },
             [&](const Convert& node) {
-              return std::string(Name(expr.dtype)) + "(" + PrintExpr(node.a, 0) + ")";
+              std::string name = node.rounded ? "round_" : "";
+              return name + std::string(Name(expr.dtype)) + "(" + PrintExpr(node.a, 0) + ")";
             },
             [&](const Splat& node) { return "splat(" + PrintExpr(node.a, 0) + lanes; },
             [&](const Ramp& node) { return "ramp(" + PrintExpr(node.base, 0) + lanes; },

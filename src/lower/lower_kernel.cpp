@@ -37,7 +37,7 @@ Status CheckFits(const loop::Kernel& kernel, const Options& options) {
   return kSuccess;
 }
 
-// A kernel of one element has no loop to bind: one thread does it.
+// A kernel of one element has no loop to bind: one thread does it, within workgroups if there are.
 void GiveThread(loop::Kernel& kernel) {
   bool has_thread = false;
   loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
@@ -45,9 +45,15 @@ void GiveThread(loop::Kernel& kernel) {
     has_thread |= loop && loop->kind == loop::LoopKind::kThread;
   });
   if (has_thread) return;
-  loop::For thread{kernel.vars.Add({"t"}), 1, loop::LoopKind::kThread, std::move(kernel.body)};
-  kernel.body.clear();
-  kernel.body.push_back(std::move(thread));
+  loop::Block* block = &kernel.body;
+  while (block->size() == 1) {
+    auto* loop = std::get_if<loop::For>(&block->front());
+    if (!loop || !loop::IsWorkgroup(loop->kind)) break;
+    block = &loop->body;
+  }
+  loop::For thread{kernel.vars.Add({"t"}), 1, loop::LoopKind::kThread, std::move(*block)};
+  block->clear();
+  block->push_back(std::move(thread));
 }
 
 }  // namespace
@@ -88,7 +94,7 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
   // The CPU has no arithmetic on f16. On GPUs types come last, where words can be seen of which
   // packed weights are read.
   if (!gpu) {
-    loop::PromoteHalf(kernel);
+    loop::PromoteHalf(kernel, options.parameters, options.target);
     log("promote-half", kernel);
   }
   loop::Simplify(kernel);

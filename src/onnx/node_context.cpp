@@ -343,6 +343,11 @@ Result<ValueId> NodeContext::Cast(ValueId a, DType to) {
   return Add(graph::Cast{to}, {a});
 }
 
+Result<ValueId> NodeContext::CastExactly(ValueId a, DType to) {
+  if (TypeOf(a).dtype == to) return a;
+  return Add(graph::Cast{to, to == DType::kF16}, {a});
+}
+
 Result<ValueId> NodeContext::Reshape(ValueId a, Shape shape) {
   const Shape from = TypeOf(a).shape;
   if (from == shape) return a;

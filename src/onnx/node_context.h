@@ -167,6 +167,8 @@ class NodeContext {
   // a op value, with the number as a scalar of a's type.
   Result<ValueId> Binary(loop::BinaryOp op, ValueId a, double value);
   Result<ValueId> Cast(ValueId a, DType to);
+  // As an operator of the model does it: what becomes f16 is rounded (graph::Cast).
+  Result<ValueId> CastExactly(ValueId a, DType to);
   // With as many elements in every run: where that cannot be told, it is assumed.
   Result<ValueId> Reshape(ValueId a, Shape shape);
   // a == b, or a <= b, in every run.

@@ -70,9 +70,11 @@ std::string KeyOf(const Program& program, const Step& step) {
   loop::Kernel kernel = program.kernels[step.kernel].plain;
   kernel.name = "kernel";
   std::string key = loop::Print(kernel);
-  if (program.target.IsGpu()) {
-    for (BufferId argument : step.arguments)
-      key += program.buffers[argument].kind == BufferKind::kWeight ? "w" : "a";
+  for (BufferId argument : step.arguments) {
+    const Buffer& buffer = program.buffers[argument];
+    if (program.target.IsGpu()) key += buffer.kind == BufferKind::kWeight ? "w" : "a";
+    DType stored = StoredType(program.target, buffer.dtype, StorageOf(buffer));
+    key += std::string(Name(stored)) + " ";
   }
   return key;
 }

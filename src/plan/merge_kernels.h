@@ -9,10 +9,11 @@ namespace webnnc::plan {
 //   run @conv(%a, %w1, %b)             run @conv(%a, %w1, %b)
 //   run @conv_2(%b, %w2, %c)    ->     run @conv(%b, %w2, %c)
 //
-// Parameters are named by their place (x0, x1, ..., y0). Kernels whose arguments are of different
-// kinds, a weight here and an activation there, stay apart on the GPU, where that is part of the
-// shader. An argument that is passed twice becomes one parameter: WebGPU does not bind the same
-// bytes twice if they could be written.
+// Parameters are named by their place (x0, x1, ..., y0). Kernels whose arguments are stored in
+// different types stay apart (StoredType), and on the GPU those whose arguments are of different
+// kinds, a weight here and an activation there, which is part of the shader. An argument that is
+// passed twice becomes one parameter: WebGPU does not bind the same bytes twice if they could be
+// written.
 void MergeKernels(Program& program);
 
 }  // namespace webnnc::plan

@@ -9,7 +9,11 @@ std::string_view Name(Target::Kind kind) {
 }
 
 DType StoredType(const Target& target, DType dtype, Storage storage) {
-  if (storage == Storage::kWeight || !target.IsGpu()) return dtype;
+  if (storage == Storage::kWeight) return dtype;
+  if (!target.IsGpu()) {
+    // Without arithmetic on f16, kernels would widen each load and round each result.
+    return dtype == DType::kF16 && storage == Storage::kActivation ? DType::kF32 : dtype;
+  }
   CHECK(dtype != DType::kF64);
   if (dtype == DType::kF16) return target.Has(Feature::kF16) ? DType::kF16 : DType::kF32;
   if (IsFloat(dtype)) return dtype;

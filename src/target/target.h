@@ -54,14 +54,14 @@ enum class Storage : uint8_t {
 //
 //              wasm     WebGPU with f16    WebGPU
 //   f32        f32      f32                f32
-//   f16        f16      f16                f32
+//   f16        f32      f16                f32
 //   i8 .. i64  as is    i32                i32
 //   u8 .. u64  as is    u32                u32
 //   bool       as is    i32                i32
 //   f64        f64      none               none
 //
-// Weights keep their bytes everywhere. On WebGPU the page converts inputs and outputs
-// (runtime-js/elements.js).
+// Weights keep their bytes everywhere, and on wasm so do inputs and outputs. On WebGPU the page
+// converts these (runtime-js/elements.js).
 DType StoredType(const Target& target, DType dtype, Storage storage);
 
 }  // namespace webnnc

@@ -4,9 +4,9 @@
 //   random_schedules [--count N] [--seed N] [--verbose]
 //
 // Of each kernel the rules' schedules for the CPU and for every GPU are run, and one that is drawn
-// at random from all directives. The passes that come before schedules, and those that make
-// kernels flat and give them a GPU's types, are held to the same. Apply may refuse a schedule that
-// was drawn, with an error; what it takes must verify and compute the same. A failure is printed
+// at random from all directives. The passes that come before schedules, and those of LowerKernel
+// after them, are held to the same. LowerKernel may refuse a schedule that was drawn, with an
+// error; what it takes must verify and compute the same. A failure is printed
 // with its seed, and shrunk: the smallest kernel and the shortest schedule that were found to fail.
 #include <cmath>
 #include <csignal>
@@ -15,21 +15,15 @@
 
 #include "base/diagnostics.h"
 #include "loop/interpret.h"
+#include "loop/parameters.h"
 #include "loop/passes/collapse.h"
-#include "loop/passes/flatten.h"
 #include "loop/passes/inline_maps.h"
-#include "loop/passes/legalize_for_gpu.h"
-#include "loop/passes/promote_half.h"
-#include "loop/passes/simplify.h"
 #include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
-#include "loop/passes/unroll.h"
-#include "loop/passes/vectorize.h"
-#include "loop/rewrite.h"
 #include "loop/run_stages.h"
 #include "loop/text.h"
 #include "loop/verify.h"
-#include "schedule/bound_sums.h"
+#include "lower/lower_kernel.h"
 #include "schedule/choose.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
@@ -244,33 +238,35 @@ class Case {
     return kSuccess;
   }
 
-  enum class Lowering { kCpu, kGpu };
-
-  Status CheckScheduled(const std::string& what, const loop::Kernel& plain,
-                        const schedule::Schedule& schedule, Lowering lowering, bool half) {
+  // What LowerKernel makes of it, after each of its passes. It refuses schedules that do not fit
+  // the kernel or the device, before anything is flat.
+  Status CheckLowered(const std::string& what, const loop::Kernel& plain,
+                      const schedule::Schedule& schedule, lower::Options options) {
     text_ = loop::Print(plain) + schedule::Print(schedule);
-    auto applied = schedule::Apply(plain, schedule);
-    if (!applied) {
-      ++counts_.refused;
-      return kSuccess;
-    }
-    loop::Kernel kernel = std::move(applied.value());
     const RandomKernel& bounds = Narrows(schedule) ? NarrowBounds() : random_;
-    TRY(CheckKernel(what + ", scheduled", kernel, bounds));
-    if (lowering == Lowering::kGpu) GiveThread(kernel);
-    loop::Flatten(kernel);
-    TRY(CheckKernel(what + ", flattened", kernel, bounds));
-    loop::Vectorize(kernel);
-    TRY(CheckKernel(what + ", vectorized", kernel, bounds));
-    loop::Unroll(kernel);
-    if (lowering == Lowering::kCpu) loop::PromoteHalf(kernel);
-    loop::Simplify(kernel);
-    if (lowering == Lowering::kGpu) {
-      FeatureSet features = half ? FeatureSet{Feature::kF16} : FeatureSet{};
-      TRY(loop::LegalizeForGpu(kernel, {}, {Target::Kind::kWebGpu, features}));
-    }
-    TRY(loop::VerifyFlat(kernel));
-    return CheckKernel(what + ", flat", kernel, bounds);
+    Status wrong = kSuccess;
+    bool fits = false;
+    options.log = [&](std::string_view pass, const loop::Kernel& kernel) {
+      fits |= pass == "flatten";
+      if (wrong) wrong = CheckKernel(what + ", after " + std::string(pass), kernel, bounds);
+    };
+    auto lowered = lower::LowerKernel(plain, schedule, options);
+    TRY(wrong);
+    if (lowered) return loop::VerifyFlat(lowered.value().flat);
+    ++counts_.refused;
+    return fits ? Status(lowered.error()) : kSuccess;
+  }
+
+  lower::Options ForCpu(const loop::Kernel& plain) {
+    lower::Options options;
+    for (size_t p = 0; p < loop::ParametersOf(plain).size(); ++p)
+      options.parameters.push_back(choices_.Chance(2) ? Storage::kPort : Storage::kActivation);
+    return options;
+  }
+
+  static lower::Options ForGpu(const schedule::GpuDevice& device, bool half) {
+    FeatureSet features = half ? FeatureSet{Feature::kF16} : FeatureSet{};
+    return {{Target::Kind::kWebGpu, features}, &device};
   }
 
   static bool Narrows(const schedule::Schedule& schedule) {
@@ -289,43 +285,22 @@ class Case {
     return *narrow_;
   }
 
-  // What no thread runs, one does.
-  static void GiveThread(loop::Kernel& kernel) {
-    bool has_thread = false;
-    loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
-      auto* loop = std::get_if<loop::For>(&stmt);
-      has_thread |= loop && loop->kind == loop::LoopKind::kThread;
-    });
-    if (has_thread) return;
-    loop::Block* block = &kernel.body;
-    while (block->size() == 1) {
-      auto* loop = std::get_if<loop::For>(&block->front());
-      if (!loop || !loop::IsWorkgroup(loop->kind)) break;
-      block = &loop->body;
-    }
-    loop::For thread{kernel.vars.Add({"t"}), 1, loop::LoopKind::kThread, std::move(*block)};
-    block->clear();
-    block->push_back(std::move(thread));
-  }
-
   // What a rule writes may not fit: then the next schedule is tried, or the stages are cut apart.
   Status CheckRules(const loop::Kernel& before) {
     loop::Kernel plain = before;
     schedule::Classify(plain);
     for (bool relaxed : {false, true}) {
       auto schedule = schedule::ChooseForCpu(plain, {relaxed}, {});
-      schedule::BoundSums(plain, schedule);
       ++counts_.ruled;
-      TRY(CheckScheduled("the rule for the CPU", plain, schedule, Lowering::kCpu, false));
+      TRY(CheckLowered("the rule for the CPU", plain, schedule, ForCpu(plain)));
     }
     const auto& device = choices_.Pick(schedule::GpuDevices());
     bool half = choices_.Chance(2);
     auto candidates = schedule::CandidatesForGpu(plain, device, half, {});
     for (size_t c = 0; c < candidates.size(); ++c) {
-      schedule::BoundSums(plain, candidates[c]);
       ++counts_.ruled;
-      TRY(CheckScheduled("rule " + std::to_string(c) + " for a GPU", plain, candidates[c],
-                         Lowering::kGpu, half));
+      TRY(CheckLowered("rule " + std::to_string(c) + " for a GPU", plain, candidates[c],
+                       ForGpu(device, half)));
     }
     return kSuccess;
   }
@@ -335,9 +310,9 @@ class Case {
       schedule::Schedule schedule = DrawSchedule(plain, choices_);
       ++counts_.drawn;
       counts_.directives += static_cast<int64_t>(schedule.size());
-      if (choices_.Chance(4)) schedule::BoundSums(plain, schedule);
-      Lowering lowering = choices_.Chance(2) ? Lowering::kGpu : Lowering::kCpu;
-      TRY(CheckScheduled("the drawn schedule", plain, schedule, lowering, choices_.Chance(2)));
+      bool gpu = choices_.Chance(2), half = choices_.Chance(2);
+      TRY(CheckLowered("the drawn schedule", plain, schedule,
+                       gpu ? ForGpu(choices_.Pick(schedule::GpuDevices()), half) : ForCpu(plain)));
     }
     return kSuccess;
   }

@@ -99,12 +99,14 @@ void Where::Lower(loop::Lowering& to) const {
 }
 
 Result<Types> Cast::Infer(std::span<const TensorType> operands) const {
+  if (rounded && to != DType::kF16) return Error{"only what becomes f16 is rounded"};
   return Types{{to, operands[0].shape}};
 }
 
 void Cast::Lower(loop::Lowering& lowering) const {
   LowerMap(lowering, [&](const loop::Index& index) {
-    return lowering.build.Convert(lowering.build.Load(lowering.operands[0], index), to);
+    loop::ExprId x = lowering.build.Load(lowering.operands[0], index);
+    return rounded ? lowering.build.RoundToHalf(x) : lowering.build.Convert(x, to);
   });
 }
 

@@ -71,7 +71,7 @@ class Simplifier {
   }
 
   std::optional<ValueId> SimplerOp(const Node& node, const Cast& cast) {
-    if (TypeOf(node.operands[0]).dtype == cast.to) return node.operands[0];
+    if (TypeOf(node.operands[0]).dtype == cast.to && !cast.rounded) return node.operands[0];
     return std::nullopt;
   }
 

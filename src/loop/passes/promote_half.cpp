@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "loop/builder.h"
+#include "loop/parameters.h"
 
 namespace webnnc::loop {
 
@@ -12,6 +13,16 @@ namespace {
 class Promoter {
  public:
   explicit Promoter(Kernel& kernel) : kernel_(kernel), build_(kernel) {}
+
+  void ChangeBuffers(const std::vector<Storage>& parameters, const Target& target) {
+    size_t next = 0;
+    for (Buffer& buffer : kernel_.buffers) {
+      Storage storage = Storage::kActivation;
+      if (IsParameter(buffer) && next < parameters.size()) storage = parameters[next++];
+      if (buffer.type.dtype == DType::kF16)
+        buffer.type.dtype = StoredType(target, DType::kF16, storage);
+    }
+  }
 
   void Run(Block& block) {
     for (Stmt& stmt : block) {
@@ -44,20 +55,22 @@ class Promoter {
     for (ExprId& operand : operands) operand = Promote(operand);
     ExprId result;
     bool half = expr.dtype == DType::kF16;
-    bool stays =
-        std::holds_alternative<Load>(expr.node) || std::holds_alternative<Convert>(expr.node);
+    auto* load = std::get_if<Load>(&expr.node);
+    auto* convert = std::get_if<Convert>(&expr.node);
     if (auto* constant = std::get_if<Constant>(&expr.node)) {
       result = half ? build_.Splat(build_.Constant(webnnc::Convert(constant->value, DType::kF32)),
                                    expr.lanes)
                     : id;
-    } else if (half && stays) {
+    } else if (half && load) {
+      expr.dtype = kernel_.buffers[load->buffer].type.dtype;
       result = build_.Convert(kernel_.exprs.Add(WithOperands(expr, operands)), DType::kF32);
+    } else if (half && convert && convert->rounded) {
+      result = build_.Convert(build_.Convert(operands[0], DType::kF16), DType::kF32);
     } else {
       if (half) expr.dtype = DType::kF32;
       // A conversion from f16 has become one from f32, perhaps to f32.
-      bool converts = std::holds_alternative<Convert>(expr.node);
-      result = converts ? build_.Convert(operands[0], expr.dtype)
-                        : kernel_.exprs.Add(WithOperands(expr, operands));
+      result = convert ? build_.Convert(operands[0], expr.dtype)
+                       : kernel_.exprs.Add(WithOperands(expr, operands));
     }
     if (half && IsMeantToRound(expr)) {
       result = build_.Convert(build_.Convert(result, DType::kF16), DType::kF32);
@@ -87,6 +100,10 @@ class Promoter {
 
 }  // namespace
 
-void PromoteHalf(Kernel& kernel) { Promoter(kernel).Run(kernel.body); }
+void PromoteHalf(Kernel& kernel, const std::vector<Storage>& parameters, const Target& target) {
+  Promoter promoter(kernel);
+  promoter.ChangeBuffers(parameters, target);
+  promoter.Run(kernel.body);
+}
 
 }  // namespace webnnc::loop

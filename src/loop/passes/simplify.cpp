@@ -46,7 +46,8 @@ ExprId Simplifier::Compute(ExprId id) {
     return build_.Select(select->condition, select->yes, select->no);
   }
   if (auto* convert = std::get_if<Convert>(&expr.node)) {
-    return build_.Convert(convert->a, expr.dtype);
+    return convert->rounded ? build_.RoundToHalf(convert->a)
+                            : build_.Convert(convert->a, expr.dtype);
   }
   return kernel_.exprs.Add(std::move(expr));
 }

@@ -112,7 +112,7 @@ static Result<Values> ImportDropout(NodeContext& c) {
 
 static Result<Values> ImportCast(NodeContext& c) {
   TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
-  TRY_ASSIGN(auto result, c.Cast(c[0], to));
+  TRY_ASSIGN(auto result, c.CastExactly(c[0], to));
   return Values{result};
 }
 
@@ -120,7 +120,9 @@ namespace {
 
 // The bits of f16 as i32, from those of the f32 that it is: five bits of exponent instead of eight.
 Term HalfBits(Formula& f, Term x) {
-  Term wide = Cast(x, DType::kF32), bits = Unary(Function::kBits, wide);
+  // Only a number that f16 has has bits in f16.
+  Term half = f.Add(graph::Cast{DType::kF16, true}, {x});
+  Term wide = Cast(half, DType::kF32), bits = Unary(Function::kBits, wide);
   auto part = [&](int shift, int mask) { return (bits >> shift) & f.Number(mask, DType::kI32); };
   Term sign = part(16, 0x8000), exponent = part(23, 0xff), fraction = part(13, 0x3ff);
   // Smaller numbers than 2^-14 are multiples of 2^-24.
@@ -163,7 +165,7 @@ static Result<Values> ImportBitCast(NodeContext& c) {
 }
 
 static Result<Values> ImportCastLike(NodeContext& c) {
-  TRY_ASSIGN(auto result, c.Cast(c[0], c.Type(1).dtype));
+  TRY_ASSIGN(auto result, c.CastExactly(c[0], c.Type(1).dtype));
   return Values{result};
 }
 
