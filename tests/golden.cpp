@@ -43,7 +43,6 @@
 #include "schedule/choose.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
-#include "schedule/gpu_device.h"
 #include "schedule/schedule.h"
 
 namespace webnnc {
@@ -195,7 +194,7 @@ Status LowerForCpu(loop::Kernel& kernel, const schedule::Schedule& schedule, con
 // which the interpreter does not know: what is run is what the schedule left.
 Status LowerForGpu(loop::Kernel& kernel, const schedule::Schedule& schedule) {
   loop::Kernel scheduled;
-  lower::Options options{{Target::Kind::kWebGpu}};
+  lower::Options options{WebGpu()};
   options.log = [&](std::string_view pass, const loop::Kernel& after) {
     if (pass == "schedule") scheduled = after;
   };
@@ -238,10 +237,9 @@ Outcome RunChosen(const std::string& input, const Choose& choose,
 }
 
 Outcome ChooseForCpu(const std::string& input, const FeatureSet& features) {
-  Target target{Target::Kind::kWasm, features};
-  schedule::CpuTarget cpu{target.Has(Feature::kRelaxedSimd)};
+  Target target = Wasm(features);
   auto choose = [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
-    return schedule::ChooseForCpu(kernel, cpu, sizes);
+    return schedule::ChooseForCpu(kernel, target, sizes);
   };
   return RunChosen(input, choose, [&](loop::Kernel& kernel, const schedule::Schedule& schedule) {
     return LowerForCpu(kernel, schedule, target);
@@ -251,8 +249,7 @@ Outcome ChooseForCpu(const std::string& input, const FeatureSet& features) {
 // What is tried first for a GPU of moderate size.
 Outcome ChooseForGpu(const std::string& input) {
   auto choose = [](const loop::Kernel& kernel, const LikelySizes& sizes) {
-    auto candidates =
-        schedule::CandidatesForGpu(kernel, schedule::GpuDevices().front(), false, sizes);
+    auto candidates = schedule::CandidatesForGpu(kernel, WebGpu(), sizes);
     return candidates.empty() ? std::nullopt : std::optional(candidates.front());
   };
   return RunChosen(input, choose, LowerForGpu);

@@ -224,14 +224,14 @@ using PrintProgram = std::function<std::string(
     plan::Program&, IdVector<plan::WeightTag, plan::Weight>&, const SymbolValues& symbols)>;
 
 // Forms kernels, compares what they compute with what the graph does, and prints.
-Outcome OnProgram(const std::string& input, Target::Kind target, const PrintProgram& print) {
+Outcome OnProgram(const std::string& input, const Target& target, const PrintProgram& print) {
   auto graph = ParseVerified(input);
   if (!graph) return Failure(graph.error(), input);
   // As in a model: kernels are named after operations that somebody wrote.
   for (graph::Node& node : graph.value().nodes)
     node.origins = {graph.value().values[node.results[0]].name};
   IdVector<plan::WeightTag, plan::Weight> weights;
-  plan::Program program = plan::FormKernels(graph.value(), {{target}}, weights);
+  plan::Program program = plan::FormKernels(graph.value(), target, weights);
   SymbolValues symbols = Symbols(graph.value());
   std::string text = print(program, weights, symbols);
   auto check = [&]() -> Status {
@@ -247,7 +247,7 @@ Outcome OnProgram(const std::string& input, Target::Kind target, const PrintProg
   return {text, false};
 }
 
-std::function<Outcome(const std::string&)> ProgramStep(Target::Kind target, PrintProgram print) {
+std::function<Outcome(const std::string&)> ProgramStep(const Target& target, PrintProgram print) {
   return [target, print = std::move(print)](const std::string& input) {
     return OnProgram(input, target, print);
   };
@@ -274,7 +274,6 @@ std::function<Outcome(const std::string&)> PictureStep(const graph::Preparation&
 }  // namespace
 
 const Steps& GraphSteps() {
-  using Kind = Target::Kind;
   auto kernels = [](plan::Program& program, auto&, auto&) { return PrintKernels(program); };
   auto memory = [](plan::Program& program, auto&, auto& symbols) {
     return PrintArena(program, symbols);
@@ -293,7 +292,7 @@ const Steps& GraphSteps() {
       {"simplify-graph", GraphPass(graph::Simplify)},
       {"merge-common", GraphPass(graph::MergeCommon)},
       {"fold-scales", GraphPass(WithBudget(graph::FoldScales))},
-      {"layouts", GraphPass(graph::ChooseLayouts)},
+      {"layouts", GraphPass([](Graph& graph) { graph::ChooseLayouts(graph, WasmMachine()); })},
       {"find-attention", GraphPass(graph::FindAttention)},
       {"expand-attention", GraphPass(graph::ExpandAttention)},
       {"block-cumulations", GraphPass([](Graph& graph) { graph::BlockCumulations(graph, 10); })},
@@ -302,12 +301,12 @@ const Steps& GraphSteps() {
       {"prepare-image-contain",
        PictureStep({.resize = graph::ImageResize::kContain, .fill = {10, 20, 30}, .bgr = true})},
       {"prepare-image-bicubic", PictureStep({.filter = graph::ImageFilter::kBicubic})},
-      {"form-kernels", ProgramStep(Kind::kWasm, kernels)},
-      {"form-kernels-gpu", ProgramStep(Kind::kWebGpu, kernels)},
-      {"pack-weights", ProgramStep(Kind::kWasm, pack)},
-      {"schedule-kernels", ProgramStep(Kind::kWasm, schedule)},
-      {"memory", ProgramStep(Kind::kWasm, memory)},
-      {"memory-gpu", ProgramStep(Kind::kWebGpu, memory)},
+      {"form-kernels", ProgramStep(Wasm(), kernels)},
+      {"form-kernels-gpu", ProgramStep(WebGpu(), kernels)},
+      {"pack-weights", ProgramStep(Wasm(), pack)},
+      {"schedule-kernels", ProgramStep(Wasm(), schedule)},
+      {"memory", ProgramStep(Wasm(), memory)},
+      {"memory-gpu", ProgramStep(WebGpu(), memory)},
   };
   return kSteps;
 }

@@ -1,20 +1,19 @@
 #include "compile/code.h"
 
-#include "plan/schedule_for_gpu.h"
 #include "schedule/key.h"
 
 namespace webnnc {
 
-schedule::Database SchedulesOf(const Code& code, const schedule::GpuDevice& device) {
+schedule::Database SchedulesOf(const Code& code) {
   schedule::Database database;
-  auto add = [&](const std::string& target, const plan::Program& program) {
+  auto add = [&](const plan::Program& program) {
     for (const plan::Kernel& kernel : program.kernels)
-      database.Add(target, schedule::KeyOf(kernel.plain, code.likely), kernel.schedule,
-                   schedule::TitleOf(kernel.plain));
+      database.Add(Name(program.target), schedule::KeyOf(kernel.plain, code.likely),
+                   kernel.schedule, schedule::TitleOf(kernel.plain));
   };
-  if (code.cpu) add(plan::NameOf(code.cpu->target), *code.cpu);
-  if (code.relaxed) add(plan::NameOf(code.relaxed->target), *code.relaxed);
-  for (const GpuCode& gpu : code.gpu) add(plan::NameOf(device, gpu.program.target), gpu.program);
+  if (code.cpu) add(*code.cpu);
+  if (code.relaxed) add(*code.relaxed);
+  for (const GpuCode& gpu : code.gpu) add(gpu.program);
   return database;
 }
 

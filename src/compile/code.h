@@ -8,7 +8,6 @@
 #include "graph/passes/check_indices.h"
 #include "plan/program.h"
 #include "schedule/database.h"
-#include "schedule/gpu_device.h"
 #include "tensor/assumption.h"
 #include "tensor/likely_sizes.h"
 #include "wasm/model_input.h"
@@ -52,8 +51,8 @@ struct Code {
   }
 };
 
-// The schedules of all kernels; those for GPUs were chosen for `device`.
-schedule::Database SchedulesOf(const Code& code, const schedule::GpuDevice& device);
+// The schedules of all kernels.
+schedule::Database SchedulesOf(const Code& code);
 
 // Views of it that other layers take.
 wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu,

@@ -39,7 +39,6 @@
 #include "plan/pack_weights.h"
 #include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
-#include "schedule/gpu_device.h"
 #include "webnnc/compiler.h"
 
 namespace webnnc {
@@ -85,8 +84,7 @@ Result<bundle::Source> SourceOf(const onnx::Model& model) {
 }
 
 // Programs are scheduled side by side. What is said of them comes in their order.
-Status Schedule(Code& code, const schedule::GpuDevice& device, const schedule::Database& measured,
-                const Warn& warn) {
+Status Schedule(Code& code, const schedule::Database& measured, const Warn& warn) {
   struct Task {
     std::function<Status(const Warn&)> run;
     Status status = kSuccess;
@@ -102,8 +100,7 @@ Status Schedule(Code& code, const schedule::GpuDevice& device, const schedule::D
   std::vector<std::set<std::string>> narrowed(code.gpu.size());
   for (size_t g = 0; g < code.gpu.size(); ++g) {
     tasks.push_back({[&, g](const Warn& warn) {
-      return plan::ScheduleForGpu(code.gpu[g].program, device, measured, code.likely, narrowed[g],
-                                  warn);
+      return plan::ScheduleForGpu(code.gpu[g].program, measured, code.likely, narrowed[g], warn);
     }});
   }
   InParallel(tasks.size(), [&](size_t t) {
@@ -171,7 +168,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace("find-attention", graph));
 
   // On the final set of convolutions, since it is they that have a preference.
-  graph::ChooseLayouts(graph);
+  graph::ChooseLayouts(graph, WasmMachine());
   TRY(trace("layouts", graph));
 
   // Before transposes meet, since it adds some.
@@ -188,13 +185,13 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // Choosing from which of very many tensors an element comes would be code without end.
   constexpr size_t kMostConcatenated = 256;
   graph::SplitConcats(graph, kMostConcatenated);
-  const schedule::GpuDevice& device = *schedule::FindGpuDevice(options.device);
+  const Machine& gpu_machine = *FindGpuMachine(options.device);
   // Every kernel of a GPU binds its result and at most so many operands, and runs through a row in
   // one thread. The CPU has no such limit, and no use for the copies.
   std::optional<graph::Graph> gpu_graph;
   if (options.webgpu) {
     gpu_graph = graph;
-    graph::SplitConcats(*gpu_graph, static_cast<size_t>(device.max_storage_buffers) - 1);
+    graph::SplitConcats(*gpu_graph, static_cast<size_t>(gpu_machine.max_buffers) - 1);
     graph::BlockCumulations(*gpu_graph);
   }
   TRY(trace("split-concats", gpu_graph ? *gpu_graph : graph));
@@ -207,9 +204,9 @@ Status Run(const CompileOptions& options, Trace& trace) {
   code.assumptions = graph.assumptions;
   code.likely = std::move(likely);
   code.indices = std::move(indices);
-  if (options.wasm) code.cpu = plan::FormKernels(graph, {}, code.weights);
+  if (options.wasm) code.cpu = plan::FormKernels(graph, Wasm(), code.weights);
   if (gpu_graph) {
-    auto gpu = FormGpuCode(*gpu_graph, device, code.weights);
+    auto gpu = FormGpuCode(*gpu_graph, gpu_machine, code.weights);
     if (gpu) {
       code.gpu = std::move(gpu.value());
     } else if (code.cpu) {
@@ -233,11 +230,11 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY(CheckKernels(code));
 
   code.relaxed = code.cpu;
-  if (code.relaxed) code.relaxed->target.features = {Feature::kRelaxedSimd};
-  TRY(Schedule(code, device, measured, warn));
+  if (code.relaxed) code.relaxed->target = Wasm({Feature::kRelaxedSimd});
+  TRY(Schedule(code, measured, warn));
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));
-  TRY(trace("schedules", [&] { return SchedulesOf(code, device).Print(); }));
+  TRY(trace("schedules", [&] { return SchedulesOf(code).Print(); }));
   // Beyond this point programs do not change: kernels are flat, weights have their places.
 
   TRY(trace("memory", [&] { return PrintMemory(code); }));

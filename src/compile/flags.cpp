@@ -10,13 +10,13 @@
 #include "base/file.h"
 #include "base/output_folder.h"
 #include "bundle/bundle.h"
-#include "schedule/gpu_device.h"
+#include "target/machine.h"
 
 namespace webnnc {
 
 std::vector<std::string_view> Devices() {
   std::vector<std::string_view> names;
-  for (const schedule::GpuDevice& device : schedule::GpuDevices()) names.push_back(device.name);
+  for (const Machine& machine : GpuMachines()) names.push_back(machine.name);
   return names;
 }
 

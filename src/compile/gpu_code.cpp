@@ -4,7 +4,6 @@
 #include "plan/form_kernels.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
-#include "plan/schedule_for_gpu.h"
 #include "spirv/emit.h"
 #include "wgsl/print.h"
 
@@ -70,8 +69,7 @@ Result<Emitted> Emit(const plan::Program& program, plan::KernelId id) {
 
 }  // namespace
 
-Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
-                                         const schedule::GpuDevice& device,
+Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph, const Machine& machine,
                                          IdVector<plan::WeightTag, plan::Weight>& weights) {
   if (HasType(graph, DType::kF64)) return Error{"float64 is not there on WebGPU"};
   std::vector<FeatureSet> variants{FeatureSet()};
@@ -79,8 +77,7 @@ Result<std::vector<GpuCode>> FormGpuCode(const graph::Graph& graph,
   std::vector<GpuCode> all;
   for (const FeatureSet& features : variants) {
     GpuCode code;
-    code.program = plan::FormKernels(
-        graph, {{Target::Kind::kWebGpu, features}, device.max_storage_buffers}, weights);
+    code.program = plan::FormKernels(graph, WebGpu(features, machine), weights);
     TRY(CheckWeights(code.program, weights));
     all.push_back(std::move(code));
   }

@@ -24,15 +24,13 @@ int64_t BytesOf(const loop::Kernel& kernel, loop::Space space, const Target& tar
   return bytes;
 }
 
-// What is in registers must be small, or it is not in registers.
-constexpr int64_t kMostRegisterBytesPerThread = 1024;
-
-Status CheckFits(const loop::Kernel& kernel, const Options& options) {
-  const schedule::GpuDevice& device = *options.device;
-  if (BytesOf(kernel, loop::Space::kWorkgroup, options.target) > device.workgroup_bytes)
+Status CheckFits(const loop::Kernel& kernel, const Target& target) {
+  const Machine& machine = *target.machine;
+  if (BytesOf(kernel, loop::Space::kWorkgroup, target) > machine.workgroup_bytes)
     return Error{"too much workgroup memory"};
-  if (BytesOf(kernel, loop::Space::kRegister, options.target) >
-      kMostRegisterBytesPerThread * device.max_threads)
+  // What is in registers must be small, or it is not in registers.
+  if (BytesOf(kernel, loop::Space::kRegister, target) >
+      machine.register_bytes * machine.max_threads)
     return Error{"too many registers"};
   return kSuccess;
 }
@@ -78,7 +76,7 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
   loop::Kernel& kernel = lowered.flat;
 
   if (gpu) {
-    TRY(CheckFits(kernel, options));
+    TRY(CheckFits(kernel, options.target));
     GiveThread(kernel);
     log("give-thread", kernel);
   }

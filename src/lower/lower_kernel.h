@@ -8,7 +8,6 @@
 
 #include "base/result.h"
 #include "loop/kernel.h"
-#include "schedule/gpu_device.h"
 #include "schedule/schedule.h"
 #include "target/target.h"
 
@@ -19,8 +18,6 @@ using Log = std::function<void(std::string_view pass, const loop::Kernel& kernel
 
 struct Options {
   Target target = {};
-  // Whose limits GPU kernels keep to.
-  const schedule::GpuDevice* device = &schedule::GpuDevices().front();
   // What the kernel's parameters are, in order. Those not listed are activations.
   std::vector<Storage> parameters = {};
   Log log = {};
@@ -34,7 +31,8 @@ struct Lowered {
   bool narrows_64_bits = false;
 };
 
-// Fails if the schedule does not fit the kernel, or what comes of it does not fit the device.
+// Fails if the schedule does not fit the kernel, or what comes of it does not fit the target's
+// machine.
 Result<Lowered> LowerKernel(const loop::Kernel& plain, schedule::Schedule schedule,
                             const Options& options);
 

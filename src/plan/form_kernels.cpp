@@ -40,17 +40,18 @@ bool IsOneElement(const graph::Constant& constant) {
 
 class KernelFormer {
  public:
-  KernelFormer(const graph::Graph& graph, const FormOptions& options,
+  KernelFormer(const graph::Graph& graph, const Target& target,
                IdVector<WeightTag, Weight>& weights)
       : graph_(graph),
-        options_(options),
+        target_(target),
+        costs_(target.machine->fusion),
         weights_(weights),
         links_(graph),
         group_of_(graph.nodes.size()) {}
 
   Program Run() {
     program_.name = graph_.name;
-    program_.target = options_.target;
+    program_.target = target_;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) AddNode(n);
     Emit();
     return std::move(program_);
@@ -196,9 +197,9 @@ class KernelFormer {
   // one and what flows between them is in buffers.
   bool Fits(const loop::Kernel& kernel) const {
     auto parameters = static_cast<int64_t>(loop::ParametersOf(kernel).size());
-    if (parameters > options_.max_parameters) return false;
-    return kernel.buffers.size() <= options_.max_parameters ||
-           MostBuffersOfAStage(kernel) <= options_.max_parameters;
+    int64_t most = target_.machine->max_buffers;
+    if (parameters > most) return false;
+    return kernel.buffers.size() <= most || MostBuffersOfAStage(kernel) <= most;
   }
 
   bool IsUsed(ValueId id) const { return links_.IsOutput(id) || !links_.UsersOf(id).empty(); }
@@ -261,25 +262,26 @@ class KernelFormer {
       if (expr.dtype == DType::kI32 || expr.dtype == DType::kBool) return;
       if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
         bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;
-        work += simple ? 1 : 12;
+        work += simple ? 1 : costs_.function;
       }
       if (auto* b = std::get_if<loop::Binary>(&expr.node)) {
-        work += b->op == loop::BinaryOp::kPow ? 20 : b->op == loop::BinaryOp::kDiv ? 4 : 1;
+        work += b->op == loop::BinaryOp::kPow   ? costs_.power
+                : b->op == loop::BinaryOp::kDiv ? costs_.division
+                                                : 1;
       }
       work += std::holds_alternative<loop::Convert>(expr.node);
     });
-    if (looks_up) work += 4;
+    if (looks_up) work += costs_.look_up;
     return {work == 0, work};
   }
 
   // How often the consumer's kernel computes an element of the producer's result, at most.
   double Repeats(const Group& producer, const Group& merged) const {
-    auto count = [](const Dim& dim) {
-      // A symbol stands for something larger than most constants.
+    auto count = [&](const Dim& dim) {
       SymbolValues values;
       std::set<std::string> symbols;
       dim.CollectSymbols(symbols);
-      for (const std::string& symbol : symbols) values[symbol] = 64;
+      for (const std::string& symbol : symbols) values[symbol] = costs_.open_size;
       return static_cast<double>(std::max<int64_t>(1, dim.Evaluate(values)));
     };
     const Shape& shape = graph_.values[ResultsOf(producer)[0]].type.shape;
@@ -307,17 +309,14 @@ class KernelFormer {
     bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction;
     if (producer.is_free && products && HasSeveralSources(producer)) return false;
     // A window reads every element several times: better where neighbours are.
-    bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > 1.5;
+    bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > costs_.window;
     if (producer.is_free) return !(windows && MovesNeighbours(producer));
     // Arithmetic is repeated where the consumer reads an element more than once.
     double repeats = Repeats(producer, merged);
-    constexpr int64_t kCheap = 6;
-    if (repeats <= 1.01) return true;
-    if (consumer.kind == Kind::kRows) return producer.work <= kCheap && repeats <= 4;
-    if (consumer.kind == Kind::kMap) {
-      // A launch costs as much as many repeated operations on a GPU; on the CPU there is none.
-      return producer.work <= kCheap && (options_.target.IsGpu() || repeats <= 4);
-    }
+    if (repeats <= costs_.once) return true;
+    bool cheap = producer.work <= costs_.cheap;
+    if (consumer.kind == Kind::kRows) return cheap && repeats <= costs_.repeats_in_rows;
+    if (consumer.kind == Kind::kMap) return cheap && repeats <= costs_.repeats_in_maps;
     return false;
   }
 
@@ -529,7 +528,8 @@ class KernelFormer {
   }
 
   const graph::Graph& graph_;
-  const FormOptions& options_;
+  const Target& target_;
+  const Machine::Fusion& costs_;
   IdVector<WeightTag, Weight>& weights_;
   graph::Links links_;
   std::vector<Group> groups_;
@@ -544,9 +544,9 @@ class KernelFormer {
 
 }  // namespace
 
-Program FormKernels(const graph::Graph& graph, const FormOptions& options,
+Program FormKernels(const graph::Graph& graph, const Target& target,
                     IdVector<WeightTag, Weight>& weights) {
-  return KernelFormer(graph, options, weights).Run();
+  return KernelFormer(graph, target, weights).Run();
 }
 
 }  // namespace webnnc::plan

@@ -5,13 +5,7 @@
 
 namespace webnnc::plan {
 
-struct FormOptions {
-  Target target = {};
-  // The most buffers a kernel may have (WebGPU: storage buffers a shader stage).
-  int64_t max_parameters = 1 << 20;
-};
-
-// Groups the graph's nodes into kernels and lowers each group to one plain kernel.
+// Groups the graph's nodes into kernels for a target and lowers each group to one plain kernel.
 //
 // Every node starts as a group of its own. A group is merged into the one that uses its result if
 // nobody else does, if what comes out is something that a rule can schedule (schedule::Classify),
@@ -20,7 +14,7 @@ struct FormOptions {
 // all: their result is their operand's buffer.
 //
 // `weights` receives the constants that kernels read.
-Program FormKernels(const graph::Graph& graph, const FormOptions& options,
+Program FormKernels(const graph::Graph& graph, const Target& target,
                     IdVector<WeightTag, Weight>& weights);
 
 }  // namespace webnnc::plan

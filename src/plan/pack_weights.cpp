@@ -15,6 +15,8 @@ namespace {
 
 using loop::ExprId;
 
+constexpr int64_t kPanelWidth = Machine::kPanelWidth;
+
 // How the dimensions of a weight are arranged: those before the panels' number, then what is inside
 // a panel, the cut one last.
 struct Packing {

@@ -5,15 +5,13 @@
 namespace webnnc::plan {
 
 // Lays weights out as products read them: a weight whose index `o` runs along the result's
-// innermost dimension is cut into panels of kPanelWidth neighbours, filled up with zeros, and
-// within a panel what is summed over comes in the order of the loops:
+// innermost dimension is cut into panels of Machine::kPanelWidth neighbours, filled up with zeros,
+// and within a panel what is summed over comes in the order of the loops:
 //
 //   %w: f32[3,3,64,100]  %w[k0, k1, c, o]   ->   %w: f32[13,3,3,64,8]  %w[o/8, k0, k1, c, o%8]
 //
 // So the innermost loop walks through memory, on the CPU a vector at a time, and a GPU's threads
 // read whole lines. Both targets read the same bytes. Weights that are not read this way stay.
 void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights);
-
-inline constexpr int64_t kPanelWidth = 8;
 
 }  // namespace webnnc::plan

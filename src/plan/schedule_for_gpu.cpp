@@ -32,32 +32,26 @@ Result<lower::Lowered> ApplyFirst(Kernel& kernel, const std::vector<schedule::Sc
 
 }  // namespace
 
-std::string NameOf(const schedule::GpuDevice& device, const Target& target) {
-  return std::string(device.name) + (target.Has(Feature::kF16) ? "-f16" : "");
-}
-
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
-                      const schedule::Database& measured, const LikelySizes& sizes,
-                      std::set<std::string>& narrowed, const Warn& warn) {
+Status ScheduleForGpu(Program& program, const schedule::Database& measured,
+                      const LikelySizes& sizes, std::set<std::string>& narrowed, const Warn& warn) {
   // Of tensors without elements nothing is to be computed.
   std::erase_if(program.steps,
                 [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
-  std::string target = NameOf(device, program.target);
+  const Target& target = program.target;
   for (size_t s = 0; s < program.steps.size(); ++s) {
     KernelId id = program.steps[s].kernel;
     Kernel& kernel = program.kernels[id];
     if (!kernel.flat.body.empty()) continue;
-    lower::Options options{program.target, &device, ParametersOf(program, id)};
-    const schedule::Schedule* found = measured.Find(target, kernel.plain, sizes);
+    lower::Options options{target, ParametersOf(program, id)};
+    const schedule::Schedule* found = measured.Find(Name(target), kernel.plain, sizes);
     Result<lower::Lowered> applied = Error{"nothing was measured"};
     if (found) {
       applied = Apply(kernel, *found, options);
       if (!applied) warn(MisfitWarning(target, kernel, sizes, applied.error()));
     }
     if (!applied) {
-      bool half = program.target.Has(Feature::kF16);
-      applied = ApplyFirst(kernel, schedule::CandidatesForGpu(kernel.plain, device, half, sizes),
-                           options);
+      applied =
+          ApplyFirst(kernel, schedule::CandidatesForGpu(kernel.plain, target, sizes), options);
     }
     if (applied) {
       if (!applied.value().narrows_64_bits) continue;

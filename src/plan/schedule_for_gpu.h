@@ -8,22 +8,16 @@
 #include "plan/program.h"
 #include "plan/schedule_kernels.h"
 #include "schedule/database.h"
-#include "schedule/gpu_device.h"
 #include "tensor/likely_sizes.h"
 
 namespace webnnc::plan {
 
-// What measured schedules call the target: the device's name, with "-f16" for kernels that compute
-// in f16.
-std::string NameOf(const schedule::GpuDevice& device, const Target& target);
-
-// Gives every kernel of a GPU program its schedule for `device` and brings it into the form that
+// Gives every kernel of a GPU program its schedule for its machine and brings it into the form that
 // spirv::Emit takes. Steps whose stages cannot run in one dispatch become several. `narrowed` is
 // given the nodes that compute 64-bit integers in 32 bits although the result may be too large for
-// that. A schedule of `measured` for this device goes before the compiler's own; one that does
+// that. A schedule of `measured` for this machine goes before the compiler's own; one that does
 // not fit is warned of.
-Status ScheduleForGpu(Program& program, const schedule::GpuDevice& device,
-                      const schedule::Database& measured, const LikelySizes& sizes,
-                      std::set<std::string>& narrowed, const Warn& warn);
+Status ScheduleForGpu(Program& program, const schedule::Database& measured,
+                      const LikelySizes& sizes, std::set<std::string>& narrowed, const Warn& warn);
 
 }  // namespace webnnc::plan

@@ -12,20 +12,12 @@
 
 namespace webnnc::plan {
 
-std::string NameOf(const Target& target) {
-  return target.Has(Feature::kRelaxedSimd) ? "wasm-relaxed" : "wasm";
-}
-
-std::string MisfitWarning(const std::string& target, const Kernel& kernel, const LikelySizes& sizes,
+std::string MisfitWarning(const Target& target, const Kernel& kernel, const LikelySizes& sizes,
                           const Error& reason) {
-  return "--schedules: the schedule for " + target + " " +
+  return "--schedules: the schedule for " + Name(target) + " " +
          Quote(schedule::KeyOf(kernel.plain, sizes)) + " does not fit its kernel, " +
          schedule::TitleOf(kernel.plain) + ": " + reason.message +
          "; the compiler's own is taken instead";
-}
-
-static schedule::CpuTarget CpuOf(const Target& target) {
-  return {.relaxed = target.Has(Feature::kRelaxedSimd)};
 }
 
 static Status Apply(Kernel& kernel, const schedule::Schedule& schedule,
@@ -41,7 +33,7 @@ static void AddVersion(Kernel& kernel, const lower::Options& options, const Like
   std::optional<EqualSizes> version = WithEqualSizes(kernel.plain, sizes);
   if (!version) return;
   Kernel equal{version->plain, {}, {}};
-  if (Apply(equal, schedule::ChooseForCpu(equal.plain, CpuOf(options.target), sizes), options))
+  if (Apply(equal, schedule::ChooseForCpu(equal.plain, options.target, sizes), options))
     AddVersion(kernel.flat, *version, equal.flat);
 }
 
@@ -54,11 +46,11 @@ Status ScheduleKernels(Program& program, const schedule::Database& measured,
     Kernel& kernel = program.kernels[program.steps[s].kernel];
     lower::Options options{.target = target,
                            .parameters = ParametersOf(program, program.steps[s].kernel)};
-    const schedule::Schedule* found = measured.Find(NameOf(target), kernel.plain, sizes);
+    const schedule::Schedule* found = measured.Find(Name(target), kernel.plain, sizes);
     Status applied = found ? Apply(kernel, *found, options) : kSuccess;
-    if (!applied) warn(MisfitWarning(NameOf(target), kernel, sizes, applied.error()));
+    if (!applied) warn(MisfitWarning(target, kernel, sizes, applied.error()));
     if (!found || !applied)
-      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, CpuOf(target), sizes), options);
+      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, target, sizes), options);
     // Loops as they are fit every kernel but those of several stages that share too little: then
     // what flows between the stages is in buffers.
     if (!applied) applied = Apply(kernel, {}, options);

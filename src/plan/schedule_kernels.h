@@ -10,13 +10,10 @@
 
 namespace webnnc::plan {
 
-// What measured schedules call the target: "wasm" or "wasm-relaxed".
-std::string NameOf(const Target& target);
-
 using Warn = std::function<void(const std::string&)>;
 
 // What to say about a measured schedule that cannot be applied to the kernel that it was found for.
-std::string MisfitWarning(const std::string& target, const Kernel& kernel, const LikelySizes& sizes,
+std::string MisfitWarning(const Target& target, const Kernel& kernel, const LikelySizes& sizes,
                           const Error& reason);
 
 // Gives every kernel of a formed program its schedule, applies it and makes the kernel flat. A

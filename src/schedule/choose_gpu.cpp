@@ -7,33 +7,32 @@
 
 namespace webnnc::schedule {
 
-static std::vector<Schedule> ScheduleNest(NestView& view, Kind kind, const GpuDevice& device,
-                                          bool half) {
+static std::vector<Schedule> ScheduleNest(NestView& view, Kind kind, const Target& target) {
   switch (kind) {
-    case Kind::kMap: return GpuMap(view, device);
-    case Kind::kReduction: return GpuReduction(view, device);
-    case Kind::kContraction: return GpuContraction(view, device, half);
+    case Kind::kMap: return GpuMap(view, *target.machine);
+    case Kind::kReduction: return GpuReduction(view, *target.machine);
+    case Kind::kContraction: return GpuContraction(view, target);
     default: return {};
   }
 }
 
-std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const GpuDevice& device,
-                                       bool half, const LikelySizes& sizes) {
+std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const Target& target,
+                                       const LikelySizes& sizes) {
   loop::Kernel kernel = plain;
   if (kernel.body.empty()) return {};
   Kind kind = Classify(kernel);
   if (kind == Kind::kRows) {
     auto rows = loop::AlignRows(kernel);
     CHECK(rows);
-    return GpuRows(kernel, *rows, device, sizes);
+    return GpuRows(kernel, *rows, *target.machine, sizes);
   }
   if (kind == Kind::kOrdered) {
     std::vector<std::string> rows = loop::AlignOrdered(kernel);
-    return GpuOrdered(kernel, rows, device, sizes);
+    return GpuOrdered(kernel, rows, *target.machine, sizes);
   }
   NestView view(plain, 0, sizes);
-  std::vector<Schedule> schedules = ScheduleNest(view, kind, device, half);
-  if (view.nest_count() == 1) schedules.push_back(GpuThreadEach(view));
+  std::vector<Schedule> schedules = ScheduleNest(view, kind, target);
+  if (view.nest_count() == 1) schedules.push_back(GpuThreadEach(view, *target.machine));
   return schedules;
 }
 

@@ -4,6 +4,19 @@
 
 namespace webnnc {
 
+Target Wasm(FeatureSet features) { return {Target::Kind::kWasm, features, &WasmMachine()}; }
+
+Target WebGpu(FeatureSet features, const Machine& machine) {
+  return {Target::Kind::kWebGpu, features, &machine};
+}
+
+std::string Name(const Target& target) {
+  std::string name(target.machine->name);
+  if (target.Has(Feature::kRelaxedSimd)) name += "-relaxed";
+  if (target.Has(Feature::kF16)) name += "-f16";
+  return name;
+}
+
 std::string_view Name(Target::Kind kind) {
   return kind == Target::Kind::kWebGpu ? "webgpu" : "wasm";
 }

@@ -1,11 +1,14 @@
-// What code is compiled for: what it runs on, the instructions that it may use, and how elements
-// lie in memory there. A value that every step which depends on it is handed.
+// What code is compiled for: what it runs on, the instructions that it may use, how elements lie in
+// memory there, and the machine that choices are made for. A value that every step which depends on
+// it is handed.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 
+#include "target/machine.h"
 #include "tensor/dtype.h"
 
 namespace webnnc {
@@ -35,13 +38,21 @@ struct Target {
 
   Kind kind = Kind::kWasm;
   FeatureSet features = {};
+  const Machine* machine = &WasmMachine();
 
   bool IsGpu() const { return kind == Kind::kWebGpu; }
   bool Has(Feature feature) const { return features.Has(feature); }
 };
 
+Target Wasm(FeatureSet features = {});
+Target WebGpu(FeatureSet features = {}, const Machine& machine = GpuMachines().front());
+
 // "webgpu" or "wasm".
 std::string_view Name(Target::Kind kind);
+
+// What measured schedules call it: the machine's name, with "-relaxed" or "-f16" where its features
+// make other schedules the best.
+std::string Name(const Target& target);
 
 // What a tensor is to a program whose kernels read or write it.
 enum class Storage : uint8_t {

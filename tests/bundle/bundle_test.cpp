@@ -17,10 +17,10 @@ using Json = nlohmann::json;
 TensorType F32(Shape shape) { return {DType::kF32, std::move(shape)}; }
 
 // x[n,4] -> one kernel with a weight -> y[n,4].
-plan::Program OneStep(Target::Kind target, plan::WeightId weight) {
+plan::Program OneStep(const Target& target, plan::WeightId weight) {
   plan::Program program;
   program.name = "test";
-  program.target = {target};
+  program.target = target;
   Dim n = Dim::Symbol("n");
   auto x = program.buffers.Add({"x", DType::kF32, n * 4, plan::BufferKind::kInput});
   auto w = program.buffers.Add({"w", DType::kF32, 4, plan::BufferKind::kWeight, weight});
@@ -56,8 +56,8 @@ class BundleTest : public testing::Test {
   }
 
   IdVector<plan::WeightTag, plan::Weight> weights;
-  plan::Program cpu = OneStep(Target::Kind::kWasm, plan::WeightId{2});
-  plan::Program gpu = OneStep(Target::Kind::kWebGpu, plan::WeightId{0});
+  plan::Program cpu = OneStep(Wasm(), plan::WeightId{2});
+  plan::Program gpu = OneStep(WebGpu(), plan::WeightId{0});
   Shader shader{"fn main() {}", "rrwu", 32, 64, 0, {}};
   Contents contents;
 };

@@ -15,7 +15,7 @@ Kernel ParseKernel(const std::string& text) {
 }
 
 constexpr Storage kWeight = Storage::kWeight;
-const Target kWithF16{Target::Kind::kWebGpu, {Feature::kF16}}, kWithoutF16{Target::Kind::kWebGpu};
+const Target kWithF16 = WebGpu({Feature::kF16}), kWithoutF16 = WebGpu();
 
 std::string Legalized(const std::string& text, const std::vector<Storage>& kinds = {},
                       bool half = true) {

@@ -27,7 +27,6 @@
 #include "schedule/choose.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
-#include "schedule/gpu_device.h"
 #include "schedule/schedule.h"
 #include "tests/random/random_kernel.h"
 #include "tests/random/random_schedule.h"
@@ -264,9 +263,9 @@ class Case {
     return options;
   }
 
-  static lower::Options ForGpu(const schedule::GpuDevice& device, bool half) {
-    FeatureSet features = half ? FeatureSet{Feature::kF16} : FeatureSet{};
-    return {{Target::Kind::kWebGpu, features}, &device};
+  Target DrawGpu() {
+    bool half = choices_.Chance(2);
+    return WebGpu(half ? FeatureSet{Feature::kF16} : FeatureSet{}, choices_.Pick(GpuMachines()));
   }
 
   static bool Narrows(const schedule::Schedule& schedule) {
@@ -289,18 +288,16 @@ class Case {
   Status CheckRules(const loop::Kernel& before) {
     loop::Kernel plain = before;
     schedule::Classify(plain);
-    for (bool relaxed : {false, true}) {
-      auto schedule = schedule::ChooseForCpu(plain, {relaxed}, {});
+    for (FeatureSet features : {FeatureSet{}, FeatureSet{Feature::kRelaxedSimd}}) {
+      auto schedule = schedule::ChooseForCpu(plain, Wasm(features), {});
       ++counts_.ruled;
       TRY(CheckLowered("the rule for the CPU", plain, schedule, ForCpu(plain)));
     }
-    const auto& device = choices_.Pick(schedule::GpuDevices());
-    bool half = choices_.Chance(2);
-    auto candidates = schedule::CandidatesForGpu(plain, device, half, {});
+    Target gpu = DrawGpu();
+    auto candidates = schedule::CandidatesForGpu(plain, gpu, {});
     for (size_t c = 0; c < candidates.size(); ++c) {
       ++counts_.ruled;
-      TRY(CheckLowered("rule " + std::to_string(c) + " for a GPU", plain, candidates[c],
-                       ForGpu(device, half)));
+      TRY(CheckLowered("rule " + std::to_string(c) + " for a GPU", plain, candidates[c], {gpu}));
     }
     return kSuccess;
   }
@@ -310,9 +307,8 @@ class Case {
       schedule::Schedule schedule = DrawSchedule(plain, choices_);
       ++counts_.drawn;
       counts_.directives += static_cast<int64_t>(schedule.size());
-      bool gpu = choices_.Chance(2), half = choices_.Chance(2);
-      TRY(CheckLowered("the drawn schedule", plain, schedule,
-                       gpu ? ForGpu(choices_.Pick(schedule::GpuDevices()), half) : ForCpu(plain)));
+      lower::Options options = choices_.Chance(2) ? lower::Options{DrawGpu()} : ForCpu(plain);
+      TRY(CheckLowered("the drawn schedule", plain, schedule, std::move(options)));
     }
     return kSuccess;
   }

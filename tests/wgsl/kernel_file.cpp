@@ -50,7 +50,7 @@ static Status ParseDirective(KernelFile& file, const std::string& line) {
 }
 
 static Target TargetOf(const KernelFile& file) {
-  return {Target::Kind::kWebGpu, file.half ? FeatureSet{Feature::kF16} : FeatureSet{}};
+  return WebGpu(file.half ? FeatureSet{Feature::kF16} : FeatureSet{});
 }
 
 static std::vector<Storage> ParametersOf(const KernelFile& file) {

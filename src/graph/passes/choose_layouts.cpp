@@ -10,22 +10,8 @@ namespace webnnc::graph {
 
 namespace {
 
-// Seconds, by what a CPU core does; only their ratio matters, and it is much the same on a GPU.
-constexpr double kSecondsPerOperation = 1 / 40e9;
-constexpr double kSecondsPerByte = 1 / 4e9;
-// How much longer a convolution takes with its channels first.
-constexpr double kSlowdown = 1.5;
+// Seconds.
 constexpr double kForbidden = 1e9;
-
-// A symbol stands for a size of its own; what it is does not matter much for a choice between
-// layouts, since both sides of it grow with it.
-double Estimate(const Dim& dim) {
-  std::set<std::string> symbols;
-  dim.CollectSymbols(symbols);
-  SymbolValues values;
-  for (const std::string& symbol : symbols) values[symbol] = 16;
-  return static_cast<double>(dim.Evaluate(values));
-}
 
 // Channels last: dimension 1 goes to the end.
 Integers ToLast(size_t rank) {
@@ -53,7 +39,7 @@ std::vector<T> Permuted(const std::vector<T>& values) {
 
 class LayoutChooser {
  public:
-  explicit LayoutChooser(Graph& graph) : graph_(graph) {}
+  LayoutChooser(Graph& graph, const Machine& machine) : graph_(graph), costs_(machine.layouts) {}
 
   void Run() {
     Choose();
@@ -62,6 +48,14 @@ class LayoutChooser {
 
  private:
   const Shape& ShapeOf(ValueId id) const { return graph_.values[id].type.shape; }
+
+  double Estimate(const Dim& dim) const {
+    std::set<std::string> symbols;
+    dim.CollectSymbols(symbols);
+    SymbolValues values;
+    for (const std::string& symbol : symbols) values[symbol] = costs_.open_size;
+    return static_cast<double>(dim.Evaluate(values));
+  }
 
   static bool IsConstant(const Node& node) { return std::holds_alternative<Constant>(node.op); }
 
@@ -101,7 +95,7 @@ class LayoutChooser {
     bool one_pixel =
         std::all_of(shape.begin() + 2, shape.end(), [](const Dim& d) { return d.Is(1); });
     if (shape[1].Is(1) || one_pixel) return 0;
-    return Estimate(ByteSize(graph_.values[id].type)) * kSecondsPerByte;
+    return Estimate(ByteSize(graph_.values[id].type)) * costs_.seconds_per_byte;
   }
 
   // What a convolution loses with its channels first.
@@ -113,7 +107,8 @@ class LayoutChooser {
     double taps = 1;
     for (size_t d = 1; d < filter.size(); ++d) taps *= Estimate(filter[d]);
     const Shape& places = ShapeOf(transposed ? node.operands[0] : node.results[0]);
-    return 2 * Estimate(ElementCount(places)) * taps * kSecondsPerOperation * kSlowdown;
+    return 2 * Estimate(ElementCount(places)) * taps * costs_.seconds_per_operation *
+           costs_.channels_first;
   }
 
   void Choose() {
@@ -265,6 +260,7 @@ class LayoutChooser {
   }
 
   Graph& graph_;
+  const Machine::Layouts& costs_;
   Builder* build_ = nullptr;
   std::vector<bool> last_;
 };
@@ -287,9 +283,9 @@ void KeepReducedAxes(Graph& graph) {
 
 }  // namespace
 
-void ChooseLayouts(Graph& graph) {
+void ChooseLayouts(Graph& graph, const Machine& machine) {
   KeepReducedAxes(graph);
-  LayoutChooser(graph).Run();
+  LayoutChooser(graph, machine).Run();
 }
 
 }  // namespace webnnc::graph

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "graph/graph.h"
+#include "target/machine.h"
 
 namespace webnnc::graph {
 
@@ -15,7 +16,7 @@ namespace webnnc::graph {
 // that mix dimensions have their channels first.
 //
 // What is left to do after this is written as transposes of operands and results, which Simplify
-// merges and kernels read through.
-void ChooseLayouts(Graph& graph);
+// merges and kernels read through. All targets share the graph: `machine` says what things cost.
+void ChooseLayouts(Graph& graph, const Machine& machine);
 
 }  // namespace webnnc::graph

@@ -25,7 +25,11 @@ struct RowTile {
 
 class Contraction {
  public:
-  Contraction(NestView& view, const CpuTarget& target) : view_(view), target_(target) {}
+  Contraction(NestView& view, const Target& target)
+      : view_(view),
+        machine_(*target.machine),
+        tile_rows_(target.Has(Feature::kRelaxedSimd) ? machine_.tiles.rows_fused
+                                                     : machine_.tiles.rows) {}
 
   std::optional<Schedule> Run() {
     if (view_.ReductionLoops().empty()) return std::nullopt;
@@ -97,14 +101,12 @@ class Contraction {
       extent /= static_cast<double>(phases);
       Border border = phases > 1 ? Border{} : BorderToPeel(*loop);
       double apart = static_cast<double>(border.first + border.last);
-      for (int64_t rows = 2; rows <= target_.tile_rows(); ++rows) {
+      for (int64_t rows = 2; rows <= tile_rows_; ++rows) {
         if (fixed && loop->extent.value() < rows * phases) break;
         if (phases > 1 && loop->extent.value() % (rows * phases) != 0) continue;
-        // What is not a row's own: the loop, and the vectors' loads.
-        constexpr double kTileCost = 1.2;
         double tiles = (extent - apart) / static_cast<double>(rows);
         if (fixed) tiles = std::ceil(tiles);
-        double cost = tiles * others * (static_cast<double>(rows) + kTileCost);
+        double cost = tiles * others * (static_cast<double>(rows) + machine_.tiles.overhead);
         // The loop that is fastest in memory, if all else is equal.
         if (cost > lowest) continue;
         lowest = cost;
@@ -136,10 +138,11 @@ class Contraction {
 
   // Cycles that a byte takes to come to where it is used, if what is read again and again has
   // `bytes`.
-  static double Distance(double bytes) {
-    if (bytes <= CpuTarget::kL1) return 0;
-    if (bytes <= CpuTarget::kL2) return 0.02;
-    return bytes <= CpuTarget::kL3 ? 0.06 : 0.2;
+  double Distance(double bytes) const {
+    const Machine::Caches& caches = machine_.caches;
+    if (bytes <= caches.l1) return 0;
+    if (bytes <= caches.l2) return caches.from_l2;
+    return bytes <= caches.l3 ? caches.from_l3 : caches.from_memory;
   }
 
   struct Placement {
@@ -161,8 +164,8 @@ class Contraction {
   }
 
   Placement ChoosePlacement(const Loops& rows) const {
-    double panels = std::max(1.0, view_.Estimate(lane_->extent) / 8), lowest = INFINITY,
-           outside = 1;
+    double panels = std::max(1.0, view_.Estimate(lane_->extent) / Machine::kPanelWidth),
+           lowest = INFINITY, outside = 1;
     Placement best;
     auto consider = [&](double count, Placement placement) {
       double cost = MemoryCost(count, panels);
@@ -236,7 +239,7 @@ class Contraction {
     for (const NestLoop* loop : view_.ReductionLoops()) {
       bool fits = view_.StrideOf(vectors_, *loop) == Stride::kOne &&
                   view_.StrideOf(elements_, *loop) == Stride::kOne &&
-                  view_.Estimate(loop->extent) >= CpuTarget::kLanes;
+                  view_.Estimate(loop->extent) >= Machine::kLanes;
       if (fits) sum_ = loop;
     }
     return sum_ != nullptr;
@@ -246,7 +249,7 @@ class Contraction {
   std::optional<Schedule> AlongSum() {
     std::vector<std::string> outer = Names(batch_), inner, tile;
     for (const auto* side : {&rows_, &columns_}) {
-      int64_t size = side == &rows_ ? target_.tile_rows() : 2;
+      int64_t size = side == &rows_ ? tile_rows_ : Machine::kPanelVectors;
       for (const NestLoop* loop : *side) {
         bool cut =
             loop == side->back() && (!loop->extent.IsConstant() || loop->extent.value() >= size);
@@ -261,7 +264,7 @@ class Contraction {
       }
     }
     Append(outer, inner);
-    schedule_.push_back(Split{sum_->name, {CpuTarget::kLanes}, Tail::kPeel});
+    schedule_.push_back(Split{sum_->name, {Machine::kLanes}, Tail::kPeel});
     std::vector<std::string> order = outer;
     for (const NestLoop* loop : sums_) {
       if (loop != sum_) order.push_back(loop->name);
@@ -294,13 +297,14 @@ class Contraction {
 
   // Panels of vectors; several at once where there are no rows to share a panel.
   void SplitLanes() {
-    int64_t vectors = CpuTarget::kTileVectors;
+    int64_t vectors = Machine::kPanelVectors;
     double extent = view_.Estimate(lane_->extent);
-    if (extent <= CpuTarget::kLanes) vectors = 1;
-    std::vector<int64_t> factors{vectors, CpuTarget::kLanes};
-    constexpr int64_t kPanelsAtOnce = 4;
-    bool several = !tile_.loop && extent >= 2 * kPanelsAtOnce * CpuTarget::kLanes * vectors;
-    if (several) factors.insert(factors.begin(), kPanelsAtOnce);
+    if (extent <= Machine::kLanes) vectors = 1;
+    std::vector<int64_t> factors{vectors, Machine::kLanes};
+    int64_t panels = machine_.tiles.panels;
+    bool several =
+        !tile_.loop && extent >= static_cast<double>(2 * panels * Machine::kLanes * vectors);
+    if (several) factors.insert(factors.begin(), panels);
     // A packed side has rows filled up to whole panels, others end where the loop does.
     Tail tail = Tail::kGuard;
     if (!lane_->extent.IsConstant()) tail = Tail::kPeel;
@@ -363,7 +367,8 @@ class Contraction {
   }
 
   NestView& view_;
-  const CpuTarget& target_;
+  const Machine& machine_;
+  const int64_t tile_rows_;
   loop::ExprId vectors_, elements_;
   const NestLoop *lane_ = nullptr, *sum_ = nullptr;
   Loops batch_, rows_, columns_, sums_;
@@ -374,7 +379,7 @@ class Contraction {
 
 }  // namespace
 
-std::optional<Schedule> ScheduleCpuContraction(NestView& view, const CpuTarget& target) {
+std::optional<Schedule> ScheduleCpuContraction(NestView& view, const Target& target) {
   if (!view.is_product() || view.nest_count() != 1) return std::nullopt;
   return Contraction(view, target).Run();
 }

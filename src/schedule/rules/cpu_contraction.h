@@ -2,9 +2,9 @@
 
 #include <optional>
 
-#include "schedule/rules/cpu_target.h"
 #include "schedule/schedule.h"
 #include "schedule/view.h"
+#include "target/target.h"
 
 namespace webnnc::schedule {
 
@@ -24,6 +24,6 @@ namespace webnnc::schedule {
 // that stand over the end, and what the caches have to deliver. Where no side can be read by
 // vectors along a loop of the result, but both along one that is summed over, lanes sum parts of
 // it.
-std::optional<Schedule> ScheduleCpuContraction(NestView& view, const CpuTarget& target);
+std::optional<Schedule> ScheduleCpuContraction(NestView& view, const Target& target);
 
 }  // namespace webnnc::schedule

@@ -8,7 +8,7 @@ namespace {
 const NestLoop* FindLanes(NestView& view) {
   const NestLoop* best = nullptr;
   for (const NestLoop& loop : view.loops()) {
-    if (view.StoreStride(loop) != Stride::kOne || view.Estimate(loop.extent) < CpuTarget::kLanes)
+    if (view.StoreStride(loop) != Stride::kOne || view.Estimate(loop.extent) < Machine::kLanes)
       continue;
     best = &loop;
     if (view.StrideOf(view.left(), loop) == Stride::kOne) break;
@@ -22,22 +22,22 @@ std::optional<Peel> PeelEnds(NestView& view, const NestLoop& loop) {
   if (!border || !loop.extent.IsConstant()) return std::nullopt;
   int64_t extent = loop.extent.value(), last = border->last;
   if (border->first + last == 0) return std::nullopt;
-  bool aligned = border->first % CpuTarget::kLanes == 0 && (extent - last) % CpuTarget::kLanes == 0;
+  bool aligned = border->first % Machine::kLanes == 0 && (extent - last) % Machine::kLanes == 0;
   if (aligned || border->first + last >= extent) return std::nullopt;
   return Peel{loop.name, border->first, last};
 }
 
 }  // namespace
 
-std::optional<Schedule> ScheduleCpuMap(NestView& view) {
+std::optional<Schedule> ScheduleCpuMap(NestView& view, const Machine& machine) {
   if (view.is_reduction() || view.nest_count() != 1) return std::nullopt;
   const NestLoop* lane = FindLanes(view);
   if (!lane) return std::nullopt;
   Schedule schedule;
   if (auto peel = PeelEnds(view, *lane)) schedule.push_back(*peel);
-  constexpr int64_t kVectors = 2;
-  bool several = view.Estimate(lane->extent) >= 4 * kVectors * CpuTarget::kLanes;
-  schedule.push_back(Split{lane->name, {several ? kVectors : 1, CpuTarget::kLanes}, Tail::kPeel});
+  int64_t vectors = machine.tiles.map_vectors;
+  bool several = view.Estimate(lane->extent) >= static_cast<double>(4 * vectors * Machine::kLanes);
+  schedule.push_back(Split{lane->name, {several ? vectors : 1, Machine::kLanes}, Tail::kPeel});
   std::vector<std::string> order;
   for (const NestLoop& loop : view.loops()) {
     if (loop.name != lane->name) order.push_back(loop.name);

@@ -12,7 +12,9 @@ using Names = std::vector<std::string>;
 
 class Ordered {
  public:
-  Ordered(const loop::Kernel& plain, const Names& rows, const LikelySizes& sizes) : rows_(rows) {
+  Ordered(const loop::Kernel& plain, const Names& rows, const Machine& machine,
+          const LikelySizes& sizes)
+      : rows_(rows), parts_(machine.tiles.sum_vectors) {
     size_t count = NestView(plain, 0, sizes).nest_count();
     for (size_t n = 0; n < count; ++n)
       views_.push_back(std::make_unique<NestView>(plain, n, sizes));
@@ -44,7 +46,7 @@ class Ordered {
     for (auto& view : views_) {
       const NestLoop& loop = *view->nest().main.Find(rows_.back());
       // A tile over the end would need a tail, and rows are what all stages share.
-      bool whole = KnownDivisor(loop.extent) % CpuTarget::kLanes == 0;
+      bool whole = KnownDivisor(loop.extent) % Machine::kLanes == 0;
       if (!whole || view->StrideOf(view->nest().store.value, loop) == Stride::kOther ||
           view->StoreStride(loop) != Stride::kOne)
         return false;
@@ -54,7 +56,7 @@ class Ordered {
 
   void AlongRows() {
     const std::string lane = rows_.back();
-    schedule_.push_back(Split{lane, {CpuTarget::kLanes}, Tail::kGuard});
+    schedule_.push_back(Split{lane, {Machine::kLanes}, Tail::kGuard});
     Names shared(rows_.begin(), rows_.end() - 1);
     shared.push_back(lane + ".0");
     for (auto& view : views_) {
@@ -81,8 +83,6 @@ class Ordered {
     }
   }
 
-  static constexpr int64_t kParts = 4;
-
   static bool IsLong(NestView& view, const NestLoop& loop, int64_t elements) {
     return LikelyLength(loop, view.sizes()) >= static_cast<double>(elements);
   }
@@ -91,13 +91,13 @@ class Ordered {
   bool AlongResult(NestView& view) {
     const NestLoop* lane = nullptr;
     for (const NestLoop* loop : Own(view)) {
-      bool fits = !loop->reduction && IsLong(view, *loop, CpuTarget::kLanes) &&
+      bool fits = !loop->reduction && IsLong(view, *loop, Machine::kLanes) &&
                   view.StoreStride(*loop) == Stride::kOne &&
                   view.StrideOf(view.nest().store.value, *loop) != Stride::kOther;
       if (fits) lane = loop;
     }
     if (!lane) return false;
-    bool several = IsLong(view, *lane, 2 * kParts * CpuTarget::kLanes);
+    bool several = IsLong(view, *lane, 2 * parts_ * Machine::kLanes);
     Names order = rows_, sums;
     for (const NestLoop* loop : Own(view)) {
       if (loop != lane) (loop->reduction ? sums : order).push_back(loop->name);
@@ -111,7 +111,7 @@ class Ordered {
   void AlongSum(NestView& view) {
     const NestLoop* lane = nullptr;
     for (const NestLoop* loop : Own(view)) {
-      bool fits = loop->reduction && IsLong(view, *loop, CpuTarget::kLanes) &&
+      bool fits = loop->reduction && IsLong(view, *loop, Machine::kLanes) &&
                   view.StrideOf(view.nest().store.value, *loop) == Stride::kOne;
       if (fits) lane = loop;
     }
@@ -122,13 +122,13 @@ class Ordered {
     }
     if (order.size() > rows_.size()) schedule_.push_back(Keep{order.back()});
     order.insert(order.end(), sums.begin(), sums.end());
-    CutLanes(*lane, IsLong(view, *lane, 2 * kParts * CpuTarget::kLanes), order, {});
+    CutLanes(*lane, IsLong(view, *lane, 2 * parts_ * Machine::kLanes), order, {});
     for (const char* part : {".1", ".2"}) schedule_.push_back(Combine{lane->name + part});
   }
 
   // Cuts the lanes from a loop: `before` are outside of it, `between` inside.
   void CutLanes(const NestLoop& lane, bool several, Names before, const Names& between) {
-    schedule_.push_back(Split{lane.name, {several ? kParts : 1, CpuTarget::kLanes}, Tail::kPeel});
+    schedule_.push_back(Split{lane.name, {several ? parts_ : 1, Machine::kLanes}, Tail::kPeel});
     before.push_back(lane.name + ".0");
     before.insert(before.end(), between.begin(), between.end());
     before.insert(before.end(), {lane.name + ".1", lane.name + ".2"});
@@ -138,6 +138,7 @@ class Ordered {
   }
 
   Names rows_;
+  const int64_t parts_;  // of a sum, or vectors side by side
   std::vector<std::unique_ptr<NestView>> views_;
   Schedule schedule_;
 };
@@ -145,8 +146,8 @@ class Ordered {
 }  // namespace
 
 Schedule ScheduleCpuOrdered(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                            const LikelySizes& sizes) {
-  return Ordered(plain, rows, sizes).Run();
+                            const Machine& machine, const LikelySizes& sizes) {
+  return Ordered(plain, rows, machine, sizes).Run();
 }
 
 }  // namespace webnnc::schedule

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "loop/kernel.h"
-#include "schedule/rules/cpu_target.h"
 #include "schedule/schedule.h"
+#include "target/machine.h"
 #include "tensor/likely_sizes.h"
 
 namespace webnnc::schedule {
@@ -16,6 +16,6 @@ namespace webnnc::schedule {
 // else each row runs by itself, and each stage in it has lanes of its own. `rows` are the loops
 // that all stages share, as loop::AlignOrdered names them.
 Schedule ScheduleCpuOrdered(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                            const LikelySizes& sizes);
+                            const Machine& machine, const LikelySizes& sizes);
 
 }  // namespace webnnc::schedule

@@ -13,7 +13,8 @@ using Loops = std::vector<const NestLoop*>;
 
 class Reduction {
  public:
-  explicit Reduction(NestView& view) : view_(view), value_(view.nest().store.value) {}
+  Reduction(NestView& view, const Machine& machine)
+      : view_(view), limits_(machine.tiles), value_(view.nest().store.value) {}
 
   std::optional<Schedule> Run() {
     spatial_ = view_.SpatialLoops();
@@ -33,7 +34,7 @@ class Reduction {
       const NestLoop& loop = *spatial_[i];
       bool fits = view_.StrideOf(value_, loop) == Stride::kOne &&
                   view_.StoreStride(loop) == store &&
-                  view_.Estimate(loop.extent) >= CpuTarget::kLanes;
+                  view_.Estimate(loop.extent) >= Machine::kLanes;
       if (!fits) continue;
       lane_ = &loop;
       return true;
@@ -43,12 +44,11 @@ class Reduction {
 
   // Sums over a window: few enough to be copied, the innermost ones first.
   std::vector<std::string> UnrolledSums() const {
-    constexpr int64_t kMost = 12;
     std::vector<std::string> names;
     int64_t copies = 1;
     for (size_t i = sums_.size(); i-- > 0;) {
       const Dim& extent = sums_[i]->extent;
-      if (!extent.IsConstant() || extent.value() * copies > kMost) break;
+      if (!extent.IsConstant() || extent.value() * copies > limits_.unrolled_sums) break;
       copies *= extent.value();
       names.push_back(sums_[i]->name);
     }
@@ -65,14 +65,13 @@ class Reduction {
   }
 
   // How many neighbours share a tile, so that few stand over the end.
-  static int64_t TileOf(int64_t extent) {
+  int64_t TileOf(int64_t extent) const {
     int64_t best = 1;
     double lowest = INFINITY;
-    for (int64_t tile = 1; tile <= std::min<int64_t>(6, extent); ++tile) {
+    for (int64_t tile = 1; tile <= std::min(limits_.window_neighbours, extent); ++tile) {
       // Loads of rows that neighbours share, and of the other side, are paid once a tile.
-      constexpr double kShared = 1.5;
       double tiles = std::ceil(static_cast<double>(extent) / static_cast<double>(tile));
-      double cost = tiles * (static_cast<double>(tile) + kShared);
+      double cost = tiles * (static_cast<double>(tile) + limits_.window_overhead);
       if (cost > lowest) continue;
       lowest = cost;
       best = tile;
@@ -124,10 +123,10 @@ class Reduction {
   }
 
   void SplitLanes(bool several, std::vector<std::string>& inner) {
-    std::vector<int64_t> factors{CpuTarget::kLanes};
-    constexpr int64_t kVectors = 4;
-    if (several && view_.Estimate(lane_->extent) >= kVectors * CpuTarget::kLanes)
-      factors.insert(factors.begin(), kVectors);
+    std::vector<int64_t> factors{Machine::kLanes};
+    int64_t vectors = limits_.result_vectors;
+    if (several && view_.Estimate(lane_->extent) >= static_cast<double>(vectors * Machine::kLanes))
+      factors.insert(factors.begin(), vectors);
     schedule_.push_back(Split{lane_->name, factors, Tail::kPeel});
     for (size_t i = 1; i <= factors.size(); ++i)
       inner.push_back(lane_->name + "." + std::to_string(i));
@@ -138,7 +137,7 @@ class Reduction {
   bool FindSum() {
     for (size_t i = sums_.size(); i-- > 0;) {
       if (view_.StrideOf(value_, *sums_[i]) != Stride::kOne ||
-          LikelyLength(*sums_[i], view_.sizes()) < CpuTarget::kLanes)
+          LikelyLength(*sums_[i], view_.sizes()) < Machine::kLanes)
         continue;
       lane_ = sums_[i];
       return true;
@@ -147,10 +146,10 @@ class Reduction {
   }
 
   std::optional<Schedule> AlongSum() {
-    constexpr int64_t kParts = 4;
-    bool long_sum = LikelyLength(*lane_, view_.sizes()) >= 2 * kParts * CpuTarget::kLanes;
-    int64_t parts = long_sum ? kParts : 1;
-    schedule_.push_back(Split{lane_->name, {parts, CpuTarget::kLanes}, Tail::kPeel});
+    int64_t parts = limits_.sum_vectors;
+    auto is_long = static_cast<double>(2 * parts * Machine::kLanes);
+    if (LikelyLength(*lane_, view_.sizes()) < is_long) parts = 1;
+    schedule_.push_back(Split{lane_->name, {parts, Machine::kLanes}, Tail::kPeel});
     std::vector<std::string> order, tile{lane_->name + ".1", lane_->name + ".2"};
     for (const NestLoop* loop : spatial_) order.push_back(loop->name);
     std::string keep = order.empty() ? "" : order.back();
@@ -168,6 +167,7 @@ class Reduction {
   }
 
   NestView& view_;
+  const Machine::Tiles& limits_;
   loop::ExprId value_;
   Loops spatial_, sums_;
   const NestLoop* lane_ = nullptr;
@@ -176,9 +176,9 @@ class Reduction {
 
 }  // namespace
 
-std::optional<Schedule> ScheduleCpuReduction(NestView& view) {
+std::optional<Schedule> ScheduleCpuReduction(NestView& view, const Machine& machine) {
   if (!view.is_reduction() || view.nest_count() != 1) return std::nullopt;
-  return Reduction(view).Run();
+  return Reduction(view, machine).Run();
 }
 
 }  // namespace webnnc::schedule

@@ -2,9 +2,9 @@
 
 #include <optional>
 
-#include "schedule/rules/cpu_target.h"
 #include "schedule/schedule.h"
 #include "schedule/view.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
@@ -20,6 +20,6 @@ namespace webnnc::schedule {
 // A window's neighbours share most of what they read, so that a few stay in registers together, and
 // where a window stands over the edge of its input runs apart. Where the operand's neighbours are
 // summed over instead, lanes sum parts of it.
-std::optional<Schedule> ScheduleCpuReduction(NestView& view);
+std::optional<Schedule> ScheduleCpuReduction(NestView& view, const Machine& machine);
 
 }  // namespace webnnc::schedule

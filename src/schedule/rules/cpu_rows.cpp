@@ -13,8 +13,9 @@ namespace {
 
 class Rows {
  public:
-  Rows(const loop::Kernel& plain, const std::vector<std::string>& rows, const LikelySizes& sizes)
-      : rows_(rows), sizes_(sizes) {
+  Rows(const loop::Kernel& plain, const std::vector<std::string>& rows, const Machine& machine,
+       const LikelySizes& sizes)
+      : rows_(rows), machine_(machine), sizes_(sizes) {
     size_t count = NestView(plain, 0, sizes).nest_count();
     for (size_t n = 0; n < count; ++n)
       views_.push_back(std::make_unique<NestView>(plain, n, sizes));
@@ -34,7 +35,7 @@ class Rows {
     bool reads = false;
     for (auto& view : views_) {
       const NestLoop& loop = *view->nest().main.Find(name);
-      if (!loop.extent.IsConstant() || loop.extent.value() < CpuTarget::kLanes) return false;
+      if (!loop.extent.IsConstant() || loop.extent.value() < Machine::kLanes) return false;
       Stride read = view->StrideOf(view->nest().store.value, loop), write = view->StoreStride(loop);
       if (read == Stride::kOther || write == Stride::kOther) return false;
       reads |= read == Stride::kOne && HasOwnLoops(*view);
@@ -46,7 +47,7 @@ class Rows {
 
   Schedule AlongRows() {
     const std::string lane = rows_.back();
-    schedule_.push_back(Split{lane, {CpuTarget::kLanes}, Tail::kShift});
+    schedule_.push_back(Split{lane, {Machine::kLanes}, Tail::kShift});
     std::vector<std::string> shared(rows_.begin(), rows_.end() - 1);
     shared.push_back(lane + ".0");
     // Stages that have loops within the row have the same: those of the longest are cut for all.
@@ -92,7 +93,7 @@ class Rows {
   Schedule WithinRows() {
     std::set<std::string> lanes = InnerLanes();
     for (const std::string& lane : lanes) {
-      schedule_.push_back(Split{lane, {parts_.at(lane), CpuTarget::kLanes}, Tail::kPeel});
+      schedule_.push_back(Split{lane, {parts_.at(lane), Machine::kLanes}, Tail::kPeel});
     }
     if (!rows_.empty()) schedule_.push_back(Merge{rows_});
     if (AnyReduction()) schedule_.push_back(Keep{rows_.empty() ? "" : rows_.back()});
@@ -120,17 +121,18 @@ class Rows {
   }
 
   bool IsLane(NestView& view, const NestLoop& loop) {
-    constexpr int64_t kParts = 4;
+    int64_t parts = machine_.tiles.sum_vectors;
     double extent = LikelyLength(loop, view.sizes());
-    if (extent < CpuTarget::kLanes) return false;
-    bool is_long = extent >= 2 * kParts * CpuTarget::kLanes;
-    parts_[loop.name] = is_long ? kParts : 1;
+    if (extent < Machine::kLanes) return false;
+    bool is_long = extent >= static_cast<double>(2 * parts * Machine::kLanes);
+    parts_[loop.name] = is_long ? parts : 1;
     Stride read = view.StrideOf(view.nest().store.value, loop);
     if (loop.reduction) return read == Stride::kOne;
     return read != Stride::kOther && view.StoreStride(loop) == Stride::kOne;
   }
 
   std::vector<std::string> rows_;
+  const Machine& machine_;
   const LikelySizes& sizes_;
   std::vector<std::unique_ptr<NestView>> views_;
   std::map<std::string, int64_t> parts_;
@@ -140,8 +142,8 @@ class Rows {
 }  // namespace
 
 Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                         const LikelySizes& sizes) {
-  return Rows(plain, rows, sizes).Run();
+                         const Machine& machine, const LikelySizes& sizes) {
+  return Rows(plain, rows, machine, sizes).Run();
 }
 
 }  // namespace webnnc::schedule

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "loop/kernel.h"
-#include "schedule/rules/cpu_target.h"
 #include "schedule/schedule.h"
+#include "target/machine.h"
 #include "tensor/likely_sizes.h"
 
 namespace webnnc::schedule {
@@ -16,6 +16,6 @@ namespace webnnc::schedule {
 // or, where a row's elements are not neighbours but those of neighbouring rows are, rows.
 // `rows` are the shared loops as loop::AlignRows names them.
 Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                         const LikelySizes& sizes);
+                         const Machine& machine, const LikelySizes& sizes);
 
 }  // namespace webnnc::schedule

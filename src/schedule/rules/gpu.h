@@ -8,37 +8,37 @@
 
 #include <vector>
 
-#include "schedule/gpu_device.h"
 #include "schedule/schedule.h"
 #include "schedule/view.h"
+#include "target/target.h"
 
 namespace webnnc::schedule {
 
 // Elementwise work, moves, gathers: a thread an element, or four of them.
-std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device);
+std::vector<Schedule> GpuMap(NestView& view, const Machine& machine);
 
 // Any single stage: a thread a result, which computes it step by step. For what the other rules'
 // schedules do not fit.
-Schedule GpuThreadEach(NestView& view);
+Schedule GpuThreadEach(NestView& view, const Machine& machine);
 
 // Reductions and products that share all their loops: depthwise convolution, pooling, sums, matrix
 // times vector. Threads divide the results first and then, if those are few, what is summed.
-std::vector<Schedule> GpuReduction(NestView& view, const GpuDevice& device);
+std::vector<Schedule> GpuReduction(NestView& view, const Machine& machine);
 
 // Products of two tensors with loops of their own: matmul and convolution as implicit matmul. A
 // workgroup computes a tile of the result from tiles of both operands in workgroup memory, a thread
-// a small tile in registers. Tile sizes are chosen by a cost model. `half`: f16 is stored as such.
-std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device, bool half);
+// a small tile in registers. Tile sizes are chosen by a cost model.
+std::vector<Schedule> GpuContraction(NestView& view, const Target& target);
 
 // Several stages that share the loops `rows`: softmax, normalisation. Long rows get a workgroup
 // each, short ones a thread each. None where a likely number of rows would leave most of the device
 // idle for long: then each stage is better a dispatch of its own.
 std::vector<Schedule> GpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                              const GpuDevice& device, const LikelySizes& sizes);
+                              const Machine& machine, const LikelySizes& sizes);
 
 // Stages in ordered loops, which share the loops `rows`: recurrences, scatters. A workgroup a row
 // where stages have loops of their own to divide among its threads, else a thread a row.
 std::vector<Schedule> GpuOrdered(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                                 const GpuDevice& device, const LikelySizes& sizes);
+                                 const Machine& machine, const LikelySizes& sizes);
 
 }  // namespace webnnc::schedule

@@ -21,7 +21,7 @@ using Names = ScheduleBuilder::Names;
 
 namespace {
 
-constexpr int64_t kLanes = 4, kPanel = 2;  // vectors that are neighbours in memory
+constexpr int64_t kLanes = Machine::kLanes, kPanel = Machine::kPanelVectors;
 
 // A candidate.
 struct Tiling {
@@ -53,41 +53,35 @@ int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes) {
   return static_cast<int64_t>(static_cast<double>(left + right) * element_bytes) + partial * 4;
 }
 
-// Cycles that the product takes on the device, roughly: what a core must issue, move between its
-// memories and wait for. The constants were fitted to 50 kernels with up to 24 tilings each on a
-// GPU of 132 cores: what is chosen takes 8 % longer than the best of them.
-double Cost(const Problem& problem, const Tiling& t, const GpuDevice& device) {
-  constexpr double kWarp = 32, kIssuedAtOnce = 4;
-  // Left rows are the same for many threads, which is a broadcast; right vectors are not.
-  constexpr double kRowLoad = 0.52, kColumnLoad = 1.25;
-  constexpr double kFill = 10, kBytesACycle = 64, kBarriers = 40, kCombine = 1300,
-                   kCombineElement = 8.0 / kWarp;
-  // Of a thread that waits for itself.
-  constexpr double kMemoryLatency = 390, kProduct = 1.6, kStart = 3200;
+// Cycles that the product takes on the machine, roughly.
+double Cost(const Problem& problem, const Tiling& t, const Machine& machine) {
+  const Machine::Products& cost = machine.products;
   auto real = [](int64_t value) { return static_cast<double>(value); };
 
   double groups =
       std::ceil(problem.m / real(t.m())) * std::ceil(problem.n / real(t.n())) * problem.batch;
-  double warps = std::ceil(real(t.threads()) / kWarp);
+  double warps = std::ceil(real(t.threads()) / cost.warp);
   double steps = std::ceil(problem.k / real(t.k())), own_k = steps * real(t.depth);
   double products = real(t.m_each * t.n_vectors * kLanes);
-  double loads = real(t.m_each) * kRowLoad + real(t.n_vectors * kLanes) * kColumnLoad;
+  double loads = real(t.m_each) * cost.row_load + real(t.n_vectors * kLanes) * cost.column_load;
   double elements = steps * real(t.k() * (t.m() + t.n()));
-  double combine = t.slices > 1 ? kCombine + real(t.slices * t.m() * t.n()) * kCombineElement : 0;
+  double combine =
+      t.slices > 1 ? cost.combine + real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
   // A core's time for a workgroup among others.
-  double busy = warps * own_k * (products / kIssuedAtOnce + loads) +
-                elements / kLanes / real(t.threads()) * warps * kFill +
-                elements * problem.element_bytes / kBytesACycle + steps * kBarriers + combine;
+  double busy = warps * own_k * (products / cost.issued_at_once + loads) +
+                elements / kLanes / real(t.threads()) * warps * cost.fill +
+                elements * problem.element_bytes / cost.bytes_a_cycle + steps * cost.barriers +
+                combine;
   // A workgroup's time if it had the core to itself.
-  double alone =
-      steps * (kMemoryLatency + real(t.depth) * (products * kProduct + loads)) + combine + kStart;
-  double a_core = std::ceil(groups / real(device.cores));
-  double resident = std::max(1.0, std::floor(real(device.threads_per_core) / real(t.threads())));
+  double alone = steps * (cost.memory_latency + real(t.depth) * (products * cost.product + loads)) +
+                 combine + cost.start;
+  double a_core = std::ceil(groups / real(machine.cores));
+  double resident = std::max(1.0, std::floor(real(machine.threads_per_core) / real(t.threads())));
   return std::max(a_core * busy, std::ceil(a_core / resident) * alone);
 }
 
 // What fits the device and is not much larger than the problem.
-std::vector<Tiling> Allowed(const Problem& problem, const GpuDevice& device) {
+std::vector<Tiling> Allowed(const Problem& problem, const Machine& machine) {
   std::vector<Tiling> found;
   auto fits = [](int64_t tile, double extent) {
     return tile == 1 || static_cast<double>(tile) < 2 * extent;
@@ -99,8 +93,8 @@ std::vector<Tiling> Allowed(const Problem& problem, const GpuDevice& device) {
           for (int64_t slices : {1, 2, 4, 8, 16}) {
             for (int64_t depth : {4, 8, 16, 32}) {
               Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth};
-              bool allowed = t.threads() >= 32 && t.threads() <= device.max_threads &&
-                             WorkgroupBytes(t, problem.element_bytes) <= device.workgroup_bytes &&
+              bool allowed = t.threads() >= 32 && t.threads() <= machine.max_threads &&
+                             WorkgroupBytes(t, problem.element_bytes) <= machine.workgroup_bytes &&
                              fits(t.m(), problem.m) && (t.n() <= 8 || fits(t.n(), problem.n)) &&
                              fits(t.k(), problem.k);
               if (allowed) found.push_back(t);
@@ -115,13 +109,13 @@ std::vector<Tiling> Allowed(const Problem& problem, const GpuDevice& device) {
 
 // Best first. With several problems, which have the same loops, what is best for all: where one is
 // a little slower and another much faster, the latter counts.
-std::vector<Tiling> Candidates(const std::vector<Problem>& problems, const GpuDevice& device) {
-  std::vector<Tiling> allowed = Allowed(problems.back(), device);
+std::vector<Tiling> Candidates(const std::vector<Problem>& problems, const Machine& machine) {
+  std::vector<Tiling> allowed = Allowed(problems.back(), machine);
   std::vector<std::pair<double, Tiling>> found;
   for (const Tiling& tiling : allowed) found.push_back({0, tiling});
   for (const Problem& problem : problems) {
     std::vector<double> costs;
-    for (const Tiling& tiling : allowed) costs.push_back(Cost(problem, tiling, device));
+    for (const Tiling& tiling : allowed) costs.push_back(Cost(problem, tiling, machine));
     double lowest = costs.empty() ? 0 : *std::min_element(costs.begin(), costs.end());
     for (size_t i = 0; i < costs.size(); ++i) found[i].first += costs[i] / lowest;
   }
@@ -134,8 +128,8 @@ std::vector<Tiling> Candidates(const std::vector<Problem>& problems, const GpuDe
 
 class ContractionRule {
  public:
-  ContractionRule(NestView& view, const GpuDevice& device, bool half)
-      : view_(view), device_(device), half_(half) {}
+  ContractionRule(NestView& view, const Target& target)
+      : view_(view), machine_(*target.machine), half_(target.Has(Feature::kF16)) {}
 
   // Whether the loops are what this rule is for.
   bool FindLoops() {
@@ -173,7 +167,7 @@ class ContractionRule {
     std::vector<Schedule> schedules;
     // The first fits but for kernels whose registers or tiles come out larger than they seem here.
     constexpr size_t kMost = 4;
-    for (const Tiling& tiling : Candidates(problems_, device_)) {
+    for (const Tiling& tiling : Candidates(problems_, machine_)) {
       schedules.push_back(Write(tiling));
       if (schedules.size() == kMost) break;
     }
@@ -289,7 +283,7 @@ class ContractionRule {
   }
 
   NestView& view_;
-  const GpuDevice& device_;
+  const Machine& machine_;
   const bool half_;
   bool swapped_ = false, n_is_one_ = true, widened_ = false;
   loop::ExprId rows_, columns_;
@@ -301,11 +295,11 @@ class ContractionRule {
 
 }  // namespace
 
-std::vector<Schedule> GpuContraction(NestView& view, const GpuDevice& device, bool half) {
-  ContractionRule rule(view, device, half);
-  if (!rule.FindLoops()) return GpuReduction(view, device);
+std::vector<Schedule> GpuContraction(NestView& view, const Target& target) {
+  ContractionRule rule(view, target);
+  if (!rule.FindLoops()) return GpuReduction(view, *target.machine);
   std::vector<Schedule> schedules = rule.Run();
-  for (Schedule& other : GpuReduction(view, device)) schedules.push_back(std::move(other));
+  for (Schedule& other : GpuReduction(view, *target.machine)) schedules.push_back(std::move(other));
   return schedules;
 }
 

@@ -7,8 +7,8 @@ namespace webnnc::schedule {
 
 using loop::LoopKind;
 
-std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device) {
-  constexpr int64_t kLanes = 4, kFewestThreads = 64;
+std::vector<Schedule> GpuMap(NestView& view, const Machine& machine) {
+  constexpr int64_t kLanes = Machine::kLanes;
   if (view.loops().empty()) return {{}};
   ScheduleBuilder build(view.loops());
   ScheduleBuilder::Names order;
@@ -33,22 +33,21 @@ std::vector<Schedule> GpuMap(NestView& view, const GpuDevice& device) {
   if (fast != order.end()) std::rotate(fast, fast + 1, order.end());
   build.OrderFirst(order);
   std::string all = build.Fuse(order, "e");
-  bool few = threads < static_cast<double>(device.cores * device.max_threads);
-  auto parts = build.Split(all, {few ? kFewestThreads : device.max_threads});
+  bool few = threads < static_cast<double>(machine.cores * machine.max_threads);
+  auto parts = build.Split(all, {few ? machine.threads.alone : machine.max_threads});
   build.Bind({parts[0]}, LoopKind::kWorkgroupX);
   build.Bind({parts[1]}, LoopKind::kThread);
   if (!lane.empty()) build.Bind({lane}, LoopKind::kVector);
   return {build.Take()};
 }
 
-Schedule GpuThreadEach(NestView& view) {
-  constexpr int64_t kThreads = 64;
+Schedule GpuThreadEach(NestView& view, const Machine& machine) {
   ScheduleBuilder build(view.loops());
   ScheduleBuilder::Names results;
   for (const NestLoop* loop : view.SpatialLoops()) results.push_back(loop->name);
   if (results.empty()) return {};
   build.OrderFirst(results);
-  auto parts = build.Split(build.Fuse(results, "e"), {kThreads});
+  auto parts = build.Split(build.Fuse(results, "e"), {machine.threads.alone});
   build.Bind({parts[0]}, LoopKind::kWorkgroupX);
   build.Bind({parts[1]}, LoopKind::kThread);
   return build.Take();

@@ -11,10 +11,10 @@ using Names = ScheduleBuilder::Names;
 namespace {
 
 // A thread a row, which runs all stages for it one after another.
-Schedule ThreadEach(const std::vector<NestLoop>& rows, const Names& names,
-                    const GpuDevice& device) {
+Schedule ThreadEach(const std::vector<NestLoop>& rows, const Names& names, const Machine& machine) {
   ScheduleBuilder build(rows);
-  auto parts = build.Split(build.Fuse(names, "r"), {std::min<int64_t>(64, device.max_threads)});
+  auto parts =
+      build.Split(build.Fuse(names, "r"), {std::min(machine.threads.alone, machine.max_threads)});
   build.Bind({parts[0]}, LoopKind::kWorkgroupX);
   build.Bind({parts[1]}, LoopKind::kThread);
   build.Add(Merge{parts});
@@ -59,7 +59,7 @@ Schedule WorkgroupEach(const Nests& nests, const Names& rows, int64_t threads) {
 }  // namespace
 
 std::vector<Schedule> GpuOrdered(const loop::Kernel& plain, const Names& rows,
-                                 const GpuDevice& device, const LikelySizes& sizes) {
+                                 const Machine& machine, const LikelySizes& sizes) {
   Nests nests = ExtractNests(plain);
   double most = 1;
   bool all_have_own = true;
@@ -74,14 +74,14 @@ std::vector<Schedule> GpuOrdered(const loop::Kernel& plain, const Names& rows,
   }
   std::vector<Schedule> schedules;
   if (all_have_own) {
-    int64_t threads = 32;
-    while (threads * 2 <= device.max_threads && static_cast<double>(threads) < most) threads *= 2;
+    int64_t threads = machine.threads.sharing;
+    while (threads * 2 <= machine.max_threads && static_cast<double>(threads) < most) threads *= 2;
     schedules.push_back(WorkgroupEach(nests, rows, threads));
   }
   const auto& loops = nests.nests.at(0).main.loops;
   if (!rows.empty()) {
     auto end = loops.begin() + static_cast<int64_t>(rows.size());
-    schedules.push_back(ThreadEach({loops.begin(), end}, rows, device));
+    schedules.push_back(ThreadEach({loops.begin(), end}, rows, machine));
   } else {
     // One thread for all.
     schedules.push_back({});

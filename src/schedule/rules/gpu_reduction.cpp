@@ -10,12 +10,12 @@ using Names = ScheduleBuilder::Names;
 
 namespace {
 
-constexpr int64_t kLanes = 4;
+constexpr int64_t kLanes = Machine::kLanes;
 
 class ReductionRule {
  public:
-  ReductionRule(NestView& view, const GpuDevice& device)
-      : view_(view), device_(device), build_(view.loops()) {}
+  ReductionRule(NestView& view, const Machine& machine)
+      : view_(view), machine_(machine), build_(view.loops()) {}
 
   std::vector<Schedule> Run() {
     if (view_.loops().empty()) return {{}};
@@ -70,23 +70,22 @@ class ReductionRule {
   }
 
   Schedule Threads() {
-    double wanted = static_cast<double>(device_.cores * device_.threads_per_core) / 2;
-    // Each thread that shares a sum should still have a few terms.
-    constexpr double kFewestTerms = 4, kShortSum = 32;
+    double wanted = static_cast<double>(machine_.cores * machine_.threads_per_core) / 2;
+    const Machine::Threads& limits = machine_.threads;
     int64_t sharing = 1;
     bool along_sum = lane_reduces_ || lane_.empty();
-    if (results_ < wanted && depth_ >= kShortSum) {
-      sharing =
-          PowerBelow(std::min(wanted / results_ * 2, depth_ / kFewestTerms), device_.max_threads);
+    if (results_ < wanted && depth_ >= limits.short_sum) {
+      sharing = PowerBelow(std::min(wanted / results_ * 2, depth_ / limits.fewest_terms),
+                           machine_.max_threads);
     }
-    int64_t most = device_.max_threads / sharing, side_by_side = std::min<int64_t>(most, 64);
+    int64_t most = machine_.max_threads / sharing, side_by_side = std::min(most, limits.alone);
     if (sharing > 1) {
       // Memory is read in pieces of 32 bytes; more than that side by side is only good for the
       // count.
-      int64_t fewest = along_sum ? 1 : 2;
-      side_by_side = std::min<int64_t>(most, 8);
+      int64_t fewest = along_sum ? 1 : limits.in_half_a_vector;
+      side_by_side = std::min(most, limits.in_a_line);
       while (side_by_side > fewest &&
-             results_ / static_cast<double>(side_by_side) < static_cast<double>(device_.cores)) {
+             results_ / static_cast<double>(side_by_side) < static_cast<double>(machine_.cores)) {
         side_by_side /= 2;
       }
     }
@@ -133,18 +132,17 @@ class ReductionRule {
 
   // Windows of a few taps.
   void UnrollShort(const Names& serial) {
-    constexpr int64_t kMostCopies = 9;
     int64_t copies = 1;
     for (size_t i = serial.size(); i-- > 0;) {
       const Dim& extent = build_.Find(serial[i]).extent;
-      if (!extent.IsConstant() || copies * extent.value() > kMostCopies) return;
+      if (!extent.IsConstant() || copies * extent.value() > machine_.threads.unrolled_sums) return;
       copies *= extent.value();
       build_.Bind({serial[i]}, LoopKind::kUnrolled);
     }
   }
 
   NestView& view_;
-  const GpuDevice& device_;
+  const Machine& machine_;
   ScheduleBuilder build_;
   Names spatial_, reduction_;
   double results_ = 1, depth_ = 1;  // in vectors, where lanes are used
@@ -154,8 +152,8 @@ class ReductionRule {
 
 }  // namespace
 
-std::vector<Schedule> GpuReduction(NestView& view, const GpuDevice& device) {
-  return ReductionRule(view, device).Run();
+std::vector<Schedule> GpuReduction(NestView& view, const Machine& machine) {
+  return ReductionRule(view, machine).Run();
 }
 
 }  // namespace webnnc::schedule

@@ -54,13 +54,9 @@ bool LoopsAreSame(const loop::Kernel& plain, size_t rows) {
 
 }  // namespace
 
-std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const GpuDevice& device,
+std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const Machine& machine,
                               const LikelySizes& sizes) {
-  // Of a workgroup whose threads have a row each.
-  constexpr int64_t kThreads = 64;
-  constexpr double kShortRow = 32, kElementsPerThread = 4;
-  // A thread that works alone does no more than this.
-  constexpr double kLongestAlone = 1024;
+  const Machine::Threads& limits = machine.threads;
   std::vector<NestLoop> loops = LongestStage(plain, rows.size(), sizes);
   Names within;
   double length = 1, fewest_rows = 1;
@@ -75,7 +71,7 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
   }
   auto thread_each = [&] {
     ScheduleBuilder build(loops);
-    auto parts = build.Split(build.Fuse(rows, "r"), {std::min(kThreads, device.max_threads)});
+    auto parts = build.Split(build.Fuse(rows, "r"), {std::min(limits.alone, machine.max_threads)});
     build.Bind({parts[0]}, LoopKind::kWorkgroupX);
     build.Bind({parts[1]}, LoopKind::kThread);
     build.Add(Merge{parts});
@@ -88,9 +84,9 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
       merged = {build.Fuse(rows, "r")};
       build.Bind(merged, LoopKind::kWorkgroupX);
     }
-    int64_t threads = 32;
-    while (threads * 2 <= device.max_threads &&
-           static_cast<double>(threads) * kElementsPerThread < length)
+    int64_t threads = limits.sharing;
+    while (threads * 2 <= machine.max_threads &&
+           static_cast<double>(threads) * limits.elements < length)
       threads *= 2;
     auto parts = build.Split(build.Fuse(within, "q"), {threads});
     build.OrderFirst([&] {
@@ -105,14 +101,14 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
   };
   // Few rows whose stages differ in their loops: nothing to divide among threads.
   bool agree = !within.empty() && StagesAgree(plain, rows.size(), loops.size());
-  bool idle = fewest_rows < static_cast<double>(device.cores * device.threads_per_core) &&
-              length > kLongestAlone;
+  bool idle = fewest_rows < static_cast<double>(machine.cores * machine.threads_per_core) &&
+              length > limits.longest_alone;
   if (!agree && (rows.empty() || idle)) return {};
   // A gate for each channel, and an image multiplied by it: rows are all that the two have in
-  // common, and by itself the second stage has work for the whole device.
-  bool few = fewest_rows < static_cast<double>(device.cores * kThreads);
-  if (agree && few && length > 2 * kShortRow && !LoopsAreSame(plain, rows.size())) return {};
-  if (!agree || (length <= kShortRow && !rows.empty())) return {thread_each()};
+  // common, and by itself the second stage has work for the whole machine.
+  bool few = fewest_rows < static_cast<double>(machine.cores * limits.alone);
+  if (agree && few && length > 2 * limits.short_row && !LoopsAreSame(plain, rows.size())) return {};
+  if (!agree || (length <= limits.short_row && !rows.empty())) return {thread_each()};
   std::vector<Schedule> schedules{workgroup_each()};
   if (!rows.empty()) schedules.push_back(thread_each());
   return schedules;

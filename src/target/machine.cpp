@@ -1,0 +1,46 @@
+#include "target/machine.h"
+
+namespace webnnc {
+
+const Machine& WasmMachine() {
+  static const Machine kWasm{.name = "wasm", .description = "a thread of a wasm engine"};
+  return kWasm;
+}
+
+static Machine Gpu(std::string_view name, std::string_view description) {
+  Machine machine{.name = name, .description = description};
+  machine.max_buffers = 8;
+  machine.max_threads = 256;
+  machine.workgroup_bytes = 16384;
+  machine.register_bytes = 1024;
+  machine.cores = 64;
+  machine.threads_per_core = 1024;
+  machine.fusion.repeats_in_maps = std::numeric_limits<double>::infinity();
+  return machine;
+}
+
+static std::vector<Machine> MakeGpus() {
+  Machine generic = Gpu("generic", "any GPU: WebGPU's default limits");
+  Machine large = Gpu("large", "a GPU for desktops or servers with 100 cores or more");
+  large.workgroup_bytes = 32768;
+  large.cores = 132;
+  Machine small = Gpu("small", "a GPU of a phone or inside a processor");
+  small.max_threads = 128;
+  small.cores = 12;
+  small.threads_per_core = 512;
+  return {generic, large, small};
+}
+
+const std::vector<Machine>& GpuMachines() {
+  static const std::vector<Machine> kGpus = MakeGpus();
+  return kGpus;
+}
+
+const Machine* FindGpuMachine(std::string_view name) {
+  for (const Machine& machine : GpuMachines()) {
+    if (machine.name == name) return &machine;
+  }
+  return nullptr;
+}
+
+}  // namespace webnnc

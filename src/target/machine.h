@@ -1,0 +1,129 @@
+// How wide a machine is, what fits into it, and what things take there: all numbers that rules and
+// cost models count with. Choices made by them make a model fast or slow; results are the same on
+// every machine that meets the limits.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+namespace webnnc {
+
+struct Machine {
+  // What --device and measured schedules call it.
+  std::string_view name;
+  std::string_view description;
+
+  // Elements of 4 bytes in a vector: 128 bits on wasm, vec4 in shaders.
+  static constexpr int64_t kLanes = 4;
+  // Vectors of a packed weight that are neighbours (plan::PackWeights). All targets read the same.
+  static constexpr int64_t kPanelVectors = 2, kPanelWidth = kPanelVectors * kLanes;
+
+  // ---- What fits. Limits that a page must ask for, if they are more than WebGPU's defaults.
+
+  // Buffers that a kernel binds: maxStorageBuffersPerShaderStage.
+  int64_t max_buffers = 1 << 20;
+  int64_t max_threads = 1;      // maxComputeInvocationsPerWorkgroup
+  int64_t workgroup_bytes = 0;  // maxComputeWorkgroupStorageSize
+  int64_t register_bytes = 0;   // of a thread; what is more is in memory
+  // Workgroups run side by side on this many cores.
+  int64_t cores = 1;
+  // Threads that one core needs to hide the time that memory takes.
+  int64_t threads_per_core = 1;
+
+  // ---- Products and windows in one thread's registers, on the CPU
+
+  struct Tiles {
+    // Rows of a product's tile of kPanelVectors vectors. Engines on x64 have 15 vector registers
+    // for accumulators, the vectors of one side and an element of the other in all lanes; without
+    // fused multiply-add a product takes one more. Engines that have it are also those that keep
+    // the order of instructions, so that more of a tile fits into registers.
+    int64_t rows = 4, rows_fused = 6;
+    // Panels at once where there are no rows to share one.
+    int64_t panels = 4;
+    // In rows: the loop around a tile, and the vectors' loads; of a window, what its neighbours
+    // share.
+    double overhead = 1.2, window_overhead = 1.5;
+    int64_t window_neighbours = 6;
+    // Vectors of elementwise work, and of a reduction's results, that are computed side by side.
+    int64_t map_vectors = 2, result_vectors = 4;
+    // Vectors that one sum is kept in.
+    int64_t sum_vectors = 4;
+    // Copies that a window's sums are unrolled to.
+    int64_t unrolled_sums = 12;
+  } tiles;
+
+  // Bytes of each, as far as a schedule may count on them, and cycles that a byte takes from there
+  // to where it is used.
+  struct Caches {
+    double l1 = 24e3, l2 = 384e3, l3 = 8e6;
+    double from_l2 = 0.02, from_l3 = 0.06, from_memory = 0.2;
+  } caches;
+
+  // ---- Work that a GPU's threads divide
+
+  struct Threads {
+    // Of a workgroup where each thread works for itself, and of one that shares a row at least.
+    int64_t alone = 64, sharing = 32;
+    // Threads that share a sum should still have a few terms each; short sums are not shared.
+    double fewest_terms = 4, short_sum = 32;
+    // Neighbours that memory is read for in pieces of 32 bytes.
+    int64_t in_a_line = 8, in_half_a_vector = 2;
+    // Copies that a window's sums are unrolled to.
+    int64_t unrolled_sums = 9;
+    // Rows up to this length get a thread each; of longer ones a thread takes this many elements.
+    double short_row = 32, elements = 4;
+    // A thread that works alone does no more than this.
+    double longest_alone = 1024;
+  } threads;
+
+  // Cycles of a product in tiles, roughly: what a core must issue, move between its memories and
+  // wait for. Fitted to 50 kernels with up to 24 tilings each on a GPU of 132 cores: what is chosen
+  // takes 8 % longer than the best of them.
+  struct Products {
+    double warp = 32, issued_at_once = 4;
+    // Left rows are the same for many threads, which is a broadcast; right vectors are not.
+    double row_load = 0.52, column_load = 1.25;
+    double fill = 10, bytes_a_cycle = 64, barriers = 40, combine = 1300, combine_element = 8.0 / 32;
+    // Of a thread that waits for itself.
+    double memory_latency = 390, product = 1.6, start = 3200;
+  } products;
+
+  // ---- What one kernel computes (plan::FormKernels)
+
+  struct Fusion {
+    // What an open size stands for: something larger than most constants.
+    int64_t open_size = 64;
+    // Operations that an element takes: functions like exp, powers, divisions, looked-up indices.
+    int64_t function = 12, power = 20, division = 4, look_up = 4;
+    // Work up to this is cheap. It may be repeated so often in rows, and in maps, where a launch
+    // costs as much as many repeated operations on a GPU; on the CPU there is none.
+    int64_t cheap = 6;
+    double repeats_in_rows = 4, repeats_in_maps = 4;
+    // What counts as once, and from when on a window's neighbours should lie side by side.
+    double once = 1.01, window = 1.5;
+  } fusion;
+
+  // ---- Channels first or last (graph::ChooseLayouts). Only ratios matter, and they are much the
+  // same everywhere.
+
+  struct Layouts {
+    // Both sides of the choice grow with an open size.
+    int64_t open_size = 16;
+    double seconds_per_operation = 1 / 40e9, seconds_per_byte = 1 / 4e9;
+    // How much longer a convolution takes with its channels first.
+    double channels_first = 1.5;
+  } layouts;
+};
+
+// One thread of a wasm engine with 128-bit vectors.
+const Machine& WasmMachine();
+
+// All GPUs that are known; the first is the default: WebGPU's own limits and a machine of moderate
+// size.
+const std::vector<Machine>& GpuMachines();
+// Null if there is none of this name.
+const Machine* FindGpuMachine(std::string_view name);
+
+}  // namespace webnnc
