@@ -115,6 +115,11 @@ std::vector<Stage> NestBuilder::StagesAt(const NestLoop& loop) {
 }
 
 Tile NestBuilder::MakeTile(const Stage& stage) {
+  for (const NestLoop& loop : list_->loops) {
+    if (loop.kind == LoopKind::kVector)
+      Fail("stage: the lanes of " + loop.name + " would share one tile");
+    if (loop.name == stage.at) break;
+  }
   DType dtype = build_.dtype(RawOperand(stage.operand));
   Tile tile{{},
             stage.space == Space::kRegister && thread_.valid(),
@@ -272,7 +277,9 @@ Block NestBuilder::Prologue(const NestLoop& loop) {
   std::vector<std::pair<Operand, Tile>> made;
   for (const Stage& stage : StagesAt(loop)) {
     Tile tile = MakeTile(stage);
-    if (stage.ahead) {
+    if (stage.ahead && loop.kind == LoopKind::kThread) {
+      Fail("stage: what threads run side by side has no iteration ahead");
+    } else if (stage.ahead) {
       BufferId registers = ahead_[stage.operand];
       Append(out, FillRegion(stage, [&](ExprId own) {
                Block store;

@@ -53,11 +53,14 @@ class Inserter {
         loop->body = Run(std::move(loop->body), uses, insert);
       } else if (loop) {
         // What one iteration leaves is what the next finds.
+        const Uses before = uses;
         Uses end = Uses();
         Run(Copy(loop->body), end, false);
         uses.Join(end);
         loop->body = Run(std::move(loop->body), uses, insert);
         uses.Join(end);
+        // Without an iteration nothing has waited.
+        if (LowerBound(loop->extent).value_or(0) < 1) uses.Join(before);
       } else if (test) {
         Uses inside = uses;
         test->body = Run(std::move(test->body), inside, insert);

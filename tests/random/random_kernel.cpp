@@ -44,7 +44,16 @@ class Writer {
         std::vector{DType::kF32, DType::kF32, DType::kI32, DType::kF16, DType::kF32, DType::kI64});
     MakeAxes();
     int stages = 1 + choices_.Below(4);
-    for (int i = 0; i < stages; ++i) WriteStage();
+    for (int i = 0; i < stages; ++i) {
+      bool ordered = choices_.Chance(6) && axes_.size() > 1;
+      if (!ordered) {
+        WriteStage();
+      } else if (choices_.Chance(3)) {
+        WriteScatter();
+      } else {
+        WriteRecurrence();
+      }
+    }
     return Finish();
   }
 
@@ -343,15 +352,177 @@ class Writer {
     return Constant(1);
   }
 
-  void Write(const Tensor& tensor, const std::vector<int>& loops, const std::string& rest) {
-    std::string indent = "  ", index;
+  // ---- Ordered loops
+
+  void OpenOrdered(int time) {
+    body_ += "  for " + Index(time) + " in " + AxisOf(time).extent + " ordered {\n";
+    depth_ = 2;
+  }
+  void CloseOrdered() {
+    body_ += "  }\n";
+    depth_ = 1;
+  }
+
+  Tensor MakeTensor(std::vector<int> axes) {
+    Tensor tensor{"t" + std::to_string(tensors_.size()), dtype_, std::move(axes), {}};
+    tensors_.push_back(tensor);
+    return tensor;
+  }
+
+  // An axis for the time, and others in some order.
+  std::pair<int, std::vector<int>> TimeAndOthers() {
+    std::vector<int> all = AllAxes(), others;
+    int time = choices_.Pick(all);
+    std::copy_if(all.begin(), all.end(), std::back_inserter(others),
+                 [&](int a) { return a != time; });
+    return {time, Some(others, 1)};
+  }
+
+  // A state that each iteration makes of what the one before left, and what is seen of it.
+  void WriteRecurrence() {
+    auto [time, axes] = TimeAndOthers();
+    std::vector<int> both = axes;
+    both.push_back(time);
+    Value start = Small(Expression(axes, 1), 100);
+    auto steps = static_cast<double>(AxisOf(time).size);
+    size_t at = tensors_.size();
+    // Without steps a sum would stay without a value.
+    bool multiplies = choices_.Chance(2) && axes_.size() < 4 && steps > 0;
+    Tensor state = MakeTensor(axes);
+    if (multiplies) {
+      tensors_[at].numbers = WriteSteps(state, time);
+    } else {
+      Write(state, axes, " = " + start.text);
+      // What is drawn must not see the state, which is half made.
+      tensors_.pop_back();
+      Value term = Small(Expression(both, choices_.Below(3)), 256);
+      tensors_.push_back(state);
+      OpenOrdered(time);
+      tensors_[at].numbers = WriteStep(state, start, term, steps);
+    }
+    tensors_[at].is_loaded = true;
+    Tensor seen = MakeTensor(both);
+    seen.numbers = tensors_.back().numbers = tensors_[at].numbers;
+    Write(seen, axes, " = " + At(state));
+    CloseOrdered();
+  }
+
+  // One iteration: more of a sum, of an extreme, or the latest of some.
+  Value WriteStep(const Tensor& state, const Value& start, const Value& term, double steps) {
+    const std::string before = At(state);
+    Value after{"", std::max(start.magnitude, term.magnitude), std::max(start.error, term.error),
+                start.integral && term.integral};
+    switch (choices_.Below(3)) {
+      case 0: {
+        after.magnitude = start.magnitude + steps * term.magnitude;
+        after.error = start.error + steps * term.error;
+        bool exact = after.integral && after.error == 0 && after.magnitude <= Limit();
+        if (IsReal() && !exact) after.error += (steps + 1) * Unit() * after.magnitude;
+        if (!IsReal()) after.error = 0;
+        after.integral &= exact || !IsReal();
+        after.text = before + " + " + term.text;
+        break;
+      }
+      case 1: after.text = "max(" + before + ", " + term.text + ")"; break;
+      default:
+        after.text = "select(" + Condition(state.axes) + ", " + term.text + ", " + before + ")";
+    }
+    Write(state, state.axes, " = " + after.text);
+    return after;
+  }
+
+  // A matrix times the state, and the state of that: of small integers, so that nothing is lost.
+  Value WriteSteps(const Tensor& state, int time) {
+    Write(state, state.axes, " = " + Number(1));
+    Axis inner{"q", AxisOf(state.axes[0]).extent, AxisOf(state.axes[0]).size,
+               AxisOf(state.axes[0]).open};
+    axes_.push_back(inner);
+    int q = static_cast<int>(axes_.size()) - 1;
+    std::vector<int> loops = state.axes, from = state.axes;
+    loops.push_back(q);
+    from[0] = q;
+    Tensor sum = MakeTensor(state.axes);
+    tensors_.back().numbers = Constant(0);
+    tensors_.back().is_loaded = true;
+    std::string matrix = IntegerInput({q, state.axes[0]}), input = IntegerInput({time});
+    OpenOrdered(time);
+    Write(sum, state.axes, " = " + input);
+    Tensor earlier = state;
+    earlier.axes = from;
+    Write(sum, loops, " += " + At(earlier) + " * " + matrix);
+    std::string clamped = "max(min(" + At(sum) + ", " + Number(2) + "), " + Number(-2) + ")";
+    Write(state, state.axes, " = " + clamped);
+    axes_.pop_back();
+    tensors_.back().numbers = {"", 6.0 * static_cast<double>(inner.size) + 3, 0, true};
+    return {"", 2, 0, true};
+  }
+
+  // What a new input of integers holds where these axes tell.
+  std::string IntegerInput(const std::vector<int>& axes) {
+    Tensor input{"x" + std::to_string(kernel_.inputs.size()), dtype_, axes, {}};
+    kernel_.inputs.push_back({input.name, true});
+    parameters_.push_back("in %" + input.name + ": " + TypeOf(input));
+    return At(input);
+  }
+
+  // Stores whose places an input tells, so that iterations meet.
+  void WriteScatter() {
+    auto [time, axes] = TimeAndOthers();
+    int found = axes[0];
+    std::vector<int> loops(axes.begin() + 1, axes.end()), both = loops;
+    both.push_back(time);
+    // A size of 0 has no place.
+    bool has_place = AxisOf(found).size > 0;
+    if (!has_place) return WriteStage();
+    Value start = Small(Expression(axes, 1), 100);
+    Value term = Small(Expression(both, choices_.Below(3)), 256);
+    std::string places = "x" + std::to_string(kernel_.inputs.size());
+    kernel_.inputs.push_back({places, true});
+    parameters_.push_back("in %" + places + ": i32[" + AxisOf(time).extent + "]");
+    std::string place =
+        "max(min(%" + places + "[" + Index(time) + "], " + SizeOf(found) + " - 1), 0)";
+    Tensor tensor = MakeTensor(axes);
+    Write(tensor, axes, " = " + start.text);
+    OpenOrdered(time);
+    auto steps = static_cast<double>(AxisOf(time).size);
+    Value after{"", std::max(start.magnitude, term.magnitude), std::max(start.error, term.error),
+                start.integral && term.integral};
+    std::string update = choices_.Pick(std::vector<std::string>{" = ", " += ", " max= ", " min= "});
+    if (update == " += ") {
+      after.magnitude = start.magnitude + steps * term.magnitude;
+      after.error = start.error + steps * term.error;
+      bool exact = after.integral && after.error == 0 && after.magnitude <= Limit();
+      if (IsReal() && !exact) after.error += (steps + 1) * Unit() * after.magnitude;
+      if (!IsReal()) after.error = 0;
+      after.integral &= exact || !IsReal();
+    }
+    Write(tensor, loops, update + term.text, place);
+    CloseOrdered();
+    tensors_.back().numbers = after;
+  }
+
+  // `tensor` at its axes.
+  std::string At(const Tensor& tensor, const std::string& first = "") const {
+    std::string index;
+    for (size_t d = 0; d < tensor.axes.size(); ++d) {
+      int a = tensor.axes[d];
+      std::string at = a == kOne ? "0" : d == 0 && !first.empty() ? first : Index(a);
+      index += (index.empty() ? "" : ", ") + at;
+    }
+    return "%" + tensor.name + "[" + index + "]";
+  }
+
+  // Loops around a store to `tensor` at its axes; `first` is its first index if it is none of them.
+  void Write(const Tensor& tensor, const std::vector<int>& loops, const std::string& rest,
+             const std::string& first = "") {
+    const size_t outside = 2 * depth_;
+    std::string indent(outside, ' ');
     for (int a : loops) {
       body_ += indent + "for " + Index(a) + " in " + AxisOf(a).extent + " {\n";
       indent += "  ";
     }
-    for (int a : tensor.axes) index += (index.empty() ? "" : ", ") + (a == kOne ? "0" : Index(a));
-    body_ += indent + "%" + tensor.name + "[" + index + "]" + rest + "\n";
-    while (indent.size() > 2) {
+    body_ += indent + At(tensor, first) + rest + "\n";
+    while (indent.size() > outside) {
       indent.resize(indent.size() - 2);
       body_ += indent + "}\n";
     }
@@ -389,6 +560,7 @@ class Writer {
   std::vector<Tensor> tensors_;
   std::vector<std::string> parameters_;
   std::string body_;
+  size_t depth_ = 1;  // of loops around the stages that are written
   RandomKernel kernel_;
 };
 

@@ -34,7 +34,8 @@ struct RandomKernel {
 };
 
 // One to four stages: maps, and sums, products, maxima and minima, of tensors that they index
-// plainly, reversed, broadcast, by windows, past their ends behind a condition, and divided. Sizes
+// plainly, reversed, broadcast, by windows, past their ends behind a condition, and divided; and
+// ordered loops: recurrences, running sums and extremes, scatters. Sizes
 // from 0 on, known or open. `narrowed`: bounds are for sums of widened f16 that are kept in f16.
 RandomKernel MakeRandomKernel(Choices& choices, bool narrowed = false);
 

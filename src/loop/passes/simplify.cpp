@@ -12,6 +12,7 @@ static bool IsIndex(const Expr& expr) { return expr.dtype == DType::kI32 && expr
 
 void Simplifier::Bind(VarId var, const Dim& extent) {
   bound_[var] = {extent, static_cast<int>(bound_.size()) + 1};
+  bounds_.clear();
 }
 
 void Simplifier::Define(VarId var, ExprId value) { defined_[var] = value; }
@@ -223,6 +224,14 @@ ExprId Simplifier::FromPolynomial(const Polynomial& p) {
 // ---- Bounds -----------------------------------------------------------------------------------
 
 Simplifier::Bounds Simplifier::BoundsOf(ExprId atom) {
+  // Each level asks for its operands' bounds more than once.
+  if (auto known = bounds_.find(atom); known != bounds_.end()) return known->second;
+  Bounds bounds = ComputeBounds(atom);
+  bounds_.emplace(atom, bounds);
+  return bounds;
+}
+
+Simplifier::Bounds Simplifier::ComputeBounds(ExprId atom) {
   Expr expr = kernel_.exprs[atom];
   if (auto* variable = std::get_if<Variable>(&expr.node)) {
     auto range = bound_.find(variable->var);

@@ -83,6 +83,7 @@ class Simplifier {
     std::optional<Polynomial> low, high;
   };
   Bounds BoundsOf(ExprId atom);
+  Bounds ComputeBounds(ExprId atom);
 
   Kernel& kernel_;
   Builder build_;
@@ -95,6 +96,7 @@ class Simplifier {
   std::unordered_map<ExprId, ExprId> done_;
   std::unordered_map<ExprId, Polynomial> polynomials_;
   std::unordered_map<ExprId, int> depths_;
+  std::unordered_map<ExprId, Bounds> bounds_;
 };
 
 // Simplifies every expression of `kernel`, removes conditions that always hold, and what runs

@@ -226,8 +226,23 @@ Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
   return Error{"narrow: no sum over a loop " + narrow.at};
 }
 
+// What lies behind whole parts of a split has no more results side by side than they have.
+static Status CheckCombined(const Nest& nest) {
+  for (const NestLoop& loop : nest.main.loops) {
+    if (!loop.combined) continue;
+    for (const LoopList& rest : nest.rest) {
+      const NestLoop* same = rest.Find(loop.name);
+      bool fits = same && UpperBound(same->extent).value_or(INT64_MAX) <=
+                              UpperBound(loop.extent).value_or(0);
+      if (!fits) return Error{"combine: what was peeled off " + loop.name + " is longer than it"};
+    }
+  }
+  return kSuccess;
+}
+
 Status CheckPromises(Nests& nests) {
   for (const Nest& nest : nests.nests) {
+    TRY(CheckCombined(nest));
     if (nest.narrow && nest.main.Find(nest.narrow->at)) TRY(CheckNarrow(nest.main, *nest.narrow));
   }
   return CheckMerged(nests);
