@@ -235,6 +235,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
   TRY(trace("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code).Print(); }));
+  TRY(trace("lowering", [&] { return PrintLowering(code); }));
   // Beyond this point programs do not change: kernels are flat, weights have their places.
 
   TRY(trace("memory", [&] { return PrintMemory(code); }));

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/size_text.h"
+#include "loop/text.h"
+#include "lower/lower_kernel.h"
 #include "plan/memory.h"
 #include "schedule/classify.h"
 
@@ -40,7 +42,36 @@ std::string ExplainMemory(const plan::Program& program, const LikelySizes& sizes
   return out + (sizes.empty() ? "\n" : " (for " + sizes.Print() + ")\n");
 }
 
+// A pass that changes nothing is named only.
+std::string PrintPasses(const plan::Program& program, plan::KernelId id) {
+  const plan::Kernel& kernel = program.kernels[id];
+  std::string out, last = loop::Print(kernel.plain);
+  lower::Options options{program.target, plan::ParametersOf(program, id)};
+  options.log = [&](std::string_view pass, const loop::Kernel& after) {
+    std::string text = loop::Print(after);
+    bool same = text == last;
+    out += "; " + std::string(pass) + (same ? ": the same\n" : "\n" + text);
+    last = std::move(text);
+  };
+  auto lowered = lower::LowerKernel(kernel.plain, kernel.schedule, options);
+  CHECK(lowered);
+  return out;
+}
+
 }  // namespace
+
+std::string PrintLowering(const Code& code) {
+  std::string out;
+  for (const plan::Program* program : code.programs()) {
+    for (int32_t k = 0; k < program->kernels.size(); ++k) {
+      const plan::Kernel& kernel = program->kernels[plan::KernelId{k}];
+      out += (out.empty() ? "" : "\n") + ("; ---- @" + QuoteName(kernel.plain.name)) + " on " +
+             Name(program->target) + "\n" + loop::Print(kernel.plain) +
+             schedule::Print(kernel.schedule) + PrintPasses(*program, plan::KernelId{k});
+    }
+  }
+  return out;
+}
 
 std::string Explain(const Code& code) {
   std::string out;

@@ -12,6 +12,9 @@ namespace webnnc {
 // memory.
 std::string Explain(const Code& code);
 
+// Each kernel after each pass of lower::LowerKernel.
+std::string PrintLowering(const Code& code);
+
 // The arena of each program as a table.
 std::string PrintMemory(const Code& code);
 

@@ -34,6 +34,7 @@ inline constexpr Step kSteps[] = {
     {"pack-weights", "weights in the order that kernels read them", "program", 2},
     {"schedule", "loops tiled, bound and vectorised", "program", 6},
     {"schedules", "the schedule of each kernel, as --schedules reads them", "txt", 0},
+    {"lowering", "each kernel after each pass from its schedule on", "txt", 0},
     {"memory", "where buffers are in the arena", "txt", 0},
     {"spirv", "GPU kernels as SPIR-V", "spvasm", 10},
     {"wgsl", "GPU kernels as WGSL", "wgsl", 4},

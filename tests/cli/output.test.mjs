@@ -127,6 +127,21 @@ test('what is split for a GPU is seen', () => {
   assert.ok(split.length > 1 && Math.max(...split) <= 7, `${split}`);
 });
 
+test('--emit lowering ends with the kernels that code is made of', () => {
+  // The schedule and the flat kernel of each, with what is between passes taken out.
+  const lowered = run(digits, '--emit', 'lowering').split(/^; ---- /m).slice(1).map((part) => {
+    const passes = part.split(/^; /m);
+    assert.deepEqual(passes.slice(1).map((pass) => /^[\w-]+/.exec(pass)?.[0]), / on wasm\n/.test(part)
+      ? ['schedule', 'flatten', 'vectorize', 'unroll', 'promote-half', 'simplify']
+      : ['schedule', 'give-thread', 'flatten', 'vectorize', 'unroll', 'simplify', 'legalize']);
+    const last = passes.findLast((pass) => pass.includes('\nkernel @'));
+    return last?.slice(last.indexOf('kernel @')).trim();
+  });
+  const flat = run(digits, '--emit', 'schedule').split('; flat\n').slice(1).map((part) => part.slice(0, part.search(/\n\}\n/) + 2));
+  assert.ok(lowered.length > 4);
+  assert.deepEqual(lowered, flat);
+});
+
 test('--explain says which nodes a kernel computes, and how', () => {
   const text = run(digits, '-o', join(folder, 'explained'), '--explain');
   assert.match(text, /program for wasm: \d+ dispatches of \d+ kernels for \d+ nodes/);
