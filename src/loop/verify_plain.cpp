@@ -147,14 +147,15 @@ class PlainVerifier {
   Status CheckLoads(const Stage& stage) const {
     Status status = kSuccess;
     ForEachExpr(kernel_, stage.store.value, [&](ExprId id) {
-      auto* load = std::get_if<Load>(&kernel_.exprs[id].node);
       if (kernel_.exprs[id].lanes != 1) status = Fail("computes with vectors");
-      if (!load || kernel_.buffers[load->buffer].space == Space::kIn) return;
-      bool is_own = load->buffer == stage.store.buffer;
-      if (is_own && !(stage.ordered && load->index == stage.store.index))
-        status = Fail("loads " + Named(load->buffer) + ", which it stores");
-      else if (!stored_.count(load->buffer) && !carried_.count(load->buffer))
-        status = Fail("loads " + Named(load->buffer) + " before it is stored");
+    });
+    ForEachLoad(kernel_, stage, [&](const Load& load) {
+      if (kernel_.buffers[load.buffer].space == Space::kIn) return;
+      bool is_own = load.buffer == stage.store.buffer;
+      if (is_own && !(stage.ordered && load.index == stage.store.index))
+        status = Fail("loads " + Named(load.buffer) + ", which it stores");
+      else if (!stored_.count(load.buffer) && !carried_.count(load.buffer))
+        status = Fail("loads " + Named(load.buffer) + " before it is stored");
     });
     return status;
   }

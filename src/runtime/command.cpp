@@ -162,8 +162,10 @@ uint32_t ReadHeader(int32_t file, const char* path, const abi::Port& port, uint3
   return rank;
 }
 
+constexpr int32_t kUnbound = -1;
+
 // Symbols take the sizes of the inputs' files; those a second input has must agree.
-void BindSizes(const abi::Port& port, const char* path, bool* bound) {
+void BindSizes(const abi::Port& port, const char* path) {
   uint32_t shape[32];
   int32_t file = OpenFile(path, wasi::Access::kRead);
   uint32_t rank = ReadHeader(file, path, port, shape);
@@ -172,9 +174,8 @@ void BindSizes(const abi::Port& port, const char* path, bool* bound) {
   for (uint32_t d = 0; d < rank; ++d) {
     abi::Size size = port.shape[d];
     uint32_t dim = static_cast<uint32_t>(~size);
-    if (size >= 0 || dim >= webnnc_model.symbol_count || bound[dim]) continue;
-    webnnc_model.dims[dim] = static_cast<int32_t>(shape[d]);
-    bound[dim] = true;
+    bool takes = size < 0 && dim < webnnc_model.symbol_count && webnnc_model.dims[dim] == kUnbound;
+    if (takes) webnnc_model.dims[dim] = static_cast<int32_t>(shape[d]);
   }
 }
 
@@ -325,13 +326,13 @@ void Run() {
   uint32_t index = ProgramIndex();
   program = &model.programs[index];
   CheckArguments();
-  bool bound[64] = {};
+  for (uint32_t i = 0; i < model.symbol_count; ++i) model.dims[i] = kUnbound;
   for (uint32_t i = 0; i < model.input_count; ++i) {
     const char* path = PathOf("--input", model.inputs[i].name);
     if (!path && IsBesidePicture(model.inputs[i].name))
       Fail("the model takes pictures, which a page prepares: compile it without --image");
     if (!path) Fail("there is no --input for ", model.inputs[i].name);
-    BindSizes(model.inputs[i], path, bound);
+    BindSizes(model.inputs[i], path);
   }
   if (webnnc_sizes() != abi::kOk || webnnc_prepare(index) != abi::kOk)
     Fail("the inputs' sizes do not fit together, or there is not enough memory");

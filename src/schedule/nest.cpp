@@ -107,6 +107,20 @@ class WriterFinder {
     return loads;
   }
 
+  // Of what is stored, and of where.
+  std::vector<loop::Load> LoadsIn(const loop::Store& store) {
+    std::vector<loop::Load> loads = LoadsIn(store.value);
+    for (ExprId index : store.index) {
+      for (loop::Load& load : LoadsIn(index)) loads.push_back(std::move(load));
+    }
+    return loads;
+  }
+
+  static bool Has(const std::vector<loop::Load>& loads, BufferId buffer) {
+    return std::any_of(loads.begin(), loads.end(),
+                       [&](const loop::Load& load) { return load.buffer == buffer; });
+  }
+
   bool Attach(const Nest& writer, std::vector<Nest>& earlier) {
     if (writer.store.update != loop::Update::kSet || writer.init) return false;
     for (auto producer = earlier.rbegin(); producer != earlier.rend(); ++producer) {
@@ -138,22 +152,17 @@ class WriterFinder {
   }
 
   bool Reads(const Nest& nest, BufferId buffer) {
-    auto loads = [&](ExprId id) {
-      for (const loop::Load& load : LoadsIn(id)) {
-        if (load.buffer == buffer) return true;
-      }
-      return false;
-    };
-    if (loads(nest.store.value) || (nest.start && loads(*nest.start))) return true;
+    if (Has(LoadsIn(nest.store), buffer)) return true;
+    if (nest.start && Has(LoadsIn(*nest.start), buffer)) return true;
     return std::any_of(nest.writers.begin(), nest.writers.end(),
-                       [&](const loop::Store& store) { return loads(store.value); });
+                       [&](const loop::Store& store) { return Has(LoadsIn(store), buffer); });
   }
 
   bool ReadsAnyOf(const Nest& writer, const std::vector<Nest>& earlier, const Nest& after) {
     bool later = false, reads = false;
     for (const Nest& nest : earlier) {
       if (later) {
-        for (const loop::Load& load : LoadsIn(writer.store.value)) {
+        for (const loop::Load& load : LoadsIn(writer.store)) {
           reads |= load.buffer == nest.store.buffer;
           for (const loop::Store& store : nest.writers) reads |= load.buffer == store.buffer;
         }
@@ -176,6 +185,10 @@ class WriterFinder {
       used = load.index;
     }
     if (!used) return std::nullopt;
+    // A result that says where is looked up in memory.
+    for (ExprId index : writer.store.index) {
+      if (Has(LoadsIn(index), producer.store.buffer)) return std::nullopt;
+    }
     std::unordered_map<VarId, ExprId> values;
     for (size_t d = 0; d < used->size(); ++d) {
       auto from = loop::VariableOf(kernel_, (*used)[d]);
@@ -204,16 +217,11 @@ class WriterFinder {
     BufferId buffer = producer.store.buffer;
     if (kernel_.buffers[buffer].space != loop::Space::kTemporary) return true;
     for (const Nest& nest : nests_.nests) {
-      auto uses = [&](ExprId id) {
-        for (const loop::Load& load : LoadsIn(id)) {
-          if (load.buffer == buffer) return true;
-        }
-        return false;
-      };
-      if (uses(nest.store.value) || (nest.start && uses(*nest.start))) return true;
+      if (Has(LoadsIn(nest.store), buffer)) return true;
+      if (nest.start && Has(LoadsIn(*nest.start), buffer)) return true;
       if (&nest == &producer) continue;
       for (const loop::Store& store : nest.writers) {
-        if (uses(store.value)) return true;
+        if (Has(LoadsIn(store), buffer)) return true;
       }
     }
     return false;

@@ -84,8 +84,8 @@ Status NestBuilder::FindKeep() {
         nest_.keep->at.empty() ? 0 : static_cast<size_t>(nest_.main.Position(nest_.keep->at)) + 1;
   } else {
     // Threads that reduce together run side by side, and share their registers' loop.
-    while (keep_ > 0 && loops[keep_ - 1].kind == LoopKind::kThread && loops[first].combined)
-      --keep_;
+    bool combines = first < loops.size() && loops[first].combined;
+    while (combines && keep_ > 0 && loops[keep_ - 1].kind == LoopKind::kThread) --keep_;
   }
   // Lanes do not share a result.
   auto lanes = std::find_if(loops.begin(), loops.end(), [](const NestLoop& loop) {

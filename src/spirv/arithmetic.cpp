@@ -187,7 +187,12 @@ static Value EmitShift(BinaryOp op, const Value& a, const Value& b, const Operan
     int64_t bits = facts.constant_b->integer;
     if (bits < 0 || bits >= kWidth) return Like(a, 0);
   }
-  return op == BinaryOp::kShiftLeft ? ShiftLeft(a, b) : ShiftRight(a, b);
+  Value shifted = op == BinaryOp::kShiftLeft ? ShiftLeft(a, b) : ShiftRight(a, b);
+  if (facts.constant_b) return shifted;
+  // By the width and more nothing is left; SPIR-V says nothing of it.
+  Value fits = b < kWidth;
+  if (IsSigned(b.dtype)) fits = (0 <= b) & fits;
+  return Select(fits, shifted, Like(a, 0));
 }
 
 static Value EmitFloatMod(const Value& a, const Value& b) {

@@ -87,18 +87,37 @@ class Emitter {
 
  private:
   // Register buffers are arrays on the stack, which LLVM's passes turn into registers where their
-  // indices are constant.
+  // indices are constant. Those that the stack has no room for are the module's: kernels run one
+  // at a time.
   void MakeRegisters() {
+    uint64_t left = kMostStackBytes;
     for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
       const loop::Buffer& buffer = kernel_.buffers[loop::BufferId{i}];
       if (buffer.space != loop::Space::kRegister && buffer.space != loop::Space::kWorkgroup)
         continue;
       auto count = static_cast<uint64_t>(ElementCount(buffer.type.shape).value());
       auto* type = llvm::ArrayType::get(MemoryType(context_, buffer.type.dtype, 1), count);
+      uint64_t bytes = module_.getDataLayout().getTypeAllocSize(type);
+      if (bytes > left) {
+        buffers_[static_cast<size_t>(i)] = MakeGlobal(type, buffer.name);
+        continue;
+      }
+      left -= bytes;
       auto* memory = b_.CreateAlloca(type, nullptr, buffer.name);
       memory->setAlignment(llvm::Align(16));
       buffers_[static_cast<size_t>(i)] = memory;
     }
+  }
+
+  // Half of the stack (link.cpp).
+  static constexpr uint64_t kMostStackBytes = 65536;
+
+  llvm::Value* MakeGlobal(llvm::Type* type, const std::string& name) {
+    auto* memory =
+        new llvm::GlobalVariable(module_, type, false, llvm::GlobalValue::InternalLinkage,
+                                 llvm::Constant::getNullValue(type), name);
+    memory->setAlignment(llvm::Align(16));
+    return memory;
   }
 
   // ---- Statements
@@ -340,8 +359,16 @@ class Emitter {
     if (guard_) condition = b_.CreateAnd(guard_, condition);
     llvm::Type* element = MemoryType(context_, expr.dtype, 1);
     bool outside = std::exchange(in_index_, true);
+    // Where the condition does not hold, what the index looks up may be outside as well. Other
+    // terms are computed once for all guards.
+    llvm::Value* around = guard_;
+    auto looks_up = [&](loop::ExprId term) { return HasLoad(term); };
+    bool guards = std::any_of(split.guarded.begin(), split.guarded.end(), looks_up) ||
+                  std::any_of(split.taken_off.begin(), split.taken_off.end(), looks_up);
+    if (guards) guard_ = condition;
     llvm::Value* offset = SumOf(split.guarded);
     for (loop::ExprId term : split.taken_off) offset = b_.CreateNSWSub(offset, Emit(term));
+    guard_ = around;
     llvm::Value* row =
         b_.CreateGEP(element, buffers_[static_cast<size_t>(load->buffer.index)], offset);
     row = b_.CreateSelect(condition, row, Zeros());

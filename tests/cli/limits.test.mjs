@@ -258,3 +258,33 @@ test('schedules that copy without end do not fit', () => {
     assert.match(stderr, /warning: .*does not fit its kernel.*(copies|lanes)/);
   }
 });
+
+test('what is looked up behind a condition is not looked up beyond its end', async () => {
+  // Beyond the indices' end there is padding for longer than there is memory.
+  const count = 20_000, behind = 60_000, width = 8;
+  const { y } = await run('padded_lookup', {
+    inputs: { i: ['i32', [count]] }, outputs: { y: ['f32', [count + behind, width]] }, opset: 13,
+    constants: { table: weight([4, width], vector(4 * width, (k) => k)), pads: integers([0, 0, behind, 0]) },
+    nodes: [
+      { op: 'Gather', inputs: ['table', 'i'], outputs: ['a'] },
+      { op: 'Pad', inputs: ['a', 'pads'], outputs: ['y'] },
+    ],
+  }, { i: Int32Array.from({ length: count }, (_, i) => i % 4) });
+  assert.deepEqual([...y.data.subarray(2 * width, 2 * width + 3)], [16, 17, 18]);
+  assert.ok(y.data.subarray(count * width).every((/** @type {number} */ value) => value === 0));
+});
+
+test('sums that the stack has no room for', async () => {
+  const size = 512, schedules = join(folder, 'kept.txt');
+  const model = { inputs: { a: ['f32', [size, 4]], b: ['f32', [4, size]] }, outputs: { y: ['f32', [size, size]] }, nodes: [{ op: 'MatMul', inputs: ['a', 'b'], outputs: ['y'] }] };
+  const { stdout } = spawnSync(webnnc, [(writeFileSync(join(folder, 'kept.onnx'), onnxModel(model)), join(folder, 'kept.onnx')), '--emit', 'schedules', '--target', 'wasm'], { encoding: 'utf8' });
+  // The measured schedule of the kernel keeps all of the result in registers.
+  writeFileSync(schedules, stdout.replace(/schedule \{[^}]*\}/g, 'schedule {\n  keep\n}'));
+  const { status, stderr } = compile('kept', model, ['--schedules', schedules, '--target', 'wasm']);
+  assert.equal(status, 0, stderr);
+  assert.doesNotMatch(stderr, /warning/);
+  const { load } = await import(pathToFileURL(join(folder, 'kept', 'model.js')).href);
+  const { y } = await (await load({ backend: 'wasm' })).run({ a: vector(4 * size, (i) => i % 7), b: vector(4 * size, (i) => i % 5) });
+  const at = (i, j) => [0, 1, 2, 3].reduce((sum, k) => sum + (4 * i + k) % 7 * ((size * k + j) % 5), 0);
+  for (const [i, j] of [[0, 0], [100, 3], [511, 511]]) assert.equal(y.data[size * i + j], at(i, j));
+});

@@ -21,6 +21,8 @@ export function made(type, shape, size = 2, seed = 0) {
 
 /** @param {keyof typeof ARRAYS} type @param {number[]} shape @param {number[]} values */
 const given = (type, shape, values) => ({ shape, data: type === 'i64' ? BigInt64Array.from(values, BigInt) : ARRAYS[type].from(values) });
+/** A constant. @param {number[]} values @returns {import('../onnx_model.mjs').Tensor} */
+const given32 = (values) => ({ type: ['i32', [values.length]], bytes: new Uint8Array(Int32Array.from(values).buffer) });
 /** @param {...number} values */
 const longs = (...values) => values.map(BigInt);
 
@@ -262,4 +264,23 @@ CASES['a sum over sizes that no tensor has'] = {
   model: { inputs: { x: ['i64', ['n', 'n']] }, outputs: y(0), opset: 13, nodes: [{ op: 'Shape', inputs: ['x'], outputs: ['s'] }, { op: 'ConstantOfShape', inputs: ['s'], outputs: ['c'] },
     { op: 'ReduceL2', inputs: ['c'], outputs: ['y'], attributes: { keepdims: 0, axes: [0, 1] } }] },
   runs: [{ x: made('i64', [3, 3]) }],
+};
+// ---- Integers that wrap
+
+CASES['divided twice by what i32 does not hold together'] = {
+  model: { inputs: { x: ['i32', ['n']] }, outputs: { y: ['i32', ['m']] }, opset: 14, constants: { least: given32([0]), by: given32([100000]) }, nodes: [
+    { op: 'Max', name: 'a', inputs: ['x', 'least'], outputs: ['a'] }, { op: 'Div', name: 'b', inputs: ['a', 'by'], outputs: ['b'] }, { op: 'Div', name: 'y', inputs: ['b', 'by'], outputs: ['y'] }] },
+  runs: [{ x: given('i32', [4], [2000000000, -5, 99999, 100000]) }],
+};
+CASES['sums that wrap are compared'] = {
+  model: { inputs: { x: ['i32', ['n']] }, outputs: { y: ['bool', ['m']], z: ['bool', ['k']], w: ['i32', ['l']] }, opset: 16, constants: { one: given32([1]), four: given32([4]), five: given32([5]) }, nodes: [
+    { op: 'Add', name: 'a', inputs: ['x', 'one'], outputs: ['a'] }, { op: 'Less', name: 'y', inputs: ['x', 'a'], outputs: ['y'] }, { op: 'LessOrEqual', name: 'z', inputs: ['a', 'x'], outputs: ['z'] },
+    { op: 'Mul', name: 'b', inputs: ['x', 'four'], outputs: ['b'] }, { op: 'Add', name: 'c', inputs: ['b', 'five'], outputs: ['c'] }, { op: 'Div', name: 'w', inputs: ['c', 'four'], outputs: ['w'] }] },
+  runs: [{ x: given('i32', [5], [2147483647, -2147483648, 0, 1073741824, -3]) }],
+};
+const squares = Array.from({ length: 30 }, (_, i) => ({ op: 'Mul', name: `square${i}`, inputs: [`i${i}`, `i${i}`], outputs: [`i${i + 1}`] }));
+CASES['places that are squared thirty times'] = {
+  model: { inputs: { x: ['f32', [64]], i0: ['i32', [4]], u: ['f32', [4]] }, outputs: { y: ['f32', ['m']] }, opset: 16,
+    nodes: [...squares, { op: 'ScatterElements', name: 'y', inputs: ['x', 'i30', 'u'], outputs: ['y'], attributes: { reduction: 'add' } }] },
+  runs: [{ x: made('f32', [64]), i0: given('i32', [4], [0, 1, 0, 65536]), u: made('f32', [4]) }],
 };

@@ -114,9 +114,15 @@ static bool Inline(Kernel& kernel, const ExprLimits* limits) {
   if (limits) meter.emplace(kernel, *limits);
   std::vector<Stage> kept;
   for (Stage& stage : stages) {
-    for (ExprId& index : stage.store.index) index = rewrite(index);
-    stage.store.value = rewrite(stage.store.value);
-    if (meter && meter->Exceeds(stage.store.value)) return false;
+    std::vector<ExprId> written = stage.store.index;
+    written.push_back(stage.store.value);
+    for (ExprId& id : written) {
+      id = rewrite(id);
+      if (meter && meter->Exceeds(id)) return false;
+    }
+    stage.store.value = written.back();
+    written.pop_back();
+    stage.store.index = std::move(written);
     BufferId buffer = stage.store.buffer;
     bool candidate = kernel.buffers[buffer].space == Space::kTemporary &&
                      stage.store.update == Update::kSet && writers[buffer] == 1 && !stage.ordered;

@@ -104,8 +104,7 @@ Polynomial Simplifier::Compound(ExprId id) {
   if (!binary) {
     std::vector<ExprId> operands = Operands(expr);
     for (ExprId& operand : operands) operand = (*this)(operand);
-    if (auto* select = std::get_if<Select>(&expr.node)) {
-      (void)select;
+    if (std::holds_alternative<Select>(expr.node)) {
       ExprId chosen = build_.Select(operands[0], operands[1], operands[2]);
       bool still = std::holds_alternative<Select>(kernel_.exprs[chosen].node);
       return still ? Atom(chosen) : ToPolynomial(chosen);
@@ -120,19 +119,20 @@ Polynomial Simplifier::Compound(ExprId id) {
   }
   Polynomial a = ToPolynomial(binary->a), b = ToPolynomial(binary->b);
   switch (binary->op) {
-    case BinaryOp::kAdd: return a + b;
-    case BinaryOp::kSub: return a - b;
+    case BinaryOp::kAdd: return Wrapped(a + b);
+    case BinaryOp::kSub: return Wrapped(a - b);
     case BinaryOp::kMul:
-      // Expanding larger sums could take exponential space; no index needs it.
-      if (a.terms.size() * b.terms.size() <= 64) return a * b;
+      // Expanding larger sums and powers could take exponential space; no index needs it.
+      if (a.terms.size() * b.terms.size() <= 64 && Degree(a) + Degree(b) <= 16)
+        return Wrapped(a * b);
       break;
     case BinaryOp::kFloorDiv: return Divide(a, b);
     case BinaryOp::kFloorMod: return Remainder(a, b);
     case BinaryOp::kDiv:
-      if (ProvablyNonNegative(a) && ProvablyNonNegative(b)) return Divide(a, b);
+      if (IsNatural(a) && IsNatural(b)) return Divide(a, b);
       break;
     case BinaryOp::kMod:
-      if (ProvablyNonNegative(a) && ProvablyNonNegative(b)) return Remainder(a, b);
+      if (IsNatural(a) && IsNatural(b)) return Remainder(a, b);
       break;
     case BinaryOp::kMin:
     case BinaryOp::kMax: return Smaller(binary->op, a, b);
@@ -365,6 +365,58 @@ bool Simplifier::ProvablyNonNegative(const Polynomial& p) {
   return low && *low >= 0;
 }
 
+// ---- What tensors hold ------------------------------------------------------------------------
+
+int Simplifier::Degree(const Polynomial& p) {
+  size_t degree = 0;
+  for (const auto& [monomial, coefficient] : p.terms) degree = std::max(degree, monomial.size());
+  return static_cast<int>(degree);
+}
+
+bool Simplifier::IsData(ExprId id) {
+  auto found = is_data_.find(id);
+  if (found != is_data_.end()) return found->second;
+  const Expr expr = kernel_.exprs[id];
+  bool is = std::holds_alternative<Load>(expr.node) || std::holds_alternative<Convert>(expr.node);
+  if (auto* select = std::get_if<Select>(&expr.node)) {
+    is = IsData(select->yes) || IsData(select->no);
+  } else if (!is) {
+    for (ExprId operand : Operands(expr)) is |= IsData(operand);
+  }
+  return is_data_[id] = is;
+}
+
+bool Simplifier::HasData(const Polynomial& p) {
+  for (const auto& [monomial, coefficient] : p.terms) {
+    for (ExprId factor : monomial) {
+      if (IsData(factor)) return true;
+    }
+  }
+  return false;
+}
+
+bool Simplifier::MayWrap(const Polynomial& p) {
+  bool computed = Degree(p) > 1 || p.terms.size() + (p.constant != 0) > 1 ||
+                  (!p.terms.empty() && p.terms.begin()->second != 1);
+  if (!computed || !HasData(p)) return false;
+  auto low = Below(p), high = Above(p);
+  // What sizes bound is a place.
+  return !low || !high || (low->IsConstant() && low->constant < INT32_MIN) ||
+         (high->IsConstant() && high->constant > INT32_MAX);
+}
+
+Polynomial Simplifier::Wrapped(Polynomial p) {
+  auto wrapped = [](int64_t value) { return static_cast<int64_t>(static_cast<int32_t>(value)); };
+  bool fits = p.constant == wrapped(p.constant);
+  for (const auto& [monomial, coefficient] : p.terms) fits &= coefficient == wrapped(coefficient);
+  if (fits || !HasData(p)) return p;
+  Polynomial out = ConstantPolynomial(wrapped(p.constant));
+  for (const auto& [monomial, coefficient] : p.terms) {
+    if (wrapped(coefficient) != 0) out.AddTerm(monomial, wrapped(coefficient));
+  }
+  return out;
+}
+
 int64_t Simplifier::KnownDivisor(const Polynomial& p) {
   int64_t divisor = std::abs(p.constant);
   for (const auto& [monomial, coefficient] : p.terms) {
@@ -444,6 +496,7 @@ std::optional<Simplifier::Split> Simplifier::SplitOffUnits(const Polynomial& res
 
 Polynomial Simplifier::DivideByConstant(const Polynomial& a, int64_t c) {
   if (c == 1) return a;
+  if (MayWrap(a)) return DivisionAtom(true, a, ConstantPolynomial(c));
   auto [quotient, rest] = SplitBy(a, c);
   auto low = ConstantBelow(rest), high = ConstantAbove(rest);
   if (low && high && *low >= 0 && *high < c) return quotient;
@@ -457,7 +510,8 @@ Polynomial Simplifier::DivideByConstant(const Polynomial& a, int64_t c) {
     auto binary = BinaryAt(rest.terms.begin()->first[0]);
     if (binary && (binary->op == BinaryOp::kDiv || binary->op == BinaryOp::kFloorDiv)) {
       Polynomial x = ToPolynomial(binary->a), d = ToPolynomial(binary->b);
-      if (d.IsConstant() && d.constant > 0) return quotient + DivideByConstant(x, d.constant * c);
+      bool fits = d.IsConstant() && d.constant > 0 && d.constant <= INT32_MAX / c;
+      if (fits) return quotient + DivideByConstant(x, d.constant * c);
     }
   }
   return quotient + DivisionAtom(true, rest, ConstantPolynomial(c));
@@ -465,6 +519,7 @@ Polynomial Simplifier::DivideByConstant(const Polynomial& a, int64_t c) {
 
 Polynomial Simplifier::RemainderByConstant(const Polynomial& a, int64_t c) {
   if (c == 1) return {};
+  if (MayWrap(a)) return DivisionAtom(false, a, ConstantPolynomial(c));
   Polynomial rest = SplitBy(a, c).rest;
   auto low = ConstantBelow(rest), high = ConstantAbove(rest);
   if (low && high && *low >= 0 && *high < c) return rest;
@@ -547,9 +602,9 @@ Polynomial Simplifier::Remainder(const Polynomial& a, const Polynomial& b) {
 }
 
 Polynomial Simplifier::Smaller(BinaryOp op, const Polynomial& a, const Polynomial& b) {
-  bool min = op == BinaryOp::kMin;
-  if (ProvablyNonNegative(b - a)) return min ? a : b;
-  if (ProvablyNonNegative(a - b)) return min ? b : a;
+  bool min = op == BinaryOp::kMin, wraps = MayWrap(a) || MayWrap(b);
+  if (!wraps && ProvablyNonNegative(b - a)) return min ? a : b;
+  if (!wraps && ProvablyNonNegative(a - b)) return min ? b : a;
   return Atom(build_.Apply(op, FromPolynomial(a), FromPolynomial(b)));
 }
 
@@ -591,7 +646,9 @@ bool Simplifier::RecombineOnce(Polynomial& p) {
 // ---- Conditions -------------------------------------------------------------------------------
 
 ExprId Simplifier::SimplifyComparison(const Binary& binary) {
-  Polynomial difference = ToPolynomial(binary.b) - ToPolynomial(binary.a);
+  const Polynomial a = ToPolynomial(binary.a), b = ToPolynomial(binary.b);
+  if (MayWrap(a) || MayWrap(b)) return build_.Apply(binary.op, binary.a, binary.b);
+  Polynomial difference = b - a;
   if (binary.op == BinaryOp::kEqual || binary.op == BinaryOp::kNotEqual) {
     bool differs = ProvablyNonNegative(difference - ConstantPolynomial(1)) ||
                    ProvablyNonNegative(difference * -1 - ConstantPolynomial(1));
@@ -636,6 +693,7 @@ ExprId Simplifier::SimplifyComparison(const Binary& binary) {
     (coefficient < 0 ? left : right).AddTerm(monomial, std::abs(coefficient));
   }
   (difference.constant < 0 ? left : right).constant = std::abs(difference.constant);
+  if (MayWrap(left) || MayWrap(right)) return build_.Apply(binary.op, binary.a, binary.b);
   return build_.Less(FromPolynomial(left), FromPolynomial(right));
 }
 

@@ -76,6 +76,18 @@ class Simplifier {
   std::optional<Split> SplitOffUnits(const Polynomial& rest, int64_t c, int64_t* unit);
   std::optional<Split> SplitBySizes(const Polynomial& a, const Polynomial& b);
 
+  // Loops' variables and indices never leave i32, what tensors hold may: sums and products of
+  // it are right whatever they are modulo 2^32, but they have no order and no quotients.
+  bool IsData(ExprId id);
+  bool HasData(const Polynomial& p);
+  // Whether p is computed from what tensors hold, and may be outside of i32.
+  bool MayWrap(const Polynomial& p);
+  // p with coefficients that i32 holds, which is the same modulo 2^32.
+  Polynomial Wrapped(Polynomial p);
+  bool IsNatural(const Polynomial& p) { return !MayWrap(p) && ProvablyNonNegative(p); }
+  // The number of factors of the longest product.
+  static int Degree(const Polynomial& p);
+
   // A polynomial in sizes alone that is never below (above) p.
   std::optional<Polynomial> Above(const Polynomial& p);
   std::optional<Polynomial> Below(const Polynomial& p);
@@ -97,6 +109,7 @@ class Simplifier {
   std::unordered_map<ExprId, Polynomial> polynomials_;
   std::unordered_map<ExprId, int> depths_;
   std::unordered_map<ExprId, Bounds> bounds_;
+  std::unordered_map<ExprId, bool> is_data_;
 };
 
 // Simplifies every expression of `kernel`, removes conditions that always hold, and what runs
