@@ -45,11 +45,6 @@ function needsSizes(verdict) {
   return op in MUST_KNOW || /must be known|needs to know|with --dim/.test(verdict);
 }
 
-/** Faults that are known and not mended yet, by the seed that shows them. One that is mended fails until it is struck off. @type {Map<number, string>} */
-const KNOWN = new Map([
-  [1660, 'a product with open columns, of which a slice takes every second row: the schedule for wasm does not fit'],
-]);
-
 /** The same with no size open. @param {Run[]} runs @returns {Run[]} */
 const closed = ([{ graph, values }]) => [{ values, graph: { ...graph, leaves: Object.fromEntries(Object.entries(graph.leaves).map(([name, leaf]) => [name, { ...leaf, symbols: leaf.shape.map(() => null) }])) } }];
 
@@ -78,10 +73,7 @@ async function check(cases, backends) {
     });
   }
   for (const [i, found] of problems.entries()) {
-    const known = options.operator === undefined && backends.includes('wasm') ? KNOWN.get(cases[i].seed) : undefined;
-    if (known && found.size) console.log(`seed ${cases[i].seed} fails as is known: ${known}`);
-    else if (known) await report(cases[i], new Map([['wasm', `passes, but is listed as a known fault: ${known}`]]));
-    else if (found.size) await report(cases[i], found);
+    if (found.size) await report(cases[i], found);
   }
 }
 

@@ -231,6 +231,10 @@ void Collapse(Kernel& kernel) {
 
 void DropUnusedStages(Kernel& kernel) {
   std::vector<Stage> stages = StagesOf(kernel);
+  std::erase_if(stages, [](const Stage& stage) {
+    return std::any_of(stage.loops.begin(), stage.loops.end(),
+                       [](const StageLoop& loop) { return loop.extent.Is(0); });
+  });
   for (bool dropped = true; dropped;) {
     std::set<BufferId> loaded;
     for (const Stage& stage : stages)

@@ -15,7 +15,8 @@ namespace webnnc::loop {
 // be plain. Parameters change their shape, not their bytes.
 void Collapse(Kernel& kernel);
 
-// Drops the stages that store to temporaries which no stage loads. `kernel` must be plain.
+// Drops the stages that never run, and those that store to temporaries which no stage loads.
+// `kernel` must be plain.
 void DropUnusedStages(Kernel& kernel);
 
 // Drops buffers, other than parameters, and variables that nothing uses any more.
