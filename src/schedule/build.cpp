@@ -27,7 +27,8 @@ class KernelBuilder {
       : nests_(nests), build_(nests.kernel), simplify_(nests.kernel) {}
 
   Result<Block> Run(size_t i) {
-    if (i == nests_.merged) return EmitNests(i);
+    // Of loops that never run peeling leaves nothing.
+    if (i == nests_.merged || nests_.nests.empty()) return EmitNests(i);
     const NestLoop& loop = nests_.nests[0].main.loops[i];
     VarId var = nests_.kernel.vars.Add({loop.name});
     simplify_.Bind(var, loop.extent);

@@ -266,6 +266,8 @@ Block NestBuilder::BeforeLoop(const NestLoop& loop) {
     if (!stage.ahead) continue;
     if (stage.space != Space::kWorkgroup) Fail("stage: only a workgroup tile is loaded ahead");
     ahead_[stage.operand] = AheadRegisters(stage);
+    // What never runs has no first tile.
+    if (loop.extent.Is(0)) continue;
     env_[loop.var] = build_.Int(0);
     Append(out, LoadAhead(stage, ahead_[stage.operand]));
   }
