@@ -39,7 +39,7 @@ inline constexpr Step kSteps[] = {
     {"spirv", "GPU kernels as SPIR-V", "spvasm", 10},
     {"wgsl", "GPU kernels as WGSL", "wgsl", 4},
     {"llvm", "the CPU's kernels and host functions as LLVM IR", "ll", 0},
-    {"wasm", "the module, and that with relaxed SIMD", "wasm", 64},
+    {"wasm", "the module", "wasm", 64},
     {"relaxed-wasm", "the module with relaxed SIMD", "wasm", 0},
     {"bundle", "the files of the bundle", "txt", 2},
 };

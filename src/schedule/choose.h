@@ -1,5 +1,4 @@
-// Which schedule a kernel gets: the measured one if there is, else the cheapest candidate of the
-// rule for its kind.
+// Which schedule a kernel gets that none was measured for: the rule for its kind writes it.
 #pragma once
 
 #include "loop/kernel.h"

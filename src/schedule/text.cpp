@@ -192,8 +192,9 @@ class Parser {
   Result<Directive> ParseBind() {
     Bind bind{};
     TRY_ASSIGN(bind.loops, Loops());
-    for (int k = 3; k < loop::kLoopKindCount; ++k) {
-      auto kind = static_cast<loop::LoopKind>(k);
+    using loop::LoopKind;
+    for (LoopKind kind :
+         {LoopKind::kThread, LoopKind::kWorkgroupX, LoopKind::kWorkgroupY, LoopKind::kWorkgroupZ}) {
       if (!lexer_.Eat(Name(kind))) continue;
       bind.kind = kind;
       return Directive(bind);

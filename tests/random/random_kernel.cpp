@@ -331,13 +331,18 @@ class Writer {
     value = Small(value, 256);
     Write(tensor, stored, " = " + start.text);
     Write(tensor, order, " += " + value.text);
-    value.magnitude = count * value.magnitude + start.magnitude;
-    value.error = count * value.error + start.error;
-    value.integral &= start.integral;
-    bool exact = value.integral && value.error == 0 && value.magnitude <= Limit();
-    if (IsReal() && !exact) value.error += (count + 1) * Unit() * value.magnitude;
-    value.integral &= exact || !IsReal();
-    return value;
+    return SumOf(start, value, count);
+  }
+
+  // `start` and so many terms, in any order.
+  Value SumOf(const Value& start, const Value& term, double count) const {
+    Value sum{"", start.magnitude + count * term.magnitude, start.error + count * term.error,
+              start.integral && term.integral};
+    bool exact = sum.integral && sum.error == 0 && sum.magnitude <= Limit();
+    if (IsReal() && !exact) sum.error += (count + 1) * Unit() * sum.magnitude;
+    if (!IsReal()) sum.error = 0;
+    sum.integral &= exact || !IsReal();
+    return sum;
   }
 
   // A product of signs: large ones would leave what the type holds.
@@ -413,16 +418,10 @@ class Writer {
     Value after{"", std::max(start.magnitude, term.magnitude), std::max(start.error, term.error),
                 start.integral && term.integral};
     switch (choices_.Below(3)) {
-      case 0: {
-        after.magnitude = start.magnitude + steps * term.magnitude;
-        after.error = start.error + steps * term.error;
-        bool exact = after.integral && after.error == 0 && after.magnitude <= Limit();
-        if (IsReal() && !exact) after.error += (steps + 1) * Unit() * after.magnitude;
-        if (!IsReal()) after.error = 0;
-        after.integral &= exact || !IsReal();
+      case 0:
+        after = SumOf(start, term, steps);
         after.text = before + " + " + term.text;
         break;
-      }
       case 1: after.text = "max(" + before + ", " + term.text + ")"; break;
       default:
         after.text = "select(" + Condition(state.axes) + ", " + term.text + ", " + before + ")";
@@ -488,14 +487,7 @@ class Writer {
     Value after{"", std::max(start.magnitude, term.magnitude), std::max(start.error, term.error),
                 start.integral && term.integral};
     std::string update = choices_.Pick(std::vector<std::string>{" = ", " += ", " max= ", " min= "});
-    if (update == " += ") {
-      after.magnitude = start.magnitude + steps * term.magnitude;
-      after.error = start.error + steps * term.error;
-      bool exact = after.integral && after.error == 0 && after.magnitude <= Limit();
-      if (IsReal() && !exact) after.error += (steps + 1) * Unit() * after.magnitude;
-      if (!IsReal()) after.error = 0;
-      after.integral &= exact || !IsReal();
-    }
+    if (update == " += ") after = SumOf(start, term, steps);
     Write(tensor, loops, update + term.text, place);
     CloseOrdered();
     tensors_.back().numbers = after;

@@ -20,9 +20,8 @@ bool IsPerThread(const Kernel& kernel, BufferId id) {
     auto* variable = std::get_if<Variable>(&kernel.exprs[index[0]].node);
     per_thread &= variable && threads.count(variable->var);
   };
-  Kernel& mutable_kernel = const_cast<Kernel&>(kernel);
   auto check_expr = [&](ExprId root) {
-    ForEachExpr(mutable_kernel, root, [&](ExprId e) {
+    ForEachExpr(kernel, root, [&](ExprId e) {
       auto* load = std::get_if<Load>(&kernel.exprs[e].node);
       if (load && load->buffer == id) check(load->index);
     });
