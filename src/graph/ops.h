@@ -542,6 +542,10 @@ struct TopK {
   Dim count;
   bool smallest = false;
 
+  // Known rows up to this length are sorted; of others each element's rank is counted. A workgroup
+  // has room for twice as many indices.
+  static constexpr int64_t kLongestSorted = 1024;
+
   static constexpr auto kFields = Fields(Field("axis", &TopK::axis), Field("count", &TopK::count),
                                          Field("smallest", &TopK::smallest));
   WEBNNC_OPERATION("top_k", 1, 1);

@@ -14,9 +14,9 @@ using Element = std::optional<Dim>;
 // Kernels wrap where sizes overflow, so what overflows is not known.
 Element Known(Dim value) { return HasOverflowed(value) ? Element() : Element(std::move(value)); }
 
-class Machine {
+class Interpreter {
  public:
-  Machine(const Kernel& kernel, std::vector<DimElements>& memory, const std::set<Dim>& sizes)
+  Interpreter(const Kernel& kernel, std::vector<DimElements>& memory, const std::set<Dim>& sizes)
       : kernel_(kernel),
         memory_(memory),
         sizes_(sizes),
@@ -257,7 +257,7 @@ class Machine {
 
 bool InterpretDims(const Kernel& kernel, std::vector<DimElements>& memory,
                    const std::set<Dim>& sizes) {
-  return Machine(kernel, memory, sizes).Run();
+  return Interpreter(kernel, memory, sizes).Run();
 }
 
 }  // namespace webnnc::loop

@@ -17,10 +17,6 @@ Result<Types> TopK::Infer(std::span<const TensorType> operands) const {
 
 namespace {
 
-// The longest row that is sorted; of longer ones each element's rank is counted. A workgroup has
-// room for twice as many indices.
-constexpr int64_t kLongestSorted = 1024;
-
 class TopKLowering {
  public:
   TopKLowering(const TopK& op, loop::Lowering& to)
@@ -28,7 +24,7 @@ class TopKLowering {
 
   void Run() {
     const Dim& size = Size();
-    bool sorts = size.IsConstant() && size.value() <= kLongestSorted;
+    bool sorts = size.IsConstant() && size.value() <= TopK::kLongestSorted;
     loop::BufferId where = sorts ? Sort() : SelectByRank();
     for (size_t result = 0; result < 2; ++result) {
       b_.ForEach(to_.Result(0).shape, [&](const loop::Index& at) {

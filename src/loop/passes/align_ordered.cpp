@@ -30,7 +30,7 @@ class OrderedAligner {
     for (size_t i = 0; i < rows.size(); ++i) names.push_back("r" + std::to_string(i));
     for (size_t s = 0; s < stages_.size(); ++s) {
       std::string other = "s" + std::to_string(s) + "q";
-      PutRowsFirst(kernel_, stages_[s], LoopsOf(stages_[s], rows), other);
+      PutRowsFirst(kernel_, stages_[s], rows, [&](VarId var) { return ClassOf(var); }, other);
     }
     SetStages(kernel_, std::move(stages_));
     return names;
@@ -99,16 +99,6 @@ class OrderedAligner {
   bool Stores(const Stage& stage, VarId var) const {
     return std::any_of(stage.store.index.begin(), stage.store.index.end(),
                        [&](ExprId index) { return VariableOf(kernel_, index) == var; });
-  }
-
-  // The stage's loops of these classes, in this order.
-  std::vector<VarId> LoopsOf(const Stage& stage, const std::vector<size_t>& classes) {
-    std::vector<VarId> vars;
-    for (size_t row : classes) {
-      for (const StageLoop& loop : stage.loops)
-        if (ClassOf(loop.var) == row) vars.push_back(loop.var);
-    }
-    return vars;
   }
 
   using Dimension = std::pair<BufferId, size_t>;

@@ -30,7 +30,8 @@ class Aligner {
     }
     std::vector<std::string> names;
     for (size_t i = 0; i < rows.size(); ++i) names.push_back("r" + std::to_string(i));
-    for (Stage& stage : stages_) PutRowsFirst(kernel_, stage, LoopsOf(stage, rows), "q");
+    for (Stage& stage : stages_)
+      PutRowsFirst(kernel_, stage, rows, [&](VarId var) { return ClassOf(var); }, "q");
     SetStages(kernel_, std::move(stages_));
     return names;
   }
@@ -100,16 +101,6 @@ class Aligner {
     return false;
   }
 
-  // The stage's loops of these classes, in this order.
-  std::vector<VarId> LoopsOf(const Stage& stage, const std::vector<size_t>& classes) {
-    std::vector<VarId> vars;
-    for (size_t row : classes) {
-      for (const StageLoop& loop : stage.loops)
-        if (ClassOf(loop.var) == row) vars.push_back(loop.var);
-    }
-    return vars;
-  }
-
   Kernel& kernel_;
   std::vector<Stage> stages_;
   std::vector<size_t> parent_;
@@ -119,17 +110,19 @@ class Aligner {
 
 }  // namespace
 
-void PutRowsFirst(Kernel& kernel, Stage& stage, const std::vector<VarId>& rows,
-                  const std::string& other) {
+void PutRowsFirst(Kernel& kernel, Stage& stage, const std::vector<size_t>& rows,
+                  const std::function<size_t(VarId)>& class_of, const std::string& other) {
   std::vector<StageLoop> loops;
   for (size_t i = 0; i < rows.size(); ++i) {
-    auto same = [&](const StageLoop& loop) { return loop.var == rows[i]; };
-    loops.push_back(*std::find_if(stage.loops.begin(), stage.loops.end(), same));
-    kernel.vars[rows[i]].name = "r" + std::to_string(i);
+    for (const StageLoop& loop : stage.loops) {
+      if (class_of(loop.var) != rows[i]) continue;
+      kernel.vars[loop.var].name = "r" + std::to_string(i);
+      loops.push_back(loop);
+    }
   }
   int next = 0;
   for (const StageLoop& loop : stage.loops) {
-    if (std::find(rows.begin(), rows.end(), loop.var) != rows.end()) continue;
+    if (std::find(rows.begin(), rows.end(), class_of(loop.var)) != rows.end()) continue;
     kernel.vars[loop.var].name = other + std::to_string(next++);
     loops.push_back(loop);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,9 +19,9 @@ namespace webnnc::loop {
 // all loops that temporaries are indexed by.
 std::optional<std::vector<std::string>> AlignRows(Kernel& kernel);
 
-// Puts the loops `rows` of a stage outermost, in this order, named r0, r1, ...; the others follow
-// as they are, named <other>0, <other>1, ...
-void PutRowsFirst(Kernel& kernel, Stage& stage, const std::vector<VarId>& rows,
-                  const std::string& other);
+// Puts the loops of these classes outermost in a stage, in this order, named r0, r1, ...; the
+// others follow as they are, named <other>0, <other>1, ...
+void PutRowsFirst(Kernel& kernel, Stage& stage, const std::vector<size_t>& rows,
+                  const std::function<size_t(VarId)>& class_of, const std::string& other);
 
 }  // namespace webnnc::loop

@@ -54,7 +54,7 @@ class TopOfBlocks {
   }
 
  private:
-  static constexpr int64_t kBlock = 1024;
+  static constexpr int64_t kBlock = graph::TopK::kLongestSorted;
   struct Found {
     Term values, where;
   };
