@@ -37,9 +37,8 @@ static void Compress(const std::vector<std::string>& samples, std::vector<Descri
   });
 }
 
-Result<std::string> Write(const Contents& contents, const std::string& module,
-                          const std::string& relaxed, const ReportOptions& report,
-                          OutputFolder& folder) {
+Result<std::string> Write(const Contents& contents, const std::vector<Module>& modules,
+                          const ReportOptions& report, OutputFolder& folder) {
   std::vector<DescribedFile> files;
   std::vector<std::string> samples;
   auto write = [&](const std::string& name, std::string_view bytes) {
@@ -47,13 +46,12 @@ Result<std::string> Write(const Contents& contents, const std::string& module,
     samples.emplace_back(bytes);
     return folder.Write(name, bytes);
   };
-  TRY(write("model.wasm", module));
-  TRY(write("model.relaxed.wasm", relaxed));
+  for (const Module& module : modules) TRY(write(module.file(), module.bytes));
   TRY(WriteWeights(contents.weights_file, *contents.weights, folder.PathOf("model.weights.bin")));
   files.push_back({"model.weights.bin", contents.weights_file.bytes, std::nullopt});
   TRY_ASSIGN(auto sample, SampleOf(folder.PathOf("model.weights.bin")));
   samples.push_back(std::move(sample));
-  std::string record = BuildRecord(contents, module, relaxed);
+  std::string record = BuildRecord(contents, modules);
   for (const char* name : {"model.worker.js", "model.js"})
     TRY(write(name, WithBuildRecord(PageFile(name), record)));
   TRY(write("model.d.ts", Declarations(contents)));
@@ -77,13 +75,14 @@ Result<OutputFolder> CreateFolder(const std::string& path, bool force) {
                  {},
                  {"name a folder of the model's own, or replace the file with --force"}};
   }
+  std::vector<std::string> files;
+  for (FeatureSet features : plan::Modules()) files.push_back(Module{features, {}}.file());
+  for (const char* name : {"model.weights.bin", "model.worker.js", "model.d.ts", "page.css",
+                           "page.js", "page.worker.js", "report.css", "report.js", "report.html",
+                           "package.json", "index.html", "model.js"})
+    files.push_back(name);
   return OutputFolder::Create(
-      path, {{"model.wasm", "model.relaxed.wasm", "model.weights.bin", "model.worker.js",
-              "model.d.ts", "page.css", "page.js", "page.worker.js", "report.css", "report.js",
-              "report.html", "package.json", "index.html", "model.js"},
-             "model.js",
-             "// Runs a model compiled by webnnc.",
-             force});
+      path, {std::move(files), "model.js", "// Runs a model compiled by webnnc.", force});
 }
 
 }  // namespace webnnc::bundle

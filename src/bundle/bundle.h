@@ -19,11 +19,9 @@ struct ReportOptions {
   std::string profile = {};
 };
 
-// Writes all files, and gives what Description says of them. `module` and `relaxed` are the whole
-// modules, with their sections.
-Result<std::string> Write(const Contents& contents, const std::string& module,
-                          const std::string& relaxed, const ReportOptions& report,
-                          OutputFolder& folder);
+// Writes all files, and gives what Description says of them. `modules` have their sections.
+Result<std::string> Write(const Contents& contents, const std::vector<Module>& modules,
+                          const ReportOptions& report, OutputFolder& folder);
 
 // The folder to write to. Files of a bundle's names that are of somebody else are refused, a
 // project's own package.json among them, unless `force` is given. model.js appears last.

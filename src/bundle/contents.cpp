@@ -22,13 +22,13 @@ const std::map<std::string, int64_t>& Guaranteed() {
 
 }  // namespace
 
-Requirements RequirementsOf(const GpuPart& part) {
+Requirements RequirementsOf(const plan::Variant& gpu) {
   std::set<std::string> features;
   std::map<std::string, int64_t> needs;
   auto need = [&](const std::string& limit, int64_t value) {
     needs[limit] = std::max(needs[limit], value);
   };
-  for (const Shader& shader : part.shaders) {
+  for (const plan::Shader& shader : gpu.shaders) {
     features.insert(shader.features.begin(), shader.features.end());
     auto buffers = static_cast<int64_t>(shader.bindings.size()) -
                    std::count(shader.bindings.begin(), shader.bindings.end(), 'u');
@@ -37,9 +37,9 @@ Requirements RequirementsOf(const GpuPart& part) {
     need("maxComputeWorkgroupSizeX", shader.workgroup_size);
     need("maxComputeWorkgroupStorageSize", shader.workgroup_bytes);
   }
-  for (const plan::Buffer& buffer : part.program->buffers) {
+  for (const plan::Buffer& buffer : gpu.program.buffers) {
     // What depends on symbols is known when the model runs.
-    Dim bytes = ByteSize(*part.program, buffer);
+    Dim bytes = ByteSize(gpu.program, buffer);
     if (!bytes.IsConstant()) continue;
     need("maxStorageBufferBindingSize", bytes.value());
     need("maxBufferSize", bytes.value());

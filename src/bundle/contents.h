@@ -10,30 +10,20 @@
 #include "graph/image.h"
 #include "graph/outline.h"
 #include "graph/passes/check_indices.h"
-#include "plan/program.h"
+#include "plan/variant.h"
 #include "tensor/likely_sizes.h"
 
 namespace webnnc::bundle {
 
-// A GPU kernel as the page runs it.
-struct Shader {
-  std::string wgsl;
-  // How its bindings are declared, in order: 'r' as read-only storage, 'w' as storage that may
-  // be written, 'u' as the uniform buffer of sizes.
-  std::string bindings;
-  // Of the buffer of sizes; 0 if there is none.
-  int64_t uniform_bytes = 0;
-  int64_t workgroup_size = 1;
-  int64_t workgroup_bytes = 0;
-  // WebGPU's names, "shader-f16".
-  std::vector<std::string> features = {};
-};
+// A .wasm of the bundle, for engines with some features.
+struct Module {
+  FeatureSet features;
+  std::string bytes;
 
-struct GpuPart {
-  const plan::Program* program = nullptr;
-  // Tensors of f16 are kept as such, not as f32.
-  // One a kernel.
-  std::vector<Shader> shaders;
+  // "model.wasm", "model.relaxed.wasm"
+  std::string file() const { return "model" + Suffix(features, '.') + ".wasm"; }
+  // What model.js calls it: "wasm", "relaxed".
+  std::string key() const { return features.empty() ? "wasm" : Suffix(features, '-').substr(1); }
 };
 
 // The file that was compiled.
@@ -69,8 +59,8 @@ struct Boxes {
 
 struct Contents {
   std::string name;
-  const plan::Program* cpu = nullptr;  // may be absent
-  std::vector<GpuPart> gpu;            // one a set of features, best first
+  // Those of the module that every engine runs. Those of other modules have the same steps.
+  plan::ModuleVariants variants;
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
   // What sizes must be in a run, for people.
   std::vector<std::string> assumptions;
@@ -93,17 +83,14 @@ struct Contents {
   std::map<std::string, Picture> pictures = {};
   std::map<std::string, Labels> labels = {};
   std::map<std::string, Boxes> boxes = {};
-
-  // Any of the programs: their ports are the same.
-  const plan::Program& any() const { return cpu ? *cpu : *gpu.at(0).program; }
 };
 
-// What a device must offer to run a GPU program, besides what every WebGPU device does.
+// What a device must offer to run a variant for GPUs, besides what every WebGPU device does.
 struct Requirements {
   std::vector<std::string> features;
   std::map<std::string, int64_t> limits;
 };
-Requirements RequirementsOf(const GpuPart& part);
+Requirements RequirementsOf(const plan::Variant& gpu);
 
 // A type as people on the web read it: "float32[batch,3,224,224]".
 std::string WebText(const TensorType& type);

@@ -75,8 +75,8 @@ std::string Declarations(const Contents& contents) {
   CHECK(at != std::string_view::npos);
   size_t end = any.find('\n', at);
   return std::string(any.substr(0, end + 1)) + "\n" +
-         Interface("Inputs", contents.any().inputs, contents.pictures) + "\n" +
-         Interface("Outputs", contents.any().outputs, {});
+         Interface("Inputs", contents.variants.any().inputs, contents.pictures) + "\n" +
+         Interface("Outputs", contents.variants.any().outputs, {});
 }
 
 }  // namespace webnnc::bundle

@@ -173,22 +173,23 @@ Json ProgramJson(const plan::Program& program, const LikelySizes& sizes, CodeByt
   return json;
 }
 
-Json GpuJson(const GpuPart& part, const LikelySizes& sizes) {
-  Requirements requirements = RequirementsOf(part);
+Json GpuJson(const plan::Variant& gpu, const LikelySizes& sizes) {
+  Requirements requirements = RequirementsOf(gpu);
   Json json = {{"kind", "webgpu"},
-               {"half", part.program->target.Has(Feature::kF16)},
+               {"half", gpu.target().Has(Feature::kF16)},
                {"features", requirements.features},
                {"limits", requirements.limits}};
-  json.update(ProgramJson(*part.program, sizes, [&](plan::KernelId id) {
-    return static_cast<int64_t>(part.shaders.at(static_cast<size_t>(id.index)).wgsl.size());
+  json.update(ProgramJson(gpu.program, sizes, [&](plan::KernelId id) {
+    return static_cast<int64_t>(gpu.shaders.at(static_cast<size_t>(id.index)).wgsl.size());
   }));
   return json;
 }
 
 Json CpuJson(const Contents& contents, const LikelySizes& sizes) {
   Json json = {{"kind", "wasm"}};
-  json.update(ProgramJson(*contents.cpu, sizes, [&](plan::KernelId id) {
-    auto found = contents.function_bytes.find(contents.cpu->kernels[id].plain.name);
+  const plan::Program& program = *contents.variants.cpu();
+  json.update(ProgramJson(program, sizes, [&](plan::KernelId id) {
+    auto found = contents.function_bytes.find(program.kernels[id].plain.name);
     return found == contents.function_bytes.end() ? 0 : found->second;
   }));
   return json;
@@ -222,8 +223,8 @@ std::string Description(const Contents& contents, const std::vector<DescribedFil
   json["model"] = ModelJson(contents.source);
   json["sizes"] = Json::object();
   for (const auto& [symbol, value] : sizes.typical()) json["sizes"][symbol] = value;
-  json["inputs"] = PortsJson(contents.any().inputs, sizes);
-  json["outputs"] = PortsJson(contents.any().outputs, sizes);
+  json["inputs"] = PortsJson(contents.variants.any().inputs, sizes);
+  json["outputs"] = PortsJson(contents.variants.any().outputs, sizes);
   json["assumptions"] = contents.assumptions;
   json["files"] = Json::array();
   for (const DescribedFile& file : files) {
@@ -233,8 +234,9 @@ std::string Description(const Contents& contents, const std::vector<DescribedFil
   }
   json["weights"] = WeightsJson(*contents.weights);
   json["programs"] = Json::array();
-  for (const GpuPart& part : contents.gpu) json["programs"].push_back(GpuJson(part, sizes));
-  if (contents.cpu) json["programs"].push_back(CpuJson(contents, sizes));
+  for (const plan::Variant* gpu : contents.variants.gpu())
+    json["programs"].push_back(GpuJson(*gpu, sizes));
+  if (contents.variants.cpu()) json["programs"].push_back(CpuJson(contents, sizes));
   json["nodes"] = NodeList(contents.source.outline).json();
   // Names come from models, where they may be no UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -22,9 +22,10 @@ Json ModuleJson(const std::string& bytes) {
   return {{"bytes", bytes.size()}, {"hash", XXH32(bytes.data(), bytes.size(), 0)}};
 }
 
-Json ProgramJson(const Contents& contents, size_t index, const Requirements& requirements) {
-  const WeightRange& range = contents.weights_file.ranges.at(index);
-  return {{"kind", index < contents.gpu.size() ? "webgpu" : "wasm"},
+Json VariantJson(const plan::Variant& variant, const WeightRange& range) {
+  bool gpu = variant.target().IsGpu();
+  Requirements requirements = gpu ? RequirementsOf(variant) : Requirements();
+  return {{"kind", Name(variant.target().kind)},
           {"features", requirements.features},
           {"limits", requirements.limits},
           {"first", range.first},
@@ -33,36 +34,33 @@ Json ProgramJson(const Contents& contents, size_t index, const Requirements& req
 
 }  // namespace
 
-std::string BuildId(const Contents& contents, const std::vector<std::string_view>& modules) {
+std::string BuildId(const Contents& contents, const std::vector<Module>& modules) {
   XXH64_state_t state;
   XXH64_reset(&state, 0);
   auto add = [&](std::string_view text) { XXH64_update(&state, text.data(), text.size()); };
   add(contents.version);
   add(Manifest(contents));
   add(Shaders(contents));
-  for (std::string_view module : modules) add(module);
+  for (const Module& module : modules) add(module.bytes);
   add(Hexadecimal(contents.weights_file.id));
   for (const char* script : {"model.js", "model.worker.js"}) add(PageFile(script));
   return Hexadecimal(XXH64_digest(&state));
 }
 
-std::string BuildRecord(const Contents& contents, const std::string& module,
-                        const std::string& relaxed) {
+std::string BuildRecord(const Contents& contents, const std::vector<Module>& modules) {
   const WeightsFile& weights = contents.weights_file;
   Json json;
   json["id"] = contents.build;
   json["webnnc"] = contents.version;
   json["name"] = contents.name;
-  json["wasm"] = ModuleJson(module);
-  json["relaxed"] = ModuleJson(relaxed);
+  for (const Module& module : modules) json[module.key()] = ModuleJson(module.bytes);
   Json pieces = Json::array();
   for (const WeightPiece& piece : weights.pieces)
     pieces.push_back(Json::array({piece.end, Hexadecimal(piece.hash)}));
   json["weights"] = {{"id", Hexadecimal(weights.id)}, {"bytes", weights.bytes}, {"pieces", pieces}};
   Json& programs = json["programs"] = Json::array();
-  for (const GpuPart& part : contents.gpu)
-    programs.push_back(ProgramJson(contents, programs.size(), RequirementsOf(part)));
-  if (contents.cpu) programs.push_back(ProgramJson(contents, programs.size(), {}));
+  for (const plan::Variant* variant : contents.variants.all())
+    programs.push_back(VariantJson(*variant, weights.ranges.at(programs.size())));
   // Names come from models, where they may be no UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

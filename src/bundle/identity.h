@@ -12,11 +12,10 @@ namespace webnnc::bundle {
 
 // The id of a build: a hash of all that a page reads, XXH64 in 16 hexadecimal digits. `modules` are
 // without the manifest, which holds the id.
-std::string BuildId(const Contents& contents, const std::vector<std::string_view>& modules);
+std::string BuildId(const Contents& contents, const std::vector<Module>& modules);
 
 // The record that model.js has of its build, as JSON (docs/bundle.md).
-std::string BuildRecord(const Contents& contents, const std::string& module,
-                        const std::string& relaxed);
+std::string BuildRecord(const Contents& contents, const std::vector<Module>& modules);
 
 // A script of runtime-js with that record in its place.
 std::string WithBuildRecord(std::string_view script, const std::string& record);

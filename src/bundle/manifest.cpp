@@ -16,14 +16,14 @@ namespace {
 class ShaderTable {
  public:
   explicit ShaderTable(const Contents& contents) {
-    for (const GpuPart& part : contents.gpu) {
-      for (const Shader& shader : part.shaders) {
+    for (const plan::Variant* gpu : contents.variants.gpu()) {
+      for (const plan::Shader& shader : gpu->shaders) {
         if (index_.emplace(shader.wgsl, texts_.size()).second) texts_.push_back(&shader.wgsl);
       }
     }
   }
 
-  size_t IndexOf(const Shader& shader) const { return index_.at(shader.wgsl); }
+  size_t IndexOf(const plan::Shader& shader) const { return index_.at(shader.wgsl); }
   const std::vector<const std::string*>& texts() const { return texts_; }
 
  private:
@@ -101,7 +101,7 @@ Json PortJson(const plan::Port& port, const Contents& contents) {
 
 Json InputsJson(const Contents& contents) {
   Json json = Json::array();
-  for (const plan::Port& port : contents.any().inputs) {
+  for (const plan::Port& port : contents.variants.any().inputs) {
     json.push_back(PortJson(port, contents));
     // model.js makes what is beside a picture.
     for (const auto& [name, picture] : contents.pictures) {
@@ -120,7 +120,7 @@ Json BoxesJson(const Boxes& boxes) {
 
 Json OutputsJson(const Contents& contents) {
   Json json = Json::array();
-  for (const plan::Port& port : contents.any().outputs) {
+  for (const plan::Port& port : contents.variants.any().outputs) {
     json.push_back(PortJson(port, {}));
     auto labels = contents.labels.find(port.name);
     if (labels != contents.labels.end())
@@ -149,19 +149,20 @@ void AddRanges(const std::vector<graph::InputRange>& ranges, Json& inputs) {
   }
 }
 
-Json GpuJson(const GpuPart& part, const ShaderTable& shaders) {
+Json GpuJson(const plan::Variant& gpu, const ShaderTable& shaders) {
   Json json;
   json["kind"] = "webgpu";
-  json["half"] = part.program->target.Has(Feature::kF16);
+  json["half"] = gpu.target().Has(Feature::kF16);
   json["steps"] = json["kernels"] = Json::array();
-  for (const plan::Step& step : part.program->steps) json["steps"].push_back(step.kernel.index);
-  for (int32_t k = 0; k < part.program->kernels.size(); ++k) {
-    const Shader& shader = part.shaders.at(static_cast<size_t>(k));
+  for (const plan::Step& step : gpu.program.steps) json["steps"].push_back(step.kernel.index);
+  for (int32_t k = 0; k < gpu.program.kernels.size(); ++k) {
+    const plan::Shader& shader = gpu.shaders.at(static_cast<size_t>(k));
     Json kernel;
-    kernel["name"] = part.program->kernels[plan::KernelId{k}].plain.name;
+    kernel["name"] = gpu.program.kernels[plan::KernelId{k}].plain.name;
     kernel["shader"] = shaders.IndexOf(shader);
     kernel["bindings"] = shader.bindings;
-    if (shader.uniform_bytes > 0) kernel["uniformBytes"] = shader.uniform_bytes;
+    int64_t uniform_bytes = shader.launch.uniform_bytes();
+    if (uniform_bytes > 0) kernel["uniformBytes"] = uniform_bytes;
     json["kernels"].push_back(kernel);
   }
   return json;
@@ -182,8 +183,9 @@ std::string Manifest(const Contents& contents) {
     json["indices"].push_back({{"node", check.origin}, {"inputs", check.inputs}});
   if (!contents.assumptions.empty()) json["assumptions"] = contents.assumptions;
   Json& programs = json["programs"] = Json::array();
-  for (const GpuPart& part : contents.gpu) programs.push_back(GpuJson(part, shaders));
-  if (contents.cpu) programs.push_back(CpuJson(*contents.cpu));
+  for (const plan::Variant* gpu : contents.variants.gpu())
+    programs.push_back(GpuJson(*gpu, shaders));
+  if (const plan::Program* cpu = contents.variants.cpu()) programs.push_back(CpuJson(*cpu));
   // Names come from models, where they may be no UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

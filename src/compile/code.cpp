@@ -6,22 +6,18 @@ namespace webnnc {
 
 schedule::Database SchedulesOf(const Code& code) {
   schedule::Database database;
-  auto add = [&](const plan::Program& program) {
-    for (const plan::Kernel& kernel : program.kernels)
-      database.Add(Name(program.target), schedule::KeyOf(kernel.plain, code.likely),
-                   kernel.schedule, schedule::TitleOf(kernel.plain));
-  };
-  if (code.cpu) add(*code.cpu);
-  if (code.relaxed) add(*code.relaxed);
-  for (const GpuCode& gpu : code.gpu) add(gpu.program);
+  for (const plan::Variant& variant : code.variants) {
+    for (const plan::Kernel& kernel : variant.program.kernels)
+      database.Add(variant.name(), schedule::KeyOf(kernel.plain, code.likely), kernel.schedule,
+                   schedule::TitleOf(kernel.plain));
+  }
   return database;
 }
 
-wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>& cpu,
+wasm::ModelInput WasmInput(const Code& code, FeatureSet features,
                            const bundle::WeightsFile& weights) {
-  wasm::ModelInput input{cpu ? &*cpu : nullptr, {}, &code.weights, weights.bytes, weights.id};
+  wasm::ModelInput input{code.Module(features), &code.weights, weights.bytes, weights.id};
   input.ranges = code.indices.ranges;
-  for (const GpuCode& gpu : code.gpu) input.gpu.push_back({&gpu.program, gpu.launches});
   for (const Assumption& assumption : code.assumptions) {
     for (Dim& size : NotNegativeIf(assumption)) input.not_negative.push_back(std::move(size));
   }
@@ -29,12 +25,11 @@ wasm::ModelInput WasmInput(const Code& code, const std::optional<plan::Program>&
 }
 
 bundle::Contents BundleContents(const Code& code, const std::string& name) {
-  bundle::Contents contents{name, code.cpu ? &*code.cpu : nullptr, {}, &code.weights, {}};
+  bundle::Contents contents{name, code.Module(), &code.weights, {}};
   for (const Assumption& assumption : code.assumptions)
     contents.assumptions.push_back(Describe(assumption));
   contents.likely = code.likely;
   contents.indices = code.indices;
-  for (const GpuCode& gpu : code.gpu) contents.gpu.push_back({&gpu.program, gpu.shaders});
   return contents;
 }
 

@@ -4,11 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <set>
 
-#include "base/parallel.h"
 #include "bundle/bundle.h"
 #include "bundle/identity.h"
 #include "compile/boxes.h"
@@ -16,12 +13,13 @@
 #include "compile/explain.h"
 #include "compile/failure.h"
 #include "compile/flags.h"
-#include "compile/gpu_code.h"
 #include "compile/likely.h"
 #include "compile/limits.h"
 #include "compile/pictures.h"
+#include "compile/shaders.h"
 #include "compile/steps.h"
 #include "compile/trace.h"
+#include "compile/variants.h"
 #include "digest/sha256.h"
 #include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
@@ -34,11 +32,8 @@
 #include "graph/passes/split_concats.h"
 #include "onnx/import.h"
 #include "onnx/outline.h"
-#include "plan/form_kernels.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
-#include "plan/schedule_for_gpu.h"
-#include "plan/schedule_kernels.h"
 #include "webnnc/compiler.h"
 
 namespace webnnc {
@@ -67,13 +62,6 @@ void WarnOfAssumptions(const Warn& warn, const std::vector<Assumption>& assumpti
   warn("a run will be refused unless " + text);
 }
 
-void WarnOfNarrowing(const Warn& warn, const std::set<std::string>& nodes) {
-  if (nodes.empty()) return;
-  std::string names;
-  for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + Quote(node);
-  warn("on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
-}
-
 // What the bundle says of the file that was compiled.
 Result<bundle::Source> SourceOf(const onnx::Model& model) {
   TRY_ASSIGN(auto outline, onnx::OutlineOf(model));
@@ -83,38 +71,9 @@ Result<bundle::Source> SourceOf(const onnx::Model& model) {
                         std::move(outline)};
 }
 
-// Programs are scheduled side by side. What is said of them comes in their order.
-Status Schedule(Code& code, const schedule::Database& measured, const Warn& warn) {
-  struct Task {
-    std::function<Status(const Warn&)> run;
-    Status status = kSuccess;
-    std::vector<std::string> warnings;
-  };
-  std::vector<Task> tasks;
-  for (std::optional<plan::Program>* program : {&code.cpu, &code.relaxed}) {
-    if (!*program) continue;
-    tasks.push_back({[&, cpu = &**program](const Warn& warn) {
-      return plan::ScheduleKernels(*cpu, measured, code.likely, warn);
-    }});
-  }
-  std::vector<std::set<std::string>> narrowed(code.gpu.size());
-  for (size_t g = 0; g < code.gpu.size(); ++g) {
-    tasks.push_back({[&, g](const Warn& warn) {
-      return plan::ScheduleForGpu(code.gpu[g].program, measured, code.likely, narrowed[g], warn);
-    }});
-  }
-  InParallel(tasks.size(), [&](size_t t) {
-    Task& task = tasks[t];
-    task.status = task.run([&](const std::string& text) { task.warnings.push_back(text); });
-  });
-  for (const Task& task : tasks) {
-    for (const std::string& text : task.warnings) warn(text);
-    TRY(task.status);
-  }
-  std::set<std::string> nodes;
-  for (const std::set<std::string>& of_one : narrowed) nodes.insert(of_one.begin(), of_one.end());
-  WarnOfNarrowing(warn, nodes);
-  return kSuccess;
+// "wasm", "relaxed-wasm"
+std::string StepOf(const std::string& module) {
+  return module == "wasm" ? module : module + "-wasm";
 }
 
 Status Run(const CompileOptions& options, Trace& trace) {
@@ -204,17 +163,8 @@ Status Run(const CompileOptions& options, Trace& trace) {
   code.assumptions = graph.assumptions;
   code.likely = std::move(likely);
   code.indices = std::move(indices);
-  if (options.wasm) code.cpu = plan::FormKernels(graph, Wasm(), code.weights);
-  if (gpu_graph) {
-    auto gpu = FormGpuCode(*gpu_graph, gpu_machine, code.weights);
-    if (gpu) {
-      code.gpu = std::move(gpu.value());
-    } else if (code.cpu) {
-      warn("there is no program for WebGPU: " + gpu.error().message);
-    } else {
-      return gpu.error();
-    }
-  }
+  Graphs graphs{options.wasm ? &graph : nullptr, gpu_graph ? &*gpu_graph : nullptr};
+  TRY(FormVariants(code, graphs, gpu_machine, warn));
   TRY(trace("program", code));
   TRY(CheckSizes(code));
   TRY_ASSIGN(auto slow, CheckWork(code));
@@ -222,17 +172,15 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   // Schedules are chosen for weights as they will be, so packing comes first.
   // Only then can be seen which kernels are the same.
-  for (plan::Program* program : code.programs()) {
-    plan::PackWeights(*program, code.weights);
-    plan::MergeKernels(*program);
+  for (plan::Variant& variant : code.variants) {
+    plan::PackWeights(variant.program, code.weights);
+    plan::MergeKernels(variant.program);
   }
   TRY(trace("pack-weights", code));
   TRY(CheckKernels(code));
 
-  code.relaxed = code.cpu;
-  if (code.relaxed) code.relaxed->target = Wasm({Feature::kRelaxedSimd});
-  TRY(Schedule(code, measured, warn));
-  bundle::PlaceWeights(std::as_const(code).programs(), code.weights);
+  TRY(ScheduleVariants(code, measured, warn));
+  bundle::PlaceWeights(code.programs(), code.weights);
   TRY(trace("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code).Print(); }));
   TRY(trace("lowering", [&] { return PrintLowering(code); }));
@@ -243,20 +191,24 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   // ---- Code -----------------------------------------------------------------------------------
 
-  for (GpuCode& gpu : code.gpu) TRY(EmitShaders(gpu));
+  for (plan::Variant& variant : code.variants) {
+    if (variant.target().IsGpu()) TRY(EmitShaders(variant));
+  }
   TRY(trace("spirv", [&] { return PrintSpirv(code); }));
   TRY(trace("wgsl", [&] { return PrintWgsl(code); }));
 
-  // The two modules differ in the CPU's kernels alone.
-  bundle::WeightsFile weights =
-      bundle::DescribeWeights(std::as_const(code).programs(), code.weights);
-  std::vector<wasm::Build> builds = {{WasmInput(code, code.cpu, weights), false},
-                                     {WasmInput(code, code.relaxed, weights), true}};
+  // Modules differ in the CPU's kernels alone.
+  bundle::WeightsFile weights = bundle::DescribeWeights(code.programs(), code.weights);
+  std::vector<wasm::Build> builds;
+  for (FeatureSet features : plan::Modules())
+    builds.push_back({WasmInput(code, features, weights), features});
   TRY(trace("llvm", [&] { return wasm::PrintLlvm(builds[0]); }));
-  TRY_ASSIGN(auto modules, wasm::Compile(builds));
-  auto &module = modules[0], &relaxed = modules[1];
-  TRY(trace("wasm", [&] { return module.bytes; }));
-  TRY(trace("relaxed-wasm", [&] { return relaxed.bytes; }));
+  TRY_ASSIGN(auto linked, wasm::Compile(builds));
+  std::vector<bundle::Module> modules;
+  for (size_t m = 0; m < builds.size(); ++m) {
+    modules.push_back({builds[m].features, std::move(linked[m].bytes)});
+    TRY(trace(StepOf(modules[m].key()), [&] { return modules[m].bytes; }));
+  }
 
   // ---- The folder -----------------------------------------------------------------------------
 
@@ -268,24 +220,22 @@ Status Run(const CompileOptions& options, Trace& trace) {
   contents.version = Version();
   contents.command = options.command;
   TRY_ASSIGN(contents.source, SourceOf(model));
-  contents.function_bytes = std::move(module.function_bytes);
-  contents.build = bundle::BuildId(contents, {module.bytes, relaxed.bytes});
+  contents.function_bytes = std::move(linked[0].function_bytes);
+  contents.build = bundle::BuildId(contents, modules);
   // The sections make each module describe itself, its build included.
   std::string sections = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents)) +
                          wasm::CustomSection("webnnc.shaders", bundle::Shaders(contents));
-  module.bytes += sections;
-  relaxed.bytes += sections;
+  for (bundle::Module& module : modules) module.bytes += sections;
 
   TRY_ASSIGN(auto folder, bundle::CreateFolder(options.output, options.force));
   TRY_ASSIGN(auto report, ReportOptionsOf(options));
-  TRY_ASSIGN(auto description,
-             bundle::Write(contents, module.bytes, relaxed.bytes, report, folder));
+  TRY_ASSIGN(auto description, bundle::Write(contents, modules, report, folder));
   TRY(CheckBudgets(options.budgets, description));
   TRY(folder.Commit());
   TRY(trace("bundle", [&] { return bundle::Manifest(contents) + "\n"; }));
   trace.Explain([&] { return trace.Times(); });
   if (options.done) {
-    Summary summary = SummaryOf(code, static_cast<int64_t>(module.bytes.size()));
+    Summary summary = SummaryOf(code, static_cast<int64_t>(modules[0].bytes.size()));
     summary.description = WithWarnings(description, warnings);
     options.done(summary);
   }

@@ -119,8 +119,9 @@ std::string PrintMemory(const Code& code) {
 
 Summary SummaryOf(const Code& code, int64_t wasm_bytes) {
   Summary summary;
-  if (code.cpu) summary.wasm_kernels = code.cpu->steps.size();
-  if (!code.gpu.empty()) summary.gpu_kernels = code.gpu[0].program.steps.size();
+  plan::ModuleVariants module = code.Module();
+  if (const plan::Program* cpu = module.cpu()) summary.wasm_kernels = cpu->steps.size();
+  if (!module.gpu().empty()) summary.gpu_kernels = module.gpu()[0]->program.steps.size();
   summary.wasm_bytes = wasm_bytes;
   for (const plan::Weight& weight : code.weights) {
     if (weight.offset >= 0)

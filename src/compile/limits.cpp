@@ -136,8 +136,9 @@ Status CheckSizes(const Code& code) {
     }
     TRY(CheckBuffers(*program));
   }
-  if (!code.cpu) return kSuccess;
-  int64_t weights = WeightBytes(*code.cpu), activations = FixedActivationBytes(*code.cpu);
+  const plan::Program* cpu = code.Module().cpu();
+  if (!cpu) return kSuccess;
+  int64_t weights = WeightBytes(*cpu), activations = FixedActivationBytes(*cpu);
   if (weights + activations <= kMostWasmBytes) return kSuccess;
   return Error{"the model needs " + InGiB(weights) + " for weights and " + InGiB(activations) +
                    " for activations; wasm has 4 GiB for both",

@@ -99,11 +99,9 @@ Status Trace::operator()(std::string_view step, const graph::Graph& graph) {
 Status Trace::operator()(std::string_view step, const Code& code) {
   size_t number = FindStep(step).value();
   Record(number);
-  std::vector<const plan::Program*> programs = code.programs();
-  if (code.relaxed) programs.push_back(&*code.relaxed);
-  for (const plan::Program* program : programs) {
-    for (const plan::Kernel& kernel : program->kernels) VerifyKernel(step, kernel);
-    VerifySteps(step, *program);
+  for (const plan::Variant& variant : code.variants) {
+    for (const plan::Kernel& kernel : variant.program.kernels) VerifyKernel(step, kernel);
+    VerifySteps(step, variant.program);
   }
   return Show(number, [&] { return PrintCode(code); });
 }

@@ -10,9 +10,9 @@
 namespace webnnc::spirv {
 
 Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
-  TRY_ASSIGN(auto prepared, Prepare(kernel, options.half));
+  TRY_ASSIGN(auto prepared, Prepare(kernel, options.features));
   loop::Simplifier simplify(prepared);
-  TRY_ASSIGN(auto layouts, ChooseLayouts(prepared, simplify, options.half));
+  TRY_ASSIGN(auto layouts, ChooseLayouts(prepared, simplify, options.features));
 
   ModuleBuilder builder;
   CodeBuilder code(builder);

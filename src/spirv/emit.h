@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "loop/kernel.h"
+#include "target/target.h"
 
 namespace webnnc::spirv {
 
@@ -15,9 +16,9 @@ struct Options {
   // parameter that is only read may yet have to be bound as writable: in one dispatch WebGPU binds
   // a buffer as either, and one buffer may hold several of a kernel's parameters.
   std::vector<bool> read_only = {};
-  // Whether the device has f16. Without, parameters in of f16 are arrays of words that hold two
+  // What the device has. Without f16, parameters in of f16 are arrays of words that hold two
   // elements each, and what is loaded from them must be converted to f32.
-  bool half = true;
+  FeatureSet features = {Feature::kF16};
 };
 
 // A kernel as a compute shader with entry point "main".

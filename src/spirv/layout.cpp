@@ -188,14 +188,14 @@ void PlaceInVariables(Layout& layout, int64_t count, const std::vector<Access>& 
 // ---- Layouts ----------------------------------------------------------------------------------
 
 Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simplifier& simplify,
-                                          bool half) {
+                                          FeatureSet features) {
   std::vector<std::vector<Access>> accesses = Survey(kernel, simplify).Run();
   std::vector<Layout> layouts;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const loop::Buffer& buffer = kernel.buffers[BufferId{b}];
     const auto& own = accesses[static_cast<size_t>(b)];
     Layout& layout = layouts.emplace_back();
-    layout.halves = !half && buffer.type.dtype == DType::kF16;
+    layout.halves = !features.Has(Feature::kF16) && buffer.type.dtype == DType::kF16;
     layout.width = layout.halves ? ChooseWidthOfHalves(buffer, own) : ChooseWidth(buffer, own);
     if (IsParameter(buffer)) continue;
     int64_t count = buffer.type.shape[0].value();

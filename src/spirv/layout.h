@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "loop/kernel.h"
 #include "loop/passes/simplify.h"
+#include "target/target.h"
 
 namespace webnnc::spirv {
 
@@ -52,7 +53,7 @@ struct Place {
 // Chooses the layout of each buffer of a prepared kernel. Tells `simplify` the range of every loop
 // and the value of every Let that loads nothing.
 Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simplifier& simplify,
-                                          bool half = true);
+                                          FeatureSet features = {Feature::kF16});
 
 // Where `lanes` elements from `index` on are, in this order. Not of halves.
 std::vector<Place> PlacesOf(loop::Kernel& kernel, loop::Simplifier& simplify, const Layout& layout,

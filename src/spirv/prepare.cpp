@@ -165,12 +165,13 @@ bool Takes(BinaryOp op, DType dtype) {
 
 class Checker {
  public:
-  Checker(const loop::Kernel& kernel, bool half) : kernel_(kernel), half_(half) {}
+  Checker(const loop::Kernel& kernel, FeatureSet features)
+      : kernel_(kernel), has_half_(features.Has(Feature::kF16)) {}
 
   Status Run() {
     for (const loop::Buffer& buffer : kernel_.buffers) {
       const TensorType& type = buffer.type;
-      bool is_half = type.dtype == DType::kF16 && !half_;
+      bool is_half = type.dtype == DType::kF16 && !has_half_;
       if (!IsStored(type.dtype) || (is_half && buffer.space != Space::kIn)) {
         return Refuse("%" + buffer.name + ": " + Print(type));
       }
@@ -224,7 +225,7 @@ class Checker {
   Status CheckNode(const loop::Expr& expr) {
     std::string type(Name(expr.dtype));
     if (!IsStored(expr.dtype) && expr.dtype != DType::kBool) return Refuse("computes " + type);
-    if (!half_ && !std::holds_alternative<loop::Convert>(expr.node)) TRY(CheckHasNoHalf(expr));
+    if (!has_half_ && !std::holds_alternative<loop::Convert>(expr.node)) TRY(CheckHasNoHalf(expr));
     if (expr.lanes > 4) return Refuse("has vectors of " + std::to_string(expr.lanes) + " lanes");
     if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
       DType dtype = kernel_.exprs[unary->a].dtype;
@@ -255,19 +256,19 @@ class Checker {
   }
 
   const loop::Kernel& kernel_;
-  bool half_;
+  bool has_half_;
   std::set<ExprId> checked_;
   bool has_threads_ = false;
 };
 
 }  // namespace
 
-Result<loop::Kernel> Prepare(loop::Kernel kernel, bool half) {
+Result<loop::Kernel> Prepare(loop::Kernel kernel, FeatureSet features) {
   DropThreadRows(kernel);
   TRY(loop::VerifyFlat(kernel));
   if (SharesVariables(kernel)) kernel.body = loop::CloneBlock(kernel, kernel.body);
   ShareThreadVariables(kernel);
-  TRY(Checker(kernel, half).Run());
+  TRY(Checker(kernel, features).Run());
   return kernel;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "loop/kernel.h"
+#include "target/target.h"
 
 namespace webnnc::spirv {
 
@@ -12,7 +13,8 @@ namespace webnnc::spirv {
 //
 // Afterwards every buffer has one dimension and registers are private to a thread; every loop and
 // Let has a variable of its own, but thread loops of the same extent share theirs; and types and
-// operations are ones that the emitter knows. Without `half`, f16 is loaded and converted only.
-Result<loop::Kernel> Prepare(loop::Kernel kernel, bool half = true);
+// operations are ones that the emitter knows. Without f16 among `features`, it is loaded and
+// converted only.
+Result<loop::Kernel> Prepare(loop::Kernel kernel, FeatureSet features = {Feature::kF16});
 
 }  // namespace webnnc::spirv

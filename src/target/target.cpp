@@ -10,11 +10,24 @@ Target WebGpu(FeatureSet features, const Machine& machine) {
   return {Target::Kind::kWebGpu, features, &machine};
 }
 
+static std::string_view Name(Feature feature) {
+  switch (feature) {
+    case Feature::kRelaxedSimd: return "relaxed";
+    case Feature::kF16: return "f16";
+  }
+  return "";
+}
+
+std::string Suffix(FeatureSet features, char separator) {
+  std::string suffix;
+  for (Feature feature : kFeatures) {
+    if (features.Has(feature)) suffix += separator + std::string(Name(feature));
+  }
+  return suffix;
+}
+
 std::string Name(const Target& target) {
-  std::string name(target.machine->name);
-  if (target.Has(Feature::kRelaxedSimd)) name += "-relaxed";
-  if (target.Has(Feature::kF16)) name += "-f16";
-  return name;
+  return std::string(target.machine->name) + Suffix(target.features, '-');
 }
 
 std::string_view Name(Target::Kind kind) {

@@ -18,6 +18,7 @@ enum class Feature : uint8_t {
   kRelaxedSimd,  // wasm: fused multiply-add and the like, whose last bits depend on the machine
   kF16,          // WebGPU: arithmetic on f16 (shader-f16)
 };
+inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kF16};
 
 class FeatureSet {
  public:
@@ -25,6 +26,7 @@ class FeatureSet {
     for (Feature feature : features) bits_ |= Bit(feature);
   }
   constexpr bool Has(Feature feature) const { return bits_ & Bit(feature); }
+  constexpr bool empty() const { return bits_ == 0; }
   constexpr bool operator==(const FeatureSet&) const = default;
 
  private:
@@ -50,8 +52,12 @@ Target WebGpu(FeatureSet features = {}, const Machine& machine = GpuMachines().f
 // "webgpu" or "wasm".
 std::string_view Name(Target::Kind kind);
 
-// What measured schedules call it: the machine's name, with "-relaxed" or "-f16" where its features
-// make other schedules the best.
+// What names of files, schedules and steps call features, each behind a separator: "-relaxed" or
+// "-f16"; nothing for none.
+std::string Suffix(FeatureSet features, char separator);
+
+// What measured schedules call it: the machine's name, with a suffix where its features make other
+// schedules the best.
 std::string Name(const Target& target);
 
 // What a tensor is to a program whose kernels read or write it.

@@ -29,9 +29,10 @@ extern const char webnnc_math_bitcode_end[];
 
 namespace webnnc::wasm {
 
-std::string FeaturesOf(bool relaxed) {
-  std::string features = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
-  return relaxed ? features + ",+relaxed-simd" : features;
+std::string FeaturesOf(FeatureSet features) {
+  std::string names = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
+  if (features.Has(Feature::kRelaxedSimd)) names += ",+relaxed-simd";
+  return names;
 }
 
 namespace {
@@ -70,8 +71,8 @@ std::unique_ptr<llvm::TargetMachine> MakeTargetMachine() {
   const llvm::Target* target = llvm::TargetRegistry::lookupTarget(kTriple, error);
   CHECK(target);
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      kTriple, "generic", FeaturesOf(false), llvm::TargetOptions(), llvm::Reloc::Static,
-      std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      kTriple, "generic", FeaturesOf({}), llvm::TargetOptions(), llvm::Reloc::Static, std::nullopt,
+      llvm::CodeGenOptLevel::Aggressive));
 }
 
 void Optimize(llvm::Module& module, llvm::TargetMachine& machine) {

@@ -7,13 +7,14 @@
 #include <memory>
 #include <string>
 
+#include "target/target.h"
 #include "wasm/llvm.h"
 
 namespace webnnc::wasm {
 
-// What all code may use, as LLVM says it; with relaxed SIMD where an engine has it. The runtime is
-// compiled for the same (CMakeLists.txt).
-std::string FeaturesOf(bool relaxed);
+// What code may use, as LLVM says it: what all engines have, for which the runtime is compiled
+// (CMakeLists.txt), and `features`.
+std::string FeaturesOf(FeatureSet features);
 
 // Writes a module by `emit`, with the bodies of mathematical functions that it calls, and optimises
 // it.

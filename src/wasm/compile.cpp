@@ -36,8 +36,8 @@ void Emit(const Part& part, llvm::Module& module) {
   const ModelInput& input = part.build->input;
   if (part.first_kernel == part.end_kernel) EmitModel(module, input, CollectDims(input));
   for (size_t k = part.first_kernel; k < part.end_kernel; ++k) {
-    const plan::Kernel& kernel = input.cpu->kernels[plan::KernelId{static_cast<int32_t>(k)}];
-    EmitKernel(module, kernel.flat, {part.build->relaxed});
+    plan::KernelId id{static_cast<int32_t>(k)};
+    EmitKernel(module, input.variants.cpu()->kernels[id].flat, part.build->features);
   }
 }
 
@@ -63,7 +63,8 @@ std::string HostText(const Build& build) {
 
 std::vector<Part> KernelsOf(const Build& build) {
   std::vector<Part> parts;
-  auto count = static_cast<size_t>(build.input.cpu ? build.input.cpu->kernels.size() : 0);
+  const plan::Program* cpu = build.input.variants.cpu();
+  auto count = static_cast<size_t>(cpu ? cpu->kernels.size() : 0);
   for (size_t k = 0; k < count; k += kKernelsInPart)
     parts.push_back({&build, k, std::min(count, k + kKernelsInPart), {}});
   return parts;
@@ -117,8 +118,7 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
   std::vector<LinkInput> inputs;
   std::vector<Module> modules(builds.size());
   for (size_t b = 0; b < builds.size(); ++b) {
-    // A command is for engines of any kind.
-    LinkInput input{{}, !builds[b].relaxed};
+    LinkInput input{{}, builds[b].features.empty()};
     for (size_t part : objects.of[b]) {
       const std::string& object = objects.parts[part].object;
       input.objects.push_back(&object);

@@ -10,11 +10,12 @@
 
 namespace webnnc::wasm {
 
-// A module that is to be made: the model with the CPU's program scheduled for some engines.
+// A module that is to be made: the model with its CPU's program for engines with some features.
+// The one without any is for engines of all kinds, so it is a command as well; others are for pages
+// only.
 struct Build {
   ModelInput input;
-  // For engines with relaxed SIMD: for pages only, and no command.
-  bool relaxed = false;
+  FeatureSet features;
 };
 
 struct Module {

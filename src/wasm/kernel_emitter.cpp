@@ -37,8 +37,8 @@ std::vector<Dim> SizesOf(const loop::Kernel& kernel) {
   return sizes;
 }
 
-void SetTarget(llvm::Function& function, const EmitOptions& options) {
-  function.addFnAttr("target-features", FeaturesOf(options.relaxed));
+void SetTarget(llvm::Function& function, FeatureSet features) {
+  function.addFnAttr("target-features", FeaturesOf(features));
   function.addFnAttr(llvm::Attribute::NoUnwind);
 }
 
@@ -61,9 +61,9 @@ namespace {
 
 class Emitter {
  public:
-  Emitter(llvm::Module& module, const loop::Kernel& kernel, const EmitOptions& options)
+  Emitter(llvm::Module& module, const loop::Kernel& kernel, FeatureSet features)
       : kernel_(kernel),
-        options_(options),
+        features_(features),
         context_(module.getContext()),
         b_(context_),
         module_(module),
@@ -72,7 +72,7 @@ class Emitter {
 
   void Run() {
     function_ = DeclareKernel(module_, kernel_);
-    SetTarget(*function_, options_);
+    SetTarget(*function_, features_);
     b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function_));
     unsigned next = 0;
     for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
@@ -196,7 +196,7 @@ class Emitter {
     const loop::Expr& value = kernel_.exprs[store.value];
     // A sum of products is what fused multiply-add is for.
     auto* product = std::get_if<loop::Binary>(&value.node);
-    bool fuses = options_.relaxed && store.update == loop::Update::kAdd &&
+    bool fuses = features_.Has(Feature::kRelaxedSimd) && store.update == loop::Update::kAdd &&
                  value.dtype == DType::kF32 && value.lanes == 4 && product &&
                  product->op == loop::BinaryOp::kMul;
     if (fuses) {
@@ -419,7 +419,7 @@ class Emitter {
   }
 
   const loop::Kernel& kernel_;
-  const EmitOptions& options_;
+  FeatureSet features_;
   llvm::LLVMContext& context_;
   llvm::IRBuilder<> b_;
   llvm::Module& module_;
@@ -437,8 +437,8 @@ class Emitter {
 
 }  // namespace
 
-void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, const EmitOptions& options) {
-  Emitter(module, kernel, options).Run();
+void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, FeatureSet features) {
+  Emitter(module, kernel, features).Run();
 }
 
 }  // namespace webnnc::wasm

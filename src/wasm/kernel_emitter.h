@@ -4,15 +4,10 @@
 #include <vector>
 
 #include "loop/kernel.h"
+#include "target/target.h"
 #include "wasm/llvm.h"
 
 namespace webnnc::wasm {
-
-struct EmitOptions {
-  // Fused multiply-add and the like (relaxed SIMD): results may differ in the last bit between
-  // machines.
-  bool relaxed = false;
-};
 
 // What a kernel's function is told beside its parameters' addresses: sizes that are not constant.
 std::vector<Dim> SizesOf(const loop::Kernel& kernel);
@@ -25,9 +20,9 @@ llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel);
 
 // Adds the function to `module`. The kernel is flat, without threads and workgroups, and its
 // arithmetic is in types the machine has (no f16; see PromoteHalf).
-void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, const EmitOptions& options);
+void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, FeatureSet features);
 
 // What every function is marked with.
-void SetTarget(llvm::Function& function, const EmitOptions& options);
+void SetTarget(llvm::Function& function, FeatureSet features);
 
 }  // namespace webnnc::wasm

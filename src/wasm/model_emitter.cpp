@@ -11,11 +11,9 @@ namespace webnnc::wasm {
 
 using llvm::Constant;
 using llvm::GlobalVariable;
+using plan::Launch;
 using plan::Program;
-
-static void AddBuffers(DimTable& dims, const Program& program) {
-  for (const plan::Buffer& buffer : program.buffers) dims.Add(ByteSize(program, buffer));
-}
+using plan::Variant;
 
 static void AddExtents(DimTable& dims, const loop::Kernel& kernel) {
   loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
@@ -23,34 +21,39 @@ static void AddExtents(DimTable& dims, const loop::Kernel& kernel) {
   });
 }
 
+// Of buffers and loops.
+static void AddSizes(DimTable& dims, const Program& program) {
+  for (const plan::Buffer& buffer : program.buffers) dims.Add(ByteSize(program, buffer));
+  for (const plan::Kernel& kernel : program.kernels) AddExtents(dims, kernel.flat);
+}
+
 DimTable CollectDims(const ModelInput& input) {
-  DimTable dims(input.any().inputs);
-  for (const auto* ports : {&input.any().inputs, &input.any().outputs}) {
+  const plan::Program* cpu = input.variants.cpu();
+  const plan::Program& any = input.variants.any();
+  DimTable dims(any.inputs);
+  for (const auto* ports : {&any.inputs, &any.outputs}) {
     for (const plan::Port& port : *ports) {
       for (const Dim& size : port.type.shape) dims.Add(size);
     }
   }
   for (const Dim& size : input.not_negative) dims.Add(size);
-  if (input.cpu) {
-    AddBuffers(dims, *input.cpu);
-    for (const plan::Kernel& kernel : input.cpu->kernels) AddExtents(dims, kernel.flat);
-  }
-  for (const GpuProgram& gpu : input.gpu) {
-    AddBuffers(dims, *gpu.program);
-    for (const plan::Kernel& kernel : gpu.program->kernels) AddExtents(dims, kernel.flat);
-    for (const Launch& launch : gpu.launches) {
-      for (const Dim* size : {&launch.x, &launch.y, &launch.z}) dims.Add(*size);
+  if (cpu) AddSizes(dims, *cpu);
+  for (const Variant* gpu : input.variants.gpu()) {
+    AddSizes(dims, gpu->program);
+    for (const plan::Shader& shader : gpu->shaders) {
+      for (const Dim* size : {&shader.launch.x, &shader.launch.y, &shader.launch.z})
+        dims.Add(*size);
     }
   }
   dims.BeginTerms();
-  if (input.cpu) {
-    for (const plan::Kernel& kernel : input.cpu->kernels) {
+  if (cpu) {
+    for (const plan::Kernel& kernel : cpu->kernels) {
       for (const Dim& size : SizesOf(kernel.flat)) dims.Add(size);
     }
   }
-  for (const GpuProgram& gpu : input.gpu) {
-    for (const Launch& launch : gpu.launches) {
-      for (const Dim& size : launch.sizes) dims.Add(size);
+  for (const Variant* gpu : input.variants.gpu()) {
+    for (const plan::Shader& shader : gpu->shaders) {
+      for (const Dim& size : shader.launch.sizes) dims.Add(size);
     }
   }
   return dims;
@@ -61,7 +64,12 @@ namespace {
 class ModelEmitter {
  public:
   ModelEmitter(llvm::Module& module, const ModelInput& input, const DimTable& dims)
-      : module_(module), input_(input), dims_(dims), context_(module.getContext()), b_(context_) {}
+      : module_(module),
+        input_(input),
+        cpu_(input.variants.cpu()),
+        dims_(dims),
+        context_(module.getContext()),
+        b_(context_) {}
 
   void Run() {
     dim_values_ = Global("dims",
@@ -175,11 +183,15 @@ class ModelEmitter {
     return (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
   }
 
-  Constant* GpuRecord(const GpuProgram& gpu) {
+  static const Launch& LaunchOf(const Variant& gpu, const plan::Step& step) {
+    return gpu.shaders.at(static_cast<size_t>(step.kernel.index)).launch;
+  }
+
+  Constant* GpuRecord(const Variant& gpu) {
     std::vector<Constant*> records;
     int64_t parameter_bytes = 0;
-    for (const plan::Step& step : gpu.program->steps) {
-      const Launch& launch = gpu.launches.at(static_cast<size_t>(step.kernel.index));
+    for (const plan::Step& step : gpu.program.steps) {
+      const Launch& launch = LaunchOf(gpu, step);
       std::vector<Constant*> arguments;
       for (plan::BufferId argument : step.arguments) arguments.push_back(Int(argument.index));
       // A uniform buffer is bound in whole vectors of four.
@@ -206,7 +218,7 @@ class ModelEmitter {
       tables.parameters->setAlignment(llvm::Align(16));
     }
     gpu_.push_back(tables);
-    return ProgramRecord(abi::kGpu, *gpu.program, EmitBuffers(*gpu.program), tables.dispatches,
+    return ProgramRecord(abi::kGpu, gpu.program, EmitBuffers(gpu.program), tables.dispatches,
                          tables.parameters, parameter_bytes);
   }
 
@@ -240,13 +252,13 @@ class ModelEmitter {
   void EmitRoot() {
     std::vector<Constant*> names, programs;
     for (const std::string& symbol : dims_.symbols()) names.push_back(Text(symbol));
-    for (const GpuProgram& gpu : input_.gpu) programs.push_back(GpuRecord(gpu));
-    if (input_.cpu) {
-      cpu_buffers_ = EmitBuffers(*input_.cpu);
-      programs.push_back(ProgramRecord(abi::kCpu, *input_.cpu, cpu_buffers_, nullptr, nullptr, 0));
+    for (const Variant* gpu : input_.variants.gpu()) programs.push_back(GpuRecord(*gpu));
+    if (cpu_) {
+      cpu_buffers_ = EmitBuffers(*cpu_);
+      programs.push_back(ProgramRecord(abi::kCpu, *cpu_, cpu_buffers_, nullptr, nullptr, 0));
     }
-    const auto& inputs = input_.any().inputs;
-    const auto& outputs = input_.any().outputs;
+    const auto& inputs = input_.variants.any().inputs;
+    const auto& outputs = input_.variants.any().outputs;
     Constant* root = Record(records::Model{
         .abi_version = Int(abi::kAbiVersion),
         .symbol_count = Int(static_cast<int64_t>(dims_.symbols().size())),
@@ -350,12 +362,12 @@ class ModelEmitter {
   void EmitSteps() {
     auto* function = StartFunction("webnnc_model_step", {I32()});
     auto* end = llvm::BasicBlock::Create(context_, "end", function);
-    size_t count = input_.cpu ? input_.cpu->steps.size() : 0;
+    size_t count = cpu_ ? cpu_->steps.size() : 0;
     auto* dispatch = b_.CreateSwitch(function->getArg(0), end, static_cast<unsigned>(count));
     std::vector<llvm::Function*> kernels;
-    if (input_.cpu) kernels = DeclareKernels();
+    if (cpu_) kernels = DeclareKernels();
     for (size_t s = 0; s < count; ++s) {
-      const plan::Step& step = input_.cpu->steps[s];
+      const plan::Step& step = cpu_->steps[s];
       auto* block = llvm::BasicBlock::Create(context_, "step", function);
       dispatch->addCase(b_.getInt32(static_cast<uint32_t>(s)), block);
       b_.SetInsertPoint(block);
@@ -366,7 +378,7 @@ class ModelEmitter {
                                             records::BufferField::offset);
         arguments.push_back(b_.CreateIntToPtr(b_.CreateLoad(I32(), address), b_.getPtrTy()));
       }
-      const plan::Kernel& kernel = input_.cpu->kernels[step.kernel];
+      const plan::Kernel& kernel = cpu_->kernels[step.kernel];
       for (const Dim& size : SizesOf(kernel.flat)) arguments.push_back(SizeValue(size));
       b_.CreateCall(kernels[static_cast<size_t>(step.kernel.index)], arguments);
       b_.CreateBr(end);
@@ -377,7 +389,7 @@ class ModelEmitter {
 
   std::vector<llvm::Function*> DeclareKernels() {
     std::vector<llvm::Function*> functions;
-    for (const plan::Kernel& kernel : input_.cpu->kernels) {
+    for (const plan::Kernel& kernel : cpu_->kernels) {
       functions.push_back(DeclareKernel(module_, kernel.flat));
     }
     return functions;
@@ -385,15 +397,15 @@ class ModelEmitter {
 
   void EmitEncode() {
     StartFunction("webnnc_model_encode", {});
-    for (size_t g = 0; g < input_.gpu.size(); ++g) EncodeProgram(input_.gpu[g], gpu_[g]);
+    auto gpu = input_.variants.gpu();
+    for (size_t g = 0; g < gpu.size(); ++g) EncodeProgram(*gpu[g], gpu_[g]);
     b_.CreateRetVoid();
   }
 
-  void EncodeProgram(const GpuProgram& gpu, const GpuTables& tables) {
+  void EncodeProgram(const Variant& gpu, const GpuTables& tables) {
     int64_t parameters = 0;
-    for (size_t s = 0; s < gpu.program->steps.size(); ++s) {
-      const Launch& launch =
-          gpu.launches.at(static_cast<size_t>(gpu.program->steps[s].kernel.index));
+    for (size_t s = 0; s < gpu.program.steps.size(); ++s) {
+      const Launch& launch = LaunchOf(gpu, gpu.program.steps[s]);
       auto store = [&](const Dim& size, unsigned field) {
         if (!size.IsConstant())
           b_.CreateStore(SizeValue(size), FieldAddress(tables.dispatches, s, field));
@@ -419,6 +431,7 @@ class ModelEmitter {
 
   llvm::Module& module_;
   const ModelInput& input_;
+  const Program* cpu_;
   const DimTable& dims_;
   llvm::LLVMContext& context_;
   llvm::IRBuilder<> b_;

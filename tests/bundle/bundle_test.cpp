@@ -50,20 +50,24 @@ class BundleTest : public testing::Test {
     for (int i = 0; i < 3; ++i) {
       weights.Add({"w" + std::to_string(i), F32({4}), TensorData::Own(std::vector<uint8_t>(16))});
     }
-    PlaceWeights({&gpu, &cpu}, weights);
-    contents = {"test", &cpu, {{&gpu, {shader}}}, &weights};
+    variants = {{OneStep(WebGpu(), plan::WeightId{0}), {shader}},
+                {OneStep(Wasm(), plan::WeightId{2})}};
+    PlaceWeights({&gpu(), &cpu()}, weights);
+    contents = {"test", plan::ModuleVariants(variants, {}), &weights};
     contents.likely.Set("n", {1, 1, 8});
   }
 
   IdVector<plan::WeightTag, plan::Weight> weights;
-  plan::Program cpu = OneStep(Wasm(), plan::WeightId{2});
-  plan::Program gpu = OneStep(WebGpu(), plan::WeightId{0});
-  Shader shader{"fn main() {}", "rrwu", 32, 64, 0, {}};
+  std::vector<plan::Variant> variants;
+  plan::Shader shader{"fn main() {}", "rrwu", {1, 1, 1, {Dim::Symbol("n"), 2, 3, 4, 5}}, 64};
   Contents contents;
+
+  plan::Program& gpu() { return variants[0].program; }
+  plan::Program& cpu() { return variants[1].program; }
 };
 
 TEST_F(BundleTest, ShadersLoseSpacesThatAreForPeople) {
-  contents.gpu[0].shaders[0].wgsl =
+  variants[0].shaders[0].wgsl =
       "@group(0) @binding(0) var<storage, read_write> x: array<vec4f>;\n"
       "fn main() {\n"
       "  let a = 1 - -2;\n"
@@ -83,7 +87,7 @@ TEST_F(BundleTest, WeightsOfTheCpuComeFirst) {
   // Nobody reads this one.
   EXPECT_EQ(weights[plan::WeightId{1}].offset, -1);
 
-  WeightsFile file = DescribeWeights({&gpu, &cpu}, weights);
+  WeightsFile file = DescribeWeights({&gpu(), &cpu()}, weights);
   EXPECT_EQ(file.bytes, 528);
   EXPECT_EQ(file.ranges[0].first, 512);
   EXPECT_EQ(file.ranges[0].end, 528);
@@ -108,37 +112,37 @@ TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
 }
 
 TEST_F(BundleTest, TheBuildHasAnIdMadeOfItsContent) {
-  contents.weights_file = DescribeWeights({&gpu, &cpu}, weights);
-  std::string id = BuildId(contents, {"module", "relaxed"});
-  EXPECT_EQ(id, BuildId(contents, {"module", "relaxed"}));
-  EXPECT_NE(id, BuildId(contents, {"module", "relaxer"}));
+  contents.weights_file = DescribeWeights({&gpu(), &cpu()}, weights);
+  std::string id = BuildId(contents, {{{}, "module"}, {{}, "relaxed"}});
+  EXPECT_EQ(id, BuildId(contents, {{{}, "module"}, {{}, "relaxed"}}));
+  EXPECT_NE(id, BuildId(contents, {{{}, "module"}, {{}, "relaxer"}}));
   contents.weights_file.id ^= 1;
-  EXPECT_NE(id, BuildId(contents, {"module", "relaxed"}));
+  EXPECT_NE(id, BuildId(contents, {{{}, "module"}, {{}, "relaxed"}}));
   contents.build = id;
   std::string script = WithBuildRecord("export const BUILD = globalThis.__webnnc_build__;",
-                                       BuildRecord(contents, "abc", "abc"));
+                                       BuildRecord(contents, {{{}, "abc"}}));
   EXPECT_NE(script.find("\"id\":\"" + id + "\""), std::string::npos);
   // XXH32 of "abc", as its author gives it: 0x32d153ff.
   EXPECT_NE(script.find("\"wasm\":{\"bytes\":3,\"hash\":852579327}"), std::string::npos);
 }
 
 TEST_F(BundleTest, NamesThatAreNoUtf8DoNotBreakTheManifest) {
-  cpu.inputs[0].name = "\xff\xfe";
+  cpu().inputs[0].name = "\xff\xfe";
   EXPECT_TRUE(Json::accept(Manifest(contents)));
 }
 
 TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
-  plan::Program other = gpu;
-  contents.gpu.push_back({&other, {shader}});
+  variants.insert(variants.begin(), {gpu(), {shader}});
+  contents.variants = plan::ModuleVariants(variants, {});
   EXPECT_EQ(Shaders(contents), "fn main(){}");
-  contents.gpu[1].shaders[0].wgsl = "fn main() {;}";
+  variants[1].shaders[0].wgsl = "fn main() {;}";
   EXPECT_EQ(Shaders(contents), std::string("fn main(){}\0fn main(){;}", 24));
 }
 
 TEST_F(BundleTest, RequirementsAreWhatExceedsWebGpusGuarantee) {
-  EXPECT_TRUE(RequirementsOf(contents.gpu[0]).limits.empty());
-  shader = {"", "rrrrrrrrwu", 16, 512, 20000, {"shader-f16"}};
-  Requirements needs = RequirementsOf({&gpu, {shader}});
+  EXPECT_TRUE(RequirementsOf(variants[0]).limits.empty());
+  shader = {"", "rrrrrrrrwu", {}, 512, 20000, {"shader-f16"}};
+  Requirements needs = RequirementsOf({gpu(), {shader}});
   EXPECT_EQ(needs.features, std::vector<std::string>{"shader-f16"});
   std::map<std::string, int64_t> limits = {{"maxComputeInvocationsPerWorkgroup", 512},
                                            {"maxComputeWorkgroupSizeX", 512},

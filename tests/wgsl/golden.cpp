@@ -26,7 +26,7 @@ namespace {
 
 Result<std::string> PrintKernel(const std::string& text) {
   TRY_ASSIGN(auto file, ParseKernelFile(text));
-  TRY_ASSIGN(auto module, spirv::Emit(file.flat, {.half = file.half}));
+  TRY_ASSIGN(auto module, spirv::Emit(file.flat, {.features = file.features}));
   return wgsl::Print(module.words);
 }
 

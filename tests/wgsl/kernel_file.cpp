@@ -34,7 +34,7 @@ static Status ParseDirective(KernelFile& file, const std::string& line) {
   } else if (word == "legalize") {
     file.legalize = true;
     while (words >> word) {
-      if (word == "half") file.half = false;
+      if (word == "half") file.features = {};
       if (word.starts_with("%")) file.weights.insert(word.substr(1));
     }
   } else if (word == "input") {
@@ -49,9 +49,7 @@ static Status ParseDirective(KernelFile& file, const std::string& line) {
   return kSuccess;
 }
 
-static Target TargetOf(const KernelFile& file) {
-  return WebGpu(file.half ? FeatureSet{Feature::kF16} : FeatureSet{});
-}
+static Target TargetOf(const KernelFile& file) { return WebGpu(file.features); }
 
 static std::vector<Storage> ParametersOf(const KernelFile& file) {
   std::vector<Storage> parameters;

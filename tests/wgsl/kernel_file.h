@@ -27,6 +27,7 @@
 #include "base/result.h"
 #include "loop/interpret.h"
 #include "loop/kernel.h"
+#include "target/target.h"
 
 namespace webnnc::tests {
 
@@ -41,7 +42,8 @@ struct KernelFile {
   SymbolValues symbols;
   std::map<std::string, InputSpec> inputs;
   double tolerance = 1e-6;
-  bool legalize = false, half = true;
+  bool legalize = false;
+  FeatureSet features = {Feature::kF16};
   std::set<std::string> weights;
   bool narrows_64_bits = false;
 };

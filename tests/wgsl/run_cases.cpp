@@ -103,7 +103,7 @@ Result<std::string> MakeCase(const std::string& path, const std::filesystem::pat
   std::string name = std::filesystem::path(path).stem().string();
   // Shaders must not depend on whether buffers can be written; take turns.
   spirv::Options options;
-  options.half = file.half;
+  options.features = file.features;
   if (name.size() % 2 == 0) options.read_only = Inputs(file.flat);
   TRY_ASSIGN(auto module, spirv::Emit(file.flat, options));
   TRY_ASSIGN(auto shader, wgsl::Print(module.words));

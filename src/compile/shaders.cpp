@@ -1,0 +1,76 @@
+#include "compile/shaders.h"
+
+#include <functional>
+#include <optional>
+
+#include "base/parallel.h"
+#include "spirv/emit.h"
+#include "wgsl/print.h"
+
+namespace webnnc {
+
+namespace {
+
+Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id) {
+  std::vector<bool> read_only;
+  for (Storage kind : plan::ParametersOf(program, id))
+    read_only.push_back(kind == Storage::kWeight);
+  TRY_ASSIGN(auto module,
+             spirv::Emit(program.kernels[id].flat, {read_only, program.target.features}));
+  plan::Shader shader;
+  TRY_ASSIGN(shader.wgsl, wgsl::Print(module.words));
+  for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
+  if (!module.sizes.empty()) shader.bindings += 'u';
+  const auto& [x, y, z] = module.workgroups;
+  shader.launch = {x, y, z, std::move(module.sizes)};
+  shader.workgroup_size = module.workgroup_size;
+  shader.workgroup_bytes = module.workgroup_bytes;
+  if (module.uses_f16) shader.features = {"shader-f16"};
+  shader.spirv = std::move(module.words);
+  return shader;
+}
+
+// Text of all kernels, each behind a title in a comment.
+std::string PrintShaders(const Code& code, const std::string& comment,
+                         const std::function<std::string(const plan::Shader&)>& print) {
+  std::string out;
+  for (const plan::Variant& variant : code.variants) {
+    for (size_t k = 0; k < variant.shaders.size(); ++k) {
+      const plan::Shader& shader = variant.shaders[k];
+      const plan::Kernel& kernel =
+          variant.program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
+      out += comment + " " + kernel.plain.name + ": " + Print(shader.launch.x) + " x " +
+             Print(shader.launch.y) + " x " + Print(shader.launch.z) + " workgroups\n" +
+             print(shader) + "\n";
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Status EmitShaders(plan::Variant& variant) {
+  const plan::Program& program = variant.program;
+  std::vector<std::optional<Result<plan::Shader>>> all(static_cast<size_t>(program.kernels.size()));
+  InParallel(all.size(), [&](size_t k) {
+    all[k] = Emit(program, plan::KernelId{static_cast<int32_t>(k)});
+  });
+  for (size_t k = 0; k < all.size(); ++k) {
+    Result<plan::Shader>& shader = *all[k];
+    const plan::Kernel& kernel = program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
+    if (!shader) return Error{"@" + kernel.plain.name + ": " + shader.error().message};
+    variant.shaders.push_back(std::move(shader.value()));
+  }
+  return kSuccess;
+}
+
+std::string PrintSpirv(const Code& code) {
+  return PrintShaders(code, ";",
+                      [](const plan::Shader& shader) { return spirv::Disassemble(shader.spirv); });
+}
+
+std::string PrintWgsl(const Code& code) {
+  return PrintShaders(code, "//", [](const plan::Shader& shader) { return shader.wgsl; });
+}
+
+}  // namespace webnnc

@@ -1,0 +1,155 @@
+#include "compile/variants.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/parallel.h"
+#include "plan/form_kernels.h"
+#include "plan/schedule_for_gpu.h"
+
+namespace webnnc {
+
+namespace {
+
+using Weights = IdVector<plan::WeightTag, plan::Weight>;
+
+// ---- Forming
+
+bool HasType(const graph::Graph& graph, DType dtype) {
+  return std::any_of(graph.values.begin(), graph.values.end(),
+                     [&](const graph::Value& value) { return value.type.dtype == dtype; });
+}
+
+// Whether a program for a target with the feature is another than for one without.
+bool MakesUseOf(const graph::Graph& graph, Feature feature) {
+  switch (feature) {
+    case Feature::kF16: return HasType(graph, DType::kF16);
+    case Feature::kRelaxedSimd: return true;
+  }
+  return false;
+}
+
+bool MakesUseOf(const graph::Graph& graph, FeatureSet features) {
+  return std::all_of(std::begin(kFeatures), std::end(kFeatures), [&](Feature feature) {
+    return !features.Has(feature) || MakesUseOf(graph, feature);
+  });
+}
+
+// Weights of 64 bits are read as their lower halves.
+Status CheckWeights(const plan::Program& program, const Weights& weights) {
+  for (const plan::Buffer& buffer : program.buffers) {
+    if (buffer.kind != plan::BufferKind::kWeight) continue;
+    const plan::Weight& weight = weights[buffer.weight];
+    bool is_signed = weight.type.dtype == DType::kI64;
+    if (!is_signed && weight.type.dtype != DType::kU64) continue;
+    int64_t count = ElementCount(weight.type.shape).value();
+    for (int64_t i = 0; i < count; ++i) {
+      int64_t value = weight.data.At(weight.type.dtype, i).integer;
+      bool fits = is_signed ? value >= INT32_MIN && value <= INT32_MAX
+                            : static_cast<uint64_t>(value) <= UINT32_MAX;
+      if (!fits) {
+        return Error{"constant " + Quote(weight.name) + " holds " + std::to_string(value) +
+                     ", which is more than the 32 bits that integers have on WebGPU"};
+      }
+    }
+  }
+  return kSuccess;
+}
+
+// Whether programs for the two are the same until they are scheduled: both store elements alike,
+// and count with the same machine.
+bool AreFormedAlike(const Target& a, const Target& b) {
+  return a.kind == b.kind && a.machine == b.machine &&
+         StoredType(a, DType::kF16, Storage::kActivation) ==
+             StoredType(b, DType::kF16, Storage::kActivation);
+}
+
+Result<plan::Program> Form(const graph::Graph& graph, const Target& target,
+                           const std::vector<plan::Variant>& before, Weights& weights) {
+  for (const plan::Variant& other : before) {
+    if (!AreFormedAlike(other.target(), target)) continue;
+    plan::Program program = other.program;
+    program.target = target;
+    return program;
+  }
+  plan::Program program = plan::FormKernels(graph, target, weights);
+  if (target.IsGpu()) TRY(CheckWeights(program, weights));
+  return program;
+}
+
+Result<std::vector<plan::Variant>> FormKind(const graph::Graph& graph, Target::Kind kind,
+                                            const Machine& machine, Weights& weights) {
+  if (kind == Target::Kind::kWebGpu && HasType(graph, DType::kF64))
+    return Error{"float64 is not there on WebGPU"};
+  std::vector<plan::Variant> variants;
+  for (const plan::VariantKind& variant : plan::kVariants) {
+    if (variant.kind != kind || !MakesUseOf(graph, variant.features)) continue;
+    Target target{kind, variant.features, &machine};
+    TRY_ASSIGN(auto program, Form(graph, target, variants, weights));
+    variants.push_back({std::move(program)});
+  }
+  return variants;
+}
+
+// ---- Scheduling
+
+// What became of a variant, for which many are scheduled at a time.
+struct Scheduled {
+  Status status = kSuccess;
+  std::vector<std::string> warnings;
+  std::set<std::string> narrowed;
+};
+
+void WarnOfNarrowing(const plan::Warn& warn, const std::set<std::string>& nodes) {
+  if (nodes.empty()) return;
+  std::string names;
+  for (const std::string& node : nodes) names += (names.empty() ? "" : ", ") + Quote(node);
+  warn("on WebGPU int64 is computed in 32 bits; larger results would be wrong in node " + names);
+}
+
+}  // namespace
+
+Status FormVariants(Code& code, const Graphs& graphs, const Machine& machine,
+                    const plan::Warn& warn) {
+  std::vector<plan::Variant> wasm;
+  if (graphs.wasm) {
+    TRY_ASSIGN(wasm,
+               FormKind(*graphs.wasm, Target::Kind::kWasm, WasmMachine(), code.weights));
+  }
+  if (graphs.webgpu) {
+    auto webgpu = FormKind(*graphs.webgpu, Target::Kind::kWebGpu, machine, code.weights);
+    if (webgpu) {
+      code.variants = std::move(webgpu.value());
+    } else if (!wasm.empty()) {
+      warn("there is no program for WebGPU: " + webgpu.error().message);
+    } else {
+      return webgpu.error();
+    }
+  }
+  std::move(wasm.begin(), wasm.end(), std::back_inserter(code.variants));
+  return kSuccess;
+}
+
+// Side by side. What is said of them comes in their order.
+Status ScheduleVariants(Code& code, const schedule::Database& measured, const plan::Warn& warn) {
+  std::vector<Scheduled> all(code.variants.size());
+  InParallel(all.size(), [&](size_t v) {
+    plan::Program& program = code.variants[v].program;
+    Scheduled& result = all[v];
+    auto note = [&](const std::string& text) { result.warnings.push_back(text); };
+    result.status = program.target.IsGpu()
+                        ? plan::ScheduleForGpu(program, measured, code.likely, result.narrowed,
+                                               note)
+                        : plan::ScheduleKernels(program, measured, code.likely, note);
+  });
+  std::set<std::string> narrowed;
+  for (Scheduled& result : all) {
+    for (const std::string& text : result.warnings) warn(text);
+    TRY(result.status);
+    narrowed.merge(result.narrowed);
+  }
+  WarnOfNarrowing(warn, narrowed);
+  return kSuccess;
+}
+
+}  // namespace webnnc

@@ -1,0 +1,29 @@
+#include "plan/variant.h"
+
+namespace webnnc::plan {
+
+ModuleVariants::ModuleVariants(std::span<const Variant> variants, FeatureSet features) {
+  for (const Variant& variant : variants) {
+    if (variant.target().IsGpu()) all_.push_back(&variant);
+  }
+  gpu_count_ = all_.size();
+  for (const Variant& variant : variants) {
+    if (!variant.target().IsGpu() && variant.target().features == features)
+      all_.push_back(&variant);
+  }
+  CHECK(all_.size() <= gpu_count_ + 1);
+}
+
+const Program* ModuleVariants::cpu() const {
+  return all_.size() > gpu_count_ ? &all_.back()->program : nullptr;
+}
+
+std::vector<FeatureSet> Modules() {
+  std::vector<FeatureSet> modules;
+  for (const VariantKind& variant : kVariants) {
+    if (variant.kind == Target::Kind::kWasm) modules.push_back(variant.features);
+  }
+  return modules;
+}
+
+}  // namespace webnnc::plan
