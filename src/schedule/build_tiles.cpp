@@ -63,7 +63,7 @@ ExprId NestBuilder::OperandValue(Operand operand) {
   auto tile = tiles_.find(operand);
   if (tile != tiles_.end()) return LoadTile(tile->second);
   ExprId raw = RawOperand(operand), value = Resolve(raw);
-  ExprId guards = GuardsOf(raw, !InBounds(value), true);
+  ExprId guards = GuardsOf(raw, !IsThere(value), true);
   Scalar neutral = loop::Neutral(nest_.store.update, build_.dtype(raw));
   return build_.Select(Resolve(guards), value, build_.Constant(neutral));
 }

@@ -96,8 +96,9 @@ class NestBuilder {
   // Guards on what a result's place depends on.
   loop::ExprId SpatialGuards();
 
-  // Whether every load of `id`, in terms of the loops there are now, is inside its buffer.
-  bool InBounds(loop::ExprId id);
+  // Whether every load of `id`, in terms of the loops there are now, finds an element whatever
+  // guards say: it is inside its buffer, and was written.
+  bool IsThere(loop::ExprId id);
   loop::Block Guarded(loop::ExprId condition, loop::Block body);
   loop::Block EmitPlainStore();
 
