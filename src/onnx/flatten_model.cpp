@@ -67,7 +67,7 @@ OpsetsPointer OpsetsOf(const Proto& proto) {
 
 class Inliner {
  public:
-  explicit Inliner(const pb::ModelProto& model) : model_(model) {
+  explicit Inliner(const pb::ModelProto& model) {
     for (const auto& function : model.functions()) {
       functions_[{Domain(function.domain()), function.name()}] = &function;
     }
@@ -219,7 +219,6 @@ class Inliner {
     *node->mutable_attribute() = bound.attribute();
   }
 
-  const pb::ModelProto& model_;
   std::map<std::pair<std::string, std::string>, const pb::FunctionProto*> functions_;
   std::vector<FlatNode> nodes_;
   std::map<const pb::FunctionProto*, FunctionDefaults> defaults_;
