@@ -151,7 +151,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   if (options.webgpu) {
     gpu_graph = graph;
     graph::SplitConcats(*gpu_graph, static_cast<size_t>(gpu_machine.max_buffers) - 1);
-    graph::BlockCumulations(*gpu_graph);
+    graph::BlockCumulations(*gpu_graph, gpu_machine.cumulations);
   }
   TRY(trace("split-concats", gpu_graph ? *gpu_graph : graph));
   // Beyond this point the graphs do not change.

@@ -37,8 +37,7 @@ std::string PrintShaders(const Code& code, const std::string& comment,
   for (const plan::Variant& variant : code.variants) {
     for (size_t k = 0; k < variant.shaders.size(); ++k) {
       const plan::Shader& shader = variant.shaders[k];
-      const plan::Kernel& kernel =
-          variant.program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
+      const plan::Kernel& kernel = variant.program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
       out += comment + " " + kernel.plain.name + ": " + Print(shader.launch.x) + " x " +
              Print(shader.launch.y) + " x " + Print(shader.launch.z) + " workgroups\n" +
              print(shader) + "\n";
@@ -52,9 +51,8 @@ std::string PrintShaders(const Code& code, const std::string& comment,
 Status EmitShaders(plan::Variant& variant) {
   const plan::Program& program = variant.program;
   std::vector<std::optional<Result<plan::Shader>>> all(static_cast<size_t>(program.kernels.size()));
-  InParallel(all.size(), [&](size_t k) {
-    all[k] = Emit(program, plan::KernelId{static_cast<int32_t>(k)});
-  });
+  InParallel(all.size(),
+             [&](size_t k) { all[k] = Emit(program, plan::KernelId{static_cast<int32_t>(k)}); });
   for (size_t k = 0; k < all.size(); ++k) {
     Result<plan::Shader>& shader = *all[k];
     const plan::Kernel& kernel = program.kernels[plan::KernelId{static_cast<int32_t>(k)}];

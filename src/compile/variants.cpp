@@ -113,8 +113,7 @@ Status FormVariants(Code& code, const Graphs& graphs, const Machine& machine,
                     const plan::Warn& warn) {
   std::vector<plan::Variant> wasm;
   if (graphs.wasm) {
-    TRY_ASSIGN(wasm,
-               FormKind(*graphs.wasm, Target::Kind::kWasm, WasmMachine(), code.weights));
+    TRY_ASSIGN(wasm, FormKind(*graphs.wasm, Target::Kind::kWasm, WasmMachine(), code.weights));
   }
   if (graphs.webgpu) {
     auto webgpu = FormKind(*graphs.webgpu, Target::Kind::kWebGpu, machine, code.weights);
@@ -137,10 +136,10 @@ Status ScheduleVariants(Code& code, const schedule::Database& measured, const pl
     plan::Program& program = code.variants[v].program;
     Scheduled& result = all[v];
     auto note = [&](const std::string& text) { result.warnings.push_back(text); };
-    result.status = program.target.IsGpu()
-                        ? plan::ScheduleForGpu(program, measured, code.likely, result.narrowed,
-                                               note)
-                        : plan::ScheduleKernels(program, measured, code.likely, note);
+    result.status =
+        program.target.IsGpu()
+            ? plan::ScheduleForGpu(program, measured, code.likely, result.narrowed, note)
+            : plan::ScheduleKernels(program, measured, code.likely, note);
   });
   std::set<std::string> narrowed;
   for (Scheduled& result : all) {

@@ -37,7 +37,8 @@ std::optional<Dim> SizeOfFactor(const Dim& factor) {
 // Finds sizes that are equal if nothing broadcasts.
 class Finder {
  public:
-  Finder(const loop::Kernel& kernel, const LikelySizes& sizes) : kernel_(kernel), sizes_(sizes) {
+  Finder(const loop::Kernel& kernel, const LikelySizes& sizes, const Machine& machine)
+      : kernel_(kernel), sizes_(sizes), machine_(machine) {
     loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
       if (auto* loop = std::get_if<loop::For>(&stmt)) extents_[loop->var] = loop->extent;
     });
@@ -70,11 +71,10 @@ class Finder {
         if (!Take(id, scaled) || scaled.sizes.empty() || !scaled.var) return;
         scaled.sizes.push_back(extents_.at(*scaled.var));
         Join(scaled.sizes);
-        constexpr double kShort = 16;
         double behind = 1;
         for (size_t inner = d + 1; inner < shape.size(); ++inner)
           behind *= sizes_.Typical(shape[inner]);
-        pays |= behind < kShort;
+        pays |= behind < machine_.tiles.short_stretch;
       });
     }
   }
@@ -112,6 +112,7 @@ class Finder {
 
   const loop::Kernel& kernel_;
   const LikelySizes& sizes_;
+  const Machine& machine_;
   std::map<loop::VarId, Dim> extents_;
 };
 
@@ -203,8 +204,9 @@ class Merger {
 
 }  // namespace
 
-std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const LikelySizes& sizes) {
-  Finder found(plain, sizes);
+std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const LikelySizes& sizes,
+                                         const Machine& machine) {
+  Finder found(plain, sizes, machine);
   if (!found.pays) return std::nullopt;
   EqualSizes version{plain, {}, {}};
   std::map<std::string, Dim> symbols;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "loop/kernel.h"
+#include "target/machine.h"
 #include "tensor/likely_sizes.h"
 
 namespace webnnc::plan {
@@ -26,7 +27,8 @@ struct EqualSizes {
 };
 
 // The version of a plain kernel whose sizes are equal; nothing if it has no use for one.
-std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const LikelySizes& sizes);
+std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const LikelySizes& sizes,
+                                         const Machine& machine);
 
 // Makes one flat kernel of both: `flat` is that of the version.
 void AddVersion(loop::Kernel& general, const EqualSizes& version, const loop::Kernel& flat);

@@ -119,8 +119,8 @@ class Packer {
         inner.push_back({position, d});
       }
     }
-    constexpr int64_t kFewest = 4;
-    if (!has_cut || inner.empty() || shape[packing.cut].value() < kFewest) return std::nullopt;
+    if (!has_cut || inner.empty() || shape[packing.cut].value() < Machine::kFewestPacked)
+      return std::nullopt;
     std::sort(inner.begin(), inner.end());
     for (auto [position, d] : inner) packing.inner.push_back(d);
     return packing;

@@ -4,13 +4,12 @@
 #include <set>
 
 #include "loop/kernel.h"
+#include "schedule/accuracy.h"
 #include "schedule/nest.h"
 
 namespace webnnc::schedule {
 
 namespace {
-
-constexpr int64_t kPart = 512;
 
 // How large sizes may be, if the tensors of the kernel are as large as tensors may be.
 class Largest {

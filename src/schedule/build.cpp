@@ -10,6 +10,7 @@
 #include "schedule/localize.h"
 #include "schedule/nest.h"
 #include "schedule/nest_builder.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
@@ -132,17 +133,15 @@ Result<loop::Kernel> Build(Nests nests) {
 
 // What is unrolled or peeled is copied, and each copy takes time to compile; so do long vectors.
 static Status CheckCopies(Nests& nests) {
-  constexpr int64_t kMostLanes = 64;
-  constexpr double kMostCopies = 2048;
   double all = 0;
   for (Nest& nest : nests.nests) {
     for (const LoopList* list : nest.Lists()) {
       double copies = 1;
       for (const NestLoop& loop : list->loops) {
         bool vector = loop.kind == LoopKind::kVector;
-        if (vector && loop.extent.value() > kMostLanes) {
+        if (vector && loop.extent.value() > Machine::kMostLanes) {
           return Error{"a vector of " + Print(loop.extent) + " lanes is longer than the longest, " +
-                       std::to_string(kMostLanes)};
+                       std::to_string(Machine::kMostLanes)};
         }
         if (loop.kind == LoopKind::kUnrolled)
           copies *= static_cast<double>(std::max<int64_t>(1, loop.extent.value()));
@@ -150,8 +149,8 @@ static Status CheckCopies(Nests& nests) {
       all += copies;
     }
   }
-  if (all <= kMostCopies) return kSuccess;
-  return Error{"more than " + std::to_string(static_cast<int64_t>(kMostCopies)) +
+  if (all <= Machine::kMostCopies) return kSuccess;
+  return Error{"more than " + std::to_string(static_cast<int64_t>(Machine::kMostCopies)) +
                " copies of its statements, where loops are unrolled or peeled"};
 }
 

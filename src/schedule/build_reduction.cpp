@@ -3,6 +3,7 @@
 
 #include "loop/rewrite.h"
 #include "schedule/nest_builder.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
@@ -279,8 +280,7 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
     block.push_back(loop::Store{partial, {number(combined), number(spatial)}, value});
     return block;
   });
-  constexpr int64_t kFewParts = 8;
-  bool halves = parts > kFewParts && (parts & (parts - 1)) == 0;
+  bool halves = parts > Machine::kFewParts && (parts & (parts - 1)) == 0;
   while (halves && parts > 1) {
     parts /= 2;
     out.push_back(Distribute(parts * elements, threads, [&](ExprId n) {

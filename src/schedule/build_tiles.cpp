@@ -4,6 +4,7 @@
 
 #include "loop/rewrite.h"
 #include "schedule/nest_builder.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
@@ -229,8 +230,7 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
     VarId var = NewLoop(name, loop.extent);
     env_[loop.var] = build_.Var(var);
     bool vector = stage.lanes > 1 && name == stage.layout.back();
-    constexpr int64_t kMostLanes = 64;
-    if (vector && loop.extent.value() > kMostLanes)
+    if (vector && loop.extent.value() > Machine::kMostLanes)
       Fail("stage: a row of " + Print(loop.extent) + " elements is longer than the longest vector");
     loops.push_back({var, loop.extent, vector ? LoopKind::kVector : LoopKind::kUnrolled, {}});
   }

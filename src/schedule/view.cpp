@@ -5,13 +5,13 @@
 
 #include "loop/builder.h"
 #include "loop/rewrite.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
 double LikelyLength(const NestLoop& loop, const LikelySizes& sizes) {
-  constexpr double kOpen = 128;
   double typical = sizes.Typical(loop.extent);
-  return loop.extent.IsConstant() ? typical : std::max(typical, kOpen);
+  return loop.extent.IsConstant() ? typical : std::max(typical, kOpenLength);
 }
 
 NestView::NestView(const loop::Kernel& plain, size_t n, const LikelySizes& sizes) : sizes_(sizes) {
@@ -32,10 +32,11 @@ bool NestView::DependsOn(loop::ExprId value, const NestLoop& loop) const {
   return loop::Mentions(kernel_, value, [&](loop::VarId var) { return var == loop.var; });
 }
 
-// The loop's variable is taken apart as 4*group + lane, and the lane's part of the index looked at.
+// The loop's variable is taken apart as lanes*group + lane, and the lane's part of the index looked
+// at.
 Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index,
                               const NestLoop& loop) {
-  constexpr int64_t kGroup = 4;
+  constexpr int64_t kGroup = Machine::kLanes;
   loop::Builder build(kernel_);
   loop::ExprId flat = build.Int(0);
   const Shape shape = kernel_.buffers[buffer].type.shape;

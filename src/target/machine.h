@@ -1,6 +1,7 @@
 // How wide a machine is, what fits into it, and what things take there: all numbers that rules and
 // cost models count with. Choices made by them make a model fast or slow; results are the same on
-// every machine that meets the limits.
+// every machine that meets the limits. What sizes are likely to be is in tensor/likely_sizes.h,
+// what results may be off by in schedule/accuracy.h.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,14 @@ struct Machine {
   static constexpr int64_t kLanes = 4;
   // Vectors of a packed weight that are neighbours (plan::PackWeights). All targets read the same.
   static constexpr int64_t kPanelVectors = 2, kPanelWidth = kPanelVectors * kLanes;
+  // Of fewer columns no panels are made.
+  static constexpr int64_t kFewestPacked = 4;
+  // Partial sums that one thread adds one by one; of more, all threads add halves.
+  static constexpr int64_t kFewParts = 8;
+  // Of a vector type, and copies that unrolled loops make of a kernel's statements: each takes time
+  // to compile.
+  static constexpr int64_t kMostLanes = 64;
+  static constexpr double kMostCopies = 2048;
 
   // ---- What fits. Limits that a page must ask for, if they are more than WebGPU's defaults.
 
@@ -46,10 +55,21 @@ struct Machine {
     // share.
     double overhead = 1.2, window_overhead = 1.5;
     int64_t window_neighbours = 6;
+    // The same of a window whose neighbours are not counted yet.
+    int64_t open_window_neighbours = 4;
+    // Phases of a stride that become loops of their own.
+    int64_t phases = 4;
+    // Sums of fewer elements take no longer than to look whether they are inside of the borders.
+    // Then borders run apart, if a loop is this many times as long as both.
+    int64_t border_sum = 8;
     // Vectors of elementwise work, and of a reduction's results, that are computed side by side.
     int64_t map_vectors = 2, result_vectors = 4;
     // Vectors that one sum is kept in.
     int64_t sum_vectors = 4;
+    // Vectors are side by side in loops that have at least so many times as many; in maps.
+    int64_t rounds = 2, map_rounds = 4;
+    // Where less than this is read at a stretch, indices are worth a version without broadcasts.
+    double short_stretch = 16;
     // Copies that a window's sums are unrolled to.
     int64_t unrolled_sums = 12;
   } tiles;
@@ -59,11 +79,15 @@ struct Machine {
   struct Caches {
     double l1 = 24e3, l2 = 384e3, l3 = 8e6;
     double from_l2 = 0.02, from_l3 = 0.06, from_memory = 0.2;
+    // How much of it is seen where what comes next is read ahead.
+    double read_ahead = 0.25;
   } caches;
 
   // ---- Work that a GPU's threads divide
 
   struct Threads {
+    // Part of all threads that are enough to be busy.
+    double enough = 0.5;
     // Of a workgroup where each thread works for itself, and of one that shares a row at least.
     int64_t alone = 64, sharing = 32;
     // Threads that share a sum should still have a few terms each; short sums are not shared.
@@ -74,6 +98,8 @@ struct Machine {
     int64_t unrolled_sums = 9;
     // Rows up to this length get a thread each; of longer ones a thread takes this many elements.
     double short_row = 32, elements = 4;
+    // Few rows longer than this are no reason to keep stages together whose loops differ.
+    double parted_row = 64;
     // A thread that works alone does no more than this.
     double longest_alone = 1024;
   } threads;
@@ -83,6 +109,12 @@ struct Machine {
   // takes 8 % longer than the best of them.
   struct Products {
     double warp = 32, issued_at_once = 4;
+    // Of a workgroup. A tile is less than so many times as large as the problem.
+    int64_t fewest_threads = 32;
+    double oversize = 2;
+    // With fewer vectors side by side, rows of a tile are padded: lanes that are served together
+    // read several of them.
+    int64_t unpadded_vectors = 8;
     // Left rows are the same for many threads, which is a broadcast; right vectors are not.
     double row_load = 0.52, column_load = 1.25;
     double fill = 10, bytes_a_cycle = 64, barriers = 40, combine = 1300, combine_element = 8.0 / 32;
@@ -104,6 +136,13 @@ struct Machine {
     // What counts as once, and from when on a window's neighbours should lie side by side.
     double once = 1.01, window = 1.5;
   } fusion;
+
+  // ---- Long running sums as blocks (graph::BlockCumulations)
+
+  struct Cumulations {
+    // Elements along them, and rows: with more of these a GPU is busy as it is.
+    int64_t shortest = 512, most_rows = 1024;
+  } cumulations;
 
   // ---- Channels first or last (graph::ChooseLayouts). Only ratios matter, and they are much the
   // same everywhere.

@@ -8,16 +8,20 @@
 
 namespace webnnc {
 
+// What a size is taken for of which nothing was said. Rather than small loops around long ones,
+// such sizes are loops around short ones; a loop that counts as a row is taken for longer.
+inline constexpr int64_t kUnknownSize = 16;
+inline constexpr double kOpenLength = 128;
+
 struct LikelySize {
-  int64_t low = 16, typical = 16, high = 16;
+  int64_t low = kUnknownSize, typical = kUnknownSize, high = kUnknownSize;
 };
 
 class LikelySizes {
  public:
   void Set(const std::string& symbol, const LikelySize& size);
 
-  // What a size is likely to be, and the least and the most of it; of symbols that nothing was said
-  // of it is 16.
+  // What a size is likely to be, and the least and the most of it.
   double Typical(const Dim& dim) const;
   double Low(const Dim& dim) const;
   double High(const Dim& dim) const;

@@ -25,9 +25,7 @@ TEST(VariantTest, EachHasANameOfItsOwn) {
 }
 
 // model.js has a fallback for every browser, and a WASI engine a module that it can run.
-TEST(VariantTest, TheFirstModuleIsForAllEngines) {
-  EXPECT_TRUE(Modules().front().empty());
-}
+TEST(VariantTest, TheFirstModuleIsForAllEngines) { EXPECT_TRUE(Modules().front().empty()); }
 
 TEST(VariantTest, AModuleHasAllVariantsForGpusAndOneForTheCpu) {
   std::vector<Variant> variants = AllVariants();

@@ -4,18 +4,15 @@ namespace webnnc::graph {
 
 namespace {
 
-// With more rows a GPU is busy as it is.
-constexpr int64_t kMostRows = 1024;
-
 // How many elements a block has, or 0 where the row stays one: a power of two, and about as many as
 // there are blocks.
-int64_t BlockSize(const TensorType& x, const Cumulate& op, int64_t shortest) {
+int64_t BlockSize(const TensorType& x, const Cumulate& op, const Machine::Cumulations& limits) {
   // A zero before a block whose own product overflows must stay a zero.
   bool is_exact = op.kind == ReduceKind::kSum || !IsFloat(x.dtype);
   if (!IsStatic(x.shape) || !is_exact) return 0;
   int64_t length = x.shape[static_cast<size_t>(op.axis)].value();
   int64_t rows = length == 0 ? 0 : ElementCount(x.shape).value() / length;
-  if (length < shortest || rows > kMostRows) return 0;
+  if (length < limits.shortest || rows > limits.most_rows) return 0;
   int64_t size = 1;
   while (size * size < length) size *= 2;
   return size;
@@ -80,11 +77,11 @@ class Blocks {
 
 }  // namespace
 
-void BlockCumulations(Graph& graph, int64_t shortest) {
+void BlockCumulations(Graph& graph, const Machine::Cumulations& limits) {
   Rewriter rewrite(graph);
   for (Node& node : rewrite.nodes()) {
     auto* op = std::get_if<Cumulate>(&node.op);
-    int64_t size = op ? BlockSize(graph.values[node.operands[0]].type, *op, shortest) : 0;
+    int64_t size = op ? BlockSize(graph.values[node.operands[0]].type, *op, limits) : 0;
     if (size == 0) {
       rewrite.Keep(std::move(node));
       continue;

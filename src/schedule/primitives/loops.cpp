@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "loop/builder.h"
+#include "schedule/accuracy.h"
 #include "schedule/nest.h"
 
 namespace webnnc::schedule {
@@ -192,7 +193,6 @@ static bool IsSumOfProducts(const loop::Kernel& kernel, const Nest& nest) {
 
 // A sum of n products in f16 is off by n times 2^-11 of their magnitudes, so few are summed so.
 static Status CheckNarrow(const LoopList& list, const Narrow& narrow) {
-  constexpr int64_t kMostNarrow = 64;
   Dim terms = 1;
   for (size_t i = static_cast<size_t>(list.Position(narrow.at)) + 1; i < list.loops.size(); ++i) {
     const NestLoop& loop = list.loops[i];

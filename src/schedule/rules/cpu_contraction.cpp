@@ -118,19 +118,19 @@ class Contraction {
 
   int64_t PhasesOf(const NestLoop& loop) const {
     int64_t phases = view_.PhasesOf(elements_, loop);
-    constexpr int64_t kMost = 4;
-    bool splits = loop.extent.IsConstant() && loop.extent.value() % phases == 0 && phases <= kMost;
+    bool splits = loop.extent.IsConstant() && loop.extent.value() % phases == 0 &&
+                  phases <= machine_.tiles.phases;
     return splits ? phases : 1;
   }
 
   // Where a sum runs through a few elements only before a condition is looked at again, conditions
   // cost more than the ends of the loop do if these run apart.
   Border BorderToPeel(const NestLoop& loop) const {
-    constexpr int64_t kFew = 8;
+    const int64_t few_terms = machine_.tiles.border_sum;
     const Dim innermost = sums_.empty() ? Dim(1) : sums_.back()->extent;
-    bool few = innermost.IsConstant() && innermost.value() < kFew && loop.extent.IsConstant();
+    bool few = innermost.IsConstant() && innermost.value() < few_terms && loop.extent.IsConstant();
     auto border = few ? view_.BorderOf(elements_, loop) : std::nullopt;
-    bool small = border && (border->first + border->last) * kFew <= loop.extent.value();
+    bool small = border && (border->first + border->last) * few_terms <= loop.extent.value();
     return small ? *border : Border{};
   }
 
@@ -159,7 +159,8 @@ class Contraction {
     double tiles_inside = tile_.tiles / outside;
     double cost = weights * Distance(weights + slab) * (outside - 1);
     cost += rows * Distance(slab + panel) * (panels - 1);
-    cost += weights * outside * Distance(panel + slab / tiles_inside) * (tiles_inside - 1) / 4;
+    cost += weights * outside * Distance(panel + slab / tiles_inside) * (tiles_inside - 1) *
+            machine_.caches.read_ahead;
     return cost;
   }
 
@@ -302,8 +303,8 @@ class Contraction {
     if (extent <= Machine::kLanes) vectors = 1;
     std::vector<int64_t> factors{vectors, Machine::kLanes};
     int64_t panels = machine_.tiles.panels;
-    bool several =
-        !tile_.loop && extent >= static_cast<double>(2 * panels * Machine::kLanes * vectors);
+    bool several = !tile_.loop && extent >= static_cast<double>(machine_.tiles.rounds * panels *
+                                                                Machine::kLanes * vectors);
     if (several) factors.insert(factors.begin(), panels);
     // A packed side has rows filled up to whole panels, others end where the loop does.
     Tail tail = Tail::kGuard;

@@ -36,7 +36,8 @@ std::optional<Schedule> ScheduleCpuMap(NestView& view, const Machine& machine) {
   Schedule schedule;
   if (auto peel = PeelEnds(view, *lane)) schedule.push_back(*peel);
   int64_t vectors = machine.tiles.map_vectors;
-  bool several = view.Estimate(lane->extent) >= static_cast<double>(4 * vectors * Machine::kLanes);
+  bool several = view.Estimate(lane->extent) >=
+                 static_cast<double>(machine.tiles.map_rounds * vectors * Machine::kLanes);
   schedule.push_back(Split{lane->name, {several ? vectors : 1, Machine::kLanes}, Tail::kPeel});
   std::vector<std::string> order;
   for (const NestLoop& loop : view.loops()) {

@@ -14,7 +14,7 @@ class Ordered {
  public:
   Ordered(const loop::Kernel& plain, const Names& rows, const Machine& machine,
           const LikelySizes& sizes)
-      : rows_(rows), parts_(machine.tiles.sum_vectors) {
+      : rows_(rows), limits_(machine.tiles) {
     size_t count = NestView(plain, 0, sizes).nest_count();
     for (size_t n = 0; n < count; ++n)
       views_.push_back(std::make_unique<NestView>(plain, n, sizes));
@@ -97,7 +97,7 @@ class Ordered {
       if (fits) lane = loop;
     }
     if (!lane) return false;
-    bool several = IsLong(view, *lane, 2 * parts_ * Machine::kLanes);
+    bool several = IsLong(view, *lane, limits_.rounds * limits_.sum_vectors * Machine::kLanes);
     Names order = rows_, sums;
     for (const NestLoop* loop : Own(view)) {
       if (loop != lane) (loop->reduction ? sums : order).push_back(loop->name);
@@ -122,13 +122,15 @@ class Ordered {
     }
     if (order.size() > rows_.size()) schedule_.push_back(Keep{order.back()});
     order.insert(order.end(), sums.begin(), sums.end());
-    CutLanes(*lane, IsLong(view, *lane, 2 * parts_ * Machine::kLanes), order, {});
+    CutLanes(*lane, IsLong(view, *lane, limits_.rounds * limits_.sum_vectors * Machine::kLanes),
+             order, {});
     for (const char* part : {".1", ".2"}) schedule_.push_back(Combine{lane->name + part});
   }
 
   // Cuts the lanes from a loop: `before` are outside of it, `between` inside.
   void CutLanes(const NestLoop& lane, bool several, Names before, const Names& between) {
-    schedule_.push_back(Split{lane.name, {several ? parts_ : 1, Machine::kLanes}, Tail::kPeel});
+    schedule_.push_back(
+        Split{lane.name, {several ? limits_.sum_vectors : 1, Machine::kLanes}, Tail::kPeel});
     before.push_back(lane.name + ".0");
     before.insert(before.end(), between.begin(), between.end());
     before.insert(before.end(), {lane.name + ".1", lane.name + ".2"});
@@ -138,7 +140,7 @@ class Ordered {
   }
 
   Names rows_;
-  const int64_t parts_;  // of a sum, or vectors side by side
+  const Machine::Tiles& limits_;
   std::vector<std::unique_ptr<NestView>> views_;
   Schedule schedule_;
 };

@@ -118,8 +118,9 @@ class Reduction {
         border && border->first + border->last > 0 && border->first + border->last < extent;
     if (peels) schedule_.push_back(Peel{window.name, border->first, border->last});
     if (peels) extent -= border->first + border->last;
-    schedule_.push_back(
-        Split{window.name, {fixed ? TileOf(extent) : 4}, fixed ? Tail::kShift : Tail::kPeel});
+    schedule_.push_back(Split{window.name,
+                              {fixed ? TileOf(extent) : limits_.open_window_neighbours},
+                              fixed ? Tail::kShift : Tail::kPeel});
   }
 
   void SplitLanes(bool several, std::vector<std::string>& inner) {
@@ -147,7 +148,7 @@ class Reduction {
 
   std::optional<Schedule> AlongSum() {
     int64_t parts = limits_.sum_vectors;
-    auto is_long = static_cast<double>(2 * parts * Machine::kLanes);
+    auto is_long = static_cast<double>(limits_.rounds * parts * Machine::kLanes);
     if (LikelyLength(*lane_, view_.sizes()) < is_long) parts = 1;
     schedule_.push_back(Split{lane_->name, {parts, Machine::kLanes}, Tail::kPeel});
     std::vector<std::string> order, tile{lane_->name + ".1", lane_->name + ".2"};

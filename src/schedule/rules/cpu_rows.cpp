@@ -124,7 +124,7 @@ class Rows {
     int64_t parts = machine_.tiles.sum_vectors;
     double extent = LikelyLength(loop, view.sizes());
     if (extent < Machine::kLanes) return false;
-    bool is_long = extent >= static_cast<double>(2 * parts * Machine::kLanes);
+    bool is_long = extent >= static_cast<double>(machine_.tiles.rounds * parts * Machine::kLanes);
     parts_[loop.name] = is_long ? parts : 1;
     Stride read = view.StrideOf(view.nest().store.value, loop);
     if (loop.reduction) return read == Stride::kOne;

@@ -42,13 +42,13 @@ struct Problem {
   bool operator==(const Problem&) const = default;
 };
 
-int64_t PadOfRows(const Tiling& tiling) {
-  // Fewer than eight vectors side by side: lanes that are served together read several rows.
-  return tiling.n_threads < 8 ? kLanes : 0;
+int64_t PadOfRows(const Tiling& tiling, const Machine& machine) {
+  return tiling.n_threads < machine.products.unpadded_vectors ? kLanes : 0;
 }
 
-int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes) {
-  int64_t left = tiling.m() * (tiling.k() + PadOfRows(tiling)), right = tiling.k() * tiling.n();
+int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes, const Machine& machine) {
+  int64_t left = tiling.m() * (tiling.k() + PadOfRows(tiling, machine)),
+          right = tiling.k() * tiling.n();
   int64_t partial = tiling.slices > 1 ? tiling.slices * tiling.m() * tiling.n() : 0;
   return static_cast<int64_t>(static_cast<double>(left + right) * element_bytes) + partial * 4;
 }
@@ -83,8 +83,9 @@ double Cost(const Problem& problem, const Tiling& t, const Machine& machine) {
 // What fits the device and is not much larger than the problem.
 std::vector<Tiling> Allowed(const Problem& problem, const Machine& machine) {
   std::vector<Tiling> found;
-  auto fits = [](int64_t tile, double extent) {
-    return tile == 1 || static_cast<double>(tile) < 2 * extent;
+  const Machine::Products& cost = machine.products;
+  auto fits = [&](int64_t tile, double extent) {
+    return tile == 1 || static_cast<double>(tile) < cost.oversize * extent;
   };
   for (int64_t m_each : {1, 2, 4, 8}) {
     for (int64_t n_vectors : {1, 2}) {
@@ -93,10 +94,12 @@ std::vector<Tiling> Allowed(const Problem& problem, const Machine& machine) {
           for (int64_t slices : {1, 2, 4, 8, 16}) {
             for (int64_t depth : {4, 8, 16, 32}) {
               Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth};
-              bool allowed = t.threads() >= 32 && t.threads() <= machine.max_threads &&
-                             WorkgroupBytes(t, problem.element_bytes) <= machine.workgroup_bytes &&
-                             fits(t.m(), problem.m) && (t.n() <= 8 || fits(t.n(), problem.n)) &&
-                             fits(t.k(), problem.k);
+              bool allowed =
+                  t.threads() >= cost.fewest_threads && t.threads() <= machine.max_threads &&
+                  WorkgroupBytes(t, problem.element_bytes, machine) <= machine.workgroup_bytes &&
+                  fits(t.m(), problem.m) &&
+                  (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) &&
+                  fits(t.k(), problem.k);
               if (allowed) found.push_back(t);
             }
           }
@@ -250,7 +253,7 @@ class ContractionRule {
     Stage tile{RowsOperand(), ks[0], loop::Space::kWorkgroup, {ms[1], ms[2], ks[1], ks[2], ks[3]}};
     tile.lanes = along_k ? kLanes : 1;
     tile.row = 3;
-    tile.pad = PadOfRows(t);
+    tile.pad = PadOfRows(t, machine_);
     // Where neighbours in memory are rows, threads that are neighbours take those.
     const NestLoop& row = Original(m_.back());
     if (!along_k && view_.StrideOf(rows_, row) == Stride::kOne)

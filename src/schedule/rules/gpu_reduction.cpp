@@ -70,8 +70,8 @@ class ReductionRule {
   }
 
   Schedule Threads() {
-    double wanted = static_cast<double>(machine_.cores * machine_.threads_per_core) / 2;
     const Machine::Threads& limits = machine_.threads;
+    double wanted = static_cast<double>(machine_.cores * machine_.threads_per_core) * limits.enough;
     int64_t sharing = 1;
     bool along_sum = lane_reduces_ || lane_.empty();
     if (results_ < wanted && depth_ >= limits.short_sum) {

@@ -107,7 +107,7 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
   // A gate for each channel, and an image multiplied by it: rows are all that the two have in
   // common, and by itself the second stage has work for the whole machine.
   bool few = fewest_rows < static_cast<double>(machine.cores * limits.alone);
-  if (agree && few && length > 2 * limits.short_row && !LoopsAreSame(plain, rows.size())) return {};
+  if (agree && few && length > limits.parted_row && !LoopsAreSame(plain, rows.size())) return {};
   if (!agree || (length <= limits.short_row && !rows.empty())) return {thread_each()};
   std::vector<Schedule> schedules{workgroup_each()};
   if (!rows.empty()) schedules.push_back(thread_each());
