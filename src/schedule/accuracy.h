@@ -1,10 +1,11 @@
 // How many terms of a sum one variable takes: promises about results, which hold on every machine
 // and whatever a schedule says.
 //
-// A variable adds to a sum an error of at most 2^-24 of the sum of all magnitudes for each term that
-// it takes, and parts of parts add theirs. So a sum is off by at most 2^-13 of its magnitudes (two
-// levels of 512 and one of 1024 are enough for 2^28 terms in one variable), and a sum of products by
-// 2^-10: registers are dear there. Errors of both signs cancel: what is seen is below 10^-5.
+// A variable adds to a sum an error of at most 2^-24 of the sum of all magnitudes for each term
+// that it takes, and parts of parts add theirs. So a sum is off by at most 2^-13 of its magnitudes
+// (two levels of 512 and one of 1024 are enough for 2^28 terms in one variable), and a sum of
+// products by 2^-10: registers are dear there. Errors of both signs cancel: what is seen is below
+// 10^-5.
 #pragma once
 
 #include <cstdint>

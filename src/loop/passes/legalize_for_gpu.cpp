@@ -8,6 +8,7 @@
 #include "loop/integer_ranges.h"
 #include "loop/parameters.h"
 #include "loop/passes/packed_words.h"
+#include "loop/passes/round_half.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
 
@@ -309,14 +310,24 @@ class Legalizer {
     }
     if (auto* load = std::get_if<Load>(&expr.node)) return ComputeLoad(*load, expr.lanes);
     if (auto* unary = std::get_if<Unary>(&expr.node)) return ComputeUnary(id, *unary, wide);
-    if (auto* binary = std::get_if<Binary>(&expr.node)) return ComputeBinary(id, *binary, wide);
+    if (auto* binary = std::get_if<Binary>(&expr.node)) {
+      ExprId result = ComputeBinary(id, *binary, wide);
+      bool rounds = dtype == DType::kF16 && IsMeantToRound(kernel_, expr);
+      return rounds ? RoundedAsHalf(result) : result;
+    }
     if (auto* convert = std::get_if<loop::Convert>(&expr.node)) {
-      return ComputeConvert(id, convert->a, wide);
+      ExprId converted = ComputeConvert(id, convert->a, wide);
+      return convert->rounded ? RoundedAsHalf(converted) : converted;
     }
     std::vector<ExprId> operands = Operands(expr);
     for (ExprId& operand : operands) operand = Legal(operand, wide);
     expr.dtype = Computed(dtype, wide);
     return kernel_.exprs.Add(WithOperands(std::move(expr), operands));
+  }
+
+  // What is rounded also where f32 carries f16. A device that has f16 rounds by itself.
+  ExprId RoundedAsHalf(ExprId value) {
+    return target_.Has(Feature::kF16) ? value : RoundedToHalf(kernel_, value);
   }
 
   static Scalar Carried(const Scalar& value, DType to) {

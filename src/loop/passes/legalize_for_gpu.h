@@ -14,8 +14,9 @@
 //   in %w: i64[n]   %w[i]         ->   in %w: i32[2*n]         %w[2*i]
 //
 // Where f16 is f32, f16 weights stay as they are; what is loaded is converted to f32 at once, which
-// spirv::Emit does from words. The kernel is flat because only then are vectors known, and aligned
-// ones are one word.
+// spirv::Emit does from words. Nothing is rounded but what a model converts by a node of its own,
+// and sums that are there to round (loop/passes/round_half.h). The kernel is flat because only then
+// are vectors known, and aligned ones are one word.
 //
 // What is computed is what tensor/scalar.h says. Narrow integers are wrapped where a result may
 // leave their type, and only there. Numbers of 64 bits are computed in 32; constants saturate, so

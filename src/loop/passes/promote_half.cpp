@@ -1,10 +1,10 @@
 #include "loop/passes/promote_half.h"
 
-#include <cmath>
 #include <unordered_map>
 
 #include "loop/builder.h"
 #include "loop/parameters.h"
+#include "loop/passes/round_half.h"
 
 namespace webnnc::loop {
 
@@ -72,25 +72,10 @@ class Promoter {
       result = convert ? build_.Convert(operands[0], expr.dtype)
                        : kernel_.exprs.Add(WithOperands(expr, operands));
     }
-    if (half && IsMeantToRound(expr)) {
+    if (half && IsMeantToRound(kernel_, expr)) {
       result = build_.Convert(build_.Convert(result, DType::kF16), DType::kF32);
     }
     return done_[id] = result;
-  }
-
-  // A sum with a constant so large that no f16 beside it has a fraction: it is added to round.
-  bool IsMeantToRound(const Expr& expr) const {
-    constexpr double kFirstWithoutFraction = 1024;
-    auto* sum = std::get_if<Binary>(&expr.node);
-    if (!sum || (sum->op != BinaryOp::kAdd && sum->op != BinaryOp::kSub)) return false;
-    return LargestOf(sum->a) >= kFirstWithoutFraction || LargestOf(sum->b) >= kFirstWithoutFraction;
-  }
-
-  // The magnitude of a constant, or 0.
-  double LargestOf(ExprId id) const {
-    auto* splat = std::get_if<Splat>(&kernel_.exprs[id].node);
-    auto* constant = std::get_if<Constant>(&kernel_.exprs[splat ? splat->a : id].node);
-    return constant ? std::fabs(constant->value.AsReal()) : 0;
   }
 
   Kernel& kernel_;
