@@ -1,6 +1,7 @@
 #include "loop/builder.h"
 
 #include "loop/fold.h"
+#include "loop/reducer.h"
 
 namespace webnnc::loop {
 
@@ -114,6 +115,22 @@ ExprId Builder::Pack(std::vector<ExprId> lanes) {
 void Builder::Store(BufferId buffer, Index index, ExprId value, Update update) {
   CHECK(dtype(value) == kernel_.buffers[buffer].type.dtype);
   block_->push_back(loop::Store{buffer, std::move(index), value, update});
+}
+
+void Builder::Reduce(BufferId buffer, Index place, ExprId term, Update update, ExprId start) {
+  if (!start.valid()) start = Constant(Neutral(update, dtype(term)));
+  CHECK(dtype(term) == kernel_.buffers[buffer].type.dtype && dtype(start) == dtype(term));
+  block_->push_back(loop::Reduce{update, std::move(place), {{buffer, term, start}}});
+}
+
+void Builder::Reduce(const std::vector<BufferId>& buffers, Index place,
+                     const std::vector<ExprId>& terms, Update update) {
+  std::vector<DType> dtypes;
+  for (BufferId buffer : buffers) dtypes.push_back(kernel_.buffers[buffer].type.dtype);
+  Tuple starts = NeutralTuple(kernel_, update, dtypes);
+  std::vector<Part> parts;
+  for (size_t p = 0; p < buffers.size(); ++p) parts.push_back({buffers[p], terms[p], starts[p]});
+  block_->push_back(loop::Reduce{update, std::move(place), std::move(parts)});
 }
 
 void Builder::Let(VarId var, ExprId value) { block_->push_back(loop::Let{var, value}); }

@@ -60,6 +60,11 @@ class Builder {
   // ---- Statements, appended to the innermost open body
 
   void Store(BufferId buffer, Index index, ExprId value, Update update = Update::kSet);
+  // Combines terms, by default from the neutral element on. Of a reducer of several parts, whose
+  // terms are in the order of `buffers`.
+  void Reduce(BufferId buffer, Index place, ExprId term, Update update, ExprId start = {});
+  void Reduce(const std::vector<BufferId>& buffers, Index place, const std::vector<ExprId>& terms,
+              Update update);
   void Let(VarId var, ExprId value);
   void Barrier();
   void Append(Stmt stmt) { block_->push_back(std::move(stmt)); }

@@ -166,6 +166,8 @@ Scalar Updated(Update update, const Scalar& old, const Scalar& value) {
     case Update::kMul: return Evaluate(BinaryOp::kMul, old, value);
     case Update::kMax: return Evaluate(BinaryOp::kMax, old, value);
     case Update::kMin: return Evaluate(BinaryOp::kMin, old, value);
+    case Update::kArgMax:
+    case Update::kArgMin: break;
   }
   CHECK(false);
   return value;

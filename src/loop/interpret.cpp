@@ -6,6 +6,7 @@
 #include "base/overloaded.h"
 #include "loop/fold.h"
 #include "loop/parameters.h"
+#include "loop/stage.h"
 
 namespace webnnc::loop {
 
@@ -69,6 +70,7 @@ class Machine {
                      [&](const For& loop) { RunFor(loop); },
                      [&](const Let& let) { RunLet(let); },
                      [&](const Store& store) { RunStore(store); },
+                     [](const Reduce&) { CHECK(false); },
                      [&](const If& test) {
                        ++epoch_;
                        if (Eval(test.condition, 0).integer) RunBlock(test.body);
@@ -263,7 +265,7 @@ class Machine {
 }  // namespace
 
 Status Interpret(const Kernel& kernel, Memory& memory, const InterpretOptions& options) {
-  return Machine(kernel, memory, options).Run();
+  return Machine(WithoutReductions(kernel), memory, options).Run();
 }
 
 }  // namespace webnnc::loop

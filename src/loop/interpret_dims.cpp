@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/overloaded.h"
+#include "loop/stage.h"
 #include "tensor/overflow.h"
 
 namespace webnnc::loop {
@@ -59,6 +60,7 @@ class Interpreter {
               },
               [&](const Let& let) { vars_[static_cast<size_t>(let.var.index)] = Eval(let.value); },
               [&](const Store& store) { RunStore(store); },
+              [](const Reduce&) { CHECK(false); },
               [&](const If& test) {
                 Element condition = Eval(test.condition);
                 if (!condition || !condition->IsConstant()) {
@@ -91,6 +93,8 @@ class Interpreter {
       case Update::kMin:
         *slot = Both(*slot, value, [](const Dim& a, const Dim& b) { return Min(a, b); });
         break;
+      case Update::kArgMax:
+      case Update::kArgMin: CHECK(false);
     }
   }
 
@@ -257,7 +261,7 @@ class Interpreter {
 
 bool InterpretDims(const Kernel& kernel, std::vector<DimElements>& memory,
                    const std::set<Dim>& sizes) {
-  return Interpreter(kernel, memory, sizes).Run();
+  return Interpreter(WithoutReductions(kernel), memory, sizes).Run();
 }
 
 }  // namespace webnnc::loop

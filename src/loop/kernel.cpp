@@ -122,7 +122,8 @@ static constexpr std::string_view kSpaceNames[] = {"in", "out", "temporary", "wo
                                                    "register"};
 static_assert(std::size(kSpaceNames) == kSpaceCount);
 
-static constexpr std::string_view kUpdateNames[] = {"=", "+=", "*=", "max=", "min="};
+static constexpr std::string_view kUpdateNames[] = {
+    "=", "+=", "*=", "max=", "min=", "argmax=", "argmin="};
 static_assert(std::size(kUpdateNames) == kUpdateCount);
 
 std::string_view Name(UnaryOp op) { return kUnaryNames[static_cast<int>(op)]; }
@@ -142,6 +143,8 @@ ExprId Combine(Kernel& kernel, Update update, ExprId old, ExprId value) {
     case Update::kMul: op = BinaryOp::kMul; break;
     case Update::kMax: op = BinaryOp::kMax; break;
     case Update::kMin: op = BinaryOp::kMin; break;
+    case Update::kArgMax:
+    case Update::kArgMin: CHECK(false);
   }
   return kernel.exprs.Add({Binary{op, old, value}, dtype, lanes});
 }
@@ -153,6 +156,8 @@ Scalar Neutral(Update update, DType dtype) {
     case Update::kMul: return Scalar::Of(dtype, 1);
     case Update::kMax: return Lowest(dtype, true);
     case Update::kMin: return Highest(dtype, true);
+    case Update::kArgMax:
+    case Update::kArgMin: break;
   }
   CHECK(false);
   return {};

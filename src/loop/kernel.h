@@ -7,12 +7,12 @@
 // The life of a kernel, and what is true of it from each point on:
 //
 //   plain      As the operations' Lower wrote it: a sequence of stages, each a perfect nest of
-//              serial loops around one store that does not load what it stores. The iterations of
-//              a stage are independent, or combine by +=, *=, max=, min=. So any order of its
-//              loops is right, and a schedule may split, reorder and bind them without analysing
-//              anything. What must happen in order stands in an `ordered` loop around stages: a
-//              recurrence, whose stages find what the iteration before left, or a scatter, whose
-//              places are computed and may coincide. Checked by VerifyPlain.
+//              serial loops around one store or one Reduce, which do not load what they store. The
+//              iterations of a stage are independent, or a reducer combines them. So any order of
+//              its loops is right, and a schedule may split, reorder and bind them without
+//              analysing anything. What must happen in order stands in an `ordered` loop around
+//              stages: a recurrence, whose stages find what the iteration before left, or a
+//              scatter, whose places are computed and may coincide. Checked by VerifyPlain.
 //   scheduled  Loops are tiled and bound, stages merged, tiles staged. Its meaning is still what
 //              the loops say when they run in order, one iteration after another; see Loops below.
 //   flat       Every access is one-dimensional, vector loops have become vector expressions,
@@ -238,15 +238,32 @@ struct Let {
   ExprId value;
 };
 
-// How a store combines with what is there: =, +=, *=, max=, min=.
-enum class Update : uint8_t { kSet, kAdd, kMul, kMax, kMin };
-inline constexpr int kUpdateCount = 5;
+// How a store combines with what is there: =, +=, *=, max=, min=. Those behind combine tuples, in
+// reductions only (loop/reducer.h): argmax=, argmin=.
+enum class Update : uint8_t { kSet, kAdd, kMul, kMax, kMin, kArgMax, kArgMin };
+inline constexpr int kUpdateCount = 7;
 
 struct Store {
   BufferId buffer;
   Index index;
   ExprId value;
   Update update = Update::kSet;
+};
+
+// One result of a reduction: what each iteration contributes, and what the result starts from.
+struct Part {
+  BufferId buffer;
+  ExprId term, start;
+};
+
+// For each place: combines what the result starts from with the terms of all iterations of the
+// loops that the place does not name; where these loops never run, the start is the result. `start`
+// speaks of loops that the place names. In plain kernels only, as all that a nest of loops is
+// around; loop/stage.h sees it as data, and scheduling makes registers and stores of it.
+struct Reduce {
+  Update update = Update::kAdd;  // not kSet
+  Index place;                   // the same in the buffer of each part
+  std::vector<Part> parts;
 };
 
 // Runs body if the condition holds. Conditions do not differ between threads where a barrier is
@@ -259,7 +276,7 @@ struct If {
 // Threads of a workgroup wait for each other; what they stored in workgroup memory is seen by all.
 struct Barrier {};
 
-struct Stmt : std::variant<For, Let, Store, If, Barrier> {
+struct Stmt : std::variant<For, Let, Store, Reduce, If, Barrier> {
   using variant::variant;
 };
 
@@ -312,7 +329,8 @@ std::string_view Name(LoopKind kind);
 std::string_view Name(Space space);
 std::string_view Name(Update update);
 
-// The result of combining `old` with `value`, and what leaves any value as it is.
+// For updates of one value: the result of combining `old` with `value`, and what leaves any value
+// as it is.
 ExprId Combine(Kernel& kernel, Update update, ExprId old, ExprId value);
 Scalar Neutral(Update update, DType dtype);
 

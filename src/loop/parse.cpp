@@ -2,6 +2,7 @@
 #include <map>
 
 #include "loop/builder.h"
+#include "loop/reducer.h"
 #include "loop/text.h"
 
 namespace webnnc::loop {
@@ -147,20 +148,50 @@ class Parser {
 
   Result<Stmt> ParseStore() {
     TRY_ASSIGN(auto access, ParseAccess());
-    Update update = Update::kSet;
-    bool found = false;
-    for (int u = 0; u < kUpdateCount && !found; ++u) {
-      found = lexer_.Eat(Name(static_cast<Update>(u)));
-      if (found) update = static_cast<Update>(u);
+    Reduce reduce{Update::kSet, access.index, {{access.buffer, {}, {}}}};
+    while (lexer_.Eat(",")) {
+      TRY_ASSIGN(auto other, ParseAccess());
+      if (other.index != access.index) return lexer_.Fail("the parts are stored at other places");
+      reduce.parts.push_back({other.buffer, {}, {}});
     }
-    if (!found) return lexer_.Fail("expected '='");
+    TRY_ASSIGN(reduce.update, ParseUpdate());
+    if (reduce.parts.size() != PartsOf(reduce.update))
+      return lexer_.Fail(std::string(Name(reduce.update)) + " has " +
+                         std::to_string(PartsOf(reduce.update)) + " parts");
+    for (Part& part : reduce.parts) {
+      if (&part != &reduce.parts[0]) TRY(lexer_.Expect(","));
+      TRY_ASSIGN(part.term, ParseStored(part.buffer, access.lanes));
+    }
+    bool reduces = reduce.update != Update::kSet && access.lanes == 1 && lexer_.Eat("from");
+    if (!reduces) {
+      if (reduce.parts.size() > 1) return lexer_.Fail("expected 'from'");
+      return Stmt(
+          Store{access.buffer, std::move(access.index), reduce.parts[0].term, reduce.update});
+    }
+    for (Part& part : reduce.parts) {
+      if (&part != &reduce.parts[0]) TRY(lexer_.Expect(","));
+      TRY_ASSIGN(part.start, ParseStored(part.buffer, 1));
+    }
+    return Stmt(std::move(reduce));
+  }
+
+  Result<Update> ParseUpdate() {
+    for (int u = 0; u < kUpdateCount; ++u) {
+      auto update = static_cast<Update>(u);
+      if (lexer_.Eat(Name(update))) return update;
+    }
+    return lexer_.Fail("expected '='");
+  }
+
+  // A value of the type that the buffer holds.
+  Result<ExprId> ParseStored(BufferId buffer, int32_t lanes) {
     TRY_ASSIGN(auto value, ParseExpr());
     const Expr& expr = kernel_.exprs[value];
-    if (expr.dtype != kernel_.buffers[access.buffer].type.dtype || expr.lanes != access.lanes) {
+    if (expr.dtype != kernel_.buffers[buffer].type.dtype || expr.lanes != lanes) {
       return lexer_.Fail("stores " + std::string(Name(expr.dtype)) + " x " +
                          std::to_string(expr.lanes) + ", which is not what the buffer holds");
     }
-    return Stmt(Store{access.buffer, std::move(access.index), value, update});
+    return value;
   }
 
   // ---- Expressions, weakest operator first

@@ -32,6 +32,14 @@ Substitution::Substitution(Kernel& kernel, std::unordered_map<VarId, ExprId> val
         return found == values.end() ? id : found->second;
       }) {}
 
+void RewriteExprs(Reduce& reduce, const std::function<ExprId(ExprId)>& f) {
+  for (ExprId& index : reduce.place) index = f(index);
+  for (Part& part : reduce.parts) {
+    part.term = f(part.term);
+    part.start = f(part.start);
+  }
+}
+
 void RewriteExprs(Block& block, const std::function<ExprId(ExprId)>& f) {
   for (Stmt& stmt : block) {
     if (auto* loop = std::get_if<For>(&stmt)) {
@@ -41,6 +49,8 @@ void RewriteExprs(Block& block, const std::function<ExprId(ExprId)>& f) {
     } else if (auto* store = std::get_if<Store>(&stmt)) {
       for (ExprId& index : store->index) index = f(index);
       store->value = f(store->value);
+    } else if (auto* reduce = std::get_if<Reduce>(&stmt)) {
+      RewriteExprs(*reduce, f);
     } else if (auto* test = std::get_if<If>(&stmt)) {
       test->condition = f(test->condition);
       RewriteExprs(test->body, f);
@@ -103,6 +113,10 @@ static Block Clone(Kernel& kernel, const Block& block, std::unordered_map<VarId,
       Index index;
       for (ExprId i : store->index) index.push_back(replace(i));
       out.push_back(Store{store->buffer, std::move(index), replace(store->value), store->update});
+    } else if (auto* reduce = std::get_if<Reduce>(&stmt)) {
+      Reduce copy = *reduce;
+      RewriteExprs(copy, substitute);
+      out.push_back(std::move(copy));
     } else if (auto* test = std::get_if<If>(&stmt)) {
       ExprId condition = substitute(test->condition);
       out.push_back(If{condition, Clone(kernel, test->body, values)});

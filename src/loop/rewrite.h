@@ -37,6 +37,7 @@ class Substitution {
 
 // Applies `f` to every expression that a statement of `block` holds, indices included.
 void RewriteExprs(Block& block, const std::function<ExprId(ExprId)>& f);
+void RewriteExprs(Reduce& reduce, const std::function<ExprId(ExprId)>& f);
 
 // Calls `visit` for every expression reachable from `id`, each once, operands first.
 void ForEachExpr(const Kernel& kernel, ExprId id, const std::function<void(ExprId)>& visit);

@@ -62,8 +62,11 @@ std::vector<ExprId> ExprsOf(const Kernel& kernel, const Stage& stage) {
       seen[at] = true;
     });
   };
-  for (ExprId index : stage.store.index) add(index);
-  add(stage.store.value);
+  for (ExprId index : stage.place) add(index);
+  for (const Part& part : stage.parts) {
+    if (part.start.valid()) add(part.start);
+    add(part.term);
+  }
   return order;
 }
 
@@ -102,10 +105,11 @@ class StripMachine {
 
   Result<std::vector<std::vector<uint8_t>>> Run() {
     for (const Stage& stage : StagesOf(kernel_)) {
+      if (IsReduction(stage)) RunStage(StartOf(kernel_, stage, 0));
       RunStage(stage);
       if (outside_) {
         return Error{"@" + kernel_.name + ": an index is outside %" +
-                     kernel_.buffers[stage.store.buffer].name};
+                     kernel_.buffers[stage.buffer()].name};
       }
     }
     std::vector<std::vector<uint8_t>> results;
@@ -129,7 +133,7 @@ class StripMachine {
       count_ = static_cast<size_t>(std::min<int64_t>(left, kStrip));
       Advance(stage);
       for (ExprId id : varying) Compute(id);
-      RunStore(stage.store);
+      RunStore({stage.buffer(), stage.place, stage.value(), stage.update});
     }
   }
 
@@ -431,8 +435,14 @@ StagesCost CostOfStages(const Kernel& plain) {
   return cost;
 }
 
-// Strips are for iterations in any order.
-static Result<std::vector<std::vector<uint8_t>>> RunOrdered(
+// Strips are for iterations in any order, each of which stores one value.
+static bool FitsStrips(const std::vector<Stage>& stages) {
+  return !IsOrdered(stages) && std::all_of(stages.begin(), stages.end(), [](const Stage& stage) {
+    return stage.parts.size() == 1;
+  });
+}
+
+static Result<std::vector<std::vector<uint8_t>>> RunOneByOne(
     const Kernel& plain, const std::vector<std::span<const uint8_t>>& operands) {
   Memory memory(static_cast<size_t>(plain.buffers.size()));
   size_t next = 0;
@@ -452,7 +462,7 @@ static Result<std::vector<std::vector<uint8_t>>> RunOrdered(
 
 Result<std::vector<std::vector<uint8_t>>> RunStages(
     const Kernel& plain, const std::vector<std::span<const uint8_t>>& operands) {
-  if (IsOrdered(StagesOf(plain))) return RunOrdered(plain, operands);
+  if (!FitsStrips(StagesOf(plain))) return RunOneByOne(plain, operands);
   return StripMachine(plain, operands).Run();
 }
 

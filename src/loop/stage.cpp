@@ -3,24 +3,47 @@
 #include <algorithm>
 
 #include "loop/builder.h"
+#include "loop/reducer.h"
 #include "loop/rewrite.h"
 
 namespace webnnc::loop {
 
-static Stage StageOf(const Stmt& stmt) {
+Stage MapStage(std::vector<StageLoop> loops, Store store) {
+  return {StageKind::kMap,
+          std::move(loops),
+          Update::kSet,
+          std::move(store.index),
+          {{store.buffer, store.value, {}}}};
+}
+
+std::optional<Stage> StageOf(const Stmt& stmt) {
   Stage stage;
   const Stmt* at = &stmt;
   while (auto* loop = std::get_if<For>(at)) {
-    CHECK(loop->body.size() == 1);
+    if (loop->kind != LoopKind::kSerial || loop->body.size() != 1) return std::nullopt;
     stage.loops.push_back({loop->var, loop->extent});
     at = &loop->body[0];
   }
-  stage.store = std::get<Store>(*at);
+  if (auto* reduce = std::get_if<Reduce>(at)) {
+    stage.kind = StageKind::kReduce;
+    stage.update = reduce->update;
+    stage.place = reduce->place;
+    stage.parts = reduce->parts;
+    return stage;
+  }
+  auto* store = std::get_if<Store>(at);
+  if (!store) return std::nullopt;
+  stage.kind = store->update == Update::kSet ? StageKind::kMap : StageKind::kReplace;
+  stage.update = store->update;
+  stage.place = store->index;
+  stage.parts = {{store->buffer, store->value, {}}};
   return stage;
 }
 
 static Stmt StmtOf(Stage stage) {
-  Stmt stmt = std::move(stage.store);
+  Stmt stmt = Store{stage.buffer(), stage.place, stage.value(), stage.update};
+  if (IsReduction(stage))
+    stmt = Reduce{stage.update, std::move(stage.place), std::move(stage.parts)};
   for (size_t i = stage.loops.size(); i-- > 0;) {
     For loop{stage.loops[i].var, stage.loops[i].extent, LoopKind::kSerial, {}};
     loop.body.push_back(std::move(stmt));
@@ -31,14 +54,19 @@ static Stmt StmtOf(Stage stage) {
 
 std::vector<Stage> StagesOf(const Kernel& plain) {
   std::vector<Stage> stages;
+  auto add = [&](const Stmt& stmt) {
+    std::optional<Stage> stage = StageOf(stmt);
+    CHECK(stage);
+    stages.push_back(std::move(*stage));
+  };
   for (const Stmt& stmt : plain.body) {
     auto* loop = std::get_if<For>(&stmt);
     if (!loop || loop->kind != LoopKind::kOrdered) {
-      stages.push_back(StageOf(stmt));
+      add(stmt);
       continue;
     }
     for (const Stmt& inner : loop->body) {
-      stages.push_back(StageOf(inner));
+      add(inner);
       stages.back().ordered = StageLoop{loop->var, loop->extent};
     }
   }
@@ -66,26 +94,105 @@ void DropUnitLoops(Kernel& kernel, Stage& stage) {
   });
   if (zero.empty()) return;
   Substitution put(kernel, std::move(zero));
-  for (ExprId& index : stage.store.index) index = put(index);
-  stage.store.value = put(stage.store.value);
+  RewriteRoots(stage, [&](ExprId id) { return put(id); });
 }
 
-bool IsReduction(const Stage& stage) { return stage.store.update != Update::kSet; }
+bool Names(const Kernel& kernel, const Stage& stage, VarId loop) {
+  return std::any_of(stage.place.begin(), stage.place.end(),
+                     [&](ExprId index) { return VariableOf(kernel, index) == loop; });
+}
+
+std::vector<StageLoop> PlaceLoops(const Kernel& kernel, const Stage& stage) {
+  std::vector<StageLoop> loops = stage.loops;
+  std::erase_if(loops, [&](const StageLoop& loop) { return !Names(kernel, stage, loop.var); });
+  return loops;
+}
+
+std::optional<Product> ProductOf(const Kernel& kernel, const Stage& stage) {
+  if (!IsReduction(stage) || stage.update != Update::kAdd) return std::nullopt;
+  auto* product = std::get_if<Binary>(&kernel.exprs[stage.value()].node);
+  if (!product || product->op != BinaryOp::kMul) return std::nullopt;
+  return Product{product->a, product->b};
+}
 
 bool IsOrdered(const std::vector<Stage>& stages) {
   return std::any_of(stages.begin(), stages.end(),
                      [](const Stage& stage) { return stage.ordered.has_value(); });
 }
 
+void ForEachRoot(const Stage& stage, const std::function<void(ExprId)>& visit) {
+  for (const Part& part : stage.parts) {
+    visit(part.term);
+    if (part.start.valid()) visit(part.start);
+  }
+  for (ExprId index : stage.place) visit(index);
+}
+
+void RewriteRoots(Stage& stage, const std::function<ExprId(ExprId)>& f) {
+  for (Part& part : stage.parts) {
+    part.term = f(part.term);
+    if (part.start.valid()) part.start = f(part.start);
+  }
+  for (ExprId& index : stage.place) index = f(index);
+}
+
 void ForEachLoad(const Kernel& kernel, const Stage& stage,
                  const std::function<void(const Load&)>& visit) {
-  auto visit_loads = [&](ExprId root) {
+  ForEachRoot(stage, [&](ExprId root) {
     ForEachExpr(kernel, root, [&](ExprId id) {
       if (auto* load = std::get_if<Load>(&kernel.exprs[id].node)) visit(*load);
     });
-  };
-  visit_loads(stage.store.value);
-  for (ExprId index : stage.store.index) visit_loads(index);
+  });
+}
+
+Stage StartOf(const Kernel& kernel, const Stage& reduction, size_t part) {
+  const Part& own = reduction.parts[part];
+  Stage start = MapStage(PlaceLoops(kernel, reduction), {own.buffer, reduction.place, own.start});
+  start.ordered = reduction.ordered;
+  return start;
+}
+
+// The innermost block of a stage's loops.
+static Block& BodyOf(Stmt& stmt) {
+  auto& loop = std::get<For>(stmt);
+  bool has_inner = loop.body.size() == 1 && std::holds_alternative<For>(loop.body[0]);
+  return has_inner ? BodyOf(loop.body[0]) : loop.body;
+}
+
+static void AppendInSteps(Kernel& kernel, const Stmt& stmt, Block& into) {
+  auto* loop = std::get_if<For>(&stmt);
+  if (loop && loop->kind == LoopKind::kOrdered) {
+    For ordered{loop->var, loop->extent, loop->kind, {}};
+    for (const Stmt& inner : loop->body) AppendInSteps(kernel, inner, ordered.body);
+    into.push_back(std::move(ordered));
+    return;
+  }
+  std::optional<Stage> stage = StageOf(stmt);
+  if (!stage || !IsReduction(*stage)) {
+    into.push_back(stmt);
+    return;
+  }
+  std::vector<BufferId> buffers;
+  Tuple terms;
+  for (size_t p = 0; p < stage->parts.size(); ++p) {
+    into.push_back(StmtOf(StartOf(kernel, *stage, p)));
+    buffers.push_back(stage->parts[p].buffer);
+    terms.push_back(stage->parts[p].term);
+  }
+  Block stores = CombineInto(kernel, stage->update, buffers, stage->place, terms);
+  if (stage->loops.empty()) {
+    for (Stmt& store : stores) into.push_back(std::move(store));
+    return;
+  }
+  into.push_back(stmt);
+  BodyOf(into.back()) = std::move(stores);
+}
+
+Kernel WithoutReductions(const Kernel& plain) {
+  Kernel kernel = plain;
+  kernel.body.clear();
+  for (const Stmt& stmt : plain.body) AppendInSteps(kernel, stmt, kernel.body);
+  return kernel;
 }
 
 }  // namespace webnnc::loop

@@ -15,28 +15,71 @@ struct StageLoop {
   friend bool operator==(const StageLoop&, const StageLoop&) = default;
 };
 
-// Serial loops, outermost first, around one store.
+// What the iterations of a stage are to each other.
+enum class StageKind : uint8_t {
+  kMap,      // each stores an element of its own
+  kReduce,   // those of one place are combined, and with what the result starts from
+  kReplace,  // in ordered loops: each combines with what is there
+};
+
+// Serial loops, outermost first, around a store or a Reduce.
 struct Stage {
+  StageKind kind = StageKind::kMap;
   std::vector<StageLoop> loops;
-  Store store;
+  // How terms combine, of kReduce with each other; kSet of kMap.
+  Update update = Update::kSet;
+  // Where each part is stored in its buffer.
+  Index place;
+  // One, but for a reducer of several. Only those of kReduce have a start.
+  std::vector<Part> parts;
   // The ordered loop that the stage stands in, together with its neighbours that have the same: all
   // of them run in each iteration, one after another.
   std::optional<StageLoop> ordered = std::nullopt;
+
+  BufferId buffer() const { return parts[0].buffer; }
+  ExprId value() const { return parts[0].term; }
 };
+
+// A stage that sets elements.
+Stage MapStage(std::vector<StageLoop> loops, Store store);
 
 std::vector<Stage> StagesOf(const Kernel& plain);
 void SetStages(Kernel& kernel, std::vector<Stage> stages);
 
+// The stage that `stmt` is, if it is one.
+std::optional<Stage> StageOf(const Stmt& stmt);
+
 // Takes out the stage's loops that run once.
 void DropUnitLoops(Kernel& kernel, Stage& stage);
 
-// Whether the stage combines several iterations into one element.
-bool IsReduction(const Stage& stage);
+inline bool IsReduction(const Stage& stage) { return stage.kind == StageKind::kReduce; }
+
+// Whether the stage's place names the loop. The others of a kReduce are what is reduced.
+bool Names(const Kernel& kernel, const Stage& stage, VarId loop);
+std::vector<StageLoop> PlaceLoops(const Kernel& kernel, const Stage& stage);
+
+// The two sides of what a sum of products adds up.
+struct Product {
+  ExprId left, right;
+};
+std::optional<Product> ProductOf(const Kernel& kernel, const Stage& stage);
 
 bool IsOrdered(const std::vector<Stage>& stages);
 
-// Calls `visit` for each different load of the stage, in its value and in the place it stores to.
+// Calls `visit` for each expression that the stage computes: its place, its terms and their starts.
+void ForEachRoot(const Stage& stage, const std::function<void(ExprId)>& visit);
+// Replaces each of these by what `f` gives for it.
+void RewriteRoots(Stage& stage, const std::function<ExprId(ExprId)>& f);
+
+// Calls `visit` for each different load of a root.
 void ForEachLoad(const Kernel& kernel, const Stage& stage,
                  const std::function<void(const Load&)>& visit);
+
+// The map that sets a part of a reduction to what it starts from.
+Stage StartOf(const Kernel& kernel, const Stage& reduction, size_t part);
+
+// The kernel with each reduction as what it means, for interpreters: stages that set its parts to
+// their starts, and one that combines terms with what is there. It is no longer plain.
+Kernel WithoutReductions(const Kernel& plain);
 
 }  // namespace webnnc::loop

@@ -111,6 +111,7 @@ class Printer {
                                " " + std::string(Name(store.update)) + " " +
                                PrintExpr(store.value, 0) + "\n";
                      },
+                     [&](const Reduce& reduce) { PrintReduce(reduce); },
                      [&](const If& test) {
                        out_ += "if " + PrintExpr(test.condition, 0);
                        Nested(test.body, depth);
@@ -127,6 +128,17 @@ class Printer {
     PrintBlock(body, depth + 1);
     out_.append(static_cast<size_t>(2 * depth), ' ');
     out_ += "}\n";
+  }
+
+  void PrintReduce(const Reduce& reduce) {
+    std::vector<ExprId> terms, starts;
+    for (const Part& part : reduce.parts) {
+      out_ += (terms.empty() ? "" : ", ") + Access(part.buffer, reduce.place, 1);
+      terms.push_back(part.term);
+      starts.push_back(part.start);
+    }
+    out_ +=
+        " " + std::string(Name(reduce.update)) + " " + List(terms) + " from " + List(starts) + "\n";
   }
 
   std::string Access(BufferId buffer, const Index& index, int lanes) {

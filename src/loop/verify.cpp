@@ -5,6 +5,7 @@
 
 #include "base/overloaded.h"
 #include "loop/passes/flatten.h"
+#include "loop/reducer.h"
 
 namespace webnnc::loop {
 
@@ -24,6 +25,8 @@ class Verifier {
     bool in_thread = false;
     bool in_loop = false;  // of any kind but workgroup
     bool in_vector = false;
+    // In nothing but the loops of one stage, and an ordered loop around it.
+    bool in_stage = true;
     std::set<LoopKind> axes;
   };
 
@@ -47,12 +50,15 @@ class Verifier {
         lets.push_back(let->var);
       } else if (auto* store = std::get_if<Store>(&stmt)) {
         TRY(CheckStore(*store));
+      } else if (auto* reduce = std::get_if<Reduce>(&stmt)) {
+        TRY(CheckReduce(*reduce, context));
       } else if (auto* test = std::get_if<If>(&stmt)) {
         TRY(CheckExpr(test->condition));
         const Expr& expr = kernel_.exprs[test->condition];
         if (expr.dtype != DType::kBool || expr.lanes != 1) return Fail("a condition is not a bool");
         Context inner = context;
         inner.in_loop = true;
+        inner.in_stage = false;
         TRY(CheckBlock(test->body, inner));
       } else if (context.in_thread || context.in_vector) {
         return Fail(std::string("a barrier stands inside a ") +
@@ -68,6 +74,8 @@ class Verifier {
     if (loop.extent.IsConstant() && loop.extent.value() < 0) {
       return Fail("the loop over " + name + " has a negative extent");
     }
+    bool ordered = loop.kind == LoopKind::kOrdered && !context.in_loop;
+    context.in_stage &= ordered || (loop.kind == LoopKind::kSerial && loop.body.size() == 1);
     bool needs_constant = loop.kind == LoopKind::kThread || loop.kind == LoopKind::kVector ||
                           loop.kind == LoopKind::kUnrolled;
     if (needs_constant && !loop.extent.IsConstant()) {
@@ -101,7 +109,21 @@ class Verifier {
     return kSuccess;
   }
 
+  Status CheckReduce(const Reduce& reduce, const Context& context) {
+    if (!context.in_stage)
+      return Fail("a reduction is inside of more than the serial loops of its stage");
+    if (reduce.update == Update::kSet || reduce.parts.size() != PartsOf(reduce.update))
+      return Fail("a reduction has other parts than its reducer");
+    for (const Part& part : reduce.parts) {
+      TRY(CheckStore({part.buffer, reduce.place, part.term}));
+      TRY(CheckStore({part.buffer, reduce.place, part.start}));
+    }
+    return kSuccess;
+  }
+
   Status CheckStore(const Store& store) {
+    if (PartsOf(store.update) != 1)
+      return Fail(std::string(Name(store.update)) + " is for reductions");
     const Buffer& buffer = kernel_.buffers[store.buffer];
     const Expr& value = kernel_.exprs[store.value];
     if (buffer.space == Space::kIn) return Fail("stores to %" + buffer.name + ", a parameter in");
@@ -181,6 +203,8 @@ static Status CheckFlatBlock(const Kernel& kernel, const Block& block) {
       TRY(CheckFlatBlock(kernel, loop->body));
     } else if (auto* test = std::get_if<If>(&stmt)) {
       TRY(CheckFlatBlock(kernel, test->body));
+    } else if (std::holds_alternative<Reduce>(stmt)) {
+      return Error{"@" + kernel.name + ": a reduction in a flat kernel"};
     }
   }
   return kSuccess;

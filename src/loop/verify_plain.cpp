@@ -1,14 +1,14 @@
 // What schedules rely on without looking: that the loops of a stage may run in any order, and that
 // stages tell by the buffers they use which must come first.
 //
-//   %y[i, 0] = %x[i, j]     refused: iterations of j store to one place, and the last one wins
-//   %y[i, i] += %x[i]       refused: a place has one loop for each dimension
-//   %y[i / 2] += %x[i]      refused: iterations could meet in ways that no loop shows
-//   %y[i, 0] += %x[i, j]    accepted: i tells the place, j is summed
+//   %y[i, 0] = %x[i, j]              refused: iterations of j store to one place, the last one wins
+//   %y[i, i] = %x[i]                 refused: a place has one loop for each dimension
+//   %y[i / 2] += %x[i] from 0.0      refused: iterations could meet in ways that no loop shows
+//   %y[i, 0] += %x[i, j] from 0.0    accepted: i tells the place, j is summed
 //
-// A buffer is stored by one stage, or by a start and a reduction of the same elements directly
-// behind it, and loaded by later stages only. So a stage may move to where what it loads is ready
-// (schedule/nest.cpp), or into those that load what it stores (loop/passes/inline_maps.cpp).
+// A buffer is stored by one stage, and loaded by later stages only. So a stage may move to where
+// what it loads is ready (schedule/nest.cpp), or into those that load what it stores
+// (loop/passes/inline_maps.cpp).
 //
 // Stages of an ordered loop may find what the loop's iterations before left: they update, set again
 // and load what they store themselves, if at the place that they store to. That place may be
@@ -28,21 +28,6 @@ namespace webnnc::loop {
 
 namespace {
 
-// The stage that `stmt` is: a perfect nest of serial loops around one store.
-std::optional<Stage> StageOf(const Stmt& stmt) {
-  Stage stage;
-  const Stmt* at = &stmt;
-  while (auto* loop = std::get_if<For>(at)) {
-    if (loop->kind != LoopKind::kSerial || loop->body.size() != 1) return std::nullopt;
-    stage.loops.push_back({loop->var, loop->extent});
-    at = &loop->body[0];
-  }
-  auto* store = std::get_if<Store>(at);
-  if (!store) return std::nullopt;
-  stage.store = *store;
-  return stage;
-}
-
 class PlainVerifier {
  public:
   explicit PlainVerifier(const Kernel& kernel) : kernel_(kernel) {}
@@ -61,6 +46,9 @@ class PlainVerifier {
       }
       ForEachStmt(loop->body, [&](const Stmt& inner) {
         if (auto* store = std::get_if<Store>(&inner)) carried_.insert(store->buffer);
+        if (auto* reduce = std::get_if<Reduce>(&inner)) {
+          for (const Part& part : reduce->parts) carried_.insert(part.buffer);
+        }
       });
       for (const Stmt& inner : loop->body)
         TRY(CheckStage(inner, StageLoop{loop->var, loop->extent}));
@@ -75,11 +63,14 @@ class PlainVerifier {
     name_ = "stage " + std::to_string(number_++) + " of @" + kernel_.name;
     if (!stage) return Error{name_ + " is not serial loops around one store"};
     stage->ordered = ordered;
-    TRY(CheckPlace(*stage));
-    TRY(CheckLoads(*stage));
     TRY(CheckUpdate(*stage));
-    last_ = std::move(stage);
-    stored_.insert(last_->store.buffer);
+    for (const Part& part : stage->parts) TRY(CheckPlace(*stage, part.buffer));
+    TRY(CheckLoads(*stage));
+    TRY(CheckStarts(*stage));
+    for (const Part& part : stage->parts) {
+      bool again = !stored_.insert(part.buffer).second;
+      if (again && !stage->ordered) return Fail("sets " + Named(part.buffer) + " once more");
+    }
     return kSuccess;
   }
 
@@ -94,19 +85,19 @@ class PlainVerifier {
 
   // Each index is a loop of the stage or a constant, or in an ordered loop anything; no loop is two
   // of them.
-  Status CheckPlace(const Stage& stage) const {
+  Status CheckPlace(const Stage& stage, BufferId buffer) const {
     std::set<VarId> used;
-    const Shape& shape = kernel_.buffers[stage.store.buffer].type.shape;
+    const Shape& shape = kernel_.buffers[buffer].type.shape;
     for (size_t d = 0; d < shape.size(); ++d) {
-      std::string where = "dimension " + std::to_string(d) + " of " + Named(stage.store.buffer);
-      ExprId index = stage.store.index[d];
+      std::string where = "dimension " + std::to_string(d) + " of " + Named(buffer);
+      ExprId index = stage.place[d];
       Dim end;
       auto var = VariableOf(kernel_, index);
       const StageLoop* loop = var ? LoopOf(stage, *var) : nullptr;
       if (loop) {
         const std::string& name = kernel_.vars[*var].name;
         if (!used.insert(*var).second)
-          return Fail("indexes two dimensions of " + Named(stage.store.buffer) + " with " + name);
+          return Fail("indexes two dimensions of " + Named(buffer) + " with " + name);
         end = loop->extent;
       } else if (auto* constant = std::get_if<Constant>(&kernel_.exprs[index].node)) {
         if (constant->value.integer < 0) return Fail("stores before the start of " + where);
@@ -118,41 +109,45 @@ class PlainVerifier {
       }
       if (ProvablyLess(shape[d], end)) return Fail("stores past the end of " + where);
       bool known = shape[d].IsConstant() && end.IsConstant() && !stage.ordered;
-      if (known && !StoresAll(stage, d))
+      if (known && !StoresAll(stage, buffer, d))
         return Fail("does not store all of " + where + ", which has " + Print(shape[d]));
     }
-    return CheckLoops(stage, used);
+    return CheckLoops(stage, buffer, used);
   }
 
   // Whether the stage stores all of dimension `d`, whose size and index are known.
-  bool StoresAll(const Stage& stage, size_t d) const {
-    const Dim& size = kernel_.buffers[stage.store.buffer].type.shape[d];
-    auto var = VariableOf(kernel_, stage.store.index[d]);
+  bool StoresAll(const Stage& stage, BufferId buffer, size_t d) const {
+    const Dim& size = kernel_.buffers[buffer].type.shape[d];
+    auto var = VariableOf(kernel_, stage.place[d]);
     return var ? LoopOf(stage, *var)->extent == size : size.Is(1);
   }
 
   // Iterations of a loop that is not in the place are combined; `=` has nothing to combine.
-  Status CheckLoops(const Stage& stage, const std::set<VarId>& used) const {
-    bool reduces = IsReduction(stage) && (IsStarted(stage) || !stage.ordered);
-    if (reduces) return kSuccess;
+  Status CheckLoops(const Stage& stage, BufferId buffer, const std::set<VarId>& used) const {
+    if (IsReduction(stage)) return kSuccess;
     for (const StageLoop& loop : stage.loops) {
       if (used.count(loop.var) || loop.extent.Is(1)) continue;
       return Fail("stores all iterations of " + kernel_.vars[loop.var].name +
-                  " to the same elements of " + Named(stage.store.buffer) + " with " +
-                  std::string(Name(stage.store.update)));
+                  " to the same elements of " + Named(buffer) + " with " +
+                  std::string(Name(stage.update)));
     }
     return kSuccess;
   }
 
   Status CheckLoads(const Stage& stage) const {
     Status status = kSuccess;
-    ForEachExpr(kernel_, stage.store.value, [&](ExprId id) {
-      if (kernel_.exprs[id].lanes != 1) status = Fail("computes with vectors");
+    ForEachRoot(stage, [&](ExprId root) {
+      ForEachExpr(kernel_, root, [&](ExprId id) {
+        if (kernel_.exprs[id].lanes != 1) status = Fail("computes with vectors");
+      });
     });
     ForEachLoad(kernel_, stage, [&](const Load& load) {
       if (kernel_.buffers[load.buffer].space == Space::kIn) return;
-      bool is_own = load.buffer == stage.store.buffer;
-      if (is_own && !(stage.ordered && load.index == stage.store.index))
+      bool is_own = std::any_of(stage.parts.begin(), stage.parts.end(),
+                                [&](const Part& part) { return part.buffer == load.buffer; });
+      // A reduction sets what it stores first.
+      bool finds = stage.ordered && load.index == stage.place && !IsReduction(stage);
+      if (is_own && !finds)
         status = Fail("loads " + Named(load.buffer) + ", which it stores");
       else if (!stored_.count(load.buffer) && !carried_.count(load.buffer))
         status = Fail("loads " + Named(load.buffer) + " before it is stored");
@@ -160,43 +155,22 @@ class PlainVerifier {
     return status;
   }
 
-  // Whether the stage before sets what this one updates.
-  bool IsStarted(const Stage& stage) const {
-    return last_ && last_->store.buffer == stage.store.buffer && !IsReduction(*last_) &&
-           last_->ordered == stage.ordered;
+  // What is there is changed in ordered loops only.
+  Status CheckUpdate(const Stage& stage) const {
+    bool finds = stage.ordered && stored_.count(stage.buffer());
+    if (stage.kind != StageKind::kReplace || finds) return kSuccess;
+    return Fail("does " + std::string(Name(stage.update)) + " on " + Named(stage.buffer()) +
+                ", and does not say what it starts from");
   }
 
-  // A store comes first, or updates what the stage before it started; in an ordered loop it also
-  // changes what is there.
-  Status CheckUpdate(const Stage& stage) const {
-    BufferId buffer = stage.store.buffer;
-    if (!IsReduction(stage)) {
-      if (stored_.count(buffer) && !stage.ordered)
-        return Fail("sets " + Named(buffer) + " once more");
-      return kSuccess;
-    }
-    std::string update(Name(stage.store.update));
-    if (!IsStarted(stage)) {
-      if (stage.ordered && stored_.count(buffer)) return kSuccess;
-      return Fail("does " + update + " on " + Named(buffer) +
-                  ", which the stage before does not set");
-    }
-    for (size_t d = 0; d < stage.store.index.size(); ++d) {
-      if (SameElements(stage, *last_, d)) continue;
-      return Fail("does " + update + " on other elements of dimension " + std::to_string(d) +
-                  " of " + Named(buffer) + " than the stage before sets");
+  // A start is one for all iterations that are combined.
+  Status CheckStarts(const Stage& stage) const {
+    auto is_reduced = [&](VarId var) { return LoopOf(stage, var) && !Names(kernel_, stage, var); };
+    for (const Part& part : stage.parts) {
+      if (!part.start.valid() || !Mentions(kernel_, part.start, is_reduced)) continue;
+      return Fail("starts " + Named(part.buffer) + " from what depends on a loop that is reduced");
     }
     return kSuccess;
-  }
-
-  bool SameElements(const Stage& a, const Stage& b, size_t d) const {
-    auto loop_of = [&](const Stage& stage) {
-      auto var = VariableOf(kernel_, stage.store.index[d]);
-      return var ? LoopOf(stage, *var) : nullptr;
-    };
-    const StageLoop *x = loop_of(a), *y = loop_of(b);
-    if (x && y) return x->extent == y->extent;
-    return !x && !y && a.store.index[d] == b.store.index[d];
   }
 
   Status CheckResults() const {
@@ -212,7 +186,6 @@ class PlainVerifier {
   const Kernel& kernel_;
   size_t number_ = 0;
   std::string name_;
-  std::optional<Stage> last_;
   // What earlier stages stored, and what those of the ordered loop do.
   std::set<BufferId> stored_, carried_;
 };

@@ -11,6 +11,7 @@
 #include "loop/passes/replace_symbols.h"
 #include "loop/passes/split_groups.h"
 #include "loop/rewrite.h"
+#include "loop/stage.h"
 #include "schedule/classify.h"
 
 namespace webnnc::plan {
@@ -42,13 +43,13 @@ class Finder {
     loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
       if (auto* loop = std::get_if<loop::For>(&stmt)) extents_[loop->var] = loop->extent;
     });
-    loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
-      auto* store = std::get_if<loop::Store>(&stmt);
-      if (!store) return;
-      loop::ForEachExpr(kernel, store->value, [&](loop::ExprId id) {
-        if (auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node)) Visit(*load);
-      });
-    });
+    for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+      for (const loop::Part& part : stage.parts) {
+        loop::ForEachExpr(kernel, part.term, [&](loop::ExprId id) {
+          if (auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node)) Visit(*load);
+        });
+      }
+    }
   }
 
   // Classes of sizes that have no part in common.
@@ -185,6 +186,7 @@ class Merger {
                            store.value = Of(store.value);
                            return store;
                          },
+                         [](const loop::Reduce& reduce) -> loop::Stmt { return reduce; },
                          [&](const loop::If& test) -> loop::Stmt {
                            return loop::If{Of(test.condition), Copy(test.body)};
                          },

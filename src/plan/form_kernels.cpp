@@ -249,7 +249,7 @@ class KernelFormer {
     loop::Stage stage = loop::StagesOf(kernel)[0];
     int64_t work = 0;
     bool looks_up = false;
-    loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+    loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
       const loop::Expr& expr = kernel.exprs[id];
       if (auto* load = std::get_if<loop::Load>(&expr.node)) {
         for (loop::ExprId index : load->index) {
@@ -332,7 +332,7 @@ class KernelFormer {
     };
     bool chooses = false;
     for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-      loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+      loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
         auto* select = std::get_if<loop::Select>(&kernel.exprs[id].node);
         chooses |= select && loads(select->yes) && loads(select->no);
       });
@@ -345,10 +345,10 @@ class KernelFormer {
     const loop::Kernel& kernel = producer.kernel;
     bool moves = false;
     for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-      loop::ForEachExpr(kernel, stage.store.value, [&](loop::ExprId id) {
+      loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
         auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
-        if (!load || load->index.empty() || stage.store.index.empty()) return;
-        auto* last = std::get_if<loop::Variable>(&kernel.exprs[stage.store.index.back()].node);
+        if (!load || load->index.empty() || stage.place.empty()) return;
+        auto* last = std::get_if<loop::Variable>(&kernel.exprs[stage.place.back()].node);
         moves |= last && !loop::Mentions(kernel, load->index.back(),
                                          [&](loop::VarId var) { return var == last->var; });
       });

@@ -24,8 +24,8 @@ struct Packing {
   size_t cut = 0;
 };
 
-// A product of a plain kernel's only reduction.
-struct Product {
+// A plain kernel's only reduction, a sum of products.
+struct ProductStage {
   loop::Stage stage;
   ExprId sides[2];
 };
@@ -58,16 +58,14 @@ class Packer {
     }
   }
 
-  static std::optional<Product> FindProduct(const loop::Kernel& kernel) {
-    std::optional<Product> found;
+  static std::optional<ProductStage> FindProduct(const loop::Kernel& kernel) {
+    std::optional<ProductStage> found;
     for (const loop::Stage& stage : loop::StagesOf(kernel)) {
       if (stage.ordered) return std::nullopt;
       if (!IsReduction(stage)) continue;
-      auto* product = std::get_if<loop::Binary>(&kernel.exprs[stage.store.value].node);
-      bool sums = stage.store.update == loop::Update::kAdd && product &&
-                  product->op == loop::BinaryOp::kMul;
-      if (!sums || found) return std::nullopt;
-      found = Product{stage, {product->a, product->b}};
+      auto product = loop::ProductOf(kernel, stage);
+      if (!product || found) return std::nullopt;
+      found = ProductStage{stage, {product->left, product->right}};
     }
     return found;
   }
@@ -88,10 +86,10 @@ class Packer {
   }
 
   // Nothing if the weight is not read in a way that packing helps.
-  static std::optional<Packing> PackingFor(const loop::Kernel& kernel, const Product& product,
+  static std::optional<Packing> PackingFor(const loop::Kernel& kernel, const ProductStage& product,
                                            const loop::Load& load, ExprId other) {
-    if (product.stage.store.index.empty()) return std::nullopt;
-    auto innermost = loop::VariableOf(kernel, product.stage.store.index.back());
+    if (product.stage.place.empty()) return std::nullopt;
+    auto innermost = loop::VariableOf(kernel, product.stage.place.back());
     if (!innermost) return std::nullopt;
     // The other side must be the same for neighbours, or there is nothing to gain.
     if (loop::Mentions(kernel, other, [&](loop::VarId var) { return var == *innermost; }))
@@ -110,10 +108,7 @@ class Packer {
       }
       size_t position = 0;
       while (product.stage.loops[position].var != *var) ++position;
-      bool spatial = false;
-      for (ExprId index : product.stage.store.index)
-        spatial |= loop::VariableOf(kernel, index) == var;
-      if (spatial) {
+      if (loop::Names(kernel, product.stage, *var)) {
         packing.outer.push_back(d);
       } else {
         inner.push_back({position, d});

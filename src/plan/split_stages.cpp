@@ -26,17 +26,14 @@ std::vector<loop::StageLoop> LoopsOf(const schedule::Nest& nest, bool reduction)
 
 // The nest as stages of a plain kernel again.
 std::vector<loop::Stage> StagesOfNest(const schedule::Nest& nest) {
-  std::vector<loop::Stage> stages;
-  if (nest.init) {
-    stages.push_back({LoopsOf(nest, false),
-                      {nest.store.buffer, nest.store.index, nest.start.value_or(*nest.init)}});
-  }
-  stages.push_back({LoopsOf(nest, true), nest.store});
+  std::vector<loop::Stage> stages{
+      {nest.kind, LoopsOf(nest, true), nest.update, nest.place, nest.parts, nest.ordered}};
   for (const loop::Store& writer : nest.writers) {
-    // What only makes the result known outside is the result's own store.
-    if (writer.buffer != nest.store.buffer) stages.push_back({LoopsOf(nest, false), writer});
+    // What only makes a result known outside is the result's own store.
+    if (nest.Stores(writer.buffer)) continue;
+    stages.push_back(loop::MapStage(LoopsOf(nest, false), writer));
+    stages.back().ordered = nest.ordered;
   }
-  for (loop::Stage& stage : stages) stage.ordered = nest.ordered;
   return stages;
 }
 
@@ -54,7 +51,7 @@ std::vector<std::vector<loop::Stage>> PartsOf(const schedule::Nests& nests) {
 void NoteUses(const loop::Kernel& kernel, const std::vector<loop::Stage>& stages, BufferSet& reads,
               BufferSet& writes) {
   for (const loop::Stage& stage : stages) {
-    writes.insert(stage.store.buffer);
+    for (const loop::Part& part : stage.parts) writes.insert(part.buffer);
     loop::ForEachLoad(kernel, stage, [&](const loop::Load& load) { reads.insert(load.buffer); });
   }
 }

@@ -1,5 +1,7 @@
 #include "plan/work.h"
 
+#include "loop/stage.h"
+
 namespace webnnc::plan {
 
 namespace {
@@ -25,20 +27,17 @@ bool IsProduct(const loop::Kernel& kernel, loop::ExprId id) {
          Reads(kernel, binary->b);
 }
 
-Dim CountIn(const loop::Kernel& kernel, const loop::Block& block) {
+}  // namespace
+
+Dim MultiplyAdds(const loop::Kernel& plain) {
   Dim count = 0;
-  for (const loop::Stmt& stmt : block) {
-    if (auto* loop = std::get_if<loop::For>(&stmt)) {
-      count = count + loop->extent * CountIn(kernel, loop->body);
-    } else if (auto* store = std::get_if<loop::Store>(&stmt)) {
-      if (store->update == loop::Update::kAdd && IsProduct(kernel, store->value)) count = count + 1;
-    }
+  for (const loop::Stage& stage : loop::StagesOf(plain)) {
+    if (stage.update != loop::Update::kAdd || !IsProduct(plain, stage.value())) continue;
+    Dim iterations = stage.ordered ? stage.ordered->extent : 1;
+    for (const loop::StageLoop& loop : stage.loops) iterations = iterations * loop.extent;
+    count = count + iterations;
   }
   return count;
 }
-
-}  // namespace
-
-Dim MultiplyAdds(const loop::Kernel& plain) { return CountIn(plain, plain.body); }
 
 }  // namespace webnnc::plan

@@ -58,8 +58,8 @@ class Bounder {
 
   Schedule Run() {
     for (Nest& nest : nests_.nests) {
-      bool rounds = nest.init && nest.store.update == loop::Update::kAdd &&
-                    IsFloat(nests_.kernel.exprs[nest.store.value].dtype);
+      bool rounds = nest.Reduces() && nest.update == loop::Update::kAdd &&
+                    IsFloat(nests_.kernel.exprs[nest.value()].dtype);
       if (!rounds) continue;
       for (LoopList* list : nest.Lists()) Walk(nest, *list);
     }
@@ -85,9 +85,8 @@ class Bounder {
   }
 
   // Squares are no products of two tensors, of which a thread keeps many.
-  int64_t MostTerms(const Nest& nest) const {
-    auto* product = std::get_if<loop::Binary>(&nests_.kernel.exprs[nest.store.value].node);
-    bool is_product = product && product->op == loop::BinaryOp::kMul && product->a != product->b;
+  static int64_t MostTerms(const Nest& nest) {
+    bool is_product = nest.product && nest.product->left != nest.product->right;
     return is_product ? kMostProducts : kMostTerms;
   }
 

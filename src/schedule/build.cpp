@@ -86,7 +86,7 @@ static std::set<loop::BufferId> CarriedBy(const Nests& nests) {
   std::set<loop::BufferId> carried;
   for (const Nest& nest : nests.nests) {
     if (!nest.ordered) continue;
-    carried.insert(nest.store.buffer);
+    for (const loop::Part& part : nest.parts) carried.insert(part.buffer);
     for (const loop::Store& writer : nest.writers) carried.insert(writer.buffer);
   }
   return carried;

@@ -23,6 +23,35 @@ std::vector<const NestLoop*> NestBuilder::Inside(
   return out;
 }
 
+NestBuilder::Registers NestBuilder::AddRegisters(const std::string& name, Space space,
+                                                 const std::vector<DType>& dtypes,
+                                                 const Shape& shape) {
+  Registers registers;
+  for (DType dtype : dtypes)
+    registers.push_back(kernel_.buffers.Add({name, {dtype, shape}, space}));
+  return registers;
+}
+
+std::vector<DType> NestBuilder::DTypes() {
+  std::vector<DType> dtypes;
+  for (const loop::Part& part : nest_.parts) dtypes.push_back(build_.dtype(part.term));
+  return dtypes;
+}
+
+loop::Tuple NestBuilder::LoadAll(const Registers& registers, const loop::Index& index) {
+  loop::Tuple values;
+  for (BufferId buffer : registers) values.push_back(build_.Load(buffer, index));
+  return values;
+}
+
+Block NestBuilder::StoreAll(const Registers& registers, const loop::Index& index,
+                            const loop::Tuple& values) {
+  Block block;
+  for (size_t p = 0; p < registers.size(); ++p)
+    block.push_back(loop::Store{registers[p], index, values[p]});
+  return block;
+}
+
 loop::Index NestBuilder::AccumulatorIndex() {
   loop::Index index;
   if (has_thread_rows_) index.push_back(Thread());
@@ -33,23 +62,19 @@ loop::Index NestBuilder::AccumulatorIndex() {
 Block NestBuilder::EmitKept() {
   bool threads_inside = !Inside(IsThread).empty();
   has_thread_rows_ = threads_inside;
-  TensorType type{build_.dtype(nest_.store.value), {}};
-  if (threads_inside) type.shape.push_back(threads_);
+  Shape shape;
+  if (threads_inside) shape.push_back(threads_);
   part_names_.clear();
   for (const NestLoop* loop : Inside(IsPart)) {
     if (IsThread(*loop)) continue;
     if (!loop->extent.IsConstant()) Fail("keep: the extent of " + loop->name + " is not constant");
     part_names_.push_back(loop->name);
-    type.shape.push_back(loop->extent);
+    shape.push_back(loop->extent);
   }
   if (error_) return {};
-  accumulator_ = kernel_.buffers.Add({"acc", type, Space::kRegister});
+  accumulator_ = AddRegisters("acc", Space::kRegister, DTypes(), shape);
 
-  Block out = EmitAround(Inside(IsPart), 0, [&] {
-    Block block;
-    block.push_back(loop::Store{accumulator_, AccumulatorIndex(), Resolve(*nest_.init)});
-    return block;
-  });
+  Block out = SetNeutral(accumulator_, Inside(IsPart));
   for (LoopList* list : nest_.Lists()) {
     list_ = list;
     tiles_.clear();
@@ -67,28 +92,26 @@ Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t 
     bool apart = std::find(subtotals.begin(), subtotals.end(), Subtotal{name}) != subtotals.end();
     auto body = [&](size_t next) {
       if (nest_.narrow && name == nest_.narrow->at)
-        return EmitApart(loops, next, "narrow", build_.dtype(RawOperand(Operand::kLeft)));
+        return EmitApart(loops, next, "narrow", {build_.dtype(RawOperand(Operand::kLeft))});
       // What is left behind whole parts is few.
-      if (apart && list_ == &nest_.main)
-        return EmitApart(loops, next, "subtotal", build_.dtype(nest_.store.value));
+      if (apart && list_ == &nest_.main) return EmitApart(loops, next, "subtotal", DTypes());
       return EmitUpdate(loops, next);
     };
     std::vector<int64_t> parts = PartsOf(*loops[i]);
     return parts.empty() ? EmitLoop(loops, i, body) : EmitInParts(loops, i, parts, body);
   }
-  Block block;
-  block.push_back(loop::Store{accumulator_, AccumulatorIndex(), UpdateValue(), nest_.store.update});
-  return Guarded(NotSkipped(), std::move(block));
+  return Guarded(NotSkipped(), loop::CombineInto(kernel_, nest_.update, accumulator_,
+                                                 AccumulatorIndex(), Terms()));
 }
 
 Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
-                             const std::string& name, DType dtype) {
+                             const std::string& name, const std::vector<DType>& dtypes) {
   std::vector<const NestLoop*> parts = Inside(IsPart);
   for (const NestLoop* part : parts) {
     if (list_->Position(part->name) < list_->Position(loops[i - 1]->name))
       Fail(name + ": " + part->name + " is outside");
   }
-  BufferId result = accumulator_, apart = ApartRegisters(name, dtype);
+  Registers result = accumulator_, apart = ApartRegisters(name, dtypes);
   Block out = SetNeutral(apart, parts);
   accumulator_ = apart;
   Append(out, EmitUpdate(loops, i));
@@ -97,9 +120,10 @@ Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i
   return out;
 }
 
-BufferId NestBuilder::ApartRegisters(const std::string& name, DType dtype) {
-  TensorType type{dtype, kernel_.buffers[accumulator_].type.shape};
-  return kernel_.buffers.Add({name, type, Space::kRegister});
+NestBuilder::Registers NestBuilder::ApartRegisters(const std::string& name,
+                                                   const std::vector<DType>& dtypes) {
+  const Shape shape = kernel_.buffers[accumulator_[0]].type.shape;
+  return AddRegisters(name, Space::kRegister, dtypes, shape);
 }
 
 std::vector<const NestLoop*> NestBuilder::PartsInside(const std::string& at) {
@@ -108,24 +132,21 @@ std::vector<const NestLoop*> NestBuilder::PartsInside(const std::string& at) {
   });
 }
 
-Block NestBuilder::SetNeutral(BufferId registers, const std::vector<const NestLoop*>& parts) {
-  ExprId neutral =
-      build_.Constant(loop::Neutral(nest_.store.update, kernel_.buffers[registers].type.dtype));
-  return EmitAround(parts, 0, [&] {
-    Block block;
-    block.push_back(loop::Store{registers, AccumulatorIndex(), neutral});
-    return block;
-  });
+Block NestBuilder::SetNeutral(const Registers& registers,
+                              const std::vector<const NestLoop*>& parts) {
+  std::vector<DType> dtypes;
+  for (BufferId buffer : registers) dtypes.push_back(kernel_.buffers[buffer].type.dtype);
+  loop::Tuple neutral = Neutrals(dtypes);
+  return EmitAround(parts, 0, [&] { return StoreAll(registers, AccumulatorIndex(), neutral); });
 }
 
-Block NestBuilder::AddTo(BufferId total, BufferId registers,
+Block NestBuilder::AddTo(const Registers& total, const Registers& registers,
                          const std::vector<const NestLoop*>& parts) {
   return EmitAround(parts, 0, [&] {
-    ExprId value = build_.Convert(build_.Load(registers, AccumulatorIndex()),
-                                  kernel_.buffers[total].type.dtype);
-    Block block;
-    block.push_back(loop::Store{total, AccumulatorIndex(), value, nest_.store.update});
-    return block;
+    loop::Tuple values = LoadAll(registers, AccumulatorIndex());
+    for (size_t p = 0; p < values.size(); ++p)
+      values[p] = build_.Convert(values[p], kernel_.buffers[total[p]].type.dtype);
+    return loop::CombineInto(kernel_, nest_.update, total, AccumulatorIndex(), values);
   });
 }
 
@@ -144,13 +165,12 @@ Block NestBuilder::EmitInParts(const std::vector<const NestLoop*>& loops, size_t
                                const std::vector<int64_t>& parts,
                                const std::function<Block(size_t)>& body) {
   const NestLoop& loop = *loops[i];
-  DType dtype = build_.dtype(nest_.store.value);
   std::vector<const NestLoop*> inside = PartsInside(loop.name), threads, others;
   for (const NestLoop* part : inside) (IsThread(*part) ? threads : others).push_back(part);
-  std::vector<BufferId> totals;
+  std::vector<Registers> totals;
   Block out;
   for (size_t level = 0; level < parts.size(); ++level) {
-    totals.push_back(ApartRegisters("subtotal", dtype));
+    totals.push_back(ApartRegisters("subtotal", DTypes()));
     Append(out, SetNeutral(totals.back(), inside));
   }
   totals.push_back(std::exchange(accumulator_, totals[0]));
@@ -169,7 +189,7 @@ Block NestBuilder::EmitInParts(const std::vector<const NestLoop*>& loops, size_t
   return out;
 }
 
-Block NestBuilder::EndParts(const std::vector<int64_t>& parts, const std::vector<BufferId>& totals,
+Block NestBuilder::EndParts(const std::vector<int64_t>& parts, const std::vector<Registers>& totals,
                             size_t level, ExprId var, const std::vector<const NestLoop*>& inside) {
   if (level == parts.size()) return {};
   ExprId place = build_.FloorMod(build_.Add(var, build_.Int(1)), build_.Int(parts[level]));
@@ -181,12 +201,12 @@ Block NestBuilder::EndParts(const std::vector<int64_t>& parts, const std::vector
   return block;
 }
 
-ExprId NestBuilder::LanesCombined() {
-  std::vector<ExprId> parts;
+loop::Tuple NestBuilder::LanesCombined() {
+  std::vector<loop::Tuple> parts;
   std::vector<const NestLoop*> lanes = Inside(IsLane);
   std::function<void(size_t)> visit = [&](size_t i) {
     if (i == lanes.size()) {
-      parts.push_back(build_.Load(accumulator_, AccumulatorIndex()));
+      parts.push_back(LoadAll(accumulator_, AccumulatorIndex()));
       return;
     }
     for (int64_t v = 0; v < lanes[i]->extent.value(); ++v) {
@@ -199,24 +219,34 @@ ExprId NestBuilder::LanesCombined() {
   for (size_t count = parts.size(); count > 1;) {
     size_t half = (count + 1) / 2;
     for (size_t i = 0; i + half < count; ++i) {
-      parts[i] = loop::Combine(kernel_, nest_.store.update, parts[i], parts[i + half]);
+      parts[i] = loop::Combine(kernel_, nest_.update, parts[i], parts[i + half]);
     }
     count = half;
   }
   return parts[0];
 }
 
-Block NestBuilder::WriteResult(ExprId result) {
-  if (nest_.start)
-    result = loop::Combine(kernel_, nest_.store.update, Resolve(*nest_.start), result);
+Block NestBuilder::WriteResult(loop::Tuple results) {
+  loop::Tuple starts, resolved;
+  for (const loop::Part& part : nest_.parts) {
+    starts.push_back(part.start);
+    resolved.push_back(Resolve(part.start));
+  }
+  if (starts != Neutrals(DTypes()))
+    results = loop::Combine(kernel_, nest_.update, resolved, results);
   Block out;
   if (nest_.writers.empty()) {
-    out.push_back(loop::Store{nest_.store.buffer, Resolve(nest_.store.index), result});
+    Registers buffers;
+    for (const loop::Part& part : nest_.parts) buffers.push_back(part.buffer);
+    out = StoreAll(buffers, Resolve(nest_.place), results);
   }
   for (const loop::Store& writer : nest_.writers) {
     loop::ExprRewriter put(kernel_, [&](ExprId id, ExprId) {
       auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
-      return load && load->buffer == nest_.store.buffer ? result : id;
+      for (size_t p = 0; load && p < results.size(); ++p) {
+        if (load->buffer == nest_.parts[p].buffer) return results[p];
+      }
+      return id;
     });
     // The result is put in after resolving: it is in today's terms already.
     out.push_back(loop::Store{writer.buffer, Resolve(writer.index), put(Resolve(writer.value))});
@@ -235,27 +265,23 @@ Block NestBuilder::EmitResult() {
 }
 
 Block NestBuilder::EmitResultApart(const std::vector<const NestLoop*>& spatial) {
-  TensorType type{build_.dtype(nest_.store.value), {}};
+  Shape shape;
   std::vector<NestLoop> loops;
   for (const NestLoop* loop : spatial) {
     if (IsThread(*loop)) Fail("keep: results inside a loop bound to thread are not stored apart");
-    type.shape.push_back(loop->extent);
+    shape.push_back(loop->extent);
     loops.push_back(*loop);
     if (loop->kind == LoopKind::kUnrolled) loops.back().kind = LoopKind::kSerial;
   }
-  loop::BufferId results = kernel_.buffers.Add({"results", type, Space::kRegister});
+  Registers results = AddRegisters("results", Space::kRegister, DTypes(), shape);
   auto index = [&] {
     loop::Index at;
     for (const NestLoop* loop : spatial) at.push_back(ValueOf(*loop));
     return at;
   };
-  Block out = EmitAround(spatial, 0, [&] {
-    Block block;
-    block.push_back(loop::Store{results, index(), LanesCombined()});
-    return block;
-  });
-  Append(out, EmitAround(Names(loops, 0), 0,
-                         [&] { return WriteResult(build_.Load(results, index())); }));
+  Block out = EmitAround(spatial, 0, [&] { return StoreAll(results, index(), LanesCombined()); });
+  Append(out,
+         EmitAround(Names(loops, 0), 0, [&] { return WriteResult(LoadAll(results, index())); }));
   return out;
 }
 
@@ -264,8 +290,7 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
   int64_t parts = 1, elements = 1, threads = threads_.value();
   for (const NestLoop* loop : combined) parts *= loop->extent.value();
   for (const NestLoop* loop : spatial) elements *= loop->extent.value();
-  BufferId partial = kernel_.buffers.Add(
-      {"partial", {build_.dtype(nest_.store.value), {parts, elements}}, Space::kWorkgroup});
+  Registers partial = AddRegisters("partial", Space::kWorkgroup, DTypes(), {parts, elements});
   auto number = [&](const std::vector<const NestLoop*>& loops) {
     ExprId n = build_.Int(0);
     for (const NestLoop* loop : loops) {
@@ -275,10 +300,8 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
   };
   auto own = Inside([](const NestLoop& l) { return !l.reduction || (l.combined && IsThread(l)); });
   Block out = EmitAround(own, 0, [&] {
-    Block block;
-    ExprId value = LanesCombined();
-    block.push_back(loop::Store{partial, {number(combined), number(spatial)}, value});
-    return block;
+    loop::Tuple values = LanesCombined();
+    return StoreAll(partial, {number(combined), number(spatial)}, values);
   });
   bool halves = parts > Machine::kFewParts && (parts & (parts - 1)) == 0;
   while (halves && parts > 1) {
@@ -286,17 +309,15 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
     out.push_back(Distribute(parts * elements, threads, [&](ExprId n) {
       ExprId part = build_.FloorDiv(n, build_.Int(elements));
       ExprId element = build_.FloorMod(n, build_.Int(elements));
-      ExprId other = build_.Load(partial, {build_.Add(part, build_.Int(parts)), element});
-      Block block;
-      block.push_back(loop::Store{partial, {part, element}, other, nest_.store.update});
-      return block;
+      loop::Tuple other = LoadAll(partial, {build_.Add(part, build_.Int(parts)), element});
+      return loop::CombineInto(kernel_, nest_.update, partial, {part, element}, other);
     }));
   }
   out.push_back(Distribute(elements, threads, [&](ExprId element) {
-    ExprId sum = build_.Load(partial, {build_.Int(0), element});
+    loop::Tuple sum = LoadAll(partial, {build_.Int(0), element});
     for (int64_t part = 1; part < parts; ++part) {
-      ExprId other = build_.Load(partial, {build_.Int(part), element});
-      sum = loop::Combine(kernel_, nest_.store.update, sum, other);
+      loop::Tuple other = LoadAll(partial, {build_.Int(part), element});
+      sum = loop::Combine(kernel_, nest_.update, sum, other);
     }
     ExprId left = element;
     for (size_t l = spatial.size(); l-- > 0;) {

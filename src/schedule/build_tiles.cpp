@@ -1,4 +1,5 @@
 // Operands of a reduction, and the tiles that are filled with them.
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -15,16 +16,9 @@ using loop::LoopKind;
 using loop::Space;
 using loop::VarId;
 
-bool NestBuilder::IsProduct() {
-  auto* product = std::get_if<loop::Binary>(&kernel_.exprs[nest_.store.value].node);
-  return nest_.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
-}
-
 ExprId NestBuilder::RawOperand(Operand operand) {
-  ExprId id = nest_.store.value;
-  if (operand == Operand::kValue) return id;
-  const auto& product = std::get<loop::Binary>(kernel_.exprs[id].node);
-  ExprId side = operand == Operand::kLeft ? product.a : product.b;
+  if (operand == Operand::kValue) return nest_.value();
+  ExprId side = operand == Operand::kLeft ? nest_.product->left : nest_.product->right;
   if (nest_.narrow) side = std::get<loop::Convert>(kernel_.exprs[side].node).a;
   std::vector<ExprId> skipped;
   return nest_.skips ? WithoutRemainders(side, skipped) : side;
@@ -52,10 +46,9 @@ ExprId NestBuilder::WithoutRemainders(ExprId side, std::vector<ExprId>& remainde
 
 ExprId NestBuilder::NotSkipped() {
   std::vector<ExprId> remainders;
-  if (nest_.skips && IsProduct()) {
-    const auto product = std::get<loop::Binary>(kernel_.exprs[nest_.store.value].node);
-    WithoutRemainders(product.a, remainders);
-    WithoutRemainders(product.b, remainders);
+  if (nest_.skips && nest_.product) {
+    WithoutRemainders(nest_.product->left, remainders);
+    WithoutRemainders(nest_.product->right, remainders);
   }
   return AllOf(remainders);
 }
@@ -63,10 +56,14 @@ ExprId NestBuilder::NotSkipped() {
 ExprId NestBuilder::OperandValue(Operand operand) {
   auto tile = tiles_.find(operand);
   if (tile != tiles_.end()) return LoadTile(tile->second);
-  ExprId raw = RawOperand(operand), value = Resolve(raw);
+  ExprId raw = RawOperand(operand);
+  return GuardedValue(raw, build_.Constant(loop::Neutral(nest_.update, build_.dtype(raw))));
+}
+
+ExprId NestBuilder::GuardedValue(ExprId raw, ExprId neutral) {
+  ExprId value = Resolve(raw);
   ExprId guards = GuardsOf(raw, !IsThere(value), true);
-  Scalar neutral = loop::Neutral(nest_.store.update, build_.dtype(raw));
-  return build_.Select(Resolve(guards), value, build_.Constant(neutral));
+  return build_.Select(Resolve(guards), value, neutral);
 }
 
 loop::Index NestBuilder::TileIndex(const Tile& tile) {
@@ -83,20 +80,31 @@ loop::Index NestBuilder::TileIndex(const Tile& tile) {
   return index;
 }
 
-ExprId NestBuilder::UpdateValue() {
-  bool whole = !IsProduct() || tiles_.count(Operand::kValue);
-  ExprId value = whole ? OperandValue(Operand::kValue)
-                       : build_.Mul(OperandValue(Operand::kLeft), OperandValue(Operand::kRight));
+loop::Tuple NestBuilder::Terms() {
+  loop::Tuple neutral = Neutrals(DTypes()), terms;
+  bool whole = !nest_.product || tiles_.count(Operand::kValue);
+  if (nest_.parts.size() > 1) {
+    for (size_t p = 0; p < nest_.parts.size(); ++p)
+      terms.push_back(GuardedValue(nest_.parts[p].term, neutral[p]));
+  } else {
+    terms = {whole ? OperandValue(Operand::kValue)
+                   : build_.Mul(OperandValue(Operand::kLeft), OperandValue(Operand::kRight))};
+    neutral = Neutrals({build_.dtype(terms[0])});
+  }
   std::vector<ExprId> needed;
   for (const Guard& guard : nest_.guards) {
     if (guard.reduction && !MakesNeutral(guard, whole)) needed.push_back(guard.condition);
   }
-  Scalar neutral = loop::Neutral(nest_.store.update, build_.dtype(value));
-  return build_.Select(Resolve(AllOf(needed)), value, build_.Constant(neutral));
+  for (size_t p = 0; p < terms.size(); ++p)
+    terms[p] = build_.Select(Resolve(AllOf(needed)), terms[p], neutral[p]);
+  return terms;
 }
 
 bool NestBuilder::MakesNeutral(const Guard& guard, bool whole) {
-  if (whole) return DependsOnGuard(RawOperand(Operand::kValue), guard);
+  if (whole) {
+    return std::all_of(nest_.parts.begin(), nest_.parts.end(),
+                       [&](const loop::Part& part) { return DependsOnGuard(part.term, guard); });
+  }
   ExprId left = RawOperand(Operand::kLeft), right = RawOperand(Operand::kRight);
   bool by_left = DependsOnGuard(left, guard), by_right = DependsOnGuard(right, guard);
   // Zero times infinity is not zero.

@@ -11,6 +11,7 @@
 
 #include "loop/passes/replace_symbols.h"
 #include "loop/rewrite.h"
+#include "loop/stage.h"
 #include "loop/text.h"
 
 namespace webnnc::schedule {
@@ -28,21 +29,18 @@ std::vector<std::string> SymbolsOf(const loop::Kernel& kernel) {
       if (known.insert(symbol).second) symbols.push_back(symbol);
     }
   };
-  auto note_all = [&](loop::ExprId root) {
-    loop::ForEachExpr(kernel, root, [&](loop::ExprId id) {
-      if (auto* size = std::get_if<loop::Size>(&kernel.exprs[id].node)) note(size->dim);
-    });
-  };
   for (const loop::Buffer& buffer : kernel.buffers) {
     for (const Dim& size : buffer.type.shape) note(size);
   }
-  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
-    if (auto* loop = std::get_if<loop::For>(&stmt)) note(loop->extent);
-    auto* store = std::get_if<loop::Store>(&stmt);
-    if (!store) return;
-    for (loop::ExprId index : store->index) note_all(index);
-    note_all(store->value);
-  });
+  for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+    if (stage.ordered) note(stage.ordered->extent);
+    for (const loop::StageLoop& loop : stage.loops) note(loop.extent);
+    loop::ForEachRoot(stage, [&](loop::ExprId root) {
+      loop::ForEachExpr(kernel, root, [&](loop::ExprId id) {
+        if (auto* size = std::get_if<loop::Size>(&kernel.exprs[id].node)) note(size->dim);
+      });
+    });
+  }
   return symbols;
 }
 

@@ -30,6 +30,11 @@ int LoopList::Position(const std::string& name) const {
   return -1;
 }
 
+bool Nest::Stores(BufferId stored) const {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](const loop::Part& part) { return part.buffer == stored; });
+}
+
 std::vector<LoopList*> Nest::Lists() {
   std::vector<LoopList*> lists{&main};
   for (LoopList& list : rest) lists.push_back(&list);
@@ -40,17 +45,17 @@ namespace {
 
 Nest NestOf(const loop::Kernel& kernel, const loop::Stage& stage) {
   Nest nest;
-  for (const loop::StageLoop& loop : stage.loops)
+  for (const loop::StageLoop& loop : stage.loops) {
     nest.main.loops.push_back({kernel.vars[loop.var].name, loop.var, loop.extent});
-  nest.store = stage.store;
+    nest.main.loops.back().reduction =
+        loop::IsReduction(stage) && !loop::Names(kernel, stage, loop.var);
+  }
+  nest.kind = stage.kind;
+  nest.update = stage.update;
+  nest.place = stage.place;
+  nest.parts = stage.parts;
+  nest.product = loop::ProductOf(kernel, stage);
   nest.ordered = stage.ordered;
-  std::set<VarId> spatial;
-  for (ExprId index : nest.store.index) {
-    if (auto var = loop::VariableOf(kernel, index)) spatial.insert(*var);
-  }
-  for (NestLoop& loop : nest.main.loops) {
-    loop.reduction = nest.store.update != loop::Update::kSet && !spatial.count(loop.var);
-  }
   // Two loops of one name could not be told apart.
   std::set<std::string> taken;
   for (NestLoop& loop : nest.main.loops) {
@@ -59,21 +64,6 @@ Nest NestOf(const loop::Kernel& kernel, const loop::Stage& stage) {
       loop.name = name + "_" + std::to_string(n);
   }
   return nest;
-}
-
-// If `start` sets what `reduction` adds to, the start's value in the reduction's variables.
-std::optional<ExprId> StartOf(loop::Kernel& kernel, const Nest& start, const Nest& reduction) {
-  bool pairs = start.store.update == loop::Update::kSet &&
-               reduction.store.update != loop::Update::kSet &&
-               start.store.buffer == reduction.store.buffer && start.ordered == reduction.ordered;
-  if (!pairs) return std::nullopt;
-  std::unordered_map<VarId, ExprId> values;
-  for (size_t d = 0; d < start.store.index.size(); ++d) {
-    if (auto var = loop::VariableOf(kernel, start.store.index[d])) {
-      values[*var] = reduction.store.index[d];
-    }
-  }
-  return loop::Substitution(kernel, std::move(values))(start.store.value);
 }
 
 class WriterFinder {
@@ -89,12 +79,14 @@ class WriterFinder {
     nests_.nests = std::move(kept);
     // A result that is also used outside its writers is stored as well.
     for (Nest& nest : nests_.nests) {
-      if (!nest.writers.empty() && UsedOutside(nest)) {
+      if (nest.writers.empty()) continue;
+      std::vector<loop::Store> own;
+      for (const loop::Part& part : nest.parts) {
         loop::Builder build(kernel_);
-        ExprId result = build.Load(nest.store.buffer, nest.store.index);
-        nest.writers.insert(nest.writers.begin(),
-                            loop::Store{nest.store.buffer, nest.store.index, result});
+        if (UsedOutside(nest, part.buffer))
+          own.push_back({part.buffer, nest.place, build.Load(part.buffer, nest.place)});
       }
+      nest.writers.insert(nest.writers.begin(), own.begin(), own.end());
     }
   }
 
@@ -115,6 +107,16 @@ class WriterFinder {
     }
     return loads;
   }
+  std::vector<loop::Load> LoadsIn(const Nest& nest) {
+    std::vector<loop::Load> loads;
+    for (const loop::Part& part : nest.parts) {
+      for (loop::Load& load : LoadsIn({part.buffer, nest.place, part.term}))
+        loads.push_back(std::move(load));
+      if (!part.start.valid()) continue;
+      for (loop::Load& load : LoadsIn(part.start)) loads.push_back(std::move(load));
+    }
+    return loads;
+  }
 
   static bool Has(const std::vector<loop::Load>& loads, BufferId buffer) {
     return std::any_of(loads.begin(), loads.end(),
@@ -122,19 +124,17 @@ class WriterFinder {
   }
 
   bool Attach(const Nest& writer, std::vector<Nest>& earlier) {
-    if (writer.store.update != loop::Update::kSet || writer.init) return false;
+    if (writer.kind != loop::StageKind::kMap) return false;
     for (auto producer = earlier.rbegin(); producer != earlier.rend(); ++producer) {
       auto values = MapLoops(writer, *producer);
       if (!values) continue;
-      if (writer.ordered != producer->ordered ||
-          IsReadSince(writer.store.buffer, *producer, earlier))
+      if (writer.ordered != producer->ordered || IsReadSince(writer.buffer(), *producer, earlier))
         return false;
       // Everything the writer reads must be there when the producer's result is.
       if (producer != earlier.rbegin() && ReadsAnyOf(writer, earlier, *producer)) return false;
       loop::Substitution rename(kernel_, std::move(*values));
-      loop::Store store = writer.store;
+      loop::Store store{writer.buffer(), writer.place, rename(writer.value())};
       for (ExprId& index : store.index) index = rename(index);
-      store.value = rename(store.value);
       producer->writers.push_back(std::move(store));
       return true;
     }
@@ -152,8 +152,7 @@ class WriterFinder {
   }
 
   bool Reads(const Nest& nest, BufferId buffer) {
-    if (Has(LoadsIn(nest.store), buffer)) return true;
-    if (nest.start && Has(LoadsIn(*nest.start), buffer)) return true;
+    if (Has(LoadsIn(nest), buffer)) return true;
     return std::any_of(nest.writers.begin(), nest.writers.end(),
                        [&](const loop::Store& store) { return Has(LoadsIn(store), buffer); });
   }
@@ -162,8 +161,8 @@ class WriterFinder {
     bool later = false, reads = false;
     for (const Nest& nest : earlier) {
       if (later) {
-        for (const loop::Load& load : LoadsIn(writer.store)) {
-          reads |= load.buffer == nest.store.buffer;
+        for (const loop::Load& load : LoadsIn(writer)) {
+          reads |= nest.Stores(load.buffer);
           for (const loop::Store& store : nest.writers) reads |= load.buffer == store.buffer;
         }
       }
@@ -176,31 +175,32 @@ class WriterFinder {
   // element of the producer's result, a different one each time.
   std::optional<std::unordered_map<VarId, ExprId>> MapLoops(const Nest& writer,
                                                             const Nest& producer) {
-    bool is_reduction = producer.store.update != loop::Update::kSet;
-    if (!is_reduction) return std::nullopt;
+    if (producer.kind == loop::StageKind::kMap) return std::nullopt;
     std::optional<loop::Index> used;
-    for (const loop::Load& load : LoadsIn(writer.store.value)) {
-      if (load.buffer != producer.store.buffer) continue;
+    for (const loop::Load& load : LoadsIn(writer.value())) {
+      if (!producer.Stores(load.buffer)) continue;
       if (used && *used != load.index) return std::nullopt;
       used = load.index;
     }
     if (!used) return std::nullopt;
     // A result that says where is looked up in memory.
-    for (ExprId index : writer.store.index) {
-      if (Has(LoadsIn(index), producer.store.buffer)) return std::nullopt;
+    for (ExprId index : writer.place) {
+      for (const loop::Load& load : LoadsIn(index)) {
+        if (producer.Stores(load.buffer)) return std::nullopt;
+      }
     }
     std::unordered_map<VarId, ExprId> values;
     for (size_t d = 0; d < used->size(); ++d) {
       auto from = loop::VariableOf(kernel_, (*used)[d]);
-      auto to = loop::VariableOf(kernel_, producer.store.index[d]);
+      auto to = loop::VariableOf(kernel_, producer.place[d]);
       if (from.has_value() != to.has_value()) return std::nullopt;
       if (!from) {
-        if ((*used)[d] != producer.store.index[d]) return std::nullopt;
+        if ((*used)[d] != producer.place[d]) return std::nullopt;
         continue;
       }
       // A concatenation runs beyond the result that it takes a part from.
       if (ExtentOf(writer, *from) != ExtentOf(producer, *to)) return std::nullopt;
-      if (!values.emplace(*from, producer.store.index[d]).second) return std::nullopt;
+      if (!values.emplace(*from, producer.place[d]).second) return std::nullopt;
     }
     if (values.size() != writer.main.loops.size()) return std::nullopt;
     return values;
@@ -213,12 +213,10 @@ class WriterFinder {
     return -1;
   }
 
-  bool UsedOutside(const Nest& producer) {
-    BufferId buffer = producer.store.buffer;
+  bool UsedOutside(const Nest& producer, BufferId buffer) {
     if (kernel_.buffers[buffer].space != loop::Space::kTemporary) return true;
     for (const Nest& nest : nests_.nests) {
-      if (Has(LoadsIn(nest.store), buffer)) return true;
-      if (nest.start && Has(LoadsIn(*nest.start), buffer)) return true;
+      if (Has(LoadsIn(nest), buffer)) return true;
       if (&nest == &producer) continue;
       for (const loop::Store& store : nest.writers) {
         if (Has(LoadsIn(store), buffer)) return true;
@@ -235,19 +233,8 @@ class WriterFinder {
 
 Nests ExtractNests(const loop::Kernel& plain) {
   Nests nests{plain, {}, 0};
-  loop::Builder build(nests.kernel);
-  for (const loop::Stage& stage : loop::StagesOf(plain)) {
-    Nest nest = NestOf(plain, stage);
-    auto start =
-        nests.nests.empty() ? std::nullopt : StartOf(nests.kernel, nests.nests.back(), nest);
-    if (start) {
-      DType dtype = nests.kernel.exprs[nest.store.value].dtype;
-      nest.init = build.Constant(loop::Neutral(nest.store.update, dtype));
-      if (*start != *nest.init) nest.start = start;
-      nests.nests.pop_back();
-    }
-    nests.nests.push_back(std::move(nest));
-  }
+  for (const loop::Stage& stage : loop::StagesOf(plain))
+    nests.nests.push_back(NestOf(plain, stage));
   nests.kernel.body.clear();
   WriterFinder(nests).Run();
   return nests;

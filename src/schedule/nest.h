@@ -1,9 +1,9 @@
 // Nests: what directives work on. A plain kernel's stages become nests, directives change the
 // nests' lists of loops, and Build writes the loops out.
 //
-// A nest is one store inside loops. The expressions of a nest speak of its original variables;
-// `definitions` says what those are in terms of the loops there are now. So a directive never
-// rewrites an expression.
+// A nest is one store or reduction inside loops. The expressions of a nest speak of its original
+// variables; `definitions` says what those are in terms of the loops there are now. So a directive
+// never rewrites an expression.
 #pragma once
 
 #include <optional>
@@ -56,14 +56,15 @@ struct Nest {
   // What must hold for an iteration to count, in original variables.
   std::vector<Guard> guards;
 
-  // The reduction or the plain store.
-  loop::Store store;
-  // A reduction's neutral element, which each of its parts starts from; absent for a plain store.
-  std::optional<loop::ExprId> init;
-  // What else goes into a reduction's result, once: what its stage started from.
-  std::optional<loop::ExprId> start;
-  // Stores to run once the reduction's result is final, over its spatial loops. They read it as a
-  // load of store.buffer. Empty: the result itself is what is wanted, and goes to store.buffer.
+  // What the stage stores or reduces, as loop::Stage has it.
+  loop::StageKind kind = loop::StageKind::kMap;
+  loop::Update update = loop::Update::kSet;
+  loop::Index place;
+  std::vector<loop::Part> parts;
+  // Of a sum of products.
+  std::optional<loop::Product> product;
+  // Stores to run once a reduction's results are final, over its spatial loops. They read them as
+  // loads of the parts' buffers. Empty: the results themselves are what is wanted, and go there.
   std::vector<loop::Store> writers;
 
   // The loop that the result is kept inside of; by default as far in as possible.
@@ -78,6 +79,11 @@ struct Nest {
   std::optional<loop::StageLoop> ordered;
 
   std::vector<LoopList*> Lists();
+  bool Reduces() const { return kind == loop::StageKind::kReduce; }
+  // What it stores, or reduces: of the first part.
+  loop::BufferId buffer() const { return parts[0].buffer; }
+  loop::ExprId value() const { return parts[0].term; }
+  bool Stores(loop::BufferId buffer) const;
 };
 
 struct Nests {
@@ -87,9 +93,8 @@ struct Nests {
   size_t merged = 0;
 };
 
-// Makes nests of the stages of a plain kernel: a stage that sets a buffer to its start and the
-// reduction that follows become one nest, and elementwise stages that alone use a reduction's
-// result become its writers.
+// Makes nests of the stages of a plain kernel. Maps that use a reduction's results, each iteration
+// one place of them, become its writers.
 Nests ExtractNests(const loop::Kernel& plain);
 
 // The primitives, one a directive. Each changes the nests that have the loops it names, and fails

@@ -46,7 +46,7 @@ ExprId NestBuilder::ValueOf(const NestLoop& loop) {
 }
 
 Status NestBuilder::CheckNames() {
-  if (!nest_.init) return kSuccess;
+  if (!nest_.Reduces()) return kSuccess;
   const LoopList& main = nest_.main;
   if (nest_.keep && !nest_.keep->at.empty() && !main.Find(nest_.keep->at))
     return Error{"keep: there is no loop " + nest_.keep->at + " any more"};
@@ -72,7 +72,7 @@ Status NestBuilder::CheckNames() {
 }
 
 Status NestBuilder::FindKeep() {
-  if (!nest_.init) return kSuccess;
+  if (!nest_.Reduces()) return kSuccess;
   const auto& loops = nest_.main.loops;
   size_t first = loops.size();
   for (size_t i = loops.size(); i-- > 0;) {
@@ -119,7 +119,7 @@ std::vector<const NestLoop*> NestBuilder::Names(const std::vector<NestLoop>& loo
 }
 
 Block NestBuilder::Emit(const std::vector<const NestLoop*>& loops, size_t i) {
-  if (nest_.init && from_ + i == keep_) return EmitKept();
+  if (nest_.Reduces() && from_ + i == keep_) return EmitKept();
   if (i == loops.size()) return EmitPlainStore();
   return EmitLoop(loops, i, [&](size_t next) { return Emit(loops, next); });
 }
@@ -266,8 +266,8 @@ Block NestBuilder::Guarded(ExprId condition, Block body) {
 
 Block NestBuilder::EmitPlainStore() {
   Block body;
-  body.push_back(loop::Store{nest_.store.buffer, Resolve(nest_.store.index),
-                             Resolve(nest_.store.value), nest_.store.update});
+  body.push_back(
+      loop::Store{nest_.buffer(), Resolve(nest_.place), Resolve(nest_.value()), nest_.update});
   return Guarded(SpatialGuards(), std::move(body));
 }
 

@@ -23,6 +23,7 @@
 
 #include "loop/builder.h"
 #include "loop/passes/simplify.h"
+#include "loop/reducer.h"
 #include "schedule/nest.h"
 
 namespace webnnc::schedule {
@@ -104,8 +105,6 @@ class NestBuilder {
 
   // ---- Operands and their tiles (build_tiles.cpp)
 
-  bool IsProduct();
-
   // An operand of the product, or the whole value, in original variables.
   loop::ExprId RawOperand(Operand operand);
 
@@ -119,11 +118,13 @@ class NestBuilder {
   // the neutral element; past the end of other loops only if it could not be loaded there, since
   // what comes of it is not stored.
   loop::ExprId OperandValue(Operand operand);
+  // `raw`, or `neutral` where it is guarded.
+  loop::ExprId GuardedValue(loop::ExprId raw, loop::ExprId neutral);
   loop::ExprId LoadTile(const Tile& tile) { return build_.Load(tile.buffer, TileIndex(tile)); }
 
   loop::Index TileIndex(const Tile& tile);
-  // What an iteration adds: the neutral element where a reduction ran past its end.
-  loop::ExprId UpdateValue();
+  // What an iteration contributes: the neutral element where a reduction ran past its end.
+  loop::Tuple Terms();
   // Whether operands are neutral where the guard does not hold, and so is what comes of them; of
   // `whole` values, which are not products. Those that do not depend on the loop are as they are.
   bool MakesNeutral(const Guard& guard, bool whole);
@@ -162,21 +163,33 @@ class NestBuilder {
   static bool IsThread(const NestLoop& loop) { return loop.kind == loop::LoopKind::kThread; }
   static bool IsLane(const NestLoop& loop) { return loop.combined && !IsThread(loop); }
 
+  // Registers for the parts of the result, of one shape.
+  using Registers = std::vector<loop::BufferId>;
+  Registers AddRegisters(const std::string& name, loop::Space space,
+                         const std::vector<DType>& dtypes, const Shape& shape);
+  std::vector<DType> DTypes();
+  loop::Tuple Neutrals(const std::vector<DType>& dtypes) {
+    return loop::NeutralTuple(kernel_, nest_.update, dtypes);
+  }
+  loop::Tuple LoadAll(const Registers& registers, const loop::Index& index);
+  static loop::Block StoreAll(const Registers& registers, const loop::Index& index,
+                              const loop::Tuple& values);
+
   loop::Index AccumulatorIndex();
   loop::Block EmitKept();
   loop::Block EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i);
 
   // One iteration of Narrow::at or Subtotal::at: the loops inside it onto registers of their own,
-  // of this name and type.
+  // of this name and these types.
   loop::Block EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
-                        const std::string& name, DType dtype);
+                        const std::string& name, const std::vector<DType>& dtypes);
 
   // Registers like the accumulator's, and what is done with them around loop `at`: for all parts
   // inside of it, which are loops to be written.
-  loop::BufferId ApartRegisters(const std::string& name, DType dtype);
+  Registers ApartRegisters(const std::string& name, const std::vector<DType>& dtypes);
   std::vector<const NestLoop*> PartsInside(const std::string& at);
-  loop::Block SetNeutral(loop::BufferId registers, const std::vector<const NestLoop*>& parts);
-  loop::Block AddTo(loop::BufferId total, loop::BufferId registers,
+  loop::Block SetNeutral(const Registers& registers, const std::vector<const NestLoop*>& parts);
+  loop::Block AddTo(const Registers& total, const Registers& registers,
                     const std::vector<const NestLoop*>& parts);
 
   // Subtotal::every of a loop, the smallest first, as far as it runs longer.
@@ -188,13 +201,13 @@ class NestBuilder {
                           const std::vector<int64_t>& parts,
                           const std::function<loop::Block(size_t)>& body);
   // At the end of iteration `var`: adds the parts that end with it to what they are part of.
-  loop::Block EndParts(const std::vector<int64_t>& parts, const std::vector<loop::BufferId>& totals,
+  loop::Block EndParts(const std::vector<int64_t>& parts, const std::vector<Registers>& totals,
                        size_t level, loop::ExprId var, const std::vector<const NestLoop*>& inside);
   // The accumulator with its lanes combined.
-  loop::ExprId LanesCombined();
+  loop::Tuple LanesCombined();
 
-  // Stores the final `result` through the writers.
-  loop::Block WriteResult(loop::ExprId result);
+  // Stores the final `results` through the writers.
+  loop::Block WriteResult(loop::Tuple results);
   loop::Block EmitResult();
   // Keep::apart: results to memory, then the writers' loops.
   loop::Block EmitResultApart(const std::vector<const NestLoop*>& spatial);
@@ -221,7 +234,7 @@ class NestBuilder {
   bool staging_enabled_ = true;
   std::map<Operand, Tile> tiles_;
   std::map<Operand, loop::BufferId> ahead_;
-  loop::BufferId accumulator_;
+  std::vector<loop::BufferId> accumulator_;
   bool has_thread_rows_ = false;
   std::vector<std::string> part_names_;
   std::optional<Error> error_;

@@ -21,11 +21,6 @@ NestView::NestView(const loop::Kernel& plain, size_t n, const LikelySizes& sizes
   nest_ = nests.nests.at(n);
   simplify_ = std::make_unique<loop::Simplifier>(kernel_);
   for (const NestLoop& loop : loops()) simplify_->Bind(loop.var, loop.extent);
-  auto* product = std::get_if<loop::Binary>(&kernel_.exprs[nest_.store.value].node);
-  if (nest_.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul) {
-    left_ = product->a;
-    right_ = product->b;
-  }
 }
 
 bool NestView::DependsOn(loop::ExprId value, const NestLoop& loop) const {
@@ -83,7 +78,10 @@ Stride NestView::StrideOf(loop::ExprId value, const NestLoop& loop) {
 
 Stride NestView::StoreStride(const NestLoop& loop) {
   std::vector<loop::Store> stores = nest_.writers;
-  if (stores.empty()) stores.push_back(nest_.store);
+  if (stores.empty()) {
+    for (const loop::Part& part : nest_.parts)
+      stores.push_back({part.buffer, nest_.place, part.term});
+  }
   Stride result = Stride::kZero;
   for (const loop::Store& store : stores) {
     Stride stride = AccessStride(store.buffer, store.index, loop);
@@ -203,7 +201,7 @@ Dim NestView::Footprint(loop::ExprId value) const {
 
 std::vector<const NestLoop*> NestView::SpatialLoops() const {
   std::vector<const NestLoop*> out;
-  for (loop::ExprId index : nest_.store.index) {
+  for (loop::ExprId index : nest_.place) {
     auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[index].node);
     if (!variable) continue;
     for (const NestLoop& loop : loops()) {

@@ -35,11 +35,11 @@ class NestView {
   const LikelySizes& sizes() const { return sizes_; }
   // What a size is typically.
   double Estimate(const Dim& dim) const { return sizes_.Typical(dim); }
-  bool is_reduction() const { return nest_.init.has_value(); }
-  bool is_product() const { return left_.valid(); }
+  bool is_reduction() const { return nest_.Reduces(); }
+  bool is_product() const { return nest_.product.has_value(); }
   // The sides of the product; of other values the value is on the left.
-  loop::ExprId left() const { return left_.valid() ? left_ : nest_.store.value; }
-  loop::ExprId right() const { return right_; }
+  loop::ExprId left() const { return nest_.product ? nest_.product->left : nest_.value(); }
+  loop::ExprId right() const { return nest_.product ? nest_.product->right : loop::ExprId(); }
 
   bool DependsOn(loop::ExprId value, const NestLoop& loop) const;
   // How the loads of `value` move: kOther as soon as one does.
@@ -78,7 +78,6 @@ class NestView {
   Nest nest_;
   size_t nest_count_ = 0;
   std::unique_ptr<loop::Simplifier> simplify_;
-  loop::ExprId left_, right_;
 };
 
 // How long a loop runs within a row, or over what is summed: an open size there is no batch, and

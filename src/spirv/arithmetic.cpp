@@ -253,6 +253,8 @@ Value EmitUpdate(loop::Update update, const Value& old, const Value& value) {
     case loop::Update::kMul: return old * value;
     case loop::Update::kMax: return EmitMinMax(true, old, value, {});
     case loop::Update::kMin: return EmitMinMax(false, old, value, {});
+    case loop::Update::kArgMax:
+    case loop::Update::kArgMin: break;
   }
   CHECK(false);
   return {};

@@ -67,6 +67,7 @@ class StatementEmitter {
                    [&](const loop::For& loop) { RunFor(loop); },
                    [&](const loop::Let& let) { RunLet(let); },
                    [&](const loop::Store& store) { RunStore(store); },
+                   [](const loop::Reduce&) { CHECK(false); },
                    [](const loop::If&) {},
                    [&](const loop::Barrier&) { RunBarrier(); },
                },

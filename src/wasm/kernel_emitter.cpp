@@ -131,6 +131,7 @@ class Emitter {
                        vars_[static_cast<size_t>(let.var.index)] = Emit(let.value);
                      },
                      [&](const loop::Store& store) { EmitStore(store); },
+                     [](const loop::Reduce&) { CHECK(false); },
                      [&](const loop::If& test) { EmitIf(test); },
                      [](const loop::Barrier&) {},
                  },

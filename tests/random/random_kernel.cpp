@@ -319,8 +319,7 @@ class Writer {
     if (update > 3) {
       bool largest = choices_.Chance(2);
       Value value = Expression(order, choices_.Below(3));
-      Write(tensor, stored, " = " + start.text);
-      Write(tensor, order, (largest ? " max= " : " min= ") + value.text);
+      Write(tensor, order, (largest ? " max= " : " min= ") + value.text + " from " + start.text);
       value.magnitude = std::max(value.magnitude, start.magnitude);
       value.error = std::max(value.error, start.error);
       value.integral &= start.integral;
@@ -329,8 +328,7 @@ class Writer {
     Value value =
         update == 0 ? Expression(order, choices_.Below(3)) : Product(Leaf(order), Leaf(order));
     value = Small(value, 256);
-    Write(tensor, stored, " = " + start.text);
-    Write(tensor, order, " += " + value.text);
+    Write(tensor, order, " += " + value.text + " from " + start.text);
     return SumOf(start, value, count);
   }
 
@@ -348,12 +346,9 @@ class Writer {
   // A product of signs: large ones would leave what the type holds.
   Value WriteSigns(const Tensor& tensor, const std::vector<int>& loops) {
     Value input = LoadInput(loops);
-    std::vector<int> stored;
-    std::copy_if(tensor.axes.begin(), tensor.axes.end(), std::back_inserter(stored),
-                 [](int a) { return a != kOne; });
-    Write(tensor, stored, " = " + Number(1));
     std::string negative = input.text + " < " + (input.text[0] == 'f' ? "0.0" : Number(0));
-    Write(tensor, loops, " *= select(" + negative + ", " + Number(-1) + ", " + Number(1) + ")");
+    Write(tensor, loops,
+          " *= select(" + negative + ", " + Number(-1) + ", " + Number(1) + ") from " + Number(1));
     return Constant(1);
   }
 
@@ -445,10 +440,9 @@ class Writer {
     tensors_.back().is_loaded = true;
     std::string matrix = IntegerInput({q, state.axes[0]}), input = IntegerInput({time});
     OpenOrdered(time);
-    Write(sum, state.axes, " = " + input);
     Tensor earlier = state;
     earlier.axes = from;
-    Write(sum, loops, " += " + At(earlier) + " * " + matrix);
+    Write(sum, loops, " += " + At(earlier) + " * " + matrix + " from " + input);
     std::string clamped = "max(min(" + At(sum) + ", " + Number(2) + "), " + Number(-2) + ")";
     Write(state, state.axes, " = " + clamped);
     axes_.pop_back();

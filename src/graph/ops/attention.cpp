@@ -109,13 +109,8 @@ class AttentionStages {
     return b_.Convert(b_.Load(to_.operands[operand], source), wide_);
   }
 
-  void Clear(loop::BufferId buffer, const Shape& shape) {
-    b_.ForEach(shape, [&](const loop::Index& at) { b_.Store(buffer, at, b_.Real(wide_, 0)); });
-  }
-
   loop::BufferId Products() {
     loop::BufferId product = Temporary("product");
-    Clear(product, scores_);
     Shape domain = scores_;
     domain.push_back(to_.Operand(0).shape.back());
     b_.ForEach(domain, [&](loop::Index at) {
@@ -125,7 +120,7 @@ class AttentionStages {
       query.back() = d;
       loop::ExprId x = b_.Convert(b_.Load(to_.operands[0], query), wide_);
       loop::ExprId y = LoadShared(1, at, at.back(), d);
-      b_.Store(product, at, b_.Mul(x, y), loop::Update::kAdd);
+      b_.Reduce(product, at, b_.Mul(x, y), loop::Update::kAdd);
     });
     return product;
   }
@@ -197,7 +192,6 @@ class AttentionStages {
   void Results(loop::BufferId weight) {
     loop::BufferId sum = AccumulatorFor(to_);
     Shape domain = to_.Result().shape;
-    Clear(sum, domain);
     domain.push_back(scores_.back());
     b_.ForEach(domain, [&](loop::Index at) {
       loop::ExprId j = at.back();
@@ -205,7 +199,7 @@ class AttentionStages {
       loop::Index place = at;
       place.back() = j;
       loop::ExprId value = LoadShared(2, at, j, at.back());
-      b_.Store(sum, at, b_.Mul(b_.Load(weight, place), value), loop::Update::kAdd);
+      b_.Reduce(sum, at, b_.Mul(b_.Load(weight, place), value), loop::Update::kAdd);
     });
     Finish(to_, sum);
   }

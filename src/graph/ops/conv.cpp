@@ -83,9 +83,7 @@ void Conv::Lower(loop::Lowering& to) const {
   names[0] = "n";
   names[image.channel] = "o";
   for (size_t d = 0; d < spatial; ++d) names[image.spatial + d] = "p" + std::to_string(d);
-  Shape shape = to.Result().shape, domain = shape;
-  b.ForEach(shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(dtype, 0)); }, names);
-
+  Shape domain = to.Result().shape;
   for (size_t d = 0; d < spatial; ++d) {
     domain.push_back(filter.shape[dims.kernel + d]);
     names.push_back("k" + std::to_string(d));
@@ -116,7 +114,7 @@ void Conv::Lower(loop::Lowering& to) const {
         loop::ExprId value = b.Convert(b.Load(to.operands[0], x_index), dtype);
         value = b.Select(inside, value, b.Real(dtype, 0));
         loop::ExprId weight = b.Convert(b.Load(to.operands[1], filter_index), dtype);
-        b.Store(sum, result, b.Mul(value, weight), loop::Update::kAdd);
+        b.Reduce(sum, result, b.Mul(value, weight), loop::Update::kAdd);
       },
       names);
   Finish(to, sum);
@@ -204,9 +202,7 @@ void ConvTranspose::Lower(loop::Lowering& to) const {
   names[0] = "n";
   names[image.channel] = "o";
   for (size_t d = 0; d < spatial; ++d) names[image.spatial + d] = "p" + std::to_string(d);
-  Shape shape = to.Result().shape, domain = shape;
-  b.ForEach(shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(dtype, 0)); }, names);
-
+  Shape domain = to.Result().shape;
   for (size_t d = 0; d < spatial; ++d) {
     domain.push_back(filter.shape[dims.kernel + d]);
     names.push_back("k" + std::to_string(d));
@@ -246,7 +242,7 @@ void ConvTranspose::Lower(loop::Lowering& to) const {
         loop::ExprId value = b.Convert(b.Load(to.operands[0], x_index), dtype);
         value = b.Select(inside, value, b.Real(dtype, 0));
         loop::ExprId weight = b.Convert(b.Load(to.operands[1], filter_index), dtype);
-        b.Store(sum, result, b.Mul(value, weight), loop::Update::kAdd);
+        b.Reduce(sum, result, b.Mul(value, weight), loop::Update::kAdd);
       },
       names);
   Finish(to, sum);

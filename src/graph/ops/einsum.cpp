@@ -113,11 +113,6 @@ void Einsum::Lower(loop::Lowering& to) const {
     domain.push_back(labels.sizes.at(c));
   }
   bool reduces = order.size() > labels.result.size();
-  if (reduces) {
-    b.ForEach(
-        to.Result().shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(dtype, 0)); },
-        names);
-  }
   b.ForEach(
       domain,
       [&](const loop::Index& at) {
@@ -129,7 +124,8 @@ void Einsum::Lower(loop::Lowering& to) const {
           product = product.valid() ? b.Mul(product, factor) : factor;
         }
         loop::Index result(at.begin(), at.begin() + static_cast<int64_t>(labels.result.size()));
-        b.Store(sum, result, product, reduces ? loop::Update::kAdd : loop::Update::kSet);
+        if (reduces) return b.Reduce(sum, result, product, loop::Update::kAdd);
+        b.Store(sum, result, product);
       },
       names);
   Finish(to, sum);

@@ -48,10 +48,6 @@ void Fold::Lower(loop::Lowering& to) const {
   std::vector<std::string> names{"n", "c"};
   for (const std::string& name : Numbered("p", spatial)) names.push_back(name);
   Shape domain = to.Result().shape;
-  b.ForEach(
-      domain, [&](const loop::Index& at) { b.Store(sum, at, b.Constant(Scalar::Of(dtype, 0))); },
-      names);
-
   for (const std::string& name : Numbered("k", spatial)) names.push_back(name);
   for (int64_t size : window.kernel) domain.push_back(size);
   b.ForEach(
@@ -74,7 +70,7 @@ void Fold::Lower(loop::Lowering& to) const {
         }
         loop::ExprId value = b.Convert(b.Load(to.operands[0], source), dtype);
         value = b.Select(inside, value, b.Constant(Scalar::Of(dtype, 0)));
-        b.Store(sum, result, value, loop::Update::kAdd);
+        b.Reduce(sum, result, value, loop::Update::kAdd);
       },
       names);
   Finish(to, sum);

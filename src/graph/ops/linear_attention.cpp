@@ -87,13 +87,11 @@ class LinearAttentionLowering {
     Shape found{states_[0], states_[1], states_[3]}, domain = found;
     domain.push_back(states_[2]);
     found_ = to_.Temporary("found", {wide_, found});
-    b_.ForEach(found, [&](const Index& at) { b_.Store(found_, at, b_.Real(wide_, 0)); },
-               {"n", "h", "e"});
     b_.ForEach(domain,
                [&](const Index& all) {
                  Index at{all[0], all[1], all[3], all[2]};
-                 b_.Store(found_, {all[0], all[1], all[2]}, b_.Mul(Decayed(at), Key(at)),
-                          loop::Update::kAdd);
+                 b_.Reduce(found_, {all[0], all[1], all[2]}, b_.Mul(Decayed(at), Key(at)),
+                           loop::Update::kAdd);
                },
                {"n", "h", "e", "d"});
   }
@@ -117,13 +115,13 @@ class LinearAttentionLowering {
     domain.push_back(states_[2]);
     loop::BufferId sum = to_.Temporary("sum", {wide_, sums});
     const std::vector<std::string> names{"n", "h", "g", "e", "d"};
-    b_.ForEach(sums, [&](const Index& at) { b_.Store(sum, at, b_.Real(wide_, 0)); }, names);
     b_.ForEach(
         domain,
         [&](const Index& all) {
           ExprId query = Operand(0, {all[0], t_, all[1], all[2], all[4]});
           ExprId state = b_.Load(state_, {all[0], all[1], all[4], all[3]});
-          b_.Store(sum, {all[0], all[1], all[2], all[3]}, b_.Mul(query, state), loop::Update::kAdd);
+          b_.Reduce(sum, {all[0], all[1], all[2], all[3]}, b_.Mul(query, state),
+                    loop::Update::kAdd);
         },
         names);
     b_.ForEach(

@@ -34,8 +34,6 @@ void MatMul::Lower(loop::Lowering& to) const {
   loop::BufferId sum = AccumulatorFor(to);
   DType dtype = AccumulatorType(to.Result().dtype);
   const Shape& shape = to.Result().shape;
-  b.ForEach(shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(dtype, 0)); });
-
   Shape domain = shape;
   domain.push_back(to.Operand(0).shape[to.Operand(0).shape.size() - (transpose_a ? 2 : 1)]);
   size_t rank = shape.size();
@@ -50,7 +48,7 @@ void MatMul::Lower(loop::Lowering& to) const {
     // Batch dimensions broadcast; the last two are of full size even where that is 1.
     loop::ExprId x = b.Convert(b.LoadBroadcast(to.operands[0], at_a), dtype);
     loop::ExprId y = b.Convert(b.LoadBroadcast(to.operands[1], at_b), dtype);
-    b.Store(sum, at, b.Mul(x, y), loop::Update::kAdd);
+    b.Reduce(sum, at, b.Mul(x, y), loop::Update::kAdd);
   });
   Finish(to, sum);
 }

@@ -97,14 +97,11 @@ class PoolLowering {
 
   void Accumulate(loop::BufferId into, loop::Update update) {
     DType dtype = to_.kernel.buffers[into].type.dtype;
-    Scalar start = loop::Neutral(update, dtype);
-    b_.ForEach(
-        places_, [&](const loop::Index& at) { b_.Store(into, at, b_.Constant(start)); }, names_);
     b_.ForEach(
         taps_,
         [&](const loop::Index& at) {
           loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
-          b_.Store(into, place, ElementAt(at, dtype, update).value, update);
+          b_.Reduce(into, place, ElementAt(at, dtype, update).value, update);
         },
         names_);
   }
@@ -141,9 +138,6 @@ class PoolLowering {
     constexpr loop::Update kMin = loop::Update::kMin;
     Scalar start = loop::Neutral(kMin, DType::kI64);
     b_.ForEach(
-        places_, [&](const loop::Index& at) { b_.Store(to_.results[0], at, b_.Constant(start)); },
-        names_);
-    b_.ForEach(
         taps_,
         [&](const loop::Index& at) {
           loop::Index place(at.begin(), at.begin() + static_cast<int64_t>(places_.size()));
@@ -151,7 +145,7 @@ class PoolLowering {
           loop::ExprId is_largest = EqualOrNan(b_, element.value, b_.Load(largest, place));
           is_largest = b_.And(element.inside, is_largest);
           loop::ExprId index = b_.Convert(RowMajor(element.index), DType::kI64);
-          b_.Store(to_.results[0], place, b_.Select(is_largest, index, b_.Constant(start)), kMin);
+          b_.Reduce(to_.results[0], place, b_.Select(is_largest, index, b_.Constant(start)), kMin);
         },
         names_);
   }

@@ -160,17 +160,16 @@ class RecurrenceLowering {
     Shape shape{states_[0], count, hidden_}, domain = shape;
     domain.push_back(hidden_);
     loop::BufferId gates = to_.Temporary(name, {wide_, shape});
-    b_.ForEach(shape, [&](const Index& at) { b_.Store(gates, at, start(at[1], {at[0], at[2]})); },
-               {"n", "q", "j"});
-    b_.ForEach(
-        domain,
-        [&](const Index& all) {
-          ExprId column = b_.Add(b_.Mul(b_.Add(all[1], b_.Int(first)), b_.Size(hidden_)), all[2]);
-          ExprId weight = Operand(1, {all[3], column});
-          ExprId value = b_.Load(state, {all[0], all[3]});
-          b_.Store(gates, {all[0], all[1], all[2]}, b_.Mul(value, weight), loop::Update::kAdd);
-        },
-        {"n", "q", "j", "k"});
+    b_.ForEach(domain,
+               [&](const Index& all) {
+                 ExprId column =
+                     b_.Add(b_.Mul(b_.Add(all[1], b_.Int(first)), b_.Size(hidden_)), all[2]);
+                 ExprId weight = Operand(1, {all[3], column});
+                 ExprId value = b_.Load(state, {all[0], all[3]});
+                 b_.Reduce(gates, {all[0], all[1], all[2]}, b_.Mul(value, weight),
+                           loop::Update::kAdd, start(all[1], {all[0], all[2]}));
+               },
+               {"n", "q", "j", "k"});
     return gates;
   }
 

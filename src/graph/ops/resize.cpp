@@ -337,7 +337,6 @@ void Resample::Lower(loop::Lowering& to) const {
   const Shape shape = to.Result().shape;
   loop::BufferId sum = AccumulatorFor(to);
   DType sum_type = to.kernel.buffers[sum].type.dtype;
-  b.ForEach(shape, [&](const loop::Index& at) { b.Store(sum, at, b.Real(sum_type, 0)); });
   b.ForEach(shape, [&](const loop::Index& at) {
     b.For("tap", taps, [&](loop::ExprId tap) {
       loop::Index source = at;
@@ -345,7 +344,7 @@ void Resample::Lower(loop::Lowering& to) const {
       source[d] = b.Add(first, tap);
       loop::ExprId weight = b.Load(to.operands[1], {at[d], b.Add(tap, b.Int(1))});
       loop::ExprId value = b.Convert(b.Load(to.operands[0], source), sum_type);
-      b.Store(sum, at, b.Mul(value, b.Convert(weight, sum_type)), loop::Update::kAdd);
+      b.Reduce(sum, at, b.Mul(value, b.Convert(weight, sum_type)), loop::Update::kAdd);
     });
   });
   Finish(to, sum);

@@ -23,10 +23,6 @@ void Rows::Reduce(loop::BufferId buffer, loop::Update update, const Value& value
 
 void Rows::ReduceAt(loop::BufferId buffer, loop::Update update, const Place& place,
                     const Value& value) {
-  Scalar start = loop::Neutral(update, to_.kernel.buffers[buffer].type.dtype);
-  b_.ForEach(
-      rows_, [&](const loop::Index& row) { b_.Store(buffer, place(row), b_.Constant(start)); },
-      row_names_);
   // Rows outside, so that a stage reads like the others.
   Shape domain = rows_;
   domain.insert(domain.end(), within_.begin(), within_.end());
@@ -38,7 +34,7 @@ void Rows::ReduceAt(loop::BufferId buffer, loop::Update update, const Place& pla
         loop::Index row(loops.begin(), loops.begin() + static_cast<int64_t>(rows_.size())), at;
         size_t next_row = 0, next_within = rows_.size();
         for (bool reduced : reduced_) at.push_back(loops[reduced ? next_within++ : next_row++]);
-        b_.Store(buffer, place(row), value(at, row), update);
+        b_.Reduce(buffer, place(row), value(at, row), update);
       },
       names);
 }

@@ -17,8 +17,8 @@ class Rows {
   // A temporary with an element a row.
   loop::BufferId Temporary(const std::string& name, DType dtype);
 
-  // buffer[row] = start, and buffer[row] update= value(element) over each row's elements. The value
-  // is given the element's whole index and its row's.
+  // buffer[row] update= value(element) over each row's elements, from the update's neutral element
+  // on. The value is given the element's whole index and its row's.
   using Value = std::function<loop::ExprId(const loop::Index& at, const loop::Index& row)>;
   void Reduce(loop::BufferId buffer, loop::Update update, const Value& value);
   // buffer[row] = value(row)

@@ -165,12 +165,11 @@ class TopKLowering {
   // buffer[row, i] update= value(row, i, j) over all j of the row, from 0.
   void Count(loop::BufferId buffer, const Dim& size, loop::Update update,
              const std::function<loop::ExprId(loop::Index, loop::ExprId, loop::ExprId)>& value) {
-    Shape places = RowsBy(size), domain = places;
+    Shape domain = RowsBy(size);
     domain.push_back(Size());
-    b_.ForEach(places, [&](const loop::Index& at) { b_.Store(buffer, at, b_.Int(0)); });
     b_.ForEach(domain, [&](const loop::Index& all) {
       loop::Index at(all.begin(), all.end() - 1), row(all.begin(), all.end() - 2);
-      b_.Store(buffer, at, value(row, at.back(), all.back()), update);
+      b_.Reduce(buffer, at, value(row, at.back(), all.back()), update, b_.Int(0));
     });
   }
 

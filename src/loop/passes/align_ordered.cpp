@@ -64,7 +64,7 @@ class OrderedAligner {
         if (!is_new) parent_[ClassOf(*var)] = ClassOf(found->second);
       }
     };
-    join(stage.store.buffer, stage.store.index);
+    for (const Part& part : stage.parts) join(part.buffer, stage.place);
     ForEachLoad(kernel_, stage, [&](const Load& load) { join(load.buffer, load.index); });
   }
 
@@ -91,14 +91,9 @@ class OrderedAligner {
     for (const StageLoop& loop : stage.loops) {
       if (ClassOf(loop.var) != row_class) continue;
       ++count;
-      fits &= loop.extent == extent && Stores(stage, loop.var);
+      fits &= loop.extent == extent && Names(kernel_, stage, loop.var);
     }
     return fits && count == 1;
-  }
-
-  bool Stores(const Stage& stage, VarId var) const {
-    return std::any_of(stage.store.index.begin(), stage.store.index.end(),
-                       [&](ExprId index) { return VariableOf(kernel_, index) == var; });
   }
 
   using Dimension = std::pair<BufferId, size_t>;

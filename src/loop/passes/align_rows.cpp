@@ -63,11 +63,8 @@ class Aligner {
       }
     };
     for (const Stage& stage : stages_) {
-      join(stage.store.buffer, stage.store.index);
-      ForEachExpr(kernel_, stage.store.value, [&](ExprId id) {
-        auto* load = std::get_if<Load>(&kernel_.exprs[id].node);
-        if (load) join(load->buffer, load->index);
-      });
+      for (const Part& part : stage.parts) join(part.buffer, stage.place);
+      ForEachLoad(kernel_, stage, [&](const Load& load) { join(load.buffer, load.index); });
     }
     for (VarId var : flow_vars_) flow_classes_.insert(ClassOf(var));
     return fine;
@@ -84,21 +81,13 @@ class Aligner {
         for (const StageLoop& other : stage.loops) {
           if (ClassOf(other.var) != c) continue;
           ++count;
-          everywhere &= other.extent == loop.extent && Stores(stage, other.var);
+          everywhere &= other.extent == loop.extent && Names(kernel_, stage, other.var);
         }
         everywhere &= count == 1;
       }
       if (everywhere) common.push_back(c);
     }
     return common;
-  }
-
-  bool Stores(const Stage& stage, VarId var) const {
-    for (ExprId index : stage.store.index) {
-      auto* variable = std::get_if<Variable>(&kernel_.exprs[index].node);
-      if (variable && variable->var == var) return true;
-    }
-    return false;
   }
 
   Kernel& kernel_;

@@ -20,7 +20,8 @@ struct Access {
 };
 
 std::vector<Access> AccessesOf(const Kernel& kernel, const Stage& stage) {
-  std::vector<Access> accesses{{stage.store.buffer, stage.store.index}};
+  std::vector<Access> accesses;
+  for (const Part& part : stage.parts) accesses.push_back({part.buffer, stage.place});
   ForEachLoad(kernel, stage,
               [&](const Load& load) { accesses.push_back({load.buffer, load.index}); });
   return accesses;
@@ -37,9 +38,8 @@ void RewriteAccesses(Kernel& kernel, std::vector<Stage>& stages, F f) {
       load->index = f(load->buffer, load->index);
       return kernel.exprs.Add(std::move(expr));
     });
-    stage.store.value = rewrite(stage.store.value);
-    for (ExprId& index : stage.store.index) index = rewrite(index);
-    stage.store.index = f(stage.store.buffer, stage.store.index);
+    RewriteRoots(stage, [&](ExprId id) { return rewrite(id); });
+    stage.place = f(stage.buffer(), stage.place);
   }
 }
 
@@ -101,13 +101,6 @@ class Collapser {
     return nullptr;
   }
 
-  bool IsReductionLoop(size_t stage, VarId var) const {
-    for (ExprId index : stages_[stage].store.index) {
-      if (VariableOf(kernel_, index) == var) return false;
-    }
-    return true;
-  }
-
   // Asks that loops a and b of a stage become one. Everything the stage accesses must then see them
   // as a neighbouring pair, or not at all.
   bool RequireLoops(size_t s, VarId a, VarId b) {
@@ -115,7 +108,7 @@ class Collapser {
     if (known != loops_.end()) return known->second == LoopPair{a, b};
     const StageLoop *outer = LoopOf(s, a), *inner = LoopOf(s, b);
     if (!outer || !inner || a == b) return false;
-    if (IsReductionLoop(s, a) != IsReductionLoop(s, b)) return false;
+    if (Names(kernel_, stages_[s], a) != Names(kernel_, stages_[s], b)) return false;
     loops_[s] = {a, b};
     if (!OnlyInIndices(s, a, b)) return false;
     for (const Access& access : accesses_[s]) {
@@ -144,8 +137,12 @@ class Collapser {
   bool OnlyInIndices(size_t s, VarId a, VarId b) {
     bool fine = true;
     std::set<ExprId> seen;
-    std::vector<ExprId> stack{stages_[s].store.value};
-    for (ExprId index : stages_[s].store.index) {
+    std::vector<ExprId> stack;
+    for (const Part& part : stages_[s].parts) {
+      stack.push_back(part.term);
+      if (part.start.valid()) stack.push_back(part.start);
+    }
+    for (ExprId index : stages_[s].place) {
       if (!VariableOf(kernel_, index)) stack.push_back(index);
     }
     while (!stack.empty()) {
@@ -229,19 +226,33 @@ void Collapse(Kernel& kernel) {
   DropUnused(kernel);
 }
 
+static bool HasNone(const std::vector<StageLoop>& loops) {
+  return std::any_of(loops.begin(), loops.end(),
+                     [](const StageLoop& loop) { return loop.extent.Is(0); });
+}
+
 void DropUnusedStages(Kernel& kernel) {
-  std::vector<Stage> stages = StagesOf(kernel);
-  std::erase_if(stages, [](const Stage& stage) {
-    return std::any_of(stage.loops.begin(), stage.loops.end(),
-                       [](const StageLoop& loop) { return loop.extent.Is(0); });
-  });
+  std::vector<Stage> stages;
+  for (Stage& stage : StagesOf(kernel)) {
+    std::vector<StageLoop> place = PlaceLoops(kernel, stage);
+    if (!IsReduction(stage)) place = stage.loops;
+    if (HasNone(place)) continue;
+    // Of a reduction that has no terms its start is left.
+    if (!HasNone(stage.loops)) {
+      stages.push_back(std::move(stage));
+    } else {
+      for (size_t p = 0; p < stage.parts.size(); ++p) stages.push_back(StartOf(kernel, stage, p));
+    }
+  }
   for (bool dropped = true; dropped;) {
     std::set<BufferId> loaded;
     for (const Stage& stage : stages)
       ForEachLoad(kernel, stage, [&](const Load& load) { loaded.insert(load.buffer); });
     dropped = std::erase_if(stages, [&](const Stage& stage) {
-                BufferId buffer = stage.store.buffer;
-                return kernel.buffers[buffer].space == Space::kTemporary && !loaded.count(buffer);
+                return std::all_of(stage.parts.begin(), stage.parts.end(), [&](const Part& part) {
+                  return kernel.buffers[part.buffer].space == Space::kTemporary &&
+                         !loaded.count(part.buffer);
+                });
               }) > 0;
   }
   SetStages(kernel, std::move(stages));
@@ -270,6 +281,14 @@ void DropUnused(Kernel& kernel) {
       used_buffers.insert(store->buffer);
       for (ExprId index : store->index) note(index);
       note(store->value);
+    }
+    if (auto* reduce = std::get_if<Reduce>(&stmt)) {
+      for (ExprId index : reduce->place) note(index);
+      for (const Part& part : reduce->parts) {
+        used_buffers.insert(part.buffer);
+        note(part.term);
+        note(part.start);
+      }
     }
   });
   std::map<BufferId, BufferId> buffers;
@@ -309,6 +328,11 @@ void DropUnused(Kernel& kernel) {
         for (ExprId i : store->index) index.push_back(move(i));
         moved.push_back(
             Store{buffers.at(store->buffer), std::move(index), move(store->value), store->update});
+      } else if (auto* reduce = std::get_if<Reduce>(&stmt)) {
+        Reduce copy = *reduce;
+        RewriteExprs(copy, move);
+        for (Part& part : copy.parts) part.buffer = buffers.at(part.buffer);
+        moved.push_back(std::move(copy));
       } else {
         moved.push_back(Barrier{});
       }

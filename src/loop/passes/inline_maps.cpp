@@ -18,8 +18,8 @@ namespace {
 std::optional<std::unordered_map<VarId, size_t>> Dimensions(const Kernel& kernel,
                                                             const Stage& stage) {
   std::unordered_map<VarId, size_t> dimension;
-  for (size_t d = 0; d < stage.store.index.size(); ++d) {
-    auto* variable = std::get_if<Variable>(&kernel.exprs[stage.store.index[d]].node);
+  for (size_t d = 0; d < stage.place.size(); ++d) {
+    auto* variable = std::get_if<Variable>(&kernel.exprs[stage.place[d]].node);
     if (variable) dimension.emplace(variable->var, d);
   }
   if (dimension.size() != stage.loops.size()) return std::nullopt;
@@ -86,13 +86,14 @@ class ExprMeter {
 
 static bool Inline(Kernel& kernel, const ExprLimits* limits) {
   std::vector<Stage> stages = StagesOf(kernel);
-  // A temporary that several stages store to, as a reduction and its start do, is no map's.
   std::map<BufferId, int> writers;
   // What ordered loops store changes from one iteration to the next.
   std::set<BufferId> changing;
   for (const Stage& stage : stages) {
-    ++writers[stage.store.buffer];
-    if (stage.ordered) changing.insert(stage.store.buffer);
+    for (const Part& part : stage.parts) {
+      ++writers[part.buffer];
+      if (stage.ordered) changing.insert(part.buffer);
+    }
   }
 
   struct Map {
@@ -114,23 +115,21 @@ static bool Inline(Kernel& kernel, const ExprLimits* limits) {
   if (limits) meter.emplace(kernel, *limits);
   std::vector<Stage> kept;
   for (Stage& stage : stages) {
-    std::vector<ExprId> written = stage.store.index;
-    written.push_back(stage.store.value);
-    for (ExprId& id : written) {
+    bool exceeds = false;
+    RewriteRoots(stage, [&](ExprId id) {
       id = rewrite(id);
-      if (meter && meter->Exceeds(id)) return false;
-    }
-    stage.store.value = written.back();
-    written.pop_back();
-    stage.store.index = std::move(written);
-    BufferId buffer = stage.store.buffer;
+      exceeds = exceeds || (meter && meter->Exceeds(id));
+      return id;
+    });
+    if (exceeds) return false;
+    BufferId buffer = stage.buffer();
     bool candidate = kernel.buffers[buffer].space == Space::kTemporary &&
-                     stage.store.update == Update::kSet && writers[buffer] == 1 && !stage.ordered;
+                     stage.kind == StageKind::kMap && writers[buffer] == 1 && !stage.ordered;
     ForEachLoad(kernel, stage,
                 [&](const Load& load) { candidate = candidate && !changing.count(load.buffer); });
     auto dimension = candidate ? Dimensions(kernel, stage) : std::nullopt;
     if (dimension) {
-      maps[buffer] = {std::move(*dimension), stage.store.value};
+      maps[buffer] = {std::move(*dimension), stage.value()};
     } else {
       kept.push_back(std::move(stage));
     }

@@ -210,6 +210,7 @@ class Legalizer {
                        test.condition = Legal(test.condition, false);
                        RunBlock(test.body);
                      },
+                     [](Reduce&) { CHECK(false); },
                      [](Barrier&) {},
                  },
                  static_cast<Stmt::variant&>(stmt));

@@ -5,6 +5,7 @@
 
 #include "base/overloaded.h"
 #include "loop/rewrite.h"
+#include "loop/stage.h"
 
 namespace webnnc::loop {
 
@@ -492,7 +493,9 @@ class KernelSimplifier {
     Block out;
     for (Stmt& stmt : block) {
       if (auto* loop = std::get_if<For>(&stmt)) {
-        if (loop->extent.Is(0)) continue;
+        // Of a reduction that has no terms its start is left.
+        std::optional<Stage> stage = loop->extent.Is(0) ? StageOf(stmt) : std::nullopt;
+        if (loop->extent.Is(0) && !(stage && IsReduction(*stage))) continue;
         simplify_.Bind(loop->var, loop->extent);
         loop->body = Run(std::move(loop->body));
         if (loop->body.empty()) continue;
@@ -522,6 +525,9 @@ class KernelSimplifier {
         for (ExprId& index : store->index) index = simplify_(index);
         store->value = simplify_(store->value);
         out.push_back(std::move(*store));
+      } else if (auto* reduce = std::get_if<Reduce>(&stmt)) {
+        RewriteExprs(*reduce, [&](ExprId id) { return simplify_(id); });
+        out.push_back(std::move(stmt));
       } else {
         out.push_back(std::move(stmt));
       }

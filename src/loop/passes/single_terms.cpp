@@ -1,45 +1,33 @@
 #include "loop/passes/single_terms.h"
 
-#include <set>
+#include <algorithm>
 
-#include "loop/rewrite.h"
+#include "loop/reducer.h"
 #include "loop/stage.h"
 
 namespace webnnc::loop {
 
 namespace {
 
-// Sets what `reduction` adds to, and nothing more.
-bool Starts(const Stage& start, const Stage& reduction) {
-  return start.store.update == Update::kSet && start.store.buffer == reduction.store.buffer &&
-         start.ordered == reduction.ordered;
-}
-
-// Whether every element gets one term: the loops that no index names run once.
+// Whether every element gets one term: the loops that its place does not name run once.
 bool HasSingleTerms(const Kernel& kernel, const Stage& stage) {
-  std::set<VarId> named;
-  for (ExprId index : stage.store.index) {
-    if (auto var = VariableOf(kernel, index)) named.insert(*var);
-  }
-  for (const StageLoop& loop : stage.loops) {
-    if (!named.count(loop.var) && !loop.extent.Is(1)) return false;
-  }
-  return true;
+  return std::all_of(stage.loops.begin(), stage.loops.end(), [&](const StageLoop& loop) {
+    return loop.extent.Is(1) || Names(kernel, stage, loop.var);
+  });
 }
 
-bool IsNeutral(const Kernel& kernel, ExprId id, Update update) {
-  auto* constant = std::get_if<Constant>(&kernel.exprs[id].node);
-  return constant && constant->value == Neutral(update, kernel.exprs[id].dtype);
-}
-
-// `start`'s value for the element that `reduction` stores.
-ExprId StartOf(Kernel& kernel, const Stage& start, const Stage& reduction) {
-  std::unordered_map<VarId, ExprId> values;
-  for (size_t d = 0; d < start.store.index.size(); ++d) {
-    if (auto var = VariableOf(kernel, start.store.index[d]))
-      values[*var] = reduction.store.index[d];
+// What the parts of such a stage are.
+Tuple ResultsOf(Kernel& kernel, const Stage& stage) {
+  Tuple starts, terms;
+  std::vector<DType> dtypes;
+  for (const Part& part : stage.parts) {
+    starts.push_back(part.start);
+    terms.push_back(part.term);
+    dtypes.push_back(kernel.exprs[part.term].dtype);
   }
-  return Substitution(kernel, std::move(values))(start.store.value);
+  // Adding to zero would only lose the sign of a negative zero.
+  if (starts == NeutralTuple(kernel, stage.update, dtypes)) return terms;
+  return Combine(kernel, stage.update, starts, terms);
 }
 
 }  // namespace
@@ -47,19 +35,17 @@ ExprId StartOf(Kernel& kernel, const Stage& start, const Stage& reduction) {
 void StoreSingleTerms(Kernel& kernel) {
   std::vector<Stage> stages;
   for (Stage& stage : StagesOf(kernel)) {
-    bool single = IsReduction(stage) && !stages.empty() && Starts(stages.back(), stage) &&
-                  HasSingleTerms(kernel, stage);
-    if (single) {
-      Update update = stage.store.update;
-      ExprId start = StartOf(kernel, stages.back(), stage);
-      // Adding to zero would only lose the sign of a negative zero.
-      if (!IsNeutral(kernel, start, update))
-        stage.store.value = Combine(kernel, update, start, stage.store.value);
-      stage.store.update = Update::kSet;
-      DropUnitLoops(kernel, stage);
-      stages.pop_back();
+    if (!IsReduction(stage) || !HasSingleTerms(kernel, stage)) {
+      stages.push_back(std::move(stage));
+      continue;
     }
-    stages.push_back(std::move(stage));
+    Tuple results = ResultsOf(kernel, stage);
+    for (size_t p = 0; p < results.size(); ++p) {
+      Stage map = MapStage(stage.loops, {stage.parts[p].buffer, stage.place, results[p]});
+      map.ordered = stage.ordered;
+      DropUnitLoops(kernel, map);
+      stages.push_back(std::move(map));
+    }
   }
   SetStages(kernel, std::move(stages));
 }

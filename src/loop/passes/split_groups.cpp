@@ -46,14 +46,8 @@ class Splitter {
   // Calls f(buffer, index) for every access of a stage.
   template <typename F>
   void ForEachAccess(const Stage& stage, F f) const {
-    f(stage.store.buffer, stage.store.index);
-    auto visit = [&](ExprId root) {
-      ForEachExpr(kernel_, root, [&](ExprId id) {
-        auto* load = std::get_if<Load>(&kernel_.exprs[id].node);
-        if (load) f(load->buffer, load->index);
-      });
-    };
-    visit(stage.store.value);
+    for (const Part& part : stage.parts) f(part.buffer, stage.place);
+    ForEachLoad(kernel_, stage, [&](const Load& load) { f(load.buffer, load.index); });
   }
 
   bool HasExtent(const Stage& stage, VarId var) const {
@@ -98,10 +92,12 @@ class Splitter {
   // A stage stores at variables, so what it stores to must have been split with its loops.
   bool StoresFollow() const {
     for (const Stage& stage : stages_) {
-      for (size_t d = 0; d < stage.store.index.size(); ++d) {
-        auto var = VariableOf(kernel_, stage.store.index[d]);
+      for (size_t d = 0; d < stage.place.size(); ++d) {
+        auto var = VariableOf(kernel_, stage.place[d]);
         bool split_loop = var && loops_.count(*var);
-        if (split_loop != (dimensions_.count({stage.store.buffer, d}) > 0)) return false;
+        for (const Part& part : stage.parts) {
+          if (split_loop != (dimensions_.count({part.buffer, d}) > 0)) return false;
+        }
       }
     }
     return true;
@@ -150,8 +146,11 @@ class Splitter {
       load->index = split(load->buffer, load->index);
       return kernel_.exprs.Add(std::move(expr));
     });
-    stage.store.value = simplify(put(rewrite(stage.store.value)));
-    stage.store.index = split(stage.store.buffer, stage.store.index);
+    stage.place = split(stage.buffer(), stage.place);
+    for (Part& part : stage.parts) {
+      part.term = simplify(put(rewrite(part.term)));
+      if (part.start.valid()) part.start = simplify(put(rewrite(part.start)));
+    }
   }
 
   Kernel& kernel_;
@@ -167,7 +166,7 @@ std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Sta
   for (const Stage& stage : stages) {
     if (!IsReduction(stage)) continue;
     std::optional<Division> found;
-    ForEachExpr(kernel, stage.store.value, [&](ExprId id) {
+    ForEachExpr(kernel, stage.value(), [&](ExprId id) {
       auto* quotient = std::get_if<Binary>(&kernel.exprs[id].node);
       bool divides =
           quotient && (quotient->op == BinaryOp::kDiv || quotient->op == BinaryOp::kFloorDiv);

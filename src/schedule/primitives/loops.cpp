@@ -152,7 +152,7 @@ Status ApplyBind(Nests& nests, const Bind& bind) {
 Status ApplyKeep(Nests& nests, const Keep& keep) {
   bool found = false;
   for (Nest& nest : nests.nests) {
-    if (!nest.init || (!keep.at.empty() && !nest.main.Find(keep.at))) continue;
+    if (!nest.Reduces() || (!keep.at.empty() && !nest.main.Find(keep.at))) continue;
     found = true;
     nest.keep = keep;
   }
@@ -163,7 +163,7 @@ Status ApplyKeep(Nests& nests, const Keep& keep) {
 Status ApplySkip(Nests& nests, const Skip&) {
   bool found = false;
   for (Nest& nest : nests.nests) {
-    if (!nest.init || nest.store.update != loop::Update::kAdd) continue;
+    if (!nest.Reduces() || nest.update != loop::Update::kAdd) continue;
     found = true;
     nest.skips = true;
   }
@@ -186,11 +186,6 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
   });
 }
 
-static bool IsSumOfProducts(const loop::Kernel& kernel, const Nest& nest) {
-  auto* product = std::get_if<loop::Binary>(&kernel.exprs[nest.store.value].node);
-  return nest.store.update == loop::Update::kAdd && product && product->op == loop::BinaryOp::kMul;
-}
-
 // A sum of n products in f16 is off by n times 2^-11 of their magnitudes, so few are summed so.
 static Status CheckNarrow(const LoopList& list, const Narrow& narrow) {
   Dim terms = 1;
@@ -208,15 +203,14 @@ static Status CheckNarrow(const LoopList& list, const Narrow& narrow) {
 Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
   for (Nest& nest : nests.nests) {
     const NestLoop* loop = nest.main.Find(narrow.at);
-    if (!nest.init || !loop || !loop->reduction) continue;
-    if (!IsSumOfProducts(nests.kernel, nest)) return Error{"narrow: not a sum of products"};
-    auto* product = std::get_if<loop::Binary>(&nests.kernel.exprs[nest.store.value].node);
+    if (!nest.Reduces() || !loop || !loop->reduction) continue;
+    if (!nest.product) return Error{"narrow: not a sum of products"};
     DType from = DType::kBool;
-    for (loop::ExprId side : {product->a, product->b}) {
+    for (loop::ExprId side : {nest.product->left, nest.product->right}) {
       auto* convert = std::get_if<loop::Convert>(&nests.kernel.exprs[side].node);
       if (!convert) return Error{"narrow: an operand is not widened"};
       DType dtype = nests.kernel.exprs[convert->a].dtype;
-      if (side != product->a && dtype != from)
+      if (side != nest.product->left && dtype != from)
         return Error{"narrow: the operands are of two types"};
       from = dtype;
     }
@@ -252,7 +246,7 @@ Status ApplySubtotal(Nests& nests, const Subtotal& subtotal) {
   bool found = false;
   for (Nest& nest : nests.nests) {
     const NestLoop* loop = nest.main.Find(subtotal.at);
-    if (!nest.init || !loop || !loop->reduction) continue;
+    if (!nest.Reduces() || !loop || !loop->reduction) continue;
     found = true;
     auto& all = nest.subtotals;
     if (std::find(all.begin(), all.end(), subtotal) == all.end()) all.push_back(subtotal);
@@ -265,7 +259,7 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
   if (stage.lanes < 1) return Error{"stage: lanes are at least 1"};
   bool found = false;
   for (Nest& nest : nests.nests) {
-    if (!nest.init || !nest.main.Find(stage.at)) continue;
+    if (!nest.Reduces() || !nest.main.Find(stage.at)) continue;
     for (const std::string& name : stage.layout) {
       bool inside = nest.main.Position(name) > nest.main.Position(stage.at);
       if (!inside) return Error{"stage: " + name + " is not inside " + stage.at};
@@ -281,8 +275,9 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
     std::sort(fill.begin(), fill.end());
     if (!fill.empty() && fill != layout) return Error{"stage: fill and layout name other loops"};
     if (!nest.rest.empty()) return Error{"stage: the reduction was peeled"};
-    if (stage.operand != Operand::kValue && !IsSumOfProducts(nests.kernel, nest))
+    if (stage.operand != Operand::kValue && !nest.product)
       return Error{"stage: not a sum of products, which has a left and a right"};
+    if (nest.parts.size() != 1) return Error{"stage: the reducer has several values"};
     found = true;
     nest.stages.push_back(stage);
   }

@@ -26,10 +26,13 @@ class Splitter {
       return reads;
     };
     if (!nest.ordered) return true;
-    bool adds = nest.store.update != loop::Update::kSet && !nest.init;
-    return !adds && !reads_own(nest.store) &&
+    if (nest.kind == loop::StageKind::kReplace) return false;
+    auto reads = [&](const loop::Part& part) {
+      return reads_own({part.buffer, nest.place, part.term});
+    };
+    return std::none_of(nest.parts.begin(), nest.parts.end(), reads) &&
            std::none_of(nest.writers.begin(), nest.writers.end(), [&](const loop::Store& store) {
-             return store.buffer != nest.store.buffer && reads_own(store);
+             return !nest.Stores(store.buffer) && reads_own(store);
            });
   }
 

@@ -47,7 +47,7 @@ class Ordered {
       const NestLoop& loop = *view->nest().main.Find(rows_.back());
       // A tile over the end would need a tail, and rows are what all stages share.
       bool whole = KnownDivisor(loop.extent) % Machine::kLanes == 0;
-      if (!whole || view->StrideOf(view->nest().store.value, loop) == Stride::kOther ||
+      if (!whole || view->StrideOf(view->nest().value(), loop) == Stride::kOther ||
           view->StoreStride(loop) != Stride::kOne)
         return false;
     }
@@ -93,7 +93,7 @@ class Ordered {
     for (const NestLoop* loop : Own(view)) {
       bool fits = !loop->reduction && IsLong(view, *loop, Machine::kLanes) &&
                   view.StoreStride(*loop) == Stride::kOne &&
-                  view.StrideOf(view.nest().store.value, *loop) != Stride::kOther;
+                  view.StrideOf(view.nest().value(), *loop) != Stride::kOther;
       if (fits) lane = loop;
     }
     if (!lane) return false;
@@ -112,7 +112,7 @@ class Ordered {
     const NestLoop* lane = nullptr;
     for (const NestLoop* loop : Own(view)) {
       bool fits = loop->reduction && IsLong(view, *loop, Machine::kLanes) &&
-                  view.StrideOf(view.nest().store.value, *loop) == Stride::kOne;
+                  view.StrideOf(view.nest().value(), *loop) == Stride::kOne;
       if (fits) lane = loop;
     }
     if (!lane) return;

@@ -14,7 +14,7 @@ using Loops = std::vector<const NestLoop*>;
 class Reduction {
  public:
   Reduction(NestView& view, const Machine& machine)
-      : view_(view), limits_(machine.tiles), value_(view.nest().store.value) {}
+      : view_(view), limits_(machine.tiles), value_(view.nest().value()) {}
 
   std::optional<Schedule> Run() {
     spatial_ = view_.SpatialLoops();

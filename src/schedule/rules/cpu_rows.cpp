@@ -36,7 +36,7 @@ class Rows {
     for (auto& view : views_) {
       const NestLoop& loop = *view->nest().main.Find(name);
       if (!loop.extent.IsConstant() || loop.extent.value() < Machine::kLanes) return false;
-      Stride read = view->StrideOf(view->nest().store.value, loop), write = view->StoreStride(loop);
+      Stride read = view->StrideOf(view->nest().value(), loop), write = view->StoreStride(loop);
       if (read == Stride::kOther || write == Stride::kOther) return false;
       reads |= read == Stride::kOne && HasOwnLoops(*view);
     }
@@ -126,7 +126,7 @@ class Rows {
     if (extent < Machine::kLanes) return false;
     bool is_long = extent >= static_cast<double>(machine_.tiles.rounds * parts * Machine::kLanes);
     parts_[loop.name] = is_long ? parts : 1;
-    Stride read = view.StrideOf(view.nest().store.value, loop);
+    Stride read = view.StrideOf(view.nest().value(), loop);
     if (loop.reduction) return read == Stride::kOne;
     return read != Stride::kOther && view.StoreStride(loop) == Stride::kOne;
   }

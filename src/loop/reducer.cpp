@@ -1,0 +1,56 @@
+#include "loop/reducer.h"
+
+#include "loop/builder.h"
+
+namespace webnnc::loop {
+
+size_t PartsOf(Update reducer) {
+  return reducer == Update::kArgMax || reducer == Update::kArgMin ? 2 : 1;
+}
+
+// Whether b replaces a.
+static ExprId IsBetter(Builder& build, Update reducer, const Tuple& a, const Tuple& b) {
+  bool is_max = reducer == Update::kArgMax;
+  ExprId wins = is_max ? build.Less(a[0], b[0]) : build.Less(b[0], a[0]);
+  ExprId earlier = build.Less(b[1], a[1]), equal = build.Equal(a[0], b[0]);
+  ExprId better = build.Or(wins, build.And(equal, earlier));
+  if (!IsFloat(build.dtype(a[0]))) return better;
+  ExprId is_nan = build.Apply(UnaryOp::kIsNan, b[0]);
+  ExprId other = build.Not(build.Apply(UnaryOp::kIsNan, a[0]));
+  return build.Select(is_nan, build.Or(other, earlier), build.And(other, better));
+}
+
+Tuple Combine(Kernel& kernel, Update reducer, const Tuple& a, const Tuple& b) {
+  if (PartsOf(reducer) == 1) return {Combine(kernel, reducer, a[0], b[0])};
+  Builder build(kernel);
+  ExprId better = IsBetter(build, reducer, a, b);
+  return {build.Select(better, b[0], a[0]), build.Select(better, b[1], a[1])};
+}
+
+Tuple NeutralTuple(Kernel& kernel, Update reducer, const std::vector<DType>& dtypes) {
+  Builder build(kernel);
+  if (PartsOf(reducer) == 1) return {build.Constant(Neutral(reducer, dtypes[0]))};
+  Update value = reducer == Update::kArgMax ? Update::kMax : Update::kMin;
+  // Behind whatever has the same value.
+  return {build.Constant(Neutral(value, dtypes[0])),
+          build.Constant(Neutral(Update::kMin, dtypes[1]))};
+}
+
+Block CombineInto(Kernel& kernel, Update reducer, const std::vector<BufferId>& buffers,
+                  const Index& index, const Tuple& terms) {
+  Block block;
+  if (buffers.size() == 1) {
+    block.push_back(Store{buffers[0], index, terms[0], reducer});
+    return block;
+  }
+  Builder build(kernel);
+  Tuple old;
+  for (BufferId buffer : buffers) old.push_back(build.Load(buffer, index));
+  Tuple combined = Combine(kernel, reducer, old, terms);
+  // The last first: what the others read is still there.
+  for (size_t part = buffers.size(); part-- > 0;)
+    block.push_back(Store{buffers[part], index, combined[part]});
+  return block;
+}
+
+}  // namespace webnnc::loop
