@@ -12,12 +12,7 @@ size_t PartsOf(Update reducer) {
 static ExprId IsBetter(Builder& build, Update reducer, const Tuple& a, const Tuple& b) {
   bool is_max = reducer == Update::kArgMax;
   ExprId wins = is_max ? build.Less(a[0], b[0]) : build.Less(b[0], a[0]);
-  ExprId earlier = build.Less(b[1], a[1]), equal = build.Equal(a[0], b[0]);
-  ExprId better = build.Or(wins, build.And(equal, earlier));
-  if (!IsFloat(build.dtype(a[0]))) return better;
-  ExprId is_nan = build.Apply(UnaryOp::kIsNan, b[0]);
-  ExprId other = build.Not(build.Apply(UnaryOp::kIsNan, a[0]));
-  return build.Select(is_nan, build.Or(other, earlier), build.And(other, better));
+  return build.Or(wins, build.And(build.Equal(a[0], b[0]), build.Less(b[1], a[1])));
 }
 
 Tuple Combine(Kernel& kernel, Update reducer, const Tuple& a, const Tuple& b) {

@@ -4,9 +4,9 @@
 // All reducers are associative and commutative, up to rounding, so that terms may be combined in
 // any order, and each has a neutral element, so that parts of a reduction can be combined apart.
 //
-//   argmax, argmin   (value, where): the largest or smallest value, NaN before all others, and of
-//                    equal ones that with the smallest `where`. NumPy's argmax is this with the
-//                    index as `where`, and the last of equal ones that with its negative.
+//   argmax, argmin   (value, where): the largest or smallest value, and of equal ones that with the
+//                    smallest `where`. With the index as `where` that is the first place, with its
+//                    negative the last. NaN replaces nothing.
 //
 // A part's combination reads only itself and the parts before it.
 #pragma once

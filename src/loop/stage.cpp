@@ -40,7 +40,7 @@ std::optional<Stage> StageOf(const Stmt& stmt) {
   return stage;
 }
 
-static Stmt StmtOf(Stage stage) {
+Stmt StmtOf(Stage stage) {
   Stmt stmt = Store{stage.buffer(), stage.place, stage.value(), stage.update};
   if (IsReduction(stage))
     stmt = Reduce{stage.update, std::move(stage.place), std::move(stage.parts)};
@@ -150,6 +150,19 @@ Stage StartOf(const Kernel& kernel, const Stage& reduction, size_t part) {
   Stage start = MapStage(PlaceLoops(kernel, reduction), {own.buffer, reduction.place, own.start});
   start.ordered = reduction.ordered;
   return start;
+}
+
+static bool HasEmpty(const std::vector<StageLoop>& loops) {
+  return std::any_of(loops.begin(), loops.end(),
+                     [](const StageLoop& loop) { return loop.extent.Is(0); });
+}
+
+std::vector<Stage> WithoutEmptyLoops(const Kernel& kernel, Stage stage) {
+  if (!HasEmpty(stage.loops)) return {std::move(stage)};
+  std::vector<Stage> starts;
+  if (!IsReduction(stage) || HasEmpty(PlaceLoops(kernel, stage))) return starts;
+  for (size_t p = 0; p < stage.parts.size(); ++p) starts.push_back(StartOf(kernel, stage, p));
+  return starts;
 }
 
 // The innermost block of a stage's loops.

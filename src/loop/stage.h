@@ -46,8 +46,9 @@ Stage MapStage(std::vector<StageLoop> loops, Store store);
 std::vector<Stage> StagesOf(const Kernel& plain);
 void SetStages(Kernel& kernel, std::vector<Stage> stages);
 
-// The stage that `stmt` is, if it is one.
+// The stage that `stmt` is, if it is one, and the statement that a stage is.
 std::optional<Stage> StageOf(const Stmt& stmt);
+Stmt StmtOf(Stage stage);
 
 // Takes out the stage's loops that run once.
 void DropUnitLoops(Kernel& kernel, Stage& stage);
@@ -77,6 +78,10 @@ void ForEachLoad(const Kernel& kernel, const Stage& stage,
 
 // The map that sets a part of a reduction to what it starts from.
 Stage StartOf(const Kernel& kernel, const Stage& reduction, size_t part);
+
+// What a stage does that has a loop of no iterations: nothing, or sets a reduction without terms to
+// its starts. The stage itself if it has no such loop.
+std::vector<Stage> WithoutEmptyLoops(const Kernel& kernel, Stage stage);
 
 // The kernel with each reduction as what it means, for interpreters: stages that set its parts to
 // their starts, and one that combines terms with what is there. It is no longer plain.

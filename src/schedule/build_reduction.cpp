@@ -201,28 +201,63 @@ Block NestBuilder::EndParts(const std::vector<int64_t>& parts, const std::vector
   return block;
 }
 
-loop::Tuple NestBuilder::LanesCombined() {
-  std::vector<loop::Tuple> parts;
-  std::vector<const NestLoop*> lanes = Inside(IsLane);
-  std::function<void(size_t)> visit = [&](size_t i) {
-    if (i == lanes.size()) {
-      parts.push_back(LoadAll(accumulator_, AccumulatorIndex()));
-      return;
-    }
-    for (int64_t v = 0; v < lanes[i]->extent.value(); ++v) {
-      env_[lanes[i]->var] = build_.Int(v);
-      visit(i + 1);
-    }
-  };
-  visit(0);
-  // Halves onto halves: the sums of a step do not wait for each other.
-  for (size_t count = parts.size(); count > 1;) {
-    size_t half = (count + 1) / 2;
-    for (size_t i = 0; i + half < count; ++i) {
-      parts[i] = loop::Combine(kernel_, nest_.update, parts[i], parts[i + half]);
-    }
+loop::Index NestBuilder::LanePlace(const std::vector<const NestLoop*>& lanes, int64_t number) {
+  for (size_t l = lanes.size(); l-- > 0;) {
+    int64_t extent = lanes[l]->extent.value();
+    env_[lanes[l]->var] = build_.Int(number % extent);
+    number /= extent;
+  }
+  return AccumulatorIndex();
+}
+
+// Halves onto halves: the sums of a step do not wait for each other.
+static void ForEachHalf(int64_t count, const std::function<void(int64_t, int64_t)>& combine) {
+  while (count > 1) {
+    int64_t half = (count + 1) / 2;
+    for (int64_t i = 0; i + half < count; ++i) combine(i, i + half);
     count = half;
   }
+}
+
+static int64_t CountOf(const std::vector<const NestLoop*>& loops) {
+  int64_t count = 1;
+  for (const NestLoop* loop : loops) count *= loop->extent.value();
+  return count;
+}
+
+Block NestBuilder::CombineLanes(const std::vector<const NestLoop*>& lanes,
+                                const std::vector<const NestLoop*>& around) {
+  Block out;
+  ForEachHalf(CountOf(lanes), [&](int64_t to, int64_t from) {
+    Append(out, EmitAround(around, 0, [&] {
+             loop::Tuple other = LoadAll(accumulator_, LanePlace(lanes, from));
+             return loop::CombineInto(kernel_, nest_.update, accumulator_, LanePlace(lanes, to),
+                                      other);
+           }));
+  });
+  LanePlace(lanes, 0);
+  return out;
+}
+
+loop::Tuple NestBuilder::LanesCombined(Block& before) {
+  auto lanes = Inside(IsLane);
+  if (accumulator_.size() > 1) {
+    // Tuples are combined where they are: an expression of all lanes would have each many times.
+    auto vectors = lanes, others = lanes;
+    auto is_vector = [](const NestLoop* loop) { return loop->kind == LoopKind::kVector; };
+    std::erase_if(vectors, [&](const NestLoop* loop) { return !is_vector(loop); });
+    std::erase_if(others, is_vector);
+    Append(before, CombineLanes(others, vectors));
+    Append(before, CombineLanes(vectors, {}));
+    return LoadAll(accumulator_, AccumulatorIndex());
+  }
+  std::vector<loop::Tuple> parts;
+  for (int64_t lane = 0; lane < CountOf(lanes); ++lane)
+    parts.push_back(LoadAll(accumulator_, LanePlace(lanes, lane)));
+  ForEachHalf(CountOf(lanes), [&](int64_t to, int64_t from) {
+    auto &a = parts[static_cast<size_t>(to)], &b = parts[static_cast<size_t>(from)];
+    a = loop::Combine(kernel_, nest_.update, a, b);
+  });
   return parts[0];
 }
 
@@ -259,7 +294,12 @@ Block NestBuilder::EmitResult() {
   auto spatial = Inside([](const NestLoop& l) { return !l.reduction; });
   if (combined_threads.empty()) {
     if (nest_.keep && nest_.keep->apart) return EmitResultApart(spatial);
-    return EmitAround(spatial, 0, [&] { return WriteResult(LanesCombined()); });
+    return EmitAround(spatial, 0, [&] {
+      Block block;
+      loop::Tuple results = LanesCombined(block);
+      Append(block, WriteResult(std::move(results)));
+      return block;
+    });
   }
   return EmitThreadCombine(combined_threads, spatial);
 }
@@ -279,7 +319,12 @@ Block NestBuilder::EmitResultApart(const std::vector<const NestLoop*>& spatial) 
     for (const NestLoop* loop : spatial) at.push_back(ValueOf(*loop));
     return at;
   };
-  Block out = EmitAround(spatial, 0, [&] { return StoreAll(results, index(), LanesCombined()); });
+  Block out = EmitAround(spatial, 0, [&] {
+    Block block;
+    loop::Tuple values = LanesCombined(block);
+    Append(block, StoreAll(results, index(), values));
+    return block;
+  });
   Append(out,
          EmitAround(Names(loops, 0), 0, [&] { return WriteResult(LoadAll(results, index())); }));
   return out;
@@ -300,8 +345,10 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
   };
   auto own = Inside([](const NestLoop& l) { return !l.reduction || (l.combined && IsThread(l)); });
   Block out = EmitAround(own, 0, [&] {
-    loop::Tuple values = LanesCombined();
-    return StoreAll(partial, {number(combined), number(spatial)}, values);
+    Block block;
+    loop::Tuple values = LanesCombined(block);
+    Append(block, StoreAll(partial, {number(combined), number(spatial)}, values));
+    return block;
   });
   bool halves = parts > Machine::kFewParts && (parts & (parts - 1)) == 0;
   while (halves && parts > 1) {
@@ -314,10 +361,16 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
     }));
   }
   out.push_back(Distribute(elements, threads, [&](ExprId element) {
+    Block block;
     loop::Tuple sum = LoadAll(partial, {build_.Int(0), element});
     for (int64_t part = 1; part < parts; ++part) {
       loop::Tuple other = LoadAll(partial, {build_.Int(part), element});
-      sum = loop::Combine(kernel_, nest_.update, sum, other);
+      if (partial.size() > 1) {
+        Append(block,
+               loop::CombineInto(kernel_, nest_.update, partial, {build_.Int(0), element}, other));
+      } else {
+        sum = loop::Combine(kernel_, nest_.update, sum, other);
+      }
     }
     ExprId left = element;
     for (size_t l = spatial.size(); l-- > 0;) {
@@ -325,7 +378,8 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
       env_[spatial[l]->var] = l == 0 ? left : build_.FloorMod(left, size);
       left = build_.FloorDiv(left, size);
     }
-    return WriteResult(sum);
+    Append(block, WriteResult(std::move(sum)));
+    return block;
   }));
   return out;
 }

@@ -77,9 +77,10 @@ class WriterFinder {
       if (!Attach(nest, kept)) kept.push_back(std::move(nest));
     }
     nests_.nests = std::move(kept);
-    // A result that is also used outside its writers is stored as well.
+    // A result that is also used outside its writers is stored as well, and of several results
+    // only those are that anybody uses.
     for (Nest& nest : nests_.nests) {
-      if (nest.writers.empty()) continue;
+      if (nest.writers.empty() && nest.parts.size() == 1) continue;
       std::vector<loop::Store> own;
       for (const loop::Part& part : nest.parts) {
         loop::Builder build(kernel_);

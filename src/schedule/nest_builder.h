@@ -203,8 +203,13 @@ class NestBuilder {
   // At the end of iteration `var`: adds the parts that end with it to what they are part of.
   loop::Block EndParts(const std::vector<int64_t>& parts, const std::vector<Registers>& totals,
                        size_t level, loop::ExprId var, const std::vector<const NestLoop*>& inside);
-  // The accumulator with its lanes combined.
-  loop::Tuple LanesCombined();
+  // The accumulator's index in one of all combinations of these loops' iterations.
+  loop::Index LanePlace(const std::vector<const NestLoop*>& lanes, int64_t number);
+  // Combines the lanes of these loops in their first, inside of `around`.
+  loop::Block CombineLanes(const std::vector<const NestLoop*>& lanes,
+                           const std::vector<const NestLoop*>& around);
+  // The accumulator with its lanes combined, after what is appended to `before`.
+  loop::Tuple LanesCombined(loop::Block& before);
 
   // Stores the final `results` through the writers.
   loop::Block WriteResult(loop::Tuple results);

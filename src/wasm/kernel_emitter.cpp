@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 
 #include "base/overloaded.h"
@@ -266,6 +267,11 @@ class Emitter {
   }
 
   llvm::Value* Emit(loop::ExprId id) {
+    // What was computed without a guard, or behind fewer, is there behind more.
+    for (llvm::Value* guard : around_) {
+      auto known = values_.find({id, guard, in_index_});
+      if (known != values_.end()) return known->second;
+    }
     auto key = std::tuple(id, guard_, in_index_);
     auto found = values_.find(key);
     if (found != values_.end()) return found->second;
@@ -362,14 +368,15 @@ class Emitter {
     bool outside = std::exchange(in_index_, true);
     // Where the condition does not hold, what the index looks up may be outside as well. Other
     // terms are computed once for all guards.
-    llvm::Value* around = guard_;
     auto looks_up = [&](loop::ExprId term) { return HasLoad(term); };
     bool guards = std::any_of(split.guarded.begin(), split.guarded.end(), looks_up) ||
                   std::any_of(split.taken_off.begin(), split.taken_off.end(), looks_up);
-    if (guards) guard_ = condition;
-    llvm::Value* offset = SumOf(split.guarded);
-    for (loop::ExprId term : split.taken_off) offset = b_.CreateNSWSub(offset, Emit(term));
-    guard_ = around;
+    auto offset_of_row = [&] {
+      llvm::Value* offset = SumOf(split.guarded);
+      for (loop::ExprId term : split.taken_off) offset = b_.CreateNSWSub(offset, Emit(term));
+      return offset;
+    };
+    llvm::Value* offset = guards ? Behind(condition, offset_of_row) : offset_of_row();
     llvm::Value* row =
         b_.CreateGEP(element, buffers_[static_cast<size_t>(load->buffer.index)], offset);
     row = b_.CreateSelect(condition, row, Zeros());
@@ -385,19 +392,28 @@ class Emitter {
                                      llvm::ArrayType::get(b_.getInt8Ty(), kZeroBytes));
   }
 
+  // What `emit` gives where loads are made under this guard.
+  llvm::Value* Behind(llvm::Value* guard, const std::function<llvm::Value*()>& emit) {
+    around_.push_back(guard_);
+    guard_ = guard;
+    llvm::Value* value = emit();
+    guard_ = around_.back();
+    around_.pop_back();
+    return value;
+  }
+
   llvm::Value* ComputeSelect(const loop::Select& node) {
     if (llvm::Value* padded = EmitPaddedLoad(node)) return padded;
     llvm::Value* condition = Emit(node.condition);
-    llvm::Value* outside = guard_;
-    auto side = [&](loop::ExprId id, llvm::Value* holds) {
+    auto side = [&](loop::ExprId id, bool holds) {
       // Only loads need care; what has none is computed either way.
-      if (HasLoad(id)) guard_ = outside ? b_.CreateAnd(outside, holds) : holds;
-      llvm::Value* value = Emit(id);
-      guard_ = outside;
-      return value;
+      if (!HasLoad(id)) return Emit(id);
+      llvm::Value* guard = holds ? condition : b_.CreateNot(condition);
+      if (guard_) guard = b_.CreateAnd(guard_, guard);
+      return Behind(guard, [&] { return Emit(id); });
     };
-    llvm::Value* yes = side(node.yes, condition);
-    llvm::Value* no = HasLoad(node.no) ? side(node.no, b_.CreateNot(condition)) : Emit(node.no);
+    llvm::Value* yes = side(node.yes, true);
+    llvm::Value* no = side(node.no, false);
     return b_.CreateSelect(condition, yes, no);
   }
 
@@ -432,6 +448,8 @@ class Emitter {
   std::map<std::tuple<loop::ExprId, llvm::Value*, bool>, llvm::Value*> values_;
   bool in_index_ = false;
   llvm::Value* guard_ = nullptr;
+  // Those that it stands behind, which hold where it does.
+  std::vector<llvm::Value*> around_;
   std::map<loop::ExprId, bool> has_load_;
   std::vector<EnclosingLoop> loops_;  // from the outermost in
 };

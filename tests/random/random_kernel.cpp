@@ -46,7 +46,9 @@ class Writer {
     int stages = 1 + choices_.Below(4);
     for (int i = 0; i < stages; ++i) {
       bool ordered = choices_.Chance(6) && axes_.size() > 1;
-      if (!ordered) {
+      if (!ordered && choices_.Chance(8)) {
+        WriteArgReduction();
+      } else if (!ordered) {
         WriteStage();
       } else if (choices_.Chance(3)) {
         WriteScatter();
@@ -300,6 +302,30 @@ class Writer {
       Write(tensor, stored, " = " + tensor.numbers.text);
     }
     tensors_.push_back(std::move(tensor));
+  }
+
+  // The place of the largest or smallest integer of some, which no rounding changes.
+  void WriteArgReduction() {
+    std::vector<int> loops = AllAxes(), stored = Some(loops, 0), order = Some(loops, loops.size());
+    Tensor best = MakeTensor(stored);
+    std::string element = IntegerInput(order), where;
+    for (int a : order) {
+      std::string along = Number(1 + choices_.Below(3)) + " * " + AsNumber(Index(a));
+      where += (where.empty() ? "" : " + ") + along;
+    }
+    bool largest = choices_.Chance(2);
+    tensors_.back().numbers = Constant(4);
+    Tensor place = MakeTensor(stored);
+    tensors_.back().numbers = Constant(static_cast<int>(Limit()) / 2);
+    std::string starts = Number(largest ? -4 : 4) + ", " + Number(1000);
+    Write(best, order,
+          ", " + At(place) + (largest ? " argmax= " : " argmin= ") + element + ", " +
+              (where.empty() ? Number(1) : where) + " from " + starts);
+  }
+
+  // An index as an element.
+  std::string AsNumber(const std::string& index) const {
+    return dtype_ == DType::kI32 ? index : std::string(Name(dtype_)) + "(" + index + ")";
   }
 
   Value WriteReduction(const Tensor& tensor, std::vector<int> loops) {

@@ -131,6 +131,7 @@ class PoolLowering {
     return b_.Convert(count, dtype);
   }
 
+  // Of the few elements of a window two plain reductions take less time than one of pairs.
   void MaxIndex() {
     DType wide = AccumulatorType(x_.dtype);
     loop::BufferId largest = to_.Temporary("largest", {wide, places_});

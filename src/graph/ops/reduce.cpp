@@ -1,4 +1,6 @@
 // reduce, arg_reduce.
+#include <limits>
+
 #include "graph/ops/rows.h"
 
 namespace webnnc::graph {
@@ -77,22 +79,26 @@ void ArgReduce::Lower(loop::Lowering& to) const {
   DType wide = AccumulatorType(x.dtype);
   loop::BufferId best = rows.Temporary("best", wide);
   loop::BufferId where = rows.Temporary("where", DType::kI32);
-  rows.Reduce(best, min ? loop::Update::kMin : loop::Update::kMax,
-              [&](const loop::Index& at, const loop::Index&) {
-                return b.Convert(b.Load(to.operands[0], at), wide);
-              });
-  loop::Update update = last ? loop::Update::kMax : loop::Update::kMin;
-  rows.Reduce(where, update, [&](const loop::Index& at, const loop::Index& row) {
+  // The last of equal elements is the first counted from behind.
+  auto counted = [&](loop::ExprId place) {
+    return last ? b.Apply(loop::UnaryOp::kNegate, place) : place;
+  };
+  loop::Update reducer = min ? loop::Update::kArgMin : loop::Update::kArgMax;
+  rows.Reduce({best, where}, reducer, [&](const loop::Index& at, const loop::Index&) {
     loop::ExprId element = b.Convert(b.Load(to.operands[0], at), wide);
-    loop::ExprId hit = EqualOrNan(b, element, b.Load(best, row));
-    loop::ExprId none = b.Constant(loop::Neutral(update, DType::kI32));
-    return b.Select(hit, at[static_cast<size_t>(axis)], none);
+    if (IsFloat(wide)) {
+      // NaN is found like the best of all numbers.
+      double infinity = std::numeric_limits<double>::infinity();
+      loop::ExprId is_nan = b.Apply(loop::UnaryOp::kIsNan, element);
+      element = b.Select(is_nan, b.Real(wide, min ? -infinity : infinity), element);
+    }
+    return loop::Tuple{element, counted(at[static_cast<size_t>(axis)])};
   });
   Rows::Place place = PlaceOf(b, axes, x.shape.size(), keep);
   b.ForEach(rows.rows(), [&](const loop::Index& row) {
-    // Devices that lose NaN on the way to the best may find it nowhere.
-    loop::ExprId inside =
-        b.Max(b.Min(b.Load(where, row), b.Size(x.shape[static_cast<size_t>(axis)] - 1)), b.Int(0));
+    // Devices without NaN may find nothing better than nothing.
+    loop::ExprId end = b.Size(x.shape[static_cast<size_t>(axis)] - 1);
+    loop::ExprId inside = b.Max(b.Min(counted(b.Load(where, row)), end), b.Int(0));
     b.Store(to.results[0], place(row), b.Convert(inside, DType::kI64));
   });
 }

@@ -23,7 +23,20 @@ void Rows::Reduce(loop::BufferId buffer, loop::Update update, const Value& value
 
 void Rows::ReduceAt(loop::BufferId buffer, loop::Update update, const Place& place,
                     const Value& value) {
-  // Rows outside, so that a stage reads like the others.
+  ForEachTerm([&](const loop::Index& at, const loop::Index& row) {
+    b_.Reduce(buffer, place(row), value(at, row), update);
+  });
+}
+
+void Rows::Reduce(const std::vector<loop::BufferId>& buffers, loop::Update update,
+                  const Values& values) {
+  ForEachTerm([&](const loop::Index& at, const loop::Index& row) {
+    b_.Reduce(buffers, row, values(at, row), update);
+  });
+}
+
+// Rows outside, so that a stage reads like the others.
+void Rows::ForEachTerm(const std::function<void(const loop::Index&, const loop::Index&)>& body) {
   Shape domain = rows_;
   domain.insert(domain.end(), within_.begin(), within_.end());
   std::vector<std::string> names = row_names_;
@@ -34,7 +47,7 @@ void Rows::ReduceAt(loop::BufferId buffer, loop::Update update, const Place& pla
         loop::Index row(loops.begin(), loops.begin() + static_cast<int64_t>(rows_.size())), at;
         size_t next_row = 0, next_within = rows_.size();
         for (bool reduced : reduced_) at.push_back(loops[reduced ? next_within++ : next_row++]);
-        b_.Reduce(buffer, place(row), value(at, row), update);
+        body(at, row);
       },
       names);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "graph/ops/shapes.h"
+#include "loop/reducer.h"
 
 namespace webnnc::graph {
 
@@ -21,6 +22,10 @@ class Rows {
   // on. The value is given the element's whole index and its row's.
   using Value = std::function<loop::ExprId(const loop::Index& at, const loop::Index& row)>;
   void Reduce(loop::BufferId buffer, loop::Update update, const Value& value);
+  // The same of a reducer of several parts.
+  using Values = std::function<loop::Tuple(const loop::Index& at, const loop::Index& row)>;
+  void Reduce(const std::vector<loop::BufferId>& buffers, loop::Update update,
+              const Values& values);
   // buffer[row] = value(row)
   void ForEachRow(loop::BufferId buffer,
                   const std::function<loop::ExprId(const loop::Index& row)>& value);
@@ -31,10 +36,13 @@ class Rows {
   // result[at] = value(at, row) for every element.
   void ForEach(const Value& value);
 
-  // As Reduce, storing at place(row) instead of row.
+  // As Reduce of one part, storing at place(row) instead of row.
   void ReduceAt(loop::BufferId buffer, loop::Update update, const Place& place, const Value& value);
 
  private:
+  // body(at, row) in loops over all elements, the rows outside.
+  void ForEachTerm(const std::function<void(const loop::Index&, const loop::Index&)>& body);
+
   loop::Lowering& to_;
   loop::Builder& b_;
   Shape shape_, rows_, within_;

@@ -226,23 +226,11 @@ void Collapse(Kernel& kernel) {
   DropUnused(kernel);
 }
 
-static bool HasNone(const std::vector<StageLoop>& loops) {
-  return std::any_of(loops.begin(), loops.end(),
-                     [](const StageLoop& loop) { return loop.extent.Is(0); });
-}
-
 void DropUnusedStages(Kernel& kernel) {
   std::vector<Stage> stages;
   for (Stage& stage : StagesOf(kernel)) {
-    std::vector<StageLoop> place = PlaceLoops(kernel, stage);
-    if (!IsReduction(stage)) place = stage.loops;
-    if (HasNone(place)) continue;
-    // Of a reduction that has no terms its start is left.
-    if (!HasNone(stage.loops)) {
-      stages.push_back(std::move(stage));
-    } else {
-      for (size_t p = 0; p < stage.parts.size(); ++p) stages.push_back(StartOf(kernel, stage, p));
-    }
+    for (Stage& left : WithoutEmptyLoops(kernel, std::move(stage)))
+      stages.push_back(std::move(left));
   }
   for (bool dropped = true; dropped;) {
     std::set<BufferId> loaded;

@@ -493,9 +493,11 @@ class KernelSimplifier {
     Block out;
     for (Stmt& stmt : block) {
       if (auto* loop = std::get_if<For>(&stmt)) {
-        // Of a reduction that has no terms its start is left.
-        std::optional<Stage> stage = loop->extent.Is(0) ? StageOf(stmt) : std::nullopt;
-        if (loop->extent.Is(0) && !(stage && IsReduction(*stage))) continue;
+        if (std::optional<Block> starts = StartsOfNoTerms(stmt)) {
+          for (Stmt& start : Run(std::move(*starts))) out.push_back(std::move(start));
+          continue;
+        }
+        if (loop->extent.Is(0)) continue;
         simplify_.Bind(loop->var, loop->extent);
         loop->body = Run(std::move(loop->body));
         if (loop->body.empty()) continue;
@@ -536,6 +538,18 @@ class KernelSimplifier {
   }
 
  private:
+  // What is left of a reduction that has loops of no iterations.
+  std::optional<Block> StartsOfNoTerms(const Stmt& stmt) const {
+    std::optional<Stage> stage = StageOf(stmt);
+    if (!stage || !IsReduction(*stage)) return std::nullopt;
+    Block starts;
+    for (Stage& left : WithoutEmptyLoops(kernel_, std::move(*stage))) {
+      if (IsReduction(left)) return std::nullopt;
+      starts.push_back(StmtOf(std::move(left)));
+    }
+    return starts;
+  }
+
   Kernel& kernel_;
   Simplifier simplify_;
 };

@@ -1,5 +1,7 @@
 #include "loop/passes/vectorize.h"
 
+#include <set>
+
 #include "base/overloaded.h"
 #include "loop/builder.h"
 #include "loop/passes/simplify.h"
@@ -48,11 +50,21 @@ class LaneVectorizer {
     return varies;
   }
 
-  bool HasLoad(ExprId id) {
-    bool found = false;
-    ForEachExpr(kernel_, id,
-                [&](ExprId e) { found |= std::holds_alternative<Load>(kernel_.exprs[e].node); });
-    return found;
+  // Notes the loads that are made wherever `id` is computed.
+  void NoteLoads(ExprId id, std::set<ExprId>& loads) const {
+    const Expr& expr = kernel_.exprs[id];
+    if (std::holds_alternative<Load>(expr.node)) loads.insert(id);
+    if (auto* select = std::get_if<Select>(&expr.node)) return NoteLoads(select->condition, loads);
+    for (ExprId operand : Operands(expr)) NoteLoads(operand, loads);
+  }
+
+  // Whether `id` has no loads but these.
+  bool LoadsOnly(ExprId id, const std::set<ExprId>& loads) const {
+    bool only = true;
+    ForEachExpr(kernel_, id, [&](ExprId e) {
+      only &= !std::holds_alternative<Load>(kernel_.exprs[e].node) || loads.count(e) > 0;
+    });
+    return only;
   }
 
   // `id` with the lane's number put in.
@@ -115,8 +127,11 @@ class LaneVectorizer {
                     {Select{select.condition, Vector(select.yes), Vector(select.no)}, expr.dtype,
                      lanes_});
               }
-              // A condition may guard a load, which must then stay behind it, lane by lane.
-              if (HasLoad(select.yes) || HasLoad(select.no)) return PackLanes(id);
+              // A condition may guard a load, which must then stay behind it, lane by lane; but not
+              // one that it makes itself.
+              std::set<ExprId> made;
+              NoteLoads(select.condition, made);
+              if (!LoadsOnly(select.yes, made) || !LoadsOnly(select.no, made)) return PackLanes(id);
               return kernel_.exprs.Add(
                   {Select{Vector(select.condition), Vector(select.yes), Vector(select.no)},
                    expr.dtype, lanes_});
