@@ -30,6 +30,7 @@
 #include "loop/passes/align_rows.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/flatten.h"
+#include "loop/passes/guard_stores.h"
 #include "loop/passes/inline_maps.h"
 #include "loop/passes/promote_half.h"
 #include "loop/passes/simplify.h"
@@ -298,6 +299,7 @@ Outcome RunStep(const std::string& step, const std::string& input) {
          loop::Simplify(kernel);
        })},
       {"unroll", KernelPass(loop::Unroll)},
+      {"guard-stores", KernelPass(loop::GuardStores)},
       {"promote-half",
        KernelPass([](loop::Kernel& kernel) { PromoteHalf(kernel, Storage::kPort); })},
       {"promote-half-between",

@@ -10,6 +10,7 @@
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
+#include "graph/passes/part_scatters.h"
 #include "graph/passes/prepare_image.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
@@ -297,6 +298,7 @@ const Steps& GraphSteps() {
       {"expand-attention", GraphPass(graph::ExpandAttention)},
       {"block-cumulations",
        GraphPass([](Graph& graph) { graph::BlockCumulations(graph, {.shortest = 10}); })},
+      {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},
       {"prepare-image-contain",

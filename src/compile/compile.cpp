@@ -28,6 +28,7 @@
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
+#include "graph/passes/part_scatters.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
 #include "onnx/import.h"
@@ -152,6 +153,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
     gpu_graph = graph;
     graph::SplitConcats(*gpu_graph, static_cast<size_t>(gpu_machine.max_buffers) - 1);
     graph::BlockCumulations(*gpu_graph, gpu_machine.cumulations);
+    graph::PartScatters(*gpu_graph, gpu_machine.scatters);
   }
   TRY(trace("split-concats", gpu_graph ? *gpu_graph : graph));
   // Beyond this point the graphs do not change.

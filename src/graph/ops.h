@@ -515,22 +515,30 @@ struct Cumulate {
 // x, and then, for each i..., in row-major order, at i with dimension `axis` replaced by
 // indices[i...]: what is there is set to updates[i...], or added to it, ... Operands: x, indices,
 // updates. Indices as in Gather.
+//
+// With `whole`, x has two dimensions instead of one of that size, as parts of so many elements:
+// each part looks through all indices for its own, side by side with the others (PartScatters).
 struct ScatterElements {
   int64_t axis = 0;
   loop::Update update = loop::Update::kSet;
+  Sizes1D whole;
 
   static constexpr auto kFields =
-      Fields(Field("axis", &ScatterElements::axis), Field("update", &ScatterElements::update));
+      Fields(Field("axis", &ScatterElements::axis), Field("update", &ScatterElements::update),
+             Field("whole", &ScatterElements::whole));
   WEBNNC_OPERATION("scatter_elements", 3, 3);
   WEBNNC_EQUAL_SIZES;
 };
 
 // x, and then, for each i..., in row-major order, x[indices[i..., :], s...] set to
-// updates[i..., s...], or added to it, ... Operands and indices as above.
+// updates[i..., s...], or added to it, ... Operands and indices as above; so is `whole`, which
+// stands for all dimensions that are looked up.
 struct ScatterND {
   loop::Update update = loop::Update::kSet;
+  Sizes1D whole;
 
-  static constexpr auto kFields = Fields(Field("update", &ScatterND::update));
+  static constexpr auto kFields =
+      Fields(Field("update", &ScatterND::update), Field("whole", &ScatterND::whole));
   WEBNNC_OPERATION("scatter_nd", 3, 3);
   WEBNNC_EQUAL_SIZES;
 };

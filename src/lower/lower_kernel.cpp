@@ -1,6 +1,7 @@
 #include "lower/lower_kernel.h"
 
 #include "loop/passes/flatten.h"
+#include "loop/passes/guard_stores.h"
 #include "loop/passes/legalize_for_gpu.h"
 #include "loop/passes/promote_half.h"
 #include "loop/passes/simplify.h"
@@ -98,6 +99,8 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
   loop::Simplify(kernel);
   log("simplify", kernel);
   if (gpu) {
+    loop::GuardStores(kernel);
+    log("guard-stores", kernel);
     TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(kernel, options.parameters, options.target));
     lowered.narrows_64_bits = legalization.narrows_64_bits;
     log("legalize", kernel);

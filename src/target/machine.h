@@ -144,6 +144,14 @@ struct Machine {
     int64_t shortest = 512, most_rows = 1024;
   } cumulations;
 
+  // ---- Scatters in parts (graph::PartScatters)
+
+  struct Scatters {
+    // Updates that are worth it, and parts of all rows together. Each part looks at all updates, so
+    // there are about as many as keep a GPU busy that waits for memory.
+    int64_t fewest = 64, most_parts = 4096;
+  } scatters;
+
   // ---- Channels first or last (graph::ChooseLayouts). Only ratios matter, and they are much the
   // same everywhere.
 

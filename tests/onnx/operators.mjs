@@ -191,6 +191,14 @@ for (const largest of [0, 1]) {
   CASES[`TopK of long columns of integers, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['i32', [1030, 2]] }, { largest, axis: 0 },
     [{ x: made('i32', [1030, 2], 300) }], { constants: { k: [7n] }, outputs: { ...y(2, 'i32'), i: ['i64', ['i0', 'i1']] } });
 }
+for (const largest of [0, 1]) {
+  // A row of an open size may be shorter than a block, or have many of them.
+  CASES[`TopK of rows of an open size, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['f32', ['n']] }, { largest },
+    [9, 1024, 1030, 12345].map((n) => ({ x: given('f32', [n], Array.from(made('f32', [n], 9, n).data, (/** @type {number} */ x) => x < -8.9 ? -Infinity : Math.round(x * 50))) })),
+    { constants: { k: [9n] }, outputs: { ...y(1), i: ['i64', ['i0']] } });
+  CASES[`TopK of columns of an open size of integers, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['i32', ['n', 'm']] }, { largest, axis: 0 },
+    [[150, 3], [3000, 2]].map((shape) => ({ x: made('i32', shape, 300) })), { constants: { k: [100n] }, outputs: { ...y(2, 'i32'), i: ['i64', ['i0', 'i1']] } });
+}
 CASES['TopK of what has infinities'] = one('TopK', 11, { x: ['f32', [1030]] }, {}, [{ x: given('f32', [1030], [...Array(1029).fill(-Infinity), 1]) }],
   { constants: { k: [4n] }, outputs: { ...y(1), i: ['i64', ['i0']] } });
 
@@ -284,3 +292,26 @@ CASES['places that are squared thirty times'] = {
     nodes: [...squares, { op: 'ScatterElements', name: 'y', inputs: ['x', 'i30', 'u'], outputs: ['y'], attributes: { reduction: 'add' } }] },
   runs: [{ x: made('f32', [64]), i0: given('i32', [4], [0, 1, 0, 65536]), u: made('f32', [4]) }],
 };
+
+// ---- Many updates, of which a GPU's threads take parts
+
+/** Places from -`size` / 2 on, most of them more than once. @param {number[]} shape @param {number} size */
+function places(shape, size) {
+  const { data } = made('i64', shape, size, 3);
+  return { shape, data: /** @type {BigInt64Array} */ (data).map((place) => place - BigInt(size >> 1)) };
+}
+for (const reduction of ['none', 'add', 'mul', 'max', 'min']) {
+  for (const [x, i, axis] of /** @type {[number[], number[], number][]} */ ([[[50], [200], 0], [[40, 5], [130, 4], 0], [[3, 41], [2, 100], 1], [[2, 9, 3], [2, 150, 3], 1]])) {
+    CASES[`ScatterElements, ${reduction}, ${i} into ${x} along ${axis}`] = one('ScatterElements', 18, { x: ['f32', x], i: ['i64', i], u: ['f32', i] }, { axis, ...(reduction === 'none' ? {} : { reduction }) },
+      [{ x: made('f32', x), i: places(i, x[axis]), u: made('f32', i, 2, 7) }], { outputs: y(x.length) });
+  }
+  // What of several updates of one element is left is not defined without a reduction.
+  const count = reduction === 'none' ? 63 : 120;
+  const pairs = Array.from({ length: count }, (_, n) => [n * 5 % 7 - 3, Math.floor(n / 7) % 9]).flat();
+  CASES[`ScatterND, ${reduction}, of pairs`] = one('ScatterND', 18, { x: ['f32', [7, 9, 3]], i: ['i64', [count / 3, 3, 2]], u: ['f32', [count / 3, 3, 3]] }, reduction === 'none' ? {} : { reduction },
+    [{ x: made('f32', [7, 9, 3]), i: given('i64', [count / 3, 3, 2], pairs), u: made('f32', [count / 3, 3, 3], 2, 7) }], { outputs: y(3) });
+}
+CASES['ScatterElements, i32, as many updates as there are'] = one('ScatterElements', 18, { x: ['i32', [37]], i: ['i64', ['n']], u: ['i32', ['n']] }, { reduction: 'add' },
+  [300, 5].map((n) => ({ x: made('i32', [37], 100), i: places([n], 37), u: made('i32', [n], 100, 5) })), { outputs: y(1, 'i32') });
+CASES['ScatterND, bool, as many updates as there are'] = one('ScatterND', 18, { x: ['bool', [90]], i: ['i64', ['n', 1]], u: ['bool', ['n']] }, {},
+  [{ x: given('bool', [90], Array.from({ length: 90 }, (_, i) => i % 3 % 2)), i: given('i64', [80, 1], Array.from({ length: 80 }, (_, i) => 7 * i % 90 - 1)), u: given('bool', [80], Array.from({ length: 80 }, (_, i) => i % 2)) }], { outputs: y(1, 'bool') });

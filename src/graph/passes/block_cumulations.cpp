@@ -1,5 +1,7 @@
 #include "graph/passes/block_cumulations.h"
 
+#include "graph/passes/in_parts.h"
+
 namespace webnnc::graph {
 
 namespace {
@@ -29,7 +31,8 @@ class Blocks {
     auto along = static_cast<size_t>(op_.axis);
     // Of f16 nothing is rounded before the end.
     if (type.dtype == DType::kF16) x = build_.Add(Cast{DType::kF32}, {x}, name_);
-    ValueId blocks = InBlocks(x);
+    double neutral = op_.kind == ReduceKind::kSum ? 0 : 1;
+    ValueId blocks = InParts(build_, x, op_.axis, size_, neutral, name_, name_ + "_blocks");
     Cumulate within = op_, across = op_;
     within.axis = op_.axis + 1;
     across.exclusive = true;
@@ -39,35 +42,11 @@ class Blocks {
     loop::BinaryOp combine =
         op_.kind == ReduceKind::kSum ? loop::BinaryOp::kAdd : loop::BinaryOp::kMul;
     ValueId all = build_.Add(Binary{combine}, {own, before}, name_);
-    Shape padded = build_.type(blocks).shape;
-    Dim length = padded[along] * size_;
-    padded.erase(padded.begin() + op_.axis);
-    padded[along] = length;
-    ValueId row = build_.Add(Reshape{padded}, {all}, name_);
-    if (length != type.shape[along])
-      row = build_.Add(Slice{Sizes1D(padded.size(), 0), type.shape, Integers(padded.size(), 1)},
-                       {row}, name_);
+    ValueId row = InOne(build_, all, op_.axis, type.shape[along], name_);
     return type.dtype == DType::kF16 ? build_.Add(Cast{DType::kF16}, {row}, name_) : row;
   }
 
  private:
-  // x[..., n, ...] as [..., blocks, size, ...], filled up with what changes nothing.
-  ValueId InBlocks(ValueId x) {
-    Shape shape = build_.type(x).shape;
-    auto along = static_cast<size_t>(op_.axis);
-    int64_t length = shape[along].value(), count = (length + size_ - 1) / size_;
-    if (count * size_ != length) {
-      Pad pad{Sizes1D(shape.size(), 0), Sizes1D(shape.size(), 0), PadMode::kConstant};
-      pad.end[along] = count * size_ - length;
-      ValueId neutral =
-          build_.AddScalar(build_.type(x).dtype, op_.kind == ReduceKind::kSum ? 0 : 1);
-      x = build_.Add(pad, {x, neutral}, name_);
-    }
-    shape[along] = size_;
-    shape.insert(shape.begin() + op_.axis, count);
-    return build_.Add(Reshape{shape}, {x}, name_ + "_blocks");
-  }
-
   Builder& build_;
   const Node& node_;
   Cumulate op_;

@@ -35,17 +35,18 @@ class TopOfBlocks {
  public:
   TopOfBlocks(NodeContext& c, const graph::TopK& op) : c_(c), f_(c), op_(op) {}
 
-  // Whether blocks leave at most half of a row.
+  // Whether blocks leave at most half of a row, which may be long where its size is open.
   static bool Suits(const graph::TopK& op, const TensorType& x) {
     const Dim& size = x.shape[static_cast<size_t>(op.axis)];
-    return x.dtype != DType::kBool && size.IsConstant() && op.count.IsConstant() &&
-           size.value() > kBlock && op.count.value() <= kBlock / 2;
+    bool is_long = !size.IsConstant() || size.value() > kBlock;
+    return x.dtype != DType::kBool && is_long && op.count.IsConstant() &&
+           op.count.value() <= kBlock / 2;
   }
 
   Result<Values> Run() {
     Term x = f_(c_[0]), places = Along(f_.Iota(Size(x), DType::kI64));
     places = Expand(places, f_.TypeOf(x).shape);
-    while (x.id.valid() && Size(x).value() > kBlock) TakeFirst(x, places);
+    for (int round = 0; x.id.valid() && IsLong(x, round); ++round) TakeFirst(x, places);
     Found last = FirstOf(x, op_.axis);
     Term where = f_.Add(graph::GatherElements{op_.axis}, {places, last.where});
     TRY_ASSIGN(auto values, f_.Result(last.values));
@@ -58,6 +59,13 @@ class TopOfBlocks {
   struct Found {
     Term values, where;
   };
+
+  // Of an open size two rounds leave at most a quarter, and of some hundred thousand elements a few
+  // hundred times the count.
+  bool IsLong(Term x, int round) const {
+    constexpr int kRounds = 2;
+    return Size(x).IsConstant() ? Size(x).value() > kBlock : round < kRounds;
+  }
 
   const Dim& Size(Term x) const { return f_.TypeOf(x).shape[static_cast<size_t>(op_.axis)]; }
   // A vector along the axis.
@@ -80,10 +88,10 @@ class TopOfBlocks {
   Term InBlocks(Term x, const webnnc::Scalar& filling) {
     Shape shape = f_.TypeOf(x).shape;
     auto along = static_cast<size_t>(op_.axis);
-    int64_t size = shape[along].value(), blocks = (size + kBlock - 1) / kBlock;
+    Dim blocks = CeilDiv(shape[along], kBlock);
     graph::Pad pad{graph::Sizes1D(shape.size(), 0), graph::Sizes1D(shape.size(), 0),
                    graph::PadMode::kConstant};
-    pad.end[along] = blocks * kBlock - size;
+    pad.end[along] = blocks * kBlock - shape[along];
     Term whole = f_.Add(pad, {x, f_.Take(c_.AddConstant(ScalarTensor(filling)))});
     shape[along] = kBlock;
     shape.insert(shape.begin() + op_.axis, blocks);

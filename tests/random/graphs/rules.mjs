@@ -40,6 +40,7 @@ function hasPlace([x], { attributes: { kernel_shape: kernel, pads = [], dilation
 function keepsElements([x, axes], { attributes }) {
   if (!x || count(x.shape) > 0) return undefined;
   const given = axes ? [...toNumbers(axes)] : /** @type {number[] | undefined} */ (attributes.axes) ?? [];
+  if (given.some((axis) => axis < 0)) return 'ONNX Runtime leaves dimensions counted from the end as they are where x has no elements';
   const reduced = given.map((axis) => axis < 0 ? axis + x.shape.length : axis);
   return reduced.length > 0 && x.shape.some((size, d) => size === 0 && !reduced.includes(d)) && 'ONNX Runtime gives back the shape of x where the result has no elements';
 }
