@@ -169,7 +169,10 @@ class Reconciler {
     for (const EqualSizes::Place& place : equal.places) {
       if (SizeOf(place).Is(1)) continue;
       Dim own = 1;
-      for (const Dim& part : PartsOf(place)) own = BroadcastSize(own, common_of.at(part));
+      // What was broadcast may have been found to be 1.
+      for (const Dim& part : PartsOf(place)) {
+        if (!part.Is(1)) own = BroadcastSize(own, common_of.at(part));
+      }
       Refine(place, own);
       expanded[place.operand][place.dimension] = all;
     }

@@ -18,10 +18,14 @@ using loop::VarId;
 
 ExprId NestBuilder::RawOperand(Operand operand) {
   if (operand == Operand::kValue) return nest_.value();
-  ExprId side = operand == Operand::kLeft ? nest_.product->left : nest_.product->right;
-  if (nest_.narrow) side = std::get<loop::Convert>(kernel_.exprs[side].node).a;
+  ExprId side = SideOf(operand);
   std::vector<ExprId> skipped;
   return nest_.skips ? WithoutRemainders(side, skipped) : side;
+}
+
+ExprId NestBuilder::SideOf(Operand operand) {
+  ExprId side = operand == Operand::kLeft ? nest_.product->left : nest_.product->right;
+  return nest_.narrow ? std::get<loop::Convert>(kernel_.exprs[side].node).a : side;
 }
 
 ExprId NestBuilder::WithoutRemainders(ExprId side, std::vector<ExprId>& remainders) {
@@ -47,8 +51,8 @@ ExprId NestBuilder::WithoutRemainders(ExprId side, std::vector<ExprId>& remainde
 ExprId NestBuilder::NotSkipped() {
   std::vector<ExprId> remainders;
   if (nest_.skips && nest_.product) {
-    WithoutRemainders(nest_.product->left, remainders);
-    WithoutRemainders(nest_.product->right, remainders);
+    WithoutRemainders(SideOf(Operand::kLeft), remainders);
+    WithoutRemainders(SideOf(Operand::kRight), remainders);
   }
   return AllOf(remainders);
 }

@@ -105,6 +105,9 @@ class NestBuilder {
 
   // ---- Operands and their tiles (build_tiles.cpp)
 
+  // One side of the product, as it was before it was widened where sums are narrow.
+  loop::ExprId SideOf(Operand operand);
+
   // An operand of the product, or the whole value, in original variables.
   loop::ExprId RawOperand(Operand operand);
 

@@ -315,3 +315,34 @@ CASES['ScatterElements, i32, as many updates as there are'] = one('ScatterElemen
   [300, 5].map((n) => ({ x: made('i32', [37], 100), i: places([n], 37), u: made('i32', [n], 100, 5) })), { outputs: y(1, 'i32') });
 CASES['ScatterND, bool, as many updates as there are'] = one('ScatterND', 18, { x: ['bool', [90]], i: ['i64', ['n', 1]], u: ['bool', ['n']] }, {},
   [{ x: given('bool', [90], Array.from({ length: 90 }, (_, i) => i % 3 % 2)), i: given('i64', [80, 1], Array.from({ length: 80 }, (_, i) => 7 * i % 90 - 1)), u: given('bool', [80], Array.from({ length: 80 }, (_, i) => i % 2)) }], { outputs: y(1, 'bool') });
+
+// ---- Sizes that turn out to be known
+
+CASES['a size that was broadcast turns out to be 1'] = {
+  model: { inputs: { a: ['f32', ['n']], b: ['f32', ['m']], c: ['f32', [1]], i: ['i64', [1]] }, outputs: { ...y(1), z: ['f32', ['z0']] }, opset: 18, nodes: [
+    { op: 'Div', name: 'q', inputs: ['a', 'b'], outputs: ['q'] }, { op: 'ScatterElements', name: 'y', inputs: ['q', 'i', 'q'], outputs: ['y'], attributes: { reduction: 'min' } },
+    { op: 'Div', name: 'z', inputs: ['q', 'c'], outputs: ['z'] }] },
+  runs: [{ a: made('f32', [1]), b: made('f32', [1], 2, 1), c: made('f32', [1], 2, 2), i: given('i64', [1], [0]) }],
+};
+
+// ---- Nearest elements that are told by the last bit
+
+for (const nearest_mode of ['floor', 'ceil', 'round_prefer_floor', 'round_prefer_ceil']) {
+  for (const coordinate_transformation_mode of ['half_pixel_symmetric', 'pytorch_half_pixel']) {
+    CASES[`Resize of few elements, ${coordinate_transformation_mode}, ${nearest_mode}`] = one('Resize', 19, { x: ['f32', [3, 5]] }, { mode: 'nearest', coordinate_transformation_mode, nearest_mode },
+      [{ x: made('f32', [3, 5]) }], { constants: { scales: [1.5, 1.5] }, operands: ['x', '', 'scales'], outputs: y(2) });
+  }
+}
+
+// ---- Parts without elements
+
+CASES['Concat of four parts, one of them without elements'] = {
+  model: { inputs: { a: ['f32', [1, 1, 2]], b: ['f32', [0, 1, 2]], c: ['f32', [1, 1, 2]] }, outputs: y(3), opset: 13, nodes: [
+    { op: 'Concat', inputs: ['a', 'b', 'a', 'c'], outputs: ['y'], attributes: { axis: 0 } }] },
+  runs: [{ a: made('f32', [1, 1, 2]), b: made('f32', [0, 1, 2]), c: made('f32', [1, 1, 2], 2, 1) }],
+};
+CASES['Pad of what is computed and has no elements'] = {
+  model: { inputs: { x: ['f32', [0]] }, outputs: y(1), opset: 13, constants: { pads: [1n, 2n] }, nodes: [{ op: 'Log', inputs: ['x'], outputs: ['l'] },
+    { op: 'Pad', inputs: ['l', 'pads'], outputs: ['p'] }, { op: 'Cos', inputs: ['p'], outputs: ['y'] }] },
+  runs: [{ x: made('f32', [0]) }],
+};

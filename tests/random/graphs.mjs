@@ -42,7 +42,7 @@ const ran = new Map(options.backend.map((backend) => [backend, 0]));
 /** Whether the compiler says that it must know a size that is open. @param {string} verdict */
 function needsSizes(verdict) {
   const [, op = ''] = /^unsupported: node "[^"]*" \((?:[\w.]+\.)?(\w+), opset/.exec(verdict) ?? [];
-  return op in MUST_KNOW || /must be known|needs to know|with --dim/.test(verdict);
+  return op in MUST_KNOW || /must be known|needs to know|with --dim|cannot expand/.test(verdict);
 }
 
 /** The same with no size open. @param {Run[]} runs @returns {Run[]} */

@@ -229,6 +229,16 @@ class ResizeLowering {
       case CoordinateMode::kTfHalfPixelForNn: return Fraction{middle, b_.Mul(under, b_.Int(2))};
       case CoordinateMode::kHalfPixel:
         return Fraction{b_.Sub(middle, under), b_.Mul(under, b_.Int(2))};
+      case CoordinateMode::kPytorchHalfPixel: {
+        loop::ExprId many = b_.Less(b_.Int(1), b_.Size(out));
+        return Fraction{b_.Select(many, b_.Sub(middle, under), b_.Int(0)),
+                        b_.Mul(under, b_.Int(2))};
+      }
+      case CoordinateMode::kHalfPixelSymmetric: {
+        if (!IsSmall(in)) return std::nullopt;
+        loop::ExprId moved = b_.Sub(b_.Mul(b_.Size(in - 1), under), b_.Mul(b_.Size(out), over));
+        return Fraction{b_.Add(middle, moved), b_.Mul(under, b_.Int(2))};
+      }
       default: return std::nullopt;
     }
   }

@@ -226,12 +226,27 @@ void Collapse(Kernel& kernel) {
   DropUnused(kernel);
 }
 
+// Of a temporary without elements nothing is ever loaded, though a choice that never falls on it
+// may say so: what lies behind the elements of an empty part of a Concat.
+static void DropEmptyLoads(Kernel& kernel, std::vector<Stage>& stages) {
+  ExprRewriter rewrite(kernel, [&](ExprId id, ExprId) {
+    const Expr expr = kernel.exprs[id];
+    auto* load = std::get_if<Load>(&expr.node);
+    if (!load) return id;
+    const Buffer& buffer = kernel.buffers[load->buffer];
+    bool is_empty = buffer.space == Space::kTemporary && ElementCount(buffer.type.shape).Is(0);
+    return is_empty ? Builder(kernel).Constant(Scalar::Of(expr.dtype, 0)) : id;
+  });
+  for (Stage& stage : stages) RewriteRoots(stage, rewrite);
+}
+
 void DropUnusedStages(Kernel& kernel) {
   std::vector<Stage> stages;
   for (Stage& stage : StagesOf(kernel)) {
     for (Stage& left : WithoutEmptyLoops(kernel, std::move(stage)))
       stages.push_back(std::move(left));
   }
+  DropEmptyLoads(kernel, stages);
   for (bool dropped = true; dropped;) {
     std::set<BufferId> loaded;
     for (const Stage& stage : stages)

@@ -4,7 +4,8 @@
 
 namespace webnnc::loop {
 
-// What is put back unless a condition holds is left alone instead: a GPU neither loads nor stores it.
+// What is put back unless a condition holds is left alone instead: a GPU neither loads nor stores
+// it.
 //
 //   %y[p, i] = select(c, v, %y[p, i])   ->   if c { %y[p, i] = v }
 //

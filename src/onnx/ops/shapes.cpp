@@ -345,8 +345,11 @@ static Result<Values> ImportPad(NodeContext& c) {
     auto d = static_cast<size_t>(axis);
     Dim begin = pads[i], end = pads[i + axes.size()];
     Dim none = 0, cut_begin = Max(none - begin, 0), cut_end = Max(none - end, 0);
+    // What is cut away must be there.
+    Dim all_cut = cut_begin + cut_end;
+    if (!ProvablyLessEqual(all_cut, shape[d])) c.AssumeLessEqual(all_cut, shape[d]);
     cut.starts[d] = cut_begin;
-    cut.sizes[d] = shape[d] - cut_begin - cut_end;
+    cut.sizes[d] = shape[d] - all_cut;
     pad.begin[d] = Max(begin, 0);
     pad.end[d] = Max(end, 0);
     pads_any |= !pad.begin[d].Is(0) || !pad.end[d].Is(0);

@@ -78,7 +78,8 @@ export const ELEMENTWISE = {
   Selu: unary({ low: -20, high: 20, attributes: (m) => ({ ...parameter(m, 'alpha', 1, 2), ...parameter(m, 'gamma', 1, 2) }) }),
   // Integers are cast to floats and back: ONNX Runtime computes x - bias in the integers' type.
   Shrink: unary({ attributes: (m) => ({ ...parameter(m, 'lambd', 0.1, 1), ...parameter(m, 'bias', 0, 0.5) }) }),
-  Sigmoid: unary(),
+  // ONNX Runtime's own is a rational function.
+  Sigmoid: unary({ slack: 1e-7 }),
   Sign: unary({ types: NUMBERS, exact: true }),
   Sin: unary({ low: -20, high: 20, slack: OF_ANGLES }),
   Sinh: unary({ low: -5, high: 5 }),

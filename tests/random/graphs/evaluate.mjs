@@ -1,7 +1,7 @@
 // What ONNX Runtime computes of a graph, node by node, and how far another order or precision may be from it.
 //
 // How far: a kernel that rounds gives what exact arithmetic gives of operands that are a little off, so each node is
-// run again with its operands moved, at random, by some roundings and by as much as they may be off themselves. What
+// run again with its operands moved, up, down and at random, by some roundings and by as much as they may be off themselves. What
 // that moves a result by is what it may be off: large sums of large terms by much, copies by nothing. Results of the
 // same bits on all backends are `exact`: inputs, integers, and what only moves, compares or selects exact elements. A
 // node whose result jumps when its operands move (a comparison of what is nearly equal, a largest of two that nearly
@@ -44,22 +44,23 @@ const ROUNDING = { f32: 2 ** -18, f16: 2 ** -9.5 };
 const LARGEST = { f32: 1e5, f16: 2000, int: 2 ** 30 };
 /** How much of the largest element may be noise in what is compared. */
 const MOST_NOISE = { f32: 0.01, f16: 0.1 };
-/** Smaller numbers than this one of f32 may become 0, as WGSL says. */
-const SMALLEST_NORMAL = 2 ** -126;
+/** Smaller numbers than this one may become 0, as WGSL says. */
+const SMALLEST_NORMAL = { f32: 2 ** -126, f16: 2 ** -14 };
 const MOST_ELEMENTS = 20_000;
 
-/** @param {Value} value @param {Chance} chance @param {boolean} rounds */
-function moved(value, chance, rounds) {
+/** @param {Value} value @param {() => number} direction 1 or -1, of each element @param {boolean} rounds */
+function moved(value, direction, rounds) {
   if (!isFloat(value.type)) return value.data;
   const rounding = rounds ? ROUNDING[/** @type {'f32'} */ (value.type)] : 0;
   const numbers = toNumbers(value);
   for (let i = 0; i < numbers.length; ++i)
-    numbers[i] += (chance.is() ? 1 : -1) * AMPLIFIED * (value.error + rounding * Math.abs(numbers[i]));
+    numbers[i] += direction() * AMPLIFIED * (value.error + rounding * Math.abs(numbers[i]));
   return fromNumbers(value.type, numbers);
 }
 /** Operands are moved further than they are off, so that results are safe to compare; what results move is divided by somewhat less. */
 const AMPLIFIED = 4, REDUCED = 3;
-const TRIALS = 3;
+/** All up and all down, where what rounds to integers jumps, and at random. @param {Chance} chance */
+const trialsOf = (chance) => [() => 1, () => -1, ...Array.from({ length: 3 }, () => () => (chance.is() ? 1 : -1))];
 
 /** The largest finite difference of two arrays; nothing where they differ in what is not finite. @param {Float64Array} a @param {Float64Array} b */
 function largestDifference(a, b) {
@@ -124,15 +125,16 @@ export async function evaluateNode(node, opset, values, leaves) {
     /** @type {Record<string, any>[]} */
     const trials = [];
     if (!(isExact && node.exact) && fed.some((name) => isFloat(/** @type {Value} */ (values.get(name)).type)))
-      for (let i = 0; i < TRIALS; ++i) trials.push(await run((value) => moved(value, chance, !node.exact)));
-    return node.outputs.filter(Boolean).map((name) => judged(node, name, results, trials, isExact));
+      for (const direction of trialsOf(chance)) trials.push(await run((value) => moved(value, direction, !node.exact)));
+    const furthest = Math.max(0, ...fed.map((name) => AMPLIFIED * /** @type {Value} */ (values.get(name)).error));
+    return node.outputs.filter(Boolean).map((name) => judged(node, name, results, trials, isExact, furthest));
   } finally {
     await session.release();
   }
 }
 
-/** @param {Node} node @param {string} name @param {Record<string, any>} results @param {Record<string, any>[]} trials @param {boolean} isExact @returns {Value} */
-function judged(node, name, results, trials, isExact) {
+/** @param {Node} node @param {string} name @param {Record<string, any>} results @param {Record<string, any>[]} trials @param {boolean} isExact @param {number} furthest that an operand was moved @returns {Value} */
+function judged(node, name, results, trials, isExact, furthest) {
   const type = typeNamed(results[name].type), shape = [...results[name].dims];
   if (!type) throw new NotTaken(`${node.op} gives ${results[name].type}`);
   /** @param {any} result @returns {Tensor} */
@@ -147,6 +149,8 @@ function judged(node, name, results, trials, isExact) {
     if (difference === undefined || (difference > 0 && !isFloat(type))) throw new NotTaken(`${node.op} jumps`);
     moves = Math.max(moves, difference);
   }
+  // What rounds to integers, or looks at signs, is as exact as a copy, and moves further where it jumps.
+  if (node.exact && isFloat(type) && moves > 1.5 * furthest + ROUNDING[/** @type {'f32'} */ (type)] * largest) throw new NotTaken(`${node.op} jumps`);
   const exact = !isFloat(type) || (node.exact && isExact);
   const scale = Number.isFinite(largest) ? largest : 0;
   const rounding = isFloat(type) && !node.exact ? ROUNDING[/** @type {'f32'} */ (type)] * scale / 2 : 0;
@@ -173,6 +177,6 @@ export async function evaluate(graph) {
 /** How far each element of a value may be off: what moving operands showed, and some roundings of its own. @param {Value} value @returns {Float32Array} */
 export function allowed(value) {
   if (value.exact) return new Float32Array(count(value.shape));
-  const rounding = 2 * ROUNDING[/** @type {'f32'} */ (value.type)];
-  return Float32Array.from(toNumbers(value), (number) => Number.isFinite(number) ? value.error + rounding * Math.abs(number) + SMALLEST_NORMAL : 0);
+  const type = /** @type {'f32'} */ (value.type), rounding = 2 * ROUNDING[type], smallest = SMALLEST_NORMAL[type];
+  return Float32Array.from(toNumbers(value), (number) => Number.isFinite(number) ? value.error + rounding * Math.abs(number) + smallest : 0);
 }

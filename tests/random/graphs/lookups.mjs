@@ -29,6 +29,8 @@ const reduction = (m) => m.opset >= 18 ? m.c.of(['none', 'none', 'add', 'mul', '
 /** @param {string} op @param {number} gates @returns {Operator} */
 function recurrent(op, gates) {
   return {
+    // ONNX Runtime's sigmoid is a rational function.
+    slack: 1e-6,
     make(m) {
       const [t, b, i, h] = [m.c.int(1, 6), m.c.int(1, 3), m.c.int(1, 6), m.c.int(1, 6)], direction = m.c.of(['forward', 'reverse', 'bidirectional']), d = direction === 'bidirectional' ? 2 : 1;
       const x = m.value({ types: ['f32'], shape: [t, b, i], low: -10, high: 10 }), small = { low: -0.7, high: 0.7 };
@@ -158,7 +160,7 @@ export const FUSED = {
   BiasGelu: fused(biased),
   FastGelu: fused(biased),
   'Gelu of ONNX Runtime': fused((m) => ({ inputs: [m.value({ types: ['f32'] })] })),
-  QuickGelu: fused((m) => ({ inputs: [m.value({ types: ['f32'] })] })),
+  QuickGelu: { ...fused((m) => ({ inputs: [m.value({ types: ['f32'] })] })), slack: 1e-6 },
   FusedMatMul: fused((m) => {
     const a = m.value({ types: ['f32'], rank: [2, 3] }), transA = m.c.int(0, 1), transB = m.c.int(0, 1), k = a.shape.at(transA ? -2 : -1) ?? 1, n = m.c.int(1, 9);
     return { inputs: [a, m.value({ types: ['f32'], shape: [...a.shape.slice(0, -2), ...transB ? [n, k] : [k, n]] })], attributes: { transA, transB, alpha: float(0.5) } };

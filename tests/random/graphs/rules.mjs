@@ -7,11 +7,16 @@ import { count, toNumbers } from './values.mjs';
 
 /** @type {Record<string, (operands: (Value | undefined)[], node: Node, opset: number) => string | undefined | false>} */
 export const RULES = {
-  InstanceNormalization: (operands) => operands.some((value) => value && count(value.shape) === 0) && 'ONNX Runtime ends its process where there are no elements',
+  InstanceNormalization: (operands) => operands.some((value) => value && count(value.shape) === 0) ? 'ONNX Runtime ends its process where there are no elements'
+    : operands[0] && count(operands[0].shape.slice(2)) === 1 && 'ONNX Runtime takes the mean away as a product of it, of which less digits are left than of the bias',
   Dropout: (_, { outputs }, opset) => opset < 12 && outputs.length > 1 && 'before opset 12 ONNX does not say what the mask of inference is; ONNX Runtime gives zeros',
   MaxPool: hasPlace, AveragePool: hasPlace, LpPool: hasPlace,
+  ArgMax: ofSomething, ArgMin: ofSomething, ReduceMean: ofSomething,
+  Inverse: ofRegular,
+  FusedMatMul: ofTerms, TransposeMatMul: ofTerms,
+  Concat: ofFittingParts, Pad: ofWhatIsThere, GatherND: ofSlices, ScatterND: ofSlices,
   ReduceLogSum: ofElements, ReduceLogSumExp: ofElements,
-  ...Object.fromEntries(['L1', 'L2', 'Max', 'Mean', 'Min', 'Prod', 'Sum', 'SumSquare'].map((kind) => [`Reduce${kind}`, keepsElements])),
+  ...Object.fromEntries(['L1', 'L2', 'Max', 'Min', 'Prod', 'Sum', 'SumSquare'].map((kind) => [`Reduce${kind}`, keepsElements])),
   NegativeLogLikelihoodLoss: ofTargets, SoftmaxCrossEntropyLoss: ofTargets,
   MeanVarianceNormalization: ([x]) => x && (new Set(toNumbers(x)).size < 2 || x.shape.includes(1)) && 'ONNX Runtime divides by the deviation, where ONNX adds 1e-9',
   SkipLayerNormalization: sameShape, SkipSimplifiedLayerNormalization: sameShape,
@@ -23,8 +28,51 @@ function sameShape([x, skip]) {
 }
 
 /** @param {(Value | undefined)[]} operands */
+function ofSomething([x]) {
+  return x && count(x.shape) === 0 && 'ONNX does not say what the mean of nothing is, nor where its largest element lies';
+}
+
+/** @param {(Value | undefined)[]} operands */
+function ofRegular([x]) {
+  const size = x?.shape.at(-1) ?? 0, numbers = x && size ? [...toNumbers(x)] : [];
+  const isSingular = Array.from({ length: size ? numbers.length / size ** 2 : 0 }, (_, m) => Array.from({ length: size }, (_, r) => numbers.slice((m * size + r) * size, (m * size + r + 1) * size)))
+    .some((rows) => determinant(rows) === 0);
+  return isSingular && 'a singular matrix has no inverse';
+}
+
+/** By the first row's minors. @param {number[][]} rows @returns {number} */
+const determinant = ([first, ...rest]) => first ? first.reduce((sum, value, c) => sum + (c % 2 ? -1 : 1) * value * determinant(rest.map((row) => row.filter((_, d) => d !== c))), 0) : 1;
+
+/** @param {(Value | undefined)[]} operands */
+function ofTerms([x]) {
+  return x && count(x.shape) === 0 && 'ONNX Runtime leaves a product over nothing as its memory was';
+}
+
+/** @param {(Value | undefined)[]} operands */
 function ofElements([x]) {
   return x && count(x.shape) === 0 && 'WGSL does not say what log(0) is';
+}
+
+/** @param {(Value | undefined)[]} operands @param {Node} node */
+function ofFittingParts(operands, { attributes: { axis = 0 } }) {
+  const shapes = operands.flatMap((value) => value ? [value.shape.filter((_, d) => d !== (Number(axis) + value.shape.length) % value.shape.length).join()] : []);
+  return new Set(shapes).size > 1 && 'ONNX Runtime leaves out parts without elements, whatever their shape';
+}
+
+/** @param {(Value | undefined)[]} operands @param {Node} node */
+function ofWhatIsThere([x, pads, , axes], { attributes }) {
+  const around = pads ? [...toNumbers(pads)] : /** @type {number[] | undefined} */ (attributes.pads) ?? [], rank = x?.shape.length ?? 0;
+  const along = axes ? [...toNumbers(axes)].map((axis) => axis < 0 ? axis + rank : axis) : around.slice(around.length / 2).map((_, d) => d);
+  const cutsTooMuch = x && along.some((d, i) => Math.max(0, -around[i]) + Math.max(0, -around[i + along.length]) > x.shape[d]);
+  return cutsTooMuch && 'ONNX does not say what is left where more is cut away than there is';
+}
+
+/** @param {(Value | undefined)[]} operands @param {Node} node */
+function ofSlices([x, indices], { attributes: { batch_dims = 0 } }) {
+  const batches = (/** @type {Value | undefined} */ value) => value?.shape.slice(0, Number(batch_dims)).join();
+  if (batches(x) !== batches(indices)) return 'ONNX Runtime takes another number of batches of the indices';
+  const slice = x && indices && x.shape.slice(Number(batch_dims) + (indices.shape.at(-1) ?? 0));
+  return slice && count(slice) === 0 && 'ONNX Runtime does not look at the indices of slices without elements';
 }
 
 /** @param {(Value | undefined)[]} operands @param {Node} node */
