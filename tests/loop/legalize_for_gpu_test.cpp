@@ -101,28 +101,5 @@ TEST(LegalizeForGpu, CarriesHalfAsFloatWithoutIt) {
             "  for i in 4 {\n    %y[i] = %x[i] * f32(%w[i]) + 0.5\n  }\n}\n");
 }
 
-TEST(LegalizeForGpu, KeepsSumsOfHalfInFloat) {
-  std::string text = Legalized(
-      "kernel @k(in %x: f16[64], out %y: f16[4]) {\n  register %sum: f16[1]\n"
-      "  for i in 4 {\n    for once in 1 {\n      %sum[0] = 0.0:f16\n    }\n"
-      "    for k in 16 {\n      %sum[0] += %x[k]\n    }\n    %y[i] = %sum[0] * 2.0:f16\n  }\n}");
-  EXPECT_NE(text.find("register %sum: f32[1]"), std::string::npos) << text;
-  EXPECT_NE(text.find("%sum[0] += f32(%x[k])"), std::string::npos) << text;
-  EXPECT_NE(text.find("%y[i] = f16(%sum[0] * 2.0)"), std::string::npos) << text;
-}
-
-TEST(LegalizeForGpu, HandsSumsOfHalfOnInFloat) {
-  std::string text = Legalized(
-      "kernel @k(in %x: f16[64], out %y: f16[1]) {\n  register %a: f16[8]\n"
-      "  workgroup %w: f16[8]\n  workgroup %tile: f16[8]\n"
-      "  for t in 4 thread {\n    for once in 1 {\n      %tile[t] = %x[t]\n    }\n"
-      "    %a[t] += %x[t]\n  }\n"
-      "  for t in 4 thread {\n    %w[t] = %a[t] + %a[t + 4]\n  }\n"
-      "  barrier\n  for t in 1 thread {\n    %y[t] = %w[0] + %w[1] + %tile[2]\n  }\n}");
-  EXPECT_NE(text.find("workgroup %w: f32[8]"), std::string::npos) << text;
-  EXPECT_NE(text.find("workgroup %tile: f16[8]"), std::string::npos) << text;
-  EXPECT_NE(text.find("%y[t] = f16(%w[0] + %w[1] + f32(%tile[2]))"), std::string::npos) << text;
-}
-
 }  // namespace
 }  // namespace webnnc::loop

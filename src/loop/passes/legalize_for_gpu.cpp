@@ -72,68 +72,6 @@ class Narrowing {
   bool found_ = false;
 };
 
-// ---- Sums of f16 ------------------------------------------------------------------------------
-
-// Whether `id` is a sum, or made of sums alone.
-bool IsMadeOfSums(const Kernel& kernel, const std::set<BufferId>& sums, ExprId id) {
-  const Expr& expr = kernel.exprs[id];
-  if (auto* load = std::get_if<Load>(&expr.node)) return sums.count(load->buffer) > 0;
-  auto* binary = std::get_if<Binary>(&expr.node);
-  bool adds = binary && (binary->op == BinaryOp::kAdd || binary->op == BinaryOp::kMul);
-  if (!adds && !std::holds_alternative<Pack>(expr.node)) return false;
-  std::vector<ExprId> parts = Operands(expr);
-  return std::all_of(parts.begin(), parts.end(),
-                     [&](ExprId part) { return IsMadeOfSums(kernel, sums, part); });
-}
-
-// Buffers that are read for nothing but to widen what is in them. A sum in f16 that is added to one
-// in f32 is part of a schedule that wants it so.
-std::set<BufferId> FindOnlyWidened(const Kernel& kernel) {
-  std::set<BufferId> widened, read;
-  auto note = [&](ExprId root) {
-    ForEachExpr(kernel, root, [&](ExprId id) {
-      auto* convert = std::get_if<Convert>(&kernel.exprs[id].node);
-      auto* load = convert ? std::get_if<Load>(&kernel.exprs[convert->a].node) : nullptr;
-      if (load && kernel.exprs[id].dtype == DType::kF32) widened.insert(load->buffer);
-      std::vector<ExprId> operands = Operands(kernel.exprs[id]);
-      if (convert && kernel.exprs[id].dtype == DType::kF32) operands.clear();
-      for (ExprId operand : operands) {
-        if (auto* other = std::get_if<Load>(&kernel.exprs[operand].node))
-          read.insert(other->buffer);
-      }
-    });
-    if (auto* load = std::get_if<Load>(&kernel.exprs[root].node)) read.insert(load->buffer);
-  };
-  ForEachStmt(kernel.body, [&](const Stmt& stmt) {
-    if (auto* store = std::get_if<Store>(&stmt)) note(store->value);
-    if (auto* let = std::get_if<Let>(&stmt)) note(let->value);
-    if (auto* test = std::get_if<If>(&stmt)) note(test->condition);
-  });
-  for (BufferId id : read) widened.erase(id);
-  return widened;
-}
-
-// The registers and workgroup memory that sums of f16 are kept in, or handed on in.
-std::set<BufferId> FindSums(const Kernel& kernel) {
-  std::set<BufferId> sums, only_widened = FindOnlyWidened(kernel);
-  auto is_local_half = [&](BufferId id) {
-    const Buffer& buffer = kernel.buffers[id];
-    bool local = buffer.space == Space::kRegister || buffer.space == Space::kWorkgroup;
-    return local && buffer.type.dtype == DType::kF16;
-  };
-  for (size_t before = SIZE_MAX; before != sums.size();) {
-    before = sums.size();
-    ForEachStmt(kernel.body, [&](const Stmt& stmt) {
-      auto* store = std::get_if<Store>(&stmt);
-      if (!store || !is_local_half(store->buffer)) return;
-      bool adds = store->update == Update::kAdd || store->update == Update::kMul;
-      adds &= !only_widened.count(store->buffer);
-      if (adds || IsMadeOfSums(kernel, sums, store->value)) sums.insert(store->buffer);
-    });
-  }
-  return sums;
-}
-
 // ---- Kernels ----------------------------------------------------------------------------------
 
 class Legalizer {
@@ -148,7 +86,6 @@ class Legalizer {
 
   Result<GpuLegalization> Run(const std::vector<Storage>& parameters) {
     TRY(CheckTypes());
-    if (target_.Has(Feature::kF16)) sums_ = FindSums(kernel_);
     ChangeBuffers(parameters);
     RunBlock(kernel_.body);
     return GpuLegalization{narrowing_.Found()};
@@ -189,7 +126,7 @@ class Legalizer {
       if (is_packed_.back()) {
         buffer.type = {WordType(dtype), {WordCount(dtype, buffer.type.shape[0])}};
       } else if (!is_weight || !IsFloat(dtype)) {
-        buffer.type.dtype = sums_.count(BufferId{b}) ? DType::kF32 : Carried(dtype);
+        buffer.type.dtype = Carried(dtype);
       }
     }
   }
@@ -207,7 +144,7 @@ class Legalizer {
                      [&](Store& store) { RunStore(store); },
                      [&](If& test) {
                        narrowing_.Visit(test.condition);
-                       test.condition = Legal(test.condition, false);
+                       test.condition = Legal(test.condition);
                        RunBlock(test.body);
                      },
                      [](Reduce&) { CHECK(false); },
@@ -227,9 +164,7 @@ class Legalizer {
     narrowing_.Visit(let.value);
     DType dtype = kernel_.exprs[let.value].dtype;
     if (!IsFloat(dtype)) ranges_.Define(let.var, let.value);
-    bool wide = ReadsSums(let.value);
-    if (wide) wide_vars_.insert(let.var);
-    let.value = Legal(let.value, wide);
+    let.value = Legal(let.value);
     kernel_.vars[let.var].dtype = build_.dtype(let.value);
     const Expr& value = kernel_.exprs[let.value];
     // An index is the same wherever it is used, if memory has no part in it.
@@ -241,10 +176,8 @@ class Legalizer {
     narrowing_.VisitStore(store);
     DType before = TypeBefore(store.buffer);
     bool adds = store.update == Update::kAdd || store.update == Update::kMul;
-    bool sums = adds && (!target_.Has(Feature::kF16) || sums_.count(store.buffer));
-    bool wide = before == DType::kF16 && (sums || ReadsSums(store.value));
-    for (ExprId& index : store.index) index = Legal(index, false);
-    ExprId value = Legal(store.value, wide);
+    for (ExprId& index : store.index) index = Legal(index);
+    ExprId value = Legal(store.value);
     // A narrow sum is read, wrapped and written.
     bool wraps = adds && IsInteger(before) && ByteSize(before) < 4;
     if (wraps) {
@@ -267,62 +200,45 @@ class Legalizer {
     return loads;
   }
 
-  // Whether an expression of f16 is computed from sums, in f32.
-  bool ReadsSums(ExprId root) {
-    if (sums_.empty() || kernel_.exprs[root].dtype != DType::kF16) return false;
-    bool reads = false;
-    ForEachExpr(kernel_, root, [&](ExprId id) {
-      auto* load = std::get_if<Load>(&kernel_.exprs[id].node);
-      auto* variable = std::get_if<Variable>(&kernel_.exprs[id].node);
-      reads |= load && sums_.count(load->buffer);
-      reads |= variable && wide_vars_.count(variable->var);
-    });
-    return reads;
-  }
-
   // ---- Expressions
 
-  // The type that values of `dtype` are computed in; `wide` puts f32 for f16.
-  DType Computed(DType dtype, bool wide) const {
-    return dtype == DType::kBool          ? dtype
-           : wide && dtype == DType::kF16 ? DType::kF32
-                                          : Carried(dtype);
-  }
+  // The type that values of `dtype` are computed in.
+  DType Computed(DType dtype) const { return dtype == DType::kBool ? dtype : Carried(dtype); }
 
-  ExprId Legal(ExprId id, bool wide) {
-    auto found = done_[wide].find(id);
-    if (found != done_[wide].end()) return found->second;
-    ExprId result = Convert(Compute(id, wide), Computed(kernel_.exprs[id].dtype, wide));
-    return done_[wide][id] = result;
+  ExprId Legal(ExprId id) {
+    auto found = done_.find(id);
+    if (found != done_.end()) return found->second;
+    ExprId result = Convert(Compute(id), Computed(kernel_.exprs[id].dtype));
+    return done_[id] = result;
   }
 
   ExprId Convert(ExprId id, DType to) { return build_.Convert(id, to); }
 
-  ExprId Compute(ExprId id, bool wide) {
+  ExprId Compute(ExprId id) {
     // A copy, since the pool grows.
     Expr expr = kernel_.exprs[id];
     DType dtype = expr.dtype;
     if (auto* constant = std::get_if<Constant>(&expr.node)) {
-      Scalar value = Carried(constant->value, Computed(dtype, wide));
+      Scalar value = Carried(constant->value, Computed(dtype));
       return build_.Splat(build_.Constant(value), expr.lanes);
     }
     if (auto* variable = std::get_if<Variable>(&expr.node)) {
       return kernel_.exprs.Add({*variable, kernel_.vars[variable->var].dtype, expr.lanes});
     }
     if (auto* load = std::get_if<Load>(&expr.node)) return ComputeLoad(*load, expr.lanes);
-    if (auto* unary = std::get_if<Unary>(&expr.node)) return ComputeUnary(id, *unary, wide);
+    if (auto* unary = std::get_if<Unary>(&expr.node)) return ComputeUnary(id, *unary);
     if (auto* binary = std::get_if<Binary>(&expr.node)) {
-      ExprId result = ComputeBinary(id, *binary, wide);
+      ExprId result = ComputeBinary(id, *binary);
       bool rounds = dtype == DType::kF16 && IsMeantToRound(kernel_, expr);
       return rounds ? RoundedAsHalf(result) : result;
     }
     if (auto* convert = std::get_if<loop::Convert>(&expr.node)) {
-      ExprId converted = ComputeConvert(id, convert->a, wide);
+      ExprId converted = ComputeConvert(id, convert->a);
       return convert->rounded ? RoundedAsHalf(converted) : converted;
     }
     std::vector<ExprId> operands = Operands(expr);
-    for (ExprId& operand : operands) operand = Legal(operand, wide);
-    expr.dtype = Computed(dtype, wide);
+    for (ExprId& operand : operands) operand = Legal(operand);
+    expr.dtype = Computed(dtype);
     return kernel_.exprs.Add(WithOperands(std::move(expr), operands));
   }
 
@@ -340,7 +256,7 @@ class Legalizer {
   }
 
   ExprId ComputeLoad(Load load, int32_t lanes) {
-    for (ExprId& index : load.index) index = Legal(index, false);
+    for (ExprId& index : load.index) index = Legal(index);
     if (is_packed_[static_cast<size_t>(load.buffer.index)]) {
       return LoadFromWords(kernel_, simplify_, load.buffer, TypeBefore(load.buffer), load.index[0],
                            lanes);
@@ -348,18 +264,18 @@ class Legalizer {
     return kernel_.exprs.Add({load, TypeNow(load.buffer), lanes});
   }
 
-  ExprId ComputeUnary(ExprId id, const Unary& unary, bool wide) {
+  ExprId ComputeUnary(ExprId id, const Unary& unary) {
     DType dtype = build_.dtype(unary.a);
     if (!IsFloat(dtype) && (unary.op == UnaryOp::kIsNan || unary.op == UnaryOp::kIsInf)) {
       return build_.Splat(build_.Constant(Scalar::Bool(false)), kernel_.exprs[id].lanes);
     }
-    ExprId a = Legal(unary.a, wide);
+    ExprId a = Legal(unary.a);
     if (dtype == DType::kBool && unary.op != UnaryOp::kNot) a = Convert(a, DType::kI32);
     return Wrapped(id, build_.Apply(unary.op, a));
   }
 
-  ExprId ComputeBinary(ExprId id, const Binary& binary, bool wide) {
-    ExprId a = Legal(binary.a, wide), b = Legal(binary.b, wide);
+  ExprId ComputeBinary(ExprId id, const Binary& binary) {
+    ExprId a = Legal(binary.a), b = Legal(binary.b);
     DType dtype = build_.dtype(binary.a);
     bool shifts = binary.op == BinaryOp::kShiftLeft || binary.op == BinaryOp::kShiftRight;
     if (shifts && Is64Bits(dtype)) return Shift64(binary.op, a, b);
@@ -389,17 +305,15 @@ class Legalizer {
     return build_.Select(build_.Less(b, number(32)), shifted, number(0));
   }
 
-  ExprId ComputeConvert(ExprId id, ExprId from, bool wide) {
+  ExprId ComputeConvert(ExprId id, ExprId from) {
     DType before = build_.dtype(from), to = build_.dtype(id);
     if (!IsFloat(before)) {
-      ExprId a = Legal(from, wide);
-      ExprId converted = Convert(a, Computed(to, wide));
+      ExprId a = Legal(from);
+      ExprId converted = Convert(a, Computed(to));
       return to == DType::kBool || IsFloat(to) ? converted : Wrapped(id, converted);
     }
-    // A conversion that the model asks for rounds even where f32 is put for f16.
-    ExprId a = Legal(from, wide && before == DType::kF16);
-    if (to == DType::kF16) return Convert(a, Carried(to));
-    ExprId converted = Convert(a, Computed(to, wide));
+    ExprId a = Legal(from);
+    ExprId converted = Convert(a, Computed(to));
     if (IsFloat(to) || to == DType::kBool || ByteSize(to) >= 4) return converted;
     // Saturates to the narrow type.
     DType carried = build_.dtype(converted);
@@ -441,9 +355,7 @@ class Legalizer {
   // By buffer: the type before, and whether it is read out of words.
   std::vector<DType> types_;
   std::vector<bool> is_packed_;
-  std::set<BufferId> sums_;
-  std::set<VarId> wide_vars_;
-  std::unordered_map<ExprId, ExprId> done_[2];  // by `wide`
+  std::unordered_map<ExprId, ExprId> done_;
 };
 
 }  // namespace

@@ -20,7 +20,8 @@
 //
 // What is computed is what tensor/scalar.h says. Narrow integers are wrapped where a result may
 // leave their type, and only there. Numbers of 64 bits are computed in 32; constants saturate, so
-// that the largest number stays the largest. Sums of f16 are kept and computed in f32.
+// that the largest number stays the largest. Sums of f16 are in f32 where
+// their reduction says so.
 #pragma once
 
 #include <vector>
