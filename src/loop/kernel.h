@@ -295,6 +295,9 @@ struct Buffer {
   std::string name;
   TensorType type;
   Space space = Space::kIn;
+  // The last dimension is the place within a panel: of as many neighbours as the panel is wide
+  // (plan::PackWeights).
+  bool panels = false;
 };
 
 // A loop's variable (i32) or a Let's.

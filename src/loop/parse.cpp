@@ -49,7 +49,8 @@ class Parser {
     TRY(lexer_.Expect(":"));
     TRY_ASSIGN(auto type, ParseTensorType(lexer_));
     if (buffers_.count(name)) return lexer_.Fail("%" + name + " is already defined");
-    buffers_[name] = kernel_.buffers.Add({name, std::move(type), space});
+    bool panels = lexer_.Eat("panels");
+    buffers_[name] = kernel_.buffers.Add({name, std::move(type), space, panels});
     return kSuccess;
   }
 

@@ -67,7 +67,7 @@ class Printer {
     for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
       const Buffer& buffer = kernel_.buffers[BufferId{i}];
       std::string text = std::string(Name(buffer.space)) + " " + buffer_names_[i] + ": " +
-                         webnnc::Print(buffer.type);
+                         webnnc::Print(buffer.type) + (buffer.panels ? " panels" : "");
       if (IsParameter(buffer)) {
         parameters += (parameters.empty() ? "" : ", ") + text;
       } else {

@@ -133,6 +133,7 @@ class Packer {
   static void RewriteKernel(loop::Kernel& kernel, loop::BufferId buffer, const Packing& packing) {
     loop::Builder build(kernel);
     kernel.buffers[buffer].type.shape = PackedShape(kernel.buffers[buffer].type.shape, packing);
+    kernel.buffers[buffer].panels = true;
     loop::ExprRewriter rewrite(kernel, [&](ExprId id, ExprId) {
       loop::Expr expr = kernel.exprs[id];
       auto* load = std::get_if<loop::Load>(&expr.node);

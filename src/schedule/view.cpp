@@ -181,9 +181,7 @@ bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {
   bool panelled = false;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
     auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
-    if (!load || load->index.empty()) return;
-    auto* last = std::get_if<loop::Binary>(&kernel_.exprs[load->index.back()].node);
-    panelled |= last && last->op == loop::BinaryOp::kFloorMod && DependsOn(last->a, loop);
+    panelled |= load && kernel_.buffers[load->buffer].panels && DependsOn(load->index.back(), loop);
   });
   return panelled;
 }

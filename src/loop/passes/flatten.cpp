@@ -60,6 +60,7 @@ class Flattener {
     Rewrite(kernel_.body, rewrite);
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       Shape& shape = kernel_.buffers[BufferId{b}].type.shape;
+      kernel_.buffers[BufferId{b}].panels = false;
       if (keeps_row_[static_cast<size_t>(b)]) {
         shape = {shape[0], ElementCount(Shape(shape.begin() + 1, shape.end()))};
       } else {
