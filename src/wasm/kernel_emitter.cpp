@@ -359,6 +359,8 @@ class Emitter {
     if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[other].node)) other = splat->a;
     auto* zero = std::get_if<loop::Constant>(&kernel_.exprs[other].node);
     if (!load || !zero || !IsPositiveZero(zero->value) || in_index_) return nullptr;
+    // Lanes that differ cannot share an address.
+    if (kernel_.exprs[node.condition].lanes != 1) return nullptr;
     const loop::Expr& expr = kernel_.exprs[node.yes];
     int64_t zeros = kZeroBytes / ByteSize(expr.dtype) - expr.lanes;
     SplitIndex split = SplitAt(kernel_, loops_, load->index.back(), node.condition, zeros);

@@ -346,3 +346,13 @@ CASES['Pad of what is computed and has no elements'] = {
     { op: 'Pad', inputs: ['l', 'pads'], outputs: ['p'] }, { op: 'Cos', inputs: ['p'], outputs: ['y'] }] },
   runs: [{ x: made('f32', [0]) }],
 };
+
+// ---- Vectors of which each lane is chosen by itself
+
+for (const type of /** @type {const} */ (['f32', 'i32'])) {
+  CASES[`elements of ${type} where they are larger than one`] = {
+    model: { inputs: { x: [type, [19]] }, outputs: { y: [type, ['m']] }, opset: 16, constants: { one: type === 'f32' ? [1] : given32([1]), zero: type === 'f32' ? [0] : given32([0]) }, nodes: [
+      { op: 'Less', inputs: ['one', 'x'], outputs: ['larger'] }, { op: 'Where', inputs: ['larger', 'x', 'zero'], outputs: ['y'] }] },
+    runs: [{ x: made(type, [19], 4) }],
+  };
+}
