@@ -3,7 +3,7 @@
 #include <set>
 
 #include "lower/lower_kernel.h"
-#include "plan/equal_sizes.h"
+#include "plan/equal_version.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
 #include "schedule/choose.h"
@@ -30,7 +30,7 @@ static Status Apply(Kernel& kernel, const schedule::Schedule& schedule,
 
 // A version for runs in which nothing broadcasts; without one the kernel is as right.
 static void AddVersion(Kernel& kernel, const lower::Options& options, const LikelySizes& sizes) {
-  std::optional<EqualSizes> version = WithEqualSizes(kernel.plain, sizes, *options.target.machine);
+  std::optional<EqualVersion> version = VersionOf(kernel.plain, sizes, *options.target.machine);
   if (!version) return;
   Kernel equal{version->plain, {}, {}};
   if (Apply(equal, schedule::ChooseForCpu(equal.plain, options.target, sizes), options))

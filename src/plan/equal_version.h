@@ -19,7 +19,7 @@
 
 namespace webnnc::plan {
 
-struct EqualSizes {
+struct EqualVersion {
   loop::Kernel plain;
   // The runs that it is for: these sizes are equal, and these at least 2.
   std::vector<std::pair<Dim, Dim>> equal;
@@ -27,10 +27,10 @@ struct EqualSizes {
 };
 
 // The version of a plain kernel whose sizes are equal; nothing if it has no use for one.
-std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const LikelySizes& sizes,
-                                         const Machine& machine);
+std::optional<EqualVersion> VersionOf(const loop::Kernel& plain, const LikelySizes& sizes,
+                                      const Machine& machine);
 
 // Makes one flat kernel of both: `flat` is that of the version.
-void AddVersion(loop::Kernel& general, const EqualSizes& version, const loop::Kernel& flat);
+void AddVersion(loop::Kernel& general, const EqualVersion& version, const loop::Kernel& flat);
 
 }  // namespace webnnc::plan

@@ -1,4 +1,4 @@
-#include "plan/equal_sizes.h"
+#include "plan/equal_version.h"
 
 #include <algorithm>
 #include <map>
@@ -206,11 +206,11 @@ class Merger {
 
 }  // namespace
 
-std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const LikelySizes& sizes,
-                                         const Machine& machine) {
+std::optional<EqualVersion> VersionOf(const loop::Kernel& plain, const LikelySizes& sizes,
+                                      const Machine& machine) {
   Finder found(plain, sizes, machine);
   if (!found.pays) return std::nullopt;
-  EqualSizes version{plain, {}, {}};
+  EqualVersion version{plain, {}, {}};
   std::map<std::string, Dim> symbols;
   for (const std::set<Dim>& equal : found.classes) {
     std::optional<Dim> target = TargetOf(equal);
@@ -247,7 +247,7 @@ std::optional<EqualSizes> WithEqualSizes(const loop::Kernel& plain, const Likely
   return version;
 }
 
-void AddVersion(loop::Kernel& general, const EqualSizes& version, const loop::Kernel& flat) {
+void AddVersion(loop::Kernel& general, const EqualVersion& version, const loop::Kernel& flat) {
   loop::Builder build(general);
   loop::ExprId holds;
   auto also = [&](loop::ExprId test) { holds = holds.valid() ? build.And(holds, test) : test; };
