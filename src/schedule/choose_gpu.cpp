@@ -1,6 +1,5 @@
 #include "schedule/choose_gpu.h"
 
-#include "loop/passes/align_ordered.h"
 #include "loop/passes/align_rows.h"
 #include "schedule/classify.h"
 #include "schedule/rules/gpu.h"

@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "loop/passes/align_ordered.h"
 #include "loop/passes/align_rows.h"
 #include "loop/rewrite.h"
 #include "schedule/nest.h"

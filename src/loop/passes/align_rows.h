@@ -1,12 +1,10 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "loop/kernel.h"
-#include "loop/stage.h"
 
 namespace webnnc::loop {
 
@@ -19,9 +17,12 @@ namespace webnnc::loop {
 // all loops that temporaries are indexed by.
 std::optional<std::vector<std::string>> AlignRows(Kernel& kernel);
 
-// Puts the loops of these classes outermost in a stage, in this order, named r0, r1, ...; the
-// others follow as they are, named <other>0, <other>1, ...
-void PutRowsFirst(Kernel& kernel, Stage& stage, const std::vector<size_t>& rows,
-                  const std::function<size_t(VarId)>& class_of, const std::string& other);
+// The same for a kernel with ordered loops, so that a schedule can speak of each loop.
+//
+// Rows are loops that every stage has, over the same dimensions of all that flows from one stage
+// or iteration to another: iterations of different rows know nothing of each other, and an ordered
+// loop may run in each of them by itself. A recurrence has the loops over its batch, a scatter
+// those over dimensions that it does not look up. Other loops are named s<stage>q<loop>.
+std::vector<std::string> AlignOrdered(Kernel& kernel);
 
 }  // namespace webnnc::loop
