@@ -196,11 +196,10 @@ class Layer {
     if (c_.Type(operand).rank() != 3)
       return Error{"an initial state is " + Print(c_.Type(operand))};
     TRY_ASSIGN(auto initial, Of(c_[operand], batch_first_ ? 1 : 0, d));
+    // That batches are equal is the recurrence's own rule; how wide a state is, its weights say.
     const Shape given = c_.TypeOf(initial).shape;
-    for (size_t i = 0; i < 2; ++i) {
-      if (given[i] != shape[i]) c_.AssumeEqual(given[i], shape[i]);
-    }
-    return c_.Add(graph::Refine{shape}, {initial});
+    if (given[1] != hidden_) c_.AssumeEqual(given[1], hidden_);
+    return c_.Add(graph::Refine{{given[0], hidden_}}, {initial});
   }
 
   Result<Values> Direction(int64_t d) {
