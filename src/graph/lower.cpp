@@ -28,6 +28,29 @@ loop::Kernel LowerNode(const Graph& graph, const Node& node) {
   return kernel;
 }
 
+void LowerAs(loop::Lowering& to, const Expansion& expand) {
+  Graph graph;
+  Builder build(graph);
+  std::map<ValueId, loop::BufferId> buffers;
+  std::vector<ValueId> operands;
+  for (size_t i = 0; i < to.operands.size(); ++i) {
+    operands.push_back(build.AddValue("x" + std::to_string(i), to.Operand(i)));
+    buffers[operands.back()] = to.operands[i];
+  }
+  buffers[expand(build, operands)] = to.results[0];
+  for (const Node& node : graph.nodes) {
+    loop::Lowering part{to.kernel, {}, {}};
+    for (ValueId id : node.operands) part.operands.push_back(buffers.at(id));
+    for (ValueId id : node.results) {
+      auto [found, is_new] = buffers.emplace(id, loop::BufferId());
+      const Value& value = graph.values[id];
+      if (is_new) found->second = to.Temporary(value.name, value.type);
+      part.results.push_back(found->second);
+    }
+    std::visit([&](const auto& op) { op.Lower(part); }, node.op);
+  }
+}
+
 loop::Kernel LowerOp(const Op& op, const Types& operands) {
   Graph graph;
   Node node{op, {}, {}};

@@ -1,5 +1,10 @@
 // attention.
-#include "graph/ops/rows.h"
+#include "graph/ops/attention.h"
+
+#include <optional>
+
+#include "graph/lower.h"
+#include "graph/ops/shapes.h"
 
 namespace webnnc::graph {
 
@@ -66,156 +71,163 @@ std::vector<EqualSizes> Attention::Equal(std::span<const TensorType> operands) c
 
 namespace {
 
-// The stages of an attention, each of which gives the next a temporary.
-class AttentionStages {
+constexpr double kNothing = -std::numeric_limits<double>::infinity();
+
+class Expander {
  public:
-  AttentionStages(const Attention& op, loop::Lowering& to)
-      : op_(op),
-        to_(to),
-        b_(to.build),
-        wide_(AccumulatorType(to.Result().dtype)),
-        scores_(to.Operand(0).shape),
-        rank_(scores_.size()),
-        extras_(ExtrasIn(to)),
-        group_(*ExactDiv(scores_[rank_ - 3], to.Operand(1).shape[rank_ - 3])) {
-    scores_.back() = to.Operand(1).shape[rank_ - 2];
+  Expander(const Attention& op, Builder& build, const std::vector<ValueId>& operands,
+           const std::string& name)
+      : build_(build),
+        op_(op),
+        name_(name),
+        q_(operands[0]),
+        k_(operands[1]),
+        v_(operands[2]),
+        result_(TypeOf(q_).shape) {
+    result_.back() = TypeOf(v_).shape.back();
+    Types types;
+    for (ValueId operand : operands) types.push_back(TypeOf(operand));
+    auto [bias, mask] = Attention::ExtrasOf(types);
+    if (bias != 0) bias_ = operands[bias];
+    if (mask != 0) mask_ = operands[mask];
+    heads_ = TypeOf(q_).rank() - 3;
+    const Dim &all = SizeAt(q_, heads_), &shared = SizeAt(k_, heads_);
+    if (all != shared) SplitHeads(shared, *ExactDiv(all, shared));
   }
 
-  void Run() {
-    loop::BufferId product = Products();
-    loop::BufferId score = Temporary("score");
-    b_.ForEach(scores_, [&](const loop::Index& at) { b_.Store(score, at, Score(at, product)); });
-    loop::BufferId weight = Weights(score);
-    Results(weight);
+  ValueId Run() {
+    // Rows end behind the first key at the earliest, so it is the others that may leave none.
+    bool may_be_empty = op_.no_keys == NoKeys::kZero && (bias_ || MasksOut());
+    if (op_.causal && (!mask_ || MasksOut())) {
+      mask_ = mask_ ? Combine(loop::BinaryOp::kAnd, *mask_, Before()) : Before();
+      is_before_ = true;
+    }
+    ValueId weight = Add(Softmax{{Rank() - 1}, false}, {Scores()});
+    if (op_.no_keys == NoKeys::kNanIsZero) {
+      ValueId is_nan = Add(Unary{Function::kIsNan}, {weight});
+      weight = Add(Where{}, {is_nan, build_.AddScalar(TypeOf(weight).dtype, 0), weight});
+    }
+    if (may_be_empty) weight = Choose(AnyCounts(), weight, 0);
+    ValueId result = Add(MatMul{}, {Cast(weight, dtype()), v_});
+    return TypeOf(result).shape == result_ ? result : Add(Reshape{result_}, {result});
   }
 
  private:
-  static Attention::Extras ExtrasIn(const loop::Lowering& to) {
-    Types types;
-    for (size_t i = 0; i < to.operands.size(); ++i) types.push_back(to.Operand(i));
-    return Attention::ExtrasOf(types);
+  const TensorType& TypeOf(ValueId id) const { return build_.type(id); }
+  const Dim& SizeAt(ValueId id, int64_t d) const {
+    return TypeOf(id).shape[static_cast<size_t>(d)];
+  }
+  int64_t Rank() const { return TypeOf(q_).rank(); }
+  DType dtype() const { return TypeOf(q_).dtype; }
+
+  ValueId Add(Op op, std::vector<ValueId> operands) {
+    return build_.Add(std::move(op), std::move(operands), name_);
+  }
+  ValueId Combine(loop::BinaryOp op, ValueId a, ValueId b) { return Add(Binary{op}, {a, b}); }
+  ValueId Combine(loop::BinaryOp op, ValueId a, double b) {
+    return Combine(op, a, build_.AddScalar(TypeOf(a).dtype, b));
   }
 
-  loop::BufferId Temporary(const std::string& name) {
-    return to_.Temporary(name, {wide_, scores_});
+  ValueId Cast(ValueId id, DType to) {
+    return TypeOf(id).dtype == to ? id : Add(graph::Cast{to}, {id});
   }
 
-  // The element of an operand in the row `j` of the head that the query's head shares.
-  loop::ExprId LoadShared(size_t operand, const loop::Index& at, loop::ExprId j, loop::ExprId d) {
-    loop::Index source(at.begin(), at.begin() + static_cast<int64_t>(rank_) - 3);
-    source.push_back(b_.FloorDiv(at[rank_ - 3], b_.Size(group_)));
-    source.push_back(j);
-    source.push_back(d);
-    return b_.Convert(b_.Load(to_.operands[operand], source), wide_);
+  // q[b..., h, i, d] as q[b..., h/g, g, i, d], and the others to broadcast to that.
+  void SplitHeads(const Dim& shared, const Dim& group) {
+    q_ = Add(Reshape{Split(q_, shared, group)}, {q_});
+    k_ = Add(Reshape{Split(k_, shared, 1)}, {k_});
+    v_ = Add(Reshape{Split(v_, shared, 1)}, {v_});
+    for (auto* extra : {&bias_, &mask_}) {
+      if (!*extra || TypeOf(**extra).rank() < 3) continue;
+      bool each = !SizeAt(**extra, TypeOf(**extra).rank() - 3).Is(1);
+      *extra = Add(Reshape{Split(**extra, each ? shared : 1, each ? group : 1)}, {**extra});
+    }
   }
 
-  loop::BufferId Products() {
-    loop::BufferId product = Temporary("product");
-    Shape domain = scores_;
-    domain.push_back(to_.Operand(0).shape.back());
-    b_.ForEach(domain, [&](loop::Index at) {
-      loop::ExprId d = at.back();
-      at.pop_back();
-      loop::Index query = at;
-      query.back() = d;
-      loop::ExprId x = b_.Convert(b_.Load(to_.operands[0], query), wide_);
-      loop::ExprId y = LoadShared(1, at, at.back(), d);
-      b_.Reduce(product, at, b_.Mul(x, y), loop::Update::kAdd);
-    });
-    return product;
+  // The shape of `id` with its heads as two dimensions.
+  Shape Split(ValueId id, const Dim& shared, const Dim& group) const {
+    Shape shape = TypeOf(id).shape;
+    auto heads = shape.end() - 3;
+    *heads = shared;
+    shape.insert(heads + 1, group);
+    return shape;
   }
 
-  // j <= i + offset
-  loop::ExprId IsBefore(const loop::Index& at) {
-    loop::ExprId last = b_.Add(at[rank_ - 2], b_.Size(op_.offset));
-    return b_.LessEqual(at[rank_ - 1], last);
-  }
-
-  loop::ExprId Extra(size_t operand, const loop::Index& at) {
-    return b_.LoadBroadcast(to_.operands[operand], at);
-  }
-  loop::ExprId Bias(const loop::Index& at) { return b_.Convert(Extra(extras_.bias, at), wide_); }
-  loop::ExprId Mask(const loop::Index& at) { return Extra(extras_.mask, at); }
-
-  loop::ExprId Score(const loop::Index& at, loop::BufferId product) {
-    loop::ExprId score = b_.Mul(b_.Load(product, at), b_.Real(wide_, op_.scale));
+  ValueId Scores() {
+    ValueId q = q_;
+    // Products of f16 overflow before they are scaled down.
+    bool early = dtype() == DType::kF16;
+    if (op_.scale != 1 && early) q = Combine(loop::BinaryOp::kMul, q, op_.scale);
+    Integers order;
+    for (int64_t d = 0; d < Rank(); ++d) order.push_back(d);
+    std::swap(order[order.size() - 1], order[order.size() - 2]);
+    ValueId score = Add(MatMul{}, {q, Add(Transpose{order}, {k_})});
+    if (op_.scale != 1 && !early) score = Combine(loop::BinaryOp::kMul, score, op_.scale);
     if (op_.softcap != 0) {
-      loop::ExprId cap = b_.Real(wide_, op_.softcap);
-      score = b_.Mul(b_.Apply(loop::UnaryOp::kTanh, b_.Div(score, cap)), cap);
+      ValueId tanh =
+          Add(Unary{Function::kTanh}, {Combine(loop::BinaryOp::kDiv, score, op_.softcap)});
+      score = Combine(loop::BinaryOp::kMul, tanh, op_.softcap);
     }
-    if (extras_.bias != 0) score = b_.Add(score, Bias(at));
-    if (extras_.mask != 0) score = b_.Select(Mask(at), score, b_.Real(wide_, op_.masked));
-    return op_.causal ? b_.Select(IsBefore(at), score, Nothing()) : score;
+    if (bias_) score = Combine(loop::BinaryOp::kAdd, Cast(score, TypeOf(*bias_).dtype), *bias_);
+    // Causal rows are of the mask if that says -inf, too.
+    if (mask_) score = Choose(*mask_, score, is_before_ ? kNothing : op_.masked);
+    return op_.causal && !is_before_ ? Choose(Before(), score, kNothing) : score;
   }
 
-  // The score of a key that does not count.
-  loop::ExprId Nothing() { return b_.Real(wide_, -std::numeric_limits<double>::infinity()); }
+  // Whether there is a mask, and where it is false no key counts.
+  bool MasksOut() const { return mask_ && op_.masked == kNothing; }
 
-  // Whether key j counts for query i, as a number.
-  loop::ExprId Counts(const loop::Index& at) {
-    loop::ExprId counts = b_.Constant(Scalar::Integer(DType::kBool, 1));
-    if (extras_.bias != 0) counts = b_.Not(b_.Equal(Bias(at), Nothing()));
-    bool masks = extras_.mask != 0 && op_.masked == -std::numeric_limits<double>::infinity();
-    if (masks) counts = b_.And(counts, Mask(at));
-    if (op_.causal) counts = b_.And(counts, IsBefore(at));
-    return b_.Select(counts, b_.Int(1), b_.Int(0));
+  // condition ? x : otherwise
+  ValueId Choose(ValueId condition, ValueId x, double otherwise) {
+    return Add(Where{}, {condition, x, build_.AddScalar(TypeOf(x).dtype, otherwise)});
   }
 
-  loop::BufferId Weights(loop::BufferId score) {
-    Rows rows(to_, scores_, {static_cast<int64_t>(rank_) - 1});
-    loop::BufferId max = rows.Temporary("max", wide_), sum = rows.Temporary("sum", wide_);
-    auto power = [&](const loop::Index& at, const loop::Index& row) {
-      return b_.Apply(loop::UnaryOp::kExp, b_.Sub(b_.Load(score, at), b_.Load(max, row)));
+  // bool[queries, keys]: j <= i + offset
+  ValueId Before() {
+    const Dim &queries = SizeAt(q_, Rank() - 2), &keys = SizeAt(k_, Rank() - 2);
+    ValueId last = Add(Reshape{{queries, 1}}, {Add(Iota{queries}, {})});
+    if (!op_.offset.Is(0))
+      last = Combine(loop::BinaryOp::kAdd, last, Add(Sizes{{op_.offset}, true}, {}));
+    return Combine(loop::BinaryOp::kLessEqual, Add(Iota{keys}, {}), last);
+  }
+
+  // ---- Queries that no key counts for
+
+  // bool[..., queries, 1]: whether there is a key that counts.
+  ValueId AnyCounts() {
+    std::optional<ValueId> counts;
+    auto demand = [&](ValueId condition) {
+      counts = counts ? Combine(loop::BinaryOp::kAnd, *counts, condition) : condition;
     };
-    rows.Reduce(max, loop::Update::kMax,
-                [&](const loop::Index& at, const loop::Index&) { return b_.Load(score, at); });
-    rows.Reduce(sum, loop::Update::kAdd, power);
-    loop::BufferId any;
-    if (op_.no_keys == NoKeys::kZero) {
-      any = rows.Temporary("any", DType::kI32);
-      rows.Reduce(any, loop::Update::kMax,
-                  [&](const loop::Index& at, const loop::Index&) { return Counts(at); });
-    }
-    loop::BufferId weight = Temporary("weight");
-    b_.ForEach(scores_, [&](const loop::Index& at) {
-      loop::Index row(at.begin(), at.end() - 1);
-      loop::ExprId value = b_.Div(power(at, row), b_.Load(sum, row)), zero = b_.Real(wide_, 0);
-      if (op_.no_keys == NoKeys::kZero)
-        value = b_.Select(b_.LessEqual(b_.Load(any, row), b_.Int(0)), zero, value);
-      if (op_.no_keys == NoKeys::kNanIsZero)
-        value = b_.Select(b_.Apply(loop::UnaryOp::kIsNan, value), zero, value);
-      b_.Store(weight, at, value);
-    });
-    return weight;
+    if (bias_) demand(Combine(loop::BinaryOp::kNotEqual, *bias_, kNothing));
+    if (is_before_ || MasksOut()) demand(*mask_);
+    if (op_.causal && !is_before_) demand(Before());
+    ValueId number = Add(graph::Cast{DType::kI32}, {*counts});
+    Reduce most{ReduceKind::kMax, {TypeOf(number).rank() - 1}, true};
+    return Add(graph::Cast{DType::kBool}, {Add(most, {number})});
   }
 
-  void Results(loop::BufferId weight) {
-    loop::BufferId sum = AccumulatorFor(to_);
-    Shape domain = to_.Result().shape;
-    domain.push_back(scores_.back());
-    b_.ForEach(domain, [&](loop::Index at) {
-      loop::ExprId j = at.back();
-      at.pop_back();
-      loop::Index place = at;
-      place.back() = j;
-      loop::ExprId value = LoadShared(2, at, j, at.back());
-      b_.Reduce(sum, at, b_.Mul(b_.Load(weight, place), value), loop::Update::kAdd);
-    });
-    Finish(to_, sum);
-  }
-
+  Builder& build_;
   const Attention& op_;
-  loop::Lowering& to_;
-  loop::Builder& b_;
-  DType wide_;
-  Shape scores_;
-  size_t rank_;
-  Attention::Extras extras_;
-  Dim group_;
+  const std::string name_;
+  ValueId q_, k_, v_;
+  std::optional<ValueId> bias_, mask_;
+  bool is_before_ = false;  // whether the mask says what is causal
+  Shape result_;
+  int64_t heads_ = 0;
 };
 
 }  // namespace
 
-void Attention::Lower(loop::Lowering& to) const { AttentionStages(*this, to).Run(); }
+ValueId Expand(const Attention& op, Builder& build, const std::vector<ValueId>& operands,
+               const std::string& name) {
+  return Expander(op, build, operands, name).Run();
+}
+
+void Attention::Lower(loop::Lowering& to) const {
+  LowerAs(to, [&](Builder& build, const std::vector<ValueId>& operands) {
+    return Expand(*this, build, operands, std::string(kName));
+  });
+}
 
 }  // namespace webnnc::graph
