@@ -4,38 +4,9 @@
 #include <limits>
 #include <numeric>
 
-#include "tensor/overflow.h"
+#include "tensor/dim_parts.h"
 
 namespace webnnc {
-
-static constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
-
-// What sums and products of 64 bits are computed in before it is looked whether they fit.
-using Wide = __int128;
-
-static bool Fits(Wide value) {
-  return value >= std::numeric_limits<int64_t>::min() && value <= kLargest;
-}
-
-static Wide FloorDivide(Wide a, Wide b) {
-  if (b == 0) return 0;
-  return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-static bool Divides(Wide divisor, Wide a) { return a % divisor == 0; }
-
-static Dim Overflow() { return Dim(kLargest); }
-
-static Dim Narrow(Wide value) {
-  return Fits(value) ? Dim(static_cast<int64_t>(value)) : Overflow();
-}
-
-// Of bounds, which stay true when they saturate.
-static int64_t Saturate(Wide value) {
-  return Fits(value) ? static_cast<int64_t>(value) : value < 0 ? -kLargest : kLargest;
-}
-static int64_t SaturatingAdd(int64_t a, int64_t b) { return Saturate(Wide{a} + b); }
-static int64_t SaturatingMul(int64_t a, int64_t b) { return Saturate(Wide{a} * b); }
 
 Dim Truncated(double value) {
   constexpr double kBeyond = 0x1p63;
@@ -45,28 +16,7 @@ Dim Truncated(double value) {
 
 bool HasOverflowed(const Dim& dim) { return dim.Is(kLargest); }
 
-namespace {
-
-struct Range {
-  std::optional<int64_t> low, high;
-};
-
-// What an atom's arguments are, with what would take long to find out again and again where
-// functions nest: every pair of arguments is one of these (FromAtom).
-struct DimFunction : std::pair<Dim, Dim> {
-  DimFunction(DimAtom::Kind kind, const Dim& a, const Dim& b);
-  Range range;
-  // Symbols and functions, those inside arguments included.
-  int64_t parts = 0;
-};
-
-}  // namespace
-
-static const DimFunction& FunctionOf(const DimAtom& atom) {
-  return static_cast<const DimFunction&>(*atom.arguments);
-}
-
-static int64_t PartsOf(const std::vector<DimTerm>& terms) {
+int64_t PartsOf(const std::vector<DimTerm>& terms) {
   int64_t parts = 0;
   for (const DimTerm& term : terms) {
     for (const DimAtom& atom : term.factors)
@@ -162,14 +112,10 @@ Dim Dim::Symbol(std::string name) {
 }
 
 // The atom that `dim` is, if it is nothing more.
-static const DimAtom* LoneAtom(const Dim& dim) {
+const DimAtom* LoneAtom(const Dim& dim) {
   bool alone = dim.constant() == 0 && dim.terms().size() == 1 && dim.terms()[0].coefficient == 1 &&
                dim.terms()[0].factors.size() == 1;
   return alone ? &dim.terms()[0].factors[0] : nullptr;
-}
-
-static bool HasOverflowed(const Dim& a, const Dim& b) {
-  return HasOverflowed(a) || HasOverflowed(b);
 }
 
 static Dim FromAtom(DimAtom::Kind kind, const Dim& a, const Dim& b) {
@@ -318,7 +264,7 @@ Dim Max(const Dim& a, const Dim& b) {
 }
 
 // Those of broadcasts are one list: broadcast(k,m,n).
-static std::vector<Dim> ArgumentsOf(const DimAtom& atom) {
+std::vector<Dim> ArgumentsOf(const DimAtom& atom) {
   const auto& [a, b] = *atom.arguments;
   if (atom.kind != DimAtom::Kind::kBroadcast) return {a, b};
   std::vector<Dim> parts = BroadcastParts(a);
@@ -357,7 +303,7 @@ std::optional<Dim> ExactDiv(const Dim& a, const Dim& b) {
 
 // ---- Values and bounds ------------------------------------------------------------------------
 
-static Dim Apply(DimAtom::Kind kind, const Dim& a, const Dim& b) {
+Dim Apply(DimAtom::Kind kind, const Dim& a, const Dim& b) {
   switch (kind) {
     case DimAtom::Kind::kFloorDiv: return b.Is(0) ? Dim(0) : FloorDiv(a, b);
     case DimAtom::Kind::kMod: return b.Is(0) ? Dim(0) : Mod(a, b);
@@ -402,241 +348,6 @@ void Dim::CollectSymbols(std::set<std::string>& into) const {
       }
     }
   }
-}
-
-static int64_t Quotient(int64_t a, int64_t b) { return Saturate(FloorDivide(a, b)); }
-
-static Range RangeOf(DimAtom::Kind kind, const Range& a, const Range& b) {
-  switch (kind) {
-    case DimAtom::Kind::kFloorDiv: {
-      // By 0 it is 0.
-      if (a.low && *a.low >= 0 && b.low == 0) return {0, a.high};
-      if (!b.low || *b.low <= 0) return {};
-      Range out;
-      if (a.low)
-        out.low = *a.low >= 0 ? (b.high ? Quotient(*a.low, *b.high) : 0) : Quotient(*a.low, *b.low);
-      if (a.high)
-        out.high =
-            *a.high >= 0 ? Quotient(*a.high, *b.low) : (b.high ? Quotient(*a.high, *b.high) : -1);
-      return out;
-    }
-    case DimAtom::Kind::kMod:
-      if (!b.low || *b.low <= 0) return {};
-      return {0, b.high ? std::optional(*b.high - 1) : std::nullopt};
-    case DimAtom::Kind::kMin: {
-      Range out;
-      if (a.low && b.low) out.low = std::min(*a.low, *b.low);
-      if (a.high || b.high)
-        out.high = std::min(a.high.value_or(kLargest), b.high.value_or(kLargest));
-      return out;
-    }
-    case DimAtom::Kind::kMax: {
-      Range out;
-      if (a.high && b.high) out.high = std::max(*a.high, *b.high);
-      if (a.low || b.low) out.low = std::max(a.low.value_or(-kLargest), b.low.value_or(-kLargest));
-      return out;
-    }
-    // One of the two.
-    case DimAtom::Kind::kBroadcast: {
-      Range out;
-      if (a.low && b.low) out.low = std::min(*a.low, *b.low);
-      if (a.high && b.high) out.high = std::max(*a.high, *b.high);
-      return out;
-    }
-    case DimAtom::Kind::kSymbol: break;
-  }
-  return {};
-}
-
-static Range RangeOf(const DimAtom& atom) {
-  if (atom.kind == DimAtom::Kind::kSymbol) return {0, std::nullopt};
-  return FunctionOf(atom).range;
-}
-
-static Range RangeOf(const Dim& dim) {
-  Range sum{dim.constant(), dim.constant()};
-  for (const DimTerm& term : dim.terms()) {
-    Range product{1, 1};
-    for (const DimAtom& atom : term.factors) {
-      Range factor = RangeOf(atom);
-      // A lone factor may be negative.
-      if (term.factors.size() == 1) {
-        product = factor;
-        break;
-      }
-      // Products of anything that may be negative are left unbounded.
-      bool known = product.low && *product.low >= 0 && factor.low && *factor.low >= 0;
-      if (!known) {
-        product = {};
-        break;
-      }
-      product.low = SaturatingMul(*product.low, *factor.low);
-      product.high = product.high && factor.high
-                         ? std::optional(SaturatingMul(*product.high, *factor.high))
-                         : std::nullopt;
-    }
-    if (term.coefficient < 0) std::swap(product.low, product.high);
-    auto add = [&](std::optional<int64_t>& total, const std::optional<int64_t>& part) {
-      if (!total || !part) {
-        total.reset();
-      } else {
-        total = SaturatingAdd(*total, SaturatingMul(*part, term.coefficient));
-      }
-    };
-    add(sum.low, product.low);
-    add(sum.high, product.high);
-  }
-  return sum;
-}
-
-DimFunction::DimFunction(DimAtom::Kind kind, const Dim& a, const Dim& b)
-    : pair(a, b),
-      range(RangeOf(kind, RangeOf(a), RangeOf(b))),
-      parts(1 + PartsOf(a.terms()) + PartsOf(b.terms())) {}
-
-std::optional<int64_t> LowerBound(const Dim& dim) { return RangeOf(dim).low; }
-std::optional<int64_t> UpperBound(const Dim& dim) { return RangeOf(dim).high; }
-
-bool ProvablyLessEqual(const Dim& a, const Dim& b) {
-  if (a.IsConstant() && b.IsConstant()) return a.value() <= b.value();
-  if (HasOverflowed(a, b)) return false;
-  Dim difference = b - a;
-  // Near the ends of 64 bits it may be that only the difference does not fit.
-  if (HasOverflowed(difference)) {
-    auto high = UpperBound(a), low = LowerBound(b);
-    return high && low && *high <= *low;
-  }
-  auto low = LowerBound(difference);
-  return low && *low >= 0;
-}
-
-bool ProvablyLess(const Dim& a, const Dim& b) {
-  if (a.IsConstant() && b.IsConstant()) return a.value() < b.value();
-  return ProvablyLessEqual(a + 1, b);
-}
-
-static uint64_t Magnitude(int64_t value) {
-  auto bits = static_cast<uint64_t>(value);
-  return value < 0 ? 0 - bits : bits;
-}
-
-int64_t KnownDivisor(const Dim& dim) {
-  uint64_t divisor = Magnitude(dim.constant());
-  for (const DimTerm& term : dim.terms()) divisor = std::gcd(divisor, Magnitude(term.coefficient));
-  // Of 2^63, which does not fit, the half divides as well.
-  return static_cast<int64_t>(divisor > Magnitude(kLargest) ? divisor / 2 : divisor);
-}
-
-bool MayBeOne(const Dim& dim) {
-  return KnownDivisor(dim) == 1 && !ProvablyLess(1, dim) && !ProvablyLess(dim, 1);
-}
-
-bool IsAbsurd(const Dim& dim) {
-  constexpr uint64_t kAbsurd = uint64_t{1} << 47;
-  if (HasOverflowed(dim) || Magnitude(dim.constant()) >= kAbsurd) return true;
-  return std::any_of(dim.terms().begin(), dim.terms().end(),
-                     [](const DimTerm& term) { return Magnitude(term.coefficient) >= kAbsurd; });
-}
-
-// ---- Text -------------------------------------------------------------------------------------
-
-static constexpr std::string_view kFunctionNames[] = {"",    "floordiv", "mod",
-                                                      "min", "max",      "broadcast"};
-
-static std::string PrintAtom(const DimAtom& atom) {
-  if (atom.kind == DimAtom::Kind::kSymbol) {
-    // A symbol whose name would read as a number or a function is quoted.
-    bool bare = atom.symbol.empty() || (atom.symbol[0] >= '0' && atom.symbol[0] <= '9') ||
-                atom.symbol[0] == '.' || QuoteName(atom.symbol) != atom.symbol;
-    for (std::string_view name : kFunctionNames) bare |= atom.symbol == name;
-    return bare ? Quote(atom.symbol) : atom.symbol;
-  }
-  std::string arguments;
-  for (const Dim& argument : ArgumentsOf(atom))
-    arguments += (arguments.empty() ? "" : ",") + Print(argument);
-  return std::string(kFunctionNames[static_cast<int>(atom.kind)]) + "(" + arguments + ")";
-}
-
-std::optional<std::string> SymbolOf(const Dim& dim) {
-  const DimAtom* atom = LoneAtom(dim);
-  if (!atom || atom->kind != DimAtom::Kind::kSymbol) return std::nullopt;
-  return atom->symbol;
-}
-
-std::string Print(const Dim& dim) {
-  if (dim.IsConstant()) return std::to_string(dim.value());
-  std::string out;
-  for (const DimTerm& term : dim.terms()) {
-    int64_t coefficient = term.coefficient;
-    if (coefficient < 0) {
-      out += '-';
-    } else if (!out.empty()) {
-      out += '+';
-    }
-    if (Magnitude(coefficient) != 1) out += std::to_string(Magnitude(coefficient)) + "*";
-    for (size_t i = 0; i < term.factors.size(); ++i) {
-      out += (i ? "*" : "") + PrintAtom(term.factors[i]);
-    }
-  }
-  if (dim.constant() > 0) out += "+";
-  if (dim.constant() != 0) out += std::to_string(dim.constant());
-  return out;
-}
-
-static Result<Dim> ParseFactor(Lexer& lexer) {
-  if (lexer.depth > Lexer::kMaxDepth) return lexer.Fail("nests too deeply");
-  for (int kind = 1; kind < 6; ++kind) {
-    if (!lexer.Eat(kFunctionNames[kind])) continue;
-    ++lexer.depth;
-    TRY(lexer.Expect("("));
-    TRY_ASSIGN(auto a, ParseDim(lexer));
-    TRY(lexer.Expect(","));
-    TRY_ASSIGN(auto b, ParseDim(lexer));
-    bool divides = kind == 1 || kind == 2, more = kind == 5;
-    if (divides && b.Is(0)) return lexer.Fail("divides by 0");
-    Dim result = Apply(static_cast<DimAtom::Kind>(kind), a, b);
-    while (more && lexer.Eat(",")) {
-      TRY_ASSIGN(auto next, ParseDim(lexer));
-      result = BroadcastSize(result, next);
-    }
-    TRY(lexer.Expect(")"));
-    --lexer.depth;
-    return result;
-  }
-  if (lexer.Sees("\"")) {
-    TRY_ASSIGN(auto name, lexer.Name());
-    return Dim::Symbol(name);
-  }
-  if (lexer.SeesNumber()) {
-    TRY_ASSIGN(auto value, lexer.Integer());
-    return Dim(value);
-  }
-  TRY_ASSIGN(auto name, lexer.Word());
-  return Dim::Symbol(name);
-}
-
-static Result<Dim> ParseProduct(Lexer& lexer) {
-  TRY_ASSIGN(auto product, ParseFactor(lexer));
-  // A bound, since expanding (a+b)*(a+b)*... in hostile input has exponentially many terms.
-  for (int factors = 0; lexer.Eat("*"); ++factors) {
-    if (factors > 16) return lexer.Fail("too many factors");
-    TRY_ASSIGN(auto factor, ParseFactor(lexer));
-    product = product * factor;
-  }
-  return product;
-}
-
-Result<Dim> ParseDim(Lexer& lexer) {
-  Dim sum;
-  bool negative = false;
-  do {
-    // A '-' may also belong to a number; both readings have the same value.
-    if (lexer.Eat("-")) negative = !negative;
-    TRY_ASSIGN(auto product, ParseProduct(lexer));
-    sum = negative ? sum - product : sum + product;
-    negative = lexer.Sees("-");
-  } while (lexer.Eat("+") || lexer.Eat("-"));
-  return sum;
 }
 
 }  // namespace webnnc
