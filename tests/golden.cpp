@@ -228,7 +228,7 @@ Outcome RunChosen(const std::string& input, const Choose& choose,
   Outcome outcome = OnKernel(input, [&](loop::Kernel& kernel, Lexer& lexer) -> Status {
     TRY(loop::VerifyPlain(kernel));
     TRY_ASSIGN(auto sizes, ParseLikely(lexer));
-    schedule::Classify(kernel);
+    schedule::AlignLoops(kernel);
     chosen = choose(kernel, sizes);
     return chosen ? lower(kernel, *chosen) : kSuccess;
   });

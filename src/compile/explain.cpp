@@ -24,7 +24,7 @@ size_t NodeCount(const plan::Program& program) {
 std::string ExplainKernel(const plan::Program& program, plan::KernelId id) {
   const plan::Kernel& kernel = program.kernels[id];
   std::vector<std::string> origins = plan::OriginsOf(program, id);
-  loop::Kernel plain = kernel.plain;
+  const loop::Kernel& plain = kernel.plain;
   std::string out = "  kernel @" + QuoteName(plain.name) + ": " +
                     std::string(schedule::Name(schedule::Classify(plain))) + ", computes " +
                     std::to_string(origins.size()) + (origins.size() == 1 ? " node\n" : " nodes\n");

@@ -243,7 +243,7 @@ std::optional<EqualVersion> VersionOf(const loop::Kernel& plain, const LikelySiz
   loop::RewriteExprs(kernel.body, rewrite);
   loop::Collapse(kernel);
   loop::SplitGroups(kernel);
-  schedule::Classify(kernel);
+  schedule::AlignLoops(kernel);
   return version;
 }
 

@@ -463,7 +463,7 @@ class KernelFormer {
     }
     loop::Collapse(kernel);
     loop::SplitGroups(kernel);
-    schedule::Classify(kernel);
+    schedule::AlignLoops(kernel);
     for (size_t n : group.nodes) {
       for (const std::string& origin : NodeAt(n).origins) {
         bool is_new =

@@ -1,6 +1,5 @@
 #include "schedule/choose.h"
 
-#include "loop/passes/align_rows.h"
 #include "schedule/classify.h"
 #include "schedule/rules/cpu_contraction.h"
 #include "schedule/rules/cpu_map.h"
@@ -23,18 +22,16 @@ static Schedule ScheduleNest(const loop::Kernel& kernel, Kind kind, const Target
 }
 
 Schedule ChooseForCpu(const loop::Kernel& plain, const Target& target, const LikelySizes& sizes) {
+  if (plain.body.empty()) return {};
   loop::Kernel kernel = plain;
-  if (kernel.body.empty()) return {};
   Kind kind = Classify(kernel);
-  if (kind == Kind::kNone) return {};
-  if (kind == Kind::kOrdered) {
-    std::vector<std::string> rows = loop::AlignOrdered(kernel);
-    return ScheduleCpuOrdered(kernel, rows, *target.machine, sizes);
+  std::vector<std::string> rows = AlignLoops(kernel, kind);
+  switch (kind) {
+    case Kind::kNone: return {};
+    case Kind::kOrdered: return ScheduleCpuOrdered(kernel, rows, *target.machine, sizes);
+    case Kind::kRows: return ScheduleCpuRows(kernel, rows, *target.machine, sizes);
+    default: return ScheduleNest(kernel, kind, target, sizes);
   }
-  if (kind != Kind::kRows) return ScheduleNest(kernel, kind, target, sizes);
-  auto rows = loop::AlignRows(kernel);
-  CHECK(rows);
-  return ScheduleCpuRows(kernel, *rows, *target.machine, sizes);
 }
 
 }  // namespace webnnc::schedule

@@ -1,6 +1,5 @@
 #include "schedule/choose_gpu.h"
 
-#include "loop/passes/align_rows.h"
 #include "schedule/classify.h"
 #include "schedule/rules/gpu.h"
 
@@ -17,18 +16,12 @@ static std::vector<Schedule> ScheduleNest(NestView& view, Kind kind, const Targe
 
 std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const Target& target,
                                        const LikelySizes& sizes) {
+  if (plain.body.empty()) return {};
   loop::Kernel kernel = plain;
-  if (kernel.body.empty()) return {};
   Kind kind = Classify(kernel);
-  if (kind == Kind::kRows) {
-    auto rows = loop::AlignRows(kernel);
-    CHECK(rows);
-    return GpuRows(kernel, *rows, *target.machine, sizes);
-  }
-  if (kind == Kind::kOrdered) {
-    std::vector<std::string> rows = loop::AlignOrdered(kernel);
-    return GpuOrdered(kernel, rows, *target.machine, sizes);
-  }
+  std::vector<std::string> rows = AlignLoops(kernel, kind);
+  if (kind == Kind::kRows) return GpuRows(kernel, rows, *target.machine, sizes);
+  if (kind == Kind::kOrdered) return GpuOrdered(kernel, rows, *target.machine, sizes);
   NestView view(plain, 0, sizes);
   std::vector<Schedule> schedules = ScheduleNest(view, kind, target);
   if (view.nest_count() == 1) schedules.push_back(GpuThreadEach(view, *target.machine));

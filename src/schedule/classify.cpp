@@ -27,11 +27,8 @@ static bool IsContraction(const loop::Kernel& kernel, const Nest& nest) {
   return left && right;
 }
 
-Kind Classify(loop::Kernel& plain) {
-  if (loop::IsOrdered(loop::StagesOf(plain))) {
-    loop::AlignOrdered(plain);
-    return Kind::kOrdered;
-  }
+Kind Classify(const loop::Kernel& plain) {
+  if (loop::IsOrdered(loop::StagesOf(plain))) return Kind::kOrdered;
   Nests nests = ExtractNests(plain);
   if (nests.nests.empty()) return Kind::kMap;
   if (nests.nests.size() == 1) {
@@ -39,7 +36,16 @@ Kind Classify(loop::Kernel& plain) {
     if (!nest.Reduces()) return Kind::kMap;
     return IsContraction(nests.kernel, nest) ? Kind::kContraction : Kind::kReduction;
   }
-  return loop::AlignRows(plain) ? Kind::kRows : Kind::kNone;
+  loop::Kernel aligned = plain;
+  return loop::AlignRows(aligned) ? Kind::kRows : Kind::kNone;
+}
+
+std::vector<std::string> AlignLoops(loop::Kernel& plain, Kind kind) {
+  if (kind == Kind::kOrdered) return loop::AlignOrdered(plain);
+  if (kind != Kind::kRows) return {};
+  auto rows = loop::AlignRows(plain);
+  CHECK(rows);
+  return *rows;
 }
 
 }  // namespace webnnc::schedule

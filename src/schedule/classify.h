@@ -19,7 +19,11 @@ enum class Kind : uint8_t {
 };
 std::string_view Name(Kind kind);
 
-// Aligns the kernel's loops if it is kRows or kOrdered (loop::AlignRows, loop::AlignOrdered).
-Kind Classify(loop::Kernel& plain);
+Kind Classify(const loop::Kernel& plain);
+
+// Gives the loops of a kernel of several stages the order and names that schedules speak of, and
+// returns the names of the rows (loop::AlignRows, loop::AlignOrdered). Others stay as they are.
+std::vector<std::string> AlignLoops(loop::Kernel& plain, Kind kind);
+inline void AlignLoops(loop::Kernel& plain) { AlignLoops(plain, Classify(plain)); }
 
 }  // namespace webnnc::schedule

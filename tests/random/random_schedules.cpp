@@ -230,7 +230,7 @@ class Case {
       TRY(check("Collapse"));
     }
     if (chosen & 16) {
-      schedule::Classify(plain);
+      schedule::AlignLoops(plain);
       TRY(check("Classify"));
     }
     text_ = loop::Print(plain);
@@ -287,7 +287,7 @@ class Case {
   // What a rule writes may not fit: then the next schedule is tried, or the stages are cut apart.
   Status CheckRules(const loop::Kernel& before) {
     loop::Kernel plain = before;
-    schedule::Classify(plain);
+    schedule::AlignLoops(plain);
     for (FeatureSet features : {FeatureSet{}, FeatureSet{Feature::kRelaxedSimd}}) {
       auto schedule = schedule::ChooseForCpu(plain, Wasm(features), {});
       ++counts_.ruled;
