@@ -39,6 +39,10 @@ constexpr uint32_t kNoOffset = 0xffffffff;
 constexpr uint32_t kNoParameters = 0xffffffff;
 // WebGPU's alignment of offsets in bindings.
 constexpr uint32_t kBindingAlignment = 256;
+// That of buffers on the CPU.
+constexpr uint32_t kCpuAlignment = 64;
+// The bytes of `webnnc_zeros`, which kernels read where a window stands over the edge of its input.
+constexpr uint32_t kZeroBytes = 32768;
 // Program::kind.
 enum ProgramKind : uint32_t { kCpu = 0, kGpu = 1 };
 

@@ -3,10 +3,13 @@
 #include <algorithm>
 
 #include "runtime/plan_arena.h"
+#include "webnnc/abi.h"
 
 namespace webnnc::plan {
 
-int64_t ArenaAlignment(const Target& target) { return target.IsGpu() ? 256 : 64; }
+int64_t ArenaAlignment(const Target& target) {
+  return target.IsGpu() ? abi::kBindingAlignment : abi::kCpuAlignment;
+}
 
 std::vector<Lifetime> Lifetimes(const Program& program) {
   auto last = static_cast<uint32_t>(program.steps.empty() ? 0 : program.steps.size() - 1);

@@ -7,7 +7,6 @@ using namespace webnnc;
 namespace {
 
 constexpr uint64_t kPage = 65536;
-constexpr uint64_t kCpuAlignment = 64;
 
 // Memory that the runtime took for itself at the end of the wasm memory; it is never given back.
 struct Region {
@@ -63,10 +62,10 @@ abi::Status PrepareCpu(abi::Program& program) {
   static uint64_t weights_base = 0;
   abi::Model& model = webnnc_model;
   if (model.weights_bytes > 0 && webnnc_weights() == 0) return abi::kOutOfMemory;
-  abi::Status status = PlaceBuffers(program, kCpuAlignment);
+  abi::Status status = PlaceBuffers(program, abi::kCpuAlignment);
   if (status != abi::kOk) return status;
   // A little more than the arena: a vector load may touch the bytes behind the last element.
-  if (!Reserve(arena, program.arena_bytes + kCpuAlignment)) return abi::kOutOfMemory;
+  if (!Reserve(arena, uint64_t{program.arena_bytes} + abi::kCpuAlignment)) return abi::kOutOfMemory;
   for (uint32_t b = 0; b < program.buffer_count; ++b) {
     abi::Buffer& buffer = program.buffers[b];
     if (buffer.kind == abi::kArena) {

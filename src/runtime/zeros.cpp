@@ -1,5 +1,8 @@
-// What kernels read where a window stands over the edge of its input (src/wasm/kernel_emitter.cpp).
+#include "webnnc/abi.h"
+
+using webnnc::abi::kZeroBytes;
+
 extern "C" {
-extern unsigned char webnnc_zeros[32768];
-alignas(16) unsigned char webnnc_zeros[32768];
+extern unsigned char webnnc_zeros[kZeroBytes];
+alignas(16) unsigned char webnnc_zeros[kZeroBytes];
 }

@@ -12,6 +12,7 @@
 #include "wasm/codegen.h"
 #include "wasm/functions.h"
 #include "wasm/split_index.h"
+#include "webnnc/abi.h"
 
 namespace webnnc::wasm {
 
@@ -88,8 +89,8 @@ class Emitter {
 
  private:
   // Register buffers are arrays on the stack, which LLVM's passes turn into registers where their
-  // indices are constant. Those that the stack has no room for are the module's: kernels run one
-  // at a time.
+  // indices are constant. Those that the stack has no room for are the module's, as far as its
+  // machine lets a kernel have them: kernels run one at a time.
   void MakeRegisters() {
     uint64_t left = kMostStackBytes;
     for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
@@ -362,7 +363,7 @@ class Emitter {
     // Lanes that differ cannot share an address.
     if (kernel_.exprs[node.condition].lanes != 1) return nullptr;
     const loop::Expr& expr = kernel_.exprs[node.yes];
-    int64_t zeros = kZeroBytes / ByteSize(expr.dtype) - expr.lanes;
+    int64_t zeros = abi::kZeroBytes / ByteSize(expr.dtype) - expr.lanes;
     SplitIndex split = SplitAt(kernel_, loops_, load->index.back(), node.condition, zeros);
     llvm::Value* condition = Emit(node.condition);
     if (guard_) condition = b_.CreateAnd(guard_, condition);
@@ -387,11 +388,9 @@ class Emitter {
     return LoadFrom(address, expr.dtype, expr.lanes);
   }
 
-  // src/runtime/zeros.cpp
-  static constexpr int64_t kZeroBytes = 32768;
   llvm::Value* Zeros() {
     return module_.getOrInsertGlobal("webnnc_zeros",
-                                     llvm::ArrayType::get(b_.getInt8Ty(), kZeroBytes));
+                                     llvm::ArrayType::get(b_.getInt8Ty(), abi::kZeroBytes));
   }
 
   // What `emit` gives where loads are made under this guard.

@@ -3,8 +3,6 @@
 
 namespace webnnc::graph {
 
-static bool IsIndexType(DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; }
-
 Result<Types> Gather::Infer(std::span<const TensorType> operands) const {
   const TensorType &x = operands[0], &indices = operands[1];
   TRY(CheckAxes(kName, {axis}, x.rank()));

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/ops/cubic.h"
 #include "graph/ops/shapes.h"
 
 namespace webnnc::graph {
@@ -287,26 +288,13 @@ class ResizeLowering {
     return {{Clamp(index, d), b_.Sub(Real(1), part)}, {Clamp(b_.Add(index, b_.Int(1)), d), part}};
   }
 
-  // Cubic convolution (Keys, 1981) with the coefficient as a.
   std::vector<Sample> Cubic(size_t d, loop::ExprId x) {
-    double a = resize_.cubic_coefficient;
-    loop::ExprId low = b_.Apply(loop::UnaryOp::kFloor, x), t = b_.Sub(x, low);
-    auto polynomial = [&](loop::ExprId v, double c3, double c2, double c1, double c0) {
-      loop::ExprId sum = b_.Add(b_.Mul(v, Real(c3)), Real(c2));
-      sum = b_.Add(b_.Mul(v, sum), Real(c1));
-      return b_.Add(b_.Mul(v, sum), Real(c0));
-    };
-    loop::ExprId rest = b_.Sub(Real(1), t);
-    loop::ExprId weights[4] = {
-        polynomial(b_.Add(t, Real(1)), a, -5 * a, 8 * a, -4 * a),
-        polynomial(t, a + 2, -(a + 3), 0, 1),
-        polynomial(rest, a + 2, -(a + 3), 0, 1),
-        polynomial(b_.Add(rest, Real(1)), a, -5 * a, 8 * a, -4 * a),
-    };
+    loop::ExprId low = b_.Apply(loop::UnaryOp::kFloor, x);
     std::vector<Sample> samples;
     loop::ExprId first = b_.Convert(low, DType::kI32), total = Real(0);
-    for (int64_t k = 0; k < 4; ++k) {
-      loop::ExprId index = b_.Add(first, b_.Int(k - 1)), weight = weights[k];
+    for (loop::ExprId weight : CubicTaps(b_, b_.Sub(x, low), resize_.cubic_coefficient)) {
+      auto k = static_cast<int64_t>(samples.size());
+      loop::ExprId index = b_.Add(first, b_.Int(k - 1));
       if (resize_.exclude_outside) {
         loop::ExprId within = b_.Within(index, b_.Int(0), b_.Size(x_.shape[d]));
         weight = b_.Select(within, weight, Real(0));

@@ -1,4 +1,5 @@
 // sample: x between its elements.
+#include "graph/ops/cubic.h"
 #include "graph/ops/shapes.h"
 
 namespace webnnc::graph {
@@ -149,25 +150,14 @@ class SampleLowering {
     return {TapAt(d, index, b_.Sub(Real(1), part)), TapAt(d, b_.Add(index, b_.Int(1)), part)};
   }
 
-  // Cubic convolution (Keys, 1981) with a = -0.75.
   std::vector<Tap> Cubic(size_t d, loop::ExprId place) {
     constexpr double a = -0.75;
-    loop::ExprId low = Floor(place), t = b_.Sub(place, low), rest = b_.Sub(Real(1), t);
-    auto polynomial = [&](loop::ExprId v, double c3, double c2, double c1, double c0) {
-      loop::ExprId sum = b_.Add(b_.Mul(v, Real(c3)), Real(c2));
-      sum = b_.Add(b_.Mul(v, sum), Real(c1));
-      return b_.Add(b_.Mul(v, sum), Real(c0));
-    };
-    loop::ExprId weights[4] = {
-        polynomial(b_.Add(t, Real(1)), a, -5 * a, 8 * a, -4 * a),
-        polynomial(t, a + 2, -(a + 3), 0, 1),
-        polynomial(rest, a + 2, -(a + 3), 0, 1),
-        polynomial(b_.Add(rest, Real(1)), a, -5 * a, 8 * a, -4 * a),
-    };
-    loop::ExprId index = b_.Convert(low, DType::kI32);
+    loop::ExprId low = Floor(place), index = b_.Convert(low, DType::kI32);
     std::vector<Tap> taps;
-    for (int64_t k = 0; k < 4; ++k)
-      taps.push_back(TapAt(d, b_.Add(index, b_.Int(k - 1)), weights[k]));
+    for (loop::ExprId weight : CubicTaps(b_, b_.Sub(place, low), a)) {
+      auto k = static_cast<int64_t>(taps.size());
+      taps.push_back(TapAt(d, b_.Add(index, b_.Int(k - 1)), weight));
+    }
     return taps;
   }
 

@@ -5,8 +5,6 @@ namespace webnnc::graph {
 
 namespace {
 
-bool IsIndexType(DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; }
-
 Status CheckScatter(std::string_view what, std::span<const TensorType> operands,
                     loop::Update update) {
   const TensorType &x = operands[0], &indices = operands[1], &updates = operands[2];

@@ -14,6 +14,9 @@ std::string Describe(std::string_view what, std::span<const TensorType> operands
 // Whether `axes` are distinct and inside `rank`, in rising order.
 Status CheckAxes(std::string_view what, const Integers& axes, int64_t rank);
 
+// What tensors hold that are indices into others.
+inline bool IsIndexType(DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; }
+
 // The broadcast shape of all operands, or an error that names them.
 Result<Shape> BroadcastAll(std::string_view what, std::span<const TensorType> operands);
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "graph/ops/cubic.h"
 #include "onnx/operators.h"
 #include "tensor/overflow.h"
 
@@ -183,10 +184,7 @@ class AntialiasTaps {
   double Kernel(double x) const {
     x = std::fabs(x);
     if (resize_.mode == ResizeMode::kLinear) return std::max(0.0, 1 - x);
-    double a = resize_.cubic_coefficient;
-    if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-    if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-    return 0;
+    return graph::CubicWeights(resize_.cubic_coefficient).At(x);
   }
 
   double Coordinate(int64_t i) const {
