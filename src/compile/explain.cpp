@@ -47,6 +47,7 @@ std::string PrintPasses(const plan::Program& program, plan::KernelId id) {
   const plan::Kernel& kernel = program.kernels[id];
   std::string out, last = loop::Print(kernel.plain);
   lower::Options options{program.target, plan::ParametersOf(program, id)};
+  options.spills = true;  // whether it may, has been decided
   options.log = [&](std::string_view pass, const loop::Kernel& after) {
     std::string text = loop::Print(after);
     bool same = text == last;

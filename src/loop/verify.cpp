@@ -4,8 +4,8 @@
 #include <set>
 
 #include "base/overloaded.h"
-#include "loop/passes/flatten.h"
 #include "loop/reducer.h"
+#include "loop/thread_rows.h"
 
 namespace webnnc::loop {
 
@@ -132,7 +132,7 @@ class Verifier {
                   Print(buffer.type));
     }
     TRY(CheckAccess(store.buffer, store.index));
-    if (value.lanes > 1 && store.index.size() != 1 && !IsPerThread(kernel_, store.buffer)) {
+    if (value.lanes > 1 && store.index.size() != 1 && !ThreadRows(kernel_).count(store.buffer)) {
       return Fail("stores lanes to %" + buffer.name + ", which is not one-dimensional");
     }
     return CheckExpr(store.value);
@@ -212,9 +212,10 @@ static Status CheckFlatBlock(const Kernel& kernel, const Block& block) {
 
 Status VerifyFlat(const Kernel& kernel) {
   TRY(Verify(kernel));
+  std::set<BufferId> rows = ThreadRows(kernel);
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const Buffer& buffer = kernel.buffers[BufferId{b}];
-    bool per_thread = buffer.type.shape.size() == 2 && IsPerThread(kernel, BufferId{b});
+    bool per_thread = buffer.type.shape.size() == 2 && rows.count(BufferId{b});
     if ((buffer.type.shape.size() != 1 && !per_thread) || buffer.space == Space::kTemporary) {
       return Error{"@" + kernel.name + ": %" + buffer.name + " is not flat"};
     }

@@ -1,5 +1,7 @@
 #include "lower/lower_kernel.h"
 
+#include <set>
+
 #include "loop/passes/flatten.h"
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/legalize_for_gpu.h"
@@ -8,6 +10,7 @@
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
 #include "loop/rewrite.h"
+#include "loop/thread_rows.h"
 #include "loop/verify.h"
 #include "schedule/bound_sums.h"
 
@@ -15,23 +18,27 @@ namespace webnnc::lower {
 
 namespace {
 
+// Of a workgroup, or of one thread where threads have rows.
 int64_t BytesOf(const loop::Kernel& kernel, loop::Space space, const Target& target) {
   int64_t bytes = 0;
-  for (const loop::Buffer& buffer : kernel.buffers) {
+  std::set<loop::BufferId> rows = loop::ThreadRows(kernel);
+  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
+    const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
     if (buffer.space != space) continue;
     DType dtype = StoredType(target, buffer.type.dtype, Storage::kActivation);
-    bytes += ElementCount(buffer.type.shape).value() * ByteSize(dtype);
+    int64_t own = ElementCount(buffer.type.shape).value() * ByteSize(dtype);
+    bytes += rows.count(loop::BufferId{b}) ? own / buffer.type.shape[0].value() : own;
   }
   return bytes;
 }
 
-Status CheckFits(const loop::Kernel& kernel, const Target& target) {
-  const Machine& machine = *target.machine;
-  if (BytesOf(kernel, loop::Space::kWorkgroup, target) > machine.workgroup_bytes)
+// What is in registers must be small, or it is not in registers.
+Status CheckFits(const loop::Kernel& kernel, const Options& options) {
+  const Machine& machine = *options.target.machine;
+  if (BytesOf(kernel, loop::Space::kWorkgroup, options.target) > machine.workgroup_bytes)
     return Error{"too much workgroup memory"};
-  // What is in registers must be small, or it is not in registers.
-  if (BytesOf(kernel, loop::Space::kRegister, target) >
-      machine.register_bytes * machine.max_threads)
+  int64_t most = options.spills ? machine.spilled_bytes : machine.register_bytes;
+  if (BytesOf(kernel, loop::Space::kRegister, options.target) > most)
     return Error{"too many registers"};
   return kSuccess;
 }
@@ -76,8 +83,8 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
   Lowered lowered{{}, std::move(scheduled)};
   loop::Kernel& kernel = lowered.flat;
 
+  TRY(CheckFits(kernel, options));
   if (gpu) {
-    TRY(CheckFits(kernel, options.target));
     GiveThread(kernel);
     log("give-thread", kernel);
   }

@@ -20,6 +20,8 @@ struct Options {
   Target target = {};
   // What the kernel's parameters are, in order. Those not listed are activations.
   std::vector<Storage> parameters = {};
+  // Whether a thread may have more than registers hold: some of it is in memory then.
+  bool spills = false;
   Log log = {};
 };
 

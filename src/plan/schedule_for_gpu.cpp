@@ -50,8 +50,12 @@ Status ScheduleForGpu(Program& program, const schedule::Database& measured,
       if (!applied) warn(MisfitWarning(target, kernel, sizes, applied.error()));
     }
     if (!applied) {
-      applied =
-          ApplyFirst(kernel, schedule::CandidatesForGpu(kernel.plain, target, sizes), options);
+      std::vector<schedule::Schedule> candidates =
+          schedule::CandidatesForGpu(kernel.plain, target, sizes);
+      applied = ApplyFirst(kernel, candidates, options);
+      // What can be cut up is better cut up than slow.
+      options.spills = !applied && !HasSeveralParts(kernel.plain);
+      if (options.spills) applied = ApplyFirst(kernel, candidates, options);
     }
     if (applied) {
       if (!applied.value().narrows_64_bits) continue;

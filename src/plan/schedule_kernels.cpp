@@ -54,6 +54,9 @@ Status ScheduleKernels(Program& program, const schedule::Database& measured,
     // Loops as they are fit every kernel but those of several stages that share too little: then
     // what flows between the stages is in buffers.
     if (!applied) applied = Apply(kernel, {}, options);
+    options.spills = !applied && !HasSeveralParts(kernel.plain);
+    if (options.spills)
+      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, target, sizes), options);
     if (applied) {
       AddVersion(kernel, options, sizes);
       done.insert(program.steps[s].kernel);

@@ -7,6 +7,7 @@
 
 #include "loop/builder.h"
 #include "loop/rewrite.h"
+#include "loop/thread_rows.h"
 #include "loop/verify.h"
 
 namespace webnnc::spirv {
@@ -33,41 +34,8 @@ void ForEachStore(loop::Block& block, const std::function<void(loop::Store&)>& v
   }
 }
 
-// The registers that threads have rows of: every access begins with the thread's number. Of one
-// that has no other dimension, a thread has one element.
-std::set<BufferId> ThreadRows(loop::Kernel& kernel) {
-  std::set<BufferId> rows;
-  std::set<loop::VarId> threads;
-  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-    bool is_register = kernel.buffers[BufferId{b}].space == Space::kRegister;
-    if (is_register && kernel.buffers[BufferId{b}].type.rank() > 0) rows.insert(BufferId{b});
-  }
-  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
-    auto* loop = std::get_if<loop::For>(&stmt);
-    if (loop && loop->kind == loop::LoopKind::kThread) threads.insert(loop->var);
-  });
-  auto check = [&](BufferId id, const loop::Index& index, int32_t lanes) {
-    auto* variable = std::get_if<loop::Variable>(&kernel.exprs[index.at(0)].node);
-    bool is_row = variable && threads.count(variable->var) && (lanes == 1 || index.size() > 1);
-    if (!is_row) rows.erase(id);
-  };
-  loop::RewriteExprs(kernel.body, [&](ExprId root) {
-    loop::ForEachExpr(kernel, root, [&](ExprId id) {
-      const loop::Expr& expr = kernel.exprs[id];
-      if (auto* load = std::get_if<loop::Load>(&expr.node)) {
-        check(load->buffer, load->index, expr.lanes);
-      }
-    });
-    return root;
-  });
-  ForEachStore(kernel.body, [&](loop::Store& store) {
-    check(store.buffer, store.index, kernel.exprs[store.value].lanes);
-  });
-  return rows;
-}
-
 void DropThreadRows(loop::Kernel& kernel) {
-  std::set<BufferId> rows = ThreadRows(kernel);
+  std::set<BufferId> rows = loop::ThreadRows(kernel);
   if (rows.empty()) return;
   loop::Builder build(kernel);
   auto drop = [&](loop::Index& index) {

@@ -3,7 +3,12 @@
 namespace webnnc {
 
 const Machine& WasmMachine() {
-  static const Machine kWasm{.name = "wasm", .description = "a thread of a wasm engine"};
+  // What neither registers nor the stack have room for are variables of the module.
+  static const Machine kWasm{.name = "wasm",
+                             .description = "a thread of a wasm engine",
+                             .workgroup_bytes = 1 << 20,
+                             .register_bytes = 1 << 20,
+                             .spilled_bytes = 1 << 26};
   return kWasm;
 }
 
@@ -12,7 +17,9 @@ static Machine Gpu(std::string_view name, std::string_view description) {
   machine.max_buffers = 8;
   machine.max_threads = 256;
   machine.workgroup_bytes = 16384;
-  machine.register_bytes = 1024;
+  // What WGSL promises a function: 8,192 bytes of variables.
+  machine.register_bytes = 8192;
+  machine.spilled_bytes = 1 << 18;
   machine.cores = 64;
   machine.threads_per_core = 1024;
   machine.fusion.repeats_in_maps = std::numeric_limits<double>::infinity();

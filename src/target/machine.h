@@ -35,7 +35,8 @@ struct Machine {
   int64_t max_buffers = 1 << 20;
   int64_t max_threads = 1;      // maxComputeInvocationsPerWorkgroup
   int64_t workgroup_bytes = 0;  // maxComputeWorkgroupStorageSize
-  int64_t register_bytes = 0;   // of a thread; what is more is in memory
+  // Of a thread: what registers hold, and what is in memory if there is no other way.
+  int64_t register_bytes = 0, spilled_bytes = 0;
   // Workgroups run side by side on this many cores.
   int64_t cores = 1;
   // Threads that one core needs to hide the time that memory takes.

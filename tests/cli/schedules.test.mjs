@@ -135,3 +135,17 @@ test('what is no key is refused with a way out', () => {
   assert.equal(status, 1);
   assert.match(stderr, /old\.schedules:1:.*"softmax f32\[10\] -> f32\[10\]" is no key.*--emit schedules/s);
 });
+
+test('a schedule that keeps more than a wasm module should is warned of', () => {
+  const model = write('large', {
+    inputs: { x: ['f32', [1000, 8]], y: ['f32', [8, 1000]] }, outputs: { z: ['f32', [1000, 1000]] },
+    nodes: [{ op: 'MatMul', name: 'm', inputs: ['x', 'y'], outputs: ['z'] }],
+  });
+  const flags = [model, '--target', 'wasm'], file = join(folder, 'large.schedules');
+  const [key] = [...entriesOf(emit(...flags, '--emit', 'schedules')).keys()].filter((entry) => entry.startsWith('wasm "'));
+  // Outside all loops, so that the whole result is kept.
+  writeFileSync(file, `for ${key} schedule {\n  keep\n}\n`);
+  const { status, stderr } = spawnSync(webnnc, [...flags, '--schedules', file, '-o', join(folder, 'large')], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /does not fit its kernel, matmul .*: too many registers/);
+});

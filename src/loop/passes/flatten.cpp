@@ -1,51 +1,20 @@
 #include "loop/passes/flatten.h"
 
-#include <set>
-
 #include "loop/builder.h"
 #include "loop/rewrite.h"
+#include "loop/thread_rows.h"
 
 namespace webnnc::loop {
-
-bool IsPerThread(const Kernel& kernel, BufferId id) {
-  const Buffer& buffer = kernel.buffers[id];
-  if (buffer.space != Space::kRegister || buffer.type.shape.size() < 2) return false;
-  std::set<VarId> threads;
-  ForEachStmt(kernel.body, [&](const Stmt& stmt) {
-    auto* loop = std::get_if<For>(&stmt);
-    if (loop && loop->kind == LoopKind::kThread) threads.insert(loop->var);
-  });
-  bool per_thread = true;
-  auto check = [&](const Index& index) {
-    auto* variable = std::get_if<Variable>(&kernel.exprs[index[0]].node);
-    per_thread &= variable && threads.count(variable->var);
-  };
-  auto check_expr = [&](ExprId root) {
-    ForEachExpr(kernel, root, [&](ExprId e) {
-      auto* load = std::get_if<Load>(&kernel.exprs[e].node);
-      if (load && load->buffer == id) check(load->index);
-    });
-  };
-  ForEachStmt(kernel.body, [&](const Stmt& stmt) {
-    if (auto* store = std::get_if<Store>(&stmt)) {
-      if (store->buffer == id) check(store->index);
-      check_expr(store->value);
-    } else if (auto* let = std::get_if<Let>(&stmt)) {
-      check_expr(let->value);
-    } else if (auto* test = std::get_if<If>(&stmt)) {
-      check_expr(test->condition);
-    }
-  });
-  return per_thread;
-}
 
 namespace {
 
 class Flattener {
  public:
   explicit Flattener(Kernel& kernel) : kernel_(kernel), build_(kernel) {
+    std::set<BufferId> rows = ThreadRows(kernel);
     for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-      keeps_row_.push_back(IsPerThread(kernel, BufferId{b}));
+      BufferId id{b};
+      keeps_row_.push_back(rows.count(id) && kernel.buffers[id].type.rank() > 1);
     }
   }
 
