@@ -206,7 +206,7 @@ enum class NoKeys : uint8_t {
 // g heads of q share one of k and v. cap(x) is softcap * tanh(x / softcap), or x if softcap is 0.
 // Operands: q, k, v; perhaps a bias, floats that broadcast to the scores and are added to them;
 // perhaps a mask, bools that broadcast, too: where it is false the score is `masked`. With `causal`
-// key j counts for query i only if j <= i + offset. Computed in f32 or wider.
+// key j counts for query i only if j <= i + offset.
 struct Attention {
   double scale = 1;
   double softcap = 0;

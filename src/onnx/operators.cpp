@@ -11,14 +11,15 @@ static bool Before(const Operator& a, const Operator& b) {
 static std::vector<Operator> AllFamilies() {
   std::vector<Operator> all;
   for (std::span<const Operator> family :
-       {ActivationOperators(),  AttentionOperators(),       ControlOperators(),
-        ElementwiseOperators(), FlexAttentionOperators(),   FusedAttentionOperators(),
-        IndexingOperators(),    LinearAttentionOperators(), LossOperators(),
-        MatrixOperators(),      NgramOperators(),           NormalizationOperators(),
-        OrderedOperators(),     ProductOperators(),         RandomOperators(),
-        RecurrentOperators(),   ReductionOperators(),       ResizeOperators(),
-        SamplingOperators(),    ShapeOperators(),           SignalOperators(),
-        SourceOperators(),      WindowOperators()})
+       {ActivationOperators(),    AttentionOperators(),     ControlOperators(),
+        ElementwiseOperators(),   FlexAttentionOperators(), FusedAttentionOperators(),
+        GroupQueryOperators(),    IndexingOperators(),      LinearAttentionOperators(),
+        LossOperators(),          MatrixOperators(),        NgramOperators(),
+        NormalizationOperators(), OrderedOperators(),       ProductOperators(),
+        RandomOperators(),        RecurrentOperators(),     ReductionOperators(),
+        RegionOperators(),        ResizeOperators(),        SamplingOperators(),
+        ShapeOperators(),         SignalOperators(),        SourceOperators(),
+        WindowOperators()})
     all.insert(all.end(), family.begin(), family.end());
   std::sort(all.begin(), all.end(), Before);
   // Each has one row.

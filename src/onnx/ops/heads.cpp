@@ -53,6 +53,19 @@ Result<double> ScaleFor(const Dim& size) {
   return 1 / std::sqrt(static_cast<double>(size.value()));
 }
 
+Result<double> ScaleOf(NodeContext& c, ValueId q) {
+  double scale = c.Float("scale", 0);
+  if (scale != 0) return scale;
+  return ScaleFor(c.TypeOf(q).shape[3]);
+}
+
+Status Refuse(NodeContext& c, std::initializer_list<std::pair<size_t, const char*>> operands) {
+  for (auto [operand, name] : operands) {
+    if (c.Has(operand)) return Error{std::string(name) + " is not supported"};
+  }
+  return kSuccess;
+}
+
 Result<ValueId> Appended(NodeContext& c, ValueId past, ValueId now) {
   if (c.TypeOf(past).rank() != 4)
     return Error{"the past is " + Print(c.TypeOf(past)) + ", not [batch, heads, past, size]"};

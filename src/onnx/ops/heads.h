@@ -2,11 +2,17 @@
 // and masks. An operand of heads is [batch, heads, sequence, size].
 #pragma once
 
+#include <initializer_list>
 #include <optional>
+#include <utility>
 
 #include "onnx/node_context.h"
 
 namespace webnnc::onnx {
+
+struct Heads {
+  ValueId q, k, v;
+};
 
 // [batch, sequence, heads*size] as [batch, heads, sequence, size], and back.
 Result<ValueId> SplitHeads(NodeContext& c, ValueId x, int64_t heads);
@@ -23,6 +29,11 @@ Result<ValueId> Positions(NodeContext& c, const Dim& count, int64_t axis, int64_
 
 // 1 / sqrt(size), for a size that is known.
 Result<double> ScaleFor(const Dim& size);
+// The attribute `scale`, or else that of q's rows.
+Result<double> ScaleOf(NodeContext& c, ValueId q);
+
+// Fails if one of the operands is there, which are those that nothing can be made of.
+Status Refuse(NodeContext& c, std::initializer_list<std::pair<size_t, const char*>> operands);
 
 // The keys of before and those of now, one behind the other.
 Result<ValueId> Appended(NodeContext& c, ValueId past, ValueId now);
