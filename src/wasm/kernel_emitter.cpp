@@ -406,9 +406,11 @@ class Emitter {
   llvm::Value* ComputeSelect(const loop::Select& node) {
     if (llvm::Value* padded = EmitPaddedLoad(node)) return padded;
     llvm::Value* condition = Emit(node.condition);
+    // Lanes that choose one by one load what their condition has loaded (loop::Vectorize).
+    bool by_lane = kernel_.exprs[node.condition].lanes > 1;
     auto side = [&](loop::ExprId id, bool holds) {
       // Only loads need care; what has none is computed either way.
-      if (!HasLoad(id)) return Emit(id);
+      if (by_lane || !HasLoad(id)) return Emit(id);
       llvm::Value* guard = holds ? condition : b_.CreateNot(condition);
       if (guard_) guard = b_.CreateAnd(guard_, guard);
       return Behind(guard, [&] { return Emit(id); });

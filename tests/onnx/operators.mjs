@@ -356,3 +356,9 @@ for (const type of /** @type {const} */ (['f32', 'i32'])) {
     runs: [{ x: made(type, [19], 4) }],
   };
 }
+CASES['a Concat of what each element chooses by itself'] = {
+  model: { inputs: { x: ['f32', [3, 12]] }, outputs: y(2), opset: 16, nodes: [
+    { op: 'ThresholdedRelu', inputs: ['x'], outputs: ['v'], attributes: { alpha: { float: 0.25 } } },
+    { op: 'Concat', inputs: ['v', 'x', 'v'], outputs: ['y'], attributes: { axis: 0 } }] },
+  runs: [{ x: made('f32', [3, 12]) }],
+};

@@ -33,11 +33,9 @@ function ofSomething([x]) {
   return x && count(x.shape) === 0 && 'ONNX does not say what the mean of nothing is, nor where its largest element lies';
 }
 
-/** @param {(Value | undefined)[]} operands @param {Node} node */
-function betweenElements([x, , scales], { attributes: { mode, coordinate_transformation_mode: places } }) {
-  const isNearest = mode === 'nearest' && places === 'half_pixel_symmetric';
-  const numbers = isNearest && x && scales ? [...toNumbers(scales)] : [];
-  return numbers.some((scale, d) => !Number.isInteger(scale * (x?.shape[d] ?? 0))) && 'ONNX Runtime rounds places, so that one that is an element is taken for one just before it';
+/** @param {unknown} _ @param {Node} node */
+function betweenElements(_, { attributes: { mode, coordinate_transformation_mode: places } }) {
+  return mode === 'nearest' && places === 'half_pixel_symmetric' && 'ONNX Runtime rounds places, so that one that is an element is taken for one just before it';
 }
 
 /** @param {(Value | undefined)[]} operands */
