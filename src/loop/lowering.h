@@ -7,7 +7,8 @@ namespace webnnc::loop {
 // What an operation's Lower is given: the buffers of its operands and results, and a builder that
 // appends to their kernel.
 //
-// Lower writes the definition, one stage at a time: a perfect nest of loops around one store.
+// Lower writes the definition, one stage at a time: a perfect nest of loops around one store or one
+// reduction.
 // No tiling, no vectors, no threads. Making it fast is the scheduler's work, and everything the
 // scheduler does is tested against the definition.
 struct Lowering {
