@@ -108,6 +108,12 @@ std::vector<StageLoop> PlaceLoops(const Kernel& kernel, const Stage& stage) {
   return loops;
 }
 
+Dim IterationsOf(const Stage& stage) {
+  Dim iterations = stage.ordered ? stage.ordered->extent : 1;
+  for (const StageLoop& loop : stage.loops) iterations = iterations * loop.extent;
+  return iterations;
+}
+
 std::optional<Product> ProductOf(const Kernel& kernel, const Stage& stage) {
   if (!IsReduction(stage) || stage.update != Update::kAdd) return std::nullopt;
   auto* product = std::get_if<Binary>(&kernel.exprs[stage.value()].node);

@@ -59,6 +59,9 @@ inline bool IsReduction(const Stage& stage) { return stage.kind == StageKind::kR
 bool Names(const Kernel& kernel, const Stage& stage, VarId loop);
 std::vector<StageLoop> PlaceLoops(const Kernel& kernel, const Stage& stage);
 
+// How often the stage runs what it stores or reduces.
+Dim IterationsOf(const Stage& stage);
+
 // The two sides of what a sum of products adds up.
 struct Product {
   ExprId left, right;

@@ -287,9 +287,7 @@ class KernelFormer {
     const Shape& shape = graph_.values[ResultsOf(producer)[0]].type.shape;
     double elements = count(ElementCount(shape)), most = 0;
     for (const loop::Stage& stage : loop::StagesOf(merged.kernel)) {
-      Dim iterations = stage.ordered ? stage.ordered->extent : 1;
-      for (const loop::StageLoop& loop : stage.loops) iterations = iterations * loop.extent;
-      most = std::max(most, count(iterations) / elements);
+      most = std::max(most, count(IterationsOf(stage)) / elements);
     }
     return most;
   }

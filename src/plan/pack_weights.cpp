@@ -7,7 +7,7 @@
 #include "loop/parameters.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
-#include "schedule/classify.h"
+#include "target/machine.h"
 
 namespace webnnc::plan {
 

@@ -32,10 +32,8 @@ bool IsProduct(const loop::Kernel& kernel, loop::ExprId id) {
 Dim MultiplyAdds(const loop::Kernel& plain) {
   Dim count = 0;
   for (const loop::Stage& stage : loop::StagesOf(plain)) {
-    if (stage.update != loop::Update::kAdd || !IsProduct(plain, stage.value())) continue;
-    Dim iterations = stage.ordered ? stage.ordered->extent : 1;
-    for (const loop::StageLoop& loop : stage.loops) iterations = iterations * loop.extent;
-    count = count + iterations;
+    bool adds = stage.update == loop::Update::kAdd && IsProduct(plain, stage.value());
+    if (adds) count = count + IterationsOf(stage);
   }
   return count;
 }

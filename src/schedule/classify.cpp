@@ -1,7 +1,5 @@
 #include "schedule/classify.h"
 
-#include <set>
-
 #include "loop/passes/align_rows.h"
 #include "loop/rewrite.h"
 #include "schedule/nest.h"

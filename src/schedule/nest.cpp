@@ -1,7 +1,6 @@
 #include "schedule/nest.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 
 #include "loop/builder.h"
