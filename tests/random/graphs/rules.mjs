@@ -33,9 +33,13 @@ function ofSomething([x]) {
   return x && count(x.shape) === 0 && 'ONNX does not say what the mean of nothing is, nor where its largest element lies';
 }
 
-/** @param {unknown} _ @param {Node} node */
-function betweenElements(_, { attributes: { mode, coordinate_transformation_mode: places } }) {
-  return mode === 'nearest' && places === 'half_pixel_symmetric' && 'ONNX Runtime rounds places, so that one that is an element is taken for one just before it';
+/** @param {(Value | undefined)[]} operands @param {Node} node */
+function betweenElements([x, , scales, sizes], { attributes: { mode, coordinate_transformation_mode: places, axes, keep_aspect_ratio_policy: keeps = 'stretch' } }) {
+  if (mode !== 'nearest' || places !== 'half_pixel_symmetric') return undefined;
+  const along = /** @type {number[] | undefined} */ (axes), shape = x?.shape ?? [];
+  const factors = scales && count(scales.shape) ? [...toNumbers(scales)] : [...toNumbers(/** @type {Value} */ (sizes))].map((size, i) => size / (shape.at(along ? along[i] : i) ?? 1));
+  // Of whole factors every place is a quotient, which is rounded once.
+  return (keeps !== 'stretch' || !factors.every(Number.isInteger)) && 'ONNX Runtime rounds places, so that one that is an element is taken for one just before it';
 }
 
 /** @param {(Value | undefined)[]} operands */
