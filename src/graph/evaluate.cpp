@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/lower.h"
+#include "graph/ops/regions.h"
 #include "loop/interpret.h"
 #include "loop/interpret_dims.h"
 #include "loop/run_stages.h"
@@ -86,41 +87,155 @@ std::optional<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tens
   return results;
 }
 
+namespace {
+
+int64_t Element(const Tensor& tensor, int64_t i) {
+  return Convert(tensor.data.At(tensor.type.dtype, i), DType::kI64).integer;
+}
+
+// Runs graphs and the bodies in them; symbols are variables of them all.
+class Evaluator {
+ public:
+  explicit Evaluator(SymbolValues symbols) : symbols_(std::move(symbols)) {}
+
+  Result<std::vector<Tensor>> Run(const Graph& graph, const std::vector<Tensor>& inputs) {
+    std::vector<const Assumption*> assumed;
+    for (const Assumption& assumption : graph.assumptions) assumed.push_back(&assumption);
+    TRY(Check(assumed));
+    std::vector<Tensor> values(static_cast<size_t>(graph.values.size()));
+    auto at = [&](ValueId id) -> Tensor& { return values[static_cast<size_t>(id.index)]; };
+    for (size_t i = 0; i < inputs.size(); ++i) at(graph.inputs[i].value) = inputs[i];
+    for (const Node& node : graph.nodes) {
+      std::vector<const Tensor*> operands;
+      for (ValueId operand : node.operands) operands.push_back(&at(operand));
+      auto results = RunNode(graph, node, operands);
+      if (!results) {
+        if (!results.error().where.node.empty()) return results.error();
+        return Error{results.error().message, {0, 0, graph.values[node.results[0]].name}};
+      }
+      for (size_t i = 0; i < node.results.size(); ++i)
+        at(node.results[i]) = std::move(results.value()[i]);
+      if (std::holds_alternative<Define>(node.op)) TRY(Check(assumed));
+    }
+    std::vector<Tensor> outputs;
+    for (const Port& port : graph.outputs) outputs.push_back(at(port.value));
+    return outputs;
+  }
+
+ private:
+  using Operands = std::vector<const Tensor*>;
+
+  // Those of whose sizes all are known by now, each once.
+  Status Check(std::vector<const Assumption*>& assumed) const {
+    auto is_open = [&](const Assumption& assumption) {
+      std::set<std::string> mentioned;
+      assumption.left.CollectSymbols(mentioned);
+      assumption.right.CollectSymbols(mentioned);
+      return std::any_of(mentioned.begin(), mentioned.end(),
+                         [&](const std::string& name) { return !symbols_.count(name); });
+    };
+    std::vector<const Assumption*> left;
+    for (const Assumption* assumption : assumed) {
+      if (is_open(*assumption)) {
+        left.push_back(assumption);
+      } else if (!Holds(*assumption, symbols_)) {
+        return Error{"for these inputs " + Print(*assumption) + " does not hold"};
+      }
+    }
+    assumed = std::move(left);
+    return kSuccess;
+  }
+
+  Result<std::vector<Tensor>> RunNode(const Graph& graph, const Node& node,
+                                      const Operands& operands) {
+    if (auto* constant = std::get_if<Constant>(&node.op)) return std::vector{constant->value};
+    if (auto* define = std::get_if<Define>(&node.op)) return RunDefine(*define, *operands[0]);
+    if (std::holds_alternative<If>(node.op)) return RunIf(graph, node, operands);
+    if (std::holds_alternative<Loop>(node.op)) return RunLoop(graph, node, operands);
+    Operands once;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      auto first = std::find(node.operands.begin(), node.operands.end(), node.operands[i]);
+      if (first - node.operands.begin() == static_cast<ptrdiff_t>(i)) once.push_back(operands[i]);
+    }
+    return graph::Run(LowerNode(graph, node), once, symbols_);
+  }
+
+  Result<std::vector<Tensor>> RunDefine(const Define& define, const Tensor& x) {
+    for (size_t i = 0; i < define.symbols.size(); ++i) {
+      int64_t value = Element(x, static_cast<int64_t>(i));
+      if (value < 0 || value > INT32_MAX)
+        return Error{"the size " + define.symbols[i] + " is " + std::to_string(value)};
+      symbols_[define.symbols[i]] = value;
+    }
+    return std::vector{x};
+  }
+
+  // All at once: a new value does not change another.
+  void Assign(const std::map<std::string, Dim>& sizes) {
+    SymbolValues values;
+    for (const auto& [symbol, size] : sizes) values[symbol] = size.Evaluate(symbols_);
+    for (const auto& [symbol, value] : values) symbols_[symbol] = value;
+  }
+
+  Result<std::vector<Tensor>> RunIf(const Graph& graph, const Node& node,
+                                    const Operands& operands) {
+    size_t taken = Element(*operands[0], 0) != 0 ? 0 : 1;
+    std::vector<Tensor> inputs;
+    for (size_t i = 1; i < operands.size(); ++i) inputs.push_back(*operands[i]);
+    TRY_ASSIGN(auto results, Run(node.bodies[taken], inputs));
+    Assign(SizesAtEnd(graph, node, taken));
+    return results;
+  }
+
+  Result<std::vector<Tensor>> RunLoop(const Graph& graph, const Node& node,
+                                      const Operands& operands) {
+    const Loop& loop = std::get<Loop>(node.op);
+    const Graph& body = node.bodies[0];
+    const size_t first = loop.first_carried(), carried = static_cast<size_t>(loop.carried);
+    const int64_t trips = loop.trips ? Element(*operands[0], 0) : INT64_MAX;
+    bool goes_on = !loop.condition || Element(*operands[first - 1], 0) != 0;
+    std::vector<Tensor> values, captures;
+    for (size_t i = 0; i < operands.size() - first; ++i)
+      (i < carried ? values : captures).push_back(*operands[first + i]);
+    std::vector<std::vector<uint8_t>> stacked(node.results.size() - carried);
+    Assign(SizesAtStart(graph, node));
+    int64_t iteration = 0;
+    for (; iteration < trips && goes_on; ++iteration) {
+      std::vector<Tensor> inputs{ScalarTensor(Scalar::Integer(DType::kI64, iteration))};
+      inputs.insert(inputs.end(), values.begin(), values.end());
+      inputs.insert(inputs.end(), captures.begin(), captures.end());
+      TRY_ASSIGN(auto outputs, Run(body, inputs));
+      Assign(SizesAtEnd(graph, node, 0));
+      auto output = outputs.begin();
+      if (loop.condition) goes_on = Element(*output++, 0) != 0;
+      for (Tensor& value : values) value = std::move(*output++);
+      for (std::vector<uint8_t>& all : stacked) {
+        auto bytes = (output++)->data.bytes();
+        all.insert(all.end(), bytes.begin(), bytes.end());
+      }
+    }
+    if (auto symbol = SymbolOf(loop.count)) {
+      bool is_own = std::count(loop.symbols.begin(), loop.symbols.end(), *symbol) > 0;
+      if (is_own) symbols_[*symbol] = iteration;
+    }
+    for (size_t i = 0; i < stacked.size(); ++i) {
+      TensorType type = graph.values[node.results[carried + i]].type;
+      type.shape = Substitute(type.shape, symbols_);
+      values.push_back({std::move(type), TensorData::Own(std::move(stacked[i]))});
+    }
+    return values;
+  }
+
+  SymbolValues symbols_;
+};
+
+}  // namespace
+
 Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs) {
   Types types;
   for (const Tensor& input : inputs) types.push_back(input.type);
   TRY_ASSIGN(auto symbols, BindSymbols(graph, types));
-  for (const Assumption& assumption : graph.assumptions) {
-    if (!Holds(assumption, symbols))
-      return Error{"for these inputs " + Print(assumption) + " does not hold"};
-  }
-
-  std::vector<Tensor> values(static_cast<size_t>(graph.values.size()));
-  auto at = [&](ValueId id) -> Tensor& { return values[static_cast<size_t>(id.index)]; };
-  for (size_t i = 0; i < inputs.size(); ++i) at(graph.inputs[i].value) = inputs[i];
-  for (const Node& node : graph.nodes) {
-    if (auto* constant = std::get_if<Constant>(&node.op)) {
-      at(node.results[0]) = constant->value;
-      continue;
-    }
-    std::vector<const Tensor*> operands;
-    std::vector<ValueId> seen;
-    for (ValueId operand : node.operands) {
-      if (std::find(seen.begin(), seen.end(), operand) != seen.end()) continue;
-      seen.push_back(operand);
-      operands.push_back(&at(operand));
-    }
-    auto results = Run(LowerNode(graph, node), operands, symbols);
-    if (!results) {
-      return Error{results.error().message, {0, 0, graph.values[node.results[0]].name}};
-    }
-    for (size_t i = 0; i < node.results.size(); ++i) {
-      at(node.results[i]) = std::move(results.value()[i]);
-    }
-  }
-  std::vector<Tensor> outputs;
-  for (const Port& port : graph.outputs) outputs.push_back(at(port.value));
-  return outputs;
+  return Evaluator(std::move(symbols)).Run(graph, inputs);
 }
 
 std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/ops/regions.h"
+
 namespace webnnc::graph {
 
 std::string_view Name(const Op& op) {
@@ -25,6 +27,13 @@ Result<Types> InferTypes(const Op& op, const Types& operands) {
         return types;
       },
       op);
+}
+
+Result<Types> InferTypes(const Op& op, const Types& operands, const std::vector<Graph>& bodies) {
+  if (std::holds_alternative<If>(op)) return InferIf(std::get<If>(op), operands, bodies);
+  if (std::holds_alternative<Loop>(op)) return InferLoop(std::get<Loop>(op), operands, bodies);
+  if (!bodies.empty()) return Error{std::string(Name(op)) + " has no bodies"};
+  return InferTypes(op, operands);
 }
 
 std::vector<EqualSizes> EqualSizesOf(const Op& op, const Types& operands) {
@@ -78,17 +87,19 @@ Result<ValueId> Builder::TryAdd(Op op, std::vector<ValueId> operands, const std:
 }
 
 Result<std::vector<ValueId>> Builder::TryAddAll(Op op, std::vector<ValueId> operands,
-                                                const std::string& name) {
+                                                const std::string& name,
+                                                std::vector<Graph> bodies) {
   Types types;
   for (ValueId operand : operands) types.push_back(graph_.values[operand].type);
-  TRY_ASSIGN(auto inferred, InferTypes(op, types));
+  TRY_ASSIGN(auto inferred, InferTypes(op, types, bodies));
   for (const TensorType& type : inferred) {
     if (auto status = CheckType(type); !status)
       return Error{"the result " + status.error().message};
   }
   std::vector<ValueId> results;
   for (TensorType& type : inferred) results.push_back(AddValue(name, std::move(type)));
-  graph_.nodes.push_back({std::move(op), std::move(operands), results, origins_});
+  graph_.nodes.push_back(
+      {std::move(op), std::move(operands), results, origins_, std::move(bodies)});
   return results;
 }
 
@@ -159,16 +170,62 @@ void ReplaceUses(Graph& graph, ValueId from, ValueId to) {
   }
 }
 
+namespace {
+
+void CollectSymbols(const Dim& size, std::set<std::string>& into) { size.CollectSymbols(into); }
+void CollectSymbols(const std::vector<Dim>& sizes, std::set<std::string>& into) {
+  for (const Dim& size : sizes) size.CollectSymbols(into);
+}
+template <typename T>
+void CollectSymbols(const T&, std::set<std::string>&) {}
+
+void CollectSymbols(const Graph& graph, std::set<std::string>& into) {
+  for (const Node& node : graph.nodes) CollectSymbols(graph, node, into);
+  for (const Assumption& assumption : graph.assumptions) {
+    assumption.left.CollectSymbols(into);
+    assumption.right.CollectSymbols(into);
+  }
+  for (const Port& port : graph.inputs) CollectSymbols(graph.values[port.value].type.shape, into);
+}
+
+}  // namespace
+
+void CollectSymbols(const Graph& graph, const Node& node, std::set<std::string>& into) {
+  std::visit(
+      [&](const auto& op) {
+        ForEachField(op, [&](std::string_view, const auto& value) { CollectSymbols(value, into); });
+      },
+      node.op);
+  for (ValueId result : node.results) CollectSymbols(graph.values[result].type.shape, into);
+  for (const Graph& body : node.bodies) CollectSymbols(body, into);
+}
+
 void RemoveDeadNodes(Graph& graph) {
   std::vector<bool> used(static_cast<size_t>(graph.values.size()));
   for (const Port& port : graph.outputs) used[static_cast<size_t>(port.value.index)] = true;
+  // What live nodes mention of sizes is known only as they are found, so definitions, which come
+  // before what mentions them, are judged in time. Where there are none this is not asked.
+  bool defines = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+    return std::holds_alternative<Define>(node.op);
+  });
+  std::set<std::string> symbols;
+  for (const Assumption& assumption : graph.assumptions) {
+    assumption.left.CollectSymbols(symbols);
+    assumption.right.CollectSymbols(symbols);
+  }
+  auto is_mentioned = [&](const Node& node) {
+    auto* define = std::get_if<Define>(&node.op);
+    return define && std::any_of(define->symbols.begin(), define->symbols.end(),
+                                 [&](const std::string& name) { return symbols.count(name) > 0; });
+  };
 
   std::vector<Node> live;
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
     bool needed = std::any_of(node->results.begin(), node->results.end(), [&](ValueId result) {
       return used[static_cast<size_t>(result.index)];
     });
-    if (!needed) continue;
+    if (!needed && !is_mentioned(*node)) continue;
+    if (defines) CollectSymbols(graph, *node, symbols);
     for (ValueId operand : node->operands) used[static_cast<size_t>(operand.index)] = true;
     live.push_back(std::move(*node));
   }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ namespace webnnc::graph {
 
 using ValueId = Id<struct ValueTag>;
 
+struct Graph;
+
 struct Value {
   std::string name;
   TensorType type;
@@ -32,6 +35,8 @@ struct Node {
   std::vector<ValueId> results;
   // The nodes of the ONNX model that this came from, for errors and the report.
   std::vector<std::string> origins = {};
+  // Of If and Loop. A body reads nothing from around it: what it needs are operands of the node.
+  std::vector<Graph> bodies = {};
 
   ValueId result() const {
     CHECK(results.size() == 1);
@@ -57,11 +62,22 @@ struct Graph {
   std::vector<Assumption> assumptions = {};
 };
 
+// Calls `visit` on the graph and on all bodies in it, the innermost first.
+template <typename G, typename Visit>
+void ForEachGraph(G& graph, const Visit& visit) {
+  for (auto& node : graph.nodes) {
+    for (auto& body : node.bodies) ForEachGraph(body, visit);
+  }
+  visit(graph);
+}
+
 // "conv"; of an elementwise operation its function: "exp", "add".
 std::string_view Name(const Op& op);
 
 // The types that `op` gives for operands of these types, or why it cannot take them.
 Result<Types> InferTypes(const Op& op, const Types& operands);
+// The same of one that has bodies.
+Result<Types> InferTypes(const Op& op, const Types& operands, const std::vector<Graph>& bodies);
 
 // Which sizes of operands of these types must be equal for `op`.
 std::vector<EqualSizes> EqualSizesOf(const Op& op, const Types& operands);
@@ -85,7 +101,7 @@ class Builder {
   Result<ValueId> TryAdd(Op op, std::vector<ValueId> operands, const std::string& name);
   // An operation of several results, in its order.
   Result<std::vector<ValueId>> TryAddAll(Op op, std::vector<ValueId> operands,
-                                         const std::string& name);
+                                         const std::string& name, std::vector<Graph> bodies = {});
 
   const TensorType& type(ValueId id) const { return graph_.values[id].type; }
   // What nodes added from now on come from.
@@ -179,7 +195,12 @@ struct Links {
 // Makes every use of `from` a use of `to`, outputs included.
 void ReplaceUses(Graph& graph, ValueId from, ValueId to);
 
-// Drops the nodes whose results nobody uses.
+// The symbols that a node's attributes and the types of its results mention, and those of all in
+// its bodies.
+void CollectSymbols(const Graph& graph, const Node& node, std::set<std::string>& into);
+
+// Drops the nodes whose results nobody uses, and of those that define symbols whose symbols nobody
+// mentions.
 void RemoveDeadNodes(Graph& graph);
 
 }  // namespace webnnc::graph

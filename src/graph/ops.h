@@ -687,12 +687,67 @@ struct RandomBits {
   WEBNNC_OPERATION("random_bits", 0, 0);
 };
 
+// ---- What decides while a model runs ----------------------------------------------------------
+
+// The elements of an integer tensor, i64[k] or one i64[], become the values of symbols. What
+// mentions these comes behind it: symbols are variables, and a size means their values of now. The
+// result are the elements.
+struct Define {
+  std::vector<std::string> symbols;
+  Sizes1D most;  // upper bounds of the values, or none
+
+  static constexpr auto kFields =
+      Fields(Field("symbols", &Define::symbols), Field("most", &Define::most));
+  WEBNNC_OPERATION("define", 1, 1);
+};
+
+// One of two bodies, which have the operands behind the first as inputs: the first if the
+// condition, a bool of one element, is true. Results are the body's outputs. A size in which these
+// differ is one of `symbols`, in the order of results and their dimensions: it takes the value that
+// it has in the body that ran.
+struct If {
+  std::vector<std::string> symbols;
+
+  static constexpr auto kFields = Fields(Field("symbols", &If::symbols));
+  WEBNNC_OPERATION("if", 1, kAnyNumber);
+};
+
+// Runs a body while fewer than `trips` iterations have run and the condition holds.
+//
+//   operands       trips: i64 of one element?   condition: bool of one element?
+//                  carried values at the start ...   what the body reads from around it ...
+//   body's inputs  iteration: i64[]   carried values ...   what it reads from around it ...
+//   its outputs    condition: bool of one element?   carried values ...   slices ...
+//   results        carried values at the end ...   slices of all iterations, one behind the other
+//   ...
+//
+// Where a carried value's size changes, the body's input and the result have a symbol, which takes
+// the size of the initial value at the start and of the body's output after each iteration. A
+// result made of slices has `count` as its first size: how many iterations there are, if that is
+// known, or a symbol. `symbols` are all that the loop sets.
+struct Loop {
+  bool trips = false, condition = false;
+  int64_t carried = 0;
+  Dim count;
+  std::vector<std::string> symbols;
+
+  static constexpr auto kFields =
+      Fields(Field("trips", &Loop::trips), Field("condition", &Loop::condition),
+             Field("carried", &Loop::carried), Field("count", &Loop::count),
+             Field("symbols", &Loop::symbols));
+  WEBNNC_OPERATION("loop", 0, kAnyNumber);
+
+  // Where among the operands the first of the carried values is.
+  size_t first_carried() const { return size_t{trips} + size_t{condition}; }
+};
+
 #undef WEBNNC_OPERATION
 
-using Op = std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum,
-                        Attention, Conv, ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize,
-                        Transpose, Reshape, Refine, Expand, Slice, Pad, Concat, Gather,
-                        GatherElements, GatherND, Tile, Resize, Resample, Cumulate, ScatterElements,
-                        ScatterND, TopK, Recurrence, LinearAttention, Sample, Fold, RandomBits>;
+using Op =
+    std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Attention, Conv,
+                 ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose, Reshape,
+                 Refine, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile, Resize,
+                 Resample, Cumulate, ScatterElements, ScatterND, TopK, Recurrence, LinearAttention,
+                 Sample, Fold, RandomBits, Define, If, Loop>;
 
 }  // namespace webnnc::graph

@@ -120,12 +120,21 @@ static std::string PrintNode(const Graph& graph, const Node& node) {
   return out + ")";
 }
 
+static std::string Print(const Graph& graph, const std::string& indent);
+
+// What follows a node's line: its bodies.
+static std::string PrintBodies(const Node& node, const std::string& indent) {
+  std::string out;
+  for (const Graph& body : node.bodies) out += " with " + Print(body, indent);
+  return out;
+}
+
 static std::string PrintPort(const Graph& graph, const Port& port) {
   std::string name = port.name == graph.values[port.value].name ? "" : QuoteName(port.name) + "=";
   return name + PrintName(graph, port.value);
 }
 
-std::string Print(const Graph& graph) {
+static std::string Print(const Graph& graph, const std::string& indent) {
   std::string out = "graph @" + QuoteName(graph.name) + "(";
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const Port& port = graph.inputs[i];
@@ -134,26 +143,31 @@ std::string Print(const Graph& graph) {
   }
   out += ") {\n";
   for (const Assumption& assumption : graph.assumptions)
-    out += "  assume " + webnnc::Print(assumption) + "\n";
-  for (const Node& node : graph.nodes) out += "  " + PrintNode(graph, node) + "\n";
-  out += "  return";
+    out += indent + "  assume " + webnnc::Print(assumption) + "\n";
+  for (const Node& node : graph.nodes)
+    out += indent + "  " + PrintNode(graph, node) + PrintBodies(node, indent + "  ") + "\n";
+  out += indent + "  return";
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     out += (i ? ", " : " ") + PrintPort(graph, graph.outputs[i]);
   }
-  return out + "\n}\n";
+  return out + "\n" + indent + "}";
 }
+
+std::string Print(const Graph& graph) { return Print(graph, "") + "\n"; }
 
 // ---- Parsing ----------------------------------------------------------------------------------
 
 namespace {
 
 constexpr int64_t kMostElements = 1 << 24;
+constexpr int kDeepest = 32;
 
 class Parser {
  public:
-  explicit Parser(Lexer& lexer) : lexer_(lexer) {}
+  explicit Parser(Lexer& lexer, int depth = 0) : lexer_(lexer), depth_(depth) {}
 
   Result<Graph> Run() {
+    if (depth_ > kDeepest) return lexer_.Fail("bodies are nested too deep");
     TRY(lexer_.Expect("graph"));
     TRY(lexer_.Expect("@"));
     TRY_ASSIGN(graph_.name, lexer_.Name());
@@ -235,6 +249,10 @@ class Parser {
         }
       }
       if (!lexer_.Sees(")")) TRY(lexer_.Expect(","));
+    }
+    while (lexer_.Eat("with")) {
+      TRY_ASSIGN(auto body, Parser(lexer_, depth_ + 1).Run());
+      node.bodies.push_back(std::move(body));
     }
     return node;
   }
@@ -361,6 +379,7 @@ class Parser {
   }
 
   Lexer& lexer_;
+  int depth_;
   Graph graph_;
   std::map<std::string, ValueId> by_name_;
 };

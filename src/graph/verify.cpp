@@ -101,7 +101,10 @@ Status Verify(const Graph& graph) {
       }
       operands.push_back(graph.values[operand].type);
     }
-    auto types = InferTypes(node.op, operands);
+    for (const Graph& body : node.bodies) {
+      if (auto status = Verify(body); !status) return status;
+    }
+    auto types = InferTypes(node.op, operands, node.bodies);
     if (!types) return Error{types.error().message, here};
     Status status = kSuccess;
     if (auto* refine = std::get_if<Refine>(&node.op))

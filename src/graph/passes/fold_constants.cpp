@@ -24,7 +24,8 @@ void FoldConstants(Graph& graph, EvaluationBudget& budget) {
       continue;
     }
     auto* sizes = std::get_if<Sizes>(&node.op);
-    bool folds = sizes ? AllConstant(*sizes) : !node.operands.empty();
+    bool decides = !node.bodies.empty() || std::holds_alternative<Define>(node.op);
+    bool folds = sizes ? AllConstant(*sizes) : !node.operands.empty() && !decides;
     int64_t operand_bytes = 0;
     std::vector<Tensor> operands;
     for (ValueId operand : node.operands) {

@@ -57,6 +57,11 @@ void MergeCommon(Graph& graph) {
   std::map<std::tuple<std::string, std::vector<ValueId>, size_t>, std::vector<Node>> seen;
   Rewriter rewrite(graph);
   for (Node& node : rewrite.nodes()) {
+    // Each sets symbols of its own.
+    if (!node.bodies.empty() || std::holds_alternative<Define>(node.op)) {
+      rewrite.Keep(std::move(node));
+      continue;
+    }
     auto& candidates = seen[{std::string(Name(node.op)), node.operands, HashOf(node.op)}];
     const Node* same = nullptr;
     for (const Node& candidate : candidates) {
