@@ -11,7 +11,7 @@
 
 namespace webnnc::abi {
 
-constexpr uint32_t kAbiVersion = 2;
+constexpr uint32_t kAbiVersion = 3;
 
 // A size: at least 0 is the size itself; less than 0 is entry ~value of Model::dims.
 using Size = int32_t;
@@ -32,7 +32,15 @@ using Size = int32_t;
 #endif
 
 // Buffer::kind.
-enum BufferKind : uint32_t { kArena = 0, kWeights = 1 };
+enum BufferKind : uint32_t {
+  kArena = 0,
+  kWeights = 1,
+  kHost = 2,   // of a GPU's program: in the wasm memory, in an arena of its own
+  kData = 3,   // a constant in the module's data, `offset` is its address
+  kGrown = 4,  // memory of its own, which grows as slices are added (kStack)
+};
+// Program::plans of what no plan places.
+constexpr uint32_t kNoPlan = 0xffffffff;
 // Buffer::offset of weights that no step reads.
 constexpr uint32_t kNoOffset = 0xffffffff;
 // Dispatch::parameters of a kernel that is told no sizes.
@@ -43,6 +51,31 @@ constexpr uint32_t kBindingAlignment = 256;
 constexpr uint32_t kCpuAlignment = 64;
 // The bytes of `webnnc_zeros`, which kernels read where a window stands over the edge of its input.
 constexpr uint32_t kZeroBytes = 32768;
+// Command::kind. Commands follow each other but where one says so; behind the last the run ends.
+// Buffers that are not said to be on the device are in the wasm memory. Elements are integers of
+// 1, 4 or 8 bytes (`bytes`).
+enum CommandKind : uint32_t {
+  kRun = 0,        // steps (CPU) or dispatches (GPU) from a on, before b
+  kHostSteps = 1,  // of a GPU's program: webnnc_model_step from a on, before b
+  kPlan = 2,  // plan a: computes its sizes (webnnc_model_plan), places its buffers; b is the step
+              // number of the plan, by which others are in use or not
+  kSet = 3,   // buffer a's first element becomes b; d: bytes
+  kIncrement = 4,  // buffer a's first element, i64, by one
+  kDefine = 5,     // entry a of Model::dims becomes element c of buffer b; d: bytes. A run in which
+                // that is no size is refused (kSizeOutOfRange)
+  kAssign = 6,   // webnnc_model_assign(a)
+  kSwap = 7,     // buffers a and b change places
+  kCopy = 8,     // buffer a to buffer b, both on the device or both not; d: bytes
+  kStack = 9,    // buffer a to buffer b, of which it is slice number i, which is c's first element;
+                 // d: bytes of a slice. If b is kGrown there is room for it then
+  kUpload = 10,  // buffer a in the wasm memory to buffer b on the device; d: DType
+  kReadBack = 11,  // buffer a on the device to buffer b in the wasm memory; d: DType
+  kBranch = 12,    // to command b if buffer a's first element, a bool, is false
+  kJump = 13,      // to command a
+  kWhile = 14,  // to command d unless buffer a's element, the iteration, is less than b's, if b is
+                // not kNone, and c's, if c is not kNone, is true
+};
+constexpr uint32_t kNone = 0xffffffff;
 // Program::kind.
 enum ProgramKind : uint32_t { kCpu = 0, kGpu = 1 };
 

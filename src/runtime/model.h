@@ -11,11 +11,18 @@ extern webnnc::abi::Model webnnc_model;
 // does not fit is stored as -1.
 void webnnc_model_dims();
 
-// Runs a step of the CPU's program.
+// Runs a step of the CPU's program; those behind are the host's of programs for GPUs.
 void webnnc_model_step(uint32_t step);
 
 // Fills in what of GPU programs' dispatches depends on sizes.
 void webnnc_model_encode();
+
+// Of a model with commands: computes the sizes of a plan, as webnnc_model_dims does those of plan 0.
+// Gives 0 if one of them is negative or does not fit.
+uint32_t webnnc_model_plan(uint32_t plan);
+
+// Sets symbols to sizes as they are now, all at once.
+void webnnc_model_assign(uint32_t list);
 
 // ---- The runtime's own (model.cpp), called by the page and by the command.
 

@@ -176,6 +176,9 @@ class ModelEmitter {
         .dispatches = OrNull(dispatches, Null()),
         .parameter_bytes = Int(parameter_bytes),
         .parameters = OrNull(parameters, Null()),
+        .command_count = Int(0),
+        .commands = Null(),
+        .plans = Null(),
     });
   }
 
