@@ -17,10 +17,21 @@ const LARGEST = 32767;
 
 /** Pictures of one size on the GPU, one an entry of the batch. */
 export class GpuFrame {
-  /** @param {GPUTexture[]} textures @param {Promise<void>} verdict whether WebGPU took the pictures */
-  constructor(textures, verdict) {
+  #giveBack;
+
+  /**
+   * @param {GPUTexture[]} textures @param {Promise<void>} verdict whether WebGPU took the pictures
+   * @param {(textures: GPUTexture[]) => void} giveBack takes them for other frames
+   */
+  constructor(textures, verdict, giveBack) {
     this.textures = textures;
     this.verdict = verdict;
+    this.#giveBack = giveBack;
+  }
+
+  /** Nothing more is read of it than what was submitted. Once is enough, and more does no harm. */
+  release() {
+    if (this.textures.length) this.#giveBack(this.textures.splice(0));
   }
 }
 

@@ -1,6 +1,7 @@
-// Runs a model on the GPU: one encoder, one compute pass and one submit a run. All that a run needs is
-// made beforehand: bind groups, buffers to read back through and, from the second run on, the
-// commands themselves, which are encoded while the GPU works on the run before.
+// Runs a model on the GPU: one compute pass and one submit a run. All that a run needs is made beforehand: bind
+// groups, buffers to read back through and, from the second run on, the pass itself, which is encoded while the
+// GPU works on the run before. A run waits for no other: any number may be in flight, and the GPU's queue keeps
+// them in order.
 
 /** @import * as Api from './model.js' */
 /** @import { GpuProgram, Place } from './host.js' */
@@ -14,11 +15,12 @@
 import * as abi from './abi.js';
 import { fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
-import { COPY_DST, COPY_SRC, Gpu, MAP_READ, READ, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, Gpu, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
 import { GpuFrame } from './frames.js';
 import { GpuFrames } from './gpu_frames.js';
 import { compilePipelines } from './gpu_pipelines.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
+import { Staging } from './gpu_staging.js';
 import { GpuWeights } from './gpu_weights.js';
 import { summarize } from './profile.js';
 import { countOf } from './inputs.js';
@@ -33,11 +35,16 @@ const MAP_ALIGNMENT = 8;
  */
 
 /**
- * Commands of a run, and where they copy the outputs to: one buffer to read back through, and one for each output
- * that stays on the GPU.
+ * Commands that copy the outputs, and where to: one buffer to read back through, and one for each output that stays
+ * on the GPU.
  *
- * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, kept: (GPUBuffer | undefined)[]}} Encoded
+ * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, kept: (GPUBuffer | undefined)[]}} Results
  */
+
+/** Gives back the textures of pictures, after they were submitted or where they will not be. @param {Values} values */
+export function releaseFrames(values) {
+  for (const value of values) if (value instanceof GpuFrame) value.release();
+}
 
 export class GpuBackend {
   /** @type {'webgpu'} */
@@ -57,14 +64,14 @@ export class GpuBackend {
   #steps = [];
   /** @type {{inputs: PortPlace[], outputs: PortPlace[]}} */
   #ports = { inputs: [], outputs: [] };
+  /** Of what is read back if all outputs are. */
   #stagingBytes = 0;
-  /** Buffers to read back through that no run uses. @type {GPUBuffer[]} */
-  #staging = [];
+  /** @type {Staging} */ #staging;
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   isProven = false;
   /** Why WebGPU refuses what the model does. @type {GpuError | undefined} */
   refusal;
-  /** @type {(Encoded & {key: string}) | undefined} */
+  /** The pass of the next run. @type {GPUCommandBuffer | undefined} */
   #next;
 
   /**
@@ -74,6 +81,7 @@ export class GpuBackend {
   constructor(gpu, host, index, pipelines, weights) {
     this.#gpu = gpu;
     this.#frames = new GpuFrames(gpu);
+    this.#staging = new Staging(gpu);
     this.#host = host;
     this.#index = index;
     this.#pipelines = pipelines;
@@ -114,7 +122,6 @@ export class GpuBackend {
   async prepare(symbols) {
     this.#host.prepare(this.#index, symbols);
     this.isProven = false;
-    this.#dropNext(this.#next);
     this.#next = undefined;
     await this.#gpu.guard(() => {
       this.#makeArena();
@@ -153,7 +160,6 @@ export class GpuBackend {
     };
     this.#ports = { inputs: placesOf('inputs'), outputs: placesOf('outputs') };
     this.#stagingBytes = this.#ports.outputs.reduce((sum, { bytes }) => sum + roundUp(bytes, MAP_ALIGNMENT), 0);
-    for (const staging of this.#staging.splice(0)) this.#giveBackStaging(staging);
   }
 
   #makeSteps() {
@@ -208,47 +214,43 @@ export class GpuBackend {
    * @returns {Promise<any[]>}
    */
   start(values, shapes, destinations) {
-    const { device } = this, { outputs } = this.#ports, key = destinations.join(), hasBuffers = values.some(isGpuBuffer);
-    const isPlain = !hasBuffers && !destinations.includes('gpu');
-    const words = this.#toWords(values);
+    const { device } = this, { outputs } = this.#ports, words = this.#toWords(values);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
-    const check = !this.isProven || !isPlain;
+    const check = !this.isProven || values.some(isGpuBuffer) || destinations.includes('gpu');
     const inputsTaken = this.#takeBuffers(values);
     if (check) device.pushErrorScope('validation');
-    const next = this.#takeNext(key, isPlain), { commands, staging, kept } = next ?? this.#encode(destinations);
     this.#upload(words);
-    const frames = this.#copyFrames(values);
-    device.queue.submit([...frames.commands, commands]);
+    const frames = this.#copyFrames(values), steps = this.#next ?? this.#encodeSteps(), results = this.#copyOutputs(destinations);
+    this.#next = undefined;
+    device.queue.submit([...frames.commands, steps, results.commands]);
+    releaseFrames(values);
     const verdict = this.#judge(inputsTaken, [check ? this.#accepted(device.popErrorScope()) : undefined, ...frames.verdicts]);
-    const tensors = this.#read(staging, outputs, shapes, destinations, kept, verdict);
-    // While the GPU works: the commands of the next run are most likely the same.
-    if (!check) this.#next = { key, ...this.#encode(destinations) };
+    const tensors = this.#read(results, outputs, shapes, destinations, verdict);
+    // While the GPU works.
+    if (this.isProven) this.#next = this.#encodeSteps();
     return tensors;
   }
 
-  /** The commands that the run before has made in advance, if they are for the same outputs. @param {string} key @param {boolean} isPlain */
-  #takeNext(key, isPlain) {
-    if (!isPlain) return undefined;
-    const next = this.#next;
-    this.#next = undefined;
-    if (next && next.key !== key) this.#dropNext(next);
-    return next?.key === key ? next : undefined;
+  #encodeSteps() {
+    const encoder = this.device.createCommandEncoder(), pass = encoder.beginComputePass();
+    let current;
+    for (const { pipeline, group, x, y, z } of this.#steps) {
+      if (pipeline !== current) pass.setPipeline(current = pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(x, y, z);
+    }
+    pass.end();
+    return encoder.finish();
   }
 
-  /** @param {Encoded | undefined} next */
-  #dropNext(next) {
-    if (next?.staging) this.#staging.push(next.staging);
-  }
-
-  /** @param {Destination[]} destinations @returns {Encoded} */
-  #encode(destinations) {
-    const encoder = this.device.createCommandEncoder();
-    this.#encodeSteps(encoder);
-    const staging = destinations.includes('data') ? this.#takeStaging() : undefined;
+  /** Commands of their own, as where outputs go differs from run to run. @param {Destination[]} destinations @returns {Results} */
+  #copyOutputs(destinations) {
+    const encoder = this.device.createCommandEncoder(), arena = /** @type {GPUBuffer} */ (this.#arena);
+    const staging = destinations.includes('data') ? this.#staging.take(this.#stagingBytes) : undefined;
     const kept = this.#ports.outputs.map(({ port, offset, bytes, at }, i) => {
       const own = destinations[i] === 'gpu' ? this.#gpu.makeLooseBuffer(port.name, bytes, STORAGE | COPY_SRC | COPY_DST) : undefined;
       const target = own ?? (destinations[i] === 'data' ? staging : undefined);
-      if (bytes && target) encoder.copyBufferToBuffer(/** @type {GPUBuffer} */ (this.#arena), offset, target, own ? 0 : at, bytes);
+      if (bytes && target) encoder.copyBufferToBuffer(arena, offset, target, own ? 0 : at, bytes);
       return own;
     });
     return { commands: encoder.finish(), staging, kept };
@@ -326,28 +328,6 @@ export class GpuBackend {
     await rest;
   }
 
-  /** @param {GPUCommandEncoder} encoder */
-  #encodeSteps(encoder) {
-    const pass = encoder.beginComputePass();
-    let current;
-    for (const { pipeline, group, x, y, z } of this.#steps) {
-      if (pipeline !== current) pass.setPipeline(current = pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(x, y, z);
-    }
-    pass.end();
-  }
-
-  #takeStaging() {
-    return this.#staging.pop() ?? this.#gpu.makeBuffer('staging', this.#stagingBytes, MAP_READ | COPY_DST);
-  }
-
-  /** Keeps it for a later run, unless it is too small for the sizes of now. @param {GPUBuffer} staging */
-  #giveBackStaging(staging) {
-    if (staging.size >= this.#stagingBytes && !this.#gpu.isDisposed) this.#staging.push(staging);
-    else this.#gpu.destroyBuffer(staging);
-  }
-
   /** @param {Promise<GPUError | null>} scope */
   async #accepted(scope) {
     const error = await scope;
@@ -356,28 +336,19 @@ export class GpuBackend {
   }
 
   /**
-   * @param {GPUBuffer | undefined} staging @param {PortPlace[]} outputs @param {number[][]} shapes
-   * @param {Destination[]} destinations @param {(GPUBuffer | undefined)[]} kept @param {Promise<unknown>} verdict
+   * @param {Results} results @param {PortPlace[]} outputs @param {number[][]} shapes @param {Destination[]} destinations
+   * @param {Promise<unknown>} verdict
    */
-  async #read(staging, outputs, shapes, destinations, kept, verdict) {
-    try {
-      await Promise.all([staging?.mapAsync(READ), verdict]);
-    } catch (error) {
-      this.#gpu.destroyBuffer(staging);
-      throw error;
-    }
-    const tensors = outputs.map(({ port: { dataType }, bytes, count, at }, i) => {
+  async #read({ staging, kept }, outputs, shapes, destinations, verdict) {
+    /** @param {(at: number, count: number) => ArrayBuffer} bytesFrom */
+    const collect = (bytesFrom) => outputs.map(({ port: { dataType }, bytes, count, at }, i) => {
       const shape = shapes[i], buffer = kept[i];
       if (buffer) return { buffer, shape, dataType, read: () => this.#readBack(buffer, bytes, count, shape, dataType) };
-      if (destinations[i] === 'none' || !staging) return undefined;
-      const copy = bytes ? staging.getMappedRange(at, bytes).slice(0) : new ArrayBuffer(0);
-      return { data: fromWords(dataType, copy, count, this.half), shape, dataType };
+      return destinations[i] === 'data' ? { data: fromWords(dataType, bytesFrom(at, bytes), count, this.half), shape, dataType } : undefined;
     });
-    if (staging) {
-      staging.unmap();
-      this.#giveBackStaging(staging);
-    }
-    return tensors;
+    if (staging) return this.#staging.read(staging, this.#stagingBytes, collect, verdict);
+    await verdict;
+    return collect(() => new ArrayBuffer(0));
   }
 
   /** The elements of an input that is a buffer. @param {number} index @param {GPUBuffer} buffer @returns {Promise<any>} */
@@ -392,17 +363,11 @@ export class GpuBackend {
    * @param {GPUBuffer} buffer @param {number} bytes @param {number} count @param {number[]} shape @param {Api.DataType} dataType
    */
   async #readBack(buffer, bytes, count, shape, dataType) {
-    const { device } = this, staging = this.#gpu.makeLooseBuffer('read back', bytes, MAP_READ | COPY_DST);
-    const encoder = device.createCommandEncoder();
+    const { device } = this, encoder = device.createCommandEncoder(), staging = this.#staging.take(bytes);
     if (bytes) encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     device.queue.submit([encoder.finish()]);
-    try {
-      await staging.mapAsync(READ);
-      const copy = bytes ? staging.getMappedRange(0, bytes).slice(0) : new ArrayBuffer(0);
-      return { data: fromWords(dataType, copy, count, this.half), shape: [...shape], dataType };
-    } finally {
-      staging.destroy();
-    }
+    const data = await this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+    return { data, shape: [...shape], dataType };
   }
 
   // ----
@@ -427,7 +392,7 @@ export class GpuBackend {
     const { device } = this, inputsTaken = this.#takeBuffers(values);
     device.pushErrorScope('validation');
     this.#upload(words);
-    device.queue.submit([this.#encode([]).commands]);
+    device.queue.submit([this.#encodeSteps()]);
     await this.#judge(inputsTaken, [this.#accepted(device.popErrorScope())]);
     await device.queue.onSubmittedWorkDone();
   }
@@ -439,6 +404,7 @@ export class GpuBackend {
 
   dispose() {
     this.#frames.dispose();
+    this.#staging.dispose();
     this.#gpu.dispose();
   }
 }

@@ -10,8 +10,11 @@ import { whyUnreadable } from './pictures.js';
 /** WebGPU's flags of textures. */
 const TEXTURE_COPY_SRC = 1, TEXTURE_COPY_DST = 2, RENDER_ATTACHMENT = 16;
 
+/** How many textures are kept for frames to come: those of three runs in flight, and one more. */
+const MOST_FREE = 4;
+
 export class GpuFrames {
-  /** Textures that no run uses, all of one size. @type {GPUTexture[]} */
+  /** Textures that no run uses, the one that was used last at the end. @type {GPUTexture[]} */
   #free = [];
   /** What has been seen to work: types of sources. @type {Set<string>} */
   #proven = new Set();
@@ -40,7 +43,7 @@ export class GpuFrames {
         { texture: textures[i], colorSpace: 'srgb', premultipliedAlpha: false }, [width, height]));
     } catch (error) {
       if (check) device.popErrorScope();
-      this.#free.push(...textures);
+      this.#giveBack(textures);
       if (/** @type {any} */ (error)?.name === 'SecurityError') throw new InputError(`${what} ${whyUnreadable(error, /** @type {any} */ (pictures[0]).source)}`);
       return undefined;
     }
@@ -49,24 +52,31 @@ export class GpuFrames {
       this.#proven.add(kind);
     }) : Promise.resolve();
     verdict.catch(() => {});
-    return new GpuFrame(textures, verdict);
+    return new GpuFrame(textures, verdict, (unused) => this.#giveBack(unused));
   }
 
   /** @param {number} width @param {number} height */
   #takeTexture(width, height) {
-    if (this.#free[0]?.width !== width || this.#free[0]?.height !== height) this.dispose();
-    return this.#free.pop() ?? this.gpu.device.createTexture({
+    const fitting = this.#free.findLast((texture) => texture.width === width && texture.height === height);
+    if (fitting) this.#free.splice(this.#free.indexOf(fitting), 1);
+    return fitting ?? this.gpu.device.createTexture({
       label: 'frame', size: [width, height], format: 'rgba8unorm', usage: TEXTURE_COPY_SRC | TEXTURE_COPY_DST | RENDER_ATTACHMENT,
     });
   }
 
-  /** Copies to a buffer, and keeps the textures for other runs. @param {GPUCommandEncoder} encoder @param {GpuFrame} frame @param {GPUBuffer} buffer @param {number} offset */
+  /** Keeps textures for other runs, but not for all that there ever were at a time. @param {GPUTexture[]} textures */
+  #giveBack(textures) {
+    this.#free.push(...textures);
+    const most = this.gpu.isDisposed ? 0 : Math.max(MOST_FREE, textures.length);
+    for (const texture of this.#free.splice(0, this.#free.length - most)) texture.destroy();
+  }
+
+  /** @param {GPUCommandEncoder} encoder @param {GpuFrame} frame @param {GPUBuffer} buffer @param {number} offset */
   copy(encoder, { textures }, buffer, offset) {
     for (const texture of textures) {
       const { width, height } = texture, bytesPerRow = Math.ceil(width / ROW_PIXELS) * ROW_PIXELS * 4;
       encoder.copyTextureToBuffer({ texture }, { buffer, offset, bytesPerRow, rowsPerImage: height }, [width, height]);
       offset += bytesPerRow * height;
-      this.#free.push(texture);
     }
   }
 

@@ -8,7 +8,7 @@
 import { BUILD } from './build.js';
 import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { Frames, decodeFiles, takesPictures } from './frames.js';
-import { GpuBackend } from './gpu_backend.js';
+import { GpuBackend, releaseFrames } from './gpu_backend.js';
 import { findDevice } from './gpu_device.js';
 import { Host } from './host.js';
 import { checkIndices, checkRange } from './indices.js';
@@ -185,24 +185,30 @@ class Model {
   }
 
   /**
-   * Runs `work` when those before have let go.
+   * Runs `work` when those before have let go. It lets go when it has ended, or when it says so.
    *
-   * @template T @param {AbortSignal | undefined} signal @param {() => Promise<T>} work
+   * @template T @param {AbortSignal | undefined} signal @param {(letGo: () => void) => Promise<T>} work
+   * @param {() => void} [ended] called when the turn is over, though the work may not have begun
    */
-  #inTurn(signal, work) {
+  #inTurn(signal, work, ended = () => {}) {
+    let isHeld = true;
+    const letGo = () => {
+      if (isHeld) --this.#waiting;
+      isHeld = false;
+    };
     const start = async () => {
       this.#check(signal);
       if (!this.#backend || this.#backend.isLost) {
         this.#close();
         await this.#reopen(signal);
       }
-      return work();
+      return work(letGo);
     };
-    const turn = this.#isIdle ? start() : this.#last.then(start);
+    const isIdle = this.#isIdle;
     ++this.#waiting;
+    const turn = isIdle ? start() : this.#last.then(start);
     // What a run gave is its caller's alone.
-    const letGo = () => void --this.#waiting;
-    this.#last = turn.then(letGo, letGo);
+    this.#last = turn.finally(ended).then(letGo, letGo);
     return abortable(this.#explain(turn), signal);
   }
 
@@ -308,7 +314,7 @@ class Model {
    * @param {AbortSignal} [signal] @returns {Promise<any[]>} the outputs
    */
   async #attempt(parsed, destinations, isChecked, signal) {
-    const { tensors } = await this.#inTurn(signal, async () => {
+    const { tensors } = await this.#inTurn(signal, async (letGo) => {
       const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
       if (destinations.includes('gpu') && backend.name === 'wasm') {
         throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
@@ -318,10 +324,12 @@ class Model {
       if (isRead) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
       const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, signal)));
       tensors.catch(() => {});
-      // On the GPU the next run need not wait for them; in wasm it would overwrite what this one computes.
+      // On the GPU the next run need not wait for them, not even for this function to end: one that is started in the
+      // same breath is submitted at once. In wasm it would overwrite what this one computes.
       if (backend.name === 'wasm') await tensors;
+      else letGo();
       return { tensors };
-    });
+    }, () => releaseFrames(parsed.inputs.map(({ data }) => data)));
     return abortable(tensors, signal);
   }
 
