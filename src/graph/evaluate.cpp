@@ -99,6 +99,10 @@ class Evaluator {
   explicit Evaluator(SymbolValues symbols) : symbols_(std::move(symbols)) {}
 
   Result<std::vector<Tensor>> Run(const Graph& graph, const std::vector<Tensor>& inputs) {
+    // What an iteration before this one defined is not known yet.
+    std::set<std::string> own;
+    CollectDefined(graph, own);
+    for (const std::string& symbol : own) symbols_.erase(symbol);
     std::vector<const Assumption*> assumed;
     for (const Assumption& assumption : graph.assumptions) assumed.push_back(&assumption);
     TRY(Check(assumed));
@@ -115,7 +119,7 @@ class Evaluator {
       }
       for (size_t i = 0; i < node.results.size(); ++i)
         at(node.results[i]) = std::move(results.value()[i]);
-      if (std::holds_alternative<Define>(node.op)) TRY(Check(assumed));
+      if (std::holds_alternative<Define>(node.op) || !node.bodies.empty()) TRY(Check(assumed));
     }
     std::vector<Tensor> outputs;
     for (const Port& port : graph.outputs) outputs.push_back(at(port.value));
@@ -241,8 +245,26 @@ Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tenso
 std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
                                           const std::vector<std::optional<SizeElements>>& known,
                                           const std::set<Dim>& sizes) {
+  std::vector<std::optional<PartialElements>> partial;
+  for (const std::optional<SizeElements>& elements : known)
+    partial.push_back(elements ? std::optional(PartialElements(elements->begin(), elements->end()))
+                               : std::nullopt);
+  auto found = EvaluateElements(op, operands, partial, sizes);
+  if (!found) return std::nullopt;
+  SizeElements elements;
+  for (const std::optional<Dim>& element : *found) {
+    if (!element) return std::nullopt;
+    elements.push_back(*element);
+  }
+  return elements;
+}
+
+std::optional<PartialElements> EvaluateElements(
+    const Op& op, const Types& operands, const std::vector<std::optional<PartialElements>>& known,
+    const std::set<Dim>& sizes) {
   // Sizes say their elements themselves.
-  if (auto* sizes = std::get_if<Sizes>(&op)) return sizes->values;
+  if (auto* sizes = std::get_if<Sizes>(&op))
+    return PartialElements(sizes->values.begin(), sizes->values.end());
   auto types = InferTypes(op, operands);
   if (!types || types.value().size() != 1) return std::nullopt;
   const TensorType& result = types.value()[0];
@@ -252,15 +274,10 @@ std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
   loop::Kernel kernel = LowerOp(op, operands);
   std::vector<loop::DimElements> memory(static_cast<size_t>(kernel.buffers.size()));
   for (size_t i = 0; i < operands.size(); ++i) {
-    if (known[i]) memory[i].assign(known[i]->begin(), known[i]->end());
+    if (known[i]) memory[i] = *known[i];
   }
   if (!loop::InterpretDims(kernel, memory, sizes)) return std::nullopt;
-  SizeElements elements;
-  for (const auto& element : memory[operands.size()]) {
-    if (!element) return std::nullopt;
-    elements.push_back(*element);
-  }
-  return elements;
+  return memory[operands.size()];
 }
 
 }  // namespace webnnc::graph

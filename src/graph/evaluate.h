@@ -35,4 +35,10 @@ std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,
                                           const std::vector<std::optional<SizeElements>>& known,
                                           const std::set<Dim>& sizes = {});
 
+// The same where some of the elements may not be known: of an operand, and so of the result.
+using PartialElements = std::vector<std::optional<Dim>>;
+std::optional<PartialElements> EvaluateElements(
+    const Op& op, const Types& operands, const std::vector<std::optional<PartialElements>>& known,
+    const std::set<Dim>& sizes = {});
+
 }  // namespace webnnc::graph

@@ -200,23 +200,29 @@ void CollectSymbols(const Graph& graph, const Node& node, std::set<std::string>&
   for (const Graph& body : node.bodies) CollectSymbols(body, into);
 }
 
+static const std::vector<std::string>* SymbolsSetBy(const Op& op) {
+  if (auto* define = std::get_if<Define>(&op)) return &define->symbols;
+  if (auto* branch = std::get_if<If>(&op)) return &branch->symbols;
+  if (auto* loop = std::get_if<Loop>(&op)) return &loop->symbols;
+  return nullptr;
+}
+
 void RemoveDeadNodes(Graph& graph) {
   std::vector<bool> used(static_cast<size_t>(graph.values.size()));
   for (const Port& port : graph.outputs) used[static_cast<size_t>(port.value.index)] = true;
   // What live nodes mention of sizes is known only as they are found, so definitions, which come
   // before what mentions them, are judged in time. Where there are none this is not asked.
-  bool defines = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
-    return std::holds_alternative<Define>(node.op);
-  });
+  bool defines = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                             [](const Node& node) { return SymbolsSetBy(node.op) != nullptr; });
   std::set<std::string> symbols;
   for (const Assumption& assumption : graph.assumptions) {
     assumption.left.CollectSymbols(symbols);
     assumption.right.CollectSymbols(symbols);
   }
   auto is_mentioned = [&](const Node& node) {
-    auto* define = std::get_if<Define>(&node.op);
-    return define && std::any_of(define->symbols.begin(), define->symbols.end(),
-                                 [&](const std::string& name) { return symbols.count(name) > 0; });
+    auto* own = SymbolsSetBy(node.op);
+    return own && std::any_of(own->begin(), own->end(),
+                              [&](const std::string& name) { return symbols.count(name) > 0; });
   };
 
   std::vector<Node> live;

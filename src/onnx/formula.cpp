@@ -35,6 +35,12 @@ Term Formula::Size(const Dim& size, DType dtype) {
   return Cast(Add(graph::Sizes{{size}, true}, {}), dtype);
 }
 
+Term Formula::Sizes(const graph::Sizes1D& sizes) { return Add(graph::Sizes{sizes}, {}); }
+
+Term Formula::Integers(const std::vector<int64_t>& values) {
+  return Take(c_.IntegerConstant(DType::kI64, values));
+}
+
 Term Formula::Number(double value, DType dtype) { return Take(c_.Scalar(dtype, value)); }
 
 Term Binary(loop::BinaryOp op, Term a, Term b) { return a.formula->Add(graph::Binary{op}, {a, b}); }

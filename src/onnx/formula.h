@@ -29,6 +29,9 @@ class Formula {
   Term Iota(const Dim& count, DType dtype);
   // A size as a number of this type.
   Term Size(const Dim& size, DType dtype);
+  // Several as i64[k].
+  Term Sizes(const graph::Sizes1D& sizes);
+  Term Integers(const std::vector<int64_t>& values);
   Term Number(double value, DType dtype);
   Term Add(graph::Op op, const std::vector<Term>& operands);
 
@@ -68,6 +71,9 @@ inline Term operator<=(Term a, double b) { return Binary(loop::BinaryOp::kLessEq
 inline Term operator==(Term a, Term b) { return Binary(loop::BinaryOp::kEqual, a, b); }
 inline Term operator==(Term a, double b) { return Binary(loop::BinaryOp::kEqual, a, b); }
 inline Term operator-(Term a) { return Unary(graph::Function::kNegate, a); }
+inline Term FloorDiv(Term a, Term b) { return Binary(loop::BinaryOp::kFloorDiv, a, b); }
+inline Term FloorMod(Term a, Term b) { return Binary(loop::BinaryOp::kFloorMod, a, b); }
+inline Term Not(Term a) { return Unary(graph::Function::kNot, a); }
 inline Term Min(Term a, Term b) { return Binary(loop::BinaryOp::kMin, a, b); }
 inline Term Min(Term a, double b) { return Binary(loop::BinaryOp::kMin, a, b); }
 inline Term Max(Term a, Term b) { return Binary(loop::BinaryOp::kMax, a, b); }

@@ -18,7 +18,10 @@ class Importer {
  public:
   // `known` is what an import before this one has assumed.
   Importer(const Model& model, const ImportOptions& options, std::vector<Assumption> known)
-      : model_(model), proto_(model.proto().graph()), options_(options), scope_(model, graph_) {
+      : model_(model),
+        proto_(model.proto().graph()),
+        options_(options),
+        scope_(model, graph_, state_) {
     graph_.assumptions = std::move(known);
   }
 
@@ -133,6 +136,7 @@ class Importer {
   Result<Dim> SymbolDim(const std::string& name) {
     TRY(CheckName("a size", name));
     symbols_.insert(name);
+    state_.symbols.insert(name);
     auto fixed = options_.dims.find(name);
     return fixed == options_.dims.end() ? Dim::Symbol(name) : Dim(fixed->second);
   }
@@ -156,6 +160,7 @@ class Importer {
       type.shape = given->second;
       for (Dim& size : type.shape) {
         size.CollectSymbols(symbols_);
+        size.CollectSymbols(state_.symbols);
         size = size.Substitute(options_.dims);
       }
       return type;
@@ -322,7 +327,8 @@ class Importer {
     auto import_body = [&](const pb::GraphProto& body, const std::vector<ValueId>& inputs) {
       return RunBody(node, body, inputs);
     };
-    NodeContext context(scope_, node.node(), node.opset, std::move(operands), name, import_body);
+    NodeContext context(scope_, node.node(), node.opset, std::move(operands), node.Title(), name,
+                        import_body);
     auto results = op.import(context);
     if (context.attribute_problem()) return context.attribute_problem();
     if (!results) return results.error();
@@ -415,6 +421,7 @@ class Importer {
   const pb::GraphProto& proto_;
   const ImportOptions& options_;
   graph::Graph graph_;
+  ImportState state_;
   Scope scope_;
   // What names stand for where nodes are imported.
   struct Names {

@@ -4,15 +4,34 @@
 #include <cmath>
 #include <set>
 
+#include "graph/passes/merge_common.h"
 #include "onnx/assume.h"
 
 namespace webnnc::onnx {
 
 // ---- Scope ------------------------------------------------------------------------------------
 
+// More are no shape arithmetic.
+static constexpr int64_t kMostElements = 64;
+
+std::optional<graph::PartialElements> Scope::KnownElements(ValueId id) const {
+  auto found = elements_.find(id);
+  if (found != elements_.end()) return found->second;
+  const Shape& shape = graph.values[id].type.shape;
+  bool small = IsStatic(shape) && ElementCount(shape).value() <= kMostElements;
+  if (!small) return std::nullopt;
+  return graph::PartialElements(static_cast<size_t>(ElementCount(shape).value()));
+}
+
 std::optional<graph::SizeElements> Scope::KnownSizes(ValueId id) const {
-  auto found = sizes_.find(id);
-  return found == sizes_.end() ? std::nullopt : std::optional(found->second);
+  auto elements = KnownElements(id);
+  if (!elements) return std::nullopt;
+  graph::SizeElements sizes;
+  for (const std::optional<Dim>& element : *elements) {
+    if (!element) return std::nullopt;
+    sizes.push_back(*element);
+  }
+  return sizes;
 }
 
 void Scope::SetNode(const std::string& title) {
@@ -56,9 +75,8 @@ Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands
   if (auto* constant = std::get_if<graph::Constant>(&op)) {
     const Tensor& tensor = constant->value;
     constants_[id] = tensor;
-    constexpr int64_t kMostElements = 64;
     if (ElementCount(tensor.type.shape).value() > kMostElements) return id;
-    graph::SizeElements elements;
+    graph::PartialElements elements;
     for (int64_t i = 0; i < ElementCount(tensor.type.shape).value(); ++i) {
       webnnc::Scalar element = tensor.data.At(tensor.type.dtype, i);
       bool integral = !IsFloat(element.dtype) || (std::fabs(element.real) <= INT32_MAX &&
@@ -67,29 +85,35 @@ Result<ValueId> Scope::AddReconciled(graph::Op op, std::vector<ValueId> operands
       elements.push_back(IsFloat(element.dtype) ? static_cast<int64_t>(element.real)
                                                 : element.integer);
     }
-    sizes_[id] = std::move(elements);
+    elements_[id] = std::move(elements);
+    return id;
+  }
+  if (auto* define = std::get_if<graph::Define>(&op)) {
+    for (const std::string& symbol : define->symbols) elements_[id].push_back(Dim::Symbol(symbol));
     return id;
   }
   graph::Types types;
-  std::vector<std::optional<graph::SizeElements>> known;
+  std::vector<std::optional<graph::PartialElements>> known;
   bool any = std::holds_alternative<graph::Sizes>(op) || std::holds_alternative<graph::Iota>(op);
   for (ValueId operand : operands) {
     types.push_back(graph.values[operand].type);
-    known.push_back(KnownSizes(operand));
-    any |= known.back().has_value();
+    known.push_back(KnownElements(operand));
+    any |= elements_.count(operand) > 0;
   }
-  if (any) {
-    if (auto elements = graph::EvaluateSizes(op, types, known, tensor_sizes_))
-      sizes_[id] = std::move(*elements);
-  }
+  if (!any) return id;
+  auto elements = graph::EvaluateElements(op, types, known, tensor_sizes_);
+  bool finds = elements && (elements->empty() ||
+                            std::any_of(elements->begin(), elements->end(),
+                                        [](const auto& element) { return element.has_value(); }));
+  if (finds) elements_[id] = std::move(*elements);
   return id;
 }
 
 std::optional<Tensor> Scope::ConstantOfSizes(ValueId id) const {
   const TensorType& type = graph.values[id].type;
-  auto found = sizes_.find(id);
-  if (found == sizes_.end() || !IsStatic(type.shape)) return std::nullopt;
-  const graph::SizeElements& sizes = found->second;
+  auto known = KnownSizes(id);
+  if (!known || !IsStatic(type.shape)) return std::nullopt;
+  const graph::SizeElements& sizes = *known;
   std::vector<uint8_t> bytes(sizes.size() * static_cast<size_t>(ByteSize(type.dtype)));
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (!sizes[i].IsConstant()) return std::nullopt;
@@ -101,7 +125,18 @@ std::optional<Tensor> Scope::ConstantOfSizes(ValueId id) const {
   return Tensor{type, TensorData::Own(std::move(bytes))};
 }
 
-std::optional<std::vector<size_t>> Scope::NodesBehind(ValueId id) {
+Result<bool> Scope::IsKnownAround(ValueId id) {
+  for (const auto& [outside, inside] : captures_) {
+    if (inside != id) continue;
+    TRY_ASSIGN(auto constant, around_->KnownConstant(outside));
+    if (constant) constants_[id] = std::move(*constant);
+    return constant.has_value();
+  }
+  return false;
+}
+
+Result<std::optional<std::vector<size_t>>> Scope::NodesBehind(ValueId id) {
+  const std::optional<std::vector<size_t>> not_known;
   std::set<size_t> nodes;
   std::vector<ValueId> left{id};
   while (!left.empty()) {
@@ -114,27 +149,32 @@ std::optional<std::vector<size_t>> Scope::NodesBehind(ValueId id) {
       continue;
     }
     auto definition = definition_.find(next);
-    if (definition == definition_.end()) return std::nullopt;
+    if (definition == definition_.end()) {
+      TRY_ASSIGN(bool is_known, IsKnownAround(next));
+      if (!is_known) return not_known;
+      continue;
+    }
     const graph::Node& node = graph.nodes[definition->second];
     auto* sizes = std::get_if<graph::Sizes>(&node.op);
-    bool open = sizes && !std::all_of(sizes->values.begin(), sizes->values.end(),
-                                      [](const Dim& size) { return size.IsConstant(); });
+    bool open = !node.bodies.empty();
+    open |= sizes && !std::all_of(sizes->values.begin(), sizes->values.end(),
+                                  [](const Dim& size) { return size.IsConstant(); });
     for (ValueId result : node.results) open |= !IsStatic(graph.values[result].type.shape);
-    if (open) return std::nullopt;
+    if (open) return not_known;
     if (!nodes.insert(definition->second).second) continue;
     left.insert(left.end(), node.operands.begin(), node.operands.end());
   }
-  return std::vector<size_t>(nodes.begin(), nodes.end());
+  return std::optional(std::vector<size_t>(nodes.begin(), nodes.end()));
 }
 
 Result<std::optional<Tensor>> Scope::KnownConstant(ValueId id) {
-  auto nodes = NodesBehind(id);
+  TRY_ASSIGN(auto nodes, NodesBehind(id));
   if (!nodes) return std::optional<Tensor>();
   for (size_t n : *nodes) {
     const graph::Node& node = graph.nodes[n];
     std::vector<Tensor> operands;
     for (ValueId operand : node.operands) operands.push_back(constants_.at(operand));
-    auto results = graph::Evaluate(node.op, operands, budget_);
+    auto results = graph::Evaluate(node.op, operands, state_.budget);
     if (!results) {
       return Error{"it needs the value of " + Quote(graph.values[node.results[0]].name) +
                        ", a constant that takes too long to compute",
@@ -144,6 +184,108 @@ Result<std::optional<Tensor>> Scope::KnownConstant(ValueId id) {
     for (size_t i = 0; i < node.results.size(); ++i) constants_[node.results[i]] = (*results)[i];
   }
   return std::optional(constants_.at(id));
+}
+
+// ---- Sizes that data decides
+
+std::string Scope::UniqueSymbol(const std::string& name) {
+  std::string unique = name;
+  for (int i = 2; !state_.symbols.insert(unique).second; ++i)
+    unique = name + "." + std::to_string(i);
+  return unique;
+}
+
+bool Scope::AreSame(ValueId a, ValueId b) const {
+  // Shape arithmetic is not deep; what is counts as different.
+  constexpr int kMostPairs = 256;
+  std::set<std::pair<ValueId, ValueId>> seen;
+  std::vector<std::pair<ValueId, ValueId>> left{{a, b}};
+  while (!left.empty()) {
+    auto [x, y] = left.back();
+    left.pop_back();
+    if (x == y || !seen.emplace(x, y).second) continue;
+    if (seen.size() > kMostPairs) return false;
+    auto of_x = definition_.find(x), of_y = definition_.find(y);
+    if (of_x == definition_.end() || of_y == definition_.end()) return false;
+    const graph::Node &one = graph.nodes[of_x->second], &other = graph.nodes[of_y->second];
+    bool same = one.bodies.empty() && one.operands.size() == other.operands.size() &&
+                graph::SameOp(one.op, other.op);
+    if (!same) return false;
+    auto place = [](const graph::Node& node, ValueId id) {
+      return std::find(node.results.begin(), node.results.end(), id) - node.results.begin();
+    };
+    if (place(one, x) != place(other, y)) return false;
+    for (size_t i = 0; i < one.operands.size(); ++i)
+      left.emplace_back(one.operands[i], other.operands[i]);
+  }
+  return true;
+}
+
+Result<graph::SizeElements> Scope::DefineSizes(ValueId vector, const std::string& name,
+                                               const graph::SizeElements& most) {
+  if (auto known = KnownSizes(vector)) return *known;
+  for (const auto& [before, sizes] : defined_) {
+    if (AreSame(before, vector)) return sizes;
+  }
+  // Copied, since values are added.
+  const TensorType type = graph.values[vector].type;
+  const std::string value_name = graph.values[vector].name;
+  auto elements = KnownElements(vector);
+  if (!elements || type.rank() > 1) {
+    return Error{Quote(value_name) + " is " + Print(type) +
+                     ", but decides sizes: a vector is needed whose length is known",
+                 {},
+                 {"export the model with fixed sizes"}};
+  }
+  ValueId open = vector;
+  if (type.dtype != DType::kI64) {
+    TRY_ASSIGN(open, Add(graph::Cast{DType::kI64}, {open}, value_name + ".sizes"));
+  }
+  std::vector<int64_t> places;
+  graph::Define define;
+  for (size_t i = 0; i < elements->size(); ++i) {
+    if ((*elements)[i]) continue;
+    places.push_back(static_cast<int64_t>(i));
+    std::string symbol = elements->size() == 1 ? name : name + "." + std::to_string(i);
+    define.symbols.push_back(UniqueSymbol(symbol));
+    if (!most.empty()) define.most.push_back(most[i]);
+    (*elements)[i] = Dim::Symbol(define.symbols.back());
+  }
+  if (places.size() < elements->size()) {
+    TRY_ASSIGN(auto indices, Add(graph::Constant{IntegerTensor(DType::kI64, places), ""}, {},
+                                 value_name + ".open"));
+    TRY_ASSIGN(open, Add(graph::Gather{0}, {open, indices}, value_name + ".sizes"));
+  }
+  TRY(Add(std::move(define), {open}, name));
+  graph::SizeElements sizes;
+  for (const std::optional<Dim>& element : *elements) sizes.push_back(*element);
+  for (const Dim& size : sizes) tensor_sizes_.insert(size);
+  defined_.emplace_back(vector, sizes);
+  return sizes;
+}
+
+ValueId Scope::Capture(ValueId outside) {
+  for (const auto& [known, inside] : captures_) {
+    if (known == outside) return inside;
+  }
+  // Copied, since `around_` may be given values by then.
+  const graph::Value value = around_->graph.values[outside];
+  auto definition = around_->definition_.find(outside);
+  if (definition != around_->definition_.end()) {
+    auto* constant = std::get_if<graph::Constant>(&around_->graph.nodes[definition->second].op);
+    // Weights share their bytes.
+    if (constant) {
+      auto copy = AddReconciled(*constant, {}, value.name);
+      CHECK(copy);
+      captures_.emplace_back(outside, copy.value());
+      return copy.value();
+    }
+  }
+  ValueId inside = build.AddValue(value.name, value.type);
+  captures_.emplace_back(outside, inside);
+  if (auto elements = around_->elements_.find(outside); elements != around_->elements_.end())
+    elements_[inside] = elements->second;
+  return inside;
 }
 
 // ---- Operands ---------------------------------------------------------------------------------
@@ -162,21 +304,55 @@ static Error MustBeKnown(const pb::NodeProto& node, size_t i) {
       {"make it a constant, or export the model with fixed sizes"}};
 }
 
-Result<graph::SizeElements> NodeContext::Sizes(size_t i) const {
-  if (auto sizes = scope_.KnownSizes(operands_.at(i))) return *sizes;
+Result<std::optional<graph::SizeElements>> NodeContext::FindSizes(size_t i) const {
+  if (auto sizes = scope_.KnownSizes(operands_.at(i))) return std::optional(*sizes);
   TRY_ASSIGN(auto constant, scope_.KnownConstant(operands_[i]));
-  if (!constant) return MustBeKnown(node_, i);
+  if (!constant) return std::optional<graph::SizeElements>();
   graph::SizeElements sizes;
   for (int64_t e = 0; e < ElementCount(constant->type.shape).value(); ++e) {
     sizes.push_back(Convert(constant->data.At(constant->type.dtype, e), DType::kI64).integer);
   }
+  return std::optional(sizes);
+}
+
+Result<graph::SizeElements> NodeContext::Sizes(size_t i, const graph::SizeElements& most) {
+  TRY_ASSIGN(auto known, FindSizes(i));
+  if (known) return *known;
+  auto sizes = DefineSizes(operands_[i], node_.input(static_cast<int>(i)), most);
+  if (!sizes)
+    return Error{
+        "operand " + std::to_string(i) + ": " + sizes.error().message, {}, sizes.error().notes};
   return sizes;
 }
 
+Result<int64_t> NodeContext::Length(size_t i) const {
+  const TensorType& type = Type(i);
+  if (type.rank() <= 1 && IsStatic(type.shape)) return ElementCount(type.shape).value();
+  return Error{"operand " + std::to_string(i) + " (" + Quote(node_.input(static_cast<int>(i))) +
+                   ") is " + Print(type) +
+                   ", but decides sizes: a vector is needed whose length "
+                   "is known",
+               {},
+               {"export the model with fixed sizes"}};
+}
+
+Result<std::optional<std::vector<int64_t>>> NodeContext::FindIntegers(size_t i) const {
+  TRY_ASSIGN(auto sizes, FindSizes(i));
+  std::optional<std::vector<int64_t>> values;
+  if (!sizes) return values;
+  values.emplace();
+  for (const Dim& size : *sizes) {
+    if (!size.IsConstant()) return std::optional<std::vector<int64_t>>();
+    values->push_back(size.value());
+  }
+  return values;
+}
+
 Result<std::vector<int64_t>> NodeContext::Integers(size_t i) const {
-  TRY_ASSIGN(auto sizes, Sizes(i));
+  TRY_ASSIGN(auto sizes, FindSizes(i));
+  if (!sizes) return MustBeKnown(node_, i);
   std::vector<int64_t> values;
-  for (const Dim& size : sizes) {
+  for (const Dim& size : *sizes) {
     if (!size.IsConstant()) {
       return Error{"operand " + std::to_string(i) + " depends on the size " + Print(size),
                    {},
@@ -193,13 +369,22 @@ Result<Tensor> NodeContext::Constant(size_t i) const {
   return *constant;
 }
 
-Result<std::vector<double>> NodeContext::Reals(size_t i) const {
-  TRY_ASSIGN(auto tensor, Constant(i));
+static std::vector<double> RealsOf(const Tensor& tensor) {
   std::vector<double> values;
   for (int64_t e = 0; e < ElementCount(tensor.type.shape).value(); ++e) {
     values.push_back(tensor.data.At(tensor.type.dtype, e).AsReal());
   }
   return values;
+}
+
+Result<std::vector<double>> NodeContext::Reals(size_t i) const {
+  TRY_ASSIGN(auto tensor, Constant(i));
+  return RealsOf(tensor);
+}
+
+Result<std::optional<std::vector<double>>> NodeContext::FindReals(size_t i) const {
+  TRY_ASSIGN(auto tensor, KnownConstant(i));
+  return tensor ? std::optional(RealsOf(*tensor)) : std::nullopt;
 }
 
 // ---- Attributes -------------------------------------------------------------------------------

@@ -17,14 +17,27 @@ namespace webnnc::onnx {
 
 using graph::ValueId;
 
-// What is known of values while a model is imported.
+// What a model's graph and the bodies in it have in common while they are imported.
+struct ImportState {
+  graph::EvaluationBudget budget;
+  // The names of all sizes that are open.
+  std::set<std::string> symbols;
+};
+
+// What is known of a graph's values while a model is imported.
 class Scope {
  public:
-  Scope(const Model& model, graph::Graph& graph) : model(model), graph(graph), build(graph) {}
+  // Of a body, `around` is the scope of the graph that it is in.
+  Scope(const Model& model, graph::Graph& graph, ImportState& state, Scope* around = nullptr)
+      : model(model), graph(graph), build(graph), state_(state), around_(around) {
+    if (around) tensor_sizes_ = around->tensor_sizes_;
+  }
 
   // The value's elements as sizes, if they are known: of constants, of Shape's results and of what
   // the model computes from them.
   std::optional<graph::SizeElements> KnownSizes(ValueId id) const;
+  // The same one by one; nothing at all if the value has many elements.
+  std::optional<graph::PartialElements> KnownElements(ValueId id) const;
   // The value as a constant, computed if it has to be; nothing if it depends on an input. An error
   // if computing it takes more than constants may take in all.
   Result<std::optional<Tensor>> KnownConstant(ValueId id);
@@ -35,6 +48,21 @@ class Scope {
   // The same of an operation with several results.
   Result<std::vector<ValueId>> AddAll(graph::Op op, std::vector<ValueId> operands,
                                       const std::string& name);
+
+  // The elements of a small vector, or of a scalar, as sizes. Those that are not known are so in a
+  // run only, where they must not be negative: they become symbols, named after `name`. `most` are
+  // upper bounds of all elements, or nothing.
+  Result<graph::SizeElements> DefineSizes(ValueId vector, const std::string& name,
+                                          const graph::SizeElements& most = {});
+  // A name for a symbol that the model does not have yet.
+  std::string UniqueSymbol(const std::string& name);
+
+  // Of a body: the value that stands in it for one of the graph around it.
+  ValueId Capture(ValueId outside);
+  // What it has captured: values outside, and those inside.
+  const std::vector<std::pair<ValueId, ValueId>>& captures() const { return captures_; }
+  // Makes known what the elements of an input are.
+  void Learn(ValueId id, graph::PartialElements elements) { elements_[id] = std::move(elements); }
 
   // Says which ONNX node what is added from now on comes from; "" for none.
   void SetNode(const std::string& title);
@@ -53,13 +81,21 @@ class Scope {
   void Define(ValueId id);
   std::optional<Tensor> ConstantOfSizes(ValueId id) const;
   // The nodes that must be evaluated for `id`, in order; nothing if it depends on an input.
-  std::optional<std::vector<size_t>> NodesBehind(ValueId id);
+  Result<std::optional<std::vector<size_t>>> NodesBehind(ValueId id);
+  // Whether the value is known around the body; if so, it is among the constants then.
+  Result<bool> IsKnownAround(ValueId id);
+  // Whether both are computed in the same way from the same values.
+  bool AreSame(ValueId a, ValueId b) const;
 
+  ImportState& state_;
+  Scope* around_;
   std::string node_;
-  graph::EvaluationBudget budget_;
-  std::map<ValueId, graph::SizeElements> sizes_;
+  std::map<ValueId, graph::PartialElements> elements_;
   std::map<ValueId, size_t> definition_;  // index into graph.nodes
-  std::set<Dim> tensor_sizes_;            // those that are open
+  std::vector<std::pair<ValueId, ValueId>> captures_;
+  // What has been defined as sizes.
+  std::vector<std::pair<ValueId, graph::SizeElements>> defined_;
+  std::set<Dim> tensor_sizes_;  // those that are open
   std::map<ValueId, Tensor> constants_;
 };
 
@@ -70,11 +106,12 @@ using ImportBody = std::function<Result<std::vector<ValueId>>(const pb::GraphPro
 class NodeContext {
  public:
   NodeContext(Scope& scope, const pb::NodeProto& node, int64_t opset, std::vector<ValueId> operands,
-              std::string name, ImportBody import_body)
+              std::string title, std::string name, ImportBody import_body)
       : scope_(scope),
         node_(node),
         opset_(opset),
         operands_(std::move(operands)),
+        title_(std::move(title)),
         name_(std::move(name)),
         import_body_(std::move(import_body)) {}
 
@@ -106,8 +143,19 @@ class NodeContext {
   // How many results it has, those without a name included.
   size_t result_count() const { return static_cast<size_t>(node_.output_size()); }
 
-  // The operand's elements as sizes, or an error that says why they are needed now.
-  Result<graph::SizeElements> Sizes(size_t i) const;
+  // The operand's elements as sizes, which are symbols where data decides. `most` bounds them all.
+  Result<graph::SizeElements> Sizes(size_t i, const graph::SizeElements& most = {});
+  // The operand's elements as sizes if they are known, of whatever sign.
+  Result<std::optional<graph::SizeElements>> FindSizes(size_t i) const;
+  Result<std::optional<std::vector<int64_t>>> FindIntegers(size_t i) const;
+  // How many elements a vector or scalar has that decides how many dimensions something has.
+  Result<int64_t> Length(size_t i) const;
+  // The elements of a value that was computed, as sizes; of the node's name and `what` symbols are
+  // named.
+  Result<graph::SizeElements> DefineSizes(ValueId vector, const std::string& what,
+                                          const graph::SizeElements& most = {}) {
+    return scope_.DefineSizes(vector, title_ + "." + what, most);
+  }
   // The same for axes and the like: integers.
   Result<std::vector<int64_t>> Integers(size_t i) const;
   Result<Tensor> Constant(size_t i) const;
@@ -116,7 +164,11 @@ class NodeContext {
     return scope_.KnownConstant(operands_.at(i));
   }
   Result<std::vector<double>> Reals(size_t i) const;
+  Result<std::optional<std::vector<double>>> FindReals(size_t i) const;
   std::optional<graph::SizeElements> KnownSizes(ValueId id) const { return scope_.KnownSizes(id); }
+  std::optional<graph::PartialElements> KnownElements(ValueId id) const {
+    return scope_.KnownElements(id);
+  }
 
   // ---- Attributes
 
@@ -195,7 +247,8 @@ class NodeContext {
   const pb::NodeProto& node_;
   int64_t opset_;
   std::vector<ValueId> operands_;
-  std::string name_;
+  // What the model calls the node, and its first result.
+  std::string title_, name_;
   ImportBody import_body_;
   mutable std::optional<Error> attribute_problem_;
 };

@@ -6,9 +6,6 @@
 
 namespace webnnc::graph {
 
-namespace {
-
-// Whether two operations of one kind have the same attributes.
 bool SameOp(const Op& a, const Op& b) {
   if (a.index() != b.index()) return false;
   if (Name(a) != Name(b)) return false;
@@ -26,6 +23,8 @@ bool SameOp(const Op& a, const Op& b) {
       },
       a);
 }
+
+namespace {
 
 size_t HashOf(const std::vector<Dim>& sizes) {
   size_t hash = sizes.size();

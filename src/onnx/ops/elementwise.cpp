@@ -93,23 +93,6 @@ static Result<Values> ImportWhere(NodeContext& c) {
 
 static Result<Values> ImportIdentity(NodeContext& c) { return Values{c[0]}; }
 
-// Inference: everything is kept. The ratio and the seed do not matter then.
-static Result<Values> ImportDropout(NodeContext& c) {
-  if (c.Has(2)) {
-    TRY_ASSIGN(auto training, c.Integers(2));
-    bool drops = !training.empty() && training[0] != 0;
-    if (drops && c.Has(1)) {
-      TRY_ASSIGN(auto ratio, c.Reals(1));
-      drops = ratio.empty() || ratio[0] != 0;
-    }
-    if (drops) return Error{"it is in training mode", {}, {"export the model for inference"}};
-  }
-  if (!c.Wants(1)) return Values{c[0]};
-  TRY_ASSIGN(auto kept, c.Scalar(DType::kBool, 1));
-  TRY_ASSIGN(auto mask, c.Add(graph::Expand{c.Type(0).shape}, {kept}));
-  return Values{c[0], mask};
-}
-
 static Result<Values> ImportCast(NodeContext& c) {
   TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
   TRY_ASSIGN(auto result, c.CastExactly(c[0], to));
@@ -237,7 +220,6 @@ static constexpr Operator kOperators[] = {
     {"", "Cos", 1, ImportUnary<Function::kCos>},
     {"", "Cosh", 1, ImportUnary<Function::kCosh>},
     {"", "Div", 2, ImportBinary<BinaryOp::kDiv>},
-    {"", "Dropout", 1, ImportDropout},
     {"", "Equal", 2, ImportBinary<BinaryOp::kEqual>},
     {"", "Erf", 1, ImportUnary<Function::kErf>},
     {"", "Exp", 1, ImportUnary<Function::kExp>},

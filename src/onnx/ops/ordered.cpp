@@ -3,16 +3,26 @@
 
 #include "onnx/formula.h"
 #include "onnx/operators.h"
+#include "onnx/size_arithmetic.h"
 
 namespace webnnc::onnx {
 
 // ---- Running sums and products
 
 static Result<Values> ImportCumulate(NodeContext& c, graph::ReduceKind kind) {
-  TRY_ASSIGN(auto axes, c.Integers(1));
-  if (axes.size() != 1) return Error{"the axis is not a scalar"};
-  TRY_ASSIGN(auto axis, c.Axis(axes[0], c.Type(0).rank()));
-  graph::Cumulate op{kind, axis, c.Int("exclusive", 0) != 0, c.Int("reverse", 0) != 0};
+  TRY_ASSIGN(int64_t count, c.Length(1));
+  if (count != 1) return Error{"the axis is not a scalar"};
+  graph::Cumulate op{kind, 0, c.Int("exclusive", 0) != 0, c.Int("reverse", 0) != 0};
+  TRY_ASSIGN(auto axes, c.FindIntegers(1));
+  if (!axes && c.Type(0).rank() > 1) {
+    // Along the rows of a matrix.
+    Formula f(c);
+    op.axis = 1;
+    TRY_ASSIGN(auto apart, AxesLast::Of(f, f(c[0]), IntegersOf(f, 1, 1)));
+    TRY_ASSIGN(auto result, f.Result(apart.Back(f.Add(op, {apart.matrix()}))));
+    return Values{result};
+  }
+  TRY_ASSIGN(op.axis, c.Axis(axes ? (*axes)[0] : 0, c.Type(0).rank()));
   TRY_ASSIGN(auto result, c.Add(op, {c[0]}));
   return Values{result};
 }
@@ -130,7 +140,7 @@ static Result<Values> ImportTopK(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), rank));
   Dim count = c.Int("k", 0);
   if (c.opset() >= 10) {
-    TRY_ASSIGN(auto given, c.Sizes(1));
+    TRY_ASSIGN(auto given, c.Sizes(1, {c.Type(0).shape[static_cast<size_t>(axis)]}));
     if (given.size() != 1) return Error{"k is not a scalar"};
     count = given[0];
   }

@@ -22,7 +22,10 @@ uint32_t Hash(uint32_t x) {
 // The key is made of the bits of the seed, as ONNX's models hold it. Nodes without one differ by
 // what their results are called.
 graph::RandomBits KeyOf(NodeContext& c, const Shape& shape) {
-  uint32_t seed = std::bit_cast<uint32_t>(static_cast<float>(c.Float("seed", 0)));
+  // Dropout's is an integer.
+  uint32_t seed = c.op_type() == "Dropout"
+                      ? static_cast<uint32_t>(c.Int("seed", 0))
+                      : std::bit_cast<uint32_t>(static_cast<float>(c.Float("seed", 0)));
   if (!c.HasAttribute("seed")) {
     // FNV-1a
     seed = 2166136261;
@@ -141,8 +144,51 @@ static Result<Values> ImportMultinomial(NodeContext& c) {
   return Values{result};
 }
 
+namespace {
+
+// Whether a Dropout drops anything, if that is known: only in training, and not at a ratio of 0.
+Result<std::optional<bool>> KnownToDrop(NodeContext& c) {
+  const std::optional<bool> no = false, not_known;
+  if (!c.Has(2)) return no;
+  TRY_ASSIGN(auto training, c.FindIntegers(2));
+  if (training && (training->empty() || (*training)[0] == 0)) return no;
+  if (!c.Has(1)) return training ? std::optional(true) : not_known;
+  TRY_ASSIGN(auto ratio, c.FindReals(1));
+  if (ratio && !ratio->empty() && (*ratio)[0] == 0) return no;
+  return training && ratio ? std::optional(true) : not_known;
+}
+
+}  // namespace
+
+// Each element is 0 with the probability `ratio`; the others make up for them.
+static Result<Values> ImportDropout(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  TRY_ASSIGN(auto drops, KnownToDrop(c));
+  Formula f(c);
+  if (drops == false) {
+    if (!c.Wants(1)) return Values{c[0]};
+    TRY_ASSIGN(auto mask, f.Result(Expand(f.Number(1, DType::kBool), type.shape)));
+    return Values{c[0], mask};
+  }
+  DType real = RealType(type.dtype);
+  Term ratio = c.Has(1) ? Cast(Reshape(f(c[1]), {}), real) : f.Number(0.5, real);
+  Term kept = ratio <= Uniform(f, KeyOf(c, type.shape), real);
+  // At a ratio of 1 nothing is kept, at one of 0 all.
+  Term scaled = Cast(f(c[0]), real) * (f.Number(1, real) / Max(-ratio + 1, 1e-30));
+  Term result = Where(kept, Cast(scaled, type.dtype), f.Number(0, type.dtype));
+  if (!drops) {
+    Term trains = Cast(Reshape(f(c[2]), {}), DType::kBool);
+    result = Where(trains, result, f(c[0]));
+    kept = kept | Not(trains);
+  }
+  TRY_ASSIGN(auto id, f.Result(result));
+  TRY_ASSIGN(auto mask, f.Result(kept));
+  return Values{id, mask};
+}
+
 static constexpr Operator kOperators[] = {
     {"", "Bernoulli", 1, ImportBernoulli},
+    {"", "Dropout", 1, ImportDropout},
     {"", "Multinomial", 1, ImportMultinomial},
     {"", "RandomNormal", 0, ImportRandomNormal, kAnyOpset},
     {"", "RandomNormalLike", 1, ImportRandomNormalLike, kAnyOpset},

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "onnx/operators.h"
+#include "onnx/size_arithmetic.h"
 
 namespace webnnc::onnx {
 
@@ -41,6 +42,43 @@ Result<ValueId> Reduced(NodeContext& c, ValueId x, ReduceKind kind, const Reduce
     return c.Cast(reduced, DType::kBool);
   }
   return c.Add(graph::Reduce{kind, a.axes, a.keep}, {x});
+}
+
+// A reduction whose axes only a run knows: of the rows of a matrix, in which the axes are behind
+// all others.
+Result<Values> ReduceByData(NodeContext& c, int64_t count, ImportFunction import) {
+  const TensorType type = c.Type(0);
+  Formula f(c);
+  TRY_ASSIGN(auto apart, AxesLast::Of(f, f(c[0]), IntegersOf(f, 1, count)));
+  TRY_ASSIGN(auto matrix, f.Result(apart.matrix()));
+  TRY_ASSIGN(auto axes, c.IntegerConstant(DType::kI64, {1}));
+  NodeContext of_matrix = c.WithOperand(0, matrix).WithOperand(1, axes);
+  TRY_ASSIGN(auto results, import(of_matrix));
+  Term sizes = f.Sizes(type.shape);
+  sizes = c.Int("keepdims", 1) != 0 ? Where(apart.named(), f.Number(1, DType::kI64), sizes)
+                                    : Selected(sizes, Not(apart.named()), type.rank() - count);
+  TRY_ASSIGN(auto vector, f.Result(sizes));
+  TRY_ASSIGN(auto shape, c.DefineSizes(vector, "shape"));
+  TRY_ASSIGN(results[0], c.Reshape(results[0], shape));
+  return results;
+}
+
+// The reduction, whether its axes are known or data.
+template <ImportFunction import>
+Result<Values> OverAxes(NodeContext& c) {
+  if (c.HasAttribute("axes") || !c.Has(1)) return import(c);
+  TRY_ASSIGN(auto known, c.FindIntegers(1));
+  if (known) return import(c);
+  TRY_ASSIGN(int64_t count, c.Length(1));
+  int64_t rank = c.Type(0).rank();
+  if (count > rank) return Error{std::to_string(count) + " axes of " + Print(c.Type(0))};
+  if (count < rank) return ReduceByData(c, count, import);
+  // As many as there are: all.
+  Integers all;
+  for (int64_t d = 0; d < rank; ++d) all.push_back(d);
+  TRY_ASSIGN(auto axes, c.IntegerConstant(DType::kI64, all));
+  NodeContext over_all = c.WithOperand(1, axes);
+  return import(over_all);
 }
 
 }  // namespace
@@ -137,16 +175,16 @@ static Result<Values> ImportArgMin(NodeContext& c) { return ImportArg(c, true); 
 static constexpr Operator kOperators[] = {
     {"", "ArgMax", 1, ImportArgMax, kAnyOpset},
     {"", "ArgMin", 1, ImportArgMin, kAnyOpset},
-    {"", "ReduceL1", 1, ImportReduceL1, kAnyOpset},
-    {"", "ReduceL2", 1, InWide<ImportReduceL2>, kAnyOpset},
-    {"", "ReduceLogSum", 1, InWide<ImportReduceLogSum>, kAnyOpset},
-    {"", "ReduceLogSumExp", 1, InWide<ImportReduceLogSumExp>, kAnyOpset},
-    {"", "ReduceMax", 1, ImportReduce<ReduceKind::kMax>, kAnyOpset},
-    {"", "ReduceMean", 1, InWide<ImportReduceMean>, kAnyOpset},
-    {"", "ReduceMin", 1, ImportReduce<ReduceKind::kMin>, kAnyOpset},
-    {"", "ReduceProd", 1, ImportReduce<ReduceKind::kProd>, kAnyOpset},
-    {"", "ReduceSum", 1, ImportReduce<ReduceKind::kSum>, kAnyOpset},
-    {"", "ReduceSumSquare", 1, ImportReduceSumSquare, kAnyOpset},
+    {"", "ReduceL1", 1, OverAxes<ImportReduceL1>, kAnyOpset},
+    {"", "ReduceL2", 1, OverAxes<InWide<ImportReduceL2>>, kAnyOpset},
+    {"", "ReduceLogSum", 1, OverAxes<InWide<ImportReduceLogSum>>, kAnyOpset},
+    {"", "ReduceLogSumExp", 1, OverAxes<InWide<ImportReduceLogSumExp>>, kAnyOpset},
+    {"", "ReduceMax", 1, OverAxes<ImportReduce<ReduceKind::kMax>>, kAnyOpset},
+    {"", "ReduceMean", 1, OverAxes<InWide<ImportReduceMean>>, kAnyOpset},
+    {"", "ReduceMin", 1, OverAxes<ImportReduce<ReduceKind::kMin>>, kAnyOpset},
+    {"", "ReduceProd", 1, OverAxes<ImportReduce<ReduceKind::kProd>>, kAnyOpset},
+    {"", "ReduceSum", 1, OverAxes<ImportReduce<ReduceKind::kSum>>, kAnyOpset},
+    {"", "ReduceSumSquare", 1, OverAxes<ImportReduceSumSquare>, kAnyOpset},
 };
 
 std::span<const Operator> ReductionOperators() { return kOperators; }

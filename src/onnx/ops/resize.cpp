@@ -5,6 +5,8 @@
 
 #include "graph/ops/cubic.h"
 #include "onnx/operators.h"
+#include "onnx/ops/resize_by_data.h"
+#include "onnx/size_arithmetic.h"
 #include "tensor/overflow.h"
 
 namespace webnnc::onnx {
@@ -391,46 +393,141 @@ Result<graph::Resize> ReadAttributes(NodeContext& c) {
 
 }  // namespace
 
+namespace {
+
+// What a Resize resizes, and where it says by how much.
+struct Request {
+  std::vector<size_t> axes;
+  bool by_sizes = false;
+  size_t scales_at = 2;  // the operand, where it is not by sizes
+  std::string policy = "stretch";
+  bool crops = false, antialias = false;
+};
+
+Result<Request> ReadRequest(NodeContext& c, const graph::Resize& resize) {
+  Request request;
+  int64_t rank = c.Type(0).rank();
+  if (c.HasAttribute("axes")) {
+    for (int64_t axis : c.Ints("axes")) {
+      TRY_ASSIGN(auto front, c.Axis(axis, rank));
+      request.axes.push_back(static_cast<size_t>(front));
+    }
+  } else {
+    for (int64_t d = 0; d < rank; ++d) request.axes.push_back(static_cast<size_t>(d));
+  }
+  // Opset 10: x, scales. Since 11: x, roi, scales, sizes.
+  if (c.opset() < 11) request.scales_at = 1;
+  request.by_sizes = Given(c, 3);
+  if (request.by_sizes) {
+    TRY_ASSIGN(int64_t count, c.Length(3));
+    if (count != static_cast<int64_t>(request.axes.size()))
+      return Error{"sizes do not fit " + Print(c.Type(0))};
+    request.policy = c.String("keep_aspect_ratio_policy", "stretch");
+  } else if (Given(c, request.scales_at)) {
+    TRY_ASSIGN(int64_t count, c.Length(request.scales_at));
+    if (count != static_cast<int64_t>(request.axes.size()))
+      return Error{"scales do not fit " + Print(c.Type(0))};
+  } else {
+    return Error{"it has neither scales nor sizes"};
+  }
+  request.crops = resize.coordinates == CoordinateMode::kTfCropAndResize;
+  if (request.crops) {
+    if (!Given(c, 1)) return Error{"the region of interest is missing"};
+    TRY_ASSIGN(int64_t count, c.Length(1));
+    if (count != 2 * static_cast<int64_t>(request.axes.size()))
+      return Error{"the region of interest does not fit"};
+  }
+  request.antialias = c.Int("antialias", 0) != 0 && resize.mode != ResizeMode::kNearest;
+  return request;
+}
+
+// Whether weights depend on what only a run knows.
+Result<bool> IsOpen(NodeContext& c, const Request& request) {
+  if (request.crops) {
+    TRY_ASSIGN(auto roi, c.FindReals(1));
+    if (!roi) return true;
+  }
+  bool needs_sizes = request.antialias || request.policy != "stretch";
+  for (size_t d : request.axes) {
+    if (needs_sizes && !c.Type(0).shape[d].IsConstant()) return true;
+  }
+  if (!request.by_sizes) {
+    TRY_ASSIGN(auto scales, c.FindReals(request.scales_at));
+    return !scales.has_value();
+  }
+  TRY_ASSIGN(auto sizes, c.FindIntegers(3));
+  return needs_sizes && !sizes.has_value();
+}
+
+// The scales that an operand gives, or that sizes make, f32[axes].
+Term ScalesOf(Formula& f, const Request& request, Term in) {
+  auto count = static_cast<int64_t>(request.axes.size());
+  if (!request.by_sizes)
+    return Cast(Reshape(f(f.context()[request.scales_at]), {count}), DType::kF32);
+  Term scales = Cast(IntegersOf(f, 3, count), DType::kF32) / in;
+  if (request.policy == "stretch") return scales;
+  auto kind = request.policy == "not_larger" ? graph::ReduceKind::kMin : graph::ReduceKind::kMax;
+  return Expand(Reduce(kind, scales, {0}, true), {count});
+}
+
+Result<Values> ImportOpenResize(NodeContext& c, const graph::Resize& attributes,
+                                const Request& request) {
+  Formula f(c);
+  graph::Sizes1D own;
+  for (size_t d : request.axes) own.push_back(c.Type(0).shape[d]);
+  Term in = Cast(f.Sizes(own), DType::kF32), scales = ScalesOf(f, request, in);
+  ResizeByData resize{attributes, request.axes, {}, scales, {}, request.antialias, false};
+  bool stretches = request.by_sizes && request.policy == "stretch";
+  if (stretches) {
+    TRY_ASSIGN(resize.sizes, c.Sizes(3));
+  } else {
+    // In f32, as ONNX Runtime computes them.
+    Term sizes = Floor(request.by_sizes ? in * scales + 0.5 : in * scales);
+    TRY_ASSIGN(auto vector, f.Result(Cast(sizes, DType::kI64)));
+    TRY_ASSIGN(resize.sizes, c.DefineSizes(vector, "size"));
+  }
+  if (request.crops) {
+    auto count = 2 * static_cast<int64_t>(request.axes.size());
+    resize.roi = Cast(Reshape(f(c[1]), {count}), DType::kF32);
+  } else if (!stretches) {
+    // Where all sizes stay, the result is x.
+    Term moved = Abs(f.Sizes(resize.sizes) - f.Sizes(own));
+    Term stays = Reduce(graph::ReduceKind::kMax, moved, {0}) <= 0;
+    resize.scales = Where(stays, f.Number(1, DType::kF32), scales);
+  }
+  resize.rounds_by_scale = c.op_type() == "Resize" && c.opset() < 11;
+  TRY_ASSIGN(auto result, f.Result(Resized(resize, f(c[0]))));
+  return Values{result};
+}
+
+}  // namespace
+
 static Result<Values> ImportResize(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   size_t rank = shape.size();
   TRY_ASSIGN(auto resize, ReadAttributes(c));
+  TRY_ASSIGN(auto request, ReadRequest(c, resize));
+  TRY_ASSIGN(bool is_open, IsOpen(c, request));
+  if (is_open) return ImportOpenResize(c, resize, request);
+  const std::vector<size_t>& axes = request.axes;
   resize.sizes = shape;
   resize.scales.assign(rank, 1);
-  std::vector<size_t> axes;
-  for (size_t d = 0; d < rank; ++d) axes.push_back(d);
-  if (c.HasAttribute("axes")) {
-    axes.clear();
-    for (int64_t axis : c.Ints("axes")) {
-      TRY_ASSIGN(auto front, c.Axis(axis, static_cast<int64_t>(rank)));
-      axes.push_back(static_cast<size_t>(front));
-    }
-  }
-  // Opset 10: x, scales. Since 11: x, roi, scales, sizes.
-  size_t scales_at = c.opset() < 11 ? 1 : 2;
-  if (Given(c, 3)) {
+  if (request.by_sizes) {
     TRY_ASSIGN(auto sizes, c.Sizes(3));
-    if (sizes.size() != axes.size()) return Error{"sizes do not fit " + Print(c.Type(0))};
     for (size_t i = 0; i < axes.size(); ++i) {
       resize.sizes[axes[i]] = sizes[i];
       resize.scales[axes[i]] = 0;
     }
-    std::string policy = c.String("keep_aspect_ratio_policy", "stretch");
-    if (policy != "stretch") TRY(KeepAspectRatio(c, resize, axes, policy));
-  } else if (Given(c, scales_at)) {
-    TRY_ASSIGN(auto scales, c.Reals(scales_at));
-    if (scales.size() != axes.size()) return Error{"scales do not fit " + Print(c.Type(0))};
+    if (request.policy != "stretch") TRY(KeepAspectRatio(c, resize, axes, request.policy));
+  } else {
+    TRY_ASSIGN(auto scales, c.Reals(request.scales_at));
     for (size_t i = 0; i < axes.size(); ++i) {
       resize.scales[axes[i]] = scales[i];
       TRY_ASSIGN(resize.sizes[axes[i]], Scaled(shape[axes[i]], scales[i]));
     }
-  } else {
-    return Error{"it has neither scales nor sizes"};
   }
-  if (resize.coordinates == CoordinateMode::kTfCropAndResize) {
-    if (!Given(c, 1)) return Error{"the region of interest is missing"};
+  if (request.crops) {
     TRY_ASSIGN(auto roi, c.Reals(1));
-    if (roi.size() != 2 * axes.size()) return Error{"the region of interest does not fit"};
     resize.roi_begin.assign(rank, 0);
     resize.roi_end.assign(rank, 1);
     for (size_t i = 0; i < axes.size(); ++i) {
@@ -439,8 +536,7 @@ static Result<Values> ImportResize(NodeContext& c) {
     }
   }
   if (c.opset() < 11 && resize.mode == ResizeMode::kNearest) return ResizeOfOpset10(c, resize);
-  bool antialias = c.Int("antialias", 0) != 0 && resize.mode != ResizeMode::kNearest;
-  return Finish(c, resize, antialias);
+  return Finish(c, resize, request.antialias);
 }
 
 // Resize before there was Resize: scales are an attribute up to opset 8, an operand in 9.
@@ -452,7 +548,16 @@ static Result<Values> ImportUpsample(NodeContext& c) {
   resize.nearest = NearestMode::kFloor;
   resize.scales = c.Floats("scales");
   if (resize.scales.empty() && c.Has(1)) {
-    TRY_ASSIGN(resize.scales, c.Reals(1));
+    TRY_ASSIGN(auto scales, c.FindReals(1));
+    if (!scales) {
+      Request request;
+      request.scales_at = 1;
+      for (size_t d = 0; d < shape.size(); ++d) request.axes.push_back(d);
+      TRY_ASSIGN(int64_t count, c.Length(1));
+      if (count != c.Type(0).rank()) return Error{"scales do not fit " + Print(c.Type(0))};
+      return ImportOpenResize(c, resize, request);
+    }
+    resize.scales = *scales;
   }
   if (resize.scales.size() != shape.size()) return Error{"scales do not fit " + Print(c.Type(0))};
   for (size_t d = 0; d < shape.size(); ++d) {

@@ -199,7 +199,7 @@ static Result<Values> ImportDeformConv(NodeContext& c) {
 static Result<Values> ImportCol2Im(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto sizes, c.Sizes(1));
-  TRY_ASSIGN(auto kernel, c.Integers(2));
+  TRY_ASSIGN(auto kernel, c.Sizes(2));
   size_t spatial = kernel.size();
   Integers ones(spatial, 1), pads = c.Ints("pads", Integers(2 * spatial, 0));
   if (type.rank() != 3 || sizes.size() != spatial || pads.size() != 2 * spatial || spatial == 0)
@@ -210,22 +210,25 @@ static Result<Values> ImportCol2Im(NodeContext& c) {
                    c.Ints("dilations", ones),
                    {pads.begin(), middle},
                    {middle, pads.end()}};
-  TRY(CheckSteps({&kernel, &fold.strides, &fold.dilations}));
+  TRY(CheckSteps({&fold.strides, &fold.dilations}));
   if (fold.strides.size() != spatial || fold.dilations.size() != spatial)
     return Error{"strides or dilations do not fit " + std::to_string(spatial) + " dimensions"};
-  int64_t taps = 1;
+  Dim taps = 1;
   Shape places;
   for (size_t d = 0; d < spatial; ++d) {
-    if (taps > INT32_MAX / kernel[d]) return Error{"the block is too large"};
-    taps *= kernel[d];
-    int64_t reach = (kernel[d] - 1) * fold.dilations[d] + 1;
+    if (kernel[d].IsConstant() && kernel[d].value() < 1)
+      return Error{"a block has the size " + Print(kernel[d])};
+    taps = taps * kernel[d];
+    Dim reach = (kernel[d] - 1) * fold.dilations[d] + 1;
     places.push_back(
-        FloorDiv(sizes[d] + (fold.pads_begin[d] + fold.pads_end[d] - reach), fold.strides[d]) + 1);
+        FloorDiv(sizes[d] + (fold.pads_begin[d] + fold.pads_end[d]) - reach, fold.strides[d]) + 1);
   }
+  if (IsAbsurd(taps)) return Error{"the block is too large"};
   auto channels = ExactDiv(type.shape[1], taps);
-  if (!channels)
-    return Error{"blocks of " + std::to_string(taps) + " elements do not divide " +
-                 Print(type.shape[1])};
+  if (!channels && taps.IsConstant())
+    return Error{"blocks of " + Print(taps) + " elements do not divide " + Print(type.shape[1])};
+  // Of a block whose size is open it is assumed.
+  if (!channels) channels = FloorDiv(type.shape[1], taps);
   Shape windows{type.shape[0], *channels};
   windows.insert(windows.end(), kernel.begin(), kernel.end());
   windows.insert(windows.end(), places.begin(), places.end());

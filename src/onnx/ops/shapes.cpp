@@ -2,21 +2,45 @@
 
 #include "onnx/assume.h"
 #include "onnx/operators.h"
+#include "onnx/size_arithmetic.h"
 
 namespace webnnc::onnx {
 
 using Integers = std::vector<int64_t>;
+using graph::ReduceKind;
 using graph::SizeElements;
+
+// 0 is x's own size, and -1 what is left.
+static Result<Shape> ShapeFromData(NodeContext& c, bool zero_copies) {
+  const Shape from = c.Type(0).shape;
+  TRY_ASSIGN(int64_t rank, c.Length(1));
+  Formula f(c);
+  Term zero = f.Number(0, DType::kI64), one = f.Number(1, DType::kI64);
+  Term wanted = IntegersOf(f, 1, rank);
+  if (zero_copies) {
+    SizeElements own = from;
+    own.resize(static_cast<size_t>(rank), 0);
+    wanted = Where(wanted == 0, f.Sizes(own), wanted);
+  }
+  Term is_free = wanted == -1;
+  Term others = Reduce(ReduceKind::kProd, Where(is_free, one, wanted), {0});
+  Term left = FloorDiv(f.Size(ElementCount(from), DType::kI64), Max(others, 1));
+  Term sizes = Where(is_free, Where(others == 0, zero, left), wanted);
+  TRY_ASSIGN(auto vector, f.Result(sizes));
+  return c.DefineSizes(vector, "shape");
+}
 
 static Result<Values> ImportReshape(NodeContext& c) {
   const Shape from = c.Type(0).shape;
-  SizeElements wanted;
-  if (c.Has(1)) {
-    TRY_ASSIGN(wanted, c.Sizes(1));
-  } else {
-    return Error{"the shape is missing"};
-  }
+  if (!c.Has(1)) return Error{"the shape is missing"};
   bool zero_copies = c.Int("allowzero", 0) == 0;
+  TRY_ASSIGN(auto known, c.FindSizes(1));
+  if (!known) {
+    TRY_ASSIGN(auto shape, ShapeFromData(c, zero_copies));
+    TRY_ASSIGN(auto result, c.Reshape(c[0], shape));
+    return Values{result};
+  }
+  const SizeElements& wanted = *known;
   Shape shape;
   std::optional<size_t> free;
   for (size_t d = 0; d < wanted.size(); ++d) {
@@ -61,7 +85,45 @@ static Result<Values> ImportFlatten(NodeContext& c) {
   return Values{result};
 }
 
+// Whether operand 1 are axes that only a run knows.
+static Result<bool> AxesAreData(NodeContext& c) {
+  if (c.HasAttribute("axes") || !c.Has(1)) return false;
+  TRY_ASSIGN(auto axes, c.FindIntegers(1));
+  return !axes.has_value();
+}
+
+// Which dimensions go is data, how many is not.
+static Result<Values> SqueezeByData(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  int64_t rank = c.Type(0).rank();
+  TRY_ASSIGN(int64_t count, c.Length(1));
+  if (count > rank) return Error{std::to_string(count) + " axes of " + Print(c.Type(0))};
+  Formula f(c);
+  Term squeezed = AnyOf(PlacesOf(f, IntegersOf(f, 1, count), rank));
+  TRY_ASSIGN(auto sizes, f.Result(Selected(f.Sizes(shape), Not(squeezed), rank - count)));
+  TRY_ASSIGN(auto out, c.DefineSizes(sizes, "shape"));
+  TRY_ASSIGN(auto result, c.Reshape(c[0], out));
+  return Values{result};
+}
+
+static Result<Values> UnsqueezeByData(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  TRY_ASSIGN(int64_t count, c.Length(1));
+  int64_t rank = c.Type(0).rank() + count;
+  Formula f(c);
+  Term added = AnyOf(PlacesOf(f, IntegersOf(f, 1, count), rank));
+  Term order = f.Add(graph::Cumulate{ReduceKind::kSum, 0, true}, {Cast(Not(added), DType::kI64)});
+  Term one = f.Number(1, DType::kI64);
+  Term own = shape.empty() ? one : f.Add(graph::Gather{0}, {f.Sizes(shape), order});
+  TRY_ASSIGN(auto sizes, f.Result(Where(added, one, own)));
+  TRY_ASSIGN(auto out, c.DefineSizes(sizes, "shape"));
+  TRY_ASSIGN(auto result, c.Reshape(c[0], out));
+  return Values{result};
+}
+
 static Result<Values> ImportSqueeze(NodeContext& c) {
+  TRY_ASSIGN(bool by_data, AxesAreData(c));
+  if (by_data) return SqueezeByData(c);
   const Shape shape = c.Type(0).shape;
   bool given = c.HasAttribute("axes") || c.Has(1);
   TRY_ASSIGN(auto axes, c.IntsOrOperand("axes", 1, {}));
@@ -91,6 +153,8 @@ static Result<Values> ImportSqueeze(NodeContext& c) {
 }
 
 static Result<Values> ImportUnsqueeze(NodeContext& c) {
+  TRY_ASSIGN(bool by_data, AxesAreData(c));
+  if (by_data) return UnsqueezeByData(c);
   const Shape shape = c.Type(0).shape;
   TRY_ASSIGN(auto axes, c.IntsOrOperand("axes", 1, {}));
   int64_t rank = c.Type(0).rank() + static_cast<int64_t>(axes.size());
@@ -184,6 +248,89 @@ Dim ClampBound(NodeContext& c, const Dim& bound, const Dim& size, const Dim& low
 
 }  // namespace
 
+namespace {
+
+// What a slice takes of each dimension, where data says it: i64[rank] each.
+struct DataBounds {
+  Term from, step, count;
+};
+
+DataBounds BoundsFromData(Formula& f, int64_t given) {
+  NodeContext& c = f.context();
+  const Shape shape = c.Type(0).shape;
+  int64_t rank = c.Type(0).rank();
+  // No dimension is longer, and no step needs to be.
+  constexpr double kFar = INT32_MAX;
+  Term zero = f.Number(0, DType::kI64), one = f.Number(1, DType::kI64);
+  Term axes = c.Has(3) ? IntegersOf(f, 3, given) : f.Iota(given, DType::kI64);
+  Term places = PlacesOf(f, axes, rank), sizes = f.Sizes(shape);
+  Term start = AtAxes(places, IntegersOf(f, 1, given), zero);
+  Term end = AtAxes(places, IntegersOf(f, 2, given), sizes);
+  Term step = Expand(one, {rank});
+  if (c.Has(4)) step = AtAxes(places, Max(Min(IntegersOf(f, 4, given), kFar), -kFar), one);
+  // Backward, bounds are one place further to the front.
+  Term shift = Cast(step < 0, DType::kI64);
+  auto clamped = [&](Term bound, Term low) {
+    Term front = Where(bound < 0, bound + sizes, bound);
+    return Min(Max(front, low), sizes - shift);
+  };
+  Term from = clamped(start, zero), to = clamped(end, -shift);
+  Term count = FloorDiv(to - from + step - Sign(step), step);
+  return {Max(from, 0), step, Max(count, 0)};
+}
+
+// Steps that are data have a sign of their own, so elements are looked up one by one.
+Result<Values> GatherByData(NodeContext& c, Formula& f, const DataBounds& bounds) {
+  const Shape shape = c.Type(0).shape;
+  TRY_ASSIGN(auto vector, f.Result(bounds.count));
+  TRY_ASSIGN(auto counts, c.DefineSizes(vector, "count", shape));
+  Term x = f(c[0]);
+  for (size_t d = 0; d < shape.size(); ++d) {
+    auto at = static_cast<int64_t>(d);
+    auto step = c.KnownElements(bounds.step.id);
+    bool is_whole = counts[d] == shape[d] && step && (*step)[d] && (*step)[d]->Is(1);
+    if (is_whole) continue;
+    Term indices = Slice(bounds.from, 0, at, 1) +
+                   f.Iota(counts[d], DType::kI64) * Slice(bounds.step, 0, at, 1);
+    x = f.Add(graph::Gather{at}, {x, indices});
+  }
+  TRY_ASSIGN(auto result, f.Result(x));
+  return Values{result};
+}
+
+Result<Values> SliceByData(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  TRY_ASSIGN(int64_t given, c.Length(1));
+  for (size_t i = 2; i < c.count(); ++i) {
+    if (!c.Has(i)) continue;
+    TRY_ASSIGN(int64_t length, c.Length(i));
+    if (length != given) return Error{"starts, ends, axes and steps differ in length"};
+  }
+  Formula f(c);
+  DataBounds bounds = BoundsFromData(f, given);
+  TRY_ASSIGN(auto step, f.Result(bounds.step));
+  auto steps = c.KnownSizes(step);
+  bool are_known = steps && std::all_of(steps->begin(), steps->end(),
+                                        [](const Dim& size) { return size.IsConstant(); });
+  if (!are_known) return GatherByData(c, f, bounds);
+  TRY_ASSIGN(auto vector, f.Result(Concat({bounds.from, bounds.count}, 0)));
+  SizeElements most = shape;
+  most.insert(most.end(), shape.begin(), shape.end());
+  TRY_ASSIGN(auto sizes, c.DefineSizes(vector, "slice", most));
+  graph::Slice slice;
+  auto middle = sizes.begin() + static_cast<int64_t>(shape.size());
+  slice.starts.assign(sizes.begin(), middle);
+  slice.sizes.assign(middle, sizes.end());
+  for (const Dim& size : *steps) {
+    if (size.Is(0)) return Error{"a step is 0"};
+    slice.steps.push_back(size.value());
+  }
+  TRY_ASSIGN(auto result, c.Add(slice, {c[0]}));
+  return Values{result};
+}
+
+}  // namespace
+
 // Bounds are attributes up to opset 9 and operands since.
 static Result<Values> ImportSlice(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
@@ -195,14 +342,20 @@ static Result<Values> ImportSlice(NodeContext& c) {
     axes = c.Ints("axes");
   } else {
     if (!c.Has(1) || !c.Has(2)) return Error{"starts or ends are missing"};
-    TRY_ASSIGN(starts, c.Sizes(1));
-    TRY_ASSIGN(ends, c.Sizes(2));
+    TRY_ASSIGN(auto known_starts, c.FindSizes(1));
+    TRY_ASSIGN(auto known_ends, c.FindSizes(2));
+    std::optional<Integers> known_axes = Integers(), known_steps = Integers();
     if (c.Has(3)) {
-      TRY_ASSIGN(axes, c.Integers(3));
+      TRY_ASSIGN(known_axes, c.FindIntegers(3));
     }
     if (c.Has(4)) {
-      TRY_ASSIGN(steps, c.Integers(4));
+      TRY_ASSIGN(known_steps, c.FindIntegers(4));
     }
+    if (!known_starts || !known_ends || !known_axes || !known_steps) return SliceByData(c);
+    starts = *known_starts;
+    ends = *known_ends;
+    axes = *known_axes;
+    steps = *known_steps;
   }
   if (axes.empty()) {
     for (size_t i = 0; i < starts.size(); ++i) axes.push_back(static_cast<int64_t>(i));
@@ -317,43 +470,88 @@ static Result<Values> ImportSplit(NodeContext& c) {
   return results;
 }
 
-// Pads are an attribute up to opset 10 and operands since. Negative pads cut.
-static Result<Values> ImportPad(NodeContext& c) {
-  const Shape shape = c.Type(0).shape;
-  size_t rank = shape.size();
-  SizeElements pads;
-  if (c.HasAttribute("pads")) {
-    for (int64_t pad : c.Ints("pads")) pads.push_back(pad);
-  } else if (c.Has(1)) {
-    TRY_ASSIGN(pads, c.Sizes(1));
-  } else {
-    return Error{"pads are missing"};
-  }
-  Integers axes;
-  if (c.Has(3)) {
-    TRY_ASSIGN(axes, c.Integers(3));
-  } else {
-    for (size_t d = 0; d < rank; ++d) axes.push_back(static_cast<int64_t>(d));
-  }
-  if (pads.size() != 2 * axes.size()) return Error{"pads do not fit " + Print(c.Type(0))};
+namespace {
 
-  graph::Pad pad{SizeElements(rank, 0), SizeElements(rank, 0), graph::PadMode::kConstant};
-  graph::Slice cut = Whole(shape);
-  bool pads_any = false, cuts_any = false;
+// What is added to each dimension, and what is cut away, at both ends. None is negative.
+struct Pads {
+  explicit Pads(size_t rank) : begin(rank, 0), end(begin), cut_begin(begin), cut_end(begin) {}
+  SizeElements begin, end, cut_begin, cut_end;
+};
+
+Result<Pads> KnownPads(NodeContext& c, const SizeElements& pads, Integers axes, bool all) {
+  size_t rank = c.Type(0).shape.size();
+  for (size_t d = 0; all && d < rank; ++d) axes.push_back(static_cast<int64_t>(d));
+  if (pads.size() != 2 * axes.size()) return Error{"pads do not fit " + Print(c.Type(0))};
+  Pads known(rank);
   for (size_t i = 0; i < axes.size(); ++i) {
     TRY_ASSIGN(auto axis, c.Axis(axes[i], static_cast<int64_t>(rank)));
     auto d = static_cast<size_t>(axis);
-    Dim begin = pads[i], end = pads[i + axes.size()];
-    Dim none = 0, cut_begin = Max(none - begin, 0), cut_end = Max(none - end, 0);
+    const Dim begin = pads[i], end = pads[i + axes.size()], none = 0;
+    known.begin[d] = Max(begin, 0);
+    known.end[d] = Max(end, 0);
+    known.cut_begin[d] = Max(none - begin, 0);
+    known.cut_end[d] = Max(none - end, 0);
+  }
+  return known;
+}
+
+Result<Pads> PadsFromData(NodeContext& c) {
+  int64_t rank = c.Type(0).rank();
+  TRY_ASSIGN(int64_t length, c.Length(1));
+  int64_t given = rank;
+  if (c.Has(3)) {
+    TRY_ASSIGN(given, c.Length(3));
+  }
+  if (length != 2 * given) return Error{"pads do not fit " + Print(c.Type(0))};
+  Formula f(c);
+  Term pads = IntegersOf(f, 1, length), zero = f.Number(0, DType::kI64);
+  Term axes = c.Has(3) ? IntegersOf(f, 3, given) : f.Iota(given, DType::kI64);
+  Term places = PlacesOf(f, axes, rank);
+  Term begin = AtAxes(places, Slice(pads, 0, 0, given), zero);
+  Term end = AtAxes(places, Slice(pads, 0, given, given), zero);
+  TRY_ASSIGN(auto vector,
+             f.Result(Concat({Max(begin, 0), Max(end, 0), Max(-begin, 0), Max(-end, 0)}, 0)));
+  TRY_ASSIGN(auto sizes, c.DefineSizes(vector, "pads"));
+  Pads found(0);
+  auto next = sizes.begin();
+  for (SizeElements* part : {&found.begin, &found.end, &found.cut_begin, &found.cut_end}) {
+    part->assign(next, next + rank);
+    next += rank;
+  }
+  return found;
+}
+
+// Pads are an attribute up to opset 10 and operands since. Negative pads cut.
+Result<Pads> ReadPads(NodeContext& c) {
+  if (c.HasAttribute("pads")) {
+    Integers given = c.Ints("pads");
+    return KnownPads(c, {given.begin(), given.end()}, {}, true);
+  }
+  if (!c.Has(1)) return Error{"pads are missing"};
+  TRY_ASSIGN(auto pads, c.FindSizes(1));
+  std::optional<Integers> axes = Integers();
+  if (c.Has(3)) {
+    TRY_ASSIGN(axes, c.FindIntegers(3));
+  }
+  return pads && axes ? KnownPads(c, *pads, *axes, !c.Has(3)) : PadsFromData(c);
+}
+
+}  // namespace
+
+static Result<Values> ImportPad(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
+  TRY_ASSIGN(auto pads, ReadPads(c));
+  graph::Pad pad{pads.begin, pads.end, graph::PadMode::kConstant};
+  graph::Slice cut = Whole(shape);
+  bool pads_any = false, cuts_any = false;
+  for (size_t d = 0; d < shape.size(); ++d) {
     // What is cut away must be there.
-    Dim all_cut = cut_begin + cut_end;
+    Dim all_cut = pads.cut_begin[d] + pads.cut_end[d];
     if (!ProvablyLessEqual(all_cut, shape[d])) c.AssumeLessEqual(all_cut, shape[d]);
-    cut.starts[d] = cut_begin;
+    cut.starts[d] = pads.cut_begin[d];
     cut.sizes[d] = shape[d] - all_cut;
-    pad.begin[d] = Max(begin, 0);
-    pad.end[d] = Max(end, 0);
     pads_any |= !pad.begin[d].Is(0) || !pad.end[d].Is(0);
-    cuts_any |= !cut_begin.Is(0) || !cut_end.Is(0);
+    cuts_any |= !pads.cut_begin[d].Is(0) || !pads.cut_end[d].Is(0);
   }
   std::string mode = c.String("mode", "constant");
   ValueId x = c[0];

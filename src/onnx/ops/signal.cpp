@@ -4,6 +4,7 @@
 
 #include "onnx/formula.h"
 #include "onnx/operators.h"
+#include "onnx/size_arithmetic.h"
 
 namespace webnnc::onnx {
 
@@ -78,16 +79,49 @@ double MelToHertz(double mel) { return 700 * (std::pow(10, mel / 2595) - 1); }
 
 }  // namespace
 
+namespace {
+
+// The same as below, of bands and frequencies that only a run knows.
+Result<Values> MelFromData(NodeContext& c, DType dtype) {
+  TRY_ASSIGN(auto bands, c.Sizes(0));
+  TRY_ASSIGN(auto length, c.Sizes(1));
+  const Dim columns = bands[0], rows = FloorDiv(length[0], 2) + 1;
+  Formula f(c);
+  auto real = [&](size_t i) { return Cast(Reshape(f(c[i]), {}), DType::kF64); };
+  auto to_mel = [](Term hertz) { return Log(hertz / 700 + 1) * (2595 / std::log(10)); };
+  Term low = to_mel(real(3)), step = (to_mel(real(4)) - low) / (real(0) + 2);
+  Term mel = f.Iota(columns + 2, DType::kF64) * step + low;
+  Term hertz = (Unary(graph::Function::kExp, mel * (std::log(10) / 2595)) - 1) * 700;
+  Term corners = Cast(Floor((real(1) + 1) * hertz / real(2)), DType::kI64);
+  auto corner = [&](int64_t i) { return Slice(corners, 0, i, columns); };
+  Term first = corner(0), top = corner(1), last = corner(2);
+  Term bin = Reshape(f.Iota(rows, DType::kI64), {rows, 1});
+  auto ratio = [&](Term a, Term b) { return Cast(a, DType::kF64) / Cast(Max(b, 1), DType::kF64); };
+  Term zero = f.Number(0, DType::kF64), one = f.Number(1, DType::kF64);
+  Term rising = Where(top - first == 0, Where(bin == top, one, zero),
+                      Where((first <= bin) & (bin <= top), ratio(bin - first, top - first), zero));
+  Term falls = (top <= bin) & (bin < last) & (top < last);
+  TRY_ASSIGN(auto result,
+             f.Result(Cast(Where(falls, ratio(last - bin, last - top), rising), dtype)));
+  return Values{result};
+}
+
+}  // namespace
+
 // Triangles over the bins of a spectrum, whose corners are at equal distances on the mel scale.
 static Result<Values> ImportMelWeightMatrix(NodeContext& c) {
   double operands[5];
+  bool are_known = true;
   for (size_t i = 0; i < 5; ++i) {
-    TRY_ASSIGN(auto values, c.Reals(i));
-    if (values.size() != 1) return Error{"operand " + std::to_string(i) + " is not a scalar"};
-    operands[i] = values[0];
+    if (!ElementCount(c.Type(i).shape).Is(1))
+      return Error{"operand " + std::to_string(i) + " is not a scalar"};
+    TRY_ASSIGN(auto values, c.FindReals(i));
+    are_known &= values.has_value();
+    operands[i] = values ? (*values)[0] : 0;
   }
   auto [bands, length, rate, lowest, highest] = operands;
   TRY_ASSIGN(auto dtype, ElementType(static_cast<int32_t>(c.Int("output_datatype", 1))));
+  if (!are_known) return MelFromData(c, dtype);
   constexpr double kMostElements = 1 << 24;
   double bins = std::floor(length / 2) + 1;
   bool fits = bands >= 0 && length >= 0 && rate > 0 && lowest > -700 && highest > -700 &&
@@ -314,9 +348,19 @@ Term OpenTransform(Formula& f, Term x, const Dim& rows, const Dim& n, int64_t pa
   constexpr int64_t kLongest = 46340;
   f.context().AssumeLessEqual(n, kLongest);
   Term i = Reshape(f.Iota(n, DType::kI32), {n, 1}), k = f.Iota(results, DType::kI32);
-  Term place = Binary(loop::BinaryOp::kFloorMod, i * k, f.Size(n, DType::kI32));
-  Term angle = Cast(place, dtype) / f.Size(n, dtype) * (2 * M_PI);
-  Term real = Unary(graph::Function::kCos, angle), imaginary = Unary(graph::Function::kSin, angle);
+  Term length = f.Size(n, DType::kI32), place = FloorMod(i * k, length);
+  // An eighth of a turn to either side of a quarter keeps the last digits of the angle.
+  Term quarter = FloorDiv(place * 8 + length, length * 2);
+  Term angle = Cast(place * 4 - quarter * length, dtype) / f.Size(n, dtype) * (M_PI / 2);
+  Term cos = Cos(angle), sin = Unary(graph::Function::kSin, angle);
+  Term is_odd = (quarter & f.Number(1, DType::kI32)) == 1;
+  auto turned = [&](Term even, Term odd, Term is_negative) {
+    Term value = Where(is_odd, odd, even);
+    return Where(is_negative, -value, value);
+  };
+  Term half = FloorMod(quarter, f.Number(4, DType::kI32));
+  Term real = turned(cos, sin, (half == 1) | (half == 2));
+  Term imaginary = turned(sin, cos, f.Number(2, DType::kI32) <= half);
   if (sign < 0) imaginary = -imaginary;
   auto part = [&](int64_t which) { return Reshape(Slice(x, 2, which, 1), {rows, n}); };
   auto product = [&](Term a, Term b) { return f.Add(graph::MatMul{}, {a, b}); };
@@ -387,20 +431,11 @@ DType PreciseType(DType dtype) { return dtype == DType::kF16 ? DType::kF32 : dty
 
 }  // namespace
 
-// The axis is an attribute up to opset 19 and an operand since.
-static Result<Values> ImportDFT(NodeContext& c) {
-  const TensorType type = c.Type(0);
-  TRY(CheckParts(type));
-  int64_t given = c.Int("axis", c.opset() < 20 ? 1 : -2);
-  if (c.opset() >= 20 && c.Has(2)) {
-    TRY_ASSIGN(auto axes, c.Integers(2));
-    if (axes.size() != 1) return Error{"the axis is not a scalar"};
-    given = axes[0];
-  }
-  TRY_ASSIGN(auto axis, c.Axis(given, type.rank()));
-  if (axis == type.rank() - 1) return Error{"the axis is that of real and imaginary parts"};
-  Transform transform{type.shape[static_cast<size_t>(axis)], c.Int("inverse", 0) != 0,
-                      c.Int("onesided", 0) != 0};
+namespace {
+
+// How long the transform of `size` elements is.
+Result<Transform> ReadTransform(NodeContext& c, const Dim& size) {
+  Transform transform{size, c.Int("inverse", 0) != 0, c.Int("onesided", 0) != 0};
   bool to_real = transform.inverse && transform.onesided;
   if (to_real) transform.length = (transform.length - 1) * 2;
   if (c.Has(1)) {
@@ -408,6 +443,64 @@ static Result<Values> ImportDFT(NodeContext& c) {
     if (length.size() != 1) return Error{"the length is not a scalar"};
     transform.length = length[0];
   }
+  return transform;
+}
+
+// Along an axis that only a run knows: it is put behind all others, and back.
+Result<Values> TransformByData(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  const DType dtype = PreciseType(type.dtype);
+  const int64_t outer = type.rank() - 1;
+  Formula f(c);
+  Term axis = IntegersOf(f, 2, 1);
+  // Negative ones count from the end of all dimensions.
+  axis = Where(axis < 0, axis + static_cast<double>(type.rank()), axis);
+  const Shape shape(type.shape.begin(), type.shape.end() - 1);
+  // Each part by itself.
+  std::vector<Term> rows;
+  std::optional<AxesLast> apart;
+  for (int64_t part = 0; part < type.shape.back().value(); ++part) {
+    Term plane = Reshape(Slice(Cast(f(c[0]), dtype), outer, part, 1), shape);
+    TRY_ASSIGN(apart, AxesLast::Of(f, plane, axis));
+    rows.push_back(Reshape(apart->matrix(), {apart->others(), apart->inner(), 1}));
+  }
+  TRY_ASSIGN(auto transform, ReadTransform(c, apart->inner()));
+  const Shape given{apart->others(), apart->inner(), type.shape.back()};
+  TRY_ASSIGN(auto result, Transformed(f, Concat(rows, 2), given, transform, dtype));
+  TRY(f.Result(result));
+  const Shape matrix = f.TypeOf(result).shape;
+  // The axis has another size now.
+  Term sizes = Where(apart->named(), f.Size(matrix[1], DType::kI64), f.Sizes(shape));
+  TRY_ASSIGN(auto vector, f.Result(sizes));
+  TRY_ASSIGN(auto out, c.DefineSizes(vector, "shape"));
+  std::vector<Term> parts;
+  Shape with_part = out;
+  with_part.push_back(1);
+  for (int64_t part = 0; part < matrix[2].value(); ++part) {
+    Term plane = Reshape(Slice(result, 2, part, 1), {matrix[0], matrix[1]});
+    parts.push_back(Reshape(apart->WithShape(out).Back(plane), with_part));
+  }
+  TRY_ASSIGN(auto id, f.Result(Cast(Concat(parts, outer), type.dtype)));
+  return Values{id};
+}
+
+}  // namespace
+
+// The axis is an attribute up to opset 19 and an operand since.
+static Result<Values> ImportDFT(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  TRY(CheckParts(type));
+  int64_t given = c.Int("axis", c.opset() < 20 ? 1 : -2);
+  if (c.opset() >= 20 && c.Has(2)) {
+    TRY_ASSIGN(int64_t count, c.Length(2));
+    if (count != 1) return Error{"the axis is not a scalar"};
+    TRY_ASSIGN(auto axes, c.FindIntegers(2));
+    if (!axes) return TransformByData(c);
+    given = (*axes)[0];
+  }
+  TRY_ASSIGN(auto axis, c.Axis(given, type.rank()));
+  if (axis == type.rank() - 1) return Error{"the axis is that of real and imaginary parts"};
+  TRY_ASSIGN(auto transform, ReadTransform(c, type.shape[static_cast<size_t>(axis)]));
   // The axis comes before the last, and goes back.
   Integers order;
   for (int64_t d = 0; d < type.rank() - 1; ++d) {
@@ -433,9 +526,10 @@ static Result<Values> ImportSTFT(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY(CheckParts(type));
   if (type.rank() != 3) return Error{"the signal is " + Print(type)};
-  TRY_ASSIGN(auto steps, c.Integers(1));
-  if (steps.size() != 1 || steps[0] < 1 || steps[0] > INT32_MAX)
+  TRY_ASSIGN(auto steps, c.Sizes(1));
+  if (steps.size() != 1 || ProvablyLess(steps[0], 1) || ProvablyLess(INT32_MAX, steps[0]))
     return Error{"frame_step is not a number from 1 to " + std::to_string(INT32_MAX)};
+  if (!steps[0].IsConstant()) c.AssumeLessEqual(1, steps[0]);
   Dim length;
   if (c.Has(3)) {
     TRY_ASSIGN(auto lengths, c.Sizes(3));
@@ -453,7 +547,7 @@ static Result<Values> ImportSTFT(NodeContext& c) {
   if (!count.IsConstant()) c.AssumeLessEqual(length, type.shape[1]);
   DType dtype = PreciseType(type.dtype);
   Formula f(c);
-  Term starts = Reshape(f.Iota(count, DType::kI32) * static_cast<double>(steps[0]), {count, 1});
+  Term starts = Reshape(f.Iota(count, DType::kI32) * f.Size(steps[0], DType::kI32), {count, 1});
   Term places = starts + f.Iota(length, DType::kI32);
   Term frames = Cast(f.Add(graph::Gather{1}, {f(c[0]), places}), dtype);
   if (c.Has(2)) frames = frames * Cast(Reshape(f(c[2]), {length, 1}), dtype);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "onnx/formula.h"
 #include "onnx/operators.h"
 #include "tensor/overflow.h"
 
@@ -69,30 +70,61 @@ static Result<Values> ImportSize(NodeContext& c) {
   return Values{result};
 }
 
-// start + i * step. Of integers the number of elements may depend on sizes; of floats all three
-// must be known.
-static Result<Values> ImportRange(NodeContext& c) {
-  DType dtype = c.Type(0).dtype;
-  Dim count;
-  if (IsFloat(dtype)) {
+namespace {
+
+// How many elements a range has, if that is known; nothing if data decides it.
+Result<std::optional<Dim>> KnownCount(NodeContext& c) {
+  const std::optional<Dim> not_known;
+  if (IsFloat(c.Type(0).dtype)) {
     double ends[3];
     for (size_t i = 0; i < 3; ++i) {
-      TRY_ASSIGN(auto values, c.Reals(i));
-      if (values.size() != 1) return Error{"operand " + std::to_string(i) + " is not a scalar"};
-      ends[i] = values[0];
+      TRY_ASSIGN(auto values, c.FindReals(i));
+      if (!values) return not_known;
+      ends[i] = (*values)[0];
     }
     if (ends[2] == 0) return Error{"the step is 0"};
-    count = Truncated(std::max(0.0, std::ceil((ends[1] - ends[0]) / ends[2])));
+    return std::optional<Dim>(Truncated(std::max(0.0, std::ceil((ends[1] - ends[0]) / ends[2]))));
+  }
+  TRY_ASSIGN(auto start, c.FindSizes(0));
+  TRY_ASSIGN(auto limit, c.FindSizes(1));
+  TRY_ASSIGN(auto step, c.FindIntegers(2));
+  if (!start || !limit || !step) return not_known;
+  if ((*step)[0] == 0) return Error{"the step is 0"};
+  Dim distance = (*limit)[0] - (*start)[0], by = (*step)[0];
+  bool rises = (*step)[0] > 0 || distance.IsConstant();
+  return std::optional(Max(rises ? CeilDiv(distance, by) : CeilDiv(0 - distance, 0 - by), 0));
+}
+
+Result<Dim> CountFromData(NodeContext& c) {
+  Formula f(c);
+  bool real = IsFloat(c.Type(0).dtype);
+  // Wide enough for every type's differences.
+  auto operand = [&](size_t i) {
+    return Cast(Reshape(f(c[i]), {}), real ? DType::kF64 : DType::kI64);
+  };
+  Term distance = operand(1) - operand(0), step = operand(2);
+  Term count = real ? Ceil(distance / step)
+                    : Binary(BinaryOp::kFloorDiv, distance + step - Sign(step), step);
+  TRY_ASSIGN(auto vector, f.Result(Cast(Max(count, 0), DType::kI64)));
+  TRY_ASSIGN(auto sizes, c.DefineSizes(vector, "count"));
+  return sizes[0];
+}
+
+}  // namespace
+
+// start + i * step.
+static Result<Values> ImportRange(NodeContext& c) {
+  DType dtype = c.Type(0).dtype;
+  for (size_t i = 0; i < 3; ++i) {
+    if (!ElementCount(c.Type(i).shape).Is(1))
+      return Error{"operand " + std::to_string(i) + " is not a scalar"};
+  }
+  TRY_ASSIGN(auto known, KnownCount(c));
+  Dim count;
+  if (known) {
+    count = *known;
   } else {
-    TRY_ASSIGN(auto start, c.Sizes(0));
-    TRY_ASSIGN(auto limit, c.Sizes(1));
-    TRY_ASSIGN(auto step, c.Integers(2));
-    if (start.size() != 1 || limit.size() != 1 || step.size() != 1)
-      return Error{"an operand is not a scalar"};
-    if (step[0] == 0) return Error{"the step is 0"};
-    Dim distance = limit[0] - start[0];
-    bool rises = step[0] > 0 || distance.IsConstant();
-    count = Max(rises ? CeilDiv(distance, step[0]) : CeilDiv(0 - distance, 0 - Dim(step[0])), 0);
+    TRY_ASSIGN(count, CountFromData(c));
   }
   TRY_ASSIGN(auto positions, c.Add(graph::Iota{count}, {}));
   TRY_ASSIGN(auto numbers, c.Cast(positions, dtype));
