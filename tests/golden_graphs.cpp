@@ -16,14 +16,13 @@
 #include "graph/passes/split_concats.h"
 #include "graph/text.h"
 #include "graph/verify.h"
-#include "loop/interpret.h"
-#include "loop/parameters.h"
 #include "loop/text.h"
 #include "plan/form_kernels.h"
 #include "plan/memory.h"
 #include "plan/pack_weights.h"
 #include "plan/schedule_kernels.h"
 #include "tests/golden.h"
+#include "tests/run_program.h"
 
 namespace webnnc {
 namespace {
@@ -93,48 +92,6 @@ Status CompareOutputs(const Graph& graph, const std::vector<Tensor>& expected,
 }
 
 // ---- Programs on made-up data -----------------------------------------------------------------
-
-// Runs the kernels of a program one after another: plain as they were formed, or flat where they
-// have been scheduled.
-Result<std::vector<Tensor>> Run(const plan::Program& program,
-                                const IdVector<plan::WeightTag, plan::Weight>& weights,
-                                const std::vector<Tensor>& inputs, const SymbolValues& symbols) {
-  loop::Memory buffers(static_cast<size_t>(program.buffers.size()));
-  auto at = [&](plan::BufferId id) -> std::vector<uint8_t>& {
-    return buffers[static_cast<size_t>(id.index)];
-  };
-  for (int32_t b = 0; b < program.buffers.size(); ++b) {
-    const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
-    if (buffer.kind != plan::BufferKind::kWeight) continue;
-    auto bytes = weights[buffer.weight].data.bytes();
-    buffers[static_cast<size_t>(b)].assign(bytes.begin(), bytes.end());
-  }
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    auto bytes = inputs[i].data.bytes();
-    at(program.inputs[i].buffer).assign(bytes.begin(), bytes.end());
-  }
-  for (const plan::Step& step : program.steps) {
-    const plan::Kernel& of_step = program.kernels[step.kernel];
-    const loop::Kernel& kernel = of_step.flat.body.empty() ? of_step.plain : of_step.flat;
-    loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
-    std::vector<loop::BufferId> parameters = loop::ParametersOf(kernel);
-    auto memory_of = [&](loop::BufferId id) -> auto& {
-      return memory[static_cast<size_t>(id.index)];
-    };
-    for (size_t p = 0; p < parameters.size(); ++p) {
-      if (kernel.buffers[parameters[p]].space == loop::Space::kIn)
-        memory_of(parameters[p]) = at(step.arguments[p]);
-    }
-    TRY(loop::Interpret(kernel, memory, {symbols, true}));
-    for (size_t p = 0; p < parameters.size(); ++p) at(step.arguments[p]) = memory_of(parameters[p]);
-  }
-  std::vector<Tensor> outputs;
-  for (const plan::Port& port : program.outputs) {
-    TensorType type{port.type.dtype, Substitute(port.type.shape, symbols)};
-    outputs.push_back({type, TensorData::Own(at(port.buffer))});
-  }
-  return outputs;
-}
 
 std::string PrintKernels(const plan::Program& program) {
   std::string text = plan::Print(program);
@@ -229,8 +186,9 @@ Outcome OnProgram(const std::string& input, const Target& target, const PrintPro
   auto graph = ParseVerified(input);
   if (!graph) return Failure(graph.error(), input);
   // As in a model: kernels are named after operations that somebody wrote.
-  for (graph::Node& node : graph.value().nodes)
-    node.origins = {graph.value().values[node.results[0]].name};
+  graph::ForEachGraph(graph.value(), [](graph::Graph& each) {
+    for (graph::Node& node : each.nodes) node.origins = {each.values[node.results[0]].name};
+  });
   IdVector<plan::WeightTag, plan::Weight> weights;
   plan::Program program = plan::FormKernels(graph.value(), target, weights);
   SymbolValues symbols = Symbols(graph.value());
@@ -239,7 +197,7 @@ Outcome OnProgram(const std::string& input, const Target& target, const PrintPro
     for (const SymbolValues& run : RunsOf(graph.value())) {
       std::vector<Tensor> inputs = MadeUpInputs(graph.value(), run);
       TRY_ASSIGN(auto expected, graph::Evaluate(graph.value(), inputs));
-      TRY_ASSIGN(auto actual, Run(program, weights, inputs, run));
+      TRY_ASSIGN(auto actual, RunProgram(program, weights, inputs, run));
       TRY(CompareOutputs(graph.value(), expected, actual));
     }
     return kSuccess;
@@ -284,7 +242,7 @@ const Steps& GraphSteps() {
     return PrintKernels(program);
   };
   auto schedule = [](plan::Program& program, auto&, auto&) {
-    Status scheduled = plan::ScheduleKernels(program, {}, {}, {});
+    Status scheduled = plan::ScheduleKernels(program, plan::Place::kDevice, {}, {}, {});
     return scheduled ? PrintKernels(program) : Describe(scheduled.error(), "");
   };
   static const Steps kSteps = {

@@ -35,9 +35,10 @@ using Size = int32_t;
 enum BufferKind : uint32_t {
   kArena = 0,
   kWeights = 1,
-  kHost = 2,   // of a GPU's program: in the wasm memory, in an arena of its own
-  kData = 3,   // a constant in the module's data, `offset` is its address
-  kGrown = 4,  // memory of its own, which grows as slices are added (kStack)
+  kHost = 2,       // of a GPU's program: in the wasm memory, in an arena of its own
+  kData = 3,       // a constant in the module's data, `offset` is its address
+  kGrown = 4,      // memory of its own, which grows as slices are added (kStack)
+  kHostGrown = 5,  // the same, of a GPU's program in the wasm memory
 };
 // Program::plans of what no plan places.
 constexpr uint32_t kNoPlan = 0xffffffff;
@@ -62,10 +63,10 @@ enum CommandKind : uint32_t {
   kSet = 3,   // buffer a's first element becomes b; d: bytes
   kIncrement = 4,  // buffer a's first element, i64, by one
   kDefine = 5,     // entry a of Model::dims becomes element c of buffer b; d: bytes. A run in which
-                // that is no size is refused (kSizeOutOfRange)
-  kAssign = 6,   // webnnc_model_assign(a)
-  kSwap = 7,     // buffers a and b change places
-  kCopy = 8,     // buffer a to buffer b, both on the device or both not; d: bytes
+                   // that is no size is refused (kSizeOutOfRange)
+  kAssign = 6,     // webnnc_model_assign(a)
+  kSwap = 7,       // buffers a and b change places
+  kCopy = 8,       // buffer a to buffer b, both on the device or both not; d: bytes
   kStack = 9,    // buffer a to buffer b, of which it is slice number i, which is c's first element;
                  // d: bytes of a slice. If b is kGrown there is room for it then
   kUpload = 10,  // buffer a in the wasm memory to buffer b on the device; d: DType

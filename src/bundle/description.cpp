@@ -100,6 +100,7 @@ std::string_view Name(plan::BufferKind kind) {
     case plan::BufferKind::kOutput: return "output";
     case plan::BufferKind::kWeight: return "weight";
     case plan::BufferKind::kActivation: return "activation";
+    case plan::BufferKind::kExchange: return "exchange";
   }
   return "";
 }
@@ -134,7 +135,7 @@ Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const LikelySize
           {"schedule", schedule::Print(kernel.schedule)}};
 }
 
-Json StepJson(const plan::Program& program, const plan::Step& step, const LikelySizes& sizes) {
+Json StepJson(const plan::Program& program, const plan::Launch& step, const LikelySizes& sizes) {
   int64_t bytes = 0;
   Json weights = Json::array();
   for (plan::BufferId argument : step.arguments) {
@@ -158,13 +159,14 @@ Json ProgramJson(const plan::Program& program, const LikelySizes& sizes, CodeByt
     kernels.push_back(KernelJson(program.kernels[id], code_bytes(id), sizes));
   }
   int64_t multiply_adds = 0;
-  for (const plan::Step& step : program.steps) {
-    steps.push_back(StepJson(program, step, sizes));
-    nodes.insert(step.origins.begin(), step.origins.end());
-    multiply_adds += kernels[static_cast<size_t>(step.kernel.index)]["multiplyAdds"].get<int64_t>();
+  for (const plan::Launch* launch : LaunchesOf(program, plan::Place::kDevice)) {
+    steps.push_back(StepJson(program, *launch, sizes));
+    nodes.insert(launch->origins.begin(), launch->origins.end());
+    multiply_adds +=
+        kernels[static_cast<size_t>(launch->kernel.index)]["multiplyAdds"].get<int64_t>();
   }
   Json json;
-  json["dispatches"] = program.steps.size();
+  json["dispatches"] = steps.size();
   json["nodes"] = nodes.size();
   json["multiplyAdds"] = multiply_adds;
   json["memory"] = MemoryJson(program, sizes);

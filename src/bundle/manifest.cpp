@@ -135,8 +135,8 @@ Json CpuJson(const plan::Program& program) {
   Json json;
   json["kind"] = "wasm";
   json["steps"] = Json::array();
-  for (const plan::Step& step : program.steps)
-    json["steps"].push_back(program.kernels[step.kernel].plain.name);
+  for (const plan::Launch* launch : LaunchesOf(program))
+    json["steps"].push_back(program.kernels[launch->kernel].plain.name);
   return json;
 }
 
@@ -154,14 +154,15 @@ Json GpuJson(const plan::Variant& gpu, const ShaderTable& shaders) {
   json["kind"] = "webgpu";
   json["half"] = gpu.target().Has(Feature::kF16);
   json["steps"] = json["kernels"] = Json::array();
-  for (const plan::Step& step : gpu.program.steps) json["steps"].push_back(step.kernel.index);
+  for (const plan::Launch* launch : LaunchesOf(gpu.program, plan::Place::kDevice))
+    json["steps"].push_back(launch->kernel.index);
   for (int32_t k = 0; k < gpu.program.kernels.size(); ++k) {
     const plan::Shader& shader = gpu.shaders.at(static_cast<size_t>(k));
     Json kernel;
     kernel["name"] = gpu.program.kernels[plan::KernelId{k}].plain.name;
     kernel["shader"] = shaders.IndexOf(shader);
     kernel["bindings"] = shader.bindings;
-    int64_t uniform_bytes = shader.launch.uniform_bytes();
+    int64_t uniform_bytes = shader.grid.uniform_bytes();
     if (uniform_bytes > 0) kernel["uniformBytes"] = uniform_bytes;
     json["kernels"].push_back(kernel);
   }

@@ -26,8 +26,8 @@ enum class Readers : uint8_t { kNone, kCpu, kBoth, kGpu };
 
 template <typename Visit>
 void ForEachWeight(const plan::Program& program, Visit visit) {
-  for (const plan::Step& step : program.steps) {
-    for (plan::BufferId argument : step.arguments) {
+  for (const plan::Launch* launch : LaunchesOf(program, plan::Place::kDevice)) {
+    for (plan::BufferId argument : launch->arguments) {
       const plan::Buffer& buffer = program.buffers[argument];
       if (buffer.kind == plan::BufferKind::kWeight) visit(buffer.weight);
     }

@@ -127,57 +127,63 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // Importers write what is easiest to read. What of it is constant goes first, so that later
   // passes see weights where they look for weights.
   graph::EvaluationBudget budget;
-  graph::FoldConstants(graph, budget);
+  // Bodies are graphs as the whole is.
+  auto on_all = [](graph::Graph& whole, auto pass) { graph::ForEachGraph(whole, pass); };
+  on_all(graph, [&](graph::Graph& g) { graph::FoldConstants(g, budget); });
   TRY(trace("fold-constants", graph));
 
-  graph::Simplify(graph);
-  graph::MergeCommon(graph);
+  on_all(graph, graph::Simplify);
+  on_all(graph, graph::MergeCommon);
   TRY(trace("simplify", graph));
 
   // Sums and products behind convolutions, after Simplify has made them canonical.
-  graph::FoldScales(graph, budget);
+  on_all(graph, [&](graph::Graph& g) { graph::FoldScales(g, budget); });
   TRY(trace("fold-scales", graph));
 
   // Behind FoldScales, since a factor that weights take costs nothing.
-  graph::FindAttention(graph);
+  on_all(graph, graph::FindAttention);
   TRY(trace("find-attention", graph));
 
   // On the final set of convolutions, since it is they that have a preference.
-  graph::ChooseLayouts(graph, WasmMachine());
+  on_all(graph, [](graph::Graph& g) { graph::ChooseLayouts(g, WasmMachine()); });
   TRY(trace("layouts", graph));
 
   // Before transposes meet, since it adds some.
-  graph::ExpandAttention(graph);
+  on_all(graph, graph::ExpandAttention);
   TRY(trace("expand-attention", graph));
 
   // Layouts are written as transposes. The first round cancels those that meet; only then are
   // reshapes beside each other, which the second round merges. Transposed weights are constants.
-  graph::Simplify(graph);
-  graph::Simplify(graph);
-  graph::FoldConstants(graph, budget);
-  graph::MergeCommon(graph);
+  on_all(graph, graph::Simplify);
+  on_all(graph, graph::Simplify);
+  on_all(graph, [&](graph::Graph& g) { graph::FoldConstants(g, budget); });
+  on_all(graph, graph::MergeCommon);
   TRY(trace("transposes", graph));
   // Choosing from which of very many tensors an element comes would be code without end.
   constexpr size_t kMostConcatenated = 256;
-  graph::SplitConcats(graph, kMostConcatenated);
+  on_all(graph, [](graph::Graph& g) { graph::SplitConcats(g, kMostConcatenated); });
   const Machine& gpu_machine = *FindGpuMachine(options.device);
   // Every kernel of a GPU binds its result and at most so many operands, and runs through a row in
   // one thread. The CPU has no such limit, and no use for the copies.
   std::optional<graph::Graph> gpu_graph;
   if (options.webgpu) {
     gpu_graph = graph;
-    graph::SplitConcats(*gpu_graph, static_cast<size_t>(gpu_machine.max_buffers) - 1);
-    graph::BlockCumulations(*gpu_graph, gpu_machine.cumulations);
-    graph::PartScatters(*gpu_graph, gpu_machine.scatters);
+    on_all(*gpu_graph, [&](graph::Graph& g) {
+      graph::SplitConcats(g, static_cast<size_t>(gpu_machine.max_buffers) - 1);
+      graph::BlockCumulations(g, gpu_machine.cumulations);
+      graph::PartScatters(g, gpu_machine.scatters);
+    });
   }
   TRY(trace("split-concats", gpu_graph ? *gpu_graph : graph));
   // Beyond this point the graphs do not change.
-  WarnOfAssumptions(warn, graph.assumptions);
 
   // ---- How, where and when --------------------------------------------------------------------
 
   Code code;
-  code.assumptions = graph.assumptions;
+  graph::ForEachGraph(std::as_const(graph), [&](const graph::Graph& g) {
+    code.assumptions.insert(code.assumptions.end(), g.assumptions.begin(), g.assumptions.end());
+  });
+  WarnOfAssumptions(warn, code.assumptions);
   code.likely = std::move(likely);
   code.indices = std::move(indices);
   Graphs graphs{options.wasm ? &graph : nullptr, gpu_graph ? &*gpu_graph : nullptr};

@@ -14,8 +14,8 @@ namespace {
 
 size_t NodeCount(const plan::Program& program) {
   std::vector<std::string> nodes;
-  for (const plan::Step& step : program.steps)
-    nodes.insert(nodes.end(), step.origins.begin(), step.origins.end());
+  for (const plan::Launch* launch : LaunchesOf(program))
+    nodes.insert(nodes.end(), launch->origins.begin(), launch->origins.end());
   std::sort(nodes.begin(), nodes.end());
   return static_cast<size_t>(std::unique(nodes.begin(), nodes.end()) - nodes.begin());
 }
@@ -78,7 +78,7 @@ std::string Explain(const Code& code) {
   std::string out;
   for (const plan::Program* program : code.programs()) {
     out += "program for " + std::string(Name(program->target.kind)) + ": " +
-           std::to_string(program->steps.size()) + " dispatches of " +
+           std::to_string(LaunchesOf(*program).size()) + " dispatches of " +
            std::to_string(program->kernels.size()) + " kernels for " +
            std::to_string(NodeCount(*program)) + " nodes\n";
     for (int32_t k = 0; k < program->kernels.size(); ++k)
@@ -121,8 +121,11 @@ std::string PrintMemory(const Code& code) {
 Summary SummaryOf(const Code& code, int64_t wasm_bytes) {
   Summary summary;
   plan::ModuleVariants module = code.Module();
-  if (const plan::Program* cpu = module.cpu()) summary.wasm_kernels = cpu->steps.size();
-  if (!module.gpu().empty()) summary.gpu_kernels = module.gpu()[0]->program.steps.size();
+  if (const plan::Program* cpu = module.cpu()) summary.wasm_kernels = LaunchesOf(*cpu).size();
+  if (!module.gpu().empty()) {
+    const plan::Program& gpu = module.gpu()[0]->program;
+    summary.gpu_kernels = LaunchesOf(gpu, plan::Place::kDevice).size();
+  }
   summary.wasm_bytes = wasm_bytes;
   for (const plan::Weight& weight : code.weights) {
     if (weight.offset >= 0)

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/diagnostics.h"
+#include "graph/ops/regions.h"
 
 namespace webnnc {
 
@@ -24,7 +25,7 @@ bool IsBatchName(const std::string& symbol) {
 
 LikelySizes ByHabit(const graph::Graph& graph) {
   LikelySizes sizes;
-  std::set<std::string> known;
+  std::set<std::string> known, defined;
   for (const graph::Port& port : graph.inputs) {
     const Shape& shape = graph.values[port.value].type.shape;
     for (size_t d = 0; d < shape.size(); ++d) {
@@ -36,6 +37,9 @@ LikelySizes ByHabit(const graph::Graph& graph) {
       }
     }
   }
+  // What data defines is mostly less than what it may be.
+  graph::CollectDefined(graph, defined);
+  for (const std::string& symbol : defined) sizes.Set(symbol, kOther);
   return sizes;
 }
 

@@ -90,7 +90,7 @@ std::string InWords(double steps) {
   return text;
 }
 
-std::string NodeOf(const plan::Step& step) {
+std::string NodeOf(const plan::Launch& step) {
   return step.origins.empty() ? "" : step.origins.back();
 }
 
@@ -109,12 +109,12 @@ Status CheckKernels(const Code& code) {
 Result<std::string> CheckWork(const Code& code) {
   constexpr double kMinutes = 1e11, kNever = 1e16;
   const plan::Program& program = *code.programs().front();
-  const plan::Step* longest = nullptr;
+  const plan::Launch* longest = nullptr;
   double all = 0, most = 0;
-  for (const plan::Step& step : program.steps) {
-    double steps = StepsOf(program.kernels[step.kernel].plain);
+  for (const plan::Launch* launch : LaunchesOf(program)) {
+    double steps = StepsOf(program.KernelsAt(launch->place)[launch->kernel].plain);
     all += steps;
-    if (steps > most) longest = &step;
+    if (steps > most) longest = launch;
     most = std::max(most, steps);
   }
   if (most > kNever) {
@@ -129,10 +129,10 @@ Result<std::string> CheckWork(const Code& code) {
 
 Status CheckSizes(const Code& code) {
   for (const plan::Program* program : code.programs()) {
-    if (program->steps.size() > kMostSteps) {
-      return Error{"the model takes " + std::to_string(program->steps.size()) +
-                   " kernels, more than the " + std::to_string(kMostSteps) +
-                   " that one program may have"};
+    size_t launches = LaunchesOf(*program).size();
+    if (launches > kMostSteps) {
+      return Error{"the model takes " + std::to_string(launches) + " kernels, more than the " +
+                   std::to_string(kMostSteps) + " that one program may have"};
     }
     TRY(CheckBuffers(*program));
   }

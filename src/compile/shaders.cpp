@@ -22,7 +22,7 @@ Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id) {
   for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
   if (!module.sizes.empty()) shader.bindings += 'u';
   const auto& [x, y, z] = module.workgroups;
-  shader.launch = {x, y, z, std::move(module.sizes)};
+  shader.grid = {x, y, z, std::move(module.sizes)};
   shader.workgroup_size = module.workgroup_size;
   shader.workgroup_bytes = module.workgroup_bytes;
   if (module.uses_f16) shader.features = {"shader-f16"};
@@ -38,9 +38,9 @@ std::string PrintShaders(const Code& code, const std::string& comment,
     for (size_t k = 0; k < variant.shaders.size(); ++k) {
       const plan::Shader& shader = variant.shaders[k];
       const plan::Kernel& kernel = variant.program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
-      out += comment + " " + kernel.plain.name + ": " + Print(shader.launch.x) + " x " +
-             Print(shader.launch.y) + " x " + Print(shader.launch.z) + " workgroups\n" +
-             print(shader) + "\n";
+      out += comment + " " + kernel.plain.name + ": " + Print(shader.grid.x) + " x " +
+             Print(shader.grid.y) + " x " + Print(shader.grid.z) + " workgroups\n" + print(shader) +
+             "\n";
     }
   }
   return out;

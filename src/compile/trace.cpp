@@ -37,8 +37,9 @@ void VerifyKernel(std::string_view step, const plan::Kernel& kernel) {
 }
 
 void VerifySteps(std::string_view step, const plan::Program& program) {
-  for (const plan::Step& run : program.steps) {
-    if (loop::ParametersOf(program.kernels[run.kernel].plain).size() != run.arguments.size()) {
+  for (const plan::Launch* run : LaunchesOf(program)) {
+    const plan::Kernel& kernel = program.KernelsAt(run->place)[run->kernel];
+    if (loop::ParametersOf(kernel.plain).size() != run->arguments.size()) {
       Abort(step, Error{"a step gives a kernel another number of buffers than it takes"}, "");
     }
   }

@@ -16,8 +16,11 @@ using Weights = IdVector<plan::WeightTag, plan::Weight>;
 // ---- Forming
 
 bool HasType(const graph::Graph& graph, DType dtype) {
-  return std::any_of(graph.values.begin(), graph.values.end(),
-                     [&](const graph::Value& value) { return value.type.dtype == dtype; });
+  bool has = false;
+  graph::ForEachGraph(graph, [&](const graph::Graph& inner) {
+    for (const graph::Value& value : inner.values) has |= value.type.dtype == dtype;
+  });
+  return has;
 }
 
 // Whether a program for a target with the feature is another than for one without.
@@ -38,7 +41,8 @@ bool MakesUseOf(const graph::Graph& graph, FeatureSet features) {
 // Weights of 64 bits are read as their lower halves.
 Status CheckWeights(const plan::Program& program, const Weights& weights) {
   for (const plan::Buffer& buffer : program.buffers) {
-    if (buffer.kind != plan::BufferKind::kWeight) continue;
+    bool is_weight = buffer.kind == plan::BufferKind::kWeight;
+    if (!is_weight || buffer.place == plan::Place::kHost) continue;
     const plan::Weight& weight = weights[buffer.weight];
     bool is_signed = weight.type.dtype == DType::kI64;
     if (!is_signed && weight.type.dtype != DType::kU64) continue;
@@ -74,13 +78,12 @@ Result<plan::Program> Form(const graph::Graph& graph, const Target& target,
   }
   plan::Program program = plan::FormKernels(graph, target, weights);
   if (target.IsGpu()) TRY(CheckWeights(program, weights));
+  if (target.IsGpu() && !IsStraight(program)) return Error{"a GPU cannot compute all of it"};
   return program;
 }
 
 Result<std::vector<plan::Variant>> FormKind(const graph::Graph& graph, Target::Kind kind,
                                             const Machine& machine, Weights& weights) {
-  if (kind == Target::Kind::kWebGpu && HasType(graph, DType::kF64))
-    return Error{"float64 is not there on WebGPU"};
   std::vector<plan::Variant> variants;
   for (const plan::VariantKind& variant : plan::kVariants) {
     if (variant.kind != kind || !MakesUseOf(graph, variant.features)) continue;
@@ -139,7 +142,11 @@ Status ScheduleVariants(Code& code, const schedule::Database& measured, const pl
     result.status =
         program.target.IsGpu()
             ? plan::ScheduleForGpu(program, measured, code.likely, result.narrowed, note)
-            : plan::ScheduleKernels(program, measured, code.likely, note);
+            : plan::ScheduleKernels(program, plan::Place::kDevice, measured, code.likely, note);
+    if (result.status && program.host_kernels.size() > 0) {
+      result.status =
+          plan::ScheduleKernels(program, plan::Place::kHost, measured, code.likely, note);
+    }
   });
   std::set<std::string> narrowed;
   for (Scheduled& result : all) {

@@ -2,451 +2,173 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
+#include <memory>
 #include <set>
 
-#include "loop/lowering.h"
-#include "loop/parameters.h"
+#include "graph/ops/regions.h"
+#include "loop/builder.h"
 #include "loop/passes/collapse.h"
-#include "loop/passes/inline_maps.h"
-#include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
-#include "loop/rewrite.h"
 #include "loop/stage.h"
-#include "plan/split_stages.h"
-#include "schedule/classify.h"
+#include "plan/group_nodes.h"
+#include "plan/place_nodes.h"
 
 namespace webnnc::plan {
 
+using graph::Graph;
 using graph::Node;
 using graph::ValueId;
 
 namespace {
 
-// Nodes that one kernel computes; the last one's result is the kernel's.
-struct Group {
-  std::vector<size_t> nodes;  // in the graph's order
-  loop::Kernel kernel;        // plain, inlined, not yet collapsed
-  schedule::Kind kind = schedule::Kind::kMap;
-  // Only moves elements, or makes them from nothing: computing it again costs nothing much.
-  bool is_free = false;
-  // An upper bound of the arithmetic operations an element of a map takes.
-  int64_t work = 0;
-};
-
-bool IsOneElement(const graph::Constant& constant) {
-  return ElementCount(constant.value.type.shape).Is(1);
-}
-
-class KernelFormer {
- public:
-  KernelFormer(const graph::Graph& graph, const Target& target,
-               IdVector<WeightTag, Weight>& weights)
-      : graph_(graph),
-        target_(target),
-        costs_(target.machine->fusion),
-        weights_(weights),
-        links_(graph),
-        group_of_(graph.nodes.size()) {}
-
-  Program Run() {
-    program_.name = graph_.name;
-    program_.target = target_;
-    for (size_t n = 0; n < graph_.nodes.size(); ++n) AddNode(n);
-    Emit();
-    return std::move(program_);
-  }
-
- private:
-  static constexpr size_t kNoGroup = SIZE_MAX;
-  // The most that an element of a kernel of several nodes takes. Those of networks have some
-  // hundred operations.
-  static constexpr loop::ExprLimits kLargestExpr = {.code = 2000, .text = 8000};
-  // Those of networks have at most 13. LLVM takes a time that grows with the square of a kernel's
-  // length.
-  static constexpr size_t kMostStages = 24;
-
-  // ---- Grouping
-
-  const Node& NodeAt(size_t n) const { return graph_.nodes[n]; }
-
-  // What is part of the code of whoever uses it: scalars and sizes.
-  bool IsInlineSource(const Node& node) const {
-    if (auto* constant = std::get_if<graph::Constant>(&node.op)) return IsOneElement(*constant);
-    return std::holds_alternative<graph::Sizes>(node.op) ||
-           std::holds_alternative<graph::Iota>(node.op);
-  }
-  bool IsWeight(const Node& node) const {
-    auto* constant = std::get_if<graph::Constant>(&node.op);
-    return constant && !IsOneElement(*constant);
-  }
-
-  size_t IndexOf(const Node* node) const { return static_cast<size_t>(node - graph_.nodes.data()); }
-
-  // The group that computes `id`, or kNoGroup for inputs and weights.
-  size_t GroupOf(ValueId id) const {
-    const Node* node = links_.DefinitionOf(id);
-    if (!node || IsWeight(*node)) return kNoGroup;
-    return group_of_[IndexOf(node)];
-  }
-
-  // Starts a group with node n and merges into it what it can of its operands' groups.
-  void AddNode(size_t n) {
-    if (IsWeight(NodeAt(n))) return;
-    Group group{{n}, {}, {}, false, 0};
-    CHECK(Form(group));
-    // Nothing stores these, so every user has its own copy.
-    group.is_free |= IsInlineSource(NodeAt(n));
-    group_of_[n] = groups_.size();
-    groups_.push_back(std::move(group));
-    if (IsInlineSource(NodeAt(n))) return;
-    while (MergeSomeOperand(group_of_[n])) {
-    }
-  }
-
-  // Operands computed last come first: an epilogue joins the product before it, not the residual
-  // that was there long ago. One merge may make room for another, that of a value which had two
-  // users and now has one.
-  bool MergeSomeOperand(size_t into) {
-    std::set<size_t, std::greater<>> operands;
-    for (size_t n : groups_[into].nodes) {
-      for (ValueId operand : NodeAt(n).operands) operands.insert(GroupOf(operand));
-    }
-    for (size_t from : operands) {
-      if (TryMerge(from, into)) return true;
-    }
-    return false;
-  }
-
-  const std::vector<ValueId>& ResultsOf(const Group& group) const {
-    return NodeAt(group.nodes.back()).results;
-  }
-
-  bool TryMerge(size_t from, size_t into) {
-    if (from == kNoGroup || from == into) return false;
-    // Copying a group again would change nothing.
-    const auto &theirs = groups_[from].nodes, &own = groups_[into].nodes;
-    if (std::includes(own.begin(), own.end(), theirs.begin(), theirs.end())) return false;
-    // Forming a group takes time that grows with it, and a longer chain saves nothing more.
-    constexpr size_t kMostNodes = 32;
-    if (own.size() + theirs.size() > kMostNodes) return false;
-    const Group &producer = groups_[from], &consumer = groups_[into];
-    // What several results are stored for cannot flow inside of one kernel.
-    if (ResultsOf(producer).size() != 1) return false;
-    ValueId result = ResultsOf(producer)[0];
-    bool used_elsewhere = links_.IsOutput(result);
-    for (const Node* user : links_.UsersOf(result)) {
-      if (used_elsewhere) break;
-      // Nodes that have not been reached yet are users too, and so is a node whose copy is inside:
-      // the node itself may be needed by others.
-      size_t n = IndexOf(user);
-      bool inside = std::count(consumer.nodes.begin(), consumer.nodes.end(), n) > 0;
-      used_elsewhere |= !inside || group_of_[n] != into;
-    }
-    // What is free is copied, the others move.
-    if (used_elsewhere && !(producer.is_free && producer.kind == schedule::Kind::kMap)) {
-      return false;
-    }
-    Group merged;
-    std::set_union(producer.nodes.begin(), producer.nodes.end(), consumer.nodes.begin(),
-                   consumer.nodes.end(), std::back_inserter(merged.nodes));
-    if (!Form(merged) || !Worth(producer, consumer, merged)) return false;
-    if (!used_elsewhere) {
-      // Nodes that were copied into it belong elsewhere.
-      for (size_t n : producer.nodes) {
-        if (group_of_[n] == from) group_of_[n] = into;
-      }
-      groups_[from] = {};
-    }
-    groups_[into] = std::move(merged);
-    return true;
-  }
-
-  // ---- Lowering a group
-
-  // The kernel of the group's nodes. Fails if no rule could schedule it, or if it would be so much
-  // code that what it reads is better stored: an index that is looked up at an index that is looked
-  // up, or both sides of a concatenation, are there once more at each use.
-  bool Form(Group& group) {
-    loop::Kernel& kernel = group.kernel;
-    kernel = loop::Kernel();
-    buffers_.clear();
-    std::set<size_t> inside(group.nodes.begin(), group.nodes.end());
-    for (size_t n : group.nodes) LowerNode(kernel, n, inside, n == group.nodes.back());
-    for (size_t n : group.nodes) {
-      bool named = !IsInlineSource(NodeAt(n)) && NodeAt(n).origins.size();
-      if (named) kernel.name += (kernel.name.empty() ? "" : "_") + std::string(Name(NodeAt(n).op));
-    }
-    if (kernel.name.empty()) kernel.name = Name(NodeAt(group.nodes.back()).op);
-    loop::DropUnusedStages(kernel);
-    loop::StoreSingleTerms(kernel);
-    if (group.nodes.size() == 1) {
-      loop::InlineMaps(kernel);
-    } else if (!loop::InlineMapsUpTo(kernel, kLargestExpr) ||
-               loop::StagesOf(kernel).size() > kMostStages) {
-      return false;
-    }
-    loop::Kernel collapsed = kernel;
-    loop::Collapse(collapsed);
-    group.kind = schedule::Classify(collapsed);
-    std::tie(group.is_free, group.work) = WorkOf(group);
-    return group.nodes.size() == 1 || (group.kind != schedule::Kind::kNone && Fits(collapsed));
-  }
-
-  // Whether a device can bind what the kernel reads and writes, also if its stages must run one by
-  // one and what flows between them is in buffers.
-  bool Fits(const loop::Kernel& kernel) const {
-    auto parameters = static_cast<int64_t>(loop::ParametersOf(kernel).size());
-    int64_t most = target_.machine->max_buffers;
-    if (parameters > most) return false;
-    return kernel.buffers.size() <= most || MostBuffersOfAStage(kernel) <= most;
-  }
-
-  bool IsUsed(ValueId id) const { return links_.IsOutput(id) || !links_.UsersOf(id).empty(); }
-
-  void LowerNode(loop::Kernel& kernel, size_t n, const std::set<size_t>& inside, bool last) {
-    const Node& node = NodeAt(n);
-    auto buffer_of = [&](ValueId id, loop::Space space) {
-      auto [found, is_new] = buffers_.emplace(id, loop::BufferId());
-      const graph::Value& value = graph_.values[id];
-      if (is_new) found->second = kernel.buffers.Add({value.name, value.type, space});
-      return found->second;
-    };
-    std::vector<loop::BufferId> operands, results;
-    for (ValueId operand : node.operands) {
-      const Node* definition = links_.DefinitionOf(operand);
-      bool inline_source =
-          definition && IsInlineSource(*definition) && !inside.count(IndexOf(definition));
-      if (inline_source && !buffers_.count(operand))
-        LowerNode(kernel, IndexOf(definition), inside, false);
-      operands.push_back(buffer_of(operand, loop::Space::kIn));
-    }
-    for (ValueId result : node.results) {
-      bool wanted = last && (node.results.size() == 1 || IsUsed(result));
-      results.push_back(buffer_of(result, wanted ? loop::Space::kOut : loop::Space::kTemporary));
-    }
-    if (auto* constant = std::get_if<graph::Constant>(&node.op)) {
-      // One element of whatever shape: a number in the code.
-      loop::Builder build(kernel);
-      Scalar value = constant->value.data.At(constant->value.type.dtype, 0);
-      build.ForEach(constant->value.type.shape, [&](const loop::Index& at) {
-        build.Store(results[0], at, build.Constant(value));
-      });
-      return;
-    }
-    // Lower must not see the kernel's earlier statements as its own: it only appends.
-    loop::Lowering lowering{kernel, operands, results};
-    std::visit([&](const auto& op) { op.Lower(lowering); }, node.op);
-  }
-
-  // ---- What merging is worth
-
-  // Whether a map computes nothing, and how many operations an element takes otherwise. Functions
-  // like exp count as several.
-  std::pair<bool, int64_t> WorkOf(const Group& group) const {
-    if (group.kind != schedule::Kind::kMap || group.kernel.body.size() != 1) return {false, 0};
-    const loop::Kernel& kernel = group.kernel;
-    loop::Stage stage = loop::StagesOf(kernel)[0];
-    int64_t work = 0;
-    bool looks_up = false;
-    loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
-      const loop::Expr& expr = kernel.exprs[id];
-      if (auto* load = std::get_if<loop::Load>(&expr.node)) {
-        for (loop::ExprId index : load->index) {
-          loop::ForEachExpr(kernel, index, [&](loop::ExprId e) {
-            looks_up |= std::holds_alternative<loop::Load>(kernel.exprs[e].node);
-          });
-        }
-      }
-      // i32 is what indices are computed in.
-      if (expr.dtype == DType::kI32 || expr.dtype == DType::kBool) return;
-      if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
-        bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;
-        work += simple ? 1 : costs_.function;
-      }
-      if (auto* b = std::get_if<loop::Binary>(&expr.node)) {
-        work += b->op == loop::BinaryOp::kPow   ? costs_.power
-                : b->op == loop::BinaryOp::kDiv ? costs_.division
-                                                : 1;
-      }
-      work += std::holds_alternative<loop::Convert>(expr.node);
-    });
-    if (looks_up) work += costs_.look_up;
-    return {work == 0, work};
-  }
-
-  // How often the consumer's kernel computes an element of the producer's result, at most.
-  double Repeats(const Group& producer, const Group& merged) const {
-    auto count = [&](const Dim& dim) {
-      SymbolValues values;
-      std::set<std::string> symbols;
-      dim.CollectSymbols(symbols);
-      for (const std::string& symbol : symbols) values[symbol] = costs_.open_size;
-      return static_cast<double>(std::max<int64_t>(1, dim.Evaluate(values)));
-    };
-    const Shape& shape = graph_.values[ResultsOf(producer)[0]].type.shape;
-    double elements = count(ElementCount(shape)), most = 0;
-    for (const loop::Stage& stage : loop::StagesOf(merged.kernel)) {
-      most = std::max(most, count(IterationsOf(stage)) / elements);
-    }
-    return most;
-  }
-
-  bool Worth(const Group& producer, const Group& consumer, const Group& merged) const {
-    using schedule::Kind;
-    // Products are scheduled by themselves: a kernel of rows would compute them one by one.
-    if (merged.kind == Kind::kRows &&
-        (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction)) {
-      return false;
-    }
-    if (producer.kind == Kind::kOrdered) return false;
-    if (producer.kind != Kind::kMap) {
-      // The producer's result would be stored in a stage of its own, or computed anew.
-      return merged.kind == producer.kind || merged.kind == Kind::kRows;
-    }
-    bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction;
-    if (producer.is_free && products && HasSeveralSources(producer)) return false;
-    // A window reads every element several times: better where neighbours are.
-    bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > costs_.window;
-    if (producer.is_free) return !(windows && MovesNeighbours(producer));
-    // Arithmetic is repeated where the consumer reads an element more than once.
-    double repeats = Repeats(producer, merged);
-    if (repeats <= costs_.once) return true;
-    bool cheap = producer.work <= costs_.cheap;
-    if (consumer.kind == Kind::kRows) return cheap && repeats <= costs_.repeats_in_rows;
-    if (consumer.kind == Kind::kMap) return cheap && repeats <= costs_.repeats_in_maps;
-    return false;
-  }
-
-  // A concatenation and the like: choosing where to read from would stand in the innermost loop.
-  bool HasSeveralSources(const Group& producer) const {
-    const loop::Kernel& kernel = producer.kernel;
-    auto loads = [&](loop::ExprId value) {
-      bool found = false;
-      loop::ForEachExpr(kernel, value, [&](loop::ExprId id) {
-        found |= std::holds_alternative<loop::Load>(kernel.exprs[id].node);
-      });
-      return found;
-    };
-    bool chooses = false;
-    for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-      loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
-        auto* select = std::get_if<loop::Select>(&kernel.exprs[id].node);
-        chooses |= select && loads(select->yes) && loads(select->no);
-      });
-    }
-    return chooses;
-  }
-
-  // A transpose and the like: what is stored side by side was not loaded so.
-  static bool MovesNeighbours(const Group& producer) {
-    const loop::Kernel& kernel = producer.kernel;
-    bool moves = false;
-    for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-      loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
-        auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
-        if (!load || load->index.empty() || stage.place.empty()) return;
-        auto* last = std::get_if<loop::Variable>(&kernel.exprs[stage.place.back()].node);
-        moves |= last && !loop::Mentions(kernel, load->index.back(),
-                                         [&](loop::VarId var) { return var == last->var; });
-      });
-    }
-    return moves;
-  }
-
-  // ---- The program
-
-  void Emit() {
-    for (const graph::Port& port : graph_.inputs) {
-      const TensorType& type = graph_.values[port.value].type;
-      BufferId buffer = program_.buffers.Add(
-          {port.name, type.dtype, ElementCount(type.shape), BufferKind::kInput});
-      place_[port.value] = buffer;
-      program_.inputs.push_back({port.name, type, buffer});
-    }
-    // A group runs when its last node does.
-    std::vector<size_t> order;
-    for (size_t g = 0; g < groups_.size(); ++g) {
-      if (!groups_[g].nodes.empty() && !IsInlineSource(NodeAt(groups_[g].nodes.back())))
-        order.push_back(g);
-    }
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      return groups_[a].nodes.back() < groups_[b].nodes.back();
-    });
-    std::set<ValueId> needed = NeededResults(order);
-    for (size_t g : order) {
-      if (NeedsAny(needed, groups_[g])) EmitGroup(groups_[g]);
-    }
-    for (const graph::Port& port : graph_.outputs) EmitOutput(port);
-  }
-
-  bool NeedsAny(const std::set<ValueId>& needed, const Group& group) const {
-    return std::any_of(ResultsOf(group).begin(), ResultsOf(group).end(),
-                       [&](ValueId id) { return needed.count(id) > 0; });
-  }
-
-  // Groups that were only copied into others are left without users.
-  std::set<ValueId> NeededResults(const std::vector<size_t>& order) const {
-    std::set<ValueId> needed;
-    for (const graph::Port& port : graph_.outputs) needed.insert(port.value);
-    for (size_t i = order.size(); i-- > 0;) {
-      const Group& group = groups_[order[i]];
-      if (!NeedsAny(needed, group)) continue;
-      std::set<size_t> inside(group.nodes.begin(), group.nodes.end());
-      for (size_t n : group.nodes) {
-        for (ValueId operand : NodeAt(n).operands) {
-          const Node* definition = links_.DefinitionOf(operand);
-          if (!definition || !inside.count(IndexOf(definition))) needed.insert(operand);
-        }
-      }
-    }
-    return needed;
-  }
-
-  BufferId PlaceOf(ValueId id) {
-    auto found = place_.find(id);
-    if (found != place_.end()) return found->second;
-    const Node* node = links_.DefinitionOf(id);
-    CHECK(node && IsWeight(*node));
-    const auto& constant = std::get<graph::Constant>(node->op);
-    return place_[id] = AddWeight(constant);
-  }
-
-  BufferId AddWeight(const graph::Constant& constant) {
-    WeightId weight = FindWeight(constant);
-    const TensorType& type = weights_[weight].type;
-    return program_.buffers.Add(
-        {weights_[weight].name, type.dtype, ElementCount(type.shape), BufferKind::kWeight, weight});
+// What the graphs of a model share: the program that they become.
+struct Shared {
+  Shared(const Graph& graph, const Target& target, IdVector<WeightTag, Weight>& weights)
+      : weights(weights), places(graph, target) {
+    program.name = graph.name;
+    program.target = target;
   }
 
   // The other target's program may have stored it already.
   WeightId FindWeight(const graph::Constant& constant) {
-    for (; indexed_weights_ < weights_.size(); ++indexed_weights_) {
-      WeightId id{indexed_weights_};
-      weights_at_[weights_[id].data.bytes().data()].push_back(id);
+    for (; indexed < weights.size(); ++indexed) {
+      WeightId id{indexed};
+      weights_at[weights[id].data.bytes().data()].push_back(id);
     }
-    auto& known = weights_at_[constant.value.data.bytes().data()];
+    auto& known = weights_at[constant.value.data.bytes().data()];
     for (WeightId id : known) {
-      if (weights_[id].type == constant.value.type) return id;
+      if (weights[id].type == constant.value.type) return id;
     }
-    return weights_.Add({constant.name, constant.value.type, constant.value.data});
+    return weights.Add({constant.name, constant.value.type, constant.value.data});
   }
 
+  Plan NextPlan(std::vector<std::string> symbols) { return {++plans, std::move(symbols)}; }
+
+  IdVector<WeightTag, Weight>& weights;
+  NodePlaces places;
+  Program program;
+
+ private:
+  int plans = 0;
+  // By where their bytes are; those before `indexed`.
+  std::map<const uint8_t*, std::vector<WeightId>> weights_at;
+  int32_t indexed = 0;
+};
+
+// Appends the steps of one graph to the program.
+class GraphFormer {
+ public:
+  GraphFormer(const Graph& graph, Shared& shared)
+      : graph_(graph),
+        shared_(shared),
+        program_(shared.program),
+        links_(graph),
+        groups_(graph, links_, program_.target, program_.TargetAt(Place::kHost),
+                shared.places.Of(graph)) {}
+
+  // Where input `i` is. It may be at both places.
+  void GiveInput(size_t i, Place place, BufferId buffer) {
+    place_[{graph_.inputs[i].value, place}] = buffer;
+  }
+
+  void Run() {
+    for (Group* group : groups_.InOrder()) {
+      const Node& last = groups_.NodeAt(group->nodes.back());
+      if (std::holds_alternative<graph::Define>(last.op)) {
+        EmitDefine(last);
+      } else if (std::holds_alternative<graph::If>(last.op)) {
+        EmitIf(last);
+      } else if (std::holds_alternative<graph::Loop>(last.op)) {
+        EmitLoop(last);
+      } else {
+        EmitGroup(*group);
+      }
+    }
+  }
+
+  // An output in a buffer of its own, so that its bytes are the caller's: what is an input, a
+  // weight, or another output already is copied.
+  BufferId OutputAt(size_t i, Place place) {
+    const graph::Port& port = graph_.outputs[i];
+    const Node* node = links_.DefinitionOf(port.value);
+    if (node && groups_.IsInlineSource(*node)) return EmitSource(*node, port.name, place);
+    BufferId buffer = BufferAt(port.value, place);
+    if (!own_.count(buffer)) {
+      buffer = EmitCopy(port.name, graph_.values[port.value].type, buffer, place);
+    }
+    own_.erase(buffer);
+    return buffer;
+  }
+
+  // The buffer of a value at a place. What is at the other place is brought here.
+  BufferId BufferAt(ValueId id, Place place, const std::string& reason = "") {
+    if (auto found = place_.find({id, place}); found != place_.end()) return found->second;
+    if (auto alias = alias_.find(id); alias != alias_.end())
+      return place_[{id, place}] = BufferAt(alias->second, place, reason);
+    const Node* node = links_.DefinitionOf(id);
+    if (node && groups_.IsWeight(*node))
+      return place_[{id, place}] = AddWeight(std::get<graph::Constant>(node->op), place);
+    if (node && groups_.IsInlineSource(*node))
+      return place_[{id, place}] = EmitSource(*node, graph_.values[id].name, place);
+    return place_[{id, place}] = EmitTransfer(id, place, reason);
+  }
+
+  bool HasBuffer(ValueId id, Place place) const { return place_.count({id, place}) > 0; }
+
+ private:
+  // ---- Buffers
+
+  BufferId AddBuffer(const std::string& name, const TensorType& type, Place place,
+                     BufferKind kind = BufferKind::kActivation) {
+    return program_.buffers.Add(
+        {name, type.dtype, ElementCount(type.shape), kind, {}, place, false, false});
+  }
+
+  BufferId AddWeight(const graph::Constant& constant, Place place) {
+    WeightId weight = shared_.FindWeight(constant);
+    const TensorType& type = shared_.weights[weight].type;
+    BufferId buffer = AddBuffer(shared_.weights[weight].name, type, place, BufferKind::kWeight);
+    program_.buffers[buffer].weight = weight;
+    return buffer;
+  }
+
+  BufferId EmitTransfer(ValueId id, Place place, const std::string& reason) {
+    const Place from_place = place == Place::kHost ? Place::kDevice : Place::kHost;
+    BufferId from = BufferAt(id, from_place);
+    const graph::Value& value = graph_.values[id];
+    // What was computed on the host may lie there in another type than the page takes.
+    bool differs = from_place == Place::kHost && IsHalf(value.type) &&
+                   program_.buffers[from].kind == BufferKind::kActivation;
+    if (differs) {
+      BufferId exchange = AddBuffer(value.name, value.type, from_place, BufferKind::kExchange);
+      EmitCopyTo(exchange, value.type, from, from_place);
+      from = exchange;
+    }
+    BufferId to = AddBuffer(value.name, value.type, place, BufferKind::kExchange);
+    program_.steps.push_back(Transfer{from, to, reason});
+    return to;
+  }
+
+  static bool IsHalf(const TensorType& type) { return type.dtype == DType::kF16; }
+
+  // ---- Kernels
+
   void EmitGroup(Group& group) {
-    const Node& last = NodeAt(group.nodes.back());
+    const Node& last = groups_.NodeAt(group.nodes.back());
     // By itself: the same bytes.
     bool is_alias = std::holds_alternative<graph::Reshape>(last.op) ||
                     std::holds_alternative<graph::Refine>(last.op);
     if (group.nodes.size() == 1 && is_alias) {
-      place_[last.result()] = PlaceOf(last.operands[0]);
+      alias_[last.result()] = last.operands[0];
       return;
     }
-    CHECK(Form(group));
+    CHECK(groups_.Form(group));
+    const Place place = groups_.PlaceOf(group);
     // The parameters' values, in the kernel's order.
     std::vector<std::pair<loop::BufferId, ValueId>> values;
-    for (const auto& [id, buffer] : buffers_) values.push_back({buffer, id});
+    for (const auto& [id, buffer] : groups_.buffers) values.push_back({buffer, id});
     std::sort(values.begin(), values.end());
-    Step step;
+    Launch launch{{}, {}, {}, place};
     loop::Kernel kernel = std::move(group.kernel);
     DropUnusedParameters(kernel, values);
     for (const auto& [buffer, id] : values) {
@@ -454,23 +176,30 @@ class KernelFormer {
       if (space != loop::Space::kIn && space != loop::Space::kOut) continue;
       if (space == loop::Space::kOut) {
         const graph::Value& value = graph_.values[id];
-        place_[id] =
-            program_.buffers.Add({value.name, value.type.dtype, ElementCount(value.type.shape)});
+        place_[{id, place}] = AddBuffer(value.name, value.type, place);
+        own_.insert(place_[{id, place}]);
       }
-      step.arguments.push_back(PlaceOf(id));
+      launch.arguments.push_back(BufferAt(id, place, last.origins.empty() ? "" : last.origins[0]));
     }
     loop::Collapse(kernel);
     loop::SplitGroups(kernel);
     schedule::AlignLoops(kernel);
     for (size_t n : group.nodes) {
-      for (const std::string& origin : NodeAt(n).origins) {
+      for (const std::string& origin : groups_.NodeAt(n).origins) {
         bool is_new =
-            std::find(step.origins.begin(), step.origins.end(), origin) == step.origins.end();
-        if (is_new) step.origins.push_back(origin);
+            std::find(launch.origins.begin(), launch.origins.end(), origin) == launch.origins.end();
+        if (is_new) launch.origins.push_back(origin);
       }
     }
-    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}});
-    program_.steps.push_back(std::move(step));
+    EmitLaunch(std::move(launch), std::move(kernel));
+  }
+
+  void EmitLaunch(Launch launch, loop::Kernel kernel) {
+    // All that is wasm is linked together.
+    if (launch.place == Place::kHost)
+      kernel.name = "host" + Suffix(program_.target.features, '_') + "_" + kernel.name;
+    launch.kernel = program_.KernelsAt(launch.place).Add({std::move(kernel), {}, {}});
+    program_.steps.push_back(std::move(launch));
   }
 
   // An operand whose elements do not matter, only its shape, is no parameter.
@@ -486,65 +215,268 @@ class KernelFormer {
     }
   }
 
-  // An output is a buffer of its own, so that its bytes are the caller's: what is an input, a
-  // weight, or another output already is copied.
-  void EmitOutput(const graph::Port& port) {
-    const TensorType& type = graph_.values[port.value].type;
-    BufferId buffer;
-    const Node* node = links_.DefinitionOf(port.value);
-    bool inline_source = node && IsInlineSource(*node);
-    if (!inline_source) buffer = PlaceOf(port.value);
-    if (inline_source || program_.buffers[buffer].kind != BufferKind::kActivation) {
-      buffer = EmitCopy(port, type, inline_source ? node : nullptr, buffer);
-    }
-    program_.buffers[buffer].kind = BufferKind::kOutput;
-    program_.outputs.push_back({port.name, type, buffer, port.hidden});
-  }
-
-  BufferId EmitCopy(const graph::Port& port, const TensorType& type, const Node* source,
-                    BufferId from) {
-    loop::Kernel kernel;
-    kernel.name = "copy";
-    Step step;
-    if (source) {
-      buffers_.clear();
-      LowerNode(kernel, IndexOf(source), {}, true);
-    } else {
-      auto in = kernel.buffers.Add({"x", type, loop::Space::kIn});
-      auto out = kernel.buffers.Add({port.name, type, loop::Space::kOut});
-      loop::Builder build(kernel);
-      build.ForEach(type.shape,
-                    [&](const loop::Index& at) { build.Store(out, at, build.Load(in, at)); });
-      step.arguments.push_back(from);
-    }
-    BufferId to = program_.buffers.Add({port.name, type.dtype, ElementCount(type.shape)});
-    step.arguments.push_back(to);
-    loop::Collapse(kernel);
-    step.kernel = program_.kernels.Add({std::move(kernel), {}, {}});
-    program_.steps.push_back(std::move(step));
+  BufferId EmitCopy(const std::string& name, const TensorType& type, BufferId from, Place place) {
+    BufferId to = AddBuffer(name, type, place);
+    EmitCopyTo(to, type, from, place);
     return to;
   }
 
-  const graph::Graph& graph_;
-  const Target& target_;
-  const Machine::Fusion& costs_;
-  IdVector<WeightTag, Weight>& weights_;
+  void EmitCopyTo(BufferId to, const TensorType& type, BufferId from, Place place) {
+    loop::Kernel kernel;
+    kernel.name = "copy";
+    auto in = kernel.buffers.Add({"x", type, loop::Space::kIn});
+    auto out = kernel.buffers.Add({program_.buffers[to].name, type, loop::Space::kOut});
+    loop::Builder build(kernel);
+    build.ForEach(type.shape,
+                  [&](const loop::Index& at) { build.Store(out, at, build.Load(in, at)); });
+    loop::Collapse(kernel);
+    EmitLaunch({{}, {from, to}, {}, place}, std::move(kernel));
+  }
+
+  // A scalar or sizes, which are code elsewhere, as a tensor.
+  BufferId EmitSource(const Node& source, const std::string& name, Place place) {
+    loop::Kernel kernel;
+    kernel.name = "copy";
+    groups_.buffers.clear();
+    groups_.LowerNode(kernel, groups_.IndexOf(&source), {}, true);
+    BufferId to = AddBuffer(name, graph_.values[source.result()].type, place);
+    loop::Collapse(kernel);
+    EmitLaunch({{}, {to}, {}, place}, std::move(kernel));
+    return to;
+  }
+
+  // ---- What decides
+
+  Place Host() const { return shared_.places.host(); }
+
+  static std::string ReasonOf(const Node& node) {
+    return node.origins.empty() ? std::string(Name(node.op)) : node.origins[0];
+  }
+
+  void EmitDefine(const Node& node) {
+    const auto& define = std::get<graph::Define>(node.op);
+    BufferId buffer = BufferAt(node.operands[0], Host(), ReasonOf(node));
+    for (size_t i = 0; i < define.symbols.size(); ++i)
+      program_.steps.push_back(Define{define.symbols[i], buffer, static_cast<int64_t>(i)});
+    program_.steps.push_back(shared_.NextPlan(define.symbols));
+    alias_[node.result()] = node.operands[0];
+  }
+
+  // Gives a body what it reads from around it, where it reads it. What is brought there before a
+  // loop is brought once; a branch that is not taken needs nothing.
+  void GiveCaptures(GraphFormer& body, const Node& node, size_t first_operand, size_t first_input,
+                    bool bring) {
+    for (size_t i = first_operand; i < node.operands.size(); ++i) {
+      ValueId id = node.operands[i],
+              inside = body.graph_.inputs[first_input + i - first_operand].value;
+      bool is_given = false;
+      for (Place place : {Place::kDevice, Place::kHost}) {
+        bool reads = shared_.places.IsRead(body.graph_, inside, place);
+        if (!reads || !(bring || IsAt(id, place))) continue;
+        body.place_[{inside, place}] = BufferAt(id, place, ReasonOf(node));
+        is_given = true;
+      }
+      if (is_given) continue;
+      for (Place place : {Place::kDevice, Place::kHost}) {
+        if (IsAt(id, place)) body.place_[{inside, place}] = BufferAt(id, place);
+      }
+    }
+  }
+
+  // Whether a value is at a place without being brought there.
+  bool IsAt(ValueId id, Place place) const {
+    if (HasBuffer(id, place)) return true;
+    if (auto alias = alias_.find(id); alias != alias_.end()) return IsAt(alias->second, place);
+    const Node* node = links_.DefinitionOf(id);
+    bool is_source = node && (groups_.IsWeight(*node) || groups_.IsInlineSource(*node));
+    return is_source && (place == Place::kDevice || Host() == Place::kHost);
+  }
+
+  static bool Mentions(const Shape& shape, const std::vector<std::string>& symbols) {
+    std::set<std::string> mentioned;
+    for (const Dim& size : shape) size.CollectSymbols(mentioned);
+    return std::any_of(symbols.begin(), symbols.end(),
+                       [&](const std::string& symbol) { return mentioned.count(symbol) > 0; });
+  }
+
+  void EmitAssign(std::map<std::string, Dim> sizes) {
+    if (!sizes.empty()) program_.steps.push_back(Assign{std::move(sizes)});
+  }
+
+  // A result of a region, which is an output as it is unless it lies in memory in another way.
+  void SetResult(ValueId id, Place place, BufferId buffer) {
+    place_[{id, place}] = buffer;
+    if (!IsHalf(graph_.values[id].type)) own_.insert(buffer);
+  }
+
+  void EmitIf(const Node& node) {
+    const auto& op = std::get<graph::If>(node.op);
+    BufferId condition = BufferAt(node.operands[0], Host(), ReasonOf(node));
+    std::vector<BufferId> results;
+    std::vector<Place> places;
+    for (ValueId id : node.results) {
+      const graph::Value& value = graph_.values[id];
+      places.push_back(shared_.places.Of(graph_, id));
+      results.push_back(AddBuffer(value.name, value.type, places.back()));
+      // Its size is known when a branch has run, so it becomes what that has made.
+      program_.buffers[results.back()].takes_places = Mentions(value.type.shape, op.symbols);
+    }
+    std::vector<std::unique_ptr<GraphFormer>> bodies;
+    for (const Graph& graph : node.bodies) {
+      bodies.push_back(std::make_unique<GraphFormer>(graph, shared_));
+      GiveCaptures(*bodies.back(), node, 1, 0, false);
+    }
+    program_.steps.push_back(If{condition});
+    for (size_t b = 0; b < bodies.size(); ++b) {
+      if (b > 0) program_.steps.push_back(Else{});
+      bodies[b]->Run();
+      for (size_t i = 0; i < results.size(); ++i) {
+        if (program_.buffers[results[i]].takes_places) {
+          program_.steps.push_back(Swap{bodies[b]->OutputAt(i, places[i]), results[i]});
+        } else {
+          const TensorType& type = graph_.values[node.results[i]].type;
+          ValueId output = node.bodies[b].outputs[i].value;
+          EmitCopyTo(results[i], type, bodies[b]->BufferAt(output, places[i], ReasonOf(node)),
+                     places[i]);
+        }
+      }
+      EmitAssign(graph::SizesAtEnd(graph_, node, b));
+    }
+    program_.steps.push_back(EndIf{});
+    if (!op.symbols.empty()) program_.steps.push_back(shared_.NextPlan(op.symbols));
+    for (size_t i = 0; i < results.size(); ++i) SetResult(node.results[i], places[i], results[i]);
+  }
+
+  // Steps before the loop put the initial values into the carried values' buffers, which each
+  // iteration swaps with what it has made. Where sizes change in the loop, a plan is made before
+  // each iteration, so that the carried values' buffers have no places of their own.
+  void EmitLoop(const Node& node) {
+    const auto& op = std::get<graph::Loop>(node.op);
+    const Graph& graph = node.bodies[0];
+    const size_t first = op.first_carried(), carried = static_cast<size_t>(op.carried);
+    std::set<std::string> defined;
+    graph::CollectDefined(graph, defined);
+    std::vector<std::string> own = op.symbols;
+    auto count = SymbolOf(op.count);
+    bool counts = count && std::erase(own, *count) > 0;
+    const bool plans = !own.empty() || !defined.empty();
+    auto body = std::make_unique<GraphFormer>(graph, shared_);
+
+    Loop loop;
+    if (op.trips) loop.trips = BufferAt(node.operands[0], Host(), ReasonOf(node));
+    if (op.condition) {
+      BufferId start = BufferAt(node.operands[first - 1], Host(), ReasonOf(node));
+      loop.condition =
+          EmitCopy("condition", graph_.values[node.operands[first - 1]].type, start, Host());
+    }
+    std::vector<BufferId> values;
+    std::vector<Place> places;
+    for (size_t i = 0; i < carried; ++i) {
+      const graph::Value& inside = graph.values[graph.inputs[1 + i].value];
+      ValueId start = node.operands[first + i];
+      places.push_back(shared_.places.Of(graph_, node.results[i]));
+      BufferId from = BufferAt(start, places[i], ReasonOf(node));
+      BufferId entry = EmitCopy(inside.name, graph_.values[start].type, from, places[i]);
+      if (plans) {
+        BufferId taken = AddBuffer(inside.name, inside.type, places[i]);
+        program_.buffers[taken].takes_places = true;
+        program_.steps.push_back(Swap{entry, taken});
+        entry = taken;
+      }
+      values.push_back(entry);
+      body->GiveInput(1 + i, places[i], entry);
+    }
+    std::vector<BufferId> stacked;
+    for (size_t i = carried; i < node.results.size(); ++i) {
+      const graph::Value& value = graph_.values[node.results[i]];
+      places.push_back(shared_.places.Of(graph_, node.results[i]));
+      stacked.push_back(AddBuffer(value.name, value.type, places[i]));
+      program_.buffers[stacked.back()].grows = counts;
+    }
+    GiveCaptures(*body, node, first + carried, 1 + carried, true);
+    loop.iteration = AddBuffer("iteration", {DType::kI64, {}}, Host());
+    body->GiveInput(0, Host(), loop.iteration);
+    EmitAssign(graph::SizesAtStart(graph_, node));
+    program_.steps.push_back(Set{loop.iteration, 0});
+    if (plans) loop.plan = shared_.NextPlan(own);
+    program_.steps.push_back(loop);
+
+    body->Run();
+    std::vector<std::pair<BufferId, BufferId>> swaps;
+    if (op.condition) swaps.push_back({body->OutputAt(0, Host()), loop.condition});
+    for (size_t i = 0; i < carried; ++i) {
+      size_t output = size_t{op.condition} + i;
+      // What stays as it is stays where it is.
+      if (graph.outputs[output].value == graph.inputs[1 + i].value) continue;
+      swaps.push_back({body->OutputAt(output, places[i]), values[i]});
+    }
+    for (size_t i = 0; i < stacked.size(); ++i) {
+      size_t output = size_t{op.condition} + carried + i;
+      const TensorType& type = graph.values[graph.outputs[output].value].type;
+      BufferId slice = body->OutputAt(output, places[carried + i]);
+      program_.steps.push_back(Stack{slice, stacked[i], loop.iteration, ElementCount(type.shape)});
+    }
+    for (const auto& [made, value] : swaps) program_.steps.push_back(Swap{made, value});
+    program_.steps.push_back(Increment{loop.iteration});
+    EmitAssign(graph::SizesAtEnd(graph_, node, 0));
+    program_.steps.push_back(EndLoop{});
+    if (counts) {
+      program_.steps.push_back(Define{*count, loop.iteration, 0});
+      program_.steps.push_back(shared_.NextPlan({*count}));
+    }
+    for (size_t i = 0; i < node.results.size(); ++i)
+      SetResult(node.results[i], places[i], i < carried ? values[i] : stacked[i - carried]);
+  }
+
+  const Graph& graph_;
+  Shared& shared_;
+  Program& program_;
   graph::Links links_;
-  std::vector<Group> groups_;
-  std::vector<size_t> group_of_;
-  std::map<ValueId, loop::BufferId> buffers_;  // of the kernel that Form made last
-  std::map<ValueId, BufferId> place_;
-  // By where their bytes are; those before indexed_weights_.
-  std::map<const uint8_t*, std::vector<WeightId>> weights_at_;
-  int32_t indexed_weights_ = 0;
-  Program program_;
+  NodeGroups groups_;
+  std::map<std::pair<ValueId, Place>, BufferId> place_;
+  // Values that are the same bytes as others.
+  std::map<ValueId, ValueId> alias_;
+  // Buffers that this graph made, and has not given away as outputs.
+  std::set<BufferId> own_;
 };
+
+// The program of a model: its ports, and the steps of its graph.
+Program FormProgram(const Graph& graph, Shared& shared) {
+  Program& program = shared.program;
+  GraphFormer former(graph, shared);
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const graph::Port& port = graph.inputs[i];
+    const TensorType& type = graph.values[port.value].type;
+    // The page can put it anywhere. Where both want it, the host hands it on.
+    Place place =
+        shared.places.IsRead(graph, port.value, Place::kHost) ? Place::kHost : Place::kDevice;
+    BufferId buffer = program.buffers.Add({port.name,
+                                           type.dtype,
+                                           ElementCount(type.shape),
+                                           BufferKind::kInput,
+                                           {},
+                                           place,
+                                           false,
+                                           false});
+    former.GiveInput(i, place, buffer);
+    program.inputs.push_back({port.name, type, buffer});
+  }
+  former.Run();
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const graph::Port& port = graph.outputs[i];
+    BufferId buffer = former.OutputAt(i, shared.places.Of(graph, port.value));
+    program.buffers[buffer].kind = BufferKind::kOutput;
+    program.outputs.push_back({port.name, graph.values[port.value].type, buffer, port.hidden});
+  }
+  return std::move(program);
+}
 
 }  // namespace
 
-Program FormKernels(const graph::Graph& graph, const Target& target,
+Program FormKernels(const Graph& graph, const Target& target,
                     IdVector<WeightTag, Weight>& weights) {
-  return KernelFormer(graph, target, weights).Run();
+  Shared shared(graph, target, weights);
+  return FormProgram(graph, shared);
 }
 
 }  // namespace webnnc::plan

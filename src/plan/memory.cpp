@@ -11,6 +11,55 @@ int64_t ArenaAlignment(const Target& target) {
   return target.IsGpu() ? abi::kBindingAlignment : abi::kCpuAlignment;
 }
 
+namespace {
+
+// A loop's steps, from Loop to EndLoop.
+struct LoopSteps {
+  uint32_t first, last;
+  bool plans;
+};
+
+// The innermost first.
+std::vector<LoopSteps> LoopsOf(const Program& program) {
+  std::vector<LoopSteps> loops;
+  std::vector<LoopSteps> open;
+  for (uint32_t s = 0; s < program.steps.size(); ++s) {
+    if (auto* loop = std::get_if<Loop>(&program.steps[s]))
+      open.push_back({s, s, loop->plan.has_value()});
+    if (!std::holds_alternative<EndLoop>(program.steps[s])) continue;
+    open.back().last = s;
+    loops.push_back(open.back());
+    open.pop_back();
+  }
+  return loops;
+}
+
+// Makes lives as long as a loop needs them. Its step before the first, Set, is no plan, so what
+// begins there is placed before the loop.
+void ExtendOver(const LoopSteps& loop, const Program& program, std::vector<Lifetime>& lifetimes) {
+  std::vector<bool> is_used(lifetimes.size()), stays(lifetimes.size());
+  auto index = [](BufferId id) { return static_cast<size_t>(id.index); };
+  for (uint32_t s = loop.first; s <= loop.last; ++s) {
+    for (BufferId id : BuffersOf(program.steps[s])) is_used[index(id)] = true;
+    auto* swap = std::get_if<Swap>(&program.steps[s]);
+    if (swap && !loop.plans) stays[index(swap->a)] = stays[index(swap->b)] = true;
+  }
+  for (size_t b = 0; b < lifetimes.size(); ++b) {
+    Lifetime& life = lifetimes[b];
+    bool around = is_used[b] && (life.first_step < loop.first || life.last_step > loop.last);
+    if (!around && !stays[b]) continue;
+    life.first_step = std::min(life.first_step, loop.first - 1);
+    life.last_step = std::max(life.last_step, loop.last);
+  }
+  for (BufferId id : BuffersOf(program.steps[loop.first])) {
+    Lifetime& life = lifetimes[index(id)];
+    life.first_step = std::min(life.first_step, loop.first - 1);
+    life.last_step = std::max(life.last_step, loop.last);
+  }
+}
+
+}  // namespace
+
 std::vector<Lifetime> Lifetimes(const Program& program) {
   auto last = static_cast<uint32_t>(program.steps.empty() ? 0 : program.steps.size() - 1);
   std::vector<Lifetime> lifetimes(static_cast<size_t>(program.buffers.size()));
@@ -23,10 +72,28 @@ std::vector<Lifetime> Lifetimes(const Program& program) {
   };
   for (const Port& port : program.inputs) use(port.buffer, 0);
   for (uint32_t s = 0; s < program.steps.size(); ++s) {
-    for (BufferId argument : program.steps[s].arguments) use(argument, s);
+    for (BufferId id : BuffersOf(program.steps[s])) use(id, s);
   }
   for (const Port& port : program.outputs) use(port.buffer, last);
+  for (const LoopSteps& loop : LoopsOf(program)) ExtendOver(loop, program, lifetimes);
   return lifetimes;
+}
+
+std::vector<int> PlansOf(const Program& program, const std::vector<Lifetime>& lifetimes) {
+  std::vector<int> at_step(std::max<size_t>(1, program.steps.size()));
+  int plan = 0;
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    if (auto* own = std::get_if<Plan>(&program.steps[s])) plan = own->number;
+    auto* loop = std::get_if<Loop>(&program.steps[s]);
+    if (loop && loop->plan) plan = loop->plan->number;
+    at_step[s] = plan;
+  }
+  std::vector<int> plans;
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    bool takes = program.buffers[BufferId{b}].takes_places;
+    plans.push_back(takes ? -1 : at_step[lifetimes[static_cast<size_t>(b)].first_step]);
+  }
+  return plans;
 }
 
 MemoryPlan PlanMemory(const Program& program, const SymbolValues& symbols) {
@@ -37,7 +104,9 @@ MemoryPlan PlanMemory(const Program& program, const SymbolValues& symbols) {
   std::vector<size_t> buffers;
   for (int32_t b = 0; b < program.buffers.size(); ++b) {
     const Buffer& buffer = program.buffers[BufferId{b}];
-    if (buffer.kind == BufferKind::kWeight) continue;
+    bool is_in_arena = buffer.kind != BufferKind::kWeight && buffer.place == Place::kDevice &&
+                       !buffer.takes_places && !buffer.grows;
+    if (!is_in_arena) continue;
     const Lifetime& life = lifetimes[static_cast<size_t>(b)];
     auto bytes = static_cast<uint64_t>(ByteSize(program, buffer).Evaluate(symbols));
     items.push_back({bytes, life.first_step, life.last_step});

@@ -66,50 +66,56 @@ void NameBuffers(loop::Kernel& kernel) {
   }
 }
 
-std::string KeyOf(const Program& program, const Step& step) {
-  loop::Kernel kernel = program.kernels[step.kernel].plain;
+std::string KeyOf(const Program& program, const Launch& step) {
+  const Target target = program.TargetAt(step.place);
+  loop::Kernel kernel = program.KernelsAt(step.place)[step.kernel].plain;
   kernel.name = "kernel";
   std::string key = loop::Print(kernel);
   for (BufferId argument : step.arguments) {
     const Buffer& buffer = program.buffers[argument];
-    if (program.target.IsGpu()) key += buffer.kind == BufferKind::kWeight ? "w" : "a";
-    DType stored = StoredType(program.target, buffer.dtype, StorageOf(buffer));
+    if (target.IsGpu()) key += buffer.kind == BufferKind::kWeight ? "w" : "a";
+    DType stored = StoredType(target, buffer.dtype, StorageOf(buffer));
     key += std::string(Name(stored)) + " ";
   }
   return key;
 }
 
-}  // namespace
-
-void MergeKernels(Program& program) {
+void MergeKernels(Program& program, Place place) {
+  std::vector<Launch*> launches = LaunchesOf(program);
+  std::erase_if(launches, [&](const Launch* launch) { return launch->place != place; });
   std::set<KernelId> seen;
-  // Each text once: kernels may have thousands of steps and long expressions.
+  // Each text once: kernels may have thousands of launches and long expressions.
   std::set<std::string> texts;
   std::vector<const std::string*> keys;
-  for (Step& step : program.steps) {
-    loop::Kernel& kernel = program.kernels[step.kernel].plain;
-    // Kernels that have steps in common already have no argument twice.
-    if (seen.insert(step.kernel).second) {
-      JoinRepeatedArguments(kernel, step.arguments);
+  for (Launch* launch : launches) {
+    loop::Kernel& kernel = program.KernelsAt(place)[launch->kernel].plain;
+    // Kernels that have launches in common already have no argument twice.
+    if (seen.insert(launch->kernel).second) {
+      JoinRepeatedArguments(kernel, launch->arguments);
       NameBuffers(kernel);
     }
-    keys.push_back(&*texts.insert(KeyOf(program, step)).first);
+    keys.push_back(&*texts.insert(KeyOf(program, *launch)).first);
   }
   std::map<const std::string*, KernelId> known;
   std::map<std::string, int> names;
-  IdVector<ProgramKernelTag, Kernel> kernels;
-  for (size_t s = 0; s < program.steps.size(); ++s) {
-    Step& step = program.steps[s];
-    auto [found, is_new] = known.emplace(keys[s], KernelId());
+  Kernels kernels;
+  for (size_t l = 0; l < launches.size(); ++l) {
+    auto [found, is_new] = known.emplace(keys[l], KernelId());
     if (is_new) {
-      Kernel kernel = std::move(program.kernels[step.kernel]);
+      Kernel kernel = std::move(program.KernelsAt(place)[launches[l]->kernel]);
       int number = ++names[kernel.plain.name];
       if (number > 1) kernel.plain.name += "_" + std::to_string(number);
       found->second = kernels.Add(std::move(kernel));
     }
-    step.kernel = found->second;
+    launches[l]->kernel = found->second;
   }
-  program.kernels = std::move(kernels);
+  program.KernelsAt(place) = std::move(kernels);
+}
+
+}  // namespace
+
+void MergeKernels(Program& program) {
+  for (Place place : {Place::kDevice, Place::kHost}) MergeKernels(program, place);
 }
 
 }  // namespace webnnc::plan

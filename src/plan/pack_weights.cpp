@@ -36,11 +36,13 @@ class Packer {
       : program_(program), weights_(weights) {}
 
   void Run() {
-    for (Step& step : program_.steps) PackStep(step);
+    for (Launch* launch : LaunchesOf(program_)) {
+      if (launch->place == Place::kDevice) PackStep(*launch);
+    }
   }
 
  private:
-  void PackStep(Step& step) {
+  void PackStep(Launch& step) {
     loop::Kernel& kernel = program_.kernels[step.kernel].plain;
     auto product = FindProduct(kernel);
     if (!product) return;

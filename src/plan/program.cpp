@@ -1,12 +1,81 @@
 #include "plan/program.h"
 
+#include <algorithm>
+
 namespace webnnc::plan {
 
-std::vector<std::string> OriginsOf(const Program& program, KernelId kernel) {
-  std::vector<std::string> origins;
+Target Program::TargetAt(Place place) const {
+  if (place == Place::kDevice) return target;
+  return {Target::Kind::kWasm, {}, &WasmMachine()};
+}
+
+std::vector<const Launch*> LaunchesOf(const Program& program) {
+  std::vector<const Launch*> launches;
   for (const Step& step : program.steps) {
-    if (step.kernel == kernel)
-      origins.insert(origins.end(), step.origins.begin(), step.origins.end());
+    if (auto* launch = std::get_if<Launch>(&step)) launches.push_back(launch);
+  }
+  return launches;
+}
+
+std::vector<Launch*> LaunchesOf(Program& program) {
+  std::vector<Launch*> launches;
+  for (Step& step : program.steps) {
+    if (auto* launch = std::get_if<Launch>(&step)) launches.push_back(launch);
+  }
+  return launches;
+}
+
+std::vector<const Launch*> LaunchesOf(const Program& program, Place place) {
+  std::vector<const Launch*> launches = LaunchesOf(program);
+  std::erase_if(launches, [&](const Launch* launch) { return launch->place != place; });
+  return launches;
+}
+
+bool IsStraight(const Program& program) {
+  return std::all_of(program.steps.begin(), program.steps.end(), [](const Step& step) {
+    auto* launch = std::get_if<Launch>(&step);
+    return launch && launch->place == Place::kDevice;
+  });
+}
+
+namespace {
+
+template <typename... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+using BufferIds = std::vector<BufferId>;
+
+BufferIds Valid(BufferIds ids) {
+  std::erase_if(ids, [](BufferId id) { return !id.valid(); });
+  return ids;
+}
+
+}  // namespace
+
+BufferIds BuffersOf(const Step& step) {
+  return std::visit(
+      Overloaded{
+          [](const Launch& launch) { return launch.arguments; },
+          [](const Define& define) { return BufferIds{define.buffer}; },
+          [](const Transfer& transfer) { return BufferIds{transfer.from, transfer.to}; },
+          [](const Stack& stack) { return BufferIds{stack.from, stack.to, stack.index}; },
+          [](const Swap& swap) { return BufferIds{swap.a, swap.b}; },
+          [](const Set& set) { return BufferIds{set.buffer}; },
+          [](const Increment& increment) { return BufferIds{increment.buffer}; },
+          [](const If& branch) { return BufferIds{branch.condition}; },
+          [](const Loop& loop) { return Valid({loop.iteration, loop.trips, loop.condition}); },
+          [](const auto&) { return BufferIds(); },
+      },
+      step);
+}
+
+std::vector<std::string> OriginsOf(const Program& program, KernelId kernel, Place place) {
+  std::vector<std::string> origins;
+  for (const Launch* launch : LaunchesOf(program, place)) {
+    if (launch->kernel == kernel)
+      origins.insert(origins.end(), launch->origins.begin(), launch->origins.end());
   }
   return origins;
 }
@@ -19,11 +88,11 @@ Storage StorageOf(const Buffer& buffer) {
   }
 }
 
-std::vector<Storage> ParametersOf(const Program& program, KernelId kernel) {
+std::vector<Storage> ParametersOf(const Program& program, KernelId kernel, Place place) {
   std::vector<Storage> parameters;
-  for (const Step& step : program.steps) {
-    if (step.kernel != kernel) continue;
-    for (BufferId argument : step.arguments)
+  for (const Launch* launch : LaunchesOf(program, place)) {
+    if (launch->kernel != kernel) continue;
+    for (BufferId argument : launch->arguments)
       parameters.push_back(StorageOf(program.buffers[argument]));
     break;
   }
@@ -31,30 +100,105 @@ std::vector<Storage> ParametersOf(const Program& program, KernelId kernel) {
 }
 
 Dim ByteSize(const Program& program, const Buffer& buffer) {
-  return buffer.elements *
-         webnnc::ByteSize(StoredType(program.target, buffer.dtype, StorageOf(buffer)));
+  return ByteSize(program, buffer, buffer.elements);
 }
 
-std::string Print(const Program& program) {
-  static constexpr std::string_view kKinds[] = {"input", "output", "weight", "activation"};
-  auto name = [&](BufferId id) { return "%" + QuoteName(program.buffers[id].name); };
-  std::string out = "program @" + QuoteName(program.name) + " on " +
-                    std::string(Name(program.target.kind)) + " {\n";
-  for (int32_t b = 0; b < program.buffers.size(); ++b) {
-    const Buffer& buffer = program.buffers[BufferId{b}];
-    out += "  " + std::string(kKinds[static_cast<int>(buffer.kind)]) + " " + name(BufferId{b}) +
-           ": " + std::string(webnnc::Name(buffer.dtype)) + "[" + webnnc::Print(buffer.elements) +
+Dim ByteSize(const Program& program, const Buffer& buffer, const Dim& elements) {
+  return elements * webnnc::ByteSize(StoredType(program.TargetAt(buffer.place), buffer.dtype,
+                                                StorageOf(buffer)));
+}
+
+namespace {
+
+class Printer {
+ public:
+  explicit Printer(const Program& program) : program_(program) {}
+
+  std::string Run() {
+    out_ = "program @" + QuoteName(program_.name) + " on " +
+           std::string(Name(program_.target.kind)) + " {\n";
+    for (const Buffer& buffer : program_.buffers) PrintBuffer(buffer);
+    for (const Step& step : program_.steps) {
+      bool ends = std::holds_alternative<Else>(step) || std::holds_alternative<EndIf>(step) ||
+                  std::holds_alternative<EndLoop>(step);
+      if (ends) indent_.resize(indent_.size() - 2);
+      out_ += indent_ + std::visit([&](const auto& s) { return Line(s); }, step) + "\n";
+      bool begins = std::holds_alternative<If>(step) || std::holds_alternative<Else>(step) ||
+                    std::holds_alternative<Loop>(step);
+      if (begins) indent_ += "  ";
+    }
+    return out_ + "}\n";
+  }
+
+ private:
+  void PrintBuffer(const Buffer& buffer) {
+    static constexpr std::string_view kKinds[] = {"input", "output", "weight", "activation",
+                                                  "exchange"};
+    out_ += "  " + std::string(kKinds[static_cast<int>(buffer.kind)]) + " %" +
+            QuoteName(buffer.name) + ": " + std::string(webnnc::Name(buffer.dtype)) + "[" +
+            webnnc::Print(buffer.elements) + "]" +
+            (buffer.place == Place::kHost ? " on host" : "") + (buffer.grows ? " grows" : "") +
+            (buffer.takes_places ? " takes places" : "") + "\n";
+  }
+
+  std::string NameOf(BufferId id) const { return "%" + QuoteName(program_.buffers[id].name); }
+
+  std::string Line(const Launch& launch) const {
+    std::string out = launch.place == Place::kHost ? "run on host @" : "run @";
+    out += QuoteName(program_.KernelsAt(launch.place)[launch.kernel].plain.name) + "(";
+    for (size_t i = 0; i < launch.arguments.size(); ++i)
+      out += (i ? ", " : "") + NameOf(launch.arguments[i]);
+    return out + ")";
+  }
+  std::string Line(const Plan& plan) const {
+    std::string out = "plan " + std::to_string(plan.number) + " for";
+    for (const std::string& symbol : plan.symbols) out += " " + QuoteName(symbol);
+    return out;
+  }
+  std::string Line(const Define& define) const {
+    return "define " + QuoteName(define.symbol) + " = " + NameOf(define.buffer) + "[" +
+           std::to_string(define.element) + "]";
+  }
+  std::string Line(const Assign& assign) const {
+    std::string out = "assign";
+    for (const auto& [symbol, size] : assign.sizes)
+      out += " " + QuoteName(symbol) + " = " + webnnc::Print(size);
+    return out;
+  }
+  std::string Line(const Transfer& transfer) const {
+    bool up = program_.buffers[transfer.from].place == Place::kHost;
+    return (up ? "upload " : "read back ") + NameOf(transfer.from) + " to " + NameOf(transfer.to);
+  }
+  std::string Line(const Stack& stack) const {
+    return "stack " + NameOf(stack.from) + " to " + NameOf(stack.to) + "[" + NameOf(stack.index) +
            "]";
+  }
+  std::string Line(const Swap& swap) const {
+    return "swap " + NameOf(swap.a) + ", " + NameOf(swap.b);
+  }
+  std::string Line(const Set& set) const {
+    return "set " + NameOf(set.buffer) + " = " + std::to_string(set.value);
+  }
+  std::string Line(const Increment& increment) const {
+    return "increment " + NameOf(increment.buffer);
+  }
+  std::string Line(const If& branch) const { return "if " + NameOf(branch.condition) + " {"; }
+  std::string Line(const Else&) const { return "} else {"; }
+  std::string Line(const EndIf&) const { return "}"; }
+  std::string Line(const Loop& loop) const {
+    std::string out = "loop " + NameOf(loop.iteration);
+    if (loop.trips.valid()) out += " < " + NameOf(loop.trips);
+    if (loop.condition.valid()) out += " while " + NameOf(loop.condition);
+    return out + (loop.plan ? " with " + Line(*loop.plan) : "") + " {";
+  }
+  std::string Line(const EndLoop&) const { return "}"; }
 
-    out += "\n";
-  }
-  for (const Step& step : program.steps) {
-    out += "  run @" + QuoteName(program.kernels[step.kernel].plain.name) + "(";
-    for (size_t i = 0; i < step.arguments.size(); ++i)
-      out += (i ? ", " : "") + name(step.arguments[i]);
-    out += ")\n";
-  }
-  return out + "}\n";
-}
+  const Program& program_;
+  std::string out_, indent_ = "  ";
+};
+
+}  // namespace
+
+std::string Print(const Program& program) { return Printer(program).Run(); }
 
 }  // namespace webnnc::plan

@@ -8,8 +8,10 @@
 // Where buffers are is decided when the model runs, for the sizes of that run (plan/memory.h).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/id.h"
@@ -38,7 +40,12 @@ struct Weight {
 };
 inline constexpr int64_t kWeightAlignment = 256;
 
-enum class BufferKind : uint8_t { kInput, kOutput, kWeight, kActivation };
+// Where buffers are and kernels run: on the program's device or, of a program for a GPU, on the
+// host beside it, which is wasm. Of a program for the CPU all is on the device.
+enum class Place : uint8_t { kDevice, kHost };
+
+// kExchange is what goes to the other place or comes from there: elements are as in inputs.
+enum class BufferKind : uint8_t { kInput, kOutput, kWeight, kActivation, kExchange };
 
 // Memory that kernels read and write. Several values of the graph may be in one, when they are the
 // same bytes under different shapes.
@@ -48,6 +55,11 @@ struct Buffer {
   Dim elements;
   BufferKind kind = BufferKind::kActivation;
   WeightId weight = {};  // of kWeight
+  Place place = Place::kDevice;
+  // It has no place of its own, but takes that of what it is swapped with.
+  bool takes_places = false;
+  // Slices are added to it until nobody knows when: it has memory of its own, which grows.
+  bool grows = false;
 };
 
 struct Kernel {
@@ -56,13 +68,85 @@ struct Kernel {
   loop::Kernel flat;
 };
 
+// ---- Steps
+//
+// A list of steps with brackets, as WebAssembly's code has: what stands between If and EndIf or
+// Loop and EndLoop is a region. Most programs have nothing but launches.
+
 // Runs a kernel. Arguments are in the order of the kernel's parameters.
-struct Step {
+struct Launch {
   KernelId kernel;
   std::vector<BufferId> arguments;
   // The ONNX nodes that it computes.
   std::vector<std::string> origins;
+  Place place = Place::kDevice;
 };
+
+// Sizes become known: what mentions these symbols is computed, and buffers until the next plan get
+// their places. Plan 0 is not written: it is at the start and knows the inputs' symbols.
+struct Plan {
+  int number = 0;
+  std::vector<std::string> symbols;
+};
+
+// A symbol takes the value of an element of an integer buffer on the host.
+struct Define {
+  std::string symbol;
+  BufferId buffer;
+  int64_t element = 0;
+};
+
+// Symbols take the values of sizes, all at once.
+struct Assign {
+  std::map<std::string, Dim> sizes;
+};
+
+// The same elements in the other place: an upload, or a wait for the device.
+struct Transfer {
+  BufferId from, to;
+  // The ONNX node that needs it there.
+  std::string reason;
+};
+// Slice number `index` of a buffer, which are the elements of another one; the number is on the
+// host.
+struct Stack {
+  BufferId from, to, index;
+  Dim elements;
+};
+// Two buffers become each other.
+struct Swap {
+  BufferId a, b;
+};
+
+// An integer on the host.
+struct Set {
+  BufferId buffer;
+  int64_t value = 0;
+};
+struct Increment {
+  BufferId buffer;
+};
+
+// What is until Else, if the first element of a buffer on the host is true; otherwise what is
+// until EndIf.
+struct If {
+  BufferId condition;
+};
+struct Else {};
+struct EndIf {};
+
+// What is until EndLoop, as long as the iteration is less than the number of trips, if there is
+// such a buffer, and the condition, if there is one, is true. All are on the host. A plan is made
+// before each of these tests.
+struct Loop {
+  BufferId iteration;
+  BufferId trips = {}, condition = {};
+  std::optional<Plan> plan = {};
+};
+struct EndLoop {};
+
+using Step = std::variant<Launch, Plan, Define, Assign, Transfer, Stack, Swap, Set, Increment, If,
+                          Else, EndIf, Loop, EndLoop>;
 
 // What a caller sees: the model's name and type for it, and where it is.
 struct Port {
@@ -73,25 +157,50 @@ struct Port {
   bool hidden = false;
 };
 
+using Kernels = IdVector<ProgramKernelTag, Kernel>;
+
 struct Program {
   std::string name;
   Target target = {};
   IdVector<ProgramBufferTag, Buffer> buffers;
-  IdVector<ProgramKernelTag, Kernel> kernels;
+  // Of the device, and of the host beside it.
+  Kernels kernels, host_kernels;
   std::vector<Step> steps;
   std::vector<Port> inputs, outputs;
+
+  Kernels& KernelsAt(Place place) { return place == Place::kHost ? host_kernels : kernels; }
+  const Kernels& KernelsAt(Place place) const {
+    return place == Place::kHost ? host_kernels : kernels;
+  }
+  // The target of what is there: of the host wasm, as every engine runs it.
+  Target TargetAt(Place place) const;
 };
 
-// The ONNX nodes that a kernel computes, in all steps that run it.
-std::vector<std::string> OriginsOf(const Program& program, KernelId kernel);
+// The launches among the steps, in order: all, or those at a place.
+std::vector<const Launch*> LaunchesOf(const Program& program);
+std::vector<Launch*> LaunchesOf(Program& program);
+std::vector<const Launch*> LaunchesOf(const Program& program, Place place);
 
-// What a buffer is to kernels; and what a kernel's parameters are, in order, on which all steps
-// that run it agree (MergeKernels).
+// Whether the steps are launches on the device alone, which run once each in their order.
+bool IsStraight(const Program& program);
+
+// The buffers that a step reads or writes.
+std::vector<BufferId> BuffersOf(const Step& step);
+
+// The ONNX nodes that a kernel computes, in all launches of it.
+std::vector<std::string> OriginsOf(const Program& program, KernelId kernel,
+                                   Place place = Place::kDevice);
+
+// What a buffer is to kernels; and what a kernel's parameters are, in order, on which all launches
+// of it agree (MergeKernels).
 Storage StorageOf(const Buffer& buffer);
-std::vector<Storage> ParametersOf(const Program& program, KernelId kernel);
+std::vector<Storage> ParametersOf(const Program& program, KernelId kernel,
+                                  Place place = Place::kDevice);
 
-// The bytes of a buffer, as its target stores elements.
+// The bytes of a buffer, as elements are stored where it is.
 Dim ByteSize(const Program& program, const Buffer& buffer);
+// The bytes of so many elements of it.
+Dim ByteSize(const Program& program, const Buffer& buffer, const Dim& elements);
 
 // The text form: buffers, then steps.
 std::string Print(const Program& program);

@@ -35,11 +35,16 @@ Result<lower::Lowered> ApplyFirst(Kernel& kernel, const std::vector<schedule::Sc
 Status ScheduleForGpu(Program& program, const schedule::Database& measured,
                       const LikelySizes& sizes, std::set<std::string>& narrowed, const Warn& warn) {
   // Of tensors without elements nothing is to be computed.
-  std::erase_if(program.steps,
-                [&](const Step& step) { return program.kernels[step.kernel].plain.body.empty(); });
+  std::erase_if(program.steps, [&](const Step& step) {
+    auto* launch = std::get_if<Launch>(&step);
+    return launch && launch->place == Place::kDevice &&
+           program.kernels[launch->kernel].plain.body.empty();
+  });
   const Target& target = program.target;
   for (size_t s = 0; s < program.steps.size(); ++s) {
-    KernelId id = program.steps[s].kernel;
+    auto* launch = std::get_if<Launch>(&program.steps[s]);
+    if (!launch || launch->place != Place::kDevice) continue;
+    KernelId id = launch->kernel;
     Kernel& kernel = program.kernels[id];
     if (!kernel.flat.body.empty()) continue;
     lower::Options options{target, ParametersOf(program, id)};

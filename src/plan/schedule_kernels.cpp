@@ -37,15 +37,16 @@ static void AddVersion(Kernel& kernel, const lower::Options& options, const Like
     AddVersion(kernel.flat, *version, equal.flat);
 }
 
-Status ScheduleKernels(Program& program, const schedule::Database& measured,
+Status ScheduleKernels(Program& program, Place place, const schedule::Database& measured,
                        const LikelySizes& sizes, const Warn& warn) {
-  const Target& target = program.target;
+  const Target target = program.TargetAt(place);
   std::set<KernelId> done;
   for (size_t s = 0; s < program.steps.size(); ++s) {
-    if (done.count(program.steps[s].kernel)) continue;
-    Kernel& kernel = program.kernels[program.steps[s].kernel];
+    auto* launch = std::get_if<Launch>(&program.steps[s]);
+    if (!launch || launch->place != place || done.count(launch->kernel)) continue;
+    Kernel& kernel = program.KernelsAt(place)[launch->kernel];
     lower::Options options{.target = target,
-                           .parameters = ParametersOf(program, program.steps[s].kernel)};
+                           .parameters = ParametersOf(program, launch->kernel, place)};
     const schedule::Schedule* found = measured.Find(Name(target), kernel.plain, sizes);
     Status applied = found ? Apply(kernel, *found, options) : kSuccess;
     if (!applied) warn(MisfitWarning(target, kernel, sizes, applied.error()));
@@ -59,7 +60,7 @@ Status ScheduleKernels(Program& program, const schedule::Database& measured,
       applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, target, sizes), options);
     if (applied) {
       AddVersion(kernel, options, sizes);
-      done.insert(program.steps[s].kernel);
+      done.insert(launch->kernel);
       continue;
     }
     if (!HasSeveralParts(kernel.plain))

@@ -16,9 +16,10 @@ using Warn = std::function<void(const std::string&)>;
 std::string MisfitWarning(const Target& target, const Kernel& kernel, const LikelySizes& sizes,
                           const Error& reason);
 
-// Gives every kernel of a formed program its schedule, applies it and makes the kernel flat. A
+// Gives every kernel that a formed program has for the CPU, at this place, its schedule, applies it
+// and makes the kernel flat. A
 // schedule of `measured` goes before the compiler's own; one that does not fit is warned of.
-Status ScheduleKernels(Program& program, const schedule::Database& measured,
+Status ScheduleKernels(Program& program, Place place, const schedule::Database& measured,
                        const LikelySizes& sizes, const Warn& warn);
 
 }  // namespace webnnc::plan

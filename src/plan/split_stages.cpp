@@ -59,8 +59,8 @@ void NoteUses(const loop::Kernel& kernel, const std::vector<loop::Stage>& stages
 }  // namespace
 
 void SplitStages(Program& program, size_t step_number) {
-  const Step step = program.steps[step_number];
-  const loop::Kernel& plain = program.kernels[step.kernel].plain;
+  const Launch step = std::get<Launch>(program.steps[step_number]);
+  const loop::Kernel& plain = program.KernelsAt(step.place)[step.kernel].plain;
   schedule::Nests nests = schedule::ExtractNests(plain);
   std::map<loop::BufferId, BufferId> places;
   for (int32_t b = 0, argument = 0; b < plain.buffers.size(); ++b) {
@@ -74,8 +74,7 @@ void SplitStages(Program& program, size_t step_number) {
   for (size_t n = 0; n < parts.size(); ++n) {
     loop::Kernel kernel = nests.kernel;
     kernel.name += "_" + std::to_string(n);
-    Step part;
-    part.origins = step.origins;
+    Launch part{{}, {}, step.origins, step.place};
     for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
       loop::BufferId id{b};
       loop::Buffer& buffer = kernel.buffers[id];
@@ -89,12 +88,13 @@ void SplitStages(Program& program, size_t step_number) {
       if (!places.count(id)) {
         places[id] =
             program.buffers.Add({buffer.name, buffer.type.dtype, ElementCount(buffer.type.shape)});
+        program.buffers[places[id]].place = step.place;
       }
       part.arguments.push_back(places[id]);
     }
     loop::SetStages(kernel, std::move(parts[n]));
     loop::DropUnused(kernel);
-    part.kernel = program.kernels.Add({std::move(kernel), {}, {}});
+    part.kernel = program.KernelsAt(step.place).Add({std::move(kernel), {}, {}});
     steps.push_back(std::move(part));
   }
   auto at = program.steps.begin() + static_cast<int64_t>(step_number);

@@ -23,8 +23,8 @@ inline constexpr VariantKind kVariants[] = {
     {Target::Kind::kWasm, {Feature::kRelaxedSimd}},
 };
 
-// How a GPU's kernel is launched.
-struct Launch {
+// How many run a GPU's kernel, and the sizes that it is told.
+struct Grid {
   // Workgroups.
   Dim x = 1, y = 1, z = 1;
   // What its uniform buffer holds.
@@ -40,7 +40,7 @@ struct Shader {
   // How its bindings are declared, in order: 'r' as read-only storage, 'w' as storage that may
   // be written, 'u' as the uniform buffer of sizes.
   std::string bindings;
-  Launch launch = {};
+  Grid grid = {};
   int64_t workgroup_size = 1;
   int64_t workgroup_bytes = 0;
   // WebGPU's names, "shader-f16".

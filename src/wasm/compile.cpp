@@ -35,9 +35,15 @@ constexpr size_t kKernelsInPart = 8;
 void Emit(const Part& part, llvm::Module& module) {
   const ModelInput& input = part.build->input;
   if (part.first_kernel == part.end_kernel) EmitModel(module, input, CollectDims(input));
+  const plan::Program* cpu = input.variants.cpu();
+  auto own = static_cast<size_t>(cpu ? cpu->kernels.size() : 0);
   for (size_t k = part.first_kernel; k < part.end_kernel; ++k) {
-    plan::KernelId id{static_cast<int32_t>(k)};
-    EmitKernel(module, input.variants.cpu()->kernels[id].flat, part.build->features);
+    if (k < own) {
+      EmitKernel(module, cpu->kernels[plan::KernelId{static_cast<int32_t>(k)}].flat,
+                 part.build->features);
+    } else {
+      EmitKernel(module, input.HostKernels()[k - own]->flat, {});
+    }
   }
 }
 
@@ -64,7 +70,8 @@ std::string HostText(const Build& build) {
 std::vector<Part> KernelsOf(const Build& build) {
   std::vector<Part> parts;
   const plan::Program* cpu = build.input.variants.cpu();
-  auto count = static_cast<size_t>(cpu ? cpu->kernels.size() : 0);
+  size_t count =
+      static_cast<size_t>(cpu ? cpu->kernels.size() : 0) + build.input.HostKernels().size();
   for (size_t k = 0; k < count; k += kKernelsInPart)
     parts.push_back({&build, k, std::min(count, k + kKernelsInPart), {}});
   return parts;
@@ -118,7 +125,7 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
   std::vector<LinkInput> inputs;
   std::vector<Module> modules(builds.size());
   for (size_t b = 0; b < builds.size(); ++b) {
-    LinkInput input{{}, builds[b].features.empty()};
+    LinkInput input{{}, builds[b].features.empty(), builds[b].input.HasCommands()};
     for (size_t part : objects.of[b]) {
       const std::string& object = objects.parts[part].object;
       input.objects.push_back(&object);

@@ -5,25 +5,78 @@
 
 namespace webnnc::wasm {
 
-DimTable::DimTable(const std::vector<plan::Port>& inputs) {
-  for (const plan::Port& port : inputs) {
+static std::vector<const plan::Plan*> PlansOf(const plan::Program& program) {
+  std::vector<const plan::Plan*> plans;
+  for (const plan::Step& step : program.steps) {
+    if (auto* own = std::get_if<plan::Plan>(&step)) plans.push_back(own);
+    auto* loop = std::get_if<plan::Loop>(&step);
+    if (loop && loop->plan) plans.push_back(&*loop->plan);
+  }
+  return plans;
+}
+
+DimTable::DimTable(const plan::Program& program) : waiting_(1), later_(1) {
+  auto add = [&](const std::string& symbol) {
+    if (std::find(symbols_.begin(), symbols_.end(), symbol) != symbols_.end()) return;
+    symbols_.push_back(symbol);
+    index_.emplace(Dim::Symbol(symbol), ~static_cast<abi::Size>(dims_.size()));
+    dims_.push_back(Dim::Symbol(symbol));
+  };
+  for (const plan::Port& port : program.inputs) {
     for (const Dim& size : port.type.shape) {
       std::set<std::string> symbols;
       size.CollectSymbols(symbols);
-      for (const std::string& symbol : symbols) {
-        if (std::find(symbols_.begin(), symbols_.end(), symbol) != symbols_.end()) continue;
-        symbols_.push_back(symbol);
-        Add(Dim::Symbol(symbol));
-      }
+      for (const std::string& symbol : symbols) add(symbol);
+    }
+  }
+  input_symbols_ = symbols_.size();
+  for (const plan::Plan* plan : PlansOf(program)) {
+    auto number = static_cast<size_t>(plan->number);
+    waiting_.resize(std::max(waiting_.size(), number + 1));
+    for (const std::string& symbol : plan->symbols) {
+      add(symbol);
+      plan_of_[symbol] = plan->number;
     }
   }
 }
 
-abi::Size DimTable::Add(const Dim& dim) {
-  if (dim.IsConstant()) return static_cast<abi::Size>(dim.value());
+// The last of those that its symbols are known from.
+int DimTable::PlanOf(const Dim& dim) const {
+  int plan = 0;
+  std::set<std::string> symbols;
+  if (!plan_of_.empty()) dim.CollectSymbols(symbols);
+  for (const std::string& symbol : symbols) {
+    auto found = plan_of_.find(symbol);
+    if (found != plan_of_.end()) plan = std::max(plan, found->second);
+  }
+  return plan;
+}
+
+void DimTable::Add(const Dim& dim) {
+  if (dim.IsConstant()) return;
+  if (int plan = PlanOf(dim); plan > 0) {
+    waiting_[static_cast<size_t>(plan)].push_back({dim, !terms_});
+    return;
+  }
   auto [found, is_new] = index_.emplace(dim, ~static_cast<abi::Size>(dims_.size()));
   if (is_new) dims_.push_back(dim);
-  return found->second;
+}
+
+void DimTable::BeginTerms() {
+  sizes_ = dims_.size();
+  terms_ = true;
+}
+
+void DimTable::Finish() {
+  later_.resize(waiting_.size());
+  for (size_t plan = 0; plan < waiting_.size(); ++plan) {
+    for (const auto& [dim, is_size] : waiting_[plan]) {
+      auto [found, is_new] = index_.emplace(dim, ~static_cast<abi::Size>(dims_.size()));
+      if (!is_new) continue;
+      later_[plan].push_back({dims_.size(), is_size});
+      dims_.push_back(dim);
+    }
+  }
 }
 
 abi::Size DimTable::Find(const Dim& dim) const {

@@ -83,6 +83,9 @@ class Linker {
       for (const char* argument : {"--no-entry", "-u", "webnnc_prepare", "-u", "webnnc_hash"})
         arguments_.push_back(argument);
     }
+    if (input.walks) {
+      for (const char* argument : {"-u", "webnnc_walk"}) arguments_.push_back(argument);
+    }
     std::fflush(nullptr);
     child_ = fork();
     if (child_ < 0) return Error{std::string("cannot start the linker: ") + std::strerror(errno)};

@@ -12,6 +12,8 @@ struct LinkInput {
   std::vector<const std::string*> objects;
   // Whether the module is a WASI command. One that is only for pages is some kilobytes smaller.
   bool is_command = true;
+  // Whether it has commands, and so the part of the runtime that walks them.
+  bool walks = false;
 };
 
 // The modules of `inputs`, which are linked at the same time.

@@ -4,6 +4,7 @@
 
 #include "loop/rewrite.h"
 #include "plan/memory.h"
+#include "wasm/commands.h"
 #include "wasm/kernel_emitter.h"
 #include "wasm/records.h"
 
@@ -11,7 +12,7 @@ namespace webnnc::wasm {
 
 using llvm::Constant;
 using llvm::GlobalVariable;
-using plan::Launch;
+using plan::Grid;
 using plan::Program;
 using plan::Variant;
 
@@ -21,16 +22,29 @@ static void AddExtents(DimTable& dims, const loop::Kernel& kernel) {
   });
 }
 
-// Of buffers and loops.
+// The kernels of a program that are wasm.
+static const plan::Kernels& WasmKernels(const Program& program) {
+  return program.target.IsGpu() ? program.host_kernels : program.kernels;
+}
+
+// Of buffers, loops, and what decides.
 static void AddSizes(DimTable& dims, const Program& program) {
   for (const plan::Buffer& buffer : program.buffers) dims.Add(ByteSize(program, buffer));
   for (const plan::Kernel& kernel : program.kernels) AddExtents(dims, kernel.flat);
+  for (const plan::Kernel& kernel : program.host_kernels) AddExtents(dims, kernel.flat);
+  for (const plan::Step& step : program.steps) {
+    if (auto* stack = std::get_if<plan::Stack>(&step))
+      dims.Add(ByteSize(program, program.buffers[stack->from], stack->elements));
+    if (auto* assign = std::get_if<plan::Assign>(&step)) {
+      for (const auto& [symbol, size] : assign->sizes) dims.Add(size);
+    }
+  }
 }
 
 DimTable CollectDims(const ModelInput& input) {
   const plan::Program* cpu = input.variants.cpu();
   const plan::Program& any = input.variants.any();
-  DimTable dims(any.inputs);
+  DimTable dims(any);
   for (const auto* ports : {&any.inputs, &any.outputs}) {
     for (const plan::Port& port : *ports) {
       for (const Dim& size : port.type.shape) dims.Add(size);
@@ -41,8 +55,7 @@ DimTable CollectDims(const ModelInput& input) {
   for (const Variant* gpu : input.variants.gpu()) {
     AddSizes(dims, gpu->program);
     for (const plan::Shader& shader : gpu->shaders) {
-      for (const Dim* size : {&shader.launch.x, &shader.launch.y, &shader.launch.z})
-        dims.Add(*size);
+      for (const Dim* size : {&shader.grid.x, &shader.grid.y, &shader.grid.z}) dims.Add(*size);
     }
   }
   dims.BeginTerms();
@@ -53,9 +66,13 @@ DimTable CollectDims(const ModelInput& input) {
   }
   for (const Variant* gpu : input.variants.gpu()) {
     for (const plan::Shader& shader : gpu->shaders) {
-      for (const Dim& size : shader.launch.sizes) dims.Add(size);
+      for (const Dim& size : shader.grid.sizes) dims.Add(size);
+    }
+    for (const plan::Kernel& kernel : gpu->program.host_kernels) {
+      for (const Dim& size : SizesOf(kernel.flat)) dims.Add(size);
     }
   }
+  dims.Finish();
   return dims;
 }
 
@@ -80,11 +97,21 @@ class ModelEmitter {
     EmitDims();
     EmitSteps();
     EmitEncode();
+    if (input_.HasCommands()) {
+      EmitPlans();
+      EmitAssigns();
+    }
   }
 
  private:
   struct GpuTables {
     GlobalVariable *dispatches = nullptr, *parameters = nullptr;
+  };
+  // What webnnc_model_step runs: launches that are wasm, of all programs.
+  struct WasmStep {
+    const plan::Launch* launch;
+    const Program* program;
+    GlobalVariable* buffers;
   };
 
   // ---- Constants
@@ -123,28 +150,56 @@ class ModelEmitter {
     std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(program);
     // Another program may read a weight that this one has another layout of.
     std::vector<bool> is_read(lifetimes.size());
-    for (const plan::Step& step : program.steps) {
-      for (plan::BufferId argument : step.arguments)
+    for (const plan::Launch* launch : LaunchesOf(program)) {
+      for (plan::BufferId argument : launch->arguments)
         is_read[static_cast<size_t>(argument.index)] = true;
     }
     std::vector<Constant*> records;
     for (int32_t b = 0; b < program.buffers.size(); ++b) {
       const plan::Buffer& buffer = program.buffers[plan::BufferId{b}];
       const plan::Lifetime& life = lifetimes[static_cast<size_t>(b)];
-      bool weight = buffer.kind == plan::BufferKind::kWeight;
-      int64_t offset = 0;
-      if (weight)
-        offset = is_read[static_cast<size_t>(b)] ? (*input_.weights)[buffer.weight].offset
-                                                 : abi::kNoOffset;
+      abi::BufferKind kind = KindOf(buffer);
+      Constant* offset = Int(0);
+      if (kind == abi::kWeights) {
+        offset = Int(is_read[static_cast<size_t>(b)] ? (*input_.weights)[buffer.weight].offset
+                                                     : abi::kNoOffset);
+      }
+      if (kind == abi::kData) offset = DataAddress((*input_.weights)[buffer.weight]);
       records.push_back(Record(records::Buffer{
-          .kind = Int(weight ? abi::kWeights : abi::kArena),
+          .kind = Int(kind),
           .bytes = Int(dims_.Find(ByteSize(program, buffer))),
-          .offset = Int(offset),
+          .offset = offset,
           .first_step = Int(life.first_step),
           .last_step = Int(life.last_step),
       }));
     }
     return records;
+  }
+
+  static abi::BufferKind KindOf(const plan::Buffer& buffer) {
+    const bool on_host = buffer.place == plan::Place::kHost;
+    if (buffer.kind == plan::BufferKind::kWeight) return on_host ? abi::kData : abi::kWeights;
+    if (buffer.grows) return on_host ? abi::kHostGrown : abi::kGrown;
+    return on_host ? abi::kHost : abi::kArena;
+  }
+
+  // Weights that a GPU's program reads on the host are not downloaded to there: they are in the
+  // module.
+  Constant* DataAddress(const plan::Weight& weight) {
+    auto bytes = weight.data.bytes();
+    Constant* data =
+        llvm::ConstantDataArray::get(context_, llvm::ArrayRef<uint8_t>(bytes.data(), bytes.size()));
+    GlobalVariable* global = Global("data", data, true);
+    global->setAlignment(llvm::Align(16));
+    return llvm::ConstantExpr::getPtrToInt(global, I32());
+  }
+
+  // One a buffer: the plan that places it.
+  Constant* PlanNumbers(const Program& program) {
+    std::vector<Constant*> numbers;
+    for (int plan : plan::PlansOf(program, plan::Lifetimes(program)))
+      numbers.push_back(Int(plan < 0 ? static_cast<int64_t>(abi::kNoPlan) : plan));
+    return Array("plans", numbers);
   }
 
   GlobalVariable* EmitBuffers(const Program& program) {
@@ -165,20 +220,22 @@ class ModelEmitter {
   Constant* ProgramRecord(abi::ProgramKind kind, const Program& program, GlobalVariable* buffers,
                           GlobalVariable* dispatches, GlobalVariable* parameters,
                           int64_t parameter_bytes) {
+    std::vector<Constant*> commands;
+    if (!IsStraight(program)) commands = CommandRecords(program);
     return Record(records::Program{
         .kind = Int(kind),
         .buffer_count = Int(program.buffers.size()),
         .buffers = OrNull(buffers, Null()),
         .input_buffers = PortBuffers(program.inputs),
         .output_buffers = PortBuffers(program.outputs),
-        .step_count = Int(static_cast<int64_t>(program.steps.size())),
+        .step_count = Int(static_cast<int64_t>(LaunchesOf(program, plan::Place::kDevice).size())),
         .arena_bytes = Int(0),
         .dispatches = OrNull(dispatches, Null()),
         .parameter_bytes = Int(parameter_bytes),
         .parameters = OrNull(parameters, Null()),
-        .command_count = Int(0),
-        .commands = Null(),
-        .plans = Null(),
+        .command_count = Int(static_cast<int64_t>(commands.size())),
+        .commands = Array("commands", commands),
+        .plans = commands.empty() ? Null() : PlanNumbers(program),
     });
   }
 
@@ -186,27 +243,27 @@ class ModelEmitter {
     return (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
   }
 
-  static const Launch& LaunchOf(const Variant& gpu, const plan::Step& step) {
-    return gpu.shaders.at(static_cast<size_t>(step.kernel.index)).launch;
+  static const Grid& GridOf(const Variant& gpu, const plan::Launch& launch) {
+    return gpu.shaders.at(static_cast<size_t>(launch.kernel.index)).grid;
   }
 
   Constant* GpuRecord(const Variant& gpu) {
     std::vector<Constant*> records;
     int64_t parameter_bytes = 0;
-    for (const plan::Step& step : gpu.program.steps) {
-      const Launch& launch = LaunchOf(gpu, step);
+    for (const plan::Launch* launch : LaunchesOf(gpu.program, plan::Place::kDevice)) {
+      const Grid& grid = GridOf(gpu, *launch);
       std::vector<Constant*> arguments;
-      for (plan::BufferId argument : step.arguments) arguments.push_back(Int(argument.index));
+      for (plan::BufferId argument : launch->arguments) arguments.push_back(Int(argument.index));
       // A uniform buffer is bound in whole vectors of four.
-      int64_t bytes = launch.uniform_bytes();
+      int64_t bytes = grid.uniform_bytes();
       int64_t parameters = bytes > 0 ? parameter_bytes : static_cast<int64_t>(abi::kNoParameters);
       parameter_bytes += RoundUp(bytes);
       auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
       records.push_back(Record(records::Dispatch{
-          .kernel = Int(step.kernel.index),
-          .x = Int(fixed(launch.x)),
-          .y = Int(fixed(launch.y)),
-          .z = Int(fixed(launch.z)),
+          .kernel = Int(launch->kernel.index),
+          .x = Int(fixed(grid.x)),
+          .y = Int(fixed(grid.y)),
+          .z = Int(fixed(grid.z)),
           .parameters = Int(parameters),
           .parameter_bytes = Int(bytes),
           .argument_count = Int(static_cast<int64_t>(arguments.size())),
@@ -221,8 +278,38 @@ class ModelEmitter {
       tables.parameters->setAlignment(llvm::Align(16));
     }
     gpu_.push_back(tables);
-    return ProgramRecord(abi::kGpu, gpu.program, EmitBuffers(gpu.program), tables.dispatches,
-                         tables.parameters, parameter_bytes);
+    GlobalVariable* buffers = EmitBuffers(gpu.program);
+    CountSteps(gpu.program);
+    SetBuffers(gpu.program, buffers);
+    return ProgramRecord(abi::kGpu, gpu.program, buffers, tables.dispatches, tables.parameters,
+                         parameter_bytes);
+  }
+
+  // ---- Commands
+
+  void CountSteps(const Program& program) {
+    first_step_[&program] = wasm_steps_.size();
+    const plan::Place place = program.target.IsGpu() ? plan::Place::kHost : plan::Place::kDevice;
+    for (const plan::Launch* launch : LaunchesOf(program, place))
+      wasm_steps_.push_back({launch, &program, nullptr});
+  }
+  void SetBuffers(const Program& program, GlobalVariable* buffers) {
+    for (WasmStep& step : wasm_steps_) {
+      if (step.program == &program) step.buffers = buffers;
+    }
+  }
+
+  std::vector<Constant*> CommandRecords(const Program& program) {
+    std::vector<Constant*> records;
+    auto assign = [&](const plan::Assign& list) {
+      assigns_.push_back(&list);
+      return assigns_.size() - 1;
+    };
+    for (const Command& c : CommandsOf(program, first_step_.at(&program), dims_, assign)) {
+      records.push_back(Record(records::Command{
+          .kind = Int(c.kind), .a = Int(c.a), .b = Int(c.b), .c = Int(c.c), .d = Int(c.d)}));
+    }
+    return records;
   }
 
   Constant* PortRecords(const std::string& name, const std::vector<plan::Port>& ports) {
@@ -255,16 +342,19 @@ class ModelEmitter {
   void EmitRoot() {
     std::vector<Constant*> names, programs;
     for (const std::string& symbol : dims_.symbols()) names.push_back(Text(symbol));
+    // The steps of the CPU's program come first.
+    if (cpu_) CountSteps(*cpu_);
     for (const Variant* gpu : input_.variants.gpu()) programs.push_back(GpuRecord(*gpu));
     if (cpu_) {
-      cpu_buffers_ = EmitBuffers(*cpu_);
-      programs.push_back(ProgramRecord(abi::kCpu, *cpu_, cpu_buffers_, nullptr, nullptr, 0));
+      GlobalVariable* buffers = EmitBuffers(*cpu_);
+      SetBuffers(*cpu_, buffers);
+      programs.push_back(ProgramRecord(abi::kCpu, *cpu_, buffers, nullptr, nullptr, 0));
     }
     const auto& inputs = input_.variants.any().inputs;
     const auto& outputs = input_.variants.any().outputs;
     Constant* root = Record(records::Model{
         .abi_version = Int(abi::kAbiVersion),
-        .symbol_count = Int(static_cast<int64_t>(dims_.symbols().size())),
+        .symbol_count = Int(static_cast<int64_t>(dims_.input_symbols())),
         .symbol_names = Array("symbol_names", names),
         .dim_count = Int(static_cast<int64_t>(dims_.sizes())),
         .dims = dim_values_,
@@ -284,8 +374,9 @@ class ModelEmitter {
 
   // ---- Host functions
 
-  llvm::Function* StartFunction(const std::string& name, std::vector<llvm::Type*> parameters) {
-    auto* type = llvm::FunctionType::get(b_.getVoidTy(), parameters, false);
+  llvm::Function* StartFunction(const std::string& name, std::vector<llvm::Type*> parameters,
+                                llvm::Type* result = nullptr) {
+    auto* type = llvm::FunctionType::get(result ? result : b_.getVoidTy(), parameters, false);
     auto* function =
         llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module_);
     SetTarget(*function, {});
@@ -348,53 +439,100 @@ class ModelEmitter {
 
   void EmitDims() {
     StartFunction("webnnc_model_dims", {});
-    for (size_t d = dims_.symbols().size(); d < dims_.dims().size(); ++d) {
-      llvm::Value* value = ComputeDim(dims_.dims()[d]);
-      llvm::Value* low = b_.CreateTrunc(value, I32());
-      // Terms of indices are as small as the tensors whose sizes have been checked.
-      if (d < dims_.sizes()) {
-        llvm::Value* fits = b_.CreateICmpULT(value, b_.getInt64(uint64_t{1} << 31));
-        low = b_.CreateSelect(fits, low, Int(-1));
-      }
-      value = low;
-      b_.CreateStore(value, DimAddress(~static_cast<abi::Size>(d)));
-    }
+    size_t end = dims_.dims().size();
+    for (const auto& later : dims_.later()) end -= later.size();
+    for (size_t d = dims_.symbols().size(); d < end; ++d) StoreDim(d, d < dims_.sizes());
     b_.CreateRetVoid();
   }
 
-  void EmitSteps() {
-    auto* function = StartFunction("webnnc_model_step", {I32()});
-    auto* end = llvm::BasicBlock::Create(context_, "end", function);
-    size_t count = cpu_ ? cpu_->steps.size() : 0;
-    auto* dispatch = b_.CreateSwitch(function->getArg(0), end, static_cast<unsigned>(count));
-    std::vector<llvm::Function*> kernels;
-    if (cpu_) kernels = DeclareKernels();
-    for (size_t s = 0; s < count; ++s) {
-      const plan::Step& step = cpu_->steps[s];
-      auto* block = llvm::BasicBlock::Create(context_, "step", function);
-      dispatch->addCase(b_.getInt32(static_cast<uint32_t>(s)), block);
+  // Computes entry `d` of dims. Gives it.
+  llvm::Value* StoreDim(size_t d, bool is_size) {
+    llvm::Value* value = ComputeDim(dims_.dims()[d]);
+    llvm::Value* low = b_.CreateTrunc(value, I32());
+    // Terms of indices are as small as the tensors whose sizes have been checked.
+    if (is_size) {
+      llvm::Value* fits = b_.CreateICmpULT(value, b_.getInt64(uint64_t{1} << 31));
+      low = b_.CreateSelect(fits, low, Int(-1));
+    }
+    b_.CreateStore(low, DimAddress(~static_cast<abi::Size>(d)));
+    return low;
+  }
+
+  void EmitPlans() {
+    auto* function = StartFunction("webnnc_model_plan", {I32()}, I32());
+    auto* other = llvm::BasicBlock::Create(context_, "other", function);
+    auto* choose =
+        b_.CreateSwitch(function->getArg(0), other, static_cast<unsigned>(dims_.later().size()));
+    for (size_t p = 0; p < dims_.later().size(); ++p) {
+      auto* block = llvm::BasicBlock::Create(context_, "plan", function);
+      choose->addCase(b_.getInt32(static_cast<uint32_t>(p)), block);
       b_.SetInsertPoint(block);
-      std::vector<llvm::Value*> arguments;
-      for (plan::BufferId argument : step.arguments) {
-        // Prepare makes the offset an address.
-        llvm::Value* address = FieldAddress(cpu_buffers_, static_cast<size_t>(argument.index),
-                                            records::BufferField::offset);
-        arguments.push_back(b_.CreateIntToPtr(b_.CreateLoad(I32(), address), b_.getPtrTy()));
+      broadcasts_.clear();
+      llvm::Value* all = Int(0);
+      for (const DimTable::Later& later : dims_.later()[p]) {
+        llvm::Value* value = StoreDim(later.at, later.is_size);
+        if (later.is_size) all = b_.CreateOr(all, value);
       }
-      const plan::Kernel& kernel = cpu_->kernels[step.kernel];
-      for (const Dim& size : SizesOf(kernel.flat)) arguments.push_back(SizeValue(size));
-      b_.CreateCall(kernels[static_cast<size_t>(step.kernel.index)], arguments);
+      b_.CreateRet(b_.CreateZExt(b_.CreateICmpSGE(all, Int(0)), I32()));
+    }
+    b_.SetInsertPoint(other);
+    b_.CreateRet(Int(1));
+  }
+
+  void EmitAssigns() {
+    auto* function = StartFunction("webnnc_model_assign", {I32()});
+    auto* end = llvm::BasicBlock::Create(context_, "end", function);
+    auto* choose =
+        b_.CreateSwitch(function->getArg(0), end, static_cast<unsigned>(assigns_.size()));
+    for (size_t i = 0; i < assigns_.size(); ++i) {
+      auto* block = llvm::BasicBlock::Create(context_, "assign", function);
+      choose->addCase(b_.getInt32(static_cast<uint32_t>(i)), block);
+      b_.SetInsertPoint(block);
+      std::vector<std::pair<abi::Size, llvm::Value*>> values;
+      for (const auto& [symbol, size] : assigns_[i]->sizes)
+        values.push_back({dims_.Find(Dim::Symbol(symbol)), SizeValue(size)});
+      for (const auto& [entry, value] : values) b_.CreateStore(value, DimAddress(entry));
       b_.CreateBr(end);
     }
     b_.SetInsertPoint(end);
     b_.CreateRetVoid();
   }
 
-  std::vector<llvm::Function*> DeclareKernels() {
-    std::vector<llvm::Function*> functions;
-    for (const plan::Kernel& kernel : cpu_->kernels) {
-      functions.push_back(DeclareKernel(module_, kernel.flat));
+  void EmitSteps() {
+    auto* function = StartFunction("webnnc_model_step", {I32()});
+    auto* end = llvm::BasicBlock::Create(context_, "end", function);
+    size_t count = wasm_steps_.size();
+    auto* dispatch = b_.CreateSwitch(function->getArg(0), end, static_cast<unsigned>(count));
+    std::map<const plan::Kernel*, llvm::Function*> kernels = DeclareKernels();
+    for (size_t s = 0; s < count; ++s) {
+      const auto& [launch, program, buffers] = wasm_steps_[s];
+      auto* block = llvm::BasicBlock::Create(context_, "step", function);
+      dispatch->addCase(b_.getInt32(static_cast<uint32_t>(s)), block);
+      b_.SetInsertPoint(block);
+      std::vector<llvm::Value*> arguments;
+      for (plan::BufferId argument : launch->arguments) {
+        // Prepare makes the offset an address.
+        llvm::Value* address = FieldAddress(buffers, static_cast<size_t>(argument.index),
+                                            records::BufferField::offset);
+        arguments.push_back(b_.CreateIntToPtr(b_.CreateLoad(I32(), address), b_.getPtrTy()));
+      }
+      const plan::Kernel& kernel = program->KernelsAt(launch->place)[launch->kernel];
+      for (const Dim& size : SizesOf(kernel.flat)) arguments.push_back(SizeValue(size));
+      b_.CreateCall(kernels.at(&kernel), arguments);
+      b_.CreateBr(end);
     }
+    b_.SetInsertPoint(end);
+    b_.CreateRetVoid();
+  }
+
+  std::map<const plan::Kernel*, llvm::Function*> DeclareKernels() {
+    std::map<const plan::Kernel*, llvm::Function*> functions;
+    auto declare = [&](const Program& program) {
+      for (const plan::Kernel& kernel : WasmKernels(program))
+        functions[&kernel] = DeclareKernel(module_, kernel.flat);
+    };
+    if (cpu_) declare(*cpu_);
+    for (const Variant* gpu : input_.variants.gpu()) declare(gpu->program);
     return functions;
   }
 
@@ -407,8 +545,9 @@ class ModelEmitter {
 
   void EncodeProgram(const Variant& gpu, const GpuTables& tables) {
     int64_t parameters = 0;
-    for (size_t s = 0; s < gpu.program.steps.size(); ++s) {
-      const Launch& launch = LaunchOf(gpu, gpu.program.steps[s]);
+    std::vector<const plan::Launch*> launches = LaunchesOf(gpu.program, plan::Place::kDevice);
+    for (size_t s = 0; s < launches.size(); ++s) {
+      const Grid& launch = GridOf(gpu, *launches[s]);
       auto store = [&](const Dim& size, unsigned field) {
         if (!size.IsConstant())
           b_.CreateStore(SizeValue(size), FieldAddress(tables.dispatches, s, field));
@@ -438,9 +577,12 @@ class ModelEmitter {
   const DimTable& dims_;
   llvm::LLVMContext& context_;
   llvm::IRBuilder<> b_;
-  GlobalVariable *dim_values_ = nullptr, *cpu_buffers_ = nullptr;
-  std::map<DimAtom, llvm::Value*> broadcasts_;  // of webnnc_model_dims
+  GlobalVariable* dim_values_ = nullptr;
+  std::map<DimAtom, llvm::Value*> broadcasts_;  // of the function that computes sizes
   std::vector<GpuTables> gpu_;
+  std::vector<WasmStep> wasm_steps_;
+  std::map<const Program*, size_t> first_step_;
+  std::vector<const plan::Assign*> assigns_;
 };
 
 }  // namespace

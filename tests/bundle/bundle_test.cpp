@@ -33,7 +33,7 @@ plan::Program OneStep(const Target& target, plan::WeightId weight) {
        {std::pair{"x", loop::Space::kIn}, {"w", loop::Space::kIn}, {"y", loop::Space::kOut}}) {
     kernel.plain.buffers.Add({name, F32({n, 4}), space});
   }
-  program.steps = {{program.kernels.Add(kernel), {x, w, y}, {"Add_1", "Relu_<2>"}}};
+  program.steps = {plan::Launch{program.kernels.Add(kernel), {x, w, y}, {"Add_1", "Relu_<2>"}}};
   return program;
 }
 
