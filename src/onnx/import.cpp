@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "onnx/advice.h"
 #include "onnx/assume.h"
@@ -21,21 +22,22 @@ class Importer {
       : model_(model),
         proto_(model.proto().graph()),
         options_(options),
-        scope_(model, graph_, state_) {
-    graph_.assumptions = std::move(known);
+        main_(model, state_, nullptr),
+        frame_(&main_) {
+    main_.graph.assumptions = std::move(known);
   }
 
   Result<graph::Graph> Run() {
     TRY_ASSIGN(auto nodes, FlattenModel(model_));
     TRY(CheckOperators(nodes));
     TRY(ListWeights(proto_));
-    graph_.name = proto_.name().empty() ? "main" : proto_.name();
+    frame_->graph.name = proto_.name().empty() ? "main" : proto_.name();
     TRY(AddInputs());
     for (const FlatNode& node : nodes) ImportNode(node);
     AddOutputs();
     if (!problems_.empty()) return Summary("cannot be compiled");
-    graph::RemoveDeadNodes(graph_);
-    return std::move(graph_);
+    graph::RemoveDeadNodes(frame_->graph);
+    return std::move(frame_->graph);
   }
 
  private:
@@ -59,12 +61,13 @@ class Importer {
 
   Status ListWeights(const pb::GraphProto& graph) {
     for (const auto& tensor : graph.initializer()) {
-      if (!names_.weights.emplace(tensor.name(), &tensor).second)
+      if (!frame_->names.weights.emplace(tensor.name(), &tensor).second)
         return Error{"two weights are named " + Quote(tensor.name())};
     }
     for (const auto& tensor : graph.sparse_initializer()) {
       const std::string& name = tensor.values().name();
-      if (names_.weights.count(name) || !names_.sparse_weights.emplace(name, &tensor).second)
+      if (frame_->names.weights.count(name) ||
+          !frame_->names.sparse_weights.emplace(name, &tensor).second)
         return Error{"two weights are named " + Quote(name)};
     }
     return kSuccess;
@@ -181,16 +184,18 @@ class Importer {
     std::set<std::string> names;
     for (const auto& input : proto_.input()) {
       // Old models list their weights as inputs with a default.
-      if (names_.weights.count(input.name()) || names_.sparse_weights.count(input.name())) continue;
+      if (frame_->names.weights.count(input.name()) ||
+          frame_->names.sparse_weights.count(input.name()))
+        continue;
       TRY_ASSIGN(auto type, InputType(input));
       TRY(CheckName("an input", input.name()));
       if (auto status = graph::CheckType(type); !status)
         return Error{"input " + Quote(input.name()) + " " + status.error().message};
-      ValueId id = scope_.build.AddValue(input.name(), type);
+      ValueId id = frame_->scope.build.AddValue(input.name(), type);
       if (!names.insert(input.name()).second)
         return Error{"two inputs are named " + Quote(input.name())};
-      names_.values[input.name()] = id;
-      graph_.inputs.push_back({input.name(), id});
+      frame_->names.values[input.name()] = id;
+      frame_->graph.inputs.push_back({input.name(), id});
     }
     for (const auto& [name, shape] : options_.input_shapes) {
       if (!names.count(name)) {
@@ -219,7 +224,7 @@ class Importer {
     std::set<std::string> names;
     if (proto_.output().empty()) problems_.push_back(Error{"the model has no outputs"});
     for (const auto& output : proto_.output()) {
-      if (names_.poisoned.count(output.name())) continue;
+      if (frame_->names.poisoned.count(output.name())) continue;
       auto id = Lookup(output.name());
       if (!id) {
         problems_.push_back(std::move(id.error()));
@@ -228,7 +233,7 @@ class Importer {
       } else if (Status named = CheckName("an output", output.name()); !named) {
         problems_.push_back(named.error());
       } else {
-        graph_.outputs.push_back({output.name(), id.value()});
+        frame_->graph.outputs.push_back({output.name(), id.value()});
         CompareDeclared(output, id.value());
       }
     }
@@ -238,7 +243,7 @@ class Importer {
   // changed. What is computed counts, and a difference is told.
   void CompareDeclared(const pb::ValueInfoProto& output, ValueId id) const {
     const auto& declared = output.type().tensor_type();
-    const TensorType& type = graph_.values[id].type;
+    const TensorType& type = frame_->graph.values[id].type;
     bool says_type =
         output.type().has_tensor_type() && declared.elem_type() != pb::TensorProto::UNDEFINED;
     if (!says_type || !options_.warn) return;
@@ -269,23 +274,41 @@ class Importer {
 
   // ---- Nodes
 
-  // The value of this name; a weight's constant is made when it is first used.
-  Result<ValueId> Lookup(const std::string& name) {
-    auto found = names_.values.find(name);
-    if (found != names_.values.end()) return found->second;
-    auto dense = names_.weights.find(name);
-    auto sparse = names_.sparse_weights.find(name);
-    bool is_dense = dense != names_.weights.end();
-    if (!is_dense && sparse == names_.sparse_weights.end())
-      return Error{Quote(name) + " is not defined"};
-    auto tensor = is_dense ? model_.ReadTensor(*dense->second) : model_.ReadTensor(*sparse->second);
+  // The value of this name; a weight's constant is made when it is first used, and what is around a
+  // body becomes one of its inputs.
+  Result<ValueId> Lookup(const std::string& name) { return Lookup(*frame_, name); }
+
+  Result<ValueId> Lookup(Frame& frame, const std::string& name) {
+    auto found = frame.names.values.find(name);
+    if (found != frame.names.values.end()) return found->second;
+    if (frame.names.weights.count(name) || frame.names.sparse_weights.count(name))
+      return AddWeight(frame, name);
+    if (!frame.around) return Error{Quote(name) + " is not defined"};
+    TRY_ASSIGN(auto outside, Lookup(*frame.around, name));
+    return frame.names.values[name] = frame.scope.Capture(outside);
+  }
+
+  Result<ValueId> AddWeight(Frame& frame, const std::string& name) {
+    auto dense = frame.names.weights.find(name);
+    bool is_dense = dense != frame.names.weights.end();
+    auto tensor = is_dense ? model_.ReadTensor(*dense->second)
+                           : model_.ReadTensor(*frame.names.sparse_weights.at(name));
     if (!tensor)
       return Error{
           "weight " + Quote(name) + ": " + tensor.error().message, {}, tensor.error().notes};
-    if (bodies_open_ > 0) tensor = Owned(tensor.value());
-    scope_.SetNode("");
-    TRY_ASSIGN(auto id, scope_.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
-    return names_.values[name] = id;
+    if (frame.bodies_open > 0 || frame.around) tensor = Owned(tensor.value());
+    frame.scope.SetNode("");
+    TRY_ASSIGN(auto id,
+               frame.scope.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
+    return frame.names.values[name] = id;
+  }
+
+  bool IsPoisoned(const std::string& name) const {
+    for (const Frame* frame = frame_; frame; frame = frame->around) {
+      if (frame->names.poisoned.count(name)) return true;
+      if (frame->names.values.count(name)) return false;
+    }
+    return false;
   }
 
   void ImportNode(const FlatNode& node) {
@@ -293,7 +316,7 @@ class Importer {
     std::vector<ValueId> operands;
     std::optional<Error> problem;
     for (const std::string& input : node.node().input()) {
-      poisoned |= names_.poisoned.count(input) > 0;
+      poisoned |= IsPoisoned(input);
       operands.push_back(ValueId());
       if (input.empty() || poisoned) continue;
       auto id = Lookup(input);
@@ -303,12 +326,11 @@ class Importer {
         operands.back() = id.value();
       }
     }
-    for (const std::string& name : node.NamesFromAround())
-      poisoned |= names_.poisoned.count(name) > 0;
+    for (const std::string& name : node.NamesFromAround()) poisoned |= IsPoisoned(name);
     // What depends on a node with a problem cannot be judged.
     if (!poisoned && !problem) problem = RunImport(node, operands);
     if (poisoned || problem) {
-      for (const std::string& output : node.node().output()) names_.poisoned.insert(output);
+      for (const std::string& output : node.node().output()) frame_->names.poisoned.insert(output);
     }
     if (problem) Note(node, std::move(*problem));
   }
@@ -322,12 +344,12 @@ class Importer {
     }
     while (!operands.empty() && !operands.back().valid()) operands.pop_back();
     std::string name = node.node().output_size() ? node.node().output(0) : node.Title();
-    int32_t first = graph_.values.size();
-    scope_.SetNode(node.Title());
-    auto import_body = [&](const pb::GraphProto& body, const std::vector<ValueId>& inputs) {
-      return RunBody(node, body, inputs);
+    int32_t first = frame_->graph.values.size();
+    frame_->scope.SetNode(node.Title());
+    auto import_body = [&](Frame& frame, const pb::GraphProto& body, const Values& inputs) {
+      return RunBody(frame, node, body, inputs);
     };
-    NodeContext context(scope_, node.node(), node.opset, std::move(operands), node.Title(), name,
+    NodeContext context(*frame_, node.node(), node.opset, std::move(operands), node.Title(), name,
                         import_body);
     auto results = op.import(context);
     if (context.attribute_problem()) return context.attribute_problem();
@@ -337,50 +359,59 @@ class Importer {
       if (!id.valid() || static_cast<int>(i) >= node.node().output_size()) continue;
       const std::string& output = node.node().output(static_cast<int>(i));
       if (output.empty()) continue;
-      names_.values[output] = id;
+      frame_->names.values[output] = id;
       if (id.index >= first) TakeName(id, output, first);
     }
     for (const std::string& output : node.node().output()) {
-      if (!output.empty() && !names_.values.count(output)) {
+      if (!output.empty() && !frame_->names.values.count(output)) {
         return Error{"output " + Quote(output) + " is not supported"};
       }
     }
     return std::nullopt;
   }
 
-  // Imports a graph among a node's attributes where the node stands. Its names are its own, and it
-  // reads those around it.
-  Result<Values> RunBody(const FlatNode& owner, const pb::GraphProto& body, const Values& inputs) {
+  // Imports a graph among a node's attributes into a frame: that in which the node stands, or one
+  // of a body of its own. Its names are its own, and it reads those around it.
+  Result<Values> RunBody(Frame& frame, const FlatNode& owner, const pb::GraphProto& body,
+                         const Values& inputs) {
     constexpr int kDeepest = 64;
     constexpr size_t kMostNodes = 40000;
     if (body.input_size() != static_cast<int>(inputs.size()))
       return Error{"its graph " + Quote(body.name()) + " takes " +
                    std::to_string(body.input_size()) + " inputs, not " +
                    std::to_string(inputs.size())};
-    if (bodies_open_ == kDeepest) return Error{"graphs among attributes are nested too deep"};
+    if (depth_ == kDeepest) return Error{"graphs among attributes are nested too deep"};
     auto is_known = [&](const std::string& name) {
-      return names_.values.count(name) || names_.weights.count(name) ||
-             names_.sparse_weights.count(name);
+      for (const Frame* at = &frame; at; at = at->around) {
+        if (at->names.values.count(name) || at->names.weights.count(name) ||
+            at->names.sparse_weights.count(name))
+          return true;
+      }
+      return false;
     };
     TRY_ASSIGN(auto nodes, FlattenBody(model_, body, owner.opsets, is_known));
-    body_nodes_ += nodes.size();
+    body_nodes_ += nodes.size() + 1;
     if (body_nodes_ > kMostNodes)
       return Error{"graphs among attributes have more than 40,000 nodes in all"};
-    Names around = names_;
+    Names around = frame.names;
     std::vector<Error> problems = std::move(problems_);
     problems_.clear();
-    ++bodies_open_;
+    Frame* before = std::exchange(frame_, &frame);
+    ++frame.bodies_open;
+    ++depth_;
     auto results = ImportBodyNodes(nodes, body, inputs);
-    --bodies_open_;
+    --depth_;
+    --frame.bodies_open;
+    frame_ = before;
     if (results && !problems_.empty()) results = problems_[0];
     problems_ = std::move(problems);
     // Weights that were first used in there stay.
-    for (const auto& [name, id] : names_.values) {
+    for (const auto& [name, id] : frame.names.values) {
       if (around.weights.count(name) || around.sparse_weights.count(name))
         around.values.emplace(name, id);
     }
-    names_ = std::move(around);
-    scope_.SetNode(owner.Title());
+    frame.names = std::move(around);
+    for (Frame* at = &frame; at; at = at->around) at->scope.SetNode(owner.Title());
     if (results) return results;
     return InBody(body, std::move(results.error()));
   }
@@ -390,7 +421,7 @@ class Importer {
     TRY(CheckOperators(nodes));
     TRY(ListWeights(body));
     for (size_t i = 0; i < inputs.size(); ++i)
-      names_.values[body.input(static_cast<int>(i)).name()] = inputs[i];
+      frame_->names.values[body.input(static_cast<int>(i)).name()] = inputs[i];
     for (const FlatNode& node : nodes) ImportNode(node);
     if (!problems_.empty()) return Values();
     Values outputs;
@@ -411,28 +442,20 @@ class Importer {
 
   // The node's result is called what the model calls it; a value made on the way swaps names.
   void TakeName(ValueId id, const std::string& name, int32_t first) {
-    for (int32_t i = first; i < graph_.values.size(); ++i) {
-      graph::Value& value = graph_.values[ValueId{i}];
-      if (value.name == name) std::swap(value.name, graph_.values[id].name);
+    for (int32_t i = first; i < frame_->graph.values.size(); ++i) {
+      graph::Value& value = frame_->graph.values[ValueId{i}];
+      if (value.name == name) std::swap(value.name, frame_->graph.values[id].name);
     }
   }
 
   const Model& model_;
   const pb::GraphProto& proto_;
   const ImportOptions& options_;
-  graph::Graph graph_;
   ImportState state_;
-  Scope scope_;
-  // What names stand for where nodes are imported.
-  struct Names {
-    std::map<std::string, const pb::TensorProto*> weights;
-    std::map<std::string, const pb::SparseTensorProto*> sparse_weights;
-    std::map<std::string, ValueId> values;
-    // What depends on a node with a problem.
-    std::set<std::string> poisoned;
-  };
-  Names names_;
-  int bodies_open_ = 0;
+  Frame main_;
+  // Where nodes are imported.
+  Frame* frame_;
+  int depth_ = 0;
   size_t body_nodes_ = 0;
   std::set<std::string> symbols_;
   std::vector<Error> problems_;

@@ -54,9 +54,11 @@ Result<ValueId> Scope::Add(graph::Op op, std::vector<ValueId> operands, const st
 }
 
 Result<std::vector<ValueId>> Scope::AddAll(graph::Op op, std::vector<ValueId> operands,
-                                           const std::string& name) {
+                                           const std::string& name,
+                                           std::vector<graph::Graph> bodies) {
   operands = Reconcile(graph, build, op, std::move(operands), node_);
-  TRY_ASSIGN(auto results, build.TryAddAll(std::move(op), std::move(operands), name));
+  TRY_ASSIGN(auto results,
+             build.TryAddAll(std::move(op), std::move(operands), name, std::move(bodies)));
   for (ValueId result : results) Define(result);
   return results;
 }
@@ -305,8 +307,8 @@ static Error MustBeKnown(const pb::NodeProto& node, size_t i) {
 }
 
 Result<std::optional<graph::SizeElements>> NodeContext::FindSizes(size_t i) const {
-  if (auto sizes = scope_.KnownSizes(operands_.at(i))) return std::optional(*sizes);
-  TRY_ASSIGN(auto constant, scope_.KnownConstant(operands_[i]));
+  if (auto sizes = scope().KnownSizes(operands_.at(i))) return std::optional(*sizes);
+  TRY_ASSIGN(auto constant, scope().KnownConstant(operands_[i]));
   if (!constant) return std::optional<graph::SizeElements>();
   graph::SizeElements sizes;
   for (int64_t e = 0; e < ElementCount(constant->type.shape).value(); ++e) {
@@ -364,7 +366,7 @@ Result<std::vector<int64_t>> NodeContext::Integers(size_t i) const {
 }
 
 Result<Tensor> NodeContext::Constant(size_t i) const {
-  TRY_ASSIGN(auto constant, scope_.KnownConstant(operands_.at(i)));
+  TRY_ASSIGN(auto constant, scope().KnownConstant(operands_.at(i)));
   if (!constant) return MustBeKnown(node_, i);
   return *constant;
 }
@@ -423,11 +425,15 @@ std::string NodeContext::String(const std::string& name, const std::string& othe
   return attribute ? attribute->s() : otherwise;
 }
 
-Result<std::vector<ValueId>> NodeContext::Body(const std::string& name,
-                                               const std::vector<ValueId>& inputs) {
+Result<const pb::GraphProto*> NodeContext::GraphAttribute(const std::string& name) const {
   auto* attribute = Find(name, pb::AttributeProto::GRAPH);
   if (!attribute) return Error{"the attribute " + name + " is missing"};
-  return import_body_(attribute->g(), inputs);
+  return &attribute->g();
+}
+
+Result<Values> NodeContext::Body(const std::string& name, const Values& inputs) {
+  TRY_ASSIGN(auto* body, GraphAttribute(name));
+  return import_body_(*frame_, *body, inputs);
 }
 
 std::vector<int64_t> NodeContext::Ints(const std::string& name,
@@ -454,8 +460,9 @@ Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
   if (!attribute || !(attribute->has_t() || attribute->has_sparse_tensor())) {
     return Error{"attribute " + name + " is missing"};
   }
-  TRY_ASSIGN(auto tensor, attribute->has_t() ? scope_.model.ReadTensor(attribute->t())
-                                             : scope_.model.ReadTensor(attribute->sparse_tensor()));
+  TRY_ASSIGN(auto tensor, attribute->has_t()
+                              ? scope().model.ReadTensor(attribute->t())
+                              : scope().model.ReadTensor(attribute->sparse_tensor()));
   return Owned(tensor);
 }
 
@@ -510,8 +517,8 @@ Result<ValueId> NodeContext::Scalar(DType dtype, double value) {
 }
 
 Result<ValueId> NodeContext::AddConstant(Tensor tensor) {
-  return scope_.Add(graph::Constant{std::move(tensor), name_ + ".constant"}, {},
-                    name_ + ".constant");
+  return scope().Add(graph::Constant{std::move(tensor), name_ + ".constant"}, {},
+                     name_ + ".constant");
 }
 
 Result<ValueId> NodeContext::IntegerConstant(DType dtype, const std::vector<int64_t>& values) {

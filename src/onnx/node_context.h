@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -47,7 +48,8 @@ class Scope {
   Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands, const std::string& name);
   // The same of an operation with several results.
   Result<std::vector<ValueId>> AddAll(graph::Op op, std::vector<ValueId> operands,
-                                      const std::string& name);
+                                      const std::string& name,
+                                      std::vector<graph::Graph> bodies = {});
 
   // The elements of a small vector, or of a scalar, as sizes. Those that are not known are so in a
   // run only, where they must not be negative: they become symbols, named after `name`. `most` are
@@ -59,6 +61,7 @@ class Scope {
 
   // Of a body: the value that stands in it for one of the graph around it.
   ValueId Capture(ValueId outside);
+  ImportState& state() { return state_; }
   // What it has captured: values outside, and those inside.
   const std::vector<std::pair<ValueId, ValueId>>& captures() const { return captures_; }
   // Makes known what the elements of an input are.
@@ -99,15 +102,42 @@ class Scope {
   std::map<ValueId, Tensor> constants_;
 };
 
-// Imports a graph among a node's attributes, given its inputs; gives its outputs.
-using ImportBody = std::function<Result<std::vector<ValueId>>(const pb::GraphProto& body,
-                                                              const std::vector<ValueId>& inputs)>;
+// What names stand for where nodes are imported.
+struct Names {
+  std::map<std::string, const pb::TensorProto*> weights;
+  std::map<std::string, const pb::SparseTensorProto*> sparse_weights;
+  std::map<std::string, ValueId> values;
+  // What depends on a node with a problem.
+  std::set<std::string> poisoned;
+};
+
+// A graph that is imported: the model's, or a body of one of its nodes.
+struct Frame {
+  Frame(const Model& model, ImportState& state, Frame* around)
+      : scope(model, graph, state, around ? &around->scope : nullptr), around(around) {}
+  Frame(const Frame&) = delete;
+
+  graph::Graph graph;
+  Scope scope;
+  Names names;
+  // The graph that a body is in.
+  Frame* around;
+  // Graphs among attributes that are being imported into this one.
+  int bodies_open = 0;
+};
+
+// One value a result of the node; an invalid id for one that is not wanted.
+using Values = std::vector<ValueId>;
+
+// Imports a graph among a node's attributes into a frame, given its inputs; gives its outputs.
+using ImportBody =
+    std::function<Result<Values>(Frame& frame, const pb::GraphProto& body, const Values& inputs)>;
 
 class NodeContext {
  public:
-  NodeContext(Scope& scope, const pb::NodeProto& node, int64_t opset, std::vector<ValueId> operands,
+  NodeContext(Frame& frame, const pb::NodeProto& node, int64_t opset, std::vector<ValueId> operands,
               std::string title, std::string name, ImportBody import_body)
-      : scope_(scope),
+      : frame_(&frame),
         node_(node),
         opset_(opset),
         operands_(std::move(operands)),
@@ -128,7 +158,7 @@ class NodeContext {
   const std::string& op_type() const { return node_.op_type(); }
   // What the model calls its first result.
   const std::string& result_name() const { return name_; }
-  const Model& model() const { return scope_.model; }
+  const Model& model() const { return scope().model; }
 
   // ---- Operands. An optional operand that is left out is not there.
 
@@ -137,7 +167,7 @@ class NodeContext {
   // An operand that must be there: Import has checked that.
   ValueId operator[](size_t i) const { return operands_.at(i); }
   const TensorType& Type(size_t i) const { return TypeOf(operands_.at(i)); }
-  const TensorType& TypeOf(ValueId id) const { return scope_.graph.values[id].type; }
+  const TensorType& TypeOf(ValueId id) const { return scope().graph.values[id].type; }
   // Which of the node's results anyone could use: an unnamed one nobody can.
   bool Wants(size_t result) const;
   // How many results it has, those without a name included.
@@ -154,20 +184,20 @@ class NodeContext {
   // named.
   Result<graph::SizeElements> DefineSizes(ValueId vector, const std::string& what,
                                           const graph::SizeElements& most = {}) {
-    return scope_.DefineSizes(vector, title_ + "." + what, most);
+    return scope().DefineSizes(vector, title_ + "." + what, most);
   }
   // The same for axes and the like: integers.
   Result<std::vector<int64_t>> Integers(size_t i) const;
   Result<Tensor> Constant(size_t i) const;
   // The operand as a constant; nothing if it depends on an input.
   Result<std::optional<Tensor>> KnownConstant(size_t i) const {
-    return scope_.KnownConstant(operands_.at(i));
+    return scope().KnownConstant(operands_.at(i));
   }
   Result<std::vector<double>> Reals(size_t i) const;
   Result<std::optional<std::vector<double>>> FindReals(size_t i) const;
-  std::optional<graph::SizeElements> KnownSizes(ValueId id) const { return scope_.KnownSizes(id); }
+  std::optional<graph::SizeElements> KnownSizes(ValueId id) const { return scope().KnownSizes(id); }
   std::optional<graph::PartialElements> KnownElements(ValueId id) const {
-    return scope_.KnownElements(id);
+    return scope().KnownElements(id);
   }
 
   // ---- Attributes
@@ -185,8 +215,25 @@ class NodeContext {
   Result<std::vector<int64_t>> IntsOrOperand(const std::string& name, size_t i,
                                              std::vector<int64_t> otherwise) const;
 
+  // The graph that is this attribute.
+  Result<const pb::GraphProto*> GraphAttribute(const std::string& name) const;
   // What the graph that is this attribute makes of these inputs.
-  Result<std::vector<ValueId>> Body(const std::string& name, const std::vector<ValueId>& inputs);
+  Result<Values> Body(const std::string& name, const Values& inputs);
+
+  // A body of this node, and what adds to it: a context without operands.
+  std::unique_ptr<Frame> NewFrame() {
+    return std::make_unique<Frame>(scope().model, scope().state(), frame_);
+  }
+  NodeContext Inside(Frame& frame) const {
+    NodeContext inside = *this;
+    inside.frame_ = &frame;
+    inside.operands_.clear();
+    frame.scope.SetNode(title_);
+    return inside;
+  }
+  const std::string& title() const { return title_; }
+  Frame& frame() { return *frame_; }
+  Scope& scope() const { return frame_->scope; }
 
   // What is wrong with the attributes that were asked for: one has another type than was expected.
   const std::optional<Error>& attribute_problem() const { return attribute_problem_; }
@@ -204,11 +251,11 @@ class NodeContext {
   // ---- Building
 
   Result<ValueId> Add(graph::Op op, std::vector<ValueId> operands) {
-    return scope_.Add(std::move(op), std::move(operands), name_);
+    return scope().Add(std::move(op), std::move(operands), name_);
   }
   // An operation of several results, in its order.
   Result<std::vector<ValueId>> AddAll(graph::Op op, std::vector<ValueId> operands) {
-    return scope_.AddAll(std::move(op), std::move(operands), name_);
+    return scope().AddAll(std::move(op), std::move(operands), name_);
   }
   Result<ValueId> Unary(graph::Function function, ValueId a) {
     return Add(graph::Unary{function}, {a});
@@ -225,13 +272,13 @@ class NodeContext {
   Result<ValueId> Reshape(ValueId a, Shape shape);
   // a == b, or a <= b, in every run.
   void AssumeEqual(const Dim& a, const Dim& b) {
-    scope_.Assume({a, Assumption::Relation::kEqual, b});
+    scope().Assume({a, Assumption::Relation::kEqual, b});
   }
   void AssumeLessEqual(const Dim& a, const Dim& b) {
-    scope_.Assume({a, Assumption::Relation::kLessEqual, b});
+    scope().Assume({a, Assumption::Relation::kLessEqual, b});
   }
   // What the two broadcast to, which is assumed to be possible.
-  Dim AssumeBroadcast(const Dim& a, const Dim& b) { return scope_.AssumeBroadcast(a, b); }
+  Dim AssumeBroadcast(const Dim& a, const Dim& b) { return scope().AssumeBroadcast(a, b); }
   Result<ValueId> Transpose(ValueId a, std::vector<int64_t> order);
   Result<ValueId> Scalar(DType dtype, double value);
   Result<ValueId> IntegerConstant(DType dtype, const std::vector<int64_t>& values);
@@ -243,7 +290,7 @@ class NodeContext {
   const pb::AttributeProto* Find(const std::string& name,
                                  pb::AttributeProto::AttributeType type) const;
 
-  Scope& scope_;
+  Frame* frame_;
   const pb::NodeProto& node_;
   int64_t opset_;
   std::vector<ValueId> operands_;
@@ -252,8 +299,5 @@ class NodeContext {
   ImportBody import_body_;
   mutable std::optional<Error> attribute_problem_;
 };
-
-// One value a result of the node; an invalid id for one that is not wanted.
-using Values = std::vector<ValueId>;
 
 }  // namespace webnnc::onnx

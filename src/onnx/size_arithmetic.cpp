@@ -48,8 +48,7 @@ Result<Positions> PositionsOf(Formula& f, Term mask, const std::string& what) {
   Term order = f.Add(graph::Cumulate{ReduceKind::kSum, 0, true}, {numbers});
   Term places = Where(mask, order, f.Size(size, DType::kI64));
   Term zeros = Expand(f.Number(0, DType::kI64), {size + 1});
-  Term sorted =
-      f.Add(graph::ScatterElements{0}, {zeros, places, f.Iota(size, DType::kI64)});
+  Term sorted = f.Add(graph::ScatterElements{0}, {zeros, places, f.Iota(size, DType::kI64)});
   return Positions{Slice(sorted, 0, 0, counts[0]), counts[0]};
 }
 

@@ -507,8 +507,53 @@ ModelProto Branching(const std::string& op, bool is_known) {
   return model;
 }
 
+// Carries x through a loop whose body is one node; operands are the number of iterations and the
+// condition, "" for none.
+ModelProto Looping(const std::string& op, const std::string& trips, const std::string& condition) {
+  ModelProto model = Empty();
+  AddInput(model, "x", {2});
+  AddInput(model, "c", {}, TensorProto::BOOL);
+  AddOutput(model, "y");
+  NodeProto& node = AddNode(*model.mutable_graph(), "Loop", {trips, condition, "x"}, {"y"});
+  SetBody(node, "body", op);
+  GraphProto& body = *node.mutable_attribute(0)->mutable_g();
+  for (const char* name : {"i", "goes_on", "before"}) body.add_input()->set_name(name);
+  body.mutable_node(0)->set_input(0, "before");
+  body.mutable_output(0)->set_name("goes_on");
+  body.add_output()->set_name("z");
+  return model;
+}
+
+void AddLoops(std::vector<Case>& cases) {
+  cases.push_back({"loop_of_another_type",
+                   Looping("Shape", "", "c"),
+                   {"(Loop", "\"before\"", "f32[2] before an iteration and i64[1] behind it"}});
+  cases.push_back({"loop_without_end", Looping("Relu", "", ""), {"(Loop", "never ends"}});
+  cases.push_back({"loop_of_float_trips",
+                   Looping("Relu", "x", "c"),
+                   {"(Loop", "the number of iterations is f32[2]"}});
+  ModelProto bare = Looping("Relu", "", "c");
+  bare.mutable_graph()->mutable_node(0)->clear_attribute();
+  cases.push_back({"loop_without_body", bare, {"(Loop", "attribute body is missing"}});
+  ModelProto scan = Looping("Relu", "", "c");
+  AddInput(scan, "w", {3});
+  NodeProto& node = *scan.mutable_graph()->mutable_node(0);
+  node.set_op_type("Scan");
+  node.clear_input();
+  for (const char* name : {"x", "w"}) node.add_input(name);
+  auto* count = node.add_attribute();
+  count->set_name("num_scan_inputs");
+  count->set_type(onnx::AttributeProto::INT);
+  count->set_i(2);
+  cases.push_back({"scan_of_two_lengths", scan, {"(Scan", "2 and 3 elements"}});
+  count->set_i(3);
+  cases.push_back({"scan_of_too_many", scan, {"(Scan", "num_scan_inputs is 3"}});
+}
+
 void AddBodies(std::vector<Case>& cases) {
-  cases.push_back({"branch_of_data", Branching("Relu", false), {"If", "decided in a run"}});
+  cases.push_back({"branches_of_two_types",
+                   Branching("Shape", false),
+                   {"(If", "i64[1] in then_branch and f32[2] in else_branch"}});
   cases.push_back({"branch_of_unknown_operator",
                    Branching("Nothing", true),
                    {"(If", "then_branch", "Nothing", "not supported"}});
@@ -617,6 +662,7 @@ int main(int argc, char** argv) {
   AddSizes(cases);
   AddExternal(cases);
   AddBodies(cases);
+  AddLoops(cases);
   AddNesting(cases);
   for (const Case& bad : cases) Write(folder, bad);
 }

@@ -1,22 +1,377 @@
-// Control flow, as far as what it decides is known when the model is compiled.
-#include "onnx/advice.h"
+// Control flow. What it decides may be known when the model is compiled: then nothing is left of
+// it.
+#include <algorithm>
+
+#include "onnx/formula.h"
 #include "onnx/operators.h"
+#include "onnx/ops/bodies.h"
 
 namespace webnnc::onnx {
 
+// ---- If
+
+namespace {
+
+struct Branch {
+  std::string attribute;
+  std::unique_ptr<Frame> frame;
+  Values outputs;
+
+  const TensorType& Type(size_t i) const { return frame->graph.values[outputs[i]].type; }
+};
+
+Result<Branch> ImportBranch(NodeContext& c, const std::string& attribute) {
+  Branch branch{attribute, c.NewFrame(), {}};
+  NodeContext inside = c.Inside(*branch.frame);
+  TRY_ASSIGN(branch.outputs, inside.Body(attribute, {}));
+  if (inside.attribute_problem()) return *inside.attribute_problem();
+  return branch;
+}
+
+Status CheckBranches(const Branch& yes, const Branch& no) {
+  if (yes.outputs.size() != no.outputs.size())
+    return Error{"its branches have " + std::to_string(yes.outputs.size()) + " and " +
+                 std::to_string(no.outputs.size()) + " outputs"};
+  for (size_t i = 0; i < yes.outputs.size(); ++i) {
+    const TensorType &a = yes.Type(i), &b = no.Type(i);
+    if (a.dtype == b.dtype && a.rank() == b.rank()) continue;
+    return Error{"output " + std::to_string(i) + " is " + Print(a) + " in " + yes.attribute +
+                     " and " + Print(b) + " in " + no.attribute,
+                 {},
+                 {"which one it is must be known when the model is compiled"}};
+  }
+  return kSuccess;
+}
+
+bool IsCheap(const graph::Node& node) {
+  if (std::holds_alternative<graph::Constant>(node.op)) return true;
+  if (auto* op = std::get_if<graph::Binary>(&node.op)) {
+    // What is not taken may divide integers by 0.
+    using loop::BinaryOp;
+    return op->op != BinaryOp::kDiv && op->op != BinaryOp::kMod && op->op != BinaryOp::kFloorDiv &&
+           op->op != BinaryOp::kFloorMod;
+  }
+  return std::holds_alternative<graph::Sizes>(node.op) ||
+         std::holds_alternative<graph::Unary>(node.op) ||
+         std::holds_alternative<graph::Where>(node.op) ||
+         std::holds_alternative<graph::Cast>(node.op) ||
+         std::holds_alternative<graph::Reshape>(node.op);
+}
+
+// Whether computing both branches and selecting costs less than deciding: a few operations on few
+// elements, which make tensors of the same sizes.
+bool SuitSelection(const Branch& yes, const Branch& no) {
+  constexpr int64_t kMostNodes = 8, kMostElements = 4096;
+  for (size_t i = 0; i < yes.outputs.size(); ++i) {
+    if (yes.Type(i) != no.Type(i)) return false;
+  }
+  for (const Branch* branch : {&yes, &no}) {
+    const graph::Graph& graph = branch->frame->graph;
+    if (!graph.assumptions.empty()) return false;
+    int64_t count = 0;
+    for (const graph::Node& node : graph.nodes) {
+      count += !std::holds_alternative<graph::Constant>(node.op);
+      if (!IsCheap(node) || count > kMostNodes) return false;
+      for (ValueId result : node.results) {
+        const Shape& shape = graph.values[result].type.shape;
+        bool is_small = IsStatic(shape) && ElementCount(shape).value() <= kMostElements;
+        if (!is_small) return false;
+      }
+    }
+    for (ValueId output : branch->outputs) {
+      const Shape& shape = graph.values[output].type.shape;
+      if (!IsStatic(shape) || ElementCount(shape).value() > kMostElements) return false;
+    }
+  }
+  return true;
+}
+
+Result<Values> Select(NodeContext& c) {
+  TRY_ASSIGN(auto condition, c.Reshape(c[0], {}));
+  TRY_ASSIGN(auto yes, c.Body("then_branch", {}));
+  TRY_ASSIGN(auto no, c.Body("else_branch", {}));
+  Values results;
+  for (size_t i = 0; i < yes.size(); ++i) {
+    TRY_ASSIGN(auto result, c.Add(graph::Where{}, {condition, yes[i], no[i]}));
+    results.push_back(result);
+  }
+  return results;
+}
+
+// A size in which the branches differ is a symbol.
+std::vector<std::string> DifferingSizes(NodeContext& c, const pb::GraphProto& body,
+                                        const Branch& yes, const Branch& no) {
+  std::vector<std::string> symbols;
+  for (size_t i = 0; i < yes.outputs.size(); ++i) {
+    const Shape &a = yes.Type(i).shape, &b = no.Type(i).shape;
+    for (size_t d = 0; d < a.size(); ++d) {
+      if (a[d] == b[d]) continue;
+      const std::string& output = body.output(static_cast<int>(i)).name();
+      symbols.push_back(c.scope().UniqueSymbol(c.title() + "." + output + "." + std::to_string(d)));
+    }
+  }
+  return symbols;
+}
+
+}  // namespace
+
 // Exporters write it where a size might be 1, which is known as a rule.
 static Result<Values> ImportIf(NodeContext& c) {
+  if (!ElementCount(c.Type(0).shape).Is(1) || c.Type(0).dtype != DType::kBool)
+    return Error{"the condition is " + Print(c.Type(0))};
   TRY_ASSIGN(auto condition, c.KnownConstant(0));
-  if (!condition)
-    return Error{"which branch it takes is decided in a run", {}, {AdviceFor("", c.op_type())}};
-  if (!ElementCount(condition->type.shape).Is(1))
-    return Error{"the condition is " + Print(condition->type)};
-  bool taken = condition->data.At(condition->type.dtype, 0).integer != 0;
-  return c.Body(taken ? "then_branch" : "else_branch", {});
+  if (condition) {
+    bool taken = condition->data.At(condition->type.dtype, 0).integer != 0;
+    return c.Body(taken ? "then_branch" : "else_branch", {});
+  }
+  TRY_ASSIGN(auto* body, c.GraphAttribute("then_branch"));
+  const std::set<std::string> symbols = c.scope().state().symbols;
+  TRY_ASSIGN(auto yes, ImportBranch(c, "then_branch"));
+  TRY_ASSIGN(auto no, ImportBranch(c, "else_branch"));
+  TRY(CheckBranches(yes, no));
+  Values captures = CapturesOf(*yes.frame, yes.outputs);
+  for (ValueId id : CapturesOf(*no.frame, no.outputs)) {
+    if (std::find(captures.begin(), captures.end(), id) == captures.end()) captures.push_back(id);
+  }
+  if (SuitSelection(yes, no)) {
+    c.scope().state().symbols = symbols;
+    return Select(c);
+  }
+  graph::If op{DifferingSizes(c, *body, yes, no)};
+  Values operands{c[0]};
+  operands.insert(operands.end(), captures.begin(), captures.end());
+  std::vector<graph::Graph> bodies;
+  bodies.push_back(CloseBody(*yes.frame, "then", {}, yes.outputs, captures));
+  bodies.push_back(CloseBody(*no.frame, "else", {}, no.outputs, captures));
+  return c.scope().AddAll(op, operands, c.result_name(), std::move(bodies));
+}
+
+// ---- Loop
+
+// Operands: the number of iterations, the condition, both of which may be left out, and what is
+// carried. The body has the iteration, the condition and what is carried as inputs.
+static Result<Values> ImportLoop(NodeContext& c) {
+  TRY_ASSIGN(auto* body, c.GraphAttribute("body"));
+  auto count = static_cast<size_t>(body->input_size());
+  if (count < 2 || count < c.count())
+    return Error{"its body takes " + std::to_string(count) + " inputs, for " +
+                 std::to_string(c.count()) + " operands"};
+  LoopBody loop;
+  for (size_t i = 2; i < count; ++i) {
+    if (!c.Has(i)) return Error{"operand " + std::to_string(i) + " is missing"};
+    loop.carried.push_back({body->input(static_cast<int>(i)).name(), c[i]});
+  }
+  if (c.Has(0)) {
+    if (!ElementCount(c.Type(0).shape).Is(1) || c.Type(0).dtype != DType::kI64)
+      return Error{"the number of iterations is " + Print(c.Type(0))};
+    loop.trips = c[0];
+    TRY_ASSIGN(auto trips, c.FindSizes(0));
+    if (trips) loop.known_trips = (*trips)[0];
+  }
+  if (c.Has(1)) {
+    if (!ElementCount(c.Type(1).shape).Is(1) || c.Type(1).dtype != DType::kBool)
+      return Error{"the condition is " + Print(c.Type(1))};
+    TRY_ASSIGN(auto condition, c.KnownConstant(1));
+    bool holds = condition && condition->data.At(DType::kBool, 0).integer != 0;
+    if (!holds) loop.condition = c[1];
+  }
+  loop.has_condition = true;
+  loop.iterate = [&](NodeContext& inside, ValueId iteration,
+                     const Values& carried) -> Result<Values> {
+    // While it runs, the condition holds.
+    TRY_ASSIGN(auto goes_on, inside.Scalar(DType::kBool, 1));
+    Values inputs{iteration, goes_on};
+    inputs.insert(inputs.end(), carried.begin(), carried.end());
+    return inside.Body("body", inputs);
+  };
+  loop.slice_name = [&](size_t i) {
+    return Quote(body->output(static_cast<int>(1 + loop.carried.size() + i)).name());
+  };
+  return AddLoop(c, loop);
+}
+
+// ---- Scan
+
+namespace {
+
+struct ScanAxes {
+  std::vector<int64_t> inputs, outputs;
+  std::vector<bool> reversed_inputs, reversed_outputs;
+};
+
+// x without its dimension `axis`, at an index that counts from the other end if `reversed`.
+Result<ValueId> ElementAt(NodeContext& c, ValueId x, int64_t axis, ValueId index, bool reversed) {
+  if (reversed) {
+    const Dim last = c.TypeOf(x).shape[static_cast<size_t>(axis)] - 1;
+    TRY_ASSIGN(auto end, c.Add(graph::Sizes{{last}, true}, {}));
+    TRY_ASSIGN(index, c.Binary(loop::BinaryOp::kSub, end, index));
+  }
+  return c.Add(graph::Gather{axis}, {x, index});
+}
+
+// Runs the body over `count` elements of the inputs; `inside` is where x and the states are values.
+// Gives the states and the stacked outputs.
+Result<Values> AddScan(NodeContext& c, const pb::GraphProto& body, const Values& states,
+                       const Values& xs, const ScanAxes& axes, const Dim& count, ValueId trips) {
+  LoopBody loop;
+  for (size_t i = 0; i < states.size(); ++i)
+    loop.carried.push_back({body.input(static_cast<int>(i)).name(), states[i]});
+  loop.trips = trips;
+  loop.known_trips = count;
+  Frame* around = &c.frame();
+  loop.iterate = [&, around](NodeContext& inside, ValueId iteration,
+                             const Values& carried) -> Result<Values> {
+    Values inputs = carried;
+    for (size_t i = 0; i < xs.size(); ++i) {
+      ValueId x = &inside.frame() == around ? xs[i] : inside.scope().Capture(xs[i]);
+      TRY_ASSIGN(auto element,
+                 ElementAt(inside, x, axes.inputs[i], iteration, axes.reversed_inputs[i]));
+      inputs.push_back(element);
+    }
+    return inside.Body("body", inputs);
+  };
+  loop.slice_name = [&](size_t i) {
+    return Quote(body.output(static_cast<int>(states.size() + i)).name());
+  };
+  TRY_ASSIGN(auto results, AddLoop(c, loop));
+  for (size_t i = states.size(); i < results.size(); ++i) {
+    size_t k = i - states.size();
+    const Shape shape = c.TypeOf(results[i]).shape;
+    if (k < axes.reversed_outputs.size() && axes.reversed_outputs[k]) {
+      graph::Slice slice{graph::Sizes1D(shape.size(), 0), shape, graph::Integers(shape.size(), 1)};
+      slice.starts[0] = shape[0] - 1;
+      slice.steps[0] = -1;
+      TRY_ASSIGN(results[i], c.Add(slice, {results[i]}));
+    }
+    int64_t given = k < axes.outputs.size() ? axes.outputs[k] : 0;
+    TRY_ASSIGN(auto axis, c.Axis(given, static_cast<int64_t>(shape.size())));
+    std::vector<int64_t> order;
+    for (int64_t d = 1; d < static_cast<int64_t>(shape.size()); ++d) order.push_back(d);
+    order.insert(order.begin() + axis, 0);
+    TRY_ASSIGN(results[i], c.Transpose(results[i], order));
+  }
+  return results;
+}
+
+// The size that all the inputs have along their axes.
+Result<Dim> LengthOf(NodeContext& c, Values& xs, const std::vector<int64_t>& axes) {
+  const Dim length = c.TypeOf(xs[0]).shape[static_cast<size_t>(axes[0])];
+  for (size_t i = 1; i < xs.size(); ++i) {
+    Shape shape = c.TypeOf(xs[i]).shape;
+    Dim& size = shape[static_cast<size_t>(axes[i])];
+    if (size == length) continue;
+    if (size.IsConstant() && length.IsConstant())
+      return Error{"what it scans has " + Print(length) + " and " + Print(size) + " elements"};
+    c.AssumeEqual(size, length);
+    size = length;
+    TRY_ASSIGN(xs[i], c.Add(graph::Refine{shape}, {xs[i]}));
+  }
+  return length;
+}
+
+std::vector<bool> Directions(NodeContext& c, const std::string& name, size_t count) {
+  std::vector<bool> reversed;
+  for (int64_t direction : c.Ints(name)) reversed.push_back(direction != 0);
+  reversed.resize(count);
+  return reversed;
+}
+
+// Up to opset 8 it scans each sequence of a batch by itself: the operands are how long each is, or
+// nothing, states[batch, ...] and inputs[batch, sequence, ...].
+Result<Values> ScanOfOpset8(NodeContext& c, const pb::GraphProto& body, size_t scanned) {
+  if (c.count() < 1 + scanned) return Error{"it has too few operands"};
+  size_t state_count = c.count() - 1 - scanned;
+  Values states, xs;
+  for (size_t i = 1; i < c.count(); ++i) (i <= state_count ? states : xs).push_back(c[i]);
+  for (ValueId x : xs) {
+    if (c.TypeOf(x).rank() < 2) return Error{"it scans " + Print(c.TypeOf(x))};
+  }
+  TRY_ASSIGN(auto length, LengthOf(c, xs, std::vector<int64_t>(xs.size(), 1)));
+  TRY_ASSIGN(auto batch, LengthOf(c, xs, std::vector<int64_t>(xs.size(), 0)));
+  ScanAxes axes;
+  axes.inputs.assign(xs.size(), 0);
+  axes.reversed_inputs = Directions(c, "directions", xs.size());
+  Values all = states;
+  all.insert(all.end(), xs.begin(), xs.end());
+  if (c.Has(0)) {
+    TRY(c.CheckVector("sequence_lens", c[0], batch, "sequence"));
+    all.push_back(c[0]);
+  }
+  LoopBody sequences;
+  TRY_ASSIGN(sequences.trips, c.Add(graph::Sizes{{batch}, true}, {}));
+  sequences.known_trips = batch;
+  Frame* around = &c.frame();
+  sequences.iterate = [&, around](NodeContext& inside, ValueId iteration,
+                                  const Values&) -> Result<Values> {
+    Values own;
+    for (ValueId id : all) {
+      ValueId value = &inside.frame() == around ? id : inside.scope().Capture(id);
+      TRY_ASSIGN(auto element, ElementAt(inside, value, 0, iteration, false));
+      own.push_back(element);
+    }
+    Dim count = length;
+    ValueId trips;
+    if (c.Has(0)) {
+      TRY_ASSIGN(trips, inside.Cast(own.back(), DType::kI64));
+      own.pop_back();
+      TRY_ASSIGN(auto counts, inside.DefineSizes(trips, "length", {length}));
+      count = counts[0];
+      inside.AssumeLessEqual(count, length);
+    } else {
+      TRY_ASSIGN(trips, inside.Add(graph::Sizes{{length}, true}, {}));
+    }
+    auto middle = own.begin() + static_cast<int64_t>(state_count);
+    ScanAxes own_axes = axes;
+    TRY_ASSIGN(auto results, AddScan(inside, body, {own.begin(), middle}, {middle, own.end()},
+                                     own_axes, count, trips));
+    // Behind a sequence's end are zeros.
+    for (size_t i = state_count; i < results.size() && count != length; ++i) {
+      const TensorType type = inside.TypeOf(results[i]);
+      graph::Pad pad{graph::Sizes1D(type.shape.size(), 0), graph::Sizes1D(type.shape.size(), 0),
+                     graph::PadMode::kConstant};
+      pad.end[0] = length - count;
+      TRY_ASSIGN(auto zero, inside.Scalar(type.dtype, 0));
+      TRY_ASSIGN(results[i], inside.Add(pad, {results[i], zero}));
+    }
+    return results;
+  };
+  sequences.slice_name = [&](size_t i) { return Quote(body.output(static_cast<int>(i)).name()); };
+  return AddLoop(c, sequences);
+}
+
+}  // namespace
+
+static Result<Values> ImportScan(NodeContext& c) {
+  TRY_ASSIGN(auto* body, c.GraphAttribute("body"));
+  int64_t given = c.Int("num_scan_inputs", 0);
+  if (given < 1 || given > static_cast<int64_t>(c.count()))
+    return Error{"num_scan_inputs is " + std::to_string(given)};
+  auto scanned = static_cast<size_t>(given);
+  if (c.opset() < 9) return ScanOfOpset8(c, *body, scanned);
+  size_t state_count = c.count() - scanned;
+  Values states, xs;
+  for (size_t i = 0; i < c.count(); ++i) (i < state_count ? states : xs).push_back(c[i]);
+  size_t output_count = c.result_count() - std::min(c.result_count(), state_count);
+  ScanAxes axes;
+  std::vector<int64_t> input_axes = c.Ints("scan_input_axes");
+  input_axes.resize(scanned);
+  for (size_t i = 0; i < scanned; ++i) {
+    TRY_ASSIGN(auto axis, c.Axis(input_axes[i], c.TypeOf(xs[i]).rank()));
+    axes.inputs.push_back(axis);
+  }
+  axes.outputs = c.Ints("scan_output_axes");
+  axes.outputs.resize(output_count);
+  axes.reversed_inputs = Directions(c, "scan_input_directions", scanned);
+  axes.reversed_outputs = Directions(c, "scan_output_directions", output_count);
+  TRY_ASSIGN(auto length, LengthOf(c, xs, axes.inputs));
+  TRY_ASSIGN(auto trips, c.Add(graph::Sizes{{length}, true}, {}));
+  return AddScan(c, *body, states, xs, axes, length, trips);
 }
 
 static constexpr Operator kOperators[] = {
     {"", "If", 1, ImportIf},
+    {"", "Loop", 0, ImportLoop, kAnyOpset},
+    {"", "Scan", 0, ImportScan, kAnyOpset},
 };
 
 std::span<const Operator> ControlOperators() { return kOperators; }

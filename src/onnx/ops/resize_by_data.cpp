@@ -75,8 +75,7 @@ class Axis {
       }
       case CoordinateMode::kTfCropAndResize: {
         Term step = (end_ - begin_) * Last(in_) / Max(Last(out_), 1);
-        return unless_single(begin_ * Last(in_) + place * step,
-                             (begin_ + end_) * 0.5 * Last(in_));
+        return unless_single(begin_ * Last(in_) + place * step, (begin_ + end_) * 0.5 * Last(in_));
       }
       case CoordinateMode::kHalfPixel: break;
     }
@@ -85,8 +84,7 @@ class Axis {
 
   // The nearest elements, as numbers.
   Term Nearest() {
-    if (resize_.rounds_by_scale)
-      return Where(scale_ < 1, Ceil(coordinate_), Floor(coordinate_));
+    if (resize_.rounds_by_scale) return Where(scale_ < 1, Ceil(coordinate_), Floor(coordinate_));
     switch (resize_.attributes.nearest) {
       case NearestMode::kRoundPreferFloor: return Ceil(coordinate_ - 0.5);
       case NearestMode::kRoundPreferCeil: return Floor(coordinate_ + 0.5);
@@ -162,8 +160,8 @@ class Axis {
     auto middle = shape.begin() + static_cast<int64_t>(d_);
     const Dim before = ElementCount(Shape(shape.begin(), middle));
     const Dim behind = ElementCount(Shape(middle + 1, shape.end()));
-    Term product = f_.Add(graph::MatMul{}, {Cast(inner, f_.TypeOf(x).dtype),
-                                            Reshape(x, {before, in_, behind})});
+    Term product = f_.Add(graph::MatMul{},
+                          {Cast(inner, f_.TypeOf(x).dtype), Reshape(x, {before, in_, behind})});
     Shape result = shape;
     result[d_] = out_;
     return Reshape(product, result);

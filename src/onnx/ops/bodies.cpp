@@ -1,0 +1,315 @@
+#include "onnx/ops/bodies.h"
+
+#include <algorithm>
+
+#include "graph/ops/regions.h"
+
+namespace webnnc::onnx {
+
+namespace {
+
+// Which values a graph's outputs need.
+std::vector<bool> UsedValues(const graph::Graph& graph, const Values& outputs) {
+  std::vector<bool> used(static_cast<size_t>(graph.values.size()));
+  auto use = [&](ValueId id) { used[static_cast<size_t>(id.index)] = true; };
+  for (ValueId output : outputs) use(output);
+  for (const graph::Node& node : graph.nodes) {
+    for (ValueId operand : node.operands) use(operand);
+  }
+  return used;
+}
+
+bool IsConstantNode(const graph::Node& node) {
+  return std::holds_alternative<graph::Constant>(node.op);
+}
+
+}  // namespace
+
+Values CapturesOf(Frame& frame, const Values& outputs) {
+  frame.graph.outputs.clear();
+  for (ValueId output : outputs) frame.graph.outputs.push_back({"", output});
+  graph::RemoveDeadNodes(frame.graph);
+  std::vector<bool> used = UsedValues(frame.graph, outputs);
+  // Constants have been copied.
+  for (const graph::Node& node : frame.graph.nodes) {
+    if (IsConstantNode(node)) used[static_cast<size_t>(node.result().index)] = false;
+  }
+  Values captures;
+  for (const auto& [outside, inside] : frame.scope.captures()) {
+    if (used[static_cast<size_t>(inside.index)]) captures.push_back(outside);
+  }
+  return captures;
+}
+
+graph::Graph CloseBody(Frame& frame, const std::string& name, const Values& inputs,
+                       const Values& outputs, const Values& captures) {
+  graph::Graph& graph = frame.graph;
+  graph.name = name;
+  auto add_input = [&](ValueId id) { graph.inputs.push_back({graph.values[id].name, id}); };
+  for (ValueId input : inputs) add_input(input);
+  for (ValueId outside : captures) {
+    const graph::Value& value = frame.around->graph.values[outside];
+    auto found = std::find_if(frame.scope.captures().begin(), frame.scope.captures().end(),
+                              [&](const auto& capture) { return capture.first == outside; });
+    // What another body captures is an input of this one, too.
+    add_input(found != frame.scope.captures().end()
+                  ? found->second
+                  : frame.scope.build.AddValue(value.name, value.type));
+  }
+  graph.outputs.clear();
+  for (ValueId output : outputs) graph.outputs.push_back({graph.values[output].name, output});
+  return std::move(graph);
+}
+
+namespace {
+
+class LoopBuilder {
+ public:
+  LoopBuilder(NodeContext& c, const LoopBody& loop) : c_(c), loop_(loop) {
+    for (const LoopBody::Carried& carried : loop.carried)
+      types_.push_back(c.TypeOf(carried.start));
+    stays_.resize(types_.size());
+  }
+
+  Result<Values> Run() {
+    TRY_ASSIGN(bool may_start, MayStart());
+    bool runs_once = may_start && loop_.known_trips && loop_.known_trips->Is(1) &&
+                     !loop_.condition.valid();
+    if (runs_once) return Unroll(1);
+    TRY(FindSizes());
+    if (!may_start) return Unroll(0);
+    if (auto trips = TripsToUnroll()) return Unroll(*trips);
+    return Add();
+  }
+
+ private:
+  // Whether it may run at all, as far as is known.
+  Result<bool> MayStart() {
+    if (loop_.known_trips && UpperBound(*loop_.known_trips).value_or(1) <= 0) return false;
+    if (!loop_.condition.valid()) return true;
+    TRY_ASSIGN(auto condition, c_.scope().KnownConstant(loop_.condition));
+    if (!condition) return true;
+    starts_ = IsTrue(*condition);
+    return starts_;
+  }
+
+  static bool IsTrue(const Tensor& flag) {
+    return ElementCount(flag.type.shape).Is(1) && flag.data.At(flag.type.dtype, 0).integer != 0;
+  }
+
+  // Imports the body until the sizes of what it carries on are those that it was given: where they
+  // differ they become symbols, so each import has fewer that might. What it only passes on is no
+  // longer carried but read from around it, where it may be a constant.
+  Status FindSizes() {
+    const std::set<std::string> before = c_.scope().state().symbols;
+    for (;;) {
+      c_.scope().state().symbols = before;
+      c_.scope().state().symbols.insert(symbols_.begin(), symbols_.end());
+      TRY(ImportIteration());
+      TRY_ASSIGN(bool changed, Compare());
+      if (!changed) return kSuccess;
+    }
+  }
+
+  Status ImportIteration() {
+    frame_ = c_.NewFrame();
+    NodeContext inside = c_.Inside(*frame_);
+    inputs_ = {frame_->scope.build.AddValue("iteration", {DType::kI64, {}})};
+    Values carried;
+    for (size_t i = 0; i < types_.size(); ++i) {
+      if (stays_[i]) {
+        carried.push_back(frame_->scope.Capture(loop_.carried[i].start));
+      } else {
+        carried.push_back(frame_->scope.build.AddValue(loop_.carried[i].name, types_[i]));
+        inputs_.push_back(carried.back());
+      }
+    }
+    TRY_ASSIGN(outputs_, loop_.iterate(inside, inputs_[0], carried));
+    if (outputs_.size() < first_output() + types_.size())
+      return Error{"its body has " + std::to_string(outputs_.size()) + " outputs"};
+    carried_ = std::move(carried);
+    is_conditional_ = false;
+    if (loop_.has_condition) {
+      TRY_ASSIGN(auto condition, frame_->scope.KnownConstant(outputs_[0]));
+      is_conditional_ = !condition || !IsTrue(*condition);
+    }
+    if (loop_.condition.valid()) {
+      TRY_ASSIGN(auto condition, c_.scope().KnownConstant(loop_.condition));
+      is_conditional_ |= !condition;
+    }
+    return kSuccess;
+  }
+
+  size_t first_output() const { return loop_.has_condition ? 1 : 0; }
+
+  // Makes symbols of the sizes that change; whether there are any.
+  Result<bool> Compare() {
+    bool changed = false;
+    for (size_t i = 0; i < types_.size(); ++i) {
+      if (stays_[i]) continue;
+      ValueId output = outputs_[first_output() + i];
+      const TensorType& end = frame_->graph.values[output].type;
+      const std::string& name = loop_.carried[i].name;
+      if (output == carried_[i]) {
+        stays_[i] = changed = true;
+        continue;
+      }
+      if (end.dtype != types_[i].dtype || end.rank() != types_[i].rank())
+        return Error{"what it carries as " + Quote(name) + " is " + Print(types_[i]) +
+                     " before an iteration and " + Print(end) + " behind it"};
+      for (size_t d = 0; d < end.shape.size(); ++d) {
+        Dim& size = types_[i].shape[d];
+        auto own = SymbolOf(size);
+        bool is_own = own && std::count(symbols_.begin(), symbols_.end(), *own) > 0;
+        if (size == end.shape[d] || is_own) continue;
+        symbols_.push_back(c_.scope().UniqueSymbol(c_.title() + "." + name + "." +
+                                                   std::to_string(d)));
+        size = Dim::Symbol(symbols_.back());
+        changed = true;
+      }
+    }
+    return changed;
+  }
+
+  // Each iteration of its own is more to download and compile, but nothing waits for a decision, and
+  // what the iteration's number is known for is constant.
+  std::optional<int64_t> TripsToUnroll() const {
+    constexpr int64_t kMostIterations = 8, kMostNodes = 64;
+    if (is_conditional_ || !loop_.known_trips || !loop_.known_trips->IsConstant())
+      return std::nullopt;
+    int64_t trips = std::max<int64_t>(loop_.known_trips->value(), 0), nodes = 0;
+    graph::ForEachGraph(frame_->graph, [&](const graph::Graph& graph) {
+      nodes += std::count_if(graph.nodes.begin(), graph.nodes.end(),
+                             [](const graph::Node& node) { return !IsConstantNode(node); });
+    });
+    bool is_small = trips <= 1 || (trips <= kMostIterations && nodes * trips <= kMostNodes);
+    return is_small ? std::optional(trips) : std::nullopt;
+  }
+
+  Result<Values> Unroll(int64_t trips) {
+    Values values, results;
+    std::vector<Values> slices;
+    for (const LoopBody::Carried& carried : loop_.carried) values.push_back(carried.start);
+    for (int64_t i = 0; i < trips; ++i) {
+      TRY_ASSIGN(auto iteration, c_.Scalar(DType::kI64, static_cast<double>(i)));
+      TRY_ASSIGN(auto outputs, loop_.iterate(c_, iteration, values));
+      auto first_slice =
+          outputs.begin() + static_cast<int64_t>(first_output() + values.size());
+      slices.resize(static_cast<size_t>(outputs.end() - first_slice));
+      for (size_t k = 0; k < slices.size(); ++k) {
+        ValueId slice = first_slice[static_cast<int64_t>(k)];
+        Shape shape = c_.TypeOf(slice).shape;
+        shape.insert(shape.begin(), 1);
+        TRY_ASSIGN(slice, c_.Reshape(slice, shape));
+        slices[k].push_back(slice);
+      }
+      std::copy(outputs.begin() + static_cast<int64_t>(first_output()), first_slice,
+                values.begin());
+    }
+    results = values;
+    if (trips == 0) return WithEmptySlices(std::move(results));
+    for (const Values& stack : slices) {
+      TRY_ASSIGN(auto all, stack.size() == 1 ? Result<ValueId>(stack[0])
+                                             : c_.Add(graph::Concat{0}, stack));
+      results.push_back(all);
+    }
+    return results;
+  }
+
+  // Of no iteration at all.
+  Result<Values> WithEmptySlices(Values results) {
+    for (size_t i = first_output() + types_.size(); i < outputs_.size(); ++i) {
+      TensorType type = frame_->graph.values[outputs_[i]].type;
+      TRY(CheckSlice(i - first_output() - types_.size(), type));
+      type.shape.insert(type.shape.begin(), 0);
+      TRY_ASSIGN(auto zero, c_.Scalar(type.dtype, 0));
+      TRY_ASSIGN(auto empty, c_.Add(graph::Expand{type.shape}, {zero}));
+      results.push_back(empty);
+    }
+    return results;
+  }
+
+  // Slices of one size make a tensor.
+  Status CheckSlice(size_t i, const TensorType& type) const {
+    std::set<std::string> changing(symbols_.begin(), symbols_.end()), mentioned;
+    graph::CollectDefined(frame_->graph, changing);
+    for (const Dim& size : type.shape) size.CollectSymbols(mentioned);
+    for (const std::string& symbol : mentioned) {
+      if (changing.count(symbol))
+        return Error{"the slices of " + loop_.slice_name(i) + ", " + Print(type) +
+                     ", differ in size from iteration to iteration"};
+    }
+    return kSuccess;
+  }
+
+  Result<Values> Add() {
+    graph::Loop op;
+    op.trips = loop_.trips.valid();
+    op.condition = is_conditional_;
+    if (!op.trips && !op.condition) return Error{"it never ends"};
+    Values operands, outputs;
+    if (op.trips) operands.push_back(loop_.trips);
+    if (op.condition) {
+      ValueId condition = loop_.condition;
+      if (!condition.valid()) {
+        TRY_ASSIGN(condition, c_.Scalar(DType::kBool, 1));
+      }
+      operands.push_back(condition);
+      // A loop may have a condition at its start alone.
+      if (loop_.has_condition) {
+        outputs.push_back(outputs_[0]);
+      } else {
+        NodeContext inside = c_.Inside(*frame_);
+        TRY_ASSIGN(auto goes_on, inside.Scalar(DType::kBool, 1));
+        outputs.push_back(goes_on);
+      }
+    }
+    for (size_t i = 0; i < types_.size(); ++i) {
+      if (stays_[i]) continue;
+      ++op.carried;
+      operands.push_back(loop_.carried[i].start);
+      outputs.push_back(outputs_[first_output() + i]);
+    }
+    const size_t first_slice = first_output() + types_.size();
+    for (size_t i = first_slice; i < outputs_.size(); ++i) {
+      TRY(CheckSlice(i - first_slice, frame_->graph.values[outputs_[i]].type));
+      outputs.push_back(outputs_[i]);
+    }
+    op.count = Count(op);
+    op.symbols = symbols_;
+    Values captures = CapturesOf(*frame_, outputs);
+    operands.insert(operands.end(), captures.begin(), captures.end());
+    std::vector<graph::Graph> bodies;
+    bodies.push_back(CloseBody(*frame_, "body", inputs_, outputs, captures));
+    TRY_ASSIGN(auto results, c_.scope().AddAll(op, operands, c_.result_name(), std::move(bodies)));
+    // What stays is what it was.
+    for (size_t i = 0; i < types_.size(); ++i) {
+      if (stays_[i])
+        results.insert(results.begin() + static_cast<int64_t>(i), loop_.carried[i].start);
+    }
+    return results;
+  }
+
+  Dim Count(const graph::Loop& op) {
+    if (!op.condition && loop_.known_trips) return Max(*loop_.known_trips, 0);
+    symbols_.push_back(c_.scope().UniqueSymbol(c_.title() + ".count"));
+    return Dim::Symbol(symbols_.back());
+  }
+
+  NodeContext& c_;
+  const LoopBody& loop_;
+  bool starts_ = true;
+  graph::Types types_;       // of what is carried, inside
+  std::vector<bool> stays_;  // what the body only passes on
+  std::vector<std::string> symbols_;
+  // What the last import of the body gave.
+  std::unique_ptr<Frame> frame_;
+  Values inputs_, carried_, outputs_;
+  bool is_conditional_ = false;
+};
+
+}  // namespace
+
+Result<Values> AddLoop(NodeContext& c, const LoopBody& loop) { return LoopBuilder(c, loop).Run(); }
+
+}  // namespace webnnc::onnx
