@@ -69,6 +69,8 @@ export class GpuBackend {
   /** @type {Staging} */ #staging;
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   isProven = false;
+  /** Whether a run must end before the next begins. */
+  isSerial = false;
   /** Why WebGPU refuses what the model does. @type {GpuError | undefined} */
   refusal;
   /** The pass of the next run. @type {GPUCommandBuffer | undefined} */
@@ -99,7 +101,7 @@ export class GpuBackend {
       const [pipelines, onGpu] = await Promise.all([
         compilePipelines(device, kernels, host.shaders(), control), GpuWeights.load(gpu, host, index, weights, control),
       ]);
-      return new GpuBackend(gpu, host, index, pipelines, onGpu);
+      return new this(gpu, host, index, pipelines, onGpu);
     } catch (error) {
       gpu.dispose();
       throw error;

@@ -8,7 +8,7 @@
 import { BINDING_ALIGNMENT } from './abi.js';
 import { BUILD } from './build.js';
 import { DisposedError, ModelLoadError, OutOfMemoryError, megabytes } from './errors.js';
-import { COPY_DST, Gpu, STORAGE, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, Gpu, STORAGE, roundUp } from './gpu_device.js';
 import { piecesOf } from './weights.js';
 
 /** @typedef {{first: number, end: number, buffer: GPUBuffer}} Part of the weights file */
@@ -26,7 +26,7 @@ export class GpuWeights {
   static async load(gpu, host, index, weights, control) {
     const result = new GpuWeights(), { queue, limits } = gpu.device;
     result.parts = await gpu.guard(() => split(host.weightPlaces(index), limits.maxBufferSize).map(({ first, end }) =>
-      ({ first, end, buffer: gpu.makeBuffer('weights', end - first, STORAGE | COPY_DST) })));
+      ({ first, end, buffer: gpu.makeBuffer('weights', end - first, STORAGE | COPY_SRC | COPY_DST) })));
     const program = BUILD.programs[index], longest = Math.max(0, ...piecesOf(program).map(({ start, end }) => end - start));
     const address = host.exports.webnnc_staging(roundUp(longest, 4)) >>> 0;
     if (!address && longest) throw new OutOfMemoryError(`wasm has not enough memory to check weights: ${megabytes(longest)}`);

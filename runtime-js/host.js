@@ -175,8 +175,17 @@ export class Host {
 
   /** An abi::Size: itself, or an entry of dims. @param {number} at in words */
   size(at) {
-    const size = this.words[at];
+    return this.sizeOf(this.words[at]);
+  }
+
+  /** @param {number} size */
+  sizeOf(size) {
     return size >= 0 ? size : this.words[this.word(this.model + abi.MODEL_DIMS) / 4 + ~size];
+  }
+
+  /** @param {number} dim an entry of dims that is a symbol */
+  symbolName(dim) {
+    return this.text(this.word(this.word(this.model + abi.MODEL_SYMBOL_NAMES) / 4 + dim));
   }
 
   /** @param {'inputs' | 'outputs'} kind sizes for the symbols' values */
@@ -191,6 +200,16 @@ export class Host {
   /** Where the record of a program is. @param {number} index */
   program(index) {
     return this.word(this.model + abi.MODEL_PROGRAMS) / 4 + index * abi.PROGRAM_WORDS;
+  }
+
+  /** Whether a program's steps do not run once each in their order (commands.js). @param {number} index */
+  walks(index) {
+    return this.word(this.program(index) + abi.PROGRAM_COMMAND_COUNT) > 0;
+  }
+
+  /** Where the record of a program's buffer is. @param {number} index @param {number} buffer */
+  buffer(index, buffer) {
+    return this.word(this.program(index) + abi.PROGRAM_BUFFERS) / 4 + buffer * abi.BUFFER_WORDS;
   }
 
   /** @param {number} index @returns {Place[]} */
@@ -218,19 +237,19 @@ export class Host {
     this.words.set(symbols, this.word(this.model + abi.MODEL_DIMS) / 4);
     if (this.exports.webnnc_sizes() !== abi.SIZE_OUT_OF_RANGE) return;
     const { assumptions } = this.manifest;
-    throw new InputError(`the model cannot take inputs with ${this.#sizes(symbols)}` +
+    throw new InputError(`the model cannot take inputs with ${this.describe(symbols)}` +
       `${assumptions ? `: it was compiled for ${assumptions.join(', ')}` : ''}`);
   }
 
   /** Places what a program needs. @param {number} index @param {readonly number[]} symbols that were bound */
   prepare(index, symbols) {
     if (this.exports.webnnc_prepare(index) !== abi.OUT_OF_MEMORY) return;
-    const sizes = this.#sizes(symbols);
+    const sizes = this.describe(symbols);
     throw new OutOfMemoryError(`wasm has not enough memory for the model${sizes && ` with ${sizes}: try smaller inputs`}`);
   }
 
   /** 'n = 2 (of "a"), m = 3 (of "b")' @param {readonly number[]} symbols */
-  #sizes(symbols) {
+  describe(symbols) {
     const owner = (/** @type {string} */ symbol) => this.manifest.inputs.find(({ shape }) => shape.includes(symbol))?.name;
     return this.symbols.map((name, i) => `${name} = ${symbols[i]} (of "${owner(name)}")`).join(', ');
   }

@@ -17,6 +17,8 @@ import { abortable } from './line.js';
 import { DISPOSE, bindMethods, build } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { Progress } from './progress.js';
+import { WalkingGpu } from './walking_gpu.js';
+import { WalkingWasm } from './walking_wasm.js';
 import { WasmBackend, hasWasmProgram, wasmProgram } from './wasm_backend.js';
 import { Weights } from './weights.js';
 
@@ -91,7 +93,8 @@ class Model {
     this.#prepared = undefined;
     if (wanted !== 'wasm') {
       try {
-        const backend = await GpuBackend.open(this.#host, this.#weights, control, await search, isOwn);
+        const found = await search, Gpu = globalThis.WEBNNC_WALKS !== false && this.#host.walks(found.index) ? WalkingGpu : GpuBackend;
+        const backend = await Gpu.open(this.#host, this.#weights, control, found, isOwn);
         backend.device.lost.then(({ reason, message }) => {
           if (this.#backend === backend && !this.#isDisposed) this.#options.onDeviceLost?.({ reason, message });
         });
@@ -107,7 +110,13 @@ class Model {
     } else {
       this.backendReason = 'wasm was asked for';
     }
-    await this.#use(await WasmBackend.open(this.#host, this.#weights, control));
+    await this.#use(await this.#openWasm(control));
+  }
+
+  /** @param {LoadControl} control */
+  #openWasm(control) {
+    const Wasm = globalThis.WEBNNC_WALKS !== false && hasWasmProgram() && this.#host.walks(wasmProgram()) ? WalkingWasm : WasmBackend;
+    return Wasm.open(this.#host, this.#weights, control);
   }
 
   /**
@@ -137,7 +146,7 @@ class Model {
       this.#close();
       this.#prepared = undefined;
       this.backendReason = error.message;
-      await this.#use(await WasmBackend.open(this.#host, this.#weights, { signal }));
+      await this.#use(await this.#openWasm({ signal }));
     });
   }
 
@@ -209,7 +218,7 @@ class Model {
     const turn = isIdle ? start() : this.#last.then(start);
     // What a run gave is its caller's alone.
     this.#last = turn.finally(ended).then(letGo, letGo);
-    return abortable(this.#explain(turn), signal);
+    return abortable(this.#explain(turn, signal), signal);
   }
 
   /** Sets everything up again after a loss. A device that was given is lost for good. @param {AbortSignal} [signal] */
@@ -226,16 +235,16 @@ class Model {
   /**
    * Tells a failure that comes of a lost device or of `dispose` as such.
    *
-   * @template T @param {Promise<T>} promise @returns {Promise<T>}
+   * @template T @param {Promise<T>} promise @param {AbortSignal} [signal] @returns {Promise<T>}
    */
-  async #explain(promise) {
+  async #explain(promise, signal) {
     const backend = this.#backend;
     try {
       return await promise;
     } catch (cause) {
       this.#check();
       // The device may tell of its loss after the first failure that comes of it.
-      const isOurs = cause instanceof ModelError && !(backend?.isLost && cause instanceof OutOfMemoryError);
+      const isOurs = globalThis.WEBNNC_WALKS !== false && signal?.aborted || cause instanceof ModelError && !(backend?.isLost && cause instanceof OutOfMemoryError);
       if (!(backend instanceof GpuBackend) || isOurs) throw cause;
       // Another run has left the GPU meanwhile.
       if (backend !== this.#backend && backend.refusal) throw backend.refusal;
@@ -322,11 +331,12 @@ class Model {
       // Without waiting where there is nothing to read: inputs are read before the caller goes on.
       const isRead = isChecked && parsed.inputs.some(({ port, count }) => count === undefined && /** @type {any} */ (port).range);
       if (isRead) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
-      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, signal)));
+      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, signal)), signal);
       tensors.catch(() => {});
       // On the GPU the next run need not wait for them, not even for this function to end: one that is started in the
-      // same breath is submitted at once. In wasm it would overwrite what this one computes.
-      if (backend.name === 'wasm') await tensors;
+      // same breath is submitted at once. In wasm it would overwrite what this one computes, and what
+      // has commands is not submitted yet.
+      if (backend.name === 'wasm' || globalThis.WEBNNC_WALKS !== false && backend.isSerial) await tensors;
       else letGo();
       return { tensors };
     }, () => releaseFrames(parsed.inputs.map(({ data }) => data)));

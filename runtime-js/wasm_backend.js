@@ -25,7 +25,7 @@ export function wasmProgram() {
 }
 
 /** How long a run that can be aborted keeps the thread, in ms. */
-const HEARING = 10;
+export const HEARING = 10;
 
 export class WasmBackend {
   /** @type {'wasm'} */
@@ -53,7 +53,7 @@ export class WasmBackend {
     await weights.load(program, host, { address: (start) => address + start }, control, false);
     // The module was compiled while it arrived.
     control.onProgress?.({ phase: 'compilation', loaded: 1, total: 1 });
-    return new WasmBackend(host, index);
+    return new this(host, index);
   }
 
   /** @param {readonly number[]} symbols */
@@ -82,6 +82,11 @@ export class WasmBackend {
     this.write(values);
     if (signal) await this.runSteps(() => signal.throwIfAborted());
     else this.host.exports.webnnc_run(this.index);
+    return this.read(shapes, destinations);
+  }
+
+  /** The outputs. @param {number[][]} shapes @param {Destination[]} destinations @returns {any[]} */
+  read(shapes, destinations) {
     return this.host.manifest.outputs.map(({ dataType }, i) => {
       if (destinations[i] === 'none') return undefined;
       const data = new ARRAYS[dataType](this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
@@ -132,7 +137,7 @@ export class WasmBackend {
 }
 
 /** Waits until the thread has handled what waits for it; a timer would be held back to 4 ms. */
-function nextTask() {
+export function nextTask() {
   return new Promise((done) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

@@ -77,6 +77,10 @@ enum CommandKind : uint32_t {
                 // not kNone, and c's, if c is not kNone, is true
 };
 constexpr uint32_t kNone = 0xffffffff;
+// What webnnc_walk gives instead of a command for the page: the number of one that was refused,
+// with the reason.
+constexpr uint32_t kWalkOutOfMemory = 0x80000000;
+constexpr uint32_t kWalkOutOfRange = 0x40000000;
 // Program::kind.
 enum ProgramKind : uint32_t { kCpu = 0, kGpu = 1 };
 

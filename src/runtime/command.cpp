@@ -357,4 +357,11 @@ void Run() {
 
 }  // namespace
 
+// Called by models with commands alone, of which what is asked for may depend on data.
+extern "C" void webnnc_refuse(abi::Status status) {
+  Fail(status == abi::kOutOfMemory
+           ? "there is not enough memory"
+           : "a size that is computed from the inputs is negative or too large");
+}
+
 extern "C" __attribute__((export_name("_start"))) void _start() { Run(); }

@@ -1,35 +1,14 @@
 #include "runtime/model.h"
 
+#include "runtime/memory.h"
 #include "runtime/plan_arena.h"
 
 using namespace webnnc;
+using namespace webnnc::runtime;
 
 namespace {
 
-constexpr uint64_t kPage = 65536;
-
-// Memory that the runtime took for itself at the end of the wasm memory; it is never given back.
-struct Region {
-  uint64_t base = 0, bytes = 0;
-};
-
-uint64_t MemoryBytes() { return __builtin_wasm_memory_size(0) * kPage; }
-
-// Makes `region` at least this large. It grows in place if nothing lies behind it, else it moves,
-// and what was in it is lost.
-bool Reserve(Region& region, uint64_t bytes) {
-  if (bytes <= region.bytes) return true;
-  bool last = region.bytes > 0 && region.base + region.bytes == MemoryBytes();
-  uint64_t base = last ? region.base : MemoryBytes();
-  uint64_t pages = (base + bytes - MemoryBytes() + kPage - 1) / kPage;
-  if (pages > 65536 || __builtin_wasm_memory_grow(0, pages) == SIZE_MAX) return false;
-  region = {base, MemoryBytes() - base};
-  return true;
-}
-
 Region weights, arena, scratch;
-
-int32_t Value(abi::Size size) { return size >= 0 ? size : webnnc_model.dims[~size]; }
 
 abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
   uint64_t per_buffer = sizeof(runtime::ArenaItem) + 2 * sizeof(uint32_t);
@@ -100,7 +79,8 @@ extern "C" __attribute__((export_name("webnnc_sizes"))) abi::Status webnnc_sizes
   return abi::kOk;
 }
 
-extern "C" __attribute__((export_name("webnnc_prepare"))) abi::Status webnnc_prepare(
+// Weak: of models with commands commands.cpp has these.
+extern "C" __attribute__((weak, export_name("webnnc_prepare"))) abi::Status webnnc_prepare(
     uint32_t index) {
   abi::Program& program = webnnc_model.programs[index];
   if (program.kind == abi::kCpu) return PrepareCpu(program);
@@ -113,7 +93,7 @@ extern "C" __attribute__((export_name("webnnc_step"))) void webnnc_step(uint32_t
   webnnc_model_step(step);
 }
 
-extern "C" __attribute__((export_name("webnnc_run"))) void webnnc_run(uint32_t program) {
+extern "C" __attribute__((weak, export_name("webnnc_run"))) void webnnc_run(uint32_t program) {
   uint32_t count = webnnc_model.programs[program].step_count;
   for (uint32_t step = 0; step < count; ++step) webnnc_model_step(step);
 }

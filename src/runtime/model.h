@@ -43,6 +43,24 @@ webnnc::abi::Status webnnc_sizes();
 // (GPU).
 webnnc::abi::Status webnnc_prepare(uint32_t program);
 
-// Runs a prepared CPU program on what is in its inputs.
+// Runs a prepared CPU program on what is in its inputs. One with commands that is refused ends by
+// webnnc_refuse.
 void webnnc_run(uint32_t program);
+
+// ---- Of models with commands (commands.cpp). There, webnnc_prepare also starts a run: it makes
+// plan 0, by which inputs have their places, and the first command is behind the walk then. So it
+// comes before each run.
+
+// Goes on with the run until there is something that the page has to do, and gives the number of
+// that command: of a GPU's program what is done on the GPU, and after plans, so that the arena can
+// grow. If `one` is not 0, also after each step in wasm, and whenever the walk goes back, so that
+// the page can see whether the run is to end. Behind the last command it gives their number. A run
+// that is refused gives kWalkOutOfMemory or kWalkOutOfRange with the command's number.
+uint32_t webnnc_walk(uint32_t one);
+
+// The step that webnnc_walk ran last.
+uint32_t webnnc_walked();
+
+// Tells the command's user why a run ended (command.cpp).
+void webnnc_refuse(webnnc::abi::Status status);
 }

@@ -14,6 +14,8 @@
 //      | b b b b b |                 | a |       |
 //      | a |   | d |      ->         | a | c c | d |
 //
+// What has its place already is left there, and the others are placed around it.
+//
 // On the networks of the tests the arena is 0.3 % larger than the largest sum of sizes in use
 // together, which no plan can be smaller than, and 7 % in the worst case.
 #pragma once
@@ -66,16 +68,31 @@ inline bool ComesBefore(const ArenaItem& a, const ArenaItem& b) {
   return a.breadth != b.breadth ? a.breadth > b.breadth : a.bytes > b.bytes;
 }
 
-// Sets the offsets by placing items in this order; gives the arena's size.
-inline uint64_t PlaceInOrder(ArenaItem* items, uint32_t count, uint64_t alignment,
-                             const uint32_t* order, uint32_t* placed) {
+// How many items are fixed, where none is: models that need no more have no code for them.
+struct NoItems {
+  constexpr operator uint32_t() const { return 0; }
+};
+
+// Sets the offsets by placing items in this order, around the `fixed` ones behind them; gives the
+// arena's size.
+template <typename Count>
+uint64_t PlaceInOrder(ArenaItem* items, uint32_t count, uint64_t alignment, const uint32_t* order,
+                      uint32_t* placed, Count fixed) {
   auto round_up = [alignment](uint64_t n) { return (n + alignment - 1) / alignment * alignment; };
   uint64_t total = 0;
+  // `placed` is sorted by offset.
+  for (uint32_t f = 0; f < fixed; ++f) {
+    const ArenaItem& item = items[count + f];
+    uint32_t at = f;
+    for (; at > 0 && items[placed[at - 1]].offset > item.offset; --at) placed[at] = placed[at - 1];
+    placed[at] = count + f;
+    if (item.offset + item.bytes > total) total = item.offset + item.bytes;
+  }
   for (uint32_t n = 0; n < count; ++n) {
     ArenaItem& item = items[order[n]];
-    // `placed` is sorted by offset: the first gap between buffers that are in use meanwhile.
+    // The first gap between buffers that are in use meanwhile.
     uint64_t low = 0;
-    for (uint32_t p = 0; p < n; ++p) {
+    for (uint32_t p = 0; p < fixed + n; ++p) {
       const ArenaItem& other = items[placed[p]];
       if (!MeetsInTime(item, other)) continue;
       if (other.offset >= low + item.bytes) break;
@@ -83,7 +100,7 @@ inline uint64_t PlaceInOrder(ArenaItem* items, uint32_t count, uint64_t alignmen
       if (end > low) low = end;
     }
     item.offset = low;
-    uint32_t at = n;
+    uint32_t at = fixed + n;
     for (; at > 0 && items[placed[at - 1]].offset > low; --at) placed[at] = placed[at - 1];
     placed[at] = order[n];
     if (low + item.bytes > total) total = low + item.bytes;
@@ -104,12 +121,14 @@ inline bool PutHighestFirst(const ArenaItem* items, uint32_t count, uint32_t* or
   return highest > 0;
 }
 
-// Sets the offsets, multiples of `alignment`, and returns the arena's size. `order` and `placed`
-// are room for `count` indices each. Quadratic in `count`.
-inline uint64_t PlanArena(ArenaItem* items, uint32_t count, uint64_t alignment, uint32_t* order,
-                          uint32_t* placed) {
+// Sets the offsets, multiples of `alignment`, and returns the arena's size. Behind the `count`
+// items are `fixed` ones that have their offsets already. `order` and `placed` are room for `count
+// + fixed` indices each. Quadratic in their number.
+template <typename Count = NoItems>
+uint64_t PlanArena(ArenaItem* items, uint32_t count, uint64_t alignment, uint32_t* order,
+                   uint32_t* placed, Count fixed = {}) {
   if (count == 0) return 0;
-  uint64_t least = MeasureBreadth(items, count);
+  uint64_t least = MeasureBreadth(items, count + fixed);
   for (uint32_t i = 0; i < count; ++i) {
     // Insertion, the earlier first among equals: the same plan for the same input.
     uint32_t at = i;
@@ -121,7 +140,7 @@ inline uint64_t PlanArena(ArenaItem* items, uint32_t count, uint64_t alignment, 
   constexpr uint64_t kMostSteps = 1 << 24;
   uint64_t best = UINT64_MAX;
   for (uint32_t round = 0; round < kMostRounds; ++round) {
-    uint64_t total = PlaceInOrder(items, count, alignment, order, placed);
+    uint64_t total = PlaceInOrder(items, count, alignment, order, placed, fixed);
     if (total < best) {
       best = total;
       for (uint32_t i = 0; i < count; ++i) items[i].best = items[i].offset;

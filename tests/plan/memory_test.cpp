@@ -97,6 +97,28 @@ TEST(Arena, OfNetworksIsNearTheLowerBound) {
   EXPECT_LE(most, 1.15);
 }
 
+// Some of a plan's items stay where they are, and the others are placed anew for other sizes.
+TEST(Arena, LeavesWhatHasItsPlace) {
+  std::mt19937 random(4);
+  for (int round = 0; round < 200; ++round) {
+    Planned before = Plan(RandomNetwork(random));
+    std::vector<ArenaItem> items, fixed;
+    for (const ArenaItem& item : before.items) {
+      bool stays = Pick(random, 0, 2) == 0;
+      (stays ? fixed : items).push_back(item);
+      if (!stays) items.back().bytes = Pick(random, 0, 1 << 20);
+    }
+    auto count = static_cast<uint32_t>(items.size());
+    items.insert(items.end(), fixed.begin(), fixed.end());
+    std::vector<uint32_t> order(items.size()), placed(items.size());
+    uint64_t bytes = runtime::PlanArena(items.data(), count, kAlignment, order.data(),
+                                        placed.data(), static_cast<uint32_t>(fixed.size()));
+    if (count > 0) ExpectApart({items, bytes});
+    for (size_t i = 0; i < fixed.size(); ++i)
+      EXPECT_EQ(items[count + i].offset, fixed[i].offset) << "item " << i;
+  }
+}
+
 TEST(Arena, OfNothingIsEmpty) { EXPECT_EQ(Plan({}).bytes, 0u); }
 
 TEST(Arena, IsTheSameForTheSameInput) {

@@ -35,7 +35,7 @@ function constantsOf(/** @type {string} */ header) {
 test('abi.js has the numbers of abi.def and abi.h', () => {
   const offsets = offsetsOf(readFileSync(join(include, 'abi.def'), 'utf8'));
   const constants = constantsOf(readFileSync(join(include, 'abi.h'), 'utf8'));
-  for (const record of ['MODEL', 'PORT', 'PROGRAM', 'BUFFER', 'DISPATCH']) assert.ok(offsets.has(`${record}_WORDS`), record);
+  for (const record of ['MODEL', 'PORT', 'PROGRAM', 'BUFFER', 'DISPATCH', 'COMMAND']) assert.ok(offsets.has(`${record}_WORDS`), record);
   for (const [name, value] of Object.entries(abi)) {
     const expected = [offsets, constants].map((numbers) => numbers.get(name)).filter((number) => number !== undefined);
     assert.deepEqual([value], expected, name);

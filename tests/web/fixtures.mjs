@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { ABI_VERSION } from '../../runtime-js/abi.js';
 import { xxh32 } from '../../runtime-js/xxh32.js';
 
 /** @typedef {typeof import('../../runtime-js/model.js')} ModelModule */
@@ -39,6 +40,22 @@ const TWICE = /* wgsl */ `
 @group(0) @binding(2) var<uniform> sizes: vec4i;
 @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
   if (i32(id.x) < sizes.x) { twice[id.x] = 2 * k[id.x]; }
+}`;
+const DOUBLE = /* wgsl */ `
+@group(0) @binding(0) var<storage, read_write> c: array<f32>;
+@group(0) @binding(1) var<storage, read_write> r: array<f32>;
+@group(0) @binding(2) var<storage, read_write> more: array<u32>;
+@group(0) @binding(3) var<uniform> sizes: vec4i;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (i32(id.x) < sizes.x) { r[id.x] = 2 * c[id.x] + 1; }
+  if (id.x == 0) { more[0] = select(0u, 1u, 2 * c[0] + 1 < 100); }
+}`;
+const FIRSTS = /* wgsl */ `
+@group(0) @binding(0) var<storage, read_write> s: array<f32>;
+@group(0) @binding(1) var<storage, read_write> t: array<f32>;
+@group(0) @binding(2) var<uniform> sizes: vec4i;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (i32(id.x) < sizes.y) { t[id.x] = s[i32(id.x) * sizes.x] + 0.5; }
 }`;
 /** By model. */
 export const SHADERS = { scale: [SCALE, TWICE] };
@@ -81,6 +98,26 @@ const MODELS = {
       { ...needsNothing, kind: 'webgpu', first: 512, end: 4368 }, { ...needsNothing, kind: 'wasm', first: 0, end: 768 },
     ],
     cuts: [256, 512, 768, 4368],
+  },
+  loop: {
+    weights: new Uint8Array(0),
+    shaders: [DOUBLE, FIRSTS],
+    manifest: {
+      inputs: [{ name: 'x', dataType: 'float32', shape: ['n'] }, { name: 'trips', dataType: 'int64', shape: [] }],
+      outputs: [
+        { name: 'y', dataType: 'float32', shape: ['n'] }, { name: 's', dataType: 'float32', shape: ['k', 'n'] },
+        { name: 't', dataType: 'float32', shape: ['k'] }, { name: 'i', dataType: 'int64', shape: [] },
+      ],
+      programs: [
+        {
+          ...gpu, steps: [0, 1],
+          kernels: [{ name: 'double', shader: 0, bindings: 'wwwu', uniformBytes: 16 }, { name: 'firsts', shader: 1, bindings: 'wwu', uniformBytes: 16 }],
+        },
+        { kind: 'wasm', steps: ['double', 'firsts'] },
+      ],
+    },
+    programs: [{ ...needsNothing, kind: 'webgpu' }, { ...needsNothing, kind: 'wasm' }],
+    cuts: [],
   },
   types: {
     weights: new Uint8Array(0),
@@ -132,7 +169,7 @@ function compile(name) {
     execFileSync('clang-19', [
       '--target=wasm32-wasi', '-O1', '-std=c++20', '-nostdlib', '-fno-exceptions', '-fno-rtti', '-mbulk-memory',
       `-I${root}/include`, `-I${root}/src`, `-I${xxhash}`, '-Wl,--no-entry', '-Wl,--max-memory=33554432', '-o', out,
-      join(here, `fixtures/${name}.cpp`), `${root}/src/runtime/model.cpp`, `${root}/src/runtime/hash.cpp`,
+      join(here, `fixtures/${name}.cpp`), ...['model', 'hash', ...name === 'loop' ? ['commands'] : []].map((file) => `${root}/src/runtime/${file}.cpp`),
     ]);
     const code = readFileSync(out);
     compiled.set(name, code);
@@ -177,7 +214,7 @@ let builds = 0;
 export async function makeBundle(name, { edit = () => {}, shaders } = {}) {
   const model = MODELS[name], folder = mkdtempSync(join(tmpdir(), `webnnc-${name}-`)), code = compile(name);
   const hash = await hasherOf(code), weights = Buffer.from(model.weights), id = hash(weights.subarray(256));
-  const manifest = structuredClone({ abi: 2, name, build: `build${++builds}`, ...model.manifest });
+  const manifest = structuredClone({ abi: ABI_VERSION, name, build: `build${++builds}`, ...model.manifest });
   if (weights.length) {
     weights.write('webnnc weights\n');
     weights.writeBigUInt64LE(BigInt(`0x${id}`), 16);

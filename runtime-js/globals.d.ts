@@ -1,0 +1,8 @@
+// What the compiler's build of the scripts defines (CMakeLists.txt).
+
+/**
+ * Whether a script serves models whose programs have commands, or that have state. There is one for either case, so
+ * that other models are not larger for it; as files by themselves, where this is undefined, they serve all. Where it is
+ * asked for, it stands as it is here: then esbuild leaves out what depends on it.
+ */
+declare var WEBNNC_WALKS: boolean | undefined;

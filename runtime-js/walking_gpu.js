@@ -1,0 +1,612 @@
+// Runs on the GPU what has commands (walk.js): encodes as long as the runtime comes back with dispatches and copies,
+// and waits where it needs what the GPU computed.
+
+/** @import * as Api from './model.js' */
+/** @import { GpuProgram, Host } from './host.js' */
+/** @import { Values } from './inputs.js' */
+/** @import { Drawable, Pixels, Region } from './pictures.js' */
+/** @import { Destination } from './options.js' */
+/** @import { Gpu } from './gpu_device.js' */
+/** @import { GpuWeights } from './gpu_weights.js' */
+/** @import { Step } from './gpu_backend.js' */
+/** @import { Command } from './walk.js' */
+
+import * as abi from './abi.js';
+import { ARRAYS, fromBits, fromWords, toWords, wordBytes } from './elements.js';
+import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
+import { GpuFrame } from './frames.js';
+import { GpuBackend, releaseFrames } from './gpu_backend.js';
+import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
+import { GpuFrames } from './gpu_frames.js';
+import { hasClock, timeSteps } from './gpu_profile.js';
+import { Staging } from './gpu_staging.js';
+import { countOf } from './inputs.js';
+import { summarize } from './profile.js';
+import { Walk } from './walk.js';
+import { HEARING, nextTask } from './wasm_backend.js';
+
+/** By DType. @type {Api.DataType[]} */
+const TYPES = ['bool', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'float16', 'float32', 'float64'];
+
+/**
+ * How long the GPU is to be busy with what is submitted at once, in ms: an abort is heard of between two. And how many
+ * dispatches that is, before it is known, and at most.
+ */
+const TURN = 20, FIRST_TURN = 16, LONGEST_TURN = 4096;
+
+/** More bind groups of one dispatch than this are of sizes that will not come again. */
+const MOST_GROUPS = 16;
+const MAP_ALIGNMENT = 8;
+
+/** What the buffers of the runtime's number are. @typedef {{buffer: GPUBuffer, id: number}} Grown */
+
+export class WalkingGpu extends GpuBackend {
+  isSerial = true;
+  /** @type {Gpu} */ #gpu;
+  /** @type {Host} */ #host;
+  /** @type {GpuProgram} */ #program;
+  /** @type {GPUComputePipeline[]} */ #pipelines;
+  /** @type {GpuWeights} */ #weights;
+  /** @type {Walk} */ #walk;
+  /** @type {GpuFrames} */ #frames;
+  /** @type {Staging} */ #staging;
+  /** @type {number} */ #index;
+  /** @type {GPUBuffer | undefined} */
+  #arena;
+  /** @type {GPUBuffer | undefined} */
+  #parameters;
+  /** By which copies within the arena go. @type {GPUBuffer | undefined} */
+  #way;
+  /** What is in the buffer of parameters. @type {Uint8Array | undefined} */
+  #written;
+  /** Buffers that grow, by the number that the runtime has for their place. @type {Map<number, Grown>} */
+  #grown = new Map();
+  #lastId = 0;
+  /** By dispatch: bind groups by where its buffers are. @type {Map<string, GPUBindGroup>[]} */
+  #groups = [];
+  /** What is not submitted yet. @type {GPUCommandEncoder | undefined} */
+  #encoder;
+  /** @type {GPUComputePassEncoder | undefined} */
+  #pass;
+  /** @type {GPUComputePipeline | undefined} */
+  #current;
+  /** Whether WebGPU is asked what it thinks of this run. */
+  #isJudged = false;
+  /** What it says. @type {Promise<GPUError | null>[]} */
+  #verdicts = [];
+  /** Dispatches that were encoded since the last turn ended, how many are to be in one, and when it began. */
+  #encoded = 0;
+  #turn = FIRST_TURN;
+  #turnBegan = 0;
+  /** The end of the turn before. @type {Promise<unknown> | undefined} */
+  #before;
+  #heard = 0;
+
+  /**
+   * @param {Gpu} gpu @param {Host} host @param {number} index
+   * @param {GPUComputePipeline[]} pipelines @param {GpuWeights} weights
+   */
+  constructor(gpu, host, index, pipelines, weights) {
+    super(gpu, host, index, pipelines, weights);
+    this.#gpu = gpu;
+    this.#host = host;
+    this.#index = index;
+    this.#program = /** @type {GpuProgram} */ (host.manifest.programs[index]);
+    this.#pipelines = pipelines;
+    this.#weights = weights;
+    this.#walk = new Walk(host, index);
+    this.#frames = new GpuFrames(gpu);
+    this.#staging = new Staging(gpu);
+  }
+
+  // ---- Places
+
+  /** @override @param {readonly number[]} symbols */
+  async prepare(symbols) {
+    this.isProven = false;
+    this.#walk.prepare(symbols);
+    await this.#afterPlan().catch((error) => {
+      if (error instanceof GpuError) this.refusal = error;
+      throw error;
+    });
+  }
+
+  /** The arena grows, and keeps what is in it; shaders are told their sizes. */
+  async #afterPlan() {
+    const host = this.#host, program = host.program(this.#index), bytes = host.word(program + abi.PROGRAM_ARENA_BYTES);
+    if (!this.#arena || this.#arena.size < bytes) {
+      const old = this.#arena, larger = await this.#makeBuffer('arena', bytes);
+      if (old) this.#copyEncoder().copyBufferToBuffer(old, 0, larger, 0, old.size);
+      this.#arena = larger;
+      this.#groups = [];
+      this.#submit();
+      this.#gpu.destroyBuffer(old);
+    }
+    const length = host.word(program + abi.PROGRAM_PARAMETER_BYTES), at = host.word(program + abi.PROGRAM_PARAMETERS);
+    if (!length) return;
+    const parameters = host.bytes.subarray(at, at + length);
+    if (this.#written?.every((byte, i) => byte === parameters[i])) return;
+    this.#parameters ??= this.#gpu.makeBuffer('parameters', length, UNIFORM | COPY_DST);
+    // What is encoded is for the sizes of before.
+    this.#submit();
+    this.device.queue.writeBuffer(this.#parameters, 0, parameters);
+    this.#written = parameters.slice();
+  }
+
+  /** @param {string} label @param {number} bytes */
+  async #makeBuffer(label, bytes) {
+    // Errors are to be told of this alone.
+    this.#submit();
+    const buffer = await this.#gpu.guard(() => this.#gpu.makeBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST));
+    this.#checkDevice();
+    return buffer;
+  }
+
+  /** The buffer of something that grows. @param {number} number */
+  #grownBuffer(number) {
+    const known = this.#grown.get(number);
+    if (known) return known;
+    const made = { buffer: this.#gpu.makeBuffer('grown', 16, STORAGE | COPY_SRC | COPY_DST), id: ++this.#lastId };
+    this.#grown.set(number, made);
+    return made;
+  }
+
+  /** Makes room for so many bytes. @param {number} number @param {number} bytes */
+  async #grow(number, bytes) {
+    const { buffer: old } = this.#grownBuffer(number);
+    if (old.size >= bytes) return;
+    const { maxBufferSize } = this.device.limits, size = Math.max(bytes, Math.min(2 * old.size, maxBufferSize));
+    const buffer = await this.#makeBuffer('grown', roundUp(size, 16));
+    this.#copyEncoder().copyBufferToBuffer(old, 0, buffer, 0, old.size);
+    this.#submit();
+    this.#grown.set(number, { buffer, id: ++this.#lastId });
+    this.#gpu.destroyBuffer(old);
+  }
+
+  /** Where a buffer is on the GPU. @param {number} b @param {number} [size] @returns {{buffer: GPUBuffer, offset: number}} */
+  #place(b, size = 16) {
+    const kind = this.#walk.kind(b), offset = this.#walk.offset(b);
+    if (kind === abi.GROWN) return { buffer: this.#grownBuffer(offset).buffer, offset: 0 };
+    if (kind !== abi.WEIGHTS) return { buffer: /** @type {GPUBuffer} */ (this.#arena), offset };
+    return /** @type {any} */ (this.#weights.binding({ isWeight: true, bytes: size, offset }, size));
+  }
+
+  // ---- Encoding
+
+  #open() {
+    if (this.#encoder) return this.#encoder;
+    if (this.#isJudged) this.device.pushErrorScope('validation');
+    return this.#encoder = this.device.createCommandEncoder();
+  }
+
+  #endPass() {
+    this.#pass?.end();
+    this.#pass = this.#current = undefined;
+  }
+
+  /** For copies. */
+  #copyEncoder() {
+    const encoder = this.#open();
+    this.#endPass();
+    return encoder;
+  }
+
+  #submit() {
+    if (!this.#encoder) return;
+    this.#endPass();
+    this.device.queue.submit([this.#encoder.finish()]);
+    this.#closeScope();
+  }
+
+  #closeScope() {
+    if (this.#encoder && this.#isJudged) {
+      const verdict = this.device.popErrorScope();
+      verdict.catch(() => {});
+      this.#verdicts.push(verdict);
+    }
+    this.#encoder = undefined;
+  }
+
+  /** Forgets what a run that ended early did not submit. */
+  #drop() {
+    if (!this.#encoder) return;
+    this.#pass?.end();
+    this.#pass = this.#current = undefined;
+    this.#closeScope();
+  }
+
+  /** What a dispatch is with its buffers as they are now; undefined if it has nothing to do. @param {number} s @returns {Step | undefined} */
+  #step(s) {
+    const host = this.#host, at = host.word(host.program(this.#index) + abi.PROGRAM_DISPATCHES) / 4 + s * abi.DISPATCH_WORDS;
+    const x = host.word(at + abi.DISPATCH_X), y = host.word(at + abi.DISPATCH_Y), z = host.word(at + abi.DISPATCH_Z);
+    if (x * y * z === 0) return undefined;
+    const kernel = host.word(at + abi.DISPATCH_KERNEL), { name } = this.#program.kernels[kernel];
+    const { maxComputeWorkgroupsPerDimension: most } = this.device.limits;
+    if (Math.max(x, y, z) > most) {
+      throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, and the GPU allows ${most}: try smaller inputs`);
+    }
+    const pipeline = this.#pipelines[kernel];
+    return { pipeline, group: this.#group(s, at, pipeline), x, y, z, name };
+  }
+
+  /** @param {number} s @param {number} at where its record is @param {GPUComputePipeline} pipeline */
+  #group(s, at, pipeline) {
+    const host = this.#host, walk = this.#walk, list = host.word(at + abi.DISPATCH_ARGUMENTS) / 4;
+    const buffers = Array.from({ length: host.word(at + abi.DISPATCH_ARGUMENT_COUNT) }, (_, i) => host.word(list + i));
+    let key = '';
+    for (const b of buffers) {
+      const offset = walk.offset(b);
+      key += `${walk.kind(b) === abi.GROWN ? `g${this.#grownBuffer(offset).id}` : offset} ${walk.bytes(b)},`;
+    }
+    const groups = this.#groups[s] ??= new Map(), known = groups.get(key);
+    if (known) return known;
+    /** @type {GPUBufferBinding[]} */
+    const resources = buffers.map((b) => this.#binding(b));
+    const offset = host.word(at + abi.DISPATCH_PARAMETERS);
+    if (offset !== abi.NO_PARAMETERS && this.#parameters) {
+      resources.push({ buffer: this.#parameters, offset, size: host.word(at + abi.DISPATCH_PARAMETER_BYTES) });
+    }
+    const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: resources.map((resource, binding) => ({ binding, resource })) });
+    if (groups.size >= MOST_GROUPS) groups.clear();
+    groups.set(key, group);
+    return group;
+  }
+
+  /** @param {number} b @returns {GPUBufferBinding} */
+  #binding(b) {
+    // As in gpu_backend.js: shaders read vectors, for which there is room.
+    const size = Math.max(16, roundUp(this.#walk.bytes(b), 16)), { maxStorageBufferBindingSize: most } = this.device.limits;
+    if (size > most) throw new OutOfMemoryError(`a tensor has ${megabytes(size)}, and the GPU allows ${megabytes(most)}: try smaller inputs`);
+    return { ...this.#place(b, size), size };
+  }
+
+  /** @param {number} first @param {number} end */
+  #run(first, end) {
+    for (let s = first; s < end; ++s) {
+      this.#open();
+      const step = this.#step(s);
+      if (!step) continue;
+      this.#pass ??= this.#open().beginComputePass();
+      if (step.pipeline !== this.#current) this.#pass.setPipeline(this.#current = step.pipeline);
+      this.#pass.setBindGroup(0, step.group);
+      this.#pass.dispatchWorkgroups(step.x, step.y, step.z);
+      ++this.#encoded;
+    }
+  }
+
+  // ---- Commands
+
+  /** @param {Command} command */
+  async #obey({ kind, a, b, c, d }) {
+    const walk = this.#walk;
+    if (kind === abi.RUN) this.#run(a, b);
+    else if (kind === abi.PLAN) await this.#afterPlan();
+    else if (kind === abi.UPLOAD) this.#upload(a, b, TYPES[d]);
+    else if (kind === abi.READ_BACK) await this.#readBack(a, b, TYPES[d]);
+    else if (kind === abi.COPY && !walk.isOnHost(a)) await this.#copy(a, b, 0, this.#host.sizeOf(d));
+    else if (kind === abi.STACK && !walk.isOnHost(a)) {
+      const bytes = this.#host.sizeOf(d);
+      await this.#copy(a, b, Number(walk.integer(c, 0, 8)) * bytes, bytes);
+    }
+  }
+
+  /** @param {number} from @param {number} to @param {number} at behind which byte @param {number} bytes */
+  async #copy(from, to, at, bytes) {
+    if (!bytes) return;
+    if (at % 4) throw new GpuError('the GPU has no copies of slices that are no whole words, as an odd number of halves is');
+    const size = roundUp(bytes, 4), grows = this.#walk.kind(to) === abi.GROWN;
+    // Vectors are read, the last of which may have room only.
+    if (grows) await this.#grow(this.#walk.offset(to), roundUp(at + size, 16));
+    const source = this.#place(from, size), target = this.#place(to, size);
+    if (source.buffer === target.buffer && (!this.#way || this.#way.size < size)) {
+      const old = this.#way;
+      this.#way = await this.#makeBuffer('copy', size);
+      this.#gpu.destroyBuffer(old);
+    }
+    const encoder = this.#copyEncoder();
+    if (source.buffer !== target.buffer) {
+      encoder.copyBufferToBuffer(source.buffer, source.offset, target.buffer, target.offset + at, size);
+    } else if (source.offset !== target.offset + at) {
+      // WebGPU has no copies within a buffer.
+      const way = /** @type {GPUBuffer} */ (this.#way);
+      encoder.copyBufferToBuffer(source.buffer, source.offset, way, 0, size);
+      encoder.copyBufferToBuffer(way, 0, target.buffer, target.offset + at, size);
+    }
+    ++this.#encoded;
+  }
+
+  /** @param {number} from in wasm's memory @param {number} to on the GPU @param {Api.DataType} dataType */
+  #upload(from, to, dataType) {
+    const Type = ARRAYS[dataType], bytes = this.#walk.bytes(from);
+    if (!bytes) return;
+    const data = new Type(this.#host.words.buffer, this.#walk.offset(from), bytes / Type.BYTES_PER_ELEMENT);
+    const { buffer, offset } = this.#place(to);
+    this.#submit();
+    this.device.queue.writeBuffer(buffer, offset, this.#wordsOf(dataType, data));
+  }
+
+  /** @param {Api.DataType} dataType @param {any} data that was computed in wasm */
+  #wordsOf(dataType, data) {
+    try {
+      return toWords({ name: '', dataType, shape: [] }, data, this.half);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      throw new GpuError('a number that the model computes in wasm does not fit in the 32 bits of the GPU');
+    }
+  }
+
+  /** @param {number} from on the GPU @param {number} to in wasm's memory @param {Api.DataType} dataType */
+  async #readBack(from, to, dataType) {
+    const bytes = this.#walk.bytes(to), data = await this.#read(this.#place(from), bytes / ARRAYS[dataType].BYTES_PER_ELEMENT, dataType);
+    this.#host.bytes.set(new Uint8Array(data.buffer, data.byteOffset, bytes), this.#walk.offset(to));
+  }
+
+  /** Elements, as soon as the GPU has computed them. @param {{buffer: GPUBuffer, offset: number}} place @param {number} count @param {Api.DataType} dataType */
+  async #read({ buffer, offset }, count, dataType) {
+    const bytes = roundUp(count * wordBytes(dataType, this.half), 4);
+    if (!count) return fromWords(dataType, new ArrayBuffer(0), 0, this.half);
+    const staging = this.#staging.take(bytes);
+    this.#copyEncoder().copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+    this.#submit();
+    const data = await this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+    await this.#afterWait();
+    return data;
+  }
+
+  /** The GPU has nothing else to do. */
+  async #afterWait() {
+    this.#checkDevice();
+    if (this.#isJudged) await this.#hearVerdicts();
+    this.#endTurn();
+  }
+
+  /** A run whose device is gone would not end by itself. */
+  #checkDevice() {
+    if (this.#gpu.isLost || this.#gpu.isDisposed) throw new Error('the device is gone');
+  }
+
+  // ---- Turns
+
+  #endTurn() {
+    this.#encoded = 0;
+    this.#before = undefined;
+    this.#turnBegan = performance.now();
+  }
+
+  /** Lets the GPU catch up, and the thread hear of an abort. @param {() => void} check throws if the run is to end */
+  async #breathe(check) {
+    if (this.#encoded >= this.#turn) {
+      this.#submit();
+      const before = this.#before;
+      this.#before = this.device.queue.onSubmittedWorkDone();
+      this.#before.catch(() => {});
+      this.#encoded = 0;
+      if (before) {
+        await before;
+        const now = performance.now(), fitting = this.#turn * TURN / Math.max(1, now - this.#turnBegan);
+        this.#turn = Math.max(1, Math.min(LONGEST_TURN, Math.round(fitting), 2 * this.#turn));
+        this.#turnBegan = now;
+        // What it refuses may be what a loop waits for.
+        if (this.#isJudged) await this.#hearVerdicts();
+      }
+    } else if (performance.now() - this.#heard < HEARING) {
+      return;
+    }
+    await nextTask();
+    this.#checkDevice();
+    check();
+    this.#heard = performance.now();
+  }
+
+  // ---- A run
+
+  /**
+   * @override
+   * @param {Values} values @param {number[][]} _ @param {Destination[]} destinations @param {AbortSignal} [signal]
+   * @returns {Promise<any[]>}
+   */
+  async start(values, _, destinations, signal) {
+    const check = () => signal?.throwIfAborted();
+    try {
+      await this.#begin(values, !this.isProven || values.some(isGpuBuffer) || destinations.includes('gpu'));
+      await this.#walkThrough(check, signal !== undefined);
+      const tensors = await this.#outputs(destinations);
+      this.#submit();
+      await this.#hearVerdicts();
+      this.isProven = true;
+      return tensors;
+    } finally {
+      this.#drop();
+      releaseFrames(values);
+    }
+  }
+
+  /** Brings the inputs to their places: those in memory at once. @param {Values} values @param {boolean} isJudged */
+  async #begin(values, isJudged) {
+    const walk = this.#walk, buffers = this.#host.portBuffers(this.#index, 'inputs');
+    this.#isJudged = isJudged;
+    this.#verdicts = [];
+    walk.begin();
+    this.#endTurn();
+    this.#heard = this.#turnBegan;
+    values.forEach((value, i) => {
+      const { dataType, name } = this.#host.manifest.inputs[i], b = buffers[i];
+      if (isGpuBuffer(value) || value instanceof GpuFrame || !value.length) return;
+      if (walk.isOnHost(b)) this.#host.bytes.set(new Uint8Array(value.buffer, value.byteOffset, value.byteLength), walk.offset(b));
+      else this.device.queue.writeBuffer(/** @type {GPUBuffer} */ (this.#arena), walk.offset(b), toWords({ name, dataType, shape: [] }, value, this.half));
+    });
+    // Shaders know the sizes of the run before, which later plans may have made others.
+    await this.#afterPlan();
+    for (const [i, value] of values.entries()) {
+      const { dataType } = this.#host.manifest.inputs[i], b = buffers[i], bytes = this.#portBytes('inputs', i);
+      if (value instanceof GpuFrame) {
+        this.#frames.copy(this.#copyEncoder(), value, /** @type {GPUBuffer} */ (this.#arena), walk.offset(b));
+        await value.verdict;
+      } else if (isGpuBuffer(value) && bytes) {
+        await this.#takeBuffer(value, b, bytes, dataType);
+      }
+    }
+  }
+
+  /** @param {GPUBuffer} buffer of the caller's @param {number} b @param {number} bytes @param {Api.DataType} dataType */
+  async #takeBuffer(buffer, b, bytes, dataType) {
+    const { device } = this, onHost = this.#walk.isOnHost(b), staging = onHost ? this.#staging.take(bytes) : undefined;
+    this.#submit();
+    device.pushErrorScope('validation');
+    const encoder = device.createCommandEncoder();
+    if (staging) encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    else encoder.copyBufferToBuffer(buffer, 0, /** @type {GPUBuffer} */ (this.#arena), this.#walk.offset(b), bytes);
+    device.queue.submit([encoder.finish()]);
+    const error = await device.popErrorScope();
+    if (error) throw refuseBuffer(error);
+    if (!staging) return;
+    const count = bytes / wordBytes(dataType, this.half);
+    const data = await this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+    const most = this.#walk.bytes(b);
+    this.#host.bytes.set(new Uint8Array(data.buffer, data.byteOffset, most), this.#walk.offset(b));
+  }
+
+  /** Bytes of an input or output on the GPU, in whole words. @param {'inputs' | 'outputs'} kind @param {number} i */
+  #portBytes(kind, i) {
+    return roundUp(countOf(this.#host.shapes(kind)[i]) * wordBytes(this.#host.manifest[kind][i].dataType, this.half), 4);
+  }
+
+  /** @param {() => void} check @param {boolean} mayPause @param {(command: Command) => Promise<boolean>} [instead] what is done otherwise */
+  async #walkThrough(check, mayPause, instead) {
+    for (;;) {
+      const command = this.#walk.next(mayPause);
+      if (!command) return;
+      if (!await instead?.(command)) await this.#obey(command);
+      await this.#breathe(check);
+    }
+  }
+
+  /** @param {Destination[]} destinations @returns {Promise<any[]>} */
+  async #outputs(destinations) {
+    const host = this.#host, walk = this.#walk, shapes = host.shapes('outputs'), buffers = host.portBuffers(this.#index, 'outputs');
+    // All that is on the GPU is read back at once.
+    let end = 0;
+    const ports = host.manifest.outputs.map(({ name, dataType }, i) => {
+      const b = buffers[i], count = countOf(shapes[i]), bytes = this.#portBytes('outputs', i), at = end, isRead = destinations[i] === 'data' && !walk.isOnHost(b);
+      if (isRead) end += roundUp(bytes, MAP_ALIGNMENT);
+      return { name, dataType, shape: shapes[i], b, count, bytes, at, isRead };
+    });
+    const all = await this.#collect(ports.filter(({ isRead, bytes }) => isRead && bytes), end);
+    return ports.map(({ name, dataType, shape, b, count, bytes, at, isRead }, i) => {
+      if (destinations[i] === 'gpu') return this.#keep(name, b, count, shape, dataType);
+      if (destinations[i] === 'none') return undefined;
+      if (isRead) return { data: fromWords(dataType, all.slice(at, at + bytes), count, this.half), shape, dataType };
+      const data = new ARRAYS[dataType](host.words.buffer, walk.offset(b), count).slice();
+      return { data: dataType === 'float16' ? fromBits(data) : data, shape, dataType };
+    });
+  }
+
+  /** @param {{b: number, bytes: number, at: number}[]} ports @param {number} bytes of all @returns {Promise<ArrayBuffer>} */
+  async #collect(ports, bytes) {
+    if (!bytes) return new ArrayBuffer(0);
+    const staging = this.#staging.take(bytes), encoder = this.#copyEncoder();
+    for (const port of ports) {
+      const { buffer, offset } = this.#place(port.b);
+      encoder.copyBufferToBuffer(buffer, offset, staging, port.at, port.bytes);
+    }
+    this.#submit();
+    return this.#staging.read(staging, bytes, (bytesFrom) => bytesFrom(0, bytes));
+  }
+
+  /** An output that stays on the GPU. @param {string} name @param {number} b @param {number} count @param {number[]} shape @param {Api.DataType} dataType */
+  #keep(name, b, count, shape, dataType) {
+    const bytes = roundUp(count * wordBytes(dataType, this.half), 4);
+    const buffer = this.#gpu.makeLooseBuffer(name, bytes, STORAGE | COPY_SRC | COPY_DST);
+    if (bytes && this.#walk.isOnHost(b)) {
+      this.#submit();
+      const data = new ARRAYS[dataType](this.#host.words.buffer, this.#walk.offset(b), count);
+      this.device.queue.writeBuffer(buffer, 0, this.#wordsOf(dataType, data));
+    } else if (bytes) {
+      const source = this.#place(b);
+      this.#copyEncoder().copyBufferToBuffer(source.buffer, source.offset, buffer, 0, bytes);
+    }
+    const read = async () => ({ data: await this.#readKept(buffer, bytes, count, dataType), shape: [...shape], dataType });
+    return { buffer, shape, dataType, read };
+  }
+
+  /** By commands of its own: a run may be encoding. @param {GPUBuffer} buffer @param {number} bytes @param {number} count @param {Api.DataType} dataType */
+  async #readKept(buffer, bytes, count, dataType) {
+    if (!bytes) return fromWords(dataType, new ArrayBuffer(0), 0, this.half);
+    const encoder = this.device.createCommandEncoder(), staging = this.#staging.take(bytes);
+    encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+    this.device.queue.submit([encoder.finish()]);
+    return this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+  }
+
+  /** @override @param {number} index @param {GPUBuffer} buffer @returns {Promise<any>} */
+  readInput(index, buffer) {
+    const { dataType } = this.#host.manifest.inputs[index], count = countOf(this.#host.shapes('inputs')[index]);
+    return this.#readKept(buffer, this.#portBytes('inputs', index), count, dataType);
+  }
+
+  async #hearVerdicts() {
+    for (const verdict of this.#verdicts.splice(0)) {
+      const error = await verdict;
+      if (error) throw this.refusal = new GpuError(`the GPU refuses the run: ${error.message}`);
+    }
+  }
+
+  /** @override @param {(Pixels | Drawable)[]} pictures @param {Region} region @param {string} what */
+  takeFrame(pictures, region, what) {
+    const { inputs } = this.#host.manifest, buffers = this.#host.portBuffers(this.#index, 'inputs');
+    const isOnHost = inputs.some(({ image }, i) => image && this.#walk.isOnHost(buffers[i]));
+    return isOnHost ? undefined : this.#frames.take(pictures, region, what);
+  }
+
+  // ----
+
+  /** @override @param {Values} values @param {number} runs @param {() => void} check called before each run */
+  async profile(values, runs, check) {
+    const names = this.#program.steps.map((kernel) => this.#program.kernels[kernel].name), total = new Float64Array(names.length);
+    for (let run = -1; run < runs; ++run) {
+      check();
+      try {
+        await this.#begin(values, true);
+        // The first run is there to warm up.
+        await this.#walkThrough(check, true, async ({ kind, a, b }) => run >= 0 && kind === abi.RUN && this.#timeSteps(a, b, total));
+        this.#submit();
+        await this.#hearVerdicts();
+        await this.device.queue.onSubmittedWorkDone();
+      } finally {
+        this.#drop();
+      }
+    }
+    return summarize(hasClock(this.#gpu) ? 'gpu' : 'wall', names, total, runs);
+  }
+
+  /** @param {number} first @param {number} end @param {Float64Array} total of each dispatch, in ms */
+  async #timeSteps(first, end, total) {
+    this.#submit();
+    /** @type {Step[]} */
+    const steps = [];
+    /** @type {number[]} */
+    const numbers = [];
+    for (let s = first; s < end; ++s) {
+      const step = this.#step(s);
+      if (step) numbers.push(steps.push(step) && s);
+    }
+    const times = await timeSteps(this.#gpu, steps, () => {});
+    times.forEach((ms, i) => total[numbers[i]] += ms);
+    return true;
+  }
+
+  /** @override */
+  dispose() {
+    this.#frames.dispose();
+    this.#staging.dispose();
+    super.dispose();
+  }
+}
+
+/** @param {GPUError} error */
+function refuseBuffer({ message }) {
+  const isForeign = /associated with|different device|another device|cannot be used with|DeviceMismatch/i.test(message);
+  return new InputError(isForeign
+    ? 'an input is a buffer of another GPUDevice: make it on model.device, or pass your device to load'
+    : `an input is a buffer that WebGPU does not take: ${message}`);
+}

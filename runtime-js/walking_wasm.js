@@ -1,0 +1,61 @@
+// Runs on the CPU what has commands (walk.js).
+
+/** @import { Host } from './host.js' */
+/** @import { Values } from './inputs.js' */
+/** @import { Destination } from './options.js' */
+
+import * as abi from './abi.js';
+import { Walk } from './walk.js';
+import { HEARING, WasmBackend, nextTask } from './wasm_backend.js';
+
+export class WalkingWasm extends WasmBackend {
+  /** @param {Host} host @param {number} index */
+  constructor(host, index) {
+    super(host, index);
+    this.walk = new Walk(host, index);
+  }
+
+  /** @override @param {readonly number[]} symbols */
+  prepare(symbols) {
+    this.walk.prepare(symbols);
+  }
+
+  /** Buffers may have changed places. @param {'inputs' | 'outputs'} kind */
+  #find(kind) {
+    this.addresses[kind] = this.host.portBuffers(this.index, kind).map((buffer) => this.walk.offset(buffer));
+  }
+
+  /** @override @param {Values} values */
+  write(values) {
+    this.walk.begin();
+    this.#find('inputs');
+    super.write(values);
+  }
+
+  /**
+   * @override
+   * @param {Values} values @param {number[][]} _ @param {Destination[]} destinations @param {AbortSignal} [signal]
+   */
+  async start(values, _, destinations, signal) {
+    this.write(values);
+    if (signal) await this.runSteps(() => signal.throwIfAborted());
+    else this.walk.next(false);
+    // Their sizes are known now.
+    this.#find('outputs');
+    return this.read(this.host.shapes('outputs'), destinations);
+  }
+
+  /** @override @param {() => void} check @param {Float64Array} [times] */
+  async runSteps(check, times) {
+    const { webnnc_walked: walked } = this.host.exports;
+    for (let heard = performance.now(); ;) {
+      const start = performance.now(), command = this.walk.next(true), end = performance.now();
+      if (!command) return;
+      if (times && command.kind === abi.RUN) times[walked()] += end - start;
+      if (end - heard < HEARING) continue;
+      await nextTask();
+      check();
+      heard = performance.now();
+    }
+  }
+}
