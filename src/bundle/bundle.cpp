@@ -53,7 +53,7 @@ Result<std::string> Write(const Contents& contents, const std::vector<Module>& m
   samples.push_back(std::move(sample));
   std::string record = BuildRecord(contents, modules);
   for (const char* name : {"model.worker.js", "model.js"})
-    TRY(write(name, WithBuildRecord(PageFile(name), record)));
+    TRY(write(name, WithBuildRecord(ScriptFor(contents, name), record)));
   TRY(write("model.d.ts", Declarations(contents)));
   for (const char* name : {"index.html", "page.js", "page.worker.js", "page.css"})
     TRY(write(name, PageFile(name)));

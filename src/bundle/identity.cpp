@@ -3,6 +3,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "bundle/manifest.h"
@@ -32,7 +33,17 @@ Json VariantJson(const plan::Variant& variant, const WeightRange& range) {
           {"end", range.end}};
 }
 
+bool HasCommands(const Contents& contents) {
+  auto all = contents.variants.all();
+  return std::any_of(all.begin(), all.end(),
+                     [](const plan::Variant* variant) { return !IsStraight(variant->program); });
+}
+
 }  // namespace
+
+std::string_view ScriptFor(const Contents& contents, std::string_view name) {
+  return PageFile((HasCommands(contents) ? "walking." : "") + std::string(name));
+}
 
 std::string BuildId(const Contents& contents, const std::vector<Module>& modules) {
   XXH64_state_t state;
@@ -43,7 +54,7 @@ std::string BuildId(const Contents& contents, const std::vector<Module>& modules
   add(Shaders(contents));
   for (const Module& module : modules) add(module.bytes);
   add(Hexadecimal(contents.weights_file.id));
-  for (const char* script : {"model.js", "model.worker.js"}) add(PageFile(script));
+  for (const char* script : {"model.js", "model.worker.js"}) add(ScriptFor(contents, script));
   return Hexadecimal(XXH64_digest(&state));
 }
 

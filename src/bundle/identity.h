@@ -10,6 +10,10 @@
 
 namespace webnnc::bundle {
 
+// The text of "model.js" or "model.worker.js" for this model: those of models whose programs have
+// commands are larger.
+std::string_view ScriptFor(const Contents& contents, std::string_view name);
+
 // The id of a build: a hash of all that a page reads, XXH64 in 16 hexadecimal digits. `modules` are
 // without the manifest, which holds the id.
 std::string BuildId(const Contents& contents, const std::vector<Module>& modules);
