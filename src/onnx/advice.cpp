@@ -35,14 +35,6 @@ const Family kFamilies[] = {
       "MatMulBnb4",
       "GatherBlockQuantized"},
      "quantised models are not supported yet: take the float32 or float16 export"},
-    {{"If", "Loop", "Scan", "SequenceMap"},
-     "control flow is not supported yet: export with fixed sizes and without cache or past, so "
-     "that "
-     "there is nothing to decide in a run"},
-    {{"NonZero", "NonMaxSuppression", "Unique", "Compress"},
-     "how large its result is depends on data, which is not supported yet: cut the model before "
-     "it, "
-     "and do this step in the page"},
     {{"SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
       "SequenceLength", "SplitToSequence", "ConcatFromSequence", "Optional", "OptionalGetElement",
       "OptionalHasElement"},

@@ -19,7 +19,7 @@ static std::vector<Operator> AllFamilies() {
         RandomOperators(),        RecurrentOperators(),     ReductionOperators(),
         RegionOperators(),        ResizeOperators(),        SamplingOperators(),
         ShapeOperators(),         SignalOperators(),        SourceOperators(),
-        WindowOperators()})
+        SelectionOperators(),     SuppressionOperators(),   WindowOperators()})
     all.insert(all.end(), family.begin(), family.end());
   std::sort(all.begin(), all.end(), Before);
   // Each has one row.

@@ -68,9 +68,11 @@ std::span<const Operator> ReductionOperators();
 std::span<const Operator> RegionOperators();
 std::span<const Operator> ResizeOperators();
 std::span<const Operator> SamplingOperators();
+std::span<const Operator> SelectionOperators();
 std::span<const Operator> ShapeOperators();
 std::span<const Operator> SignalOperators();
 std::span<const Operator> SourceOperators();
+std::span<const Operator> SuppressionOperators();
 std::span<const Operator> WindowOperators();
 
 }  // namespace webnnc::onnx

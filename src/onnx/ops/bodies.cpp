@@ -66,15 +66,14 @@ namespace {
 class LoopBuilder {
  public:
   LoopBuilder(NodeContext& c, const LoopBody& loop) : c_(c), loop_(loop) {
-    for (const LoopBody::Carried& carried : loop.carried)
-      types_.push_back(c.TypeOf(carried.start));
+    for (const LoopBody::Carried& carried : loop.carried) types_.push_back(c.TypeOf(carried.start));
     stays_.resize(types_.size());
   }
 
   Result<Values> Run() {
     TRY_ASSIGN(bool may_start, MayStart());
-    bool runs_once = may_start && loop_.known_trips && loop_.known_trips->Is(1) &&
-                     !loop_.condition.valid();
+    bool runs_once =
+        may_start && loop_.known_trips && loop_.known_trips->Is(1) && !loop_.condition.valid();
     if (runs_once) return Unroll(1);
     TRY(FindSizes());
     if (!may_start) return Unroll(0);
@@ -162,8 +161,8 @@ class LoopBuilder {
         auto own = SymbolOf(size);
         bool is_own = own && std::count(symbols_.begin(), symbols_.end(), *own) > 0;
         if (size == end.shape[d] || is_own) continue;
-        symbols_.push_back(c_.scope().UniqueSymbol(c_.title() + "." + name + "." +
-                                                   std::to_string(d)));
+        symbols_.push_back(
+            c_.scope().UniqueSymbol(c_.title() + "." + name + "." + std::to_string(d)));
         size = Dim::Symbol(symbols_.back());
         changed = true;
       }
@@ -171,8 +170,8 @@ class LoopBuilder {
     return changed;
   }
 
-  // Each iteration of its own is more to download and compile, but nothing waits for a decision, and
-  // what the iteration's number is known for is constant.
+  // Each iteration of its own is more to download and compile, but nothing waits for a decision,
+  // and what the iteration's number is known for is constant.
   std::optional<int64_t> TripsToUnroll() const {
     constexpr int64_t kMostIterations = 8, kMostNodes = 64;
     if (is_conditional_ || !loop_.known_trips || !loop_.known_trips->IsConstant())
@@ -193,8 +192,7 @@ class LoopBuilder {
     for (int64_t i = 0; i < trips; ++i) {
       TRY_ASSIGN(auto iteration, c_.Scalar(DType::kI64, static_cast<double>(i)));
       TRY_ASSIGN(auto outputs, loop_.iterate(c_, iteration, values));
-      auto first_slice =
-          outputs.begin() + static_cast<int64_t>(first_output() + values.size());
+      auto first_slice = outputs.begin() + static_cast<int64_t>(first_output() + values.size());
       slices.resize(static_cast<size_t>(outputs.end() - first_slice));
       for (size_t k = 0; k < slices.size(); ++k) {
         ValueId slice = first_slice[static_cast<int64_t>(k)];
@@ -209,8 +207,8 @@ class LoopBuilder {
     results = values;
     if (trips == 0) return WithEmptySlices(std::move(results));
     for (const Values& stack : slices) {
-      TRY_ASSIGN(auto all, stack.size() == 1 ? Result<ValueId>(stack[0])
-                                             : c_.Add(graph::Concat{0}, stack));
+      TRY_ASSIGN(auto all,
+                 stack.size() == 1 ? Result<ValueId>(stack[0]) : c_.Add(graph::Concat{0}, stack));
       results.push_back(all);
     }
     return results;

@@ -1,5 +1,5 @@
-// Bodies of If and Loop: what operators with graphs among their attributes have in common, and those
-// that are loops underneath.
+// Bodies of If and Loop: what operators with graphs among their attributes have in common, and
+// those that are loops underneath.
 #pragma once
 
 #include "onnx/node_context.h"
@@ -12,6 +12,11 @@ graph::Graph CloseBody(Frame& frame, const std::string& name, const Values& inpu
                        const Values& outputs, const Values& captures);
 // The values around the frame that these outputs need.
 Values CapturesOf(Frame& frame, const Values& outputs);
+
+// A value of a graph where a body in it is added to, or in that graph itself.
+inline ValueId Here(NodeContext& inside, const Frame& around, ValueId id) {
+  return &inside.frame() == &around ? id : inside.scope().Capture(id);
+}
 
 // A loop, said by what an iteration adds to its body.
 struct LoopBody {

@@ -218,12 +218,12 @@ Result<Values> AddScan(NodeContext& c, const pb::GraphProto& body, const Values&
     loop.carried.push_back({body.input(static_cast<int>(i)).name(), states[i]});
   loop.trips = trips;
   loop.known_trips = count;
-  Frame* around = &c.frame();
-  loop.iterate = [&, around](NodeContext& inside, ValueId iteration,
-                             const Values& carried) -> Result<Values> {
+  const Frame& around = c.frame();
+  loop.iterate = [&](NodeContext& inside, ValueId iteration,
+                     const Values& carried) -> Result<Values> {
     Values inputs = carried;
     for (size_t i = 0; i < xs.size(); ++i) {
-      ValueId x = &inside.frame() == around ? xs[i] : inside.scope().Capture(xs[i]);
+      ValueId x = Here(inside, around, xs[i]);
       TRY_ASSIGN(auto element,
                  ElementAt(inside, x, axes.inputs[i], iteration, axes.reversed_inputs[i]));
       inputs.push_back(element);
@@ -300,12 +300,11 @@ Result<Values> ScanOfOpset8(NodeContext& c, const pb::GraphProto& body, size_t s
   LoopBody sequences;
   TRY_ASSIGN(sequences.trips, c.Add(graph::Sizes{{batch}, true}, {}));
   sequences.known_trips = batch;
-  Frame* around = &c.frame();
-  sequences.iterate = [&, around](NodeContext& inside, ValueId iteration,
-                                  const Values&) -> Result<Values> {
+  const Frame& around = c.frame();
+  sequences.iterate = [&](NodeContext& inside, ValueId iteration, const Values&) -> Result<Values> {
     Values own;
     for (ValueId id : all) {
-      ValueId value = &inside.frame() == around ? id : inside.scope().Capture(id);
+      ValueId value = Here(inside, around, id);
       TRY_ASSIGN(auto element, ElementAt(inside, value, 0, iteration, false));
       own.push_back(element);
     }
