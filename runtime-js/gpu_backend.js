@@ -1,6 +1,6 @@
 // Runs a model on the GPU: one compute pass and one submit a run. All that a run needs is made beforehand: bind
-// groups, buffers to read back through and, from the second run on, the pass itself, which is encoded while the
-// GPU works on the run before. A run waits for no other: any number may be in flight, and the GPU's queue keeps
+// groups, buffers to read back through and, from the second run on, the commands themselves, which are encoded while
+// the GPU works on the run before. A run waits for no other: any number may be in flight, and the GPU's queue keeps
 // them in order.
 
 /** @import * as Api from './model.js' */
@@ -35,10 +35,10 @@ const MAP_ALIGNMENT = 8;
  */
 
 /**
- * Commands that copy the outputs, and where to: one buffer to read back through, and one for each output that stays
+ * Commands, and where they copy the outputs to: one buffer to read back through, and one for each output that stays
  * on the GPU.
  *
- * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, kept: (GPUBuffer | undefined)[]}} Results
+ * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, kept: (GPUBuffer | undefined)[]}} Encoded
  */
 
 /** Gives back the textures of pictures, after they were submitted or where they will not be. @param {Values} values */
@@ -73,7 +73,7 @@ export class GpuBackend {
   isSerial = false;
   /** Why WebGPU refuses what the model does. @type {GpuError | undefined} */
   refusal;
-  /** The pass of the next run. @type {GPUCommandBuffer | undefined} */
+  /** @type {(Encoded & {key: string}) | undefined} */
   #next;
 
   /**
@@ -124,7 +124,7 @@ export class GpuBackend {
   async prepare(symbols) {
     this.#host.prepare(this.#index, symbols);
     this.isProven = false;
-    this.#next = undefined;
+    this.#dropNext();
     await this.#gpu.guard(() => {
       this.#makeArena();
       this.#placePorts();
@@ -222,32 +222,37 @@ export class GpuBackend {
     const inputsTaken = this.#takeBuffers(values);
     if (check) device.pushErrorScope('validation');
     this.#upload(words);
-    const frames = this.#copyFrames(values), steps = this.#next ?? this.#encodeSteps(), results = this.#copyOutputs(destinations);
-    this.#next = undefined;
-    device.queue.submit([...frames.commands, steps, results.commands]);
+    // How many tensors stay on the GPU, and in which buffers, differs from run to run: these are copied by commands of their own.
+    const ahead = destinations.includes('gpu') ? [] : destinations;
+    const frames = this.#copyFrames(values), parts = [this.#takeNext(ahead) ?? this.#encode(true, ahead)];
+    if (ahead !== destinations) parts.push(this.#encode(false, destinations));
+    device.queue.submit([...frames.commands, ...parts.map(({ commands }) => commands)]);
     releaseFrames(values);
     const verdict = this.#judge(inputsTaken, [check ? this.#accepted(device.popErrorScope()) : undefined, ...frames.verdicts]);
-    const tensors = this.#read(results, outputs, shapes, destinations, verdict);
-    // While the GPU works.
-    if (this.isProven) this.#next = this.#encodeSteps();
+    const tensors = this.#read(parts[parts.length - 1], outputs, shapes, destinations, verdict);
+    // While the GPU works: the commands of the next run are most likely the same.
+    if (this.isProven) this.#next = { key: ahead.join(), ...this.#encode(true, ahead) };
     return tensors;
   }
 
-  #encodeSteps() {
-    const encoder = this.device.createCommandEncoder(), pass = encoder.beginComputePass();
-    let current;
-    for (const { pipeline, group, x, y, z } of this.#steps) {
-      if (pipeline !== current) pass.setPipeline(current = pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(x, y, z);
-    }
-    pass.end();
-    return encoder.finish();
+  /** The commands that the run before has made in advance, if they are for the same outputs. @param {Destination[]} destinations */
+  #takeNext(destinations) {
+    const next = this.#next;
+    if (next?.key !== destinations.join()) return this.#dropNext();
+    this.#next = undefined;
+    return next;
   }
 
-  /** Commands of their own, as where outputs go differs from run to run. @param {Destination[]} destinations @returns {Results} */
-  #copyOutputs(destinations) {
+  /** @returns {undefined} */
+  #dropNext() {
+    if (this.#next?.staging) this.#staging.giveBack(this.#next.staging);
+    this.#next = undefined;
+  }
+
+  /** Commands for the steps, if they are wanted, and for the outputs. @param {boolean} hasSteps @param {Destination[]} destinations @returns {Encoded} */
+  #encode(hasSteps, destinations) {
     const encoder = this.device.createCommandEncoder(), arena = /** @type {GPUBuffer} */ (this.#arena);
+    if (hasSteps) this.#encodeSteps(encoder);
     const staging = destinations.includes('data') ? this.#staging.take(this.#stagingBytes) : undefined;
     const kept = this.#ports.outputs.map(({ port, offset, bytes, at }, i) => {
       const own = destinations[i] === 'gpu' ? this.#gpu.makeLooseBuffer(port.name, bytes, STORAGE | COPY_SRC | COPY_DST) : undefined;
@@ -256,6 +261,18 @@ export class GpuBackend {
       return own;
     });
     return { commands: encoder.finish(), staging, kept };
+  }
+
+  /** @param {GPUCommandEncoder} encoder */
+  #encodeSteps(encoder) {
+    const pass = encoder.beginComputePass();
+    let current;
+    for (const { pipeline, group, x, y, z } of this.#steps) {
+      if (pipeline !== current) pass.setPipeline(current = pipeline);
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(x, y, z);
+    }
+    pass.end();
   }
 
   /**
@@ -338,7 +355,7 @@ export class GpuBackend {
   }
 
   /**
-   * @param {Results} results @param {PortPlace[]} outputs @param {number[][]} shapes @param {Destination[]} destinations
+   * @param {Encoded} results @param {PortPlace[]} outputs @param {number[][]} shapes @param {Destination[]} destinations
    * @param {Promise<unknown>} verdict
    */
   async #read({ staging, kept }, outputs, shapes, destinations, verdict) {
@@ -394,7 +411,7 @@ export class GpuBackend {
     const { device } = this, inputsTaken = this.#takeBuffers(values);
     device.pushErrorScope('validation');
     this.#upload(words);
-    device.queue.submit([this.#encodeSteps()]);
+    device.queue.submit([this.#encode(true, []).commands]);
     await this.#judge(inputsTaken, [this.#accepted(device.popErrorScope())]);
     await device.queue.onSubmittedWorkDone();
   }

@@ -41,12 +41,12 @@ export class Staging {
     }
     const copied = copy((at, count) => count ? buffer.getMappedRange(at, count).slice(0) : new ArrayBuffer(0));
     buffer.unmap();
-    this.#giveBack(buffer);
+    this.giveBack(buffer);
     return copied;
   }
 
-  /** @param {GPUBuffer} buffer */
-  #giveBack(buffer) {
+  /** A buffer that was taken, and need not be read. @param {GPUBuffer} buffer */
+  giveBack(buffer) {
     if (this.gpu.isDisposed) this.gpu.destroyBuffer(buffer);
     else this.#free.push(buffer);
     if (this.#free.length > MOST_FREE) this.gpu.destroyBuffer(this.#free.shift());

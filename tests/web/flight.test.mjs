@@ -2,11 +2,19 @@
 // happens to the others, and a page that goes on so for hours needs no more memory than in its first second.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { GpuFrames } from '../../runtime-js/gpu_frames.js';
 import { gpu, makeDevice } from './dawn.mjs';
 import { B, W, makeBundle } from './fixtures.mjs';
+import { onnxModel } from '../onnx_model.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const scale = await makeBundle('scale'), { load } = await scale.import();
 after(() => scale.remove());
@@ -18,8 +26,11 @@ afterEach(() => {
   Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
 });
 
-/** Buffers that the model has whether it runs or not: weights, the arena, sizes; and those that it may keep for runs to come. */
-const OWN = 3, FREE = 4;
+/**
+ * Buffers that the model has whether it runs or not (weights, the arena, sizes, what the commands that are encoded ahead
+ * read back through), and those that it may keep for runs to come.
+ */
+const OWN = 4, FREE = 4;
 
 /** @param {number} n @param {number} first */
 function rows(n, first) {
@@ -280,4 +291,91 @@ test('frames of several runs have textures of their own, of which a few are kept
   const made = textures.length;
   take(8, 6).release();
   assert.equal(textures.length, made);
+});
+
+describe('the examples of docs/continuous.md', () => {
+  const [video, audio] = [...readFileSync(join(root, 'docs/continuous.md'), 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+  const AsyncFunction = /** @type {any} */ (async () => {}).constructor;
+
+  test('the README has the first of them', () => {
+    const [, section] = readFileSync(join(root, 'README.md'), 'utf8').split('## Video and audio\n');
+    const code = [...section.split('\n## ')[0].matchAll(/^ {4}(.*)$/gm)].map(([, line]) => line.replace(/ +\/\/.*/, ''));
+    assert.equal(code.join('\n'), video.trim().replace(/\n\n/g, '\n'));
+  });
+
+  test('video: two frames at a time, in order, and errors do not end it', async () => {
+    const { device } = await watched(), scaled = await load({ device });
+    /** @type {number[]} */
+    const shown = [];
+    /** @type {number[]} */
+    const started = [];
+    /** @type {any[]} */
+    const errors = [];
+    let inFlight = 0, most = 0, frame = 0;
+    const model = {
+      /** @param {{image: {frame: number}}} inputs */
+      run({ image }) {
+        most = Math.max(most, ++inFlight);
+        const first = image.frame;
+        started.push(first);
+        // The tenth that is looked at is none.
+        const running = started.length === 10 ? Promise.reject(new Error('no frame')) : scaled.run(rows(2, first)).then((outputs) => ({ outputs, first }));
+        return running.finally(() => --inFlight);
+      },
+    };
+    /** @type {(() => void) | undefined} */
+    let next;
+    const player = { get frame() { return frame; }, requestVideoFrameCallback: (/** @type {() => void} */ look) => void (next = look) };
+    const draw = (/** @type {any} */ { outputs, first }) => {
+      check(outputs, 2, first);
+      shown.push(first);
+    };
+    await new AsyncFunction('model', 'video', 'draw', 'report', video)(model, player, draw, (/** @type {any} */ error) => errors.push(error.message));
+    for (; started.length < 40; ++frame) {
+      /** @type {any} */ (next)();
+      await new Promise((done) => setImmediate(done));
+    }
+    while (inFlight) await new Promise((done) => setImmediate(done));
+    assert.equal(most, 2);
+    assert.deepEqual(errors, ['no frame']);
+    assert.deepEqual(shown, started.filter((_, i) => i !== 9));
+  });
+
+  test('audio: the state stays on the GPU, and chunks are heard in order', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'webnnc-flight-'));
+    try {
+      // A low-pass filter of 64 bands, which is taken away.
+      writeFileSync(join(folder, 'filter.onnx'), onnxModel({
+        inputs: { audio: ['f32', [64]], h: ['f32', [64]] }, outputs: { clean: ['f32', [64]], h_out: ['f32', [64]] },
+        nodes: [{ op: 'Mul', inputs: ['h', 'half'], outputs: ['old'] }, { op: 'Add', inputs: ['old', 'audio'], outputs: ['h_out'] },
+          { op: 'Sub', inputs: ['audio', 'h_out'], outputs: ['clean'] }],
+        constants: { half: [0.5] },
+      }));
+      execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(folder, 'filter.onnx'), '-o', join(folder, 'out'), '--quiet']);
+      const { device, seen } = await watched(), filter = await import(pathToFileURL(join(folder, 'out/model.js')).href), model = await filter.load({ device });
+      /** @param {number} n */
+      const chunk = (n) => Float32Array.from({ length: 64 }, (_, i) => (n * 7 + i) % 16);
+      const chunks = async function* () {
+        for (let n = 0; n < 100; ++n) {
+          yield chunk(n);
+          counts.push(seen.buffers);
+        }
+      };
+      /** @type {number[]} */
+      const counts = [];
+      /** @type {Float32Array[]} */
+      const heard = [];
+      await new AsyncFunction('model', 'chunks', 'play', audio)(model, chunks(), (/** @type {Float32Array} */ data) => heard.push(data));
+      let h = new Float32Array(64);
+      const expected = Array.from({ length: 100 }, (_, n) => {
+        h = chunk(n).map((value, i) => Math.fround(h[i] * 0.5) + value);
+        return chunk(n).map((value, i) => value - h[i]);
+      });
+      assert.deepEqual(heard, expected);
+      // The state, two tensors that are read, and what reads them.
+      assert.ok(Math.max(...counts) <= OWN + FREE + 5, counts.join());
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
