@@ -69,11 +69,24 @@ function shapeOf(port, list, depth = 1) {
 const describe = ({ dataType, shape }) => `${dataType}[${shape.join(',')}]`;
 
 /**
+ * The symbols' values.
+ *
+ * @param {Input[]} inputs @param {readonly string[]} symbols @param {Map<number | string, number>} [values] as far as they are known
+ */
+export function bindSymbols(inputs, symbols, values = knownSizes(inputs, symbols)) {
+  return symbols.map((symbol) => {
+    const value = values.get(symbol);
+    if (value === undefined) throw new InputError(`no input's shape tells ${symbol}`);
+    return value;
+  });
+}
+
+/**
  * The symbols' values that follow from the inputs' shapes.
  *
  * @param {Input[]} inputs @param {readonly string[]} symbols
  */
-export function bindSymbols(inputs, symbols) {
+export function knownSizes(inputs, symbols) {
   /** @type {Map<number | string, number>} */
   const values = new Map();
   // Sizes that an expression gives are known when all symbols are: `checkSizes` looks at them.
@@ -107,11 +120,7 @@ export function bindSymbols(inputs, symbols) {
     if (!Number.isInteger(count / rest)) refuseShape(port, `has ${count} elements`, values);
     values.set(open[0], count / rest);
   }
-  return symbols.map((symbol) => {
-    const value = values.get(symbol);
-    if (value === undefined) throw new InputError(`no input's shape tells ${symbol}`);
-    return value;
-  });
+  return values;
 }
 
 /** @param {Api.Port} port @param {string} given @param {Map<number | string, number>} values @returns {never} */

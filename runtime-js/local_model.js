@@ -17,6 +17,7 @@ import { abortable } from './line.js';
 import { DISPOSE, bindMethods, build } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { Progress } from './progress.js';
+import { Memory, Session, State } from './state.js';
 import { WalkingGpu } from './walking_gpu.js';
 import { WalkingWasm } from './walking_wasm.js';
 import { WasmBackend, hasWasmProgram, wasmProgram } from './wasm_backend.js';
@@ -25,6 +26,12 @@ import { Weights } from './weights.js';
 /** How long a lost device may take to say so after its first failure, in ms. */
 const LOSS_GRACE = 500;
 
+/**
+ * What a run is given. Where there is a state, what is not given is its, and symbols are known when the run begins.
+ *
+ * @typedef {{inputs: Input[], symbols: number[], memory?: undefined}} Known
+ * @typedef {Known | {inputs: (Input | undefined)[], symbols: number[], memory: Memory}} Parsed
+ */
 /** @typedef {{index: number, device: GPUDevice}} Found a GPU, and the program that it can run */
 
 /**
@@ -60,6 +67,12 @@ class Model {
   /** @type {{inputs: number[][], outputs: number[][]}} */
   #shapes = { inputs: [], outputs: [] };
   #frames = new Frames();
+  /** The states of all sessions. @type {Set<Memory>} */
+  #memories = new Set();
+  /** The model's own. @type {Memory | undefined} */
+  #memory;
+  /** @type {Api.State | undefined} */
+  state;
 
   /** @param {Host} host @param {Weights} weights @param {Api.LoadOptions} options */
   constructor(host, weights, options) {
@@ -71,7 +84,42 @@ class Model {
     this.name = name;
     this.inputs = inputs.filter(({ of }) => of === undefined);
     this.outputs = outputs.filter((port) => !port.hidden);
+    if (globalThis.WEBNNC_WALKS !== false && host.manifest.state) {
+      this.#memory = this.#makeMemory();
+      this.state = this.#stateOf(this.#memory);
+    }
     bindMethods(this);
+  }
+
+  /** @returns {Memory} */
+  #makeMemory() {
+    if (globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state) {
+      const memory = new Memory(this.#host.manifest);
+      this.#memories.add(memory);
+      return memory;
+    }
+    throw new UnsupportedError('the model has no state: compile it with --state');
+  }
+
+  /** @param {Memory} memory @returns {any} */
+  #stateOf(memory) {
+    if (globalThis.WEBNNC_WALKS !== false) return new State(memory, (work) => this.#inTurn(undefined, work));
+  }
+
+  /** Runs with a state of their own. @returns {any} */
+  session() {
+    this.#check();
+    const memory = this.#makeMemory();
+    if (globalThis.WEBNNC_WALKS !== false) {
+      return new Session(this.#stateOf(memory), {
+        run: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#run(inputs, options, memory),
+        profile: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#profile(inputs, options, memory),
+        dispose: () => {
+          this.#memories.delete(memory);
+          this.#inTurn(undefined, async () => memory.forget()).catch(() => {});
+        },
+      });
+    }
   }
 
   get device() {
@@ -143,6 +191,7 @@ class Model {
     return this.#inTurn(signal, async () => {
       // Another run may have been here before.
       if (this.#active.name === 'wasm') return;
+      if (globalThis.WEBNNC_WALKS !== false) for (const memory of this.#memories) await memory.leaveGpu();
       this.#close();
       this.#prepared = undefined;
       this.backendReason = error.message;
@@ -257,13 +306,15 @@ class Model {
   /**
    * The inputs in one form. What cannot be used at once is copied: the caller may change it meanwhile.
    *
-   * @param {any} given @param {{mayKeep?: boolean, onGpu?: boolean}} [how] whether the caller leaves the arrays to the
+   * @param {any} given @param {{mayKeep?: boolean, onGpu?: boolean}} how whether the caller leaves the arrays to the
    *   model, and whether pictures may go to the GPU at once
-   * @returns {{inputs: Input[], symbols: number[]}}
+   * @param {Memory | undefined} memory
+   * @returns {Parsed}
    */
-  #parse(given, { mayKeep, onGpu = true } = {}) {
+  #parse(given, { mayKeep, onGpu = true }, memory) {
     this.#check();
     checkInputs(given, this.inputs);
+    if (globalThis.WEBNNC_WALKS !== false && memory) return this.#parseSome(given, onGpu, memory);
     const inputs = this.#parseAll(given, onGpu), symbols = bindSymbols(inputs, this.#host.symbols);
     if (this.#options.validate !== false) inputs.forEach(checkRange);
     // A run that the GPU may refuse needs its inputs once more.
@@ -271,15 +322,26 @@ class Model {
     return { inputs: inputs.map((input) => ({ ...input, data: input.count === undefined || input.isFrame ? input.data : input.data.slice() })), symbols };
   }
 
-  /** All inputs of the manifest in its order: tables come last. @param {any} given @param {boolean} onGpu @returns {Input[]} */
-  #parseAll(given, onGpu) {
+  /** What a caller gives beside the state, which is known when the run begins. @param {any} given @param {boolean} onGpu @param {Memory} memory @returns {any} */
+  #parseSome(given, onGpu, memory) {
+    if (globalThis.WEBNNC_WALKS !== false) {
+      const own = this.inputs.filter((port) => !memory.has(port) || given[port.name] !== undefined);
+      const inputs = this.#parseAll(given, onGpu, own);
+      if (this.#options.validate !== false) for (const input of inputs) if (input) checkRange(input);
+      const copied = inputs.map((input) => input && { ...input, data: input.count === undefined || input.isFrame ? input.data : input.data.slice() });
+      return { inputs: copied, symbols: [], memory };
+    }
+  }
+
+  /** All inputs of the manifest in its order: tables come last. @param {any} given @param {boolean} onGpu @param {readonly Api.Port[]} [own] those that are given @returns {any[]} */
+  #parseAll(given, onGpu, own = this.inputs) {
     const ports = this.#host.manifest.inputs, backend = this.#backend;
     const isTaken = backend instanceof GpuBackend && !backend.isLost && (backend.isProven || !this.#mayLeaveGpu);
     const gpu = onGpu && isTaken ? backend : undefined;
-    const parsed = this.inputs.flatMap((port) => takesPictures(port)
+    const parsed = own.flatMap((port) => takesPictures(port)
       ? this.#frames.parse(port, ports.filter(({ of }) => of === port.name), given[port.name], gpu)
       : [parseInput(port, given[port.name])]);
-    return ports.map((port) => /** @type {Input} */ (parsed.find((input) => input.port === port)));
+    return ports.map((port) => parsed.find((input) => input.port === port));
   }
 
   /**
@@ -304,10 +366,19 @@ class Model {
    * @param {any} inputs @param {Api.RunOptions} [options]
    * @returns {Promise<any>}
    */
-  async run(inputs, options = {}) {
+  run(inputs, options) {
+    return this.#run(inputs, options, this.#memory);
+  }
+
+  /**
+   * @param {any} inputs @param {Api.RunOptions | undefined} options @param {Memory | undefined} memory
+   * @returns {Promise<any>}
+   */
+  async #run(inputs, options = {}, memory) {
     checkOptions('run', options, RUN_OPTIONS);
     const { outputs, signal, transfer } = options, destinations = destinationsOf(outputs, this.outputs);
-    const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer });
+    if (globalThis.WEBNNC_WALKS !== false) memory?.leaveOut(outputs, destinations);
+    const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer }, memory);
     const isChecked = this.#options.validate !== false, { manifest } = this.#host;
     if (this.#hidden >= 0) destinations.push(isChecked ? 'data' : 'none');
     const list = await this.#orInWasm(signal, () => this.#attempt(parsed, destinations, isChecked, signal)), told = list[this.#hidden];
@@ -319,11 +390,14 @@ class Model {
   /**
    * A run on the backend of now.
    *
-   * @param {{inputs: Input[], symbols: number[]}} parsed @param {Destination[]} destinations @param {boolean} isChecked
+   * @param {Parsed} given @param {Destination[]} destinations @param {boolean} isChecked
    * @param {AbortSignal} [signal] @returns {Promise<any[]>} the outputs
    */
-  async #attempt(parsed, destinations, isChecked, signal) {
+  async #attempt(given, destinations, isChecked, signal) {
+    const { memory } = given;
     const { tensors } = await this.#inTurn(signal, async (letGo) => {
+      if (globalThis.WEBNNC_WALKS !== false && memory) return this.#attemptFrom(memory, given, destinations, isChecked, signal);
+      const parsed = /** @type {Known} */ (given);
       const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
       if (destinations.includes('gpu') && backend.name === 'wasm') {
         throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
@@ -339,8 +413,34 @@ class Model {
       if (backend.name === 'wasm' || globalThis.WEBNNC_WALKS !== false && backend.isSerial) await tensors;
       else letGo();
       return { tensors };
-    }, () => releaseFrames(parsed.inputs.map(({ data }) => data)));
+    }, () => releaseFrames(given.inputs.map((input) => input?.data)));
     return abortable(tensors, signal);
+  }
+
+  /**
+   * A run that goes on from a state, which it leaves as it was if it fails.
+   *
+   * @param {Memory} memory @param {Parsed} given @param {Destination[]} destinations @param {boolean} isChecked
+   * @param {AbortSignal} [signal] @returns {Promise<any>}
+   */
+  async #attemptFrom(memory, given, destinations, isChecked, signal) {
+    if (globalThis.WEBNNC_WALKS !== false) {
+      const backend = this.#active, { device } = backend;
+      if (destinations.includes('gpu') && !device) {
+        throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
+      }
+      const parsed = memory.recall(given.inputs, this.#host, device), values = await this.#accept(parsed);
+      if (isChecked && device) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
+      const tensors = await backend.start(values, this.#shapes.outputs, memory.destinations(destinations, device !== undefined), signal);
+      try {
+        const told = tensors[this.#hidden];
+        if (told) checkIndices(this.#host.manifest, told.data);
+      } catch (error) {
+        memory.drop(tensors);
+        throw error;
+      }
+      return { tensors: Promise.resolve(await memory.keep(tensors, destinations, backend)) };
+    }
   }
 
   /** Indices that are on the GPU are read back, and checked as others are. @param {GpuBackend} backend @param {Input[]} inputs */
@@ -353,17 +453,24 @@ class Model {
   }
 
   /** @param {any} inputs @param {Api.ProfileOptions} [options] */
-  async profile(inputs, options = {}) {
+  profile(inputs, options) {
+    return this.#profile(inputs, options, this.#memory);
+  }
+
+  /** @param {any} inputs @param {Api.ProfileOptions | undefined} options @param {Memory | undefined} memory @returns {Promise<Api.Profile>} */
+  async #profile(inputs, options = {}, memory) {
     checkOptions('profile', options, PROFILE_OPTIONS);
     const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
-    const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false });
+    const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false }, memory);
     return this.#orInWasm(signal, () => this.#inTurn(signal, async () => {
-      const values = await this.#accept(parsed);
+      const known = globalThis.WEBNNC_WALKS !== false && memory ? memory.recall(parsed.inputs, this.#host, this.#active.device) : /** @type {Known} */ (parsed);
+      const values = await this.#accept(known);
       return this.#active.profile(values, runs, () => this.#check(signal));
     }));
   }
 
   dispose() {
+    if (globalThis.WEBNNC_WALKS !== false) for (const memory of this.#memories) memory.forget();
     this.#isDisposed = true;
     this.#close();
     // The model may stay referenced: what it has must not.

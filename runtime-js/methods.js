@@ -10,5 +10,5 @@ export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.
 
 /** So that methods can be taken from the model: `const { run } = model`. @param {any} model */
 export function bindMethods(model) {
-  for (const method of ['run', 'profile', 'dispose']) model[method] = model[method].bind(model);
+  for (const method of ['run', 'profile', 'session', 'dispose']) model[method] = model[method].bind(model);
 }

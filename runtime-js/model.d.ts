@@ -110,6 +110,13 @@ export interface AnyModel extends Disposable {
   readonly device: GpuDevice | undefined;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /**
+   * There if the model was compiled with `--state`: what it keeps from run to run. Inputs that are state need not be
+   * given, and outputs that are state are given if `outputs` names them; they stay on the GPU.
+   */
+  readonly state: State | undefined;
+  /** Another state of the same model. @throws {UnsupportedError} The model has none. */
+  session(): Session;
 
   run(inputs: Record<string, any>, options?: RunOptions): Promise<Record<string, any>>;
   profile(inputs: Record<string, any>, options?: ProfileOptions): Promise<Profile>;
@@ -150,6 +157,25 @@ export interface Model extends AnyModel {
   profile(inputs: InputValues, options?: ProfileOptions): Promise<Profile>;
 }
 
+/** What a model keeps from run to run: inputs that are outputs of the run before. */
+export interface State {
+  /** Forgets it: the next run begins anew, with zeros, and with nothing where sizes grow. */
+  reset(): Promise<void>;
+  /** A copy in memory, by the names of inputs, after the runs that were started before. */
+  save(): Promise<Record<string, Tensor>>;
+  /** Goes on from what `save` gave, of this or another session, in this page or another. */
+  load(saved: Record<string, { data: any; shape?: readonly number[] }>): Promise<void>;
+}
+
+/** Runs with a state of their own, on the weights and pipelines of the model. */
+export interface Session extends Disposable {
+  readonly state: State;
+  readonly run: Model['run'];
+  readonly profile: Model['profile'];
+  /** Frees the state. */
+  dispose(): void;
+}
+
 declare global {
   // Has [Symbol.dispose] where your project knows it (lib "esnext.disposable").
   interface Disposable {}
@@ -157,7 +183,7 @@ declare global {
 
 type Destinations = { [K in keyof Outputs]?: 'data' | 'gpu' };
 type TensorsAt<W extends Destinations> = {
-  [K in keyof W & keyof Outputs]: W[K] extends 'gpu' ? GpuTensor<Outputs[K]> : Tensor<Outputs[K]>;
+  [K in keyof W & keyof Outputs]: W[K] extends 'gpu' ? GpuTensor<Required<Outputs>[K]> : Tensor<Required<Outputs>[K]>;
 };
 
 export interface RunSettings {
@@ -269,10 +295,10 @@ export type InputValue<D extends DataType = DataType> =
   | { buffer: GpuBuffer; shape: readonly number[] };
 
 export type InputValues = {
-  [K in keyof Inputs]: Inputs[K] extends DataType ? InputValue<Inputs[K]> : ImageSource | readonly ImageSource[];
+  [K in keyof Inputs]: Required<Inputs>[K] extends DataType ? InputValue<Required<Inputs>[K]> : ImageSource | readonly ImageSource[];
 };
-export type Tensors = { [K in keyof Outputs]: Tensor<Outputs[K]> };
-export type GpuTensors = { [K in keyof Outputs]: GpuTensor<Outputs[K]> };
+export type Tensors = { [K in keyof Outputs]: Tensor<Required<Outputs>[K]> };
+export type GpuTensors = { [K in keyof Outputs]: GpuTensor<Required<Outputs>[K]> };
 
 /** `bool` is one byte an element, 0 or 1. `float16` is bits where the engine has no Float16Array. */
 export interface Elements {

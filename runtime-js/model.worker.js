@@ -23,18 +23,22 @@ scope.addEventListener('message', (/** @type {MessageEvent} */ { data }) => {
 function serve(id) {
   /** @type {Promise<any>} */
   let loading;
+  /** By the page's numbers. @type {Map<number, any>} */
+  const sessions = new Map();
+  /** The model, or one of its sessions. @param {number} session */
+  const runnerOf = async (session) => session ? sessions.get(session) : loading;
   const line = new Line({ post: (message, memory) => scope.postMessage({ webnnc: id, ...message }, memory) }, {
     load({ build, options, given, isHeard }, signal) {
       checkBuild(build);
       const onProgress = isHeard ? (/** @type {Api.Progress} */ progress) => line.tell('progress', progress) : undefined;
       const onDeviceLost = (/** @type {any} */ info) => line.tell('lost', info);
       loading = loadHere({ ...options, signal, onProgress, onDeviceLost }, finderAt(line, given));
-      return loading.then((model) => ({ name: model.name, inputs: model.inputs, outputs: model.outputs, ...stateOf(model) }));
+      return loading.then((model) => ({ name: model.name, inputs: model.inputs, outputs: model.outputs, kept: keptOf(model), ...stateOf(model) }));
     },
-    async run({ inputs, options }, signal) {
-      const model = await loading;
+    async run({ session, inputs, options }, signal) {
+      const model = await loading, runner = await runnerOf(session);
       try {
-        const result = await model.run(inputs, { ...options, signal, transfer: true });
+        const result = await runner.run(inputs, { ...options, signal, transfer: true });
         // The page has them.
         for (const tensor of Object.values(result)) delete tensor.labels;
         return new Moved({ result, ...stateOf(model) }, Object.values(result).map(({ data }) => data.buffer));
@@ -43,9 +47,18 @@ function serve(id) {
         for (const input of Object.values(inputs).flat()) input.close?.();
       }
     },
-    async profile({ inputs, options }, signal) {
-      const model = await loading;
-      return { result: await model.profile(inputs, { ...options, signal }), ...stateOf(model) };
+    async profile({ session, inputs, options }, signal) {
+      const model = await loading, runner = await runnerOf(session);
+      return { result: await runner.profile(inputs, { ...options, signal }), ...stateOf(model) };
+    },
+    async session({ session, isOver }) {
+      if (isOver) sessions.get(session)?.dispose();
+      else sessions.set(session, (await loading).session());
+      if (isOver) sessions.delete(session);
+    },
+    /** What is called of a state: reset, save, load. */
+    async state({ session, method, saved }) {
+      return (await runnerOf(session)).state[method](saved);
     },
     dispose() {
       lines.delete(id);
@@ -61,6 +74,9 @@ function checkBuild(build) {
   throw Object.assign(new ModelLoadError('cannot load model.worker.js: it belongs to another build of the model, or to another model ' +
     `(${BUILD.id}, and this model.js is of ${build}): put all files of one build on the server`), { file: 'model.worker.js', reason: 'other build' });
 }
+
+/** Names of the inputs and outputs that are state. @param {any} model */
+const keptOf = ({ state }) => globalThis.WEBNNC_WALKS !== false ? state?.names : undefined;
 
 /** What of a model may change. @param {Api.Model} model */
 const stateOf = ({ backend, backendReason }) => ({ backend, backendReason });

@@ -15,6 +15,7 @@ import { Line } from './line.js';
 import { DISPOSE, bindMethods, build } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { checkPixels, isFile, isPixels, toDrawable } from './pictures.js';
+import { Session } from './state.js';
 import { startThread } from './threads.js';
 
 /** @type {FileKind[]} */
@@ -67,48 +68,91 @@ export class RemoteModel {
     }
   }
 
+  /** What the model keeps from run to run. @type {{input: string, output: string}[]} */
+  #kept = [];
+  #sessions = 0;
+  /** @type {Api.State | undefined} */
+  state;
+
   /** @param {Line} line @param {Thread} thread @param {any} about what the worker says of the model */
-  constructor(line, thread, about) {
+  constructor(line, thread, { kept, ...about }) {
     this.#line = line;
     this.#thread = thread;
     Object.assign(this, about);
+    if (globalThis.WEBNNC_WALKS !== false && kept) {
+      this.#kept = kept;
+      this.state = this.#stateOf(0);
+    }
     bindMethods(this);
   }
 
+  /** @param {number} session @returns {any} */
+  #stateOf(session) {
+    if (globalThis.WEBNNC_WALKS !== false) {
+      const call = (/** @type {string} */ method, /** @type {any} */ saved) => this.#line.call('state', { session, method, saved });
+      return { reset: () => call('reset', undefined), save: () => call('save', undefined), load: (/** @type {any} */ saved) => call('load', saved) };
+    }
+  }
+
+  /** @returns {any} */
+  session() {
+    if (globalThis.WEBNNC_WALKS !== false && this.state) {
+      const session = ++this.#sessions, made = this.#line.call('session', { session });
+      made.catch(() => {});
+      return new Session(this.#stateOf(session), {
+        run: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#run(inputs, options, session),
+        profile: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#profile(inputs, options, session),
+        dispose: () => void this.#line.call('session', { session, isOver: true }).catch(() => {}),
+      });
+    }
+    throw new UnsupportedError('the model has no state: compile it with --state');
+  }
+
   /** @param {any} inputs @param {Api.RunSettings & {outputs?: any}} [options] @returns {Promise<any>} */
-  async run(inputs, options = {}) {
+  run(inputs, options) {
+    return this.#run(inputs, options, 0);
+  }
+
+  /** @param {any} inputs @param {any} options @param {number} session 0 is the model itself @returns {Promise<any>} */
+  async #run(inputs, options = {}, session) {
     checkOptions('run', options, RUN_OPTIONS);
     const { outputs, signal, transfer = false } = options;
     if (destinationsOf(outputs, this.outputs).includes('gpu')) {
       throw new UnsupportedError('the model runs in a worker, whose tensors on the GPU the page cannot use: load it without `worker`');
     }
-    const tensors = await this.#call('run', inputs, { outputs }, signal, transfer);
+    const tensors = await this.#call('run', session, inputs, { outputs }, signal, transfer);
     for (const { name, labels } of this.outputs) if (labels && tensors[name]) tensors[name].labels = labels;
     return tensors;
   }
 
   /** @param {any} inputs @param {Api.ProfileOptions} [options] @returns {Promise<Api.Profile>} */
-  async profile(inputs, options = {}) {
+  profile(inputs, options) {
+    return this.#profile(inputs, options, 0);
+  }
+
+  /** @param {any} inputs @param {any} options @param {number} session @returns {Promise<Api.Profile>} */
+  async #profile(inputs, options = {}, session) {
     checkOptions('profile', options, PROFILE_OPTIONS);
     const { runs, signal } = options;
-    return this.#call('profile', inputs, { runs }, signal, false);
+    return this.#call('profile', session, inputs, { runs }, signal, false);
   }
 
   /**
-   * @param {string} name @param {any} given inputs @param {any} options for the worker @param {AbortSignal | undefined} signal
+   * @param {string} name @param {number} session @param {any} given inputs @param {any} options for the worker @param {AbortSignal | undefined} signal
    * @param {boolean} mayMove whether the caller leaves the arrays to the model
    */
-  async #call(name, given, options, signal, mayMove) {
+  async #call(name, session, given, options, signal, mayMove) {
     this.#line.check();
     signal?.throwIfAborted();
     checkInputs(given, this.inputs);
     /** @type {Set<ArrayBufferLike>} */
     const memory = new Set();
-    const parts = this.inputs.map((port) => postable(port, given[port.name], mayMove, memory));
+    const ports = globalThis.WEBNNC_WALKS === false ? this.inputs : this.inputs.filter(({ name }) => given[name] !== undefined || !this.#kept.some(({ input }) => input === name));
+    const parts = ports.map((port) => postable(port, given[port.name], mayMove, memory));
     // Without waiting where there is no picture, so that inputs are on their way when the caller goes on.
     const values = parts.some((part) => part instanceof Promise) ? await Promise.all(parts) : parts;
-    const inputs = Object.fromEntries(this.inputs.map((port, i) => [port.name, values[i]]));
-    const { result, ...state } = await this.#line.call(name, { inputs, options }, signal, [...memory]);
+    const inputs = Object.fromEntries(ports.map((port, i) => [port.name, values[i]]));
+    const { result, ...state } = await this.#line.call(name, { session, inputs, options }, signal, [...memory]);
     Object.assign(this, state);
     return result;
   }

@@ -1,0 +1,240 @@
+// What a model keeps from run to run: outputs that the next run takes as inputs. On the GPU they stay there.
+
+/** @import * as Api from './model.js' */
+/** @import { Host, Manifest } from './host.js' */
+/** @import { Input } from './inputs.js' */
+/** @import { Destination } from './options.js' */
+
+import { ARRAYS, fromWords, wordBytes } from './elements.js';
+import { DeviceLostError, InputError } from './errors.js';
+import { COPY_DST, COPY_SRC, MAP_READ, READ, STORAGE, roundUp } from './gpu_device.js';
+import { bindSymbols, countOf, knownSizes, parseInput } from './inputs.js';
+import { DISPOSE } from './methods.js';
+import { checkInputs } from './options.js';
+
+/** @typedef {{input: number, output: number}} Pair by their numbers */
+/** What a run gave: in memory or on a device. @typedef {{data?: any, buffer?: GPUBuffer, read?: () => Promise<any>, shape: number[], dataType: Api.DataType, device?: GPUDevice}} Kept */
+/** Does something when the runs before have ended. @typedef {<T>(work: () => Promise<T>) => Promise<T>} InTurn */
+
+/** The state of one session. */
+export class Memory {
+  /** @type {Pair[]} */ #pairs;
+  /** By input; empty before the first run. @type {Map<number, Kept>} */
+  #kept = new Map();
+
+  /** @param {Manifest} manifest */
+  constructor({ inputs, outputs, state = [] }) {
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.#pairs = state.map(({ input, output }) => ({
+      input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output),
+    }));
+  }
+
+  get names() {
+    return this.#pairs.map(({ input, output }) => ({ input: this.inputs[input].name, output: this.outputs[output].name }));
+  }
+
+  /** Whether a caller need not give an input. @param {Api.Port} port */
+  has(port) {
+    return this.#pairs.some(({ input }) => this.inputs[input] === port);
+  }
+
+  /** Outputs that are state are given to callers that name them. @param {any} outputs the option @param {Destination[]} destinations */
+  leaveOut(outputs, destinations) {
+    if (typeof outputs === 'object') return;
+    for (const { output } of this.#pairs) destinations[output] = 'none';
+  }
+
+  /**
+   * The inputs of a run, with the state where the caller gave none, and the symbols' values.
+   *
+   * @param {(Input | undefined)[]} given @param {Host} host @param {GPUDevice | undefined} device in use
+   * @returns {{inputs: Input[], symbols: number[]}}
+   */
+  recall(given, host, device) {
+    for (const { buffer, device: own } of this.#kept.values()) {
+      if (!buffer || own === device) continue;
+      this.forget();
+      throw new DeviceLostError('the GPU was lost, and the state with it: the next run begins anew, unless a saved state is loaded');
+    }
+    const known = given.map((input, i) => input ?? this.#inputOf(i));
+    const values = knownSizes(known.filter((input) => input !== undefined), host.symbols);
+    // At the start, what grows is empty, and all that nobody else tells is one, as a batch.
+    known.forEach((input, i) => !input && this.inputs[i].shape.forEach((size, d) => {
+      if (typeof size === 'string' && host.symbols.includes(size) && !values.has(size)) values.set(size, this.#grows(i, d) ? 0 : 1);
+    }));
+    const symbols = bindSymbols([], host.symbols, values);
+    if (known.every((input) => input !== undefined)) return { inputs: known, symbols };
+    host.bind(symbols);
+    const shapes = host.shapes('inputs');
+    const inputs = known.map((input, i) => {
+      if (input) return input;
+      const port = this.inputs[i], count = countOf(shapes[i]);
+      return { port, data: new ARRAYS[port.dataType](count), count, shape: shapes[i] };
+    });
+    return { inputs, symbols };
+  }
+
+  /** @param {number} i @returns {Input | undefined} */
+  #inputOf(i) {
+    const kept = this.#kept.get(i);
+    return kept && parseInput(this.inputs[i], { data: kept.buffer ?? kept.data, shape: kept.shape });
+  }
+
+  /** Whether a size of an input is another in the output that comes to it. @param {number} i @param {number} d */
+  #grows(i, d) {
+    const pair = this.#pairs.find(({ input }) => input === i);
+    return pair !== undefined && this.outputs[pair.output].shape[d] !== this.inputs[i].shape[d];
+  }
+
+  /** Where a run leaves its outputs, so that the state can be had. @param {Destination[]} wanted @param {boolean} onGpu @returns {Destination[]} */
+  destinations(wanted, onGpu) {
+    const all = [...wanted];
+    for (const { output } of this.#pairs) all[output] = onGpu ? 'gpu' : 'data';
+    return all;
+  }
+
+  /**
+   * Keeps what a run gave, and gives what its caller wants.
+   *
+   * @param {any[]} tensors @param {Destination[]} wanted @param {{device: GPUDevice | undefined, half?: boolean}} backend
+   * @returns {Promise<any[]>}
+   */
+  async keep(tensors, wanted, backend) {
+    const given = [...tensors];
+    for (const { output } of this.#pairs) {
+      const tensor = tensors[output], destination = wanted[output];
+      given[output] = destination === 'none' ? undefined : destination === 'gpu' ? onGpu(tensor, backend) : await inMemory(tensor);
+    }
+    for (const { input, output } of this.#pairs) this.#put(input, { ...tensors[output], device: backend.device });
+    return given;
+  }
+
+  /** Of a run that failed when it had ended. @param {any[]} tensors */
+  drop(tensors) {
+    for (const { output } of this.#pairs) tensors[output].buffer?.destroy();
+  }
+
+  /** @param {number} input @param {Kept} kept */
+  #put(input, kept) {
+    this.#kept.get(input)?.buffer?.destroy();
+    this.#kept.set(input, kept);
+  }
+
+  /** Brings all into memory, before the device is left. */
+  async leaveGpu() {
+    for (const [input, kept] of this.#kept) {
+      if (kept.buffer) this.#put(input, await /** @type {any} */ (kept).read());
+    }
+  }
+
+  forget() {
+    for (const { buffer } of this.#kept.values()) buffer?.destroy();
+    this.#kept.clear();
+  }
+
+  /** @returns {Promise<Record<string, any>>} */
+  async save() {
+    /** @type {Record<string, any>} */
+    const saved = {};
+    for (const [input, kept] of this.#kept) saved[this.inputs[input].name] = await inMemory(kept);
+    return saved;
+  }
+
+  /** What `save` gave, checked. @param {any} saved @returns {Map<number, Kept>} */
+  parse(saved) {
+    const ports = this.#pairs.map(({ input }) => this.inputs[input]);
+    checkInputs(saved, ports);
+    /** @type {Map<number, Kept>} */
+    const parsed = new Map();
+    if (!Object.keys(saved).length) return parsed;
+    for (const { input } of this.#pairs) {
+      const port = this.inputs[input], { data, count, shape } = parseInput(port, saved[port.name]), sizes = shape ?? fixedShape(port);
+      if (count === undefined) throw new InputError(`input "${port.name}" is on the GPU: a state is loaded from memory`);
+      if (!sizes || sizes.length !== port.shape.length || countOf(sizes) !== count) {
+        throw new InputError(`input "${port.name}" is no state of the model, which has ${port.dataType}[${port.shape.join(',')}]: pass { data, shape } as save gave it`);
+      }
+      parsed.set(input, { data: data.slice(), shape: sizes, dataType: port.dataType });
+    }
+    return parsed;
+  }
+
+  /** @param {Map<number, Kept>} parsed */
+  load(parsed) {
+    this.forget();
+    this.#kept = parsed;
+  }
+}
+
+/** @param {Api.Port} port @returns {number[] | undefined} */
+const fixedShape = ({ shape }) => shape.every((size) => typeof size === 'number') ? /** @type {number[]} */ ([...shape]) : undefined;
+
+/** A copy. @param {any} tensor */
+const inMemory = async ({ data, shape, dataType, read }) => data ? { data: data.slice(), shape: [...shape], dataType } : read();
+
+/** A copy on the GPU. @param {any} tensor @param {{device: GPUDevice | undefined, half?: boolean}} backend */
+function onGpu({ buffer, shape, dataType }, { device, half = false }) {
+  const gpu = /** @type {GPUDevice} */ (device), bytes = buffer.size, count = countOf(shape);
+  const copyTo = (/** @type {GPUBuffer} */ from, /** @type {number} */ usage) => {
+    const to = gpu.createBuffer({ label: 'state', size: bytes, usage }), encoder = gpu.createCommandEncoder();
+    encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    gpu.queue.submit([encoder.finish()]);
+    return to;
+  };
+  const copy = copyTo(buffer, STORAGE | COPY_SRC | COPY_DST);
+  const read = async () => {
+    const staging = copyTo(copy, MAP_READ | COPY_DST);
+    await staging.mapAsync(READ);
+    const data = fromWords(dataType, staging.getMappedRange().slice(0, roundUp(count * wordBytes(dataType, half), 4)), count, half);
+    staging.destroy();
+    return { data, shape: [...shape], dataType };
+  };
+  return { buffer: copy, shape, dataType, read };
+}
+
+/** What callers see of a state. @implements {Api.State} */
+export class State {
+  /** @type {Memory} */ #memory;
+  /** @type {InTurn} */ #inTurn;
+
+  /** @param {Memory} memory @param {InTurn} inTurn */
+  constructor(memory, inTurn) {
+    this.#memory = memory;
+    this.#inTurn = inTurn;
+  }
+
+  /** For the page's end of a worker. */
+  get names() {
+    return this.#memory.names;
+  }
+
+  reset() {
+    return this.#inTurn(async () => this.#memory.forget());
+  }
+
+  save() {
+    return this.#inTurn(() => this.#memory.save());
+  }
+
+  /** @param {any} saved */
+  async load(saved) {
+    const parsed = this.#memory.parse(saved);
+    await this.#inTurn(async () => this.#memory.load(parsed));
+  }
+}
+
+/** Runs of a model with a state of their own. @implements {Api.Session} */
+export class Session {
+  /** @param {Api.State} state @param {{run: any, profile: any, dispose: () => void}} methods */
+  constructor(state, { run, profile, dispose }) {
+    this.state = state;
+    this.run = run;
+    this.profile = profile;
+    this.dispose = dispose;
+  }
+
+  [DISPOSE]() {
+    this.dispose();
+  }
+}
