@@ -18,14 +18,20 @@ namespace {
 class Importer {
  public:
   // `known` is what an import before this one has assumed.
-  Importer(const Model& model, const ImportOptions& options, std::vector<Assumption> known)
+  // `takes_ones` as in ImportState.
+  Importer(const Model& model, const ImportOptions& options, std::vector<Assumption> known,
+           bool takes_ones)
       : model_(model),
         proto_(model.proto().graph()),
         options_(options),
         main_(model, state_, nullptr),
         frame_(&main_) {
     main_.graph.assumptions = std::move(known);
+    state_.takes_ones = takes_ones;
   }
+
+  // Whether it had to decide which one of two sizes a model is for.
+  bool asked_for_one() const { return state_.asked_for_one; }
 
   Result<graph::Graph> Run() {
     TRY_ASSIGN(auto nodes, FlattenModel(model_));
@@ -228,6 +234,11 @@ class Importer {
       auto id = Lookup(output.name());
       if (!id) {
         problems_.push_back(std::move(id.error()));
+      } else if (frame_->scope.FindList(id.value())) {
+        problems_.push_back(Error{"output " + Quote(output.name()) +
+                                      " is a sequence or an optional, which models cannot give",
+                                  {},
+                                  {"make its elements outputs of their own"}});
       } else if (!names.insert(output.name()).second) {
         problems_.push_back(Error{"two outputs are named " + Quote(output.name())});
       } else if (Status named = CheckName("an output", output.name()); !named) {
@@ -341,6 +352,10 @@ class Importer {
       if (i >= operands.size() || !operands[i].valid()) {
         return Error{"operand " + std::to_string(i) + " is missing"};
       }
+    }
+    for (size_t i = 0; i < operands.size() && !op.takes_lists; ++i) {
+      if (operands[i].valid() && frame_->scope.FindList(operands[i]))
+        return Error{"operand " + std::to_string(i) + " is a sequence or an optional"};
     }
     while (!operands.empty() && !operands.back().valid()) operands.pop_back();
     std::string name = node.node().output_size() ? node.node().output(0) : node.Title();
@@ -469,9 +484,20 @@ Result<graph::Graph> Import(const Model& model, const ImportOptions& options) {
   // expand the scores. Each import has fewer sizes than the one before; that most need one alone.
   constexpr int kMostImports = 4;
   std::vector<Assumption> known;
+  bool takes_ones = false;
   for (int imports = 1;; ++imports) {
-    TRY_ASSIGN(auto graph, Importer(model, options, known).Run());
-    std::vector<Assumption> found = EqualBroadcasts(graph);
+    Importer importer(model, options, known, takes_ones);
+    auto graph = importer.Run();
+    if (!graph && importer.asked_for_one() && !takes_ones) {
+      takes_ones = true;
+      known.clear();
+      Importer other(model, options, known, takes_ones);
+      auto again = other.Run();
+      // What is wrong is told of the first attempt.
+      if (again) graph = std::move(again);
+    }
+    if (!graph) return graph;
+    std::vector<Assumption> found = EqualBroadcasts(graph.value());
     if (found.size() == known.size() || imports == kMostImports) return graph;
     known = std::move(found);
   }

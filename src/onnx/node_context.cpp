@@ -270,6 +270,10 @@ ValueId Scope::Capture(ValueId outside) {
   for (const auto& [known, inside] : captures_) {
     if (known == outside) return inside;
   }
+  if (auto list = around_->FindList(outside)) {
+    for (ValueId& element : list->elements) element = Capture(element);
+    return AddList(std::move(*list), around_->graph.values[outside].name);
+  }
   // Copied, since `around_` may be given values by then.
   const graph::Value value = around_->graph.values[outside];
   auto definition = around_->definition_.find(outside);
@@ -288,6 +292,38 @@ ValueId Scope::Capture(ValueId outside) {
   if (auto elements = around_->elements_.find(outside); elements != around_->elements_.end())
     elements_[inside] = elements->second;
   return inside;
+}
+
+// ---- Lists
+
+ValueId Scope::AddList(List list, const std::string& name) {
+  ValueId id = build.AddValue(name, {DType::kBool, {}});
+  lists_[id] = std::move(list);
+  return id;
+}
+
+std::optional<List> Scope::FindList(ValueId id) const {
+  auto found = lists_.find(id);
+  return found == lists_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<std::pair<Dim, Dim>> Scope::EqualityBehind(ValueId condition) const {
+  for (;;) {
+    auto definition = definition_.find(condition);
+    if (definition == definition_.end()) return std::nullopt;
+    const graph::Node& node = graph.nodes[definition->second];
+    auto* binary = std::get_if<graph::Binary>(&node.op);
+    if (binary && binary->op == loop::BinaryOp::kEqual) {
+      auto a = KnownSizes(node.operands[0]), b = KnownSizes(node.operands[1]);
+      if (!a || !b || a->size() != 1 || b->size() != 1) return std::nullopt;
+      return std::pair((*a)[0], (*b)[0]);
+    }
+    // What only hands it on.
+    bool passes = std::holds_alternative<graph::Cast>(node.op) ||
+                  std::holds_alternative<graph::Reshape>(node.op);
+    if (!passes) return std::nullopt;
+    condition = node.operands[0];
+  }
 }
 
 // ---- Operands ---------------------------------------------------------------------------------

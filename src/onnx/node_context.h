@@ -23,6 +23,14 @@ struct ImportState {
   graph::EvaluationBudget budget;
   // The names of all sizes that are open.
   std::set<std::string> symbols;
+  // Whether a size that a model asks to be 1 is taken to be; and whether any was asked for.
+  bool takes_ones = false, asked_for_one = false;
+};
+
+// A sequence of values, or an optional that has none.
+struct List {
+  std::vector<ValueId> elements;
+  bool is_none = false;
 };
 
 // What is known of a graph's values while a model is imported.
@@ -64,8 +72,12 @@ class Scope {
   ImportState& state() { return state_; }
   // What it has captured: values outside, and those inside.
   const std::vector<std::pair<ValueId, ValueId>>& captures() const { return captures_; }
-  // Makes known what the elements of an input are.
-  void Learn(ValueId id, graph::PartialElements elements) { elements_[id] = std::move(elements); }
+  // A value that stands for a list: no node may read it.
+  ValueId AddList(List list, const std::string& name);
+  std::optional<List> FindList(ValueId id) const;
+
+  // The two sizes whose equality a condition asks for.
+  std::optional<std::pair<Dim, Dim>> EqualityBehind(ValueId condition) const;
 
   // Says which ONNX node what is added from now on comes from; "" for none.
   void SetNode(const std::string& title);
@@ -96,6 +108,7 @@ class Scope {
   std::map<ValueId, graph::PartialElements> elements_;
   std::map<ValueId, size_t> definition_;  // index into graph.nodes
   std::vector<std::pair<ValueId, ValueId>> captures_;
+  std::map<ValueId, List> lists_;
   // What has been defined as sizes.
   std::vector<std::pair<ValueId, graph::SizeElements>> defined_;
   std::set<Dim> tensor_sizes_;  // those that are open

@@ -19,7 +19,8 @@ static std::vector<Operator> AllFamilies() {
         RandomOperators(),        RecurrentOperators(),     ReductionOperators(),
         RegionOperators(),        ResizeOperators(),        SamplingOperators(),
         ShapeOperators(),         SignalOperators(),        SourceOperators(),
-        SelectionOperators(),     SuppressionOperators(),   WindowOperators()})
+        SelectionOperators(),     SequenceOperators(),      SuppressionOperators(),
+        WindowOperators()})
     all.insert(all.end(), family.begin(), family.end());
   std::sort(all.begin(), all.end(), Before);
   // Each has one row.

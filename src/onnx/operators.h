@@ -25,6 +25,8 @@ struct Operator {
   // The oldest opset of ai.onnx whose models may use it: kAnyOpset where it has always meant the
   // same.
   int64_t oldest = kOldestOpset;
+  // Whether operands may be sequences and optionals.
+  bool takes_lists = false;
 };
 
 // All of them, sorted by domain, then name.
@@ -69,6 +71,7 @@ std::span<const Operator> RegionOperators();
 std::span<const Operator> ResizeOperators();
 std::span<const Operator> SamplingOperators();
 std::span<const Operator> SelectionOperators();
+std::span<const Operator> SequenceOperators();
 std::span<const Operator> ShapeOperators();
 std::span<const Operator> SignalOperators();
 std::span<const Operator> SourceOperators();

@@ -75,6 +75,9 @@ class LoopBuilder {
     bool runs_once =
         may_start && loop_.known_trips && loop_.known_trips->Is(1) && !loop_.condition.valid();
     if (runs_once) return Unroll(1);
+    for (const LoopBody::Carried& carried : loop_.carried) {
+      if (c_.scope().FindList(carried.start)) return UnrollLists();
+    }
     TRY(FindSizes());
     if (!may_start) return Unroll(0);
     if (auto trips = TripsToUnroll()) return Unroll(*trips);
@@ -94,6 +97,26 @@ class LoopBuilder {
 
   static bool IsTrue(const Tensor& flag) {
     return ElementCount(flag.type.shape).Is(1) && flag.data.At(flag.type.dtype, 0).integer != 0;
+  }
+
+  // Sequences are known when the model is compiled, so all iterations must be.
+  Result<Values> UnrollLists() {
+    constexpr int64_t kMostIterations = 1024;
+    bool is_known = loop_.known_trips && loop_.known_trips->IsConstant() &&
+                    loop_.known_trips->value() <= kMostIterations && !loop_.condition.valid();
+    if (!is_known)
+      return Error{"it carries a sequence, but how often it runs is not known",
+                   {},
+                   {"sequences must be known when the model is compiled"}};
+    must_know_condition_ = true;
+    return Unroll(std::max<int64_t>(loop_.known_trips->value(), 0));
+  }
+
+  // Whether an iteration that has been unrolled is the last.
+  Result<bool> Ends(ValueId condition) {
+    TRY_ASSIGN(auto known, c_.scope().KnownConstant(condition));
+    if (!known) return Error{"it carries a sequence, but when it ends is decided in a run"};
+    return !IsTrue(*known);
   }
 
   // Imports the body until the sizes of what it carries on are those that it was given: where they
@@ -203,6 +226,10 @@ class LoopBuilder {
       }
       std::copy(outputs.begin() + static_cast<int64_t>(first_output()), first_slice,
                 values.begin());
+      if (must_know_condition_ && loop_.has_condition) {
+        TRY_ASSIGN(bool ends, Ends(outputs[0]));
+        if (ends) break;
+      }
     }
     results = values;
     if (trips == 0) return WithEmptySlices(std::move(results));
@@ -297,6 +324,7 @@ class LoopBuilder {
   NodeContext& c_;
   const LoopBody& loop_;
   bool starts_ = true;
+  bool must_know_condition_ = false;
   graph::Types types_;       // of what is carried, inside
   std::vector<bool> stays_;  // what the body only passes on
   std::vector<std::string> symbols_;

@@ -28,6 +28,50 @@ Result<Branch> ImportBranch(NodeContext& c, const std::string& attribute) {
   return branch;
 }
 
+// Lists of as many elements in both branches are outputs one by one. Gives how many elements each
+// output has; nothing for a tensor.
+Result<std::vector<std::optional<size_t>>> Flatten(Branch& yes, Branch& no) {
+  std::vector<std::optional<size_t>> lengths;
+  Values all_yes, all_no;
+  for (size_t i = 0; i < std::min(yes.outputs.size(), no.outputs.size()); ++i) {
+    auto a = yes.frame->scope.FindList(yes.outputs[i]), b = no.frame->scope.FindList(no.outputs[i]);
+    if (!a && !b) {
+      lengths.push_back(std::nullopt);
+      all_yes.push_back(yes.outputs[i]);
+      all_no.push_back(no.outputs[i]);
+      continue;
+    }
+    bool alike = a && b && !a->is_none && !b->is_none && a->elements.size() == b->elements.size();
+    if (!alike)
+      return Error{"output " + std::to_string(i) +
+                       " is a sequence or an optional, and not the same in both branches",
+                   {},
+                   {"which branch it takes must be known when the model is compiled"}};
+    lengths.push_back(a->elements.size());
+    all_yes.insert(all_yes.end(), a->elements.begin(), a->elements.end());
+    all_no.insert(all_no.end(), b->elements.begin(), b->elements.end());
+  }
+  yes.outputs = std::move(all_yes);
+  no.outputs = std::move(all_no);
+  return lengths;
+}
+
+Values Gathered(NodeContext& c, const Values& flat,
+                const std::vector<std::optional<size_t>>& lengths) {
+  Values results;
+  auto next = flat.begin();
+  for (const std::optional<size_t>& length : lengths) {
+    if (!length) {
+      results.push_back(*next++);
+      continue;
+    }
+    auto end = next + static_cast<int64_t>(*length);
+    results.push_back(c.scope().AddList({{next, end}, false}, c.result_name()));
+    next = end;
+  }
+  return results;
+}
+
 Status CheckBranches(const Branch& yes, const Branch& no) {
   if (yes.outputs.size() != no.outputs.size())
     return Error{"its branches have " + std::to_string(yes.outputs.size()) + " and " +
@@ -99,14 +143,13 @@ Result<Values> Select(NodeContext& c) {
 }
 
 // A size in which the branches differ is a symbol.
-std::vector<std::string> DifferingSizes(NodeContext& c, const pb::GraphProto& body,
-                                        const Branch& yes, const Branch& no) {
+std::vector<std::string> DifferingSizes(NodeContext& c, const Branch& yes, const Branch& no) {
   std::vector<std::string> symbols;
   for (size_t i = 0; i < yes.outputs.size(); ++i) {
     const Shape &a = yes.Type(i).shape, &b = no.Type(i).shape;
     for (size_t d = 0; d < a.size(); ++d) {
       if (a[d] == b[d]) continue;
-      const std::string& output = body.output(static_cast<int>(i)).name();
+      const std::string& output = yes.frame->graph.values[yes.outputs[i]].name;
       symbols.push_back(c.scope().UniqueSymbol(c.title() + "." + output + "." + std::to_string(d)));
     }
   }
@@ -115,7 +158,29 @@ std::vector<std::string> DifferingSizes(NodeContext& c, const pb::GraphProto& bo
 
 }  // namespace
 
-// Exporters write it where a size might be 1, which is known as a rule.
+namespace {
+
+// Exporters ask whether a size is 1, and squeeze it then: results of two ranks, of which only one
+// fits what comes next. Where that is a size of inputs, a model is taken to want the size that it
+// was exported with: first anything but 1, and if it cannot be imported so, 1. Runs of other sizes
+// are refused. Whether the condition then holds; nothing if it asks for something else.
+std::optional<bool> TakeBySize(NodeContext& c) {
+  auto sizes = c.scope().EqualityBehind(c[0]);
+  if (!sizes) return std::nullopt;
+  auto [size, other] = *sizes;
+  if (size.Is(1)) std::swap(size, other);
+  if (!other.Is(1)) return std::nullopt;
+  c.scope().state().asked_for_one = true;
+  if (c.scope().state().takes_ones) {
+    c.AssumeEqual(size, 1);
+    return true;
+  }
+  c.AssumeLessEqual(2, size);
+  return false;
+}
+
+}  // namespace
+
 static Result<Values> ImportIf(NodeContext& c) {
   if (!ElementCount(c.Type(0).shape).Is(1) || c.Type(0).dtype != DType::kBool)
     return Error{"the condition is " + Print(c.Type(0))};
@@ -124,26 +189,33 @@ static Result<Values> ImportIf(NodeContext& c) {
     bool taken = condition->data.At(condition->type.dtype, 0).integer != 0;
     return c.Body(taken ? "then_branch" : "else_branch", {});
   }
-  TRY_ASSIGN(auto* body, c.GraphAttribute("then_branch"));
   const std::set<std::string> symbols = c.scope().state().symbols;
   TRY_ASSIGN(auto yes, ImportBranch(c, "then_branch"));
   TRY_ASSIGN(auto no, ImportBranch(c, "else_branch"));
-  TRY(CheckBranches(yes, no));
+  bool has_lists = false;
+  for (ValueId id : yes.outputs) has_lists |= yes.frame->scope.FindList(id).has_value();
+  TRY_ASSIGN(auto lengths, Flatten(yes, no));
+  if (Status status = CheckBranches(yes, no); !status) {
+    c.scope().state().symbols = symbols;
+    if (auto taken = TakeBySize(c)) return c.Body(*taken ? "then_branch" : "else_branch", {});
+    return status.error();
+  }
   Values captures = CapturesOf(*yes.frame, yes.outputs);
   for (ValueId id : CapturesOf(*no.frame, no.outputs)) {
     if (std::find(captures.begin(), captures.end(), id) == captures.end()) captures.push_back(id);
   }
-  if (SuitSelection(yes, no)) {
+  if (!has_lists && SuitSelection(yes, no)) {
     c.scope().state().symbols = symbols;
     return Select(c);
   }
-  graph::If op{DifferingSizes(c, *body, yes, no)};
+  graph::If op{DifferingSizes(c, yes, no)};
   Values operands{c[0]};
   operands.insert(operands.end(), captures.begin(), captures.end());
   std::vector<graph::Graph> bodies;
   bodies.push_back(CloseBody(*yes.frame, "then", {}, yes.outputs, captures));
   bodies.push_back(CloseBody(*no.frame, "else", {}, no.outputs, captures));
-  return c.scope().AddAll(op, operands, c.result_name(), std::move(bodies));
+  TRY_ASSIGN(auto flat, c.scope().AddAll(op, operands, c.result_name(), std::move(bodies)));
+  return Gathered(c, flat, lengths);
 }
 
 // ---- Loop
@@ -369,7 +441,7 @@ static Result<Values> ImportScan(NodeContext& c) {
 
 static constexpr Operator kOperators[] = {
     {"", "If", 1, ImportIf},
-    {"", "Loop", 0, ImportLoop, kAnyOpset},
+    {"", "Loop", 0, ImportLoop, kAnyOpset, true},
     {"", "Scan", 0, ImportScan, kAnyOpset},
 };
 

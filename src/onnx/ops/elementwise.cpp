@@ -226,7 +226,7 @@ static constexpr Operator kOperators[] = {
     {"", "Floor", 1, ImportUnary<Function::kFloor>},
     {"", "Greater", 2, ImportGreater},
     {"", "GreaterOrEqual", 2, ImportGreaterOrEqual},
-    {"", "Identity", 1, ImportIdentity, kAnyOpset},
+    {"", "Identity", 1, ImportIdentity, kAnyOpset, true},
     {"", "IsInf", 1, ImportIsInf},
     {"", "IsNaN", 1, ImportUnary<Function::kIsNan>},
     {"", "Less", 2, ImportBinary<BinaryOp::kLess>},

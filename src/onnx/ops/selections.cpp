@@ -26,8 +26,8 @@ static Result<Values> ImportNonZero(NodeContext& c) {
     stride = stride * shape[d];
   }
   // A scalar has no dimensions.
-  Term result = rows.empty() ? Expand(f.Number(0, DType::kI64), {0, positions.count})
-                             : Concat(rows, 0);
+  Term result =
+      rows.empty() ? Expand(f.Number(0, DType::kI64), {0, positions.count}) : Concat(rows, 0);
   TRY_ASSIGN(auto id, f.Result(result));
   return Values{id};
 }

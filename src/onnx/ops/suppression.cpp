@@ -77,8 +77,8 @@ class Suppression {
     return kSuccess;
   }
 
-  // Box after box of each class of each batch: what is left of the scores is carried on, and the best
-  // box, or -1, is stacked. All classes are looked at side by side.
+  // Box after box of each class of each batch: what is left of the scores is carried on, and the
+  // best box, or -1, is stacked. All classes are looked at side by side.
   Result<ValueId> Pick() {
     Term in_running = c_.Has(4)
                           ? Cast(Reshape(f_(c_[4]), {}), DType::kF32) < Cast(f_(c_[1]), DType::kF32)
@@ -125,13 +125,13 @@ class Suppression {
     Term upright = Reshape(best, {batch_, classes_, 1});
     auto any = [&](Term mask) { return Reduce(ReduceKind::kMax, Cast(mask, DType::kI32), {2}); };
     Sides its, others;
-    auto set = [&](Term Sides::*side) {
+    auto set = [&](Term Sides::* side) {
       Term all = here(sides_.*side);
       Term own = f.Add(graph::GatherElements{1}, {all, best});
       its.*side = Reshape(own, {batch_, classes_, 1});
       others.*side = Reshape(all, {batch_, 1, count_});
     };
-    for (Term Sides::*side : {&Sides::left, &Sides::top, &Sides::right, &Sides::bottom}) set(side);
+    for (Term Sides::* side : {&Sides::left, &Sides::top, &Sides::right, &Sides::bottom}) set(side);
     Term gone = Overlap(its, others, here(overlap_)) | (f.Iota(count_, DType::kI64) == upright);
     Term rest = left & Not(gone);
     Term picked = Where(any(left) == 1, best, f.Number(-1, DType::kI64));
@@ -151,8 +151,7 @@ class Suppression {
   // [iterations, batch, classes] to a row (batch, class, box) for each that was picked.
   Result<Values> Rows(Term picked) {
     const Dim iterations = f_.TypeOf(picked).shape[0];
-    Term flat =
-        Reshape(Transpose(picked, {1, 2, 0}), {batch_ * classes_ * iterations});
+    Term flat = Reshape(Transpose(picked, {1, 2, 0}), {batch_ * classes_ * iterations});
     TRY_ASSIGN(auto positions, PositionsOf(f_, f_.Number(0, DType::kI64) <= flat, "boxes"));
     auto size = [&](const Dim& dim) { return f_.Size(Max(dim, 1), DType::kI64); };
     Term row = FloorDiv(positions.where, size(iterations));
