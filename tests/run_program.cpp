@@ -40,10 +40,10 @@ class Runner {
     for (int depth = 0;; ++s) {
       const plan::Step& step = program_.steps[s];
       if (depth == 0 && EndsRegion(step)) return s;
-      bool begins = std::holds_alternative<plan::If>(step) ||
-                    std::holds_alternative<plan::Loop>(step);
-      bool ends = std::holds_alternative<plan::EndIf>(step) ||
-                  std::holds_alternative<plan::EndLoop>(step);
+      bool begins =
+          std::holds_alternative<plan::If>(step) || std::holds_alternative<plan::Loop>(step);
+      bool ends =
+          std::holds_alternative<plan::EndIf>(step) || std::holds_alternative<plan::EndLoop>(step);
       depth += begins - ends;
     }
   }

@@ -1,5 +1,5 @@
-// Runs a program as the compiled model does, step by step, with the interpreter for its kernels: what
-// plans, forms and schedules is tested by what comes out.
+// Runs a program as the compiled model does, step by step, with the interpreter for its kernels:
+// what plans, forms and schedules is tested by what comes out.
 #pragma once
 
 #include "plan/program.h"
