@@ -77,20 +77,6 @@ std::string StepOf(const std::string& module) {
   return module == "wasm" ? module : module + "-wasm";
 }
 
-// Programs are lists of steps whose sizes inputs decide.
-Status CheckDecisions(const graph::Graph& graph) {
-  for (const graph::Node& node : graph.nodes) {
-    bool defines = std::holds_alternative<graph::Define>(node.op);
-    if (!defines && node.bodies.empty()) continue;
-    std::string what = defines ? "sizes depend on data" : "what it does is decided in a run";
-    std::string name = node.origins.empty() ? "" : "node " + Quote(node.origins[0]) + ": ";
-    return Error{name + what + ", which is not compiled yet",
-                 {},
-                 {"make what it depends on a constant, or cut the model there"}};
-  }
-  return kSuccess;
-}
-
 Status Run(const CompileOptions& options, Trace& trace) {
   TRY(trace.Start());
   TRY(CheckFlags(options));
@@ -112,7 +98,6 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // Operations clamp indices; what a model may not be given is told or checked.
   TRY_ASSIGN(auto indices, graph::CheckIndices(graph));
   TRY(trace("import", graph));
-  TRY(CheckDecisions(graph));
   // Beyond this point there is no ONNX: operations have one meaning whatever the opset, and shapes
   // that the model computes are sizes in types.
 

@@ -78,7 +78,6 @@ Result<plan::Program> Form(const graph::Graph& graph, const Target& target,
   }
   plan::Program program = plan::FormKernels(graph, target, weights);
   if (target.IsGpu()) TRY(CheckWeights(program, weights));
-  if (target.IsGpu() && !IsStraight(program)) return Error{"a GPU cannot compute all of it"};
   return program;
 }
 

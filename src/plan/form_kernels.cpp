@@ -448,8 +448,9 @@ Program FormProgram(const Graph& graph, Shared& shared) {
     const graph::Port& port = graph.inputs[i];
     const TensorType& type = graph.values[port.value].type;
     // The page can put it anywhere. Where both want it, the host hands it on.
-    Place place =
-        shared.places.IsRead(graph, port.value, Place::kHost) ? Place::kHost : Place::kDevice;
+    bool on_host = shared.places.IsRead(graph, port.value, Place::kHost) ||
+                   shared.places.Of(graph, port.value) == Place::kHost;
+    Place place = on_host ? Place::kHost : Place::kDevice;
     BufferId buffer = program.buffers.Add({port.name,
                                            type.dtype,
                                            ElementCount(type.shape),

@@ -114,7 +114,9 @@ static Result<Values> UnsqueezeByData(NodeContext& c) {
   Term added = AnyOf(PlacesOf(f, IntegersOf(f, 1, count), rank));
   Term order = f.Add(graph::Cumulate{ReduceKind::kSum, 0, true}, {Cast(Not(added), DType::kI64)});
   Term one = f.Number(1, DType::kI64);
-  Term own = shape.empty() ? one : f.Add(graph::Gather{0}, {f.Sizes(shape), order});
+  // Behind x's last dimension there are only added ones, which do not ask for a size of x.
+  Term last = f.Number(static_cast<double>(c.Type(0).rank()) - 1, DType::kI64);
+  Term own = shape.empty() ? one : f.Add(graph::Gather{0}, {f.Sizes(shape), Min(order, last)});
   TRY_ASSIGN(auto sizes, f.Result(Where(added, one, own)));
   TRY_ASSIGN(auto out, c.DefineSizes(sizes, "shape"));
   TRY_ASSIGN(auto result, c.Reshape(c[0], out));
