@@ -15,7 +15,7 @@
 import * as abi from './abi.js';
 import { fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
-import { COPY_DST, COPY_SRC, Gpu, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, Gpu, STORAGE, UNIFORM, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrame } from './frames.js';
 import { GpuFrames } from './gpu_frames.js';
 import { compilePipelines } from './gpu_pipelines.js';
@@ -44,6 +44,14 @@ const MAP_ALIGNMENT = 8;
 /** Gives back the textures of pictures, after they were submitted or where they will not be. @param {Values} values */
 export function releaseFrames(values) {
   for (const value of values) if (value instanceof GpuFrame) value.release();
+}
+
+/** Of a caller's buffer. @param {GPUError} error */
+export function refuseBuffer({ message }) {
+  const isElsewhere = /associated with|different device|another device|cannot be used with|DeviceMismatch/i.test(message);
+  return new InputError(isElsewhere
+    ? 'an input is a buffer of another GPUDevice: make it on model.device, or pass your device to load'
+    : `an input is a buffer that WebGPU does not take: ${message}`);
 }
 
 export class GpuBackend {
@@ -218,12 +226,12 @@ export class GpuBackend {
   start(values, shapes, destinations) {
     const { device } = this, { outputs } = this.#ports, words = this.#toWords(values);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
-    const check = !this.isProven || values.some(isGpuBuffer) || destinations.includes('gpu');
+    const check = !this.isProven || values.some(isForeign) || destinations.includes('gpu');
     const inputsTaken = this.#takeBuffers(values);
     if (check) device.pushErrorScope('validation');
     this.#upload(words);
     // How many tensors stay on the GPU, and in which buffers, differs from run to run: these are copied by commands of their own.
-    const ahead = destinations.includes('gpu') ? [] : destinations;
+    const ahead = destinations.some(isOnGpu) ? [] : destinations;
     const frames = this.#copyFrames(values), parts = [this.#takeNext(ahead) ?? this.#encode(true, ahead)];
     if (ahead !== destinations) parts.push(this.#encode(false, destinations));
     device.queue.submit([...frames.commands, ...parts.map(({ commands }) => commands)]);
@@ -255,7 +263,7 @@ export class GpuBackend {
     if (hasSteps) this.#encodeSteps(encoder);
     const staging = destinations.includes('data') ? this.#staging.take(this.#stagingBytes) : undefined;
     const kept = this.#ports.outputs.map(({ port, offset, bytes, at }, i) => {
-      const own = destinations[i] === 'gpu' ? this.#gpu.makeLooseBuffer(port.name, bytes, STORAGE | COPY_SRC | COPY_DST) : undefined;
+      const own = isOnGpu(destinations[i]) ? this.#gpu.bufferFor(destinations[i], port.name, bytes) : undefined;
       const target = own ?? (destinations[i] === 'data' ? staging : undefined);
       if (bytes && target) encoder.copyBufferToBuffer(arena, offset, target, own ? 0 : at, bytes);
       return own;
@@ -322,17 +330,13 @@ export class GpuBackend {
    */
   async #takeBuffers(values) {
     if (!values.some(isGpuBuffer)) return;
-    const { device } = this;
-    device.pushErrorScope('validation');
+    const { device } = this, isJudged = values.some(isForeign);
+    if (isJudged) device.pushErrorScope('validation');
     const encoder = device.createCommandEncoder();
     this.#copyInputs(encoder, values);
     device.queue.submit([encoder.finish()]);
-    const error = await device.popErrorScope();
-    if (!error) return;
-    const isForeign = /associated with|different device|another device|cannot be used with|DeviceMismatch/i.test(error.message);
-    throw new InputError(isForeign
-      ? 'an input is a buffer of another GPUDevice: make it on model.device, or pass your device to load'
-      : `an input is a buffer that WebGPU does not take: ${error.message}`);
+    const error = isJudged && await device.popErrorScope();
+    if (error) throw refuseBuffer(error);
   }
 
   /**

@@ -1,6 +1,7 @@
 // Finds a GPU that can run a model, and looks after what it gives.
 
 /** @import { ProgramRecord } from './build.js' */
+/** @import { Destination } from './options.js' */
 
 import { BUILD } from './build.js';
 import { GpuError, OutOfMemoryError, UnsupportedError, megabytes, messageOf } from './errors.js';
@@ -12,6 +13,14 @@ export const READ = 1;
 
 /** @param {any} value @returns {value is GPUBuffer} */
 export const isGpuBuffer = (value) => typeof value?.mapAsync === 'function';
+
+/** Buffers of a model's state, which need no validation. @type {WeakSet<GPUBuffer>} */
+export const STATE_BUFFERS = new WeakSet();
+/** Whether it is a buffer of the caller's. @param {any} value */
+export const isForeign = (value) => isGpuBuffer(value) && !STATE_BUFFERS.has(value);
+
+/** Whether an output stays on the GPU. @param {Destination | undefined} destination @returns {destination is Exclude<Destination, 'data' | 'none'>} */
+export const isOnGpu = (destination) => destination === 'gpu' || typeof destination === 'object';
 
 /**
  * What a program needs that a device or adapter does not have; empty if nothing.
@@ -137,6 +146,11 @@ export class Gpu {
         `which allows ${megabytes(maxBufferSize)}: try smaller inputs`);
     }
     return this.device.createBuffer({ label, size: Math.max(16, roundUp(bytes, 4)), usage });
+  }
+
+  /** For an output that stays on the GPU. @param {Destination} destination @param {string} label @param {number} bytes */
+  bufferFor(destination, label, bytes) {
+    return typeof destination === 'object' ? destination.take(this, bytes) : this.makeLooseBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST);
   }
 
   /** @param {GPUBuffer | undefined} buffer */

@@ -72,7 +72,7 @@ const describe = (value) => typeof value === 'string' ? `"${value}"`
 /**
  * Where each output of a run goes.
  *
- * @typedef {'data' | 'gpu' | 'none'} Destination
+ * @typedef {'data' | 'gpu' | 'none' | {take: (gpu: any, bytes: number) => GPUBuffer}} Destination the last is a state's (state.js)
  * @param {any} outputs the option @param {readonly {name: string}[]} ports @returns {Destination[]} one a port
  */
 export function destinationsOf(outputs, ports) {

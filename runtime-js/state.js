@@ -1,20 +1,51 @@
 // What a model keeps from run to run: outputs that the next run takes as inputs. On the GPU they stay there.
 
 /** @import * as Api from './model.js' */
+/** @import { Gpu } from './gpu_device.js' */
 /** @import { Host, Manifest } from './host.js' */
 /** @import { Input } from './inputs.js' */
 /** @import { Destination } from './options.js' */
 
 import { ARRAYS, fromWords, wordBytes } from './elements.js';
 import { DeviceLostError, InputError } from './errors.js';
-import { COPY_DST, COPY_SRC, MAP_READ, READ, STORAGE, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, MAP_READ, READ, STATE_BUFFERS, STORAGE, roundUp } from './gpu_device.js';
 import { bindSymbols, countOf, knownSizes, parseInput } from './inputs.js';
 import { DISPOSE } from './methods.js';
 import { checkInputs } from './options.js';
 
-/** @typedef {{input: number, output: number}} Pair by their numbers */
+/** @typedef {{input: number, output: number, buffers: Buffers}} Pair by their numbers */
 /** What a run gave: in memory or on a device. @typedef {{data?: any, buffer?: GPUBuffer, read?: () => Promise<any>, shape: number[], dataType: Api.DataType, device?: GPUDevice}} Kept */
 /** Does something when the runs before have ended. @typedef {<T>(work: () => Promise<T>) => Promise<T>} InTurn */
+
+/** The buffers of a tensor of the state: a run reads one and makes the other. */
+class Buffers {
+  /** @type {GPUBuffer[]} */ #spare = [];
+  /** Bytes of the one before. */
+  #before = 0;
+
+  /** @param {Gpu} gpu @param {number} bytes */
+  take(gpu, bytes) {
+    const fitting = this.#spare.find(({ size }) => size >= bytes), { maxBufferSize } = gpu.device.limits;
+    this.#spare = this.#spare.filter((buffer) => buffer !== fitting);
+    this.dispose();
+    if (fitting) return fitting;
+    // What grows has room to grow on.
+    const grows = this.#before && bytes > this.#before;
+    this.#before = bytes;
+    const buffer = gpu.makeLooseBuffer('state', grows ? Math.max(bytes, Math.min(2 * bytes, maxBufferSize)) : bytes, STORAGE | COPY_SRC | COPY_DST);
+    STATE_BUFFERS.add(buffer);
+    return buffer;
+  }
+
+  /** @param {GPUBuffer} buffer */
+  giveBack(buffer) {
+    this.#spare.push(buffer);
+  }
+
+  dispose() {
+    for (const buffer of this.#spare.splice(0)) buffer.destroy();
+  }
+}
 
 /** The state of one session. */
 export class Memory {
@@ -27,7 +58,7 @@ export class Memory {
     this.inputs = inputs;
     this.outputs = outputs;
     this.#pairs = state.map(({ input, output }) => ({
-      input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output),
+      input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output), buffers: new Buffers(),
     }));
   }
 
@@ -91,7 +122,7 @@ export class Memory {
   /** Where a run leaves its outputs, so that the state can be had. @param {Destination[]} wanted @param {boolean} onGpu @returns {Destination[]} */
   destinations(wanted, onGpu) {
     const all = [...wanted];
-    for (const { output } of this.#pairs) all[output] = onGpu ? 'gpu' : 'data';
+    for (const { output, buffers } of this.#pairs) all[output] = onGpu ? buffers : 'data';
     return all;
   }
 
@@ -105,7 +136,7 @@ export class Memory {
     const given = [...tensors];
     for (const { output } of this.#pairs) {
       const tensor = tensors[output], destination = wanted[output];
-      given[output] = destination === 'none' ? undefined : destination === 'gpu' ? onGpu(tensor, backend) : await inMemory(tensor);
+      given[output] = destination === 'none' ? undefined : destination === 'data' ? await inMemory(tensor) : onGpu(tensor, backend);
     }
     for (const { input, output } of this.#pairs) this.#put(input, { ...tensors[output], device: backend.device });
     return given;
@@ -113,13 +144,19 @@ export class Memory {
 
   /** Of a run that failed when it had ended. @param {any[]} tensors */
   drop(tensors) {
-    for (const { output } of this.#pairs) tensors[output].buffer?.destroy();
+    for (const { output, buffers } of this.#pairs) if (tensors[output].buffer) buffers.giveBack(tensors[output].buffer);
   }
 
   /** @param {number} input @param {Kept} kept */
   #put(input, kept) {
-    this.#kept.get(input)?.buffer?.destroy();
+    this.#giveBack(input);
     this.#kept.set(input, kept);
+  }
+
+  /** @param {number} input */
+  #giveBack(input) {
+    const buffer = this.#kept.get(input)?.buffer;
+    if (buffer) this.#pairs.find((pair) => pair.input === input)?.buffers.giveBack(buffer);
   }
 
   /** Brings all into memory, before the device is left. */
@@ -130,7 +167,10 @@ export class Memory {
   }
 
   forget() {
-    for (const { buffer } of this.#kept.values()) buffer?.destroy();
+    for (const { input, buffers } of this.#pairs) {
+      this.#giveBack(input);
+      buffers.dispose();
+    }
     this.#kept.clear();
   }
 

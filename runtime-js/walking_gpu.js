@@ -15,8 +15,8 @@ import * as abi from './abi.js';
 import { ARRAYS, fromBits, fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { GpuFrame } from './frames.js';
-import { GpuBackend, releaseFrames } from './gpu_backend.js';
-import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, isGpuBuffer, roundUp } from './gpu_device.js';
+import { GpuBackend, refuseBuffer, releaseFrames } from './gpu_backend.js';
+import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrames } from './gpu_frames.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
@@ -408,7 +408,7 @@ export class WalkingGpu extends GpuBackend {
   async start(values, _, destinations, signal) {
     const check = () => signal?.throwIfAborted();
     try {
-      await this.#begin(values, !this.isProven || values.some(isGpuBuffer) || destinations.includes('gpu'));
+      await this.#begin(values, !this.isProven || values.some(isForeign) || destinations.includes('gpu'));
       await this.#walkThrough(check, signal !== undefined);
       const tensors = await this.#outputs(destinations);
       this.#submit();
@@ -450,14 +450,14 @@ export class WalkingGpu extends GpuBackend {
 
   /** @param {GPUBuffer} buffer of the caller's @param {number} b @param {number} bytes @param {Api.DataType} dataType */
   async #takeBuffer(buffer, b, bytes, dataType) {
-    const { device } = this, onHost = this.#walk.isOnHost(b), staging = onHost ? this.#staging.take(bytes) : undefined;
+    const { device } = this, onHost = this.#walk.isOnHost(b), staging = onHost ? this.#staging.take(bytes) : undefined, isJudged = isForeign(buffer);
     this.#submit();
-    device.pushErrorScope('validation');
+    if (isJudged) device.pushErrorScope('validation');
     const encoder = device.createCommandEncoder();
     if (staging) encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     else encoder.copyBufferToBuffer(buffer, 0, /** @type {GPUBuffer} */ (this.#arena), this.#walk.offset(b), bytes);
     device.queue.submit([encoder.finish()]);
-    const error = await device.popErrorScope();
+    const error = isJudged && await device.popErrorScope();
     if (error) throw refuseBuffer(error);
     if (!staging) return;
     const count = bytes / wordBytes(dataType, this.half);
@@ -493,7 +493,7 @@ export class WalkingGpu extends GpuBackend {
     });
     const all = await this.#collect(ports.filter(({ isRead, bytes }) => isRead && bytes), end);
     return ports.map(({ name, dataType, shape, b, count, bytes, at, isRead }, i) => {
-      if (destinations[i] === 'gpu') return this.#keep(name, b, count, shape, dataType);
+      if (isOnGpu(destinations[i])) return this.#keep(destinations[i], name, b, count, shape, dataType);
       if (destinations[i] === 'none') return undefined;
       if (isRead) return { data: fromWords(dataType, all.slice(at, at + bytes), count, this.half), shape, dataType };
       const data = new ARRAYS[dataType](host.words.buffer, walk.offset(b), count).slice();
@@ -513,10 +513,10 @@ export class WalkingGpu extends GpuBackend {
     return this.#staging.read(staging, bytes, (bytesFrom) => bytesFrom(0, bytes));
   }
 
-  /** An output that stays on the GPU. @param {string} name @param {number} b @param {number} count @param {number[]} shape @param {Api.DataType} dataType */
-  #keep(name, b, count, shape, dataType) {
+  /** An output that stays on the GPU. @param {Destination} destination @param {string} name @param {number} b @param {number} count @param {number[]} shape @param {Api.DataType} dataType */
+  #keep(destination, name, b, count, shape, dataType) {
     const bytes = roundUp(count * wordBytes(dataType, this.half), 4);
-    const buffer = this.#gpu.makeLooseBuffer(name, bytes, STORAGE | COPY_SRC | COPY_DST);
+    const buffer = this.#gpu.bufferFor(destination, name, bytes);
     if (bytes && this.#walk.isOnHost(b)) {
       this.#submit();
       const data = new ARRAYS[dataType](this.#host.words.buffer, this.#walk.offset(b), count);
@@ -601,12 +601,4 @@ export class WalkingGpu extends GpuBackend {
     this.#staging.dispose();
     super.dispose();
   }
-}
-
-/** @param {GPUError} error */
-function refuseBuffer({ message }) {
-  const isForeign = /associated with|different device|another device|cannot be used with|DeviceMismatch/i.test(message);
-  return new InputError(isForeign
-    ? 'an input is a buffer of another GPUDevice: make it on model.device, or pass your device to load'
-    : `an input is a buffer that WebGPU does not take: ${message}`);
 }
