@@ -190,7 +190,7 @@ export interface RunSettings {
   /**
    * Stops waiting for the run, or for its turn. In wasm, a run with a signal lets the page breathe
    * every 10 ms, and ends between two kernels once it is aborted: the next run need not wait for the
-   * rest of it. What was submitted to a GPU goes on there, unheard.
+   * rest of it. What was submitted to a GPU goes on there, unheard; of a loop that is the work of some 40 ms.
    */
   signal?: AbortSignal;
   /**

@@ -57,7 +57,7 @@ export class WalkingGpu extends GpuBackend {
   #parameters;
   /** By which copies within the arena go. @type {GPUBuffer | undefined} */
   #way;
-  /** What is in the buffer of parameters. @type {Uint8Array | undefined} */
+  /** What is in the buffer of parameters. @type {Int32Array | undefined} */
   #written;
   /** Buffers that grow, by the number that the runtime has for their place. @type {Map<number, Grown>} */
   #grown = new Map();
@@ -124,8 +124,8 @@ export class WalkingGpu extends GpuBackend {
     }
     const length = host.word(program + abi.PROGRAM_PARAMETER_BYTES), at = host.word(program + abi.PROGRAM_PARAMETERS);
     if (!length) return;
-    const parameters = host.bytes.subarray(at, at + length);
-    if (this.#written?.every((byte, i) => byte === parameters[i])) return;
+    const parameters = host.words.subarray(at / 4, (at + length) / 4);
+    if (this.#written && areEqual(this.#written, parameters)) return;
     this.#parameters ??= this.#gpu.makeBuffer('parameters', length, UNIFORM | COPY_DST);
     // What is encoded is for the sizes of before.
     this.#submit();
@@ -601,4 +601,10 @@ export class WalkingGpu extends GpuBackend {
     this.#staging.dispose();
     super.dispose();
   }
+}
+
+/** By a plain loop: this is asked after each plan. @param {Int32Array} a @param {Int32Array} b */
+function areEqual(a, b) {
+  for (let i = 0; i < a.length; ++i) if (a[i] !== b[i]) return false;
+  return a.length === b.length;
 }

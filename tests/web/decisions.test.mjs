@@ -14,6 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { onnxModel } from '../onnx_model.mjs';
 import { gpu, makeDevice } from './dawn.mjs';
+import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)), webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
 const work = mkdtempSync(join(tmpdir(), 'webnnc-decisions-'));
@@ -352,4 +353,32 @@ test('devices that are lost at any moment: the next run is right', async () => {
     model.dispose();
   }
   Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+});
+
+test('in Chromium, in the page and in a worker', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, async () => {
+  await Promise.all([compile('HALVING'), compile('ENDLESS')]);
+  const server = await serve({ '/': work, '/test': join(root, 'tests/web/pages') }, { csp: STRICT_CSP }), browser = await launch('chromium');
+  try {
+    const page = await browser.open(`${server.url}/test/blank.html`), x = numbers(randomFrom(5), 100, 1000);
+    for (const options of [{ backend: 'wasm' }, { backend: 'webgpu' }, { backend: 'wasm', worker: true }]) {
+      const { y, all, shape, waited } = await page.evaluate(async (options, x) => {
+        const open = async (/** @type {string} */ name) => (await import(`/${name}/model.js`)).load(options);
+        const halving = await open('HALVING'), { y, all } = await halving.run({ x: Float32Array.from(x) });
+        const endless = await open('ENDLESS'), controller = new AbortController();
+        const run = endless.run({ x: Float32Array.of(1), go: true }, { signal: controller.signal });
+        await new Promise((done) => setTimeout(done, 100));
+        const start = performance.now();
+        controller.abort();
+        await run.catch(() => {});
+        await endless.run({ x: Float32Array.of(1), go: false });
+        return { y: [...y.data], all: [...all.data], shape: all.shape, waited: performance.now() - start };
+      }, options, x);
+      const expected = halve(x);
+      assert.deepEqual([y, all, shape], [expected.y.data, expected.all.data, expected.all.shape]);
+      assert.ok(waited < 1000, `${waited} ms`);
+    }
+  } finally {
+    await browser.close();
+    await server.close();
+  }
 });
