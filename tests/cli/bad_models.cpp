@@ -550,6 +550,29 @@ void AddLoops(std::vector<Case>& cases) {
   cases.push_back({"scan_of_too_many", scan, {"(Scan", "num_scan_inputs is 3"}});
 }
 
+void AddSequences(std::vector<Case>& cases) {
+  cases.push_back({"sequence_as_output",
+                   OneNode("SequenceConstruct", {2}),
+                   {"output \"y\" is a sequence or an optional", "outputs of their own"}});
+  cases.push_back({"tensor_as_sequence",
+                   OneNode("SequenceLength", {2}),
+                   {"(SequenceLength", "operand 0 is f32[2], not a sequence"}});
+  cases.push_back({"sequence_as_operand",
+                   OneNode("Relu", {2},
+                           [](ModelProto& model, NodeProto& node) {
+                             AddNode(*model.mutable_graph(), "SequenceConstruct", {"x"}, {"s"});
+                             node.set_input(0, "s");
+                           }),
+                   {"(Relu", "operand 0 is a sequence or an optional"}});
+  cases.push_back({"optional_without_element",
+                   OneNode("OptionalGetElement", {2},
+                           [](ModelProto& model, NodeProto& node) {
+                             AddNode(*model.mutable_graph(), "Optional", {}, {"s"});
+                             node.set_input(0, "s");
+                           }),
+                   {"(OptionalGetElement", "has no element"}});
+}
+
 void AddBodies(std::vector<Case>& cases) {
   cases.push_back({"branches_of_two_types",
                    Branching("Shape", false),
@@ -663,6 +686,7 @@ int main(int argc, char** argv) {
   AddExternal(cases);
   AddBodies(cases);
   AddLoops(cases);
+  AddSequences(cases);
   AddNesting(cases);
   for (const Case& bad : cases) Write(folder, bad);
 }

@@ -85,8 +85,8 @@ void AddBatch(Trial& trial) {
   trial.sets.push_back(std::move(both));
 }
 
-Result<Trial> Prepare(const TestCase& test, const std::string& work) {
-  TRY_ASSIGN(auto trial, PrepareTrial(test, work));
+Result<Trial> Prepare(const TestCase& test) {
+  TRY_ASSIGN(auto trial, PrepareTrial(test));
   AddBatch(trial);
   return trial;
 }
@@ -118,7 +118,7 @@ Result<std::map<std::string, std::string>> ReadFolder(const std::string& folder)
 
 // Compiles twice, and fails if not every byte is the same. Gives a line of figures.
 Result<std::string> CompileTwice(const TestCase& test, const std::string& work) {
-  TRY_ASSIGN(auto trial, Prepare(test, work));
+  TRY_ASSIGN(auto trial, Prepare(test));
   Summary summary;
   CompileOptions options;
   options.done = [&](const Summary& made) { summary = made; };
@@ -169,7 +169,7 @@ bool Compiles(const TestCase& test, const std::string& work) {
 }
 
 std::string JudgeBundle(const TestCase& test, const std::string& backend, const std::string& work) {
-  auto trial = Prepare(test, work);
+  auto trial = Prepare(test);
   if (!trial) return trial.error().message;
   for (size_t k = 0; k < trial.value().sets.size(); ++k) {
     auto outputs = ReadOutputs(trial.value(), backend, work, k);

@@ -1,12 +1,11 @@
 // Runs ONNX's test cases and prints what passed, failed and is unsupported, by backend.
 //
 //   node_tests [--backend NAME]... [--filter TEXT] [--sample N] [--networks] [--verbose] [--jobs N]
-//              [--as-written] [--work FOLDER] [--page FILE [--update]] FOLDER...
+//              [--work FOLDER] [--page FILE [--update]] FOLDER...
 //
 // Backends are `interpreter` and those of run_bundles.mjs, for which each case is compiled to a
 // bundle once. --sample takes N of the cases, spread over all; --networks compares with the
-// tolerance of whole networks; --as-written makes no inputs constants. --page compares with
-// docs/onnx-node-tests.md, --update rewrites it.
+// tolerance of whole networks. --page compares with docs/onnx-node-tests.md, --update rewrites it.
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -34,7 +33,7 @@ struct Options {
   int jobs = 1;
   size_t sample = SIZE_MAX;
   Tolerance tolerance;
-  bool verbose = false, update = false, as_written = false;
+  bool verbose = false, update = false;
 };
 
 std::string WorkFolder(const Options& options, const TestCase& test) {
@@ -42,10 +41,6 @@ std::string WorkFolder(const Options& options, const TestCase& test) {
 }
 
 // ---- One case
-
-Result<Trial> Prepared(const Options& options, const TestCase& test) {
-  return PrepareTrial(test, WorkFolder(options, test), options.as_written);
-}
 
 // What a graph with branches, loops or sizes that depend on data becomes on each target computes
 // the same.
@@ -98,7 +93,7 @@ std::string JudgeBundle(const Options& options, const Trial& trial, const std::s
 // "" for each case that can be imported, else its verdict.
 std::vector<std::string> Prepare(const Options& options, const std::vector<TestCase>& cases) {
   return InProcesses(cases.size(), options.jobs, [&](size_t i) -> std::string {
-    auto trial = Prepared(options, cases[i]);
+    auto trial = PrepareTrial(cases[i]);
     return trial ? "" : "unsupported: " + trial.error().message;
   });
 }
@@ -106,14 +101,14 @@ std::vector<std::string> Prepare(const Options& options, const std::vector<TestC
 std::vector<std::string> RunInterpreter(const Options& options,
                                         const std::vector<TestCase>& cases) {
   return InProcesses(cases.size(), options.jobs,
-                     [&](size_t i) { return Interpret(Prepared(options, cases[i]).value()); });
+                     [&](size_t i) { return Interpret(PrepareTrial(cases[i]).value()); });
 }
 
 // "" for each case that compiled, else its verdict.
 std::vector<std::string> Compile(const Options& options, const std::vector<TestCase>& cases) {
   return InProcesses(cases.size(), options.jobs, [&](size_t i) -> std::string {
     std::string work = WorkFolder(options, cases[i]);
-    Status made = MakeBundle(Prepared(options, cases[i]).value(), work);
+    Status made = MakeBundle(PrepareTrial(cases[i]).value(), work);
     return made ? "" : "failed: " + made.error().message;
   });
 }
@@ -125,7 +120,7 @@ std::vector<std::string> RunCompiled(const Options& options, const std::string& 
   std::vector<std::string> verdicts = RunBundles(backend, works, options.work);
   for (size_t i = 0; i < cases.size(); ++i) {
     if (!verdicts[i].empty()) continue;
-    Trial trial = Prepared(options, cases[i]).value();
+    Trial trial = PrepareTrial(cases[i]).value();
     verdicts[i] = JudgeBundle(options, trial, backend, works[i]);
   }
   return verdicts;
@@ -234,8 +229,6 @@ Options ParseOptions(int argc, char** argv) {
       options.tolerance = kNetworkTolerance;
     } else if (flag == "--verbose") {
       options.verbose = true;
-    } else if (flag == "--as-written") {
-      options.as_written = true;
     } else if (flag == "--update") {
       options.update = true;
     } else {

@@ -20,7 +20,7 @@ export function made(type, shape, size = 2, seed = 0) {
 }
 
 /** @param {keyof typeof ARRAYS} type @param {number[]} shape @param {number[]} values */
-const given = (type, shape, values) => ({ shape, data: type === 'i64' ? BigInt64Array.from(values, BigInt) : ARRAYS[type].from(values) });
+export const given = (type, shape, values) => ({ shape, data: type === 'i64' ? BigInt64Array.from(values, BigInt) : ARRAYS[type].from(values) });
 /** A constant. @param {number[]} values @returns {import('../onnx_model.mjs').Tensor} */
 const given32 = (values) => ({ type: ['i32', [values.length]], bytes: new Uint8Array(Int32Array.from(values).buffer) });
 /** @param {...number} values */
@@ -40,7 +40,7 @@ function one(op, opset, inputs, attributes, runs, { constants, outputs = { y: ['
 }
 
 /** @param {number} rank of a result @param {Type[0]} [type] @returns {Record<string, Type>} */
-const y = (rank, type = 'f32') => ({ y: [type, Array.from({ length: rank }, (_, d) => `y${d}`)] });
+export const y = (rank, type = 'f32') => ({ y: [type, Array.from({ length: rank }, (_, d) => `y${d}`)] });
 /** @param {number} value */
 const float = (value) => ({ float: value });
 

@@ -4,41 +4,21 @@
 //   NODE_TESTS=build/node_tests node --test tests/onnx/operators.test.mjs
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { onnxModel } from '../onnx_model.mjs';
+import { compareCases, readReference } from './compare_cases.mjs';
 import { CASES } from './operators.mjs';
 import { runCases, writeCase } from './write_cases.mjs';
 
-/** @type {Record<string, ({ shape: number[], data: (number | string)[] }[] | null)[]>} */
-const reference = JSON.parse(readFileSync(new URL('operators_reference.json', import.meta.url), 'utf8'));
+const reference = readReference('operators');
+/** @param {(example: import('./operators.mjs').Case) => boolean} takes @param {string[]} backends */
+const compare = (takes, backends) => compareCases(Object.fromEntries(Object.entries(CASES).filter(([, example]) => takes(example))), reference, backends);
 /** @param {Record<string, import('./operators.mjs').Type>} types */
 const hasDoubles = (types) => Object.values(types).some(([type]) => type === 'f64');
-
-/** @param {(example: import('./operators.mjs').Case) => boolean} takes @param {string[]} backends */
-function compare(takes, backends) {
-  const folder = mkdtempSync(join(tmpdir(), 'webnnc-operators-')), cases = join(folder, 'cases');
-  const names = Object.keys(CASES).filter((name) => takes(CASES[name]));
-  try {
-    for (const name of names) {
-      const { model, runs } = CASES[name];
-      assert.equal(reference[name].length, runs.length, `the reference of ${name} is of other runs`);
-      const sets = runs.map((run, i) => ({
-        inputs: Object.entries(run).map(([input, value]) => ({ name: input, type: model.inputs[input][0], ...value })),
-        outputs: Object.entries(model.outputs).map(([output, [type]], o) => ({ name: output, type, ...(reference[name][i] ?? assert.fail(`${name} is refused`))[o] })),
-      }));
-      writeCase(join(cases, `test_${name.replaceAll(/[^A-Za-z0-9]+/g, '_')}`), onnxModel(model), sets);
-    }
-    const printed = runCases(cases, join(folder, 'work'), backends);
-    for (const backend of backends)
-      assert.ok(printed.includes(`${backend}: ${names.length} passed, 0 failed, 0 unsupported, 0 with wrong data`), printed);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 test('operators on all backends', () => compare(({ model }) => !hasDoubles(model.inputs) && !hasDoubles(model.outputs), ['interpreter', 'wasm', 'wasi', 'webgpu']));
 test('operators of f64, which WebGPU does not have', () => compare(({ model }) => hasDoubles(model.inputs) || hasDoubles(model.outputs), ['interpreter', 'wasm']));

@@ -1,14 +1,15 @@
 #!/usr/bin/env node
-// Writes operators_reference.json: what ONNX Runtime makes of the models of operators.mjs, without its
-// optimisations; null where it refuses. Needs `tools/npm_ci tests/bench` (1.30.0 made the file). Tests read the
-// file and need nothing:
+// Writes what ONNX Runtime makes of the models of operators.mjs, or of decisions.mjs, without its
+// optimisations; null where it refuses. Needs `tools/npm_ci tests/bench` (1.30.0 made the files). Tests read the
+// files and need nothing:
 //
 //   tests/onnx/operators_reference.mjs > tests/onnx/operators_reference.json
+//   tests/onnx/operators_reference.mjs decisions > tests/onnx/decisions_reference.json
 
 import { createRequire } from 'node:module';
 
 import { onnxModel } from '../onnx_model.mjs';
-import { CASES } from './operators.mjs';
+const { CASES } = /** @type {typeof import('./operators.mjs')} */ (await import(`./${process.argv[2] ?? 'operators'}.mjs`));
 
 const ort = createRequire(new URL('../bench/package.json', import.meta.url))('onnxruntime-node');
 /** @type {Record<string, string>} */

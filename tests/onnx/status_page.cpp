@@ -106,7 +106,10 @@ std::string WriteStatusPage(const std::map<std::string, Verdicts>& cases) {
          "the status it\n"
          "has here. The cases are those of Debian's `libonnx-testdata` (up to opset 17) and of "
          "ONNX's own\n"
-         "repository (up to the newest opset), each named with its opset.\n\n"
+         "repository (up to the newest opset), each named with its opset. They are compiled as "
+         "they "
+         "are written: also\n"
+         "shapes, axes and counts that their models take as inputs are data.\n\n"
          "| backend | passed | wrong data | not supported |\n|---|---|---|---|\n";
   for (const auto& [backend, count] : counts) {
     out << "| " << backend << " | " << count[0] << " | " << count[1] << " | " << count[2] << " |\n";

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <set>
 
 #include "onnx/import.h"
@@ -11,63 +10,6 @@
 namespace webnnc {
 
 namespace pb = onnx::pb;
-
-// The graph's inputs that data is fed to: older models list their weights as well.
-static std::vector<std::string> FedInputs(const pb::GraphProto& graph) {
-  std::vector<std::string> names;
-  for (const auto& input : graph.input()) {
-    bool weight = false;
-    for (const auto& initializer : graph.initializer())
-      weight |= initializer.name() == input.name();
-    if (!weight) names.push_back(input.name());
-  }
-  return names;
-}
-
-// The same model with the inputs from the `first` on as constants, with the elements of the first
-// data set.
-static Result<pb::ModelProto> Freeze(const TestCase& test, pb::ModelProto model, size_t first) {
-  pb::GraphProto& graph = *model.mutable_graph();
-  std::vector<std::string> names = FedInputs(graph);
-  for (size_t i = first; i < names.size(); ++i) {
-    std::string path = test.folder + "/test_data_set_0/input_" + std::to_string(i) + ".pb";
-    TRY_ASSIGN(auto bytes, ReadFile(path));
-    pb::TensorProto& tensor = *graph.add_initializer();
-    if (!tensor.ParseFromString(bytes)) return Error{path + " is not a tensor"};
-    tensor.set_name(names[i]);
-    for (int k = 0; k < graph.input_size(); ++k) {
-      if (graph.input(k).name() != names[i]) continue;
-      // Old data has bfloat16 as uint16.
-      bool same = graph.input(k).type().tensor_type().elem_type() == tensor.data_type();
-      if (!same) return Error{path + " has another type than the model's input"};
-      graph.mutable_input()->DeleteSubrange(k--, 1);
-    }
-  }
-  return model;
-}
-
-// Leaves of each set the inputs that the graph still has, in the graph's order.
-static Status MatchInputs(const std::vector<std::string>& fed, const graph::Graph& graph,
-                          std::vector<DataSet>& sets) {
-  for (DataSet& set : sets) {
-    std::vector<Tensor> inputs;
-    std::vector<bool> used(fed.size());
-    for (const graph::Port& port : graph.inputs) {
-      for (size_t i = 0; i < fed.size() && i < set.inputs.size(); ++i) {
-        if (fed[i] != port.name) continue;
-        inputs.push_back(set.inputs[i]);
-        used[i] = true;
-      }
-    }
-    if (inputs.size() != graph.inputs.size()) return Error{"there is no data for an input"};
-    for (size_t i = 0; i < fed.size() && i < set.inputs.size(); ++i) {
-      bool same = set.inputs[i].data == sets[0].inputs[i].data;
-      if (!used[i] && !same) return Error{"data sets differ in an input that became a constant"};
-    }
-    set.inputs = std::move(inputs);
-  }
-  return kSuccess;
-}
 
 static Error Reason(const Error& error) {
   if (error.causes.empty()) return Error{error.message};
@@ -88,41 +30,19 @@ static bool Draws(const pb::ModelProto& model) {
   });
 }
 
-// Whether the graph decides something while it runs, which only the interpreter can do.
-static bool Decides(const graph::Graph& graph) {
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const graph::Node& node) {
-    return std::holds_alternative<graph::Define>(node.op) || !node.bodies.empty();
-  });
-}
-
-Result<Trial> PrepareTrial(const TestCase& test, const std::string& work, bool as_written) {
-  auto model = onnx::Model::Load(test.model());
-  if (!model) return model.error();
-  const pb::ModelProto& proto = model.value().proto();
-  std::vector<std::string> fed = FedInputs(proto.graph());
+Result<Trial> PrepareTrial(const TestCase& test) {
+  TRY_ASSIGN(auto model, onnx::Model::Load(test.model()));
   Trial trial{test.model(), {}, {}};
-  trial.draws = Draws(proto);
+  trial.draws = Draws(model.proto());
   auto graph = onnx::Import(trial.model);
-  Error problem = graph ? Error{} : Reason(graph.error());
-  for (size_t first : {size_t{1}, size_t{0}}) {
-    if (as_written || (graph && !Decides(graph.value()))) break;
-    auto frozen = Freeze(test, proto, first);
-    if (!frozen) {
-      if (graph) break;
-      return problem;
-    }
-    trial.model = work + "/model.onnx";
-    std::error_code ignored;
-    std::filesystem::create_directories(work, ignored);
-    TRY(WriteFile(trial.model, frozen.value().SerializeAsString()));
-    graph = onnx::Import(trial.model);
-    if (!graph) problem = Reason(graph.error());
-  }
-  if (!graph) return problem;
+  if (!graph) return Reason(graph.error());
   trial.graph = std::move(graph.value());
   TRY_ASSIGN(trial.sets, ReadDataSets(test));
   if (trial.sets.empty()) return Error{"there is no data"};
-  TRY(MatchInputs(fed, trial.graph, trial.sets));
+  for (const DataSet& set : trial.sets) {
+    if (set.inputs.size() != trial.graph.inputs.size())
+      return Error{"there is no data for an input"};
+  }
   return trial;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/ops/regions.h"
+#include "onnx/formula.h"
 
 namespace webnnc::onnx {
 
@@ -81,7 +82,8 @@ class LoopBuilder {
     TRY(FindSizes());
     if (!may_start) return Unroll(0);
     if (auto trips = TripsToUnroll()) return Unroll(*trips);
-    return Add();
+    std::vector<size_t> changing = ChangingSlices();
+    return changing.empty() ? Add() : AddGrowing(changing);
   }
 
  private:
@@ -243,9 +245,14 @@ class LoopBuilder {
 
   // Of no iteration at all.
   Result<Values> WithEmptySlices(Values results) {
-    for (size_t i = first_output() + types_.size(); i < outputs_.size(); ++i) {
+    for (size_t i = first_slice(); i < outputs_.size(); ++i) {
       TensorType type = frame_->graph.values[outputs_[i]].type;
-      TRY(CheckSlice(i - first_output() - types_.size(), type));
+      // Sizes that would be there are 0.
+      std::set<std::string> changing(symbols_.begin(), symbols_.end());
+      graph::CollectDefined(frame_->graph, changing);
+      SymbolValues none;
+      for (const std::string& symbol : changing) none[symbol] = 0;
+      type.shape = Substitute(type.shape, none);
       type.shape.insert(type.shape.begin(), 0);
       TRY_ASSIGN(auto zero, c_.Scalar(type.dtype, 0));
       TRY_ASSIGN(auto empty, c_.Add(graph::Expand{type.shape}, {zero}));
@@ -254,17 +261,105 @@ class LoopBuilder {
     return results;
   }
 
-  // Slices of one size make a tensor.
-  Status CheckSlice(size_t i, const TensorType& type) const {
-    std::set<std::string> changing(symbols_.begin(), symbols_.end()), mentioned;
+  size_t first_slice() const { return first_output() + types_.size(); }
+
+  // Which slices have sizes that are not the same in all iterations, as far as is known.
+  std::vector<size_t> ChangingSlices() const {
+    std::set<std::string> changing(symbols_.begin(), symbols_.end());
     graph::CollectDefined(frame_->graph, changing);
-    for (const Dim& size : type.shape) size.CollectSymbols(mentioned);
-    for (const std::string& symbol : mentioned) {
-      if (changing.count(symbol))
-        return Error{"the slices of " + loop_.slice_name(i) + ", " + Print(type) +
-                     ", differ in size from iteration to iteration"};
+    std::vector<size_t> found;
+    for (size_t i = first_slice(); i < outputs_.size(); ++i) {
+      std::set<std::string> mentioned;
+      for (const Dim& size : frame_->graph.values[outputs_[i]].type.shape)
+        size.CollectSymbols(mentioned);
+      bool changes = std::any_of(mentioned.begin(), mentioned.end(),
+                                 [&](const auto& symbol) { return changing.count(symbol) > 0; });
+      if (changes) found.push_back(i - first_slice());
     }
-    return kSuccess;
+    return found;
+  }
+
+  // Such slices are put behind each other in a vector that is carried, with the largest and
+  // smallest sizes that there were: these must be the same in the end.
+  Result<Values> AddGrowing(const std::vector<size_t>& changing) {
+    Formula f(c_);
+    LoopBody loop = loop_;
+    for (size_t k : changing) {
+      const TensorType type = frame_->graph.values[outputs_[first_slice() + k]].type;
+      Term empty = Expand(f.Number(0, type.dtype), {0});
+      auto all = [&](double value) {
+        return Expand(f.Number(value, DType::kI64), {static_cast<int64_t>(type.shape.size())});
+      };
+      for (auto& [name, start] : std::vector<std::pair<std::string, Term>>{
+               {"slices", empty}, {"largest", all(0)}, {"smallest", all(INT32_MAX)}}) {
+        TRY_ASSIGN(auto id, f.Result(start));
+        loop.carried.push_back({name, id});
+      }
+    }
+    loop.iterate = [&](NodeContext& inside, ValueId iteration, const Values& carried) {
+      return IterateGrowing(inside, iteration, carried, changing);
+    };
+    TRY_ASSIGN(auto results, LoopBuilder(c_, loop).Run());
+    return Collect(results, changing);
+  }
+
+  // Outputs: the condition, what is carried, what is carried for the slices that change, the other
+  // slices, and the iteration as one more, which tells how many there are.
+  Result<Values> IterateGrowing(NodeContext& inside, ValueId iteration, const Values& carried,
+                                const std::vector<size_t>& changing) const {
+    const size_t count = types_.size();
+    auto middle = carried.begin() + static_cast<int64_t>(count);
+    TRY_ASSIGN(auto outputs, loop_.iterate(inside, iteration, Values(carried.begin(), middle)));
+    auto slices = outputs.begin() + static_cast<int64_t>(first_slice());
+    Values all(outputs.begin(), slices), others;
+    Formula f(inside);
+    for (size_t i = 0; i < changing.size(); ++i) {
+      Term slice = f(slices[static_cast<int64_t>(changing[i])]);
+      auto before = middle + static_cast<int64_t>(3 * i);
+      const Shape shape = f.TypeOf(slice).shape;
+      Term sizes = f.Sizes(shape);
+      for (Term term : {Concat({f(before[0]), Reshape(slice, {ElementCount(shape)})}, 0),
+                        Max(f(before[1]), sizes), Min(f(before[2]), sizes)}) {
+        TRY_ASSIGN(auto id, f.Result(term));
+        all.push_back(id);
+      }
+    }
+    for (auto slice = slices; slice != outputs.end(); ++slice) {
+      auto k = static_cast<size_t>(slice - slices);
+      bool changes = std::count(changing.begin(), changing.end(), k) > 0;
+      if (!changes) all.push_back(*slice);
+    }
+    all.push_back(iteration);
+    return all;
+  }
+
+  Result<Values> Collect(const Values& results, const std::vector<size_t>& changing) {
+    const size_t count = types_.size();
+    const Dim iterations = c_.TypeOf(results.back()).shape[0];
+    Values all(results.begin(), results.begin() + static_cast<int64_t>(count));
+    size_t slice_count = outputs_.size() - first_slice();
+    auto next = results.begin() + static_cast<int64_t>(count + 3 * changing.size());
+    Formula f(c_);
+    for (size_t k = 0; k < slice_count; ++k) {
+      auto found = std::find(changing.begin(), changing.end(), k);
+      if (found == changing.end()) {
+        all.push_back(*next++);
+        continue;
+      }
+      auto own = results.begin() + static_cast<int64_t>(count) + 3 * (found - changing.begin());
+      // Of no iteration at all there is no smallest.
+      Term largest = f(own[1]);
+      Term smallest = Where(f.Size(iterations, DType::kI64) <= 0, largest, f(own[2]));
+      TRY_ASSIGN(auto high, f.Result(largest));
+      TRY_ASSIGN(auto low, f.Result(smallest));
+      TRY_ASSIGN(auto shape, c_.DefineSizes(high, "slice"));
+      TRY_ASSIGN(auto same, c_.DefineSizes(low, "slice.smallest"));
+      for (size_t d = 0; d < shape.size(); ++d) c_.AssumeEqual(same[d], shape[d]);
+      shape.insert(shape.begin(), iterations);
+      TRY_ASSIGN(auto stacked, c_.Reshape(own[0], shape));
+      all.push_back(stacked);
+    }
+    return all;
   }
 
   Result<Values> Add() {
@@ -295,11 +390,8 @@ class LoopBuilder {
       operands.push_back(loop_.carried[i].start);
       outputs.push_back(outputs_[first_output() + i]);
     }
-    const size_t first_slice = first_output() + types_.size();
-    for (size_t i = first_slice; i < outputs_.size(); ++i) {
-      TRY(CheckSlice(i - first_slice, frame_->graph.values[outputs_[i]].type));
-      outputs.push_back(outputs_[i]);
-    }
+    outputs.insert(outputs.end(), outputs_.begin() + static_cast<int64_t>(first_slice()),
+                   outputs_.end());
     op.count = Count(op);
     op.symbols = symbols_;
     Values captures = CapturesOf(*frame_, outputs);

@@ -35,8 +35,6 @@ struct LoopBody {
   std::function<Result<Values>(NodeContext& inside, ValueId iteration, const Values& carried)>
       iterate;
   bool has_condition = false;
-  // What an output is called in errors, by its place among the slices.
-  std::function<std::string(size_t)> slice_name;
 };
 
 // What is carried at the end, and the stacked slices. A loop that runs a few times is unrolled.

@@ -256,9 +256,6 @@ static Result<Values> ImportLoop(NodeContext& c) {
     inputs.insert(inputs.end(), carried.begin(), carried.end());
     return inside.Body("body", inputs);
   };
-  loop.slice_name = [&](size_t i) {
-    return Quote(body->output(static_cast<int>(1 + loop.carried.size() + i)).name());
-  };
   return AddLoop(c, loop);
 }
 
@@ -301,9 +298,6 @@ Result<Values> AddScan(NodeContext& c, const pb::GraphProto& body, const Values&
       inputs.push_back(element);
     }
     return inside.Body("body", inputs);
-  };
-  loop.slice_name = [&](size_t i) {
-    return Quote(body.output(static_cast<int>(states.size() + i)).name());
   };
   TRY_ASSIGN(auto results, AddLoop(c, loop));
   for (size_t i = states.size(); i < results.size(); ++i) {
@@ -406,7 +400,6 @@ Result<Values> ScanOfOpset8(NodeContext& c, const pb::GraphProto& body, size_t s
     }
     return results;
   };
-  sequences.slice_name = [&](size_t i) { return Quote(body.output(static_cast<int>(i)).name()); };
   return AddLoop(c, sequences);
 }
 

@@ -474,30 +474,37 @@ static Result<Values> ImportSplit(NodeContext& c) {
 
 namespace {
 
-// What is added to each dimension, and what is cut away, at both ends. None is negative.
+// What is added to each dimension at both ends; before, where what is kept of it starts, and how
+// many elements that are.
 struct Pads {
-  explicit Pads(size_t rank) : begin(rank, 0), end(begin), cut_begin(begin), cut_end(begin) {}
-  SizeElements begin, end, cut_begin, cut_end;
+  SizeElements begin, end, start, kept;
 };
 
 Result<Pads> KnownPads(NodeContext& c, const SizeElements& pads, Integers axes, bool all) {
-  size_t rank = c.Type(0).shape.size();
+  const Shape shape = c.Type(0).shape;
+  size_t rank = shape.size();
   for (size_t d = 0; all && d < rank; ++d) axes.push_back(static_cast<int64_t>(d));
   if (pads.size() != 2 * axes.size()) return Error{"pads do not fit " + Print(c.Type(0))};
-  Pads known(rank);
+  const SizeElements none(rank, 0);
+  Pads known{none, none, none, shape};
   for (size_t i = 0; i < axes.size(); ++i) {
     TRY_ASSIGN(auto axis, c.Axis(axes[i], static_cast<int64_t>(rank)));
     auto d = static_cast<size_t>(axis);
-    const Dim begin = pads[i], end = pads[i + axes.size()], none = 0;
+    const Dim begin = pads[i], end = pads[i + axes.size()], zero = 0;
     known.begin[d] = Max(begin, 0);
     known.end[d] = Max(end, 0);
-    known.cut_begin[d] = Max(none - begin, 0);
-    known.cut_end[d] = Max(none - end, 0);
+    known.start[d] = Max(zero - begin, 0);
+    // What is cut away must be there.
+    const Dim cut = known.start[d] + Max(zero - end, 0);
+    if (!ProvablyLessEqual(cut, shape[d])) c.AssumeLessEqual(cut, shape[d]);
+    known.kept[d] = shape[d] - cut;
   }
   return known;
 }
 
+// The result's sizes are symbols by themselves, instead of sums of what is added and cut.
 Result<Pads> PadsFromData(NodeContext& c) {
+  const Shape shape = c.Type(0).shape;
   int64_t rank = c.Type(0).rank();
   TRY_ASSIGN(int64_t length, c.Length(1));
   int64_t given = rank;
@@ -508,18 +515,18 @@ Result<Pads> PadsFromData(NodeContext& c) {
   Formula f(c);
   Term pads = IntegersOf(f, 1, length), zero = f.Number(0, DType::kI64);
   Term axes = c.Has(3) ? IntegersOf(f, 3, given) : f.Iota(given, DType::kI64);
-  Term places = PlacesOf(f, axes, rank);
+  Term places = PlacesOf(f, axes, rank), sizes = f.Sizes(shape);
   Term begin = AtAxes(places, Slice(pads, 0, 0, given), zero);
   Term end = AtAxes(places, Slice(pads, 0, given, given), zero);
-  TRY_ASSIGN(auto vector,
-             f.Result(Concat({Max(begin, 0), Max(end, 0), Max(-begin, 0), Max(-end, 0)}, 0)));
-  TRY_ASSIGN(auto sizes, c.DefineSizes(vector, "pads"));
-  Pads found(0);
-  auto next = sizes.begin();
-  for (SizeElements* part : {&found.begin, &found.end, &found.cut_begin, &found.cut_end}) {
-    part->assign(next, next + rank);
-    next += rank;
-  }
+  Term start = Max(-begin, 0), kept = sizes + Min(begin, 0) + Min(end, 0);
+  TRY_ASSIGN(auto vector, f.Result(Concat({Max(begin, 0), sizes + begin + end, start, kept}, 0)));
+  TRY_ASSIGN(auto known, c.DefineSizes(vector, "pads"));
+  auto part = [&](int64_t i) {
+    return SizeElements(known.begin() + i * rank, known.begin() + (i + 1) * rank);
+  };
+  Pads found{part(0), part(1), part(2), part(3)};
+  for (size_t d = 0; d < shape.size(); ++d)
+    found.end[d] = found.end[d] - found.begin[d] - found.kept[d];
   return found;
 }
 
@@ -544,17 +551,10 @@ static Result<Values> ImportPad(NodeContext& c) {
   const Shape shape = c.Type(0).shape;
   TRY_ASSIGN(auto pads, ReadPads(c));
   graph::Pad pad{pads.begin, pads.end, graph::PadMode::kConstant};
-  graph::Slice cut = Whole(shape);
-  bool pads_any = false, cuts_any = false;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    // What is cut away must be there.
-    Dim all_cut = pads.cut_begin[d] + pads.cut_end[d];
-    if (!ProvablyLessEqual(all_cut, shape[d])) c.AssumeLessEqual(all_cut, shape[d]);
-    cut.starts[d] = pads.cut_begin[d];
-    cut.sizes[d] = shape[d] - all_cut;
-    pads_any |= !pad.begin[d].Is(0) || !pad.end[d].Is(0);
-    cuts_any |= !pads.cut_begin[d].Is(0) || !pads.cut_end[d].Is(0);
-  }
+  graph::Slice cut{pads.start, pads.kept, Integers(shape.size(), 1)};
+  bool pads_any = false;
+  for (size_t d = 0; d < shape.size(); ++d) pads_any |= !pad.begin[d].Is(0) || !pad.end[d].Is(0);
+  bool cuts_any = pads.kept != shape;
   std::string mode = c.String("mode", "constant");
   ValueId x = c[0];
   if (cuts_any) {

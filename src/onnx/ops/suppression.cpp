@@ -96,7 +96,6 @@ class Suppression {
     loop.iterate = [&](NodeContext& inside, ValueId, const Values& carried) {
       return Iterate(inside, around, carried[0], loop.has_condition);
     };
-    loop.slice_name = [](size_t) { return std::string("boxes"); };
     TRY_ASSIGN(auto results, AddLoop(c_, loop));
     return results[1];
   }

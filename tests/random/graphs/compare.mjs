@@ -62,7 +62,7 @@ export function compare(cases, backends, jobs = 2) {
   try {
     cases.forEach((runs, i) => write(join(folder, 'cases', `case_${i}`), runs));
     const flags = backends.flatMap((backend) => ['--backend', backend]);
-    const { stdout, stderr, status, error } = spawnSync(nodeTests, ['--jobs', String(jobs), '--as-written', '--work', join(folder, 'work'), ...flags, '--verbose', join(folder, 'cases')],
+    const { stdout, stderr, status, error } = spawnSync(nodeTests, ['--jobs', String(jobs), '--work', join(folder, 'work'), ...flags, '--verbose', join(folder, 'cases')],
       { encoding: 'utf8', maxBuffer: 1 << 28, timeout: 1000 * LIMIT * (1 + cases.length / 4), killSignal: 'SIGKILL' });
     const found = cases.map(() => new Map());
     // A line a failure; what stands behind it are lines of the same message.
