@@ -154,6 +154,7 @@ export const hasBrowser = (name) => existsSync(PROGRAMS[name]);
  * @property {boolean} [dark]
  * @property {boolean} [still] whether motion is to be reduced (Chromium)
  * @property {number} [timeout] of waiting, in ms; 60 s if not given
+ * @property {() => void} [before] runs in the page before its own scripts (Chromium)
  */
 
 /**
@@ -181,8 +182,9 @@ async function launchChromium({ gpu = true, args = [] }) {
   });
   return {
     /** @param {string} url @param {OpenOptions} [options] @returns {Promise<Page>} */
-    async open(url, { viewport, dark, still, timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) } = {}) {
+    async open(url, { viewport, dark, still, before, timeout = Number(process.env.PAGE_TIMEOUT ?? 60_000) } = {}) {
       const context = await browser.newContext({ viewport, colorScheme: dark ? 'dark' : 'light', reducedMotion: still ? 'reduce' : 'no-preference' });
+      if (before) await context.addInitScript(call(before, []));
       const page = await context.newPage();
       page.setDefaultTimeout(timeout);
       /** @type {string[]} */
