@@ -377,7 +377,8 @@ class Model {
   async #run(inputs, options = {}, memory) {
     checkOptions('run', options, RUN_OPTIONS);
     const { outputs, signal, transfer } = options, destinations = destinationsOf(outputs, this.outputs);
-    if (globalThis.WEBNNC_WALKS !== false) memory?.leaveOut(outputs, destinations);
+    // Who gives all of a state keeps it, and is given all outputs.
+    if (globalThis.WEBNNC_WALKS !== false && !memory?.isGiven(inputs)) memory?.leaveOut(outputs, destinations);
     const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer }, memory);
     const isChecked = this.#options.validate !== false, { manifest } = this.#host;
     if (this.#hidden >= 0) destinations.push(isChecked ? 'data' : 'none');

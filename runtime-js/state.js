@@ -71,6 +71,11 @@ export class Memory {
     return this.#pairs.some(({ input }) => this.inputs[input] === port);
   }
 
+  /** Whether a caller gives all that is state. @param {any} given */
+  isGiven(given) {
+    return typeof given === 'object' && given !== null && this.names.every(({ input }) => given[input] !== undefined);
+  }
+
   /** Outputs that are state are given to callers that name them. @param {any} outputs the option @param {Destination[]} destinations */
   leaveOut(outputs, destinations) {
     if (typeof outputs === 'object') return;

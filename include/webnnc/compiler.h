@@ -71,6 +71,10 @@ struct CompileOptions {
   // Shapes that replace the model's for inputs: name -> sizes, integers or symbols.
   std::map<std::string, std::vector<std::string>> input_shapes;
 
+  // What a model keeps from run to run: "past_0=present_0", an input and the output that it comes
+  // from. If there is none, exporters' names tell; "none" is none.
+  std::vector<std::string> states;
+
   // What makes images of pictures: "resize=cover mean=0.5", with "INPUT:" before it where several
   // inputs take pictures.
   std::vector<std::string> images;

@@ -57,6 +57,11 @@ struct Boxes {
   std::map<std::string, double> numbers;
 };
 
+// An input that is an output of the run before.
+struct State {
+  std::string input, output;
+};
+
 struct Contents {
   std::string name;
   // Those of the module that every engine runs. Those of other modules have the same steps.
@@ -68,6 +73,7 @@ struct Contents {
   LikelySizes likely = {};
   // What elements of inputs must be, so that they index tables.
   graph::IndexChecks indices = {};
+  std::vector<State> states = {};
   // The bytes of the CPU's kernels in the module, by name.
   std::map<std::string, int64_t> function_bytes = {};
   Source source = {};

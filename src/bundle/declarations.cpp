@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "bundle/page.h"
 
@@ -52,8 +53,10 @@ bool IsBesidePicture(const std::string& name, const std::map<std::string, Pictur
   });
 }
 
+// Those in `kept` are state: inputs that need not be given, outputs that only who asks is given.
 std::string Interface(const std::string& name, const std::vector<plan::Port>& ports,
-                      const std::map<std::string, Picture>& pictures) {
+                      const std::map<std::string, Picture>& pictures,
+                      const std::set<std::string>& kept) {
   std::string out = "export interface " + name + " {\n";
   for (const plan::Port& port : ports) {
     if (port.hidden || IsBesidePicture(port.name, pictures)) continue;
@@ -61,8 +64,10 @@ std::string Interface(const std::string& name, const std::vector<plan::Port>& po
       out += "  /** A picture of any size */\n  " + Key(port.name) + ": 'image';\n";
       continue;
     }
-    out += "  /** " + InComment(WebText(port.type)) + " */\n";
-    out += "  " + Key(port.name) + ": '" + std::string(WebName(port.type.dtype)) + "';\n";
+    bool is_kept = kept.count(port.name) > 0;
+    out += "  /** " + InComment(WebText(port.type)) + (is_kept ? ", state" : "") + " */\n";
+    out += "  " + Key(port.name) + (is_kept ? "?" : "") + ": '" +
+           std::string(WebName(port.type.dtype)) + "';\n";
   }
   return out + "}\n";
 }
@@ -74,9 +79,14 @@ std::string Declarations(const Contents& contents) {
   size_t at = any.find(kSection);
   CHECK(at != std::string_view::npos);
   size_t end = any.find('\n', at);
+  std::set<std::string> kept_inputs, kept_outputs;
+  for (const State& state : contents.states) {
+    kept_inputs.insert(state.input);
+    kept_outputs.insert(state.output);
+  }
   return std::string(any.substr(0, end + 1)) + "\n" +
-         Interface("Inputs", contents.variants.any().inputs, contents.pictures) + "\n" +
-         Interface("Outputs", contents.variants.any().outputs, {});
+         Interface("Inputs", contents.variants.any().inputs, contents.pictures, kept_inputs) +
+         "\n" + Interface("Outputs", contents.variants.any().outputs, {}, kept_outputs);
 }
 
 }  // namespace webnnc::bundle

@@ -33,7 +33,9 @@ Json VariantJson(const plan::Variant& variant, const WeightRange& range) {
           {"end", range.end}};
 }
 
-bool HasCommands(const Contents& contents) {
+// Whether runs are more than one list of steps between inputs and outputs.
+bool Walks(const Contents& contents) {
+  if (!contents.states.empty()) return true;
   auto all = contents.variants.all();
   return std::any_of(all.begin(), all.end(),
                      [](const plan::Variant* variant) { return !IsStraight(variant->program); });
@@ -42,7 +44,7 @@ bool HasCommands(const Contents& contents) {
 }  // namespace
 
 std::string_view ScriptFor(const Contents& contents, std::string_view name) {
-  return PageFile((HasCommands(contents) ? "walking." : "") + std::string(name));
+  return PageFile((Walks(contents) ? "walking." : "") + std::string(name));
 }
 
 std::string BuildId(const Contents& contents, const std::vector<Module>& modules) {

@@ -180,6 +180,8 @@ std::string Manifest(const Contents& contents) {
   json["inputs"] = InputsJson(contents);
   AddRanges(contents.indices.ranges, json["inputs"]);
   json["outputs"] = OutputsJson(contents);
+  for (const State& state : contents.states)
+    json["state"].push_back({{"input", state.input}, {"output", state.output}});
   for (const graph::IndexCheck& check : contents.indices.checks)
     json["indices"].push_back({{"node", check.origin}, {"inputs", check.inputs}});
   if (!contents.assumptions.empty()) json["assumptions"] = contents.assumptions;

@@ -194,6 +194,11 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.add_option("--input", raw.inputs, "give an input's shape: image:1,3,height,width; repeatable")
       ->type_name("NAME:SHAPE")
       ->allow_extra_args(false);
+  app.add_option("--state", options.states,
+                 "an input that is an output of the run before, such as past_0=present_0, or none; "
+                 "repeatable (else as exporters' names tell)")
+      ->type_name("INPUT=OUTPUT")
+      ->allow_extra_args(false);
   app.add_option("--image", options.images,
                  "take pictures: \"imagenet\", \"resize=cover mean=0.5 std=0.5\"; repeatable")
       ->type_name("[INPUT:]KEYS")

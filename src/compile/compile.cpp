@@ -17,6 +17,7 @@
 #include "compile/limits.h"
 #include "compile/pictures.h"
 #include "compile/shaders.h"
+#include "compile/states.h"
 #include "compile/steps.h"
 #include "compile/trace.h"
 #include "compile/variants.h"
@@ -107,6 +108,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   TRY_ASSIGN(auto boxes, ReadBoxes(options, graph));
   TRY_ASSIGN(auto pictures, PreparePictures(options, graph));
   TRY(trace("pictures", graph));
+  TRY_ASSIGN(auto states, StatesOf(options, model, graph));
   TRY_ASSIGN(auto likely, LikelySizesOf(options, graph));
 
   // Importers write what is easiest to read. What of it is constant goes first, so that later
@@ -224,6 +226,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   contents.weights_file = std::move(weights);
   contents.pictures = std::move(pictures);
   contents.labels = std::move(labels);
+  contents.states = std::move(states);
   contents.boxes = std::move(boxes);
   contents.version = Version();
   contents.command = options.command;

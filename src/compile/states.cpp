@@ -1,0 +1,149 @@
+#include "compile/states.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "base/diagnostics.h"
+#include "compile/port_flags.h"
+
+namespace webnnc {
+
+namespace {
+
+using bundle::State;
+
+const TensorType* TypeOf(const graph::Graph& graph, const std::vector<graph::Port>& ports,
+                         const std::string& name) {
+  for (const graph::Port& port : ports) {
+    if (port.name == name && !port.hidden) return &graph.values[port.value].type;
+  }
+  return nullptr;
+}
+
+// Whether an output can be what an input is next. Sizes may grow, numbers cannot.
+bool Fits(const TensorType& input, const TensorType& output) {
+  if (input.dtype != output.dtype || input.rank() != output.rank()) return false;
+  for (size_t d = 0; d < input.shape.size(); ++d) {
+    if (input.shape[d] != output.shape[d] && !SymbolOf(input.shape[d])) return false;
+  }
+  return true;
+}
+
+std::string Replaced(std::string text, const std::string& what, const std::string& by) {
+  size_t at = text.find(what);
+  return at == std::string::npos ? "" : text.replace(at, what.size(), by);
+}
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  return text;
+}
+
+// What an output would be called that an input of this name comes from.
+std::vector<std::string> OutputNames(const std::string& input) {
+  std::vector<std::string> names;
+  for (const char* past : {"past_key_values", "past"})
+    names.push_back(Replaced(input, past, "present"));
+  // "h0", "state_in": the name without what says that it comes in.
+  std::string stem = Lower(input);
+  for (const char* ending : {"_in", ".in", "_input", "0"}) {
+    if (stem.size() > std::string_view(ending).size() && stem.ends_with(ending)) {
+      stem.resize(stem.size() - std::string_view(ending).size());
+      break;
+    }
+  }
+  static const std::set<std::string> kStems{"h",      "c",          "hidden", "hidden_state",
+                                            "cell",   "cell_state", "state",  "states",
+                                            "memory", "cache"};
+  auto ends_so = [&](const std::string& word) { return stem.ends_with("_" + word); };
+  bool is_state = kStems.count(stem) || std::any_of(kStems.begin(), kStems.end(), ends_so);
+  if (!is_state) return names;
+  std::string base = input.substr(0, stem.size());
+  for (const char* ending : {"n", "N", "_n", "_out", ".out", "_output", "_new", "_next"})
+    names.push_back(base + ending);
+  for (const char* beginning : {"new_", "next_", "out_", "output_"})
+    names.push_back(beginning + base);
+  return names;
+}
+
+// Outputs that TensorScatter makes of inputs.
+std::vector<State> Scattered(const onnx::Model& model) {
+  std::vector<State> states;
+  for (const auto& node : model.proto().graph().node()) {
+    if (node.op_type() == "TensorScatter" && node.input_size() > 0 && node.output_size() > 0)
+      states.push_back({node.input(0), node.output(0)});
+  }
+  return states;
+}
+
+std::vector<State> FoundByNames(const graph::Graph& graph) {
+  std::vector<State> states;
+  for (const graph::Port& input : graph.inputs) {
+    for (const std::string& name : OutputNames(input.name)) {
+      if (!name.empty() && name != input.name) states.push_back({input.name, name});
+    }
+  }
+  return states;
+}
+
+// Those candidates that fit, each input and output once.
+std::vector<State> Fitting(const graph::Graph& graph, const std::vector<State>& candidates) {
+  std::vector<State> states;
+  std::set<std::string> taken;
+  for (const State& state : candidates) {
+    const TensorType* input = TypeOf(graph, graph.inputs, state.input);
+    const TensorType* output = TypeOf(graph, graph.outputs, state.output);
+    bool fits = input && output && Fits(*input, *output);
+    if (!fits || taken.count("i" + state.input) || taken.count("o" + state.output)) continue;
+    taken.insert({"i" + state.input, "o" + state.output});
+    states.push_back(state);
+  }
+  return states;
+}
+
+Result<State> ParseState(const std::string& text, const graph::Graph& graph) {
+  // Names may hold "=": the first place counts that makes two names of the model.
+  for (size_t at = text.find('='); at != std::string::npos; at = text.find('=', at + 1)) {
+    State state{text.substr(0, at), text.substr(at + 1)};
+    const TensorType* input = TypeOf(graph, graph.inputs, state.input);
+    const TensorType* output = TypeOf(graph, graph.outputs, state.output);
+    if (!input || !output) continue;
+    if (Fits(*input, *output)) return state;
+    return Error{
+        "--state " + text + ": the input is " + Print(*input) + ", the output " + Print(*output),
+        {},
+        {"a state's types are the same, but for sizes that are open in the input"}};
+  }
+  return Error{"--state " + text + " does not name an input and an output",
+               {},
+               {"the form is --state INPUT=OUTPUT", "inputs: " + Listed(NamesOf(graph.inputs)),
+                "outputs: " + Listed(NamesOf(graph.outputs))}};
+}
+
+}  // namespace
+
+Result<std::vector<State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
+                                    const graph::Graph& graph) {
+  if (options.states == std::vector<std::string>{"none"}) return std::vector<State>();
+  if (options.states.empty()) {
+    std::vector<State> candidates = Scattered(model);
+    for (State& state : FoundByNames(graph)) candidates.push_back(std::move(state));
+    return Fitting(graph, candidates);
+  }
+  std::vector<State> states;
+  for (const std::string& text : options.states) {
+    TRY_ASSIGN(auto state, ParseState(text, graph));
+    for (const State& other : states) {
+      if (other.input != state.input && other.output != state.output) continue;
+      return Error{"--state names " +
+                   Quote(other.input == state.input ? state.input : state.output) + " twice"};
+    }
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+}  // namespace webnnc

@@ -1,0 +1,22 @@
+// What a model keeps from run to run: outputs that the next run takes as inputs.
+#pragma once
+
+#include "base/result.h"
+#include "bundle/contents.h"
+#include "graph/graph.h"
+#include "onnx/model.h"
+#include "webnnc/compiler.h"
+
+namespace webnnc {
+
+// --state INPUT=OUTPUT, or what exporters' names and TensorScatter tell if it is not given:
+//
+//   past_key_values.0.key -> present.0.key     past_0 -> present_0     past_key_0 -> present_key_0
+//   h -> hn, h_out, new_h, next_h              state -> stateN, state_out
+//   cache -> what TensorScatter makes of it
+//
+// Pairs that are found have the same type, but for sizes that grow. `--state none` is none.
+Result<std::vector<bundle::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
+                                            const graph::Graph& graph);
+
+}  // namespace webnnc
