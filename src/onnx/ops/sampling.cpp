@@ -196,6 +196,41 @@ static Result<Values> ImportDeformConv(NodeContext& c) {
 
 // ---- Overlapping windows ----------------------------------------------------------------------
 
+namespace {
+
+// The same where blocks have a size that only a run knows: x[batch, channels, block..., places...]
+// is added up element by element.
+Result<ValueId> ScatterBlocks(NodeContext& c, ValueId x, const graph::Fold& fold) {
+  const TensorType type = c.TypeOf(x);
+  const size_t spatial = fold.sizes.size(), rank = type.shape.size();
+  const Dim images = type.shape[0] * type.shape[1], elements = ElementCount(fold.sizes);
+  Formula f(c);
+  auto along = [&](size_t d) {
+    return Reshape(f.Iota(type.shape[d], DType::kI64), Along(rank, d, type.shape[d]));
+  };
+  Term image = along(0) * f.Size(type.shape[1], DType::kI64) + along(1), place = image;
+  Term inside = image <= image;
+  for (size_t d = 0; d < spatial; ++d) {
+    Term at = along(2 + spatial + d) * static_cast<double>(fold.strides[d]) +
+              along(2 + d) * static_cast<double>(fold.dilations[d]) -
+              static_cast<double>(fold.pads_begin[d]);
+    Term size = f.Size(fold.sizes[d], DType::kI64);
+    inside = inside & (f.Number(0, DType::kI64) <= at) & (at < size);
+    place = place * size + at;
+  }
+  // What is outside goes behind all images.
+  const Dim all = images * elements;
+  Term flat = Reshape(Where(inside, place, f.Size(all, DType::kI64)), {ElementCount(type.shape)});
+  Term zeros = Expand(f.Number(0, type.dtype), {all + 1});
+  Term sums = f.Add(graph::ScatterElements{0, loop::Update::kAdd},
+                    {zeros, flat, Reshape(f(x), {ElementCount(type.shape)})});
+  Shape shape{type.shape[0], type.shape[1]};
+  shape.insert(shape.end(), fold.sizes.begin(), fold.sizes.end());
+  return f.Result(Reshape(Slice(sums, 0, 0, all), shape));
+}
+
+}  // namespace
+
 static Result<Values> ImportCol2Im(NodeContext& c) {
   const TensorType type = c.Type(0);
   TRY_ASSIGN(auto sizes, c.Sizes(1));
@@ -233,7 +268,7 @@ static Result<Values> ImportCol2Im(NodeContext& c) {
   windows.insert(windows.end(), kernel.begin(), kernel.end());
   windows.insert(windows.end(), places.begin(), places.end());
   TRY_ASSIGN(auto x, c.Reshape(c[0], windows));
-  TRY_ASSIGN(auto result, c.Add(fold, {x}));
+  TRY_ASSIGN(auto result, IsStatic(kernel) ? c.Add(fold, {x}) : ScatterBlocks(c, x, fold));
   return Values{result};
 }
 

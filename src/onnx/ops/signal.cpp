@@ -373,6 +373,19 @@ Term OpenTransform(Formula& f, Term x, const Dim& rows, const Dim& n, int64_t pa
   return Concat({Reshape(re, shape), Reshape(im, shape)}, 2);
 }
 
+// The real numbers of a spectrum x[rows, n / 2 + 1, 2] of as many as a run has, times n: the other
+// half mirrors what is there, and is conjugate to it. At 0 and in the middle it is real.
+Term OpenRealOf(Formula& f, Term x, const Dim& rows, const Dim& n, DType dtype) {
+  Term k = f.Iota(n, DType::kI32), length = f.Size(n, DType::kI32);
+  Term is_given = k * 2 <= length;
+  Term whole = f.Add(graph::Gather{1}, {x, Where(is_given, k, length - k)});
+  Term sign = Where(is_given, f.Number(1, dtype), f.Number(-1, dtype));
+  Term is_real = (k == 0) | (k * 2 == length);
+  sign = Reshape(Where(is_real, f.Number(0, dtype), sign), {n, 1});
+  Term parts = Concat({Slice(whole, 2, 0, 1), Slice(whole, 2, 1, 1) * sign}, 2);
+  return Slice(OpenTransform(f, parts, rows, n, 2, n, dtype, 1), 2, 0, 1);
+}
+
 // x with the elements of dimension `axis` cut, or zeros behind them.
 Term Resized(Term x, const Shape& shape, int64_t axis, const Dim& size, DType dtype) {
   const Dim& own = shape[static_cast<size_t>(axis)];
@@ -404,10 +417,9 @@ Result<Term> Transformed(Formula& f, Term x, const Shape& shape, const Transform
   Term flat = Reshape(given, {rows, taken, parts});
   Term result = flat;
   if (to_real) {
-    if (!n.IsConstant())
-      return Error{"the length " + Print(n) + " must be known", {}, {"fix it with --dim"}};
     if (parts != 2) return Error{"a spectrum is complex"};
-    result = Fourier(f, dtype, sign).RealOf(flat, rows, n.value());
+    result = n.IsConstant() ? Fourier(f, dtype, sign).RealOf(flat, rows, n.value())
+                            : OpenRealOf(f, flat, rows, n, dtype);
   } else if (n.IsConstant()) {
     result = Fourier(f, dtype, sign).Transform(flat, rows, n.value(), parts, results.value());
   } else {
