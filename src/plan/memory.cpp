@@ -46,7 +46,8 @@ void ExtendOver(const LoopSteps& loop, const Program& program, std::vector<Lifet
   }
   for (size_t b = 0; b < lifetimes.size(); ++b) {
     Lifetime& life = lifetimes[b];
-    bool around = is_used[b] && (life.first_step < loop.first || life.last_step > loop.last);
+    // What is used in the last step may be an output.
+    bool around = is_used[b] && (life.first_step < loop.first || life.last_step >= loop.last);
     if (!around && !stays[b]) continue;
     life.first_step = std::min(life.first_step, loop.first - 1);
     life.last_step = std::max(life.last_step, loop.last);
@@ -55,6 +56,26 @@ void ExtendOver(const LoopSteps& loop, const Program& program, std::vector<Lifet
     Lifetime& life = lifetimes[index(id)];
     life.first_step = std::min(life.first_step, loop.first - 1);
     life.last_step = std::max(life.last_step, loop.last);
+  }
+}
+
+// What a buffer is given a place by lives as long as that buffer: before a loop that plans, which
+// gives places by plans of its own, the place is the first of what is carried.
+void ExtendGivers(const Program& program, const std::vector<LoopSteps>& loops,
+                  std::vector<Lifetime>& lifetimes) {
+  for (uint32_t s = 0; s < program.steps.size(); ++s) {
+    auto* swap = std::get_if<Swap>(&program.steps[s]);
+    if (!swap) continue;
+    bool is_planned = false;
+    for (const LoopSteps& loop : loops) is_planned |= loop.plans && loop.first < s && s < loop.last;
+    if (is_planned) continue;
+    for (auto [giver, taker] : {std::pair(swap->a, swap->b), std::pair(swap->b, swap->a)}) {
+      bool gives = program.buffers[taker].takes_places && !program.buffers[giver].takes_places;
+      if (!gives) continue;
+      Lifetime& life = lifetimes[static_cast<size_t>(giver.index)];
+      life.last_step =
+          std::max(life.last_step, lifetimes[static_cast<size_t>(taker.index)].last_step);
+    }
   }
 }
 
@@ -75,7 +96,9 @@ std::vector<Lifetime> Lifetimes(const Program& program) {
     for (BufferId id : BuffersOf(program.steps[s])) use(id, s);
   }
   for (const Port& port : program.outputs) use(port.buffer, last);
-  for (const LoopSteps& loop : LoopsOf(program)) ExtendOver(loop, program, lifetimes);
+  const std::vector<LoopSteps> loops = LoopsOf(program);
+  for (const LoopSteps& loop : loops) ExtendOver(loop, program, lifetimes);
+  ExtendGivers(program, loops, lifetimes);
   return lifetimes;
 }
 
