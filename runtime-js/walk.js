@@ -60,7 +60,7 @@ export class Walk {
     const { host } = this, isMemory = at >= abi.WALK_OUT_OF_MEMORY;
     const command = this.commands[at % abi.WALK_OUT_OF_RANGE], sizes = host.describe(this.#symbols);
     if (isMemory) throw new OutOfMemoryError(`wasm has not enough memory for what the model computes${sizes && ` of inputs with ${sizes}`}`);
-    if (command.kind !== abi.DEFINE) throw new InputError('of these inputs the model computes sizes that are negative or too large');
+    if (command.kind !== abi.DEFINE) throw new InputError('of these inputs the model computes sizes that are negative or too large, or that what it decides on was not compiled for');
     const value = this.integer(command.b, host.sizeOf(command.c), command.d);
     throw new InputError(`of these inputs the model computes the size ${host.symbolName(command.a)} = ${value}, which is ${value < 0n ? 'negative' : 'too large'}`);
   }

@@ -22,6 +22,7 @@
 #include "compile/trace.h"
 #include "compile/variants.h"
 #include "digest/sha256.h"
+#include "graph/ops/regions.h"
 #include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/expand_attention.h"
@@ -167,9 +168,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   // ---- How, where and when --------------------------------------------------------------------
 
   Code code;
-  graph::ForEachGraph(std::as_const(graph), [&](const graph::Graph& g) {
-    code.assumptions.insert(code.assumptions.end(), g.assumptions.begin(), g.assumptions.end());
-  });
+  code.assumptions = graph::AssumedAlways(graph);
   WarnOfAssumptions(warn, code.assumptions);
   code.likely = std::move(likely);
   code.indices = std::move(indices);

@@ -44,6 +44,16 @@ struct Shared {
 
   Plan NextPlan(std::vector<std::string> symbols) { return {++plans, std::move(symbols)}; }
 
+  // Before a branch that assumes something; what is assumed of all runs is checked at the start.
+  std::optional<Plan> PlanOfBranch(const Graph& branch) {
+    std::vector<Dim> checked;
+    for (const Assumption& assumption : graph::AssumedAlways(branch)) {
+      for (Dim& size : NotNegativeIf(assumption)) checked.push_back(std::move(size));
+    }
+    if (checked.empty()) return std::nullopt;
+    return Plan{++plans, {}, std::move(checked)};
+  }
+
   IdVector<WeightTag, Weight>& weights;
   NodePlaces places;
   Program program;
@@ -329,6 +339,7 @@ class GraphFormer {
     program_.steps.push_back(If{condition});
     for (size_t b = 0; b < bodies.size(); ++b) {
       if (b > 0) program_.steps.push_back(Else{});
+      if (auto plan = shared_.PlanOfBranch(node.bodies[b])) program_.steps.push_back(*plan);
       bodies[b]->Run();
       for (size_t i = 0; i < results.size(); ++i) {
         if (program_.buffers[results[i]].takes_places) {

@@ -79,6 +79,33 @@ void ExtendGivers(const Program& program, const std::vector<LoopSteps>& loops,
   }
 }
 
+// What both branches or one and what is behind them use is there before it is decided: a plan in
+// one of them may not be made.
+void ExtendOverBranches(const Program& program, std::vector<Lifetime>& lifetimes) {
+  struct Branch {
+    uint32_t decided, first;
+  };
+  std::vector<Branch> open;
+  auto end = [&](uint32_t last) {
+    for (Lifetime& life : lifetimes) {
+      const Branch& branch = open.back();
+      bool begins = life.first_step > branch.first && life.first_step < last;
+      if (begins && life.last_step > last) life.first_step = branch.decided;
+    }
+  };
+  for (uint32_t s = 0; s < program.steps.size(); ++s) {
+    if (std::holds_alternative<If>(program.steps[s])) open.push_back({s, s});
+    if (std::holds_alternative<Else>(program.steps[s])) {
+      end(s);
+      open.back().first = s;
+    }
+    if (std::holds_alternative<EndIf>(program.steps[s])) {
+      end(s);
+      open.pop_back();
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Lifetime> Lifetimes(const Program& program) {
@@ -98,17 +125,26 @@ std::vector<Lifetime> Lifetimes(const Program& program) {
   for (const Port& port : program.outputs) use(port.buffer, last);
   const std::vector<LoopSteps> loops = LoopsOf(program);
   for (const LoopSteps& loop : loops) ExtendOver(loop, program, lifetimes);
+  ExtendOverBranches(program, lifetimes);
+  // Last: what a branch gives away has a place by the branch's own plan.
   ExtendGivers(program, loops, lifetimes);
   return lifetimes;
 }
 
 std::vector<int> PlansOf(const Program& program, const std::vector<Lifetime>& lifetimes) {
   std::vector<int> at_step(std::max<size_t>(1, program.steps.size()));
+  // A plan in a branch or in a loop's body may not be made: what comes behind does not rely on it.
   int plan = 0;
+  std::vector<int> around;
   for (size_t s = 0; s < program.steps.size(); ++s) {
-    if (auto* own = std::get_if<Plan>(&program.steps[s])) plan = own->number;
-    auto* loop = std::get_if<Loop>(&program.steps[s]);
+    const Step& step = program.steps[s];
+    if (auto* own = std::get_if<Plan>(&step)) plan = own->number;
+    auto* loop = std::get_if<Loop>(&step);
     if (loop && loop->plan) plan = loop->plan->number;
+    if (loop || std::holds_alternative<If>(step)) around.push_back(plan);
+    bool ends = std::holds_alternative<EndIf>(step) || std::holds_alternative<EndLoop>(step);
+    if (ends || std::holds_alternative<Else>(step)) plan = around.back();
+    if (ends) around.pop_back();
     at_step[s] = plan;
   }
   std::vector<int> plans;

@@ -153,6 +153,7 @@ class Printer {
   std::string Line(const Plan& plan) const {
     std::string out = "plan " + std::to_string(plan.number) + " for";
     for (const std::string& symbol : plan.symbols) out += " " + QuoteName(symbol);
+    for (const Dim& size : plan.not_negative) out += " " + webnnc::Print(size) + " >= 0";
     return out;
   }
   std::string Line(const Define& define) const {

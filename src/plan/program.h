@@ -87,6 +87,8 @@ struct Launch {
 struct Plan {
   int number = 0;
   std::vector<std::string> symbols;
+  // A run in which one of these is negative is refused: what a branch assumes.
+  std::vector<Dim> not_negative = {};
 };
 
 // A symbol takes the value of an element of an integer buffer on the host.

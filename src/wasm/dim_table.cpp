@@ -62,6 +62,16 @@ void DimTable::Add(const Dim& dim) {
   if (is_new) dims_.push_back(dim);
 }
 
+void DimTable::AddChecks(const plan::Program& program) {
+  for (const plan::Plan* plan : PlansOf(program)) {
+    for (const Dim& dim : plan->not_negative) {
+      if (dim.IsConstant() && dim.value() >= 0) continue;
+      int known = std::max(plan->number, PlanOf(dim));
+      waiting_[static_cast<size_t>(known)].push_back({dim, true});
+    }
+  }
+}
+
 void DimTable::BeginTerms() {
   sizes_ = dims_.size();
   terms_ = true;

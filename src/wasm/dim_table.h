@@ -20,6 +20,8 @@ class DimTable {
 
   // Adds the size if it is not there yet. A run in which it is negative is refused.
   void Add(const Dim& dim);
+  // Adds those that a plan checks. They are not looked up.
+  void AddChecks(const plan::Program& program);
   // What is added from now on may be negative: terms of indices.
   void BeginTerms();
   // Nothing more is added.

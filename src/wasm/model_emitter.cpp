@@ -51,6 +51,7 @@ DimTable CollectDims(const ModelInput& input) {
     }
   }
   for (const Dim& size : input.not_negative) dims.Add(size);
+  dims.AddChecks(any);
   if (cpu) AddSizes(dims, *cpu);
   for (const Variant* gpu : input.variants.gpu()) {
     AddSizes(dims, gpu->program);

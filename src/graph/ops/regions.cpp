@@ -174,6 +174,17 @@ void Match(const std::vector<std::string>& symbols, const Shape& shape, const Sh
 
 }  // namespace
 
+std::vector<Assumption> AssumedAlways(const Graph& graph) {
+  std::vector<Assumption> assumed = graph.assumptions;
+  for (const Node& node : graph.nodes) {
+    if (!std::holds_alternative<Loop>(node.op)) continue;
+    for (const Graph& body : node.bodies) {
+      for (Assumption& more : AssumedAlways(body)) assumed.push_back(std::move(more));
+    }
+  }
+  return assumed;
+}
+
 std::map<std::string, Dim> SizesAtEnd(const Graph& graph, const Node& node, size_t body) {
   std::map<std::string, Dim> sizes;
   const Graph& inner = node.bodies[body];
