@@ -127,6 +127,55 @@ function branch(x, go) {
   return { y: { shape: [y.length], data: y } };
 }
 
+/** Branches that each have a size of their own, counted in them, and make results of one size. @type {Model} */
+const CHOOSING = {
+  inputs: { x: ['f32', ['n']], go: ['bool', []] }, outputs: { y: ['f32', ['n']], z: ['f32', ['n']] }, constants: { two: f32(2) },
+  nodes: [{
+    op: 'If', inputs: ['go'], outputs: ['y', 'z'],
+    attributes: {
+      then_branch: {
+        graph: {
+          inputs: {}, outputs: { t: ['f32', ['n']], t2: ['f32', ['n']] },
+          nodes: [
+            { op: 'NonZero', inputs: ['x'], outputs: ['at'] }, { op: 'Gather', inputs: ['x', 'at'], outputs: ['found'] },
+            { op: 'Mul', inputs: ['found', 'two'], outputs: ['twice'] }, { op: 'ReduceSum', inputs: ['twice'], outputs: ['sum'], attributes: { keepdims: 0 } },
+            { op: 'Add', inputs: ['x', 'sum'], outputs: ['t'] }, { op: 'Mul', inputs: ['t', 'two'], outputs: ['t2'] },
+          ],
+        },
+      },
+      else_branch: {
+        graph: {
+          inputs: {}, outputs: { e: ['f32', ['n']], e2: ['f32', ['n']] },
+          nodes: [
+            { op: 'Less', inputs: ['x', 'two'], outputs: ['small'] }, { op: 'Compress', inputs: ['x', 'small'], outputs: ['few'], attributes: { axis: 0 } },
+            { op: 'ReduceSum', inputs: ['few'], outputs: ['sum'], attributes: { keepdims: 0 } },
+            { op: 'Sub', inputs: ['x', 'sum'], outputs: ['e'] }, { op: 'Sub', inputs: ['e', 'two'], outputs: ['e2'] },
+          ],
+        },
+      },
+    },
+  }],
+};
+/** @param {number[]} x @param {boolean} go @returns {Tensors} */
+function choose(x, go) {
+  const sum = go ? x.reduce((all, value) => all + 2 * value, 0) : x.reduce((all, value) => all + (value < 2 ? value : 0), 0);
+  const y = x.map((value) => go ? value + sum : value - sum), z = y.map((value) => go ? 2 * value : value - 2);
+  return { y: { shape: [x.length], data: y }, z: { shape: [x.length], data: z } };
+}
+
+const ones = (/** @type {number} */ rows) => ({ type: /** @type {any} */ (['f32', [rows, 2]]), bytes: new Uint8Array(new Float32Array(2 * rows).fill(1).buffer) });
+/** Each branch takes one size alone. @type {Model} */
+const PICKY = {
+  inputs: { x: ['f32', [1, 'n']], go: ['bool', []] }, outputs: { y: ['f32', [1, 2]] }, constants: { three: ones(3), five: ones(5) },
+  nodes: [{
+    op: 'If', inputs: ['go'], outputs: ['y'],
+    attributes: {
+      then_branch: { graph: { inputs: {}, outputs: { t: ['f32', [1, 2]] }, nodes: [{ op: 'MatMul', inputs: ['x', 'three'], outputs: ['t'] }] } },
+      else_branch: { graph: { inputs: {}, outputs: { e: ['f32', [1, 2]] }, nodes: [{ op: 'MatMul', inputs: ['x', 'five'], outputs: ['e'] }] } },
+    },
+  }],
+};
+
 /** A loop in a loop: adds i for each j < i, for each i < trips. @type {Model} */
 const NESTED = {
   inputs: { x: ['f32', [3]], trips: ['i64', []] }, outputs: { y: ['f32', [3]] }, constants: { go: yes },
@@ -180,7 +229,7 @@ const ENDLESS = {
 
 // ---- Running them
 
-const MODELS = { HALVING, GROWING, COUNTING, BRANCHING, NESTED, ENDLESS };
+const MODELS = { HALVING, GROWING, COUNTING, BRANCHING, CHOOSING, PICKY, NESTED, ENDLESS };
 /** @type {Record<string, Promise<typeof import('../../runtime-js/model.js')>>} */
 const compiled = {};
 
@@ -280,6 +329,10 @@ const DRAW = {
     const x = numbers(random, Math.floor(1 + random() * 300), 1000), go = random() < 0.5;
     return { inputs: { x: Float32Array.from(x), go }, expected: branch(x, go) };
   },
+  CHOOSING(random) {
+    const x = numbers(random, Math.floor(1 + random() * 300), 5), go = random() < 0.5;
+    return { inputs: { x: Float32Array.from(x), go }, expected: choose(x, go) };
+  },
   NESTED(random) {
     const x = numbers(random, 3, 100), trips = Math.floor(random() * 8);
     return { inputs: { x: Float32Array.from(x), trips: BigInt64Array.of(BigInt(trips)) }, expected: nest(x, trips) };
@@ -302,6 +355,16 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
         model.dispose();
       });
     }
+
+    test('what a branch assumes is asked of runs that take it', async () => {
+      const { load, InputError } = await compile('PICKY'), { device } = await watched(), model = await load(backend === 'wasm' ? { backend } : { backend, device });
+      const run = (/** @type {number} */ n, /** @type {boolean} */ go) => model.run({ x: { data: new Float32Array(n).fill(1), shape: [1, n] }, go });
+      for (const [n, go] of /** @type {[number, boolean][]} */ ([[3, true], [5, false], [3, true]])) assert.deepEqual([...(await run(n, go)).y.data], [n, n]);
+      await assert.rejects(run(3, false), InputError);
+      await assert.rejects(run(5, true), InputError);
+      assert.deepEqual([...(await run(5, false)).y.data], [5, 5]);
+      model.dispose();
+    });
 
     test('a loop without an end is aborted', async () => {
       const { load } = await compile('ENDLESS'), { device } = await watched(), model = await load(backend === 'wasm' ? { backend } : { backend, device });
