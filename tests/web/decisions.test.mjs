@@ -227,9 +227,21 @@ const ENDLESS = {
   }],
 };
 
+/** Remembers all rows that it was given: state that grows. @type {Model} */
+const REMEMBERING = {
+  inputs: { past: ['f32', ['p', 4]], x: ['f32', ['n', 4]] }, outputs: { sum: ['f32', [4]], present: ['f32', ['q', 4]] },
+  nodes: [
+    { op: 'Concat', inputs: ['past', 'x'], outputs: ['present'], attributes: { axis: 0 } },
+    { op: 'ReduceSum', inputs: ['present', 'rows'], outputs: ['sum'], attributes: { keepdims: 0 } },
+  ],
+  constants: { rows: [0n] },
+};
+
 // ---- Running them
 
-const MODELS = { HALVING, GROWING, COUNTING, BRANCHING, CHOOSING, PICKY, NESTED, ENDLESS };
+const MODELS = { HALVING, GROWING, COUNTING, BRANCHING, CHOOSING, PICKY, NESTED, REMEMBERING, ENDLESS };
+/** @type {Record<string, string[]>} */
+const FLAGS = { REMEMBERING: ['--state', 'past=present'] };
 /** @type {Record<string, Promise<typeof import('../../runtime-js/model.js')>>} */
 const compiled = {};
 
@@ -238,7 +250,7 @@ function compile(name) {
   return compiled[name] ??= (async () => {
     const file = join(work, `${name}.onnx`), out = join(work, name);
     writeFileSync(file, onnxModel(MODELS[name]));
-    execFileSync(webnnc, [file, '-o', out, '--quiet']);
+    execFileSync(webnnc, [file, '-o', out, '--quiet', ...FLAGS[name] ?? []]);
     return import(pathToFileURL(join(out, 'model.js')).href);
   })();
 }
@@ -363,6 +375,20 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       await assert.rejects(run(3, false), InputError);
       await assert.rejects(run(5, true), InputError);
       assert.deepEqual([...(await run(5, false)).y.data], [5, 5]);
+      model.dispose();
+    });
+
+    test('state that grows is empty at first, and no byte of it crosses', async () => {
+      const { load } = await compile('REMEMBERING'), { device, seen } = await watched();
+      const model = await load(backend === 'wasm' ? { backend } : { backend, device }), other = model.session(), sums = [0, 0, 0, 0];
+      for (let run = 0; run < 60; ++run) {
+        const n = 1 + run % 3, x = Array.from({ length: 4 * n }, (_, i) => run + i), before = { ...seen };
+        x.forEach((value, i) => sums[i % 4] += value);
+        assert.deepEqual([...(await model.run({ x: { data: Float32Array.from(x), shape: [n, 4] } })).sum.data], sums);
+        if (backend === 'webgpu') assert.ok(seen.read - before.read <= 16 && seen.written - before.written <= 16 * n + 4096, JSON.stringify([before, seen]));
+      }
+      assert.deepEqual((await /** @type {any} */ (model.state).save()).past.shape, [120, 4]);
+      assert.deepEqual([...(await other.run({ x: { data: new Float32Array(4).fill(2), shape: [1, 4] } })).sum.data], [2, 2, 2, 2]);
       model.dispose();
     });
 
