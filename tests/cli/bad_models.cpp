@@ -577,6 +577,9 @@ void AddBodies(std::vector<Case>& cases) {
   cases.push_back({"branches_of_two_types",
                    Branching("Shape", false),
                    {"(If", "i64[1] in then_branch and f32[2] in else_branch"}});
+  ModelProto uneven = Branching("Relu", false);
+  uneven.mutable_graph()->mutable_node(0)->mutable_attribute(1)->mutable_g()->clear_output();
+  cases.push_back({"branches_of_other_outputs", uneven, {"(If", "have 1 and 0 outputs"}});
   cases.push_back({"branch_of_unknown_operator",
                    Branching("Nothing", true),
                    {"(If", "then_branch", "Nothing", "not supported"}});

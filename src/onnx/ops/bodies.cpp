@@ -367,6 +367,7 @@ class LoopBuilder {
     op.trips = loop_.trips.valid();
     op.condition = is_conditional_;
     if (!op.trips && !op.condition) return Error{"it never ends"};
+    if (outputs_.size() == first_output()) return Error{"its body has no outputs"};
     Values operands, outputs;
     if (op.trips) operands.push_back(loop_.trips);
     if (op.condition) {

@@ -31,9 +31,12 @@ Result<Branch> ImportBranch(NodeContext& c, const std::string& attribute) {
 // Lists of as many elements in both branches are outputs one by one. Gives how many elements each
 // output has; nothing for a tensor.
 Result<std::vector<std::optional<size_t>>> Flatten(Branch& yes, Branch& no) {
+  if (yes.outputs.size() != no.outputs.size() || yes.outputs.empty())
+    return Error{"its branches have " + std::to_string(yes.outputs.size()) + " and " +
+                 std::to_string(no.outputs.size()) + " outputs"};
   std::vector<std::optional<size_t>> lengths;
   Values all_yes, all_no;
-  for (size_t i = 0; i < std::min(yes.outputs.size(), no.outputs.size()); ++i) {
+  for (size_t i = 0; i < yes.outputs.size(); ++i) {
     auto a = yes.frame->scope.FindList(yes.outputs[i]), b = no.frame->scope.FindList(no.outputs[i]);
     if (!a && !b) {
       lengths.push_back(std::nullopt);
@@ -73,9 +76,6 @@ Values Gathered(NodeContext& c, const Values& flat,
 }
 
 Status CheckBranches(const Branch& yes, const Branch& no) {
-  if (yes.outputs.size() != no.outputs.size())
-    return Error{"its branches have " + std::to_string(yes.outputs.size()) + " and " +
-                 std::to_string(no.outputs.size()) + " outputs"};
   for (size_t i = 0; i < yes.outputs.size(); ++i) {
     const TensorType &a = yes.Type(i), &b = no.Type(i);
     if (a.dtype == b.dtype && a.rank() == b.rank()) continue;
@@ -195,6 +195,8 @@ static Result<Values> ImportIf(NodeContext& c) {
   bool has_lists = false;
   for (ValueId id : yes.outputs) has_lists |= yes.frame->scope.FindList(id).has_value();
   TRY_ASSIGN(auto lengths, Flatten(yes, no));
+  // Empty sequences alone are the same in both.
+  if (yes.outputs.empty()) return Gathered(c, {}, lengths);
   if (Status status = CheckBranches(yes, no); !status) {
     c.scope().state().symbols = symbols;
     if (auto taken = TakeBySize(c)) return c.Body(*taken ? "then_branch" : "else_branch", {});
