@@ -96,9 +96,8 @@ export class Memory {
     }
     const known = given.map((input, i) => input ?? this.#inputOf(i));
     const values = knownSizes(known.filter((input) => input !== undefined), host.symbols);
-    // At the start, what grows is empty, and all that nobody else tells is one, as a batch.
     known.forEach((input, i) => !input && this.inputs[i].shape.forEach((size, d) => {
-      if (typeof size === 'string' && host.symbols.includes(size) && !values.has(size)) values.set(size, this.#grows(i, d) ? 0 : 1);
+      if (typeof size === 'string' && host.symbols.includes(size) && !values.has(size)) values.set(size, this.#sizeAtStart(i, d, values));
     }));
     const symbols = bindSymbols([], host.symbols, values);
     if (known.every((input) => input !== undefined)) return { inputs: known, symbols };
@@ -118,10 +117,16 @@ export class Memory {
     return kept && parseInput(this.inputs[i], { data: kept.buffer ?? kept.data, shape: kept.shape });
   }
 
-  /** Whether a size of an input is another in the output that comes to it. @param {number} i @param {number} d */
-  #grows(i, d) {
-    const pair = this.#pairs.find(({ input }) => input === i);
-    return pair !== undefined && this.outputs[pair.output].shape[d] !== this.inputs[i].shape[d];
+  /**
+   * A size that nobody tells, before the first run: of what becomes another size that, if it is known already; else what grows is
+   * empty, and what stays is one, as a batch.
+   *
+   * @param {number} i @param {number} d @param {Map<string | number, number>} values
+   */
+  #sizeAtStart(i, d, values) {
+    const pair = this.#pairs.find(({ input }) => input === i), size = this.inputs[i].shape[d], next = pair ? this.outputs[pair.output].shape[d] : size;
+    if (typeof next === 'number') return next;
+    return next === size ? 1 : values.get(next) ?? 0;
   }
 
   /** Where a run leaves its outputs, so that the state can be had. @param {Destination[]} wanted @param {boolean} onGpu @returns {Destination[]} */

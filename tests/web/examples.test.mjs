@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { DECODERS } from '../models/streams.mjs';
 import { onnxModel } from '../onnx_model.mjs';
 import { launch, serve } from './harness.mjs';
 
@@ -78,6 +79,20 @@ const textOf = (page, id) => page.evaluate((id) => document.getElementById(id)?.
 const isReady = (page) => page.until(() => !(/** @type {HTMLButtonElement} */ (document.getElementById('button')).disabled));
 /** @param {Page} page */
 const click = (page) => page.evaluate(() => document.getElementById('button')?.click());
+
+/** @param {Page} page @param {string} id @param {string} value */
+const slide = (page, id, value) => page.evaluate((id, value) => {
+  const input = /** @type {HTMLInputElement} */ (document.getElementById(id));
+  input.value = value;
+  input.dispatchEvent(new Event('input'));
+}, id, value);
+
+/** The page says what is wrong. @param {Example} example @param {RegExp} expected @param {(page: Page) => Promise<void>} [act] */
+const assertSays = (example, expected, act = async () => {}) => example.with(async (page) => {
+  await act(page);
+  await page.until(() => document.getElementById('problem')?.textContent);
+  assert.match(await textOf(page, 'problem'), expected);
+}, { query: '?backend=wasm' });
 
 /** Nothing is wider than the screen. @param {Page} page */
 async function assertFits(page) {
@@ -160,11 +175,7 @@ describe('what is where', () => {
       await assertFits(page);
       await photograph(page, `detector_${backend}`);
       // The redder ones alone.
-      await page.evaluate(() => {
-        const least = /** @type {HTMLInputElement} */ (document.getElementById('least'));
-        least.value = '0.75';
-        least.dispatchEvent(new Event('input'));
-      });
+      await slide(page, 'least', '0.75');
       await page.until(() => document.querySelectorAll('.box').length === 2);
       assert.equal(await textOf(page, 'percent'), '75 %');
       await click(page);
@@ -213,19 +224,264 @@ describe('what is where', () => {
   }, { query: '?backend=wasm' }));
 
   test('says what is missing', async () => {
-    const saysOn = (/** @type {Example} */ page, /** @type {RegExp} */ expected, /** @type {(page: Page) => Promise<void>} */ act = async () => {}) => page.with(async (page) => {
-      await act(page);
-      await page.until(() => document.getElementById('problem')?.textContent);
-      assert.match(await textOf(page, 'problem'), expected);
-    }, { query: '?backend=wasm' });
     // Nobody allows the camera.
-    await saysOn(example, /camera is blocked: allow it|There is no camera/, async (page) => {
+    await assertSays(example, /camera is blocked: allow it|There is no camera/, async (page) => {
       await isReady(page);
       await click(page);
     });
-    await saysOn(new Example('detector', compile(join(work, 'detector.onnx'), 'tensors')), /takes no pictures: compile it with --image/);
-    await saysOn(new Example('detector', compile(join(work, 'detector.onnx'), 'covered', '--image', 'resize=cover')), /resize=fill/);
+    await assertSays(new Example('detector', compile(join(work, 'detector.onnx'), 'tensors')), /takes no pictures: compile it with --image/);
+    await assertSays(new Example('detector', compile(join(work, 'detector.onnx'), 'covered', '--image', 'resize=cover')), /resize=fill/);
     const empty = mkdtempSync(join(work, 'empty-'));
-    await saysOn(new Example('detector', empty), /model\.js/);
+    await assertSays(new Example('detector', empty), /model\.js/);
+  });
+});
+
+/** Counts the bytes that a page gives to the GPU and takes from it, in `crossed`. */
+function countBytes() {
+  const crossed = { written: 0, read: 0, largest: 0 };
+  const count = (/** @type {'written' | 'read'} */ way, /** @type {number} */ bytes) => {
+    crossed[way] += bytes;
+    crossed.largest = Math.max(crossed.largest, bytes);
+  };
+  Object.assign(globalThis, { crossed });
+  const { writeBuffer } = GPUQueue.prototype, { getMappedRange } = GPUBuffer.prototype;
+  /** @this {GPUQueue} @param {any[]} args buffer, offset, data, and of these where and how many elements */
+  GPUQueue.prototype.writeBuffer = function (...args) {
+    const [, , data, from = 0, size] = args, width = data.BYTES_PER_ELEMENT ?? 1;
+    count('written', size === undefined ? data.byteLength - from * width : size * width);
+    return writeBuffer.apply(this, /** @type {any} */ (args));
+  };
+  /** @this {GPUBuffer} @param {any[]} args offset and size */
+  GPUBuffer.prototype.getMappedRange = function (...args) {
+    count(this.usage & GPUBufferUsage.MAP_READ ? 'read' : 'written', args[1] ?? this.size - (args[0] ?? 0));
+    return getMappedRange.apply(this, /** @type {any} */ (args));
+  };
+}
+/** @type {(page: Page) => Promise<{written: number, read: number, largest: number}>} */
+const crossedIn = (page) => page.evaluate(() => {
+  const { crossed } = /** @type {any} */ (globalThis), was = { ...crossed };
+  Object.assign(crossed, { written: 0, read: 0, largest: 0 });
+  return was;
+});
+
+/**
+ * Keys and values do not cross: of each token the logits come back, and what says that the run was good; each takes its number
+ * there, and the sizes for each of some hundred dispatches, which are as many bytes every time. The cache has
+ * 1280 bytes and more for each token so far, and grows each time.
+ *
+ * @param {{written: number, read: number, largest: number}} crossed @param {number} count of tokens @param {number} vocabulary
+ */
+function assertStays({ written, read, largest }, count, vocabulary) {
+  const said = `${written} bytes there, ${read} back, ${largest} at most, of ${count} tokens`, back = read / count - 4 * vocabulary;
+  assert.ok(Number.isInteger(back) && back >= 0 && back <= 64, said);
+  assert.ok(Number.isInteger(written / count) && written / count < 128 * 256 && largest < 128 * 256, said);
+}
+
+/** What ONNX Runtime writes, token by token. @type {Record<string, number[]>} */
+const tokensOf = JSON.parse(readFileSync(join(root, 'tests/models/streams_reference.json'), 'utf8'));
+
+describe('a story', { skip: !models }, () => {
+  const folder = join(models, 'stories260k_kv'), vocabulary = models && JSON.parse(readFileSync(join(folder, 'vocab.json'), 'utf8'));
+  /** @type {Example} */
+  let example;
+  test('compiles', () => {
+    example = new Example('story', compile(join(folder, 'model.onnx'), 'story'));
+    copyFileSync(join(folder, 'vocab.json'), join(example.folder, 'vocab.json'));
+  });
+  for (const backend of BACKENDS) {
+    test(`is the one that ONNX Runtime writes, ${backend}`, () => example.with(async (page) => {
+      await isReady(page);
+      await slide(page, 'temperature', '0');
+      if (backend === 'webgpu') await crossedIn(page);
+      await click(page);
+      await page.until(() => Number.parseInt(document.getElementById('speed')?.textContent ?? '') >= 200);
+      await photograph(page, `story_${backend}`);
+      await click(page);
+      await page.until(() => document.getElementById('button')?.textContent === 'Write');
+      const speed = /^(\d+) tokens, ([\d.]+) a second on the (.PU)$/.exec(await textOf(page, 'speed')), count = Number(speed?.[1]);
+      assert.equal(speed?.[3], backend === 'wasm' ? 'CPU' : 'GPU');
+      const expected = tokensOf.stories260k_kv.map((token) => vocabulary[token]).join('').replaceAll('<0x0A>', '\n').trimStart();
+      assert.equal((await textOf(page, 'story')).slice(0, expected.length), expected);
+      console.log(`a story on ${backend}: ${speed?.[0]}`);
+      if (backend === 'webgpu') {
+        const { written, read, largest } = await crossedIn(page);
+        console.log(`a story's bytes to the GPU and back, of ${count} tokens: ${written}, ${read}, ${largest} at most`);
+        assertStays({ written, read, largest }, count, vocabulary.length);
+      }
+      await assertFits(page);
+      assert.deepEqual(page.problems, []);
+    }, { query: `?backend=${backend}`, viewport: PHONE, dark: backend === 'webgpu', ...backend === 'webgpu' && { before: countBytes } }));
+  }
+
+  test('begins anew, by chance, and stops', () => example.with(async (page) => {
+    await isReady(page);
+    await slide(page, 'temperature', '1');
+    assert.equal(await textOf(page, 'degree'), '1.0');
+    const stories = [];
+    for (let i = 0; i < 2; ++i) {
+      await click(page);
+      await page.until(() => Number.parseInt(document.getElementById('speed')?.textContent ?? '') >= 60);
+      await click(page);
+      await page.until(() => document.getElementById('button')?.textContent === 'Write');
+      stories.push(await textOf(page, 'story'));
+      await page.evaluate(() => { /** @type {HTMLElement} */ (document.getElementById('speed')).textContent = ''; });
+    }
+    assert.notEqual(stories[0], stories[1]);
+    assert.ok(stories.every((story) => /[a-z]{3}/.test(story)), stories.join());
+    assert.deepEqual(page.problems, []);
+  }, { query: '?backend=wasm' }));
+
+  test('says what is missing', async () => {
+    const lonely = mkdtempSync(join(work, 'lonely-'));
+    await assertSays(new Example('story', lonely), /model\.js|vocab\.json/);
+    const out = compile(join(folder, 'model.onnx'), 'wordless');
+    await assertSays(new Example('story', out), /no vocab\.json beside this page \(404\)/);
+  });
+});
+
+test('a decoder of 4,096 words says in Chromium what ONNX Runtime says, and what it remembers stays on the GPU', { skip: !models }, async () => {
+  const { prompt, next, steps } = DECODERS.gpt_kv, expected = tokensOf.gpt_kv, out = compile(join(models, 'gpt_kv/model.onnx'), 'gpt_kv');
+  // What it hears in each step, if it has said what it should.
+  const heard = [prompt, ...expected.map((token, step) => [next(token, step)])].slice(0, steps);
+  writeFileSync(join(out, 'blank.html'), '<!doctype html><title>Blank</title>');
+  const server = await serve({ '/': out }, {}), browser = await launch('chromium');
+  try {
+    for (const backend of BACKENDS) {
+      const page = await browser.open(`${server.url}/blank.html`, { before: countBytes });
+      const { said, crossed, remembered } = await page.evaluate(async (backend, heard) => {
+        const { load } = await import('/model.js'.slice()), model = await load({ backend }), said = [];
+        let crossed = { written: 0, read: 0, largest: 0 };
+        for (const ids of heard) {
+          const { logits } = await model.run({ input_ids: { data: ids, shape: [1, ids.length] } }), last = logits.data.slice(-4096);
+          // The first run's logits are those of the whole prompt.
+          if (!said.length) Object.assign(/** @type {any} */ (globalThis).crossed, crossed);
+          said.push(last.indexOf(Math.max(...last)));
+        }
+        crossed = { .../** @type {any} */ (globalThis).crossed };
+        return { said, crossed, remembered: (await model.state.save())['past_key_values.0.key'].shape };
+      }, backend, heard);
+      assert.deepEqual(said, expected);
+      assert.deepEqual(remembered, [1, 8, prompt.length + steps - 1, 32]);
+      console.log(`gpt_kv's bytes to the GPU and back on ${backend}: ${JSON.stringify(crossed)}`);
+      if (backend === 'webgpu') assertStays(crossed, steps - 1, 4096);
+      await page.close();
+    }
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});
+
+describe('is somebody speaking', () => {
+  // Who is as loud as this is taken for a speaker: the power of sound, half of it from what is remembered, which lingers.
+  const model = onnxModel({
+    inputs: { input: ['f32', ['batch', 'samples']], state: ['f32', [2, 'batch', 128]], sr: ['i64', []] },
+    outputs: { output: ['f32', ['batch', 1]], stateN: ['f32', [2, 'batch', 128]] },
+    constants: { half: [0.5], gain: [1000 / 16000], axes: [0n, 2n], column: [-1n, 1n] },
+    nodes: [
+      { op: 'Mul', inputs: ['input', 'input'], outputs: ['squares'] }, { op: 'ReduceMean', inputs: ['squares'], outputs: ['power'], attributes: { axes: [1] } },
+      { op: 'Mul', inputs: ['power', 'half'], outputs: ['now'] }, { op: 'Mul', inputs: ['state', 'half'], outputs: ['before'] },
+      { op: 'Add', inputs: ['before', 'now'], outputs: ['stateN'] },
+      { op: 'ReduceMax', inputs: ['stateN'], outputs: ['loudest'], attributes: { axes: [0, 2], keepdims: 0 } },
+      { op: 'Reshape', inputs: ['loudest', 'column'], outputs: ['each'] }, { op: 'Cast', inputs: ['sr'], outputs: ['rate'], attributes: { to: 1 } },
+      { op: 'Mul', inputs: ['each', 'rate'], outputs: ['rated'] }, { op: 'Mul', inputs: ['rated', 'gain'], outputs: ['scaled'] },
+      { op: 'Tanh', inputs: ['scaled'], outputs: ['output'] },
+    ],
+  });
+  writeFileSync(join(work, 'loudness.onnx'), model);
+  const example = new Example('voice', compile(join(work, 'loudness.onnx'), 'voice'));
+
+  /** A microphone's file: a second of a tone and one of nothing, at 16 kHz. */
+  function recording() {
+    const samples = Int16Array.from({ length: 32000 }, (_, i) => i < 16000 ? 16000 * Math.sin(i * 440 * 2 * Math.PI / 16000) : 0), header = Buffer.alloc(44);
+    header.write('RIFF');
+    header.writeUInt32LE(36 + samples.byteLength, 4);
+    header.write('WAVEfmt ', 8);
+    [16, 1 << 16 | 1, 16000, 32000, 16 << 16 | 2].forEach((word, i) => header.writeUInt32LE(word, 16 + 4 * i));
+    header.write('data', 36);
+    header.writeUInt32LE(samples.byteLength, 40);
+    return Buffer.concat([header, Buffer.from(samples.buffer)]);
+  }
+  writeFileSync(join(work, 'tone.wav'), recording());
+  const args = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${join(work, 'tone.wav')}`];
+
+  for (const backend of BACKENDS) {
+    test(`hears a sound come and go, ${backend}`, () => example.with(async (page) => {
+      await isReady(page);
+      await page.evaluate(() => {
+        const percent = /** @type {HTMLOutputElement} */ (document.getElementById('percent'));
+        /** @type {number[]} */
+        const percents = /** @type {any} */ (globalThis).percents = [];
+        new MutationObserver(() => percents.push(Number.parseInt(percent.value))).observe(percent, { childList: true });
+      });
+      await click(page);
+      const says = (/** @type {string} */ text) => page.until((text) => document.getElementById('verdict')?.textContent === text, text);
+      await says('Speech');
+      await page.until(() => /** @type {HTMLMeterElement} */ (document.getElementById('level')).value > 0.8);
+      await photograph(page, `voice_${backend}`);
+      await says('Silence');
+      await says('Speech');
+      await says('Silence');
+      // Tone's power of 0.12 lingers: it is halved in every chunk, and so is what Tanh is of.
+      const percents = await page.evaluate(() => /** @type {any} */ (globalThis).percents);
+      const fading = percents.findIndex((/** @type {number} */ percent, /** @type {number} */ i) => percent < 95 && percents[i - 1] >= 95), faded = percents.slice(fading, fading + 3);
+      faded.slice(1).forEach((/** @type {number} */ percent, /** @type {number} */ i) =>
+        assert.ok(Math.abs(Math.atanh(percent / 100) / Math.atanh(faded[i] / 100) - 0.5) < 0.1, faded.join()));
+      await assertFits(page);
+      await click(page);
+      await says('Ready.');
+      assert.equal(await textOf(page, 'button'), 'Listen');
+      assert.deepEqual(page.problems, []);
+    }, { query: `?backend=${backend}`, args, viewport: PHONE, dark: backend === 'webgpu' }));
+  }
+
+  describe('to Silero VAD', { skip: !models }, () => {
+    const folder = join(models, 'silero_vad_v5'), wav = models ? readFileSync(join(folder, 'stream/speech_12s.wav')) : Buffer.alloc(0);
+    const microphone = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${join(work, 'speech.wav')}`];
+    /** @type {Example} */
+    let silero;
+    test('compiles', () => {
+      silero = new Example('voice', compile(join(folder, 'model.onnx'), 'silero'));
+      writeFileSync(join(silero.folder, 'speech.wav'), wav);
+      // Three seconds of speech, and three of nothing.
+      const bytes = 3 * 2 * 16000, header = Buffer.from(wav.subarray(0, 44));
+      header.writeUInt32LE(36 + 2 * bytes, 4);
+      header.writeUInt32LE(2 * bytes, 40);
+      writeFileSync(join(work, 'speech.wav'), Buffer.concat([header, wav.subarray(44, 44 + bytes), Buffer.alloc(bytes)]));
+    });
+
+    test('a voice is speech', () => silero.with(async (page) => {
+      await isReady(page);
+      await click(page);
+      for (const text of ['Speech', 'Silence', 'Speech']) await page.until((text) => document.getElementById('verdict')?.textContent === text, text);
+      await photograph(page, 'voice_silero');
+      assert.deepEqual(page.problems, []);
+    }, { args: microphone }));
+
+    for (const backend of BACKENDS) {
+      test(`each chunk is as likely speech as ONNX Runtime says, ${backend}`, () => silero.with(async (page) => {
+        const { chunk, context, probs } = JSON.parse(readFileSync(join(folder, 'stream/probs.json'), 'utf8'));
+        /** @type {number[]} */
+        const heard = await page.evaluate(async (backend, chunk, context, steps) => {
+          const { load } = await import('/model.js'.slice()), model = await load({ backend }), heard = [];
+          const file = new DataView(await (await fetch('speech.wav')).arrayBuffer(), 44);
+          const samples = Float32Array.from({ length: context + chunk * steps }, (_, i) => i < context ? 0 : file.getInt16(2 * (i - context), true) / 32768);
+          for (let at = 0; heard.length < steps; at += chunk) {
+            const { output } = await model.run({ input: { data: samples.slice(at, at + context + chunk), shape: [1, context + chunk] }, sr: 16000 });
+            heard.push(output.data[0]);
+          }
+          return heard;
+        }, backend, chunk, context, 120);
+        heard.forEach((value, i) => assert.ok(Math.abs(value - probs[i]) < 1e-3, `chunk ${i}: ${value}, not ${probs[i]}`));
+      }));
+    }
+  });
+
+  test('says what is missing', async () => {
+    await assertSays(example, /microphone is blocked: allow it|There is no microphone/, async (page) => {
+      await isReady(page);
+      await click(page);
+    });
+    await assertSays(new Example('voice', mkdtempSync(join(work, 'mute-'))), /model\.js/);
   });
 });
