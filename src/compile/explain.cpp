@@ -74,6 +74,54 @@ std::string PrintLowering(const Code& code) {
   return out;
 }
 
+namespace {
+
+// What becomes of a value that is read back.
+std::string WhyWaited(const plan::Program& program, size_t transfer) {
+  plan::BufferId id = std::get<plan::Transfer>(program.steps[transfer]).to;
+  for (size_t s = transfer + 1; s < program.steps.size(); ++s) {
+    const plan::Step& step = program.steps[s];
+    std::vector<plan::BufferId> used = plan::BuffersOf(step);
+    if (std::find(used.begin(), used.end(), id) == used.end()) continue;
+    if (auto* define = std::get_if<plan::Define>(&step))
+      return "it is the size " + Quote(define->symbol) +
+             ": give it as an input, or fix it where the model is exported";
+    if (std::holds_alternative<plan::If>(step))
+      return "it decides which branch runs: compute it from inputs alone, or choose by Where";
+    if (std::holds_alternative<plan::Swap>(step) || std::holds_alternative<plan::Loop>(step))
+      return "it decides whether the loop goes on: count iterations, or compute it from inputs "
+             "alone";
+    if (auto* launch = std::get_if<plan::Launch>(&step)) {
+      const plan::Kernel& kernel = program.KernelsAt(launch->place)[launch->kernel];
+      return "@" + QuoteName(kernel.plain.name) +
+             " runs on the host, since it has float64, integers of more than 32 bits, or decides "
+             "something: use float32 and int32 there";
+    }
+  }
+  return "it is an output that is made on the host";
+}
+
+// Where a run waits for the GPU, and how to be rid of it.
+std::string ExplainWaits(const plan::Program& program) {
+  std::string out;
+  int loops = 0;
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const plan::Step& step = program.steps[s];
+    loops += std::holds_alternative<plan::Loop>(step);
+    loops -= std::holds_alternative<plan::EndLoop>(step);
+    auto* transfer = std::get_if<plan::Transfer>(&step);
+    if (!transfer || program.buffers[transfer->to].place != plan::Place::kHost) continue;
+    const plan::Buffer& buffer = program.buffers[transfer->to];
+    out += "  waits for %" + QuoteName(buffer.name) + ", " + std::string(Name(buffer.dtype)) + "[" +
+           Print(buffer.elements) + "]" + (loops > 0 ? ", in each iteration" : "");
+    if (!transfer->reason.empty()) out += ", in node " + Quote(transfer->reason);
+    out += ": " + WhyWaited(program, s) + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string Explain(const Code& code) {
   std::string out;
   for (const plan::Program* program : code.programs()) {
@@ -83,6 +131,7 @@ std::string Explain(const Code& code) {
            std::to_string(NodeCount(*program)) + " nodes\n";
     for (int32_t k = 0; k < program->kernels.size(); ++k)
       out += ExplainKernel(*program, plan::KernelId{k});
+    out += ExplainWaits(*program);
     out += ExplainMemory(*program, code.likely);
   }
   for (const plan::Weight& weight : code.weights) {
