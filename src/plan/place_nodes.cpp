@@ -207,9 +207,10 @@ bool NodePlaces::FindWanted(const Graph& graph, const Node& node) {
     if (loop->condition) changed |= Want(body, body.outputs[0].value);
     for (size_t i = 0; i < carried; ++i) {
       ValueId inside = body.inputs[1 + i].value;
-      // An integer that the host has is carried there: else each iteration would send it up.
-      bool is_integer = !IsFloat(graph.values[node.results[i]].type.dtype);
-      bool stays = is_integer && Available(graph, node.results[i]);
+      // What the host makes in an iteration for another reason is carried there: else each
+      // iteration would send it up.
+      bool stays = Available(graph, node.results[i]) &&
+                   is_made(body, body.outputs[size_t{loop->condition} + i].value);
       if (!stays && !is_made(graph, node.results[i]) && !is_made(body, inside)) continue;
       changed |= Want(graph, node.results[i]) | Want(body, inside);
       changed |= Want(graph, node.operands[first + i]);

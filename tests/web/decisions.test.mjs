@@ -237,9 +237,32 @@ const REMEMBERING = {
   constants: { rows: [0n] },
 };
 
+/** The first of columns of any length, as many as it is told; NaN is larger than all numbers. @type {Model} */
+const SORTING = {
+  inputs: { x: ['f32', ['n', 2]], k: ['i64', [1]] },
+  outputs: { least: ['f32', ['m', 2]], at: ['i64', ['m', 2]], most: ['f32', ['m', 2]], where: ['i64', ['m', 2]] },
+  nodes: [
+    { op: 'TopK', inputs: ['x', 'k'], outputs: ['least', 'at'], attributes: { axis: 0, largest: 0 } },
+    { op: 'TopK', inputs: ['x', 'k'], outputs: ['most', 'where'], attributes: { axis: 0 } },
+  ],
+};
+/** @param {number[]} x @param {number} k @returns {Tensors} */
+function first(x, k) {
+  const of = (/** @type {number} */ sign) => {
+    const columns = [0, 1].map((c) => Array.from({ length: x.length / 2 }, (_, i) => i).sort((a, b) => {
+      const p = x[2 * a + c], q = x[2 * b + c];
+      return sign * (Number(Number.isNaN(p)) - Number(Number.isNaN(q)) || (p - q || 0)) || a - b;
+    }));
+    return Array.from({ length: 2 * k }, (_, i) => columns[i % 2][i >> 1]);
+  };
+  const pick = (/** @type {number[]} */ at) => ({ shape: [k, 2], data: at.map((i, j) => x[2 * i + j % 2]) });
+  const at = of(1), where = of(-1);
+  return { least: pick(at), at: { shape: [k, 2], data: at }, most: pick(where), where: { shape: [k, 2], data: where } };
+}
+
 // ---- Running them
 
-const MODELS = { HALVING, GROWING, COUNTING, BRANCHING, CHOOSING, PICKY, NESTED, REMEMBERING, ENDLESS };
+const MODELS = { HALVING, GROWING, COUNTING, BRANCHING, CHOOSING, PICKY, NESTED, REMEMBERING, SORTING, ENDLESS };
 /** @type {Record<string, string[]>} */
 const FLAGS = { REMEMBERING: ['--state', 'past=present'] };
 /** @type {Record<string, Promise<typeof import('../../runtime-js/model.js')>>} */
@@ -348,6 +371,11 @@ const DRAW = {
   NESTED(random) {
     const x = numbers(random, 3, 100), trips = Math.floor(random() * 8);
     return { inputs: { x: Float32Array.from(x), trips: BigInt64Array.of(BigInt(trips)) }, expected: nest(x, trips) };
+  },
+  SORTING(random) {
+    const n = Math.floor(1 + random() ** 3 * 1500), k = Math.floor(1 + random() * n), x = numbers(random, 2 * n, n);
+    if (random() < 0.3) x[Math.floor(random() * n)] = NaN;
+    return { inputs: { x: { data: Float32Array.from(x), shape: [n, 2] }, k: BigInt64Array.of(BigInt(k)) }, expected: first(x, k) };
   },
 };
 const NAMES = /** @type {(keyof typeof MODELS)[]} */ (Object.keys(DRAW));

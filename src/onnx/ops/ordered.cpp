@@ -3,6 +3,7 @@
 
 #include "onnx/formula.h"
 #include "onnx/operators.h"
+#include "onnx/ops/long_sort.h"
 #include "onnx/size_arithmetic.h"
 
 namespace webnnc::onnx {
@@ -149,6 +150,7 @@ static Result<Values> ImportTopK(NodeContext& c) {
   if (!ProvablyLessEqual(count, size)) c.AssumeLessEqual(count, size);
   graph::TopK op{axis, count, c.Int("largest", 1) == 0};
   if (TopOfBlocks::Suits(op, c.Type(0))) return TopOfBlocks(c, op).Run();
+  if (IsLongToSort(op, c.Type(0))) return SortLongRows(c, op);
   TRY_ASSIGN(auto results, c.AddAll(op, {c[0]}));
   return results;
 }
