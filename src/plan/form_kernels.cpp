@@ -125,7 +125,18 @@ class GraphFormer {
 
   bool HasBuffer(ValueId id, Place place) const { return place_.count({id, place}) > 0; }
 
+  // Whether a value is at a place without being brought there.
+  bool IsAt(ValueId id, Place place) const {
+    if (HasBuffer(id, place)) return true;
+    if (auto alias = alias_.find(id); alias != alias_.end()) return IsAt(alias->second, place);
+    const Node* node = links_.DefinitionOf(id);
+    bool is_source = node && (groups_.IsWeight(*node) || groups_.IsInlineSource(*node));
+    return is_source && (place == Place::kDevice || Host() == Place::kHost);
+  }
+
  private:
+  Place Host() const { return shared_.places.host(); }
+
   // ---- Buffers
 
   BufferId AddBuffer(const std::string& name, const TensorType& type, Place place,
@@ -257,8 +268,6 @@ class GraphFormer {
 
   // ---- What decides
 
-  Place Host() const { return shared_.places.host(); }
-
   static std::string ReasonOf(const Node& node) {
     return node.origins.empty() ? std::string(Name(node.op)) : node.origins[0];
   }
@@ -291,15 +300,6 @@ class GraphFormer {
         if (IsAt(id, place)) body.place_[{inside, place}] = BufferAt(id, place);
       }
     }
-  }
-
-  // Whether a value is at a place without being brought there.
-  bool IsAt(ValueId id, Place place) const {
-    if (HasBuffer(id, place)) return true;
-    if (auto alias = alias_.find(id); alias != alias_.end()) return IsAt(alias->second, place);
-    const Node* node = links_.DefinitionOf(id);
-    bool is_source = node && (groups_.IsWeight(*node) || groups_.IsInlineSource(*node));
-    return is_source && (place == Place::kDevice || Host() == Place::kHost);
   }
 
   static bool Mentions(const Shape& shape, const std::vector<std::string>& symbols) {
@@ -476,7 +476,11 @@ Program FormProgram(const Graph& graph, Shared& shared) {
   former.Run();
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const graph::Port& port = graph.outputs[i];
-    BufferId buffer = former.OutputAt(i, shared.places.Of(graph, port.value));
+    // The page reads it where it lies.
+    bool is_host =
+        former.IsAt(port.value, Place::kHost) && !former.IsAt(port.value, Place::kDevice);
+    Place place = is_host ? Place::kHost : shared.places.Of(graph, port.value);
+    BufferId buffer = former.OutputAt(i, place);
     program.buffers[buffer].kind = BufferKind::kOutput;
     program.outputs.push_back({port.name, graph.values[port.value].type, buffer, port.hidden});
   }
