@@ -34,6 +34,34 @@ std::vector<LoopSteps> LoopsOf(const Program& program) {
   return loops;
 }
 
+// Each iteration of a loop that does not plan lets what it swaps change places: whichever of the
+// two is alive may be in either's place, until the next plan. Says whether a life became longer.
+bool ShareLives(const std::vector<LoopSteps>& loops, const Program& program,
+                std::vector<Lifetime>& lifetimes) {
+  std::vector<std::pair<Lifetime*, Lifetime*>> pairs;
+  for (const LoopSteps& loop : loops) {
+    for (uint32_t s = loop.first; s <= loop.last && !loop.plans; ++s) {
+      if (auto* swap = std::get_if<Swap>(&program.steps[s]))
+        pairs.push_back({&lifetimes[static_cast<size_t>(swap->a.index)],
+                         &lifetimes[static_cast<size_t>(swap->b.index)]});
+    }
+  }
+  bool any = false;
+  // What is swapped with several is shared by all of them.
+  for (bool changes = true; changes; any |= changes) {
+    changes = false;
+    for (auto [a, b] : pairs) {
+      uint32_t first = std::min(a->first_step, b->first_step);
+      uint32_t last = std::max(a->last_step, b->last_step);
+      for (Lifetime* life : {a, b}) {
+        changes |= life->first_step != first || life->last_step != last;
+        *life = {first, last};
+      }
+    }
+  }
+  return any;
+}
+
 // Makes lives as long as a loop needs them. Its step before the first, Set, is no plan, so what
 // begins there is placed before the loop.
 void ExtendOver(const LoopSteps& loop, const Program& program, std::vector<Lifetime>& lifetimes) {
@@ -124,10 +152,14 @@ std::vector<Lifetime> Lifetimes(const Program& program) {
   }
   for (const Port& port : program.outputs) use(port.buffer, last);
   const std::vector<LoopSteps> loops = LoopsOf(program);
-  for (const LoopSteps& loop : loops) ExtendOver(loop, program, lifetimes);
-  ExtendOverBranches(program, lifetimes);
+  // Lives that become longer may lead around loops then.
+  do {
+    for (const LoopSteps& loop : loops) ExtendOver(loop, program, lifetimes);
+    ExtendOverBranches(program, lifetimes);
+  } while (ShareLives(loops, program, lifetimes));
   // Last: what a branch gives away has a place by the branch's own plan.
   ExtendGivers(program, loops, lifetimes);
+  ShareLives(loops, program, lifetimes);
   return lifetimes;
 }
 

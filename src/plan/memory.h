@@ -14,7 +14,8 @@ struct Lifetime {
 
 // One a buffer. Inputs are in use from the first step on and outputs until the last, so that a
 // caller can write and read them around a run. What is used inside of a loop and around it is in
-// use during all of the loop, and so is what a loop without a plan of its own swaps.
+// use during all of the loop, and so is what a loop without a plan of its own swaps, as long as
+// either.
 std::vector<Lifetime> Lifetimes(const Program& program);
 
 // Which plan places each buffer: the last one before it is in use. -1 of what takes the places of

@@ -250,3 +250,59 @@ test('whoever is stopped leaves nothing', async () => {
     assert.deepEqual([...left, ...readdirSync(temporary)], []);
   }
 });
+
+/** A field of bytes, or of a message. @param {number} number @param {Buffer[]} content */
+function message(number, ...content) {
+  const length = [];
+  let rest = content.reduce((sum, { length }) => sum + length, 0);
+  for (; rest > 127; rest = Math.floor(rest / 128)) length.push(rest % 128 + 128);
+  return Buffer.concat([Buffer.from([number << 3 | 2, ...length, rest]), ...content]);
+}
+
+/** y = x, by branches so deep. @param {number} depth */
+function nestedBranches(depth) {
+  const text = (/** @type {number} */ number, /** @type {string} */ value) => message(number, Buffer.from(value));
+  const output = message(12, text(1, 'b'));
+  let body = Buffer.concat([message(1, text(1, 'x'), text(2, 'b'), text(4, 'Identity')), text(2, 'body'), output]);
+  for (let i = 0; i < depth; ++i) {
+    const attribute = (/** @type {string} */ name) => message(5, text(1, name), message(6, body), Buffer.from([20 << 3 & 127 | 128, 1, 5]));
+    const other = message(5, text(1, 'else_branch'), message(6, message(1, text(1, 'x'), text(2, 'b'), text(4, 'Neg')), text(2, 'other'), output), Buffer.from([160, 1, 5]));
+    body = Buffer.concat([message(1, text(1, 'go'), text(2, 'b'), text(3, `If${i}`), text(4, 'If'), attribute('then_branch'), other), text(2, 'body'), output]);
+  }
+  const outer = onnxModel({ inputs: { x: ['f32', [4]], go: ['bool', []] }, outputs: { y: ['f32', [4]] }, nodes: [{ op: 'Identity', inputs: ['b'], outputs: ['y'] }] });
+  // Graphs that follow each other in a message are one graph; its nodes are in the order of the text.
+  const nodes = body.subarray(0, body.length - output.length - text(2, 'body').length);
+  return Buffer.concat([Buffer.from([8, 8]), message(7, nodes), outer.subarray(2)]);
+}
+
+test('branches in branches: many work, and too many are told', async () => {
+  const one = write('nested.onnx', nestedBranches(30));
+  const { status, stderr, out } = compile(one, '--quiet');
+  assert.equal(status, 0, stderr);
+  const { load } = await import(pathToFileURL(join(out, 'model.js')).href);
+  const model = await load({ backend: 'wasm' }), x = Float32Array.of(1, 2, 3, 4);
+  assert.deepEqual([...(await model.run({ x, go: true })).y.data], [1, 2, 3, 4]);
+  assert.deepEqual([...(await model.run({ x, go: false })).y.data], [-1, -2, -3, -4]);
+  for (const depth of [200, 10000]) refuses(write('nested.onnx', nestedBranches(depth)), [/nested|deep/]);
+});
+
+test('branches that do not fit, and functions of themselves', () => {
+  const branches = (/** @type {any} */ type, /** @type {any} */ node) => onnxModel({
+    inputs: { x: ['f32', [4]], go: ['bool', []] }, outputs: { y: ['f32', [4]] },
+    nodes: [{
+      op: 'If', name: 'choice', inputs: ['go'], outputs: ['y'], attributes: {
+        then_branch: { graph: { inputs: {}, outputs: { a: ['f32', [4]] }, nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['a'] }] } },
+        else_branch: { graph: { inputs: {}, outputs: { b: type }, nodes: [node] } },
+      },
+    }],
+  });
+  refuses(write('types.onnx', branches(['i32', [4]], { op: 'Cast', inputs: ['x'], outputs: ['b'], attributes: { to: 6 } })), [/choice/, /i32/]);
+  refuses(write('ranks.onnx', branches(['f32', [1, 4]], { op: 'Unsqueeze', inputs: ['x', 'zero'], outputs: ['b'] }).subarray(0)), [/error/]);
+  const local = (/** @type {string} */ op) => ({ op, domain: 'local', inputs: ['x'], outputs: ['y'] });
+  for (const functions of [{ f: local('f') }, { f: local('g'), g: local('f') }]) {
+    refuses(write('recursion.onnx', onnxModel({
+      inputs: { x: ['f32', [4]] }, outputs: { y: ['f32', [4]] }, nodes: [local('f')],
+      functions: Object.fromEntries(Object.entries(functions).map(([name, node]) => [name, { inputs: ['x'], outputs: ['y'], nodes: [node] }])),
+    })), [/itself|recurs/]);
+  }
+});
