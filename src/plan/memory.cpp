@@ -87,22 +87,23 @@ void ExtendOver(const LoopSteps& loop, const Program& program, std::vector<Lifet
   }
 }
 
-// What a buffer is given a place by lives as long as that buffer: before a loop that plans, which
-// gives places by plans of its own, the place is the first of what is carried.
+// What a buffer is given a place by lives as long as that buffer: the place is the first of what is
+// carried, or what a branch made. The next iteration of a loop that plans places it anew.
 void ExtendGivers(const Program& program, const std::vector<LoopSteps>& loops,
                   std::vector<Lifetime>& lifetimes) {
   for (uint32_t s = 0; s < program.steps.size(); ++s) {
     auto* swap = std::get_if<Swap>(&program.steps[s]);
     if (!swap) continue;
-    bool is_planned = false;
-    for (const LoopSteps& loop : loops) is_planned |= loop.plans && loop.first < s && s < loop.last;
-    if (is_planned) continue;
+    auto around = std::find_if(loops.begin(), loops.end(), [&](const LoopSteps& loop) {
+      return loop.plans && loop.first < s && s < loop.last;
+    });
     for (auto [giver, taker] : {std::pair(swap->a, swap->b), std::pair(swap->b, swap->a)}) {
       bool gives = program.buffers[taker].takes_places && !program.buffers[giver].takes_places;
       if (!gives) continue;
+      uint32_t last = lifetimes[static_cast<size_t>(taker.index)].last_step;
+      if (around != loops.end()) last = std::min(last, around->last);
       Lifetime& life = lifetimes[static_cast<size_t>(giver.index)];
-      life.last_step =
-          std::max(life.last_step, lifetimes[static_cast<size_t>(taker.index)].last_step);
+      life.last_step = std::max(life.last_step, last);
     }
   }
 }
