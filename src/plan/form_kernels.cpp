@@ -110,6 +110,15 @@ class GraphFormer {
     return buffer;
   }
 
+  // An output in a buffer that can change places with another. What grows has memory of its own,
+  // and is copied.
+  BufferId MovableOutputAt(size_t i, Place place) {
+    BufferId buffer = OutputAt(i, place);
+    if (!program_.buffers[buffer].grows) return buffer;
+    const graph::Port& port = graph_.outputs[i];
+    return EmitCopy(port.name, graph_.values[port.value].type, buffer, place);
+  }
+
   // The buffer of a value at a place. What is at the other place is brought here.
   BufferId BufferAt(ValueId id, Place place, const std::string& reason = "") {
     if (auto found = place_.find({id, place}); found != place_.end()) return found->second;
@@ -343,7 +352,7 @@ class GraphFormer {
       bodies[b]->Run();
       for (size_t i = 0; i < results.size(); ++i) {
         if (program_.buffers[results[i]].takes_places) {
-          program_.steps.push_back(Swap{bodies[b]->OutputAt(i, places[i]), results[i]});
+          program_.steps.push_back(Swap{bodies[b]->MovableOutputAt(i, places[i]), results[i]});
         } else {
           const TensorType& type = graph_.values[node.results[i]].type;
           ValueId output = node.bodies[b].outputs[i].value;
@@ -419,7 +428,7 @@ class GraphFormer {
       size_t output = size_t{op.condition} + i;
       // What stays as it is stays where it is.
       if (graph.outputs[output].value == graph.inputs[1 + i].value) continue;
-      swaps.push_back({body->OutputAt(output, places[i]), values[i]});
+      swaps.push_back({body->MovableOutputAt(output, places[i]), values[i]});
     }
     for (size_t i = 0; i < stacked.size(); ++i) {
       size_t output = size_t{op.condition} + carried + i;

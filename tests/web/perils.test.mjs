@@ -131,6 +131,24 @@ const CASES = {
     runs: [0, 4, 1, 3].map((trips) => [{ x: Float32Array.of(1, 2), trips: BigInt64Array.of(BigInt(trips)) },
       { y: Array.from({ length: 1 + trips * (trips - 1) / 2 }, () => [1, 2]).flat(), s: Array.from({ length: trips }, () => [1, 2]).flat() }]),
   },
+  'slices of a loop as what another carries, and as a branch gives them': {
+    model: {
+      inputs: { x: row, trips: ['i64', []], flag: ['bool', []] }, outputs: { y: ['f32', ['m']], z: ['f32', ['l']] }, constants: { go: yes, flat: [-1n], one: f32(1) },
+      nodes: [loop(['trips', 'go', 'x'], ['y'], {
+        inputs: { ...counter, p: ['f32', ['v']] }, outputs: { c: ['bool', []], w: ['f32', ['w']] },
+        nodes: [loop(['trips', 'go'], ['s'], { inputs: { j: ['i64', []], d: ['bool', []] }, outputs: { d: ['bool', []], o: ['f32', ['v']] }, nodes: [node('Add', ['p', 'one'], ['o'])] }), node('Reshape', ['s', 'flat'], ['w'])],
+      }), branch('flag', ['z'], {
+        inputs: {}, outputs: { a: ['f32', ['e']] },
+        nodes: [loop(['trips', 'go'], ['s2'], { inputs: { j: ['i64', []], d: ['bool', []] }, outputs: { d: ['bool', []], o: row }, nodes: [node('Add', ['x', 'one'], ['o'])] }), node('Reshape', ['s2', 'flat'], ['a'])],
+      }, { inputs: {}, outputs: { b: ['f32', ['f']] }, nodes: [node('Identity', ['y'], ['b'])] })],
+    },
+    runs: [[2, true], [2, false], [0, true], [3, true], [1, false]].map(([trips, flag]) => {
+      const repeat = (/** @type {number[]} */ values) => Array.from({ length: Number(trips) }, () => values.map((value) => value + 1)).flat();
+      let y = [1, 2];
+      for (let i = 0; i < Number(trips); ++i) y = repeat(y);
+      return [{ x: Float32Array.of(1, 2), trips: BigInt64Array.of(BigInt(trips)), flag }, { y, z: flag ? repeat([1, 2]) : y }];
+    }),
+  },
 };
 
 /** Runs that must be refused, and one after them that must not. @type {Record<string, { model: Model, good: [any, Record<string, number[]>], bad: [any, string, RegExp][] }>} */
