@@ -350,9 +350,11 @@ class GraphFormer {
       if (b > 0) program_.steps.push_back(Else{});
       if (auto plan = shared_.PlanOfBranch(node.bodies[b])) program_.steps.push_back(*plan);
       bodies[b]->Run();
+      // Behind all that reads the outputs: one of them may be several results.
+      std::vector<Swap> swaps;
       for (size_t i = 0; i < results.size(); ++i) {
         if (program_.buffers[results[i]].takes_places) {
-          program_.steps.push_back(Swap{bodies[b]->MovableOutputAt(i, places[i]), results[i]});
+          swaps.push_back({bodies[b]->MovableOutputAt(i, places[i]), results[i]});
         } else {
           const TensorType& type = graph_.values[node.results[i]].type;
           ValueId output = node.bodies[b].outputs[i].value;
@@ -360,6 +362,7 @@ class GraphFormer {
                      places[i]);
         }
       }
+      for (const Swap& swap : swaps) program_.steps.push_back(swap);
       EmitAssign(graph::SizesAtEnd(graph_, node, b));
     }
     program_.steps.push_back(EndIf{});

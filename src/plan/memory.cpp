@@ -91,20 +91,18 @@ void ExtendOver(const LoopSteps& loop, const Program& program, std::vector<Lifet
 // carried, or what a branch made. The next iteration of a loop that plans places it anew.
 void ExtendGivers(const Program& program, const std::vector<LoopSteps>& loops,
                   std::vector<Lifetime>& lifetimes) {
-  for (uint32_t s = 0; s < program.steps.size(); ++s) {
+  // Backwards: what takes a place may give it on.
+  for (auto s = static_cast<uint32_t>(program.steps.size()); s-- > 0;) {
     auto* swap = std::get_if<Swap>(&program.steps[s]);
     if (!swap) continue;
     auto around = std::find_if(loops.begin(), loops.end(), [&](const LoopSteps& loop) {
       return loop.plans && loop.first < s && s < loop.last;
     });
-    for (auto [giver, taker] : {std::pair(swap->a, swap->b), std::pair(swap->b, swap->a)}) {
-      bool gives = program.buffers[taker].takes_places && !program.buffers[giver].takes_places;
-      if (!gives) continue;
-      uint32_t last = lifetimes[static_cast<size_t>(taker.index)].last_step;
-      if (around != loops.end()) last = std::min(last, around->last);
-      Lifetime& life = lifetimes[static_cast<size_t>(giver.index)];
-      life.last_step = std::max(life.last_step, last);
-    }
+    if (!program.buffers[swap->b].takes_places) continue;
+    uint32_t last = lifetimes[static_cast<size_t>(swap->b.index)].last_step;
+    if (around != loops.end()) last = std::min(last, around->last);
+    Lifetime& life = lifetimes[static_cast<size_t>(swap->a.index)];
+    life.last_step = std::max(life.last_step, last);
   }
 }
 
