@@ -250,7 +250,10 @@ Result<graph::SizeElements> Scope::DefineSizes(ValueId vector, const std::string
     places.push_back(static_cast<int64_t>(i));
     std::string symbol = elements->size() == 1 ? name : name + "." + std::to_string(i);
     define.symbols.push_back(UniqueSymbol(symbol));
-    if (!most.empty()) define.most.push_back(most[i]);
+    if (!most.empty()) {
+      define.most.push_back(most[i]);
+      if (auto bound = UpperBound(most[i])) state_.most[define.symbols.back()] = *bound;
+    }
     (*elements)[i] = Dim::Symbol(define.symbols.back());
   }
   if (places.size() < elements->size()) {
@@ -384,6 +387,14 @@ Result<std::optional<std::vector<int64_t>>> NodeContext::FindIntegers(size_t i) 
     values->push_back(size.value());
   }
   return values;
+}
+
+std::optional<int64_t> NodeContext::LargestOf(const Dim& size) const {
+  if (auto bound = UpperBound(size)) return bound;
+  const std::map<std::string, int64_t>& most = scope().state().most;
+  auto symbol = SymbolOf(size);
+  auto found = symbol ? most.find(*symbol) : most.end();
+  return found == most.end() ? std::nullopt : std::optional(found->second);
 }
 
 Result<std::vector<int64_t>> NodeContext::Integers(size_t i) const {

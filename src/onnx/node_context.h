@@ -21,8 +21,10 @@ using graph::ValueId;
 // What a model's graph and the bodies in it have in common while they are imported.
 struct ImportState {
   graph::EvaluationBudget budget;
-  // The names of all sizes that are open.
+  // The names of all sizes that are open, and the most that those which data defines may be, where
+  // that is a number.
   std::set<std::string> symbols;
+  std::map<std::string, int64_t> most;
   // Whether a size that a model asks to be 1 is taken to be; and whether any was asked for.
   bool takes_ones = false, asked_for_one = false;
 };
@@ -199,6 +201,8 @@ class NodeContext {
                                           const graph::SizeElements& most = {}) {
     return scope().DefineSizes(vector, title_ + "." + what, most);
   }
+  // The most that a size may be; nothing if that is not known.
+  std::optional<int64_t> LargestOf(const Dim& size) const;
   // The same for axes and the like: integers.
   Result<std::vector<int64_t>> Integers(size_t i) const;
   Result<Tensor> Constant(size_t i) const;

@@ -14,11 +14,11 @@ namespace webnnc::onnx {
 using graph::ReduceKind;
 using loop::BinaryOp;
 
-bool IsLongToSort(const graph::TopK& op, const TensorType& x) {
+bool IsLongToSort(const NodeContext& c, const graph::TopK& op) {
   // Up to here a comparison of all with all takes less than some dozen passes over a row.
   constexpr int64_t kLongestCompared = 4096;
-  const Dim& size = x.shape[static_cast<size_t>(op.axis)];
-  return !size.IsConstant() || size.value() > kLongestCompared;
+  auto largest = c.LargestOf(c.Type(0).shape[static_cast<size_t>(op.axis)]);
+  return !largest || *largest > kLongestCompared;
 }
 
 namespace {

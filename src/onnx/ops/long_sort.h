@@ -6,7 +6,7 @@
 namespace webnnc::onnx {
 
 // Whether TopK's operation would take a time that grows with the square of long rows.
-bool IsLongToSort(const graph::TopK& op, const TensorType& x);
+bool IsLongToSort(const NodeContext& c, const graph::TopK& op);
 
 // TopK by sorting whole rows. Gives values and indices.
 Result<Values> SortLongRows(NodeContext& c, const graph::TopK& op);

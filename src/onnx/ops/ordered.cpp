@@ -150,7 +150,7 @@ static Result<Values> ImportTopK(NodeContext& c) {
   if (!ProvablyLessEqual(count, size)) c.AssumeLessEqual(count, size);
   graph::TopK op{axis, count, c.Int("largest", 1) == 0};
   if (TopOfBlocks::Suits(op, c.Type(0))) return TopOfBlocks(c, op).Run();
-  if (IsLongToSort(op, c.Type(0))) return SortLongRows(c, op);
+  if (IsLongToSort(c, op)) return SortLongRows(c, op);
   TRY_ASSIGN(auto results, c.AddAll(op, {c[0]}));
   return results;
 }

@@ -14,7 +14,11 @@ export const LEFT_OUT = {
   ...Object.fromEntries(['Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'].map((op) => [op, 'ONNX states no generator, so numbers differ; onnx_random compares with the hash that is documented'])),
   ...Object.fromEntries(['BiasAdd', 'BiasSplitGelu', 'GroupNorm', 'SkipGroupNorm', 'NhwcConv', 'SimplifiedLayerNormalization'].map((op) => [`com.microsoft.${op}`, 'ONNX Runtime has no kernel for the CPU; web_fused compares with what its documentation says'])),
   ...Object.fromEntries(['com.microsoft.GroupQueryAttention', 'com.microsoft.CausalConvWithState', 'LinearAttention', 'com.microsoft.LinearAttention'].map((op) => [op, 'caches, states and lengths that must agree; web_fused and onnx_operators have their forms'])),
-  If: 'graphs inside it; onnx_operators has its forms', 'ai.onnx.preview.FlexAttention': 'graphs inside it; onnx_operators has its forms',
+  ...Object.fromEntries(['If', 'Loop', 'Scan', 'SequenceMap'].map((op) => [op, 'graphs inside it; onnx_operators and onnx_decisions have its forms'])),
+  ...Object.fromEntries(['NonZero', 'Compress', 'Unique', 'NonMaxSuppression'].map((op) => [op, 'sizes that depend on data, which what comes behind would have to fit; onnx_decisions has its forms'])),
+  ...Object.fromEntries(['SequenceConstruct', 'SequenceEmpty', 'SequenceInsert', 'SequenceErase', 'SequenceAt', 'SequenceLength', 'SplitToSequence', 'ConcatFromSequence',
+    'Optional', 'OptionalGetElement', 'OptionalHasElement'].map((op) => [op, 'values that are no tensors; onnx_decisions has its forms'])),
+  'ai.onnx.preview.FlexAttention': 'graphs inside it; onnx_operators has its forms',
 };
 
 /** What the compiler must know of operators' operands, whose sizes cannot be open then. @type {Record<string, string>} */
