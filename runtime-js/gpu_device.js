@@ -17,10 +17,10 @@ export const isGpuBuffer = (value) => typeof value?.mapAsync === 'function';
 /** Buffers of a model's state, which need no validation. @type {WeakSet<GPUBuffer>} */
 export const STATE_BUFFERS = new WeakSet();
 /** Whether it is a buffer of the caller's. @param {any} value */
-export const isForeign = (value) => isGpuBuffer(value) && !STATE_BUFFERS.has(value);
+export const isForeign = (value) => isGpuBuffer(value) && (globalThis.WEBNNC_WALKS === false || !STATE_BUFFERS.has(value));
 
 /** Whether an output stays on the GPU. @param {Destination | undefined} destination @returns {destination is Exclude<Destination, 'data' | 'none'>} */
-export const isOnGpu = (destination) => destination === 'gpu' || typeof destination === 'object';
+export const isOnGpu = (destination) => destination === 'gpu' || globalThis.WEBNNC_WALKS !== false && typeof destination === 'object';
 
 /**
  * What a program needs that a device or adapter does not have; empty if nothing.
@@ -150,7 +150,7 @@ export class Gpu {
 
   /** For an output that stays on the GPU. @param {Destination} destination @param {string} label @param {number} bytes */
   bufferFor(destination, label, bytes) {
-    return typeof destination === 'object' ? destination.take(this, bytes) : this.makeLooseBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST);
+    return globalThis.WEBNNC_WALKS !== false && typeof destination === 'object' ? destination.take(this, bytes) : this.makeLooseBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST);
   }
 
   /** @param {GPUBuffer | undefined} buffer */

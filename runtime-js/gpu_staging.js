@@ -17,12 +17,10 @@ export class Staging {
     this.gpu = gpu;
   }
 
-  /** A buffer of at least so many bytes: the smallest there is, or a new one. @param {number} bytes */
+  /** A buffer of at least so many bytes: one that is free, or a new one. @param {number} bytes */
   take(bytes) {
-    const fitting = this.#free.filter(({ size }) => size >= bytes).sort((a, b) => a.size - b.size);
-    if (!fitting.length) return this.gpu.makeBuffer('staging', bytes, MAP_READ | COPY_DST);
-    this.#free.splice(this.#free.indexOf(fitting[0]), 1);
-    return fitting[0];
+    const at = this.#free.findIndex(({ size }) => size >= bytes);
+    return at < 0 ? this.gpu.makeBuffer('staging', bytes, MAP_READ | COPY_DST) : this.#free.splice(at, 1)[0];
   }
 
   /**

@@ -14,7 +14,7 @@ import { Host } from './host.js';
 import { checkIndices, checkRange } from './indices.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { abortable } from './line.js';
-import { DISPOSE, bindMethods, build } from './methods.js';
+import { DISPOSE, bindMethods, build, noState } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { Progress } from './progress.js';
 import { Memory, Session, State } from './state.js';
@@ -68,7 +68,7 @@ class Model {
   #shapes = { inputs: [], outputs: [] };
   #frames = new Frames();
   /** The states of all sessions. @type {Set<Memory>} */
-  #memories = new Set();
+  #memories = globalThis.WEBNNC_WALKS !== false ? new Set() : /** @type {any} */ (0);
   /** The model's own. @type {Memory | undefined} */
   #memory;
   /** @type {Api.State | undefined} */
@@ -86,19 +86,19 @@ class Model {
     this.outputs = outputs.filter((port) => !port.hidden);
     if (globalThis.WEBNNC_WALKS !== false && host.manifest.state) {
       this.#memory = this.#makeMemory();
-      this.state = this.#stateOf(this.#memory);
+      this.state = this.#stateOf(/** @type {Memory} */ (this.#memory));
     }
     bindMethods(this);
   }
 
-  /** @returns {Memory} */
+  /** @returns {any} a Memory */
   #makeMemory() {
-    if (globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state) {
+    if (globalThis.WEBNNC_WALKS !== false) {
+      if (!this.#host.manifest.state) throw noState();
       const memory = new Memory(this.#host.manifest);
       this.#memories.add(memory);
       return memory;
     }
-    throw new UnsupportedError('the model has no state: compile it with --state');
   }
 
   /** @param {Memory} memory @returns {any} */
@@ -108,18 +108,19 @@ class Model {
 
   /** Runs with a state of their own. @returns {any} */
   session() {
-    this.#check();
-    const memory = this.#makeMemory();
     if (globalThis.WEBNNC_WALKS !== false) {
+      this.#check();
+      const memory = this.#makeMemory();
       return new Session(this.#stateOf(memory), {
-        run: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#run(inputs, options, memory),
-        profile: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#profile(inputs, options, memory),
+        run: (/** @type {any} */ inputs, /** @type {any} */ options) => this.run(inputs, options, memory),
+        profile: (/** @type {any} */ inputs, /** @type {any} */ options) => this.profile(inputs, options, memory),
         dispose: () => {
           this.#memories.delete(memory);
           this.#inTurn(undefined, async () => memory.forget()).catch(() => {});
         },
       });
     }
+    throw noState();
   }
 
   get device() {
@@ -363,18 +364,10 @@ class Model {
   }
 
   /**
-   * @param {any} inputs @param {Api.RunOptions} [options]
+   * @param {any} inputs @param {Api.RunOptions} [options] @param {Memory} [memory] of a session
    * @returns {Promise<any>}
    */
-  run(inputs, options) {
-    return this.#run(inputs, options, this.#memory);
-  }
-
-  /**
-   * @param {any} inputs @param {Api.RunOptions | undefined} options @param {Memory | undefined} memory
-   * @returns {Promise<any>}
-   */
-  async #run(inputs, options = {}, memory) {
+  async run(inputs, options = {}, memory = this.#memory) {
     checkOptions('run', options, RUN_OPTIONS);
     const { outputs, signal, transfer } = options, destinations = destinationsOf(outputs, this.outputs);
     // Who gives all of a state keeps it, and is given all outputs.
@@ -453,13 +446,8 @@ class Model {
     }
   }
 
-  /** @param {any} inputs @param {Api.ProfileOptions} [options] */
-  profile(inputs, options) {
-    return this.#profile(inputs, options, this.#memory);
-  }
-
-  /** @param {any} inputs @param {Api.ProfileOptions | undefined} options @param {Memory | undefined} memory @returns {Promise<Api.Profile>} */
-  async #profile(inputs, options = {}, memory) {
+  /** @param {any} inputs @param {Api.ProfileOptions} [options] @param {Memory} [memory] of a session @returns {Promise<Api.Profile>} */
+  async profile(inputs, options = {}, memory = this.#memory) {
     checkOptions('profile', options, PROFILE_OPTIONS);
     const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
     const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false }, memory);

@@ -12,7 +12,7 @@ import { failToLoad } from './files.js';
 import { takesPictures } from './frames.js';
 import { parseInput } from './inputs.js';
 import { Line } from './line.js';
-import { DISPOSE, bindMethods, build } from './methods.js';
+import { DISPOSE, bindMethods, build, noState } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { checkPixels, isFile, isPixels, toDrawable } from './pictures.js';
 import { Session } from './state.js';
@@ -105,7 +105,7 @@ export class RemoteModel {
         dispose: () => void this.#line.call('session', { session, isOver: true }).catch(() => {}),
       });
     }
-    throw new UnsupportedError('the model has no state: compile it with --state');
+    throw noState();
   }
 
   /** @param {any} inputs @param {Api.RunSettings & {outputs?: any}} [options] @returns {Promise<any>} */

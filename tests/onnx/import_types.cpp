@@ -3,9 +3,13 @@
 //   import_types FOLDER...
 //
 // For each case below a FOLDER that can be imported a line "model PATH", and for each value one
-// with its name, element type and sizes between tabs; a symbolic size is "?".
+// with its name, element type and sizes between tabs; a symbolic size is "?", and one that data
+// decides "*", which nobody can know from the model alone.
+#include <algorithm>
 #include <iostream>
+#include <set>
 
+#include "graph/ops/regions.h"
 #include "graph/verify.h"
 #include "onnx/import.h"
 #include "tests/onnx/cases.h"
@@ -13,10 +17,20 @@
 namespace webnnc {
 namespace {
 
-void PrintValue(const std::string& name, const TensorType& type) {
+using Symbols = std::set<std::string>;
+
+std::string PrintSize(const Dim& size, const Symbols& defined) {
+  if (size.IsConstant()) return std::to_string(size.value());
+  Symbols mentioned;
+  size.CollectSymbols(mentioned);
+  bool is_data = std::any_of(mentioned.begin(), mentioned.end(),
+                             [&](const std::string& symbol) { return defined.count(symbol) > 0; });
+  return is_data ? "*" : "?";
+}
+
+void PrintValue(const std::string& name, const TensorType& type, const Symbols& defined) {
   std::cout << name << "\t" << Name(type.dtype) << "\t";
-  for (const Dim& size : type.shape)
-    std::cout << (size.IsConstant() ? std::to_string(size.value()) : "?") << " ";
+  for (const Dim& size : type.shape) std::cout << PrintSize(size, defined) << " ";
   std::cout << "\n";
 }
 
@@ -24,12 +38,14 @@ void PrintModel(const TestCase& test) {
   auto graph = onnx::Import(test.model());
   if (!graph) return;
   std::cout << "model " << test.model() << "\n";
+  Symbols defined;
+  graph::CollectDefined(graph.value(), defined);
   for (const graph::Node& node : graph.value().nodes) {
     for (graph::ValueId id : node.results)
-      PrintValue(graph.value().values[id].name, graph.value().values[id].type);
+      PrintValue(graph.value().values[id].name, graph.value().values[id].type, defined);
   }
   for (const graph::Port& port : graph.value().outputs)
-    PrintValue(port.name, graph.value().values[port.value].type);
+    PrintValue(port.name, graph.value().values[port.value].type, defined);
 }
 
 }  // namespace

@@ -3,8 +3,9 @@
 //
 //   import_types FOLDER... | shape_tests
 //
-// Where ONNX has no size or only a symbol, any is right. This is a program of its own because it is
-// linked with libonnx, whose messages have the same names as the compiler's.
+// Where ONNX has no size or only a symbol, any is right; and where data decides a size, which a
+// model may declare all the same. This is a program of its own because it is linked with libonnx,
+// whose messages have the same names as the compiler's.
 #include <onnx/onnx_pb.h>
 #include <onnx/shape_inference/implementation.h>
 
@@ -21,7 +22,7 @@ constexpr int64_t kNewestOpset = 17;
 
 struct Type {
   std::string element;
-  std::vector<std::string> sizes;  // "?" if symbolic
+  std::vector<std::string> sizes;  // "?" if symbolic, "*" if data decides
 };
 using Types = std::map<std::string, Type>;
 
@@ -68,7 +69,8 @@ bool Agrees(const onnx::TypeProto::Tensor& tensor, const Type& ours) {
   if (!tensor.has_shape()) return true;
   if (wanted.sizes.size() != ours.sizes.size()) return false;
   for (size_t d = 0; d < wanted.sizes.size(); ++d) {
-    if (wanted.sizes[d] != "?" && wanted.sizes[d] != ours.sizes[d]) return false;
+    bool is_free = wanted.sizes[d] == "?" || ours.sizes[d] == "*";
+    if (!is_free && wanted.sizes[d] != ours.sizes[d]) return false;
   }
   return true;
 }
