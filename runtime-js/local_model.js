@@ -367,7 +367,7 @@ class Model {
    * @param {any} inputs @param {Api.RunOptions} [options] @param {Memory} [memory] of a session
    * @returns {Promise<any>}
    */
-  async run(inputs, options = {}, memory = this.#memory) {
+  async run(inputs, options = {}, memory = globalThis.WEBNNC_WALKS !== false ? this.#memory : undefined) {
     checkOptions('run', options, RUN_OPTIONS);
     const { outputs, signal, transfer } = options, destinations = destinationsOf(outputs, this.outputs);
     // Who gives all of a state keeps it, and is given all outputs.
@@ -447,7 +447,7 @@ class Model {
   }
 
   /** @param {any} inputs @param {Api.ProfileOptions} [options] @param {Memory} [memory] of a session @returns {Promise<Api.Profile>} */
-  async profile(inputs, options = {}, memory = this.#memory) {
+  async profile(inputs, options = {}, memory = globalThis.WEBNNC_WALKS !== false ? this.#memory : undefined) {
     checkOptions('profile', options, PROFILE_OPTIONS);
     const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
     const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false }, memory);

@@ -10,7 +10,7 @@ export const build = { id: BUILD?.id, webnnc: BUILD?.webnnc };
 export const DISPOSE = /** @type {any} */ (Symbol.dispose ?? Symbol.for('Symbol.dispose'));
 
 /** Of `session` where there is none. */
-export const noState = () => new UnsupportedError('it has no state: compile it with --state');
+export const noState = () => new UnsupportedError('no state: compile it with --state');
 
 /** So that methods can be taken from the model: `const { run } = model`. @param {any} model */
 export function bindMethods(model) {

@@ -132,7 +132,7 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
 test('a model without state says so', async () => {
   const bundle = await makeBundle('types'), { load } = await bundle.import(), model = await load({ backend: 'wasm' });
   assert.equal(model.state, undefined);
-  assert.throws(() => model.session(), /has no state: compile it with --state/);
+  assert.throws(() => model.session(), /no state: compile it with --state/);
   model.dispose();
   bundle.remove();
 });
