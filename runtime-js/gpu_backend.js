@@ -77,8 +77,6 @@ export class GpuBackend {
   /** @type {Staging} */ #staging;
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   isProven = false;
-  /** Whether a run must end before the next begins. @type {boolean | undefined} */
-  isSerial;
   /** Why WebGPU refuses what the model does. @type {GpuError | undefined} */
   refusal;
   /** @type {(Encoded & {key: string}) | undefined} */

@@ -404,7 +404,7 @@ class Model {
       // On the GPU the next run need not wait for them, not even for this function to end: one that is started in the
       // same breath is submitted at once. In wasm it would overwrite what this one computes, and what
       // has commands is not submitted yet.
-      if (backend.name === 'wasm' || globalThis.WEBNNC_WALKS !== false && backend.isSerial) await tensors;
+      if (backend.name === 'wasm' || globalThis.WEBNNC_WALKS !== false && 'isSerial' in backend) await tensors;
       else letGo();
       return { tensors };
     }, () => releaseFrames(given.inputs.map((input) => input?.data)));

@@ -41,6 +41,7 @@ const MAP_ALIGNMENT = 8;
 /** What the buffers of the runtime's number are. @typedef {{buffer: GPUBuffer, id: number}} Grown */
 
 export class WalkingGpu extends GpuBackend {
+  /** A run must end before the next begins. */
   isSerial = true;
   /** @type {Gpu} */ #gpu;
   /** @type {Host} */ #host;
@@ -283,7 +284,6 @@ export class WalkingGpu extends GpuBackend {
     else if (kind === abi.PLAN) await this.#afterPlan();
     else if (kind === abi.UPLOAD) this.#upload(a, b, TYPES[d]);
     else if (kind === abi.READ_BACK) await this.#readBack(a, b, TYPES[d]);
-    else if (kind === abi.COPY && !walk.isOnHost(a)) await this.#copy(a, b, 0, this.#host.sizeOf(d));
     else if (kind === abi.STACK && !walk.isOnHost(a)) {
       const bytes = this.#host.sizeOf(d);
       await this.#copy(a, b, Number(walk.integer(c, 0, 8)) * bytes, bytes);

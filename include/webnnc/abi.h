@@ -66,14 +66,13 @@ enum CommandKind : uint32_t {
                    // that is no size is refused (kSizeOutOfRange)
   kAssign = 6,     // webnnc_model_assign(a)
   kSwap = 7,       // buffers a and b change places
-  kCopy = 8,       // buffer a to buffer b, both on the device or both not; d: bytes
-  kStack = 9,    // buffer a to buffer b, of which it is slice number i, which is c's first element;
-                 // d: bytes of a slice. If b is kGrown there is room for it then
-  kUpload = 10,  // buffer a in the wasm memory to buffer b on the device; d: DType
-  kReadBack = 11,  // buffer a on the device to buffer b in the wasm memory; d: DType
-  kBranch = 12,    // to command b if buffer a's first element, a bool, is false
-  kJump = 13,      // to command a
-  kWhile = 14,  // to command d unless buffer a's element, the iteration, is less than b's, if b is
+  kStack = 8,   // buffer a to buffer b, of which it is slice number i, which is c's first element;
+                // d: bytes of a slice. If b is kGrown there is room for it then
+  kUpload = 9,  // buffer a in the wasm memory to buffer b on the device; d: DType
+  kReadBack = 10,  // buffer a on the device to buffer b in the wasm memory; d: DType
+  kBranch = 11,    // to command b if buffer a's first element, a bool, is false
+  kJump = 12,      // to command a
+  kWhile = 13,  // to command d unless buffer a's element, the iteration, is less than b's, if b is
                 // not kNone, and c's, if c is not kNone, is true
 };
 constexpr uint32_t kNone = 0xffffffff;

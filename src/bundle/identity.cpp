@@ -3,7 +3,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "bundle/manifest.h"
@@ -35,10 +34,7 @@ Json VariantJson(const plan::Variant& variant, const WeightRange& range) {
 
 // Whether runs are more than one list of steps between inputs and outputs.
 bool Walks(const Contents& contents) {
-  if (!contents.states.empty()) return true;
-  auto all = contents.variants.all();
-  return std::any_of(all.begin(), all.end(),
-                     [](const plan::Variant* variant) { return !IsStraight(variant->program); });
+  return !contents.states.empty() || contents.variants.HaveCommands();
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "plan/variant.h"
 
+#include <algorithm>
+
 namespace webnnc::plan {
 
 ModuleVariants::ModuleVariants(std::span<const Variant> variants, FeatureSet features) {
@@ -16,6 +18,11 @@ ModuleVariants::ModuleVariants(std::span<const Variant> variants, FeatureSet fea
 
 const Program* ModuleVariants::cpu() const {
   return all_.size() > gpu_count_ ? &all_.back()->program : nullptr;
+}
+
+bool ModuleVariants::HaveCommands() const {
+  return std::any_of(all_.begin(), all_.end(),
+                     [](const Variant* variant) { return !IsStraight(variant->program); });
 }
 
 std::vector<FeatureSet> Modules() {

@@ -71,6 +71,8 @@ class ModuleVariants {
   std::span<const Variant* const> gpu() const { return std::span(all_).first(gpu_count_); }
   // Null if there is none.
   const Program* cpu() const;
+  // Whether some program does more than to run its steps once each, and so has commands.
+  bool HaveCommands() const;
   // Any of the programs: their ports are the same.
   const Program& any() const { return all_.back()->program; }
 

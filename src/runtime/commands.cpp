@@ -383,7 +383,6 @@ bool IsForPage(const abi::Command& command) {
     case abi::kPlan:
     case abi::kUpload:
     case abi::kReadBack: return true;
-    case abi::kCopy:
     case abi::kStack: return !IsInMemory(command.a);
     default: return false;
   }
@@ -426,11 +425,6 @@ uint32_t Continue(bool one) {
         break;
       case abi::kAssign: webnnc_model_assign(command.a); break;
       case abi::kSwap: Swap(command.a, command.b); break;
-      case abi::kCopy:
-        if (!pauses)
-          __builtin_memcpy(Address(command.b), Address(command.a),
-                           static_cast<size_t>(Value(command.d)));
-        break;
       case abi::kStack:
         if (!pauses && !Stack(command)) return Refuse(abi::kOutOfMemory);
         break;

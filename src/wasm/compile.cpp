@@ -125,7 +125,7 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
   std::vector<LinkInput> inputs;
   std::vector<Module> modules(builds.size());
   for (size_t b = 0; b < builds.size(); ++b) {
-    LinkInput input{{}, builds[b].features.empty(), builds[b].input.HasCommands()};
+    LinkInput input{{}, builds[b].features.empty(), builds[b].input.variants.HaveCommands()};
     for (size_t part : objects.of[b]) {
       const std::string& object = objects.parts[part].object;
       input.objects.push_back(&object);

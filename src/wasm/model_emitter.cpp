@@ -98,7 +98,7 @@ class ModelEmitter {
     EmitDims();
     EmitSteps();
     EmitEncode();
-    if (input_.HasCommands()) {
+    if (input_.variants.HaveCommands()) {
       EmitPlans();
       EmitAssigns();
     }

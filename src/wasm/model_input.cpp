@@ -1,14 +1,6 @@
 #include "wasm/model_input.h"
 
-#include <algorithm>
-
 namespace webnnc::wasm {
-
-bool ModelInput::HasCommands() const {
-  auto all = variants.all();
-  return std::any_of(all.begin(), all.end(),
-                     [](const plan::Variant* variant) { return !IsStraight(variant->program); });
-}
 
 std::vector<const plan::Kernel*> ModelInput::HostKernels() const {
   std::vector<const plan::Kernel*> kernels;

@@ -19,8 +19,6 @@ struct ModelInput {
   // Sizes that may not be negative: a run with others is refused (abi::kSizeOutOfRange).
   std::vector<Dim> not_negative = {};
 
-  // Whether some program does more than to run its steps once each.
-  bool HasCommands() const;
   // The kernels that are wasm beside those of the CPU's program: hosts' of programs for GPUs.
   std::vector<const plan::Kernel*> HostKernels() const;
 };
