@@ -15,6 +15,7 @@
 #include "cli/arguments.h"
 #include "cli/progress_line.h"
 #include "compile/failure.h"
+#include "compile/models.h"
 
 namespace {
 
@@ -58,7 +59,7 @@ void EndWithoutMemory() {
   if (getpid() != memory_end.process || !memory_end.reserve) _exit(cli::kFailed);
   std::free(std::exchange(memory_end.reserve, nullptr));
   RemoveUnfinished();
-  Show(FailureOf(memory_end.arguments->options.model,
+  Show(FailureOf(FilesOf(memory_end.arguments->options),
                  Error{"there is not enough memory to compile it",
                        {},
                        {"it needs more than this machine has, or may use"}}),
@@ -100,10 +101,10 @@ int main(int argc, char** argv) {
   };
   if (!arguments->quiet) {
     options.progress = [&](std::string_view step, double done) { line.Show(step, done); };
-    options.warn = [&](const std::string& warning) {
+    options.warn = [&](const std::string& file, const std::string& warning) {
       line.Clear();
       if (!arguments->json)
-        std::cerr << Printable(options.model) << ": warning: " << Printable(warning) << "\n";
+        std::cerr << Printable(file) << ": warning: " << Printable(warning) << "\n";
     };
   }
   options.done = [&](const Summary& summary) {

@@ -1,7 +1,7 @@
 // The compiler as a library: one function.
 //
 //   webnnc::CompileOptions options;
-//   options.model = "model.onnx";
+//   options.models = {{"model.onnx"}};
 //   options.output = "out";
 //   if (auto failure = webnnc::Compile(options)) std::cerr << failure->text;
 #pragma once
@@ -18,7 +18,7 @@ namespace webnnc {
 
 // What was made, for a line of summary.
 struct Summary {
-  // Of the program that runs on the CPU, and of the first that runs on a GPU.
+  // Of the program that runs on the CPU, and of the first that runs on a GPU; of all models.
   std::optional<size_t> wasm_kernels, gpu_kernels;
   int64_t wasm_bytes = 0, weight_bytes = 0;
   // All that was built, as JSON (docs/json.md).
@@ -52,12 +52,21 @@ struct LikelyRange {
   friend bool operator==(const LikelyRange&, const LikelyRange&) = default;
 };
 
+// A model that is compiled.
+struct ModelFile {
+  std::string path;  // of the .onnx file, or "-" for standard input
+  // What a page knows it by where there are several; if empty, as its file without ".onnx".
+  std::string key = {};
+};
+
 struct CompileOptions {
-  std::string model;   // path of the .onnx file, or "-" for standard input
+  // What becomes one bundle. What of the following speaks of an input, an output or a size is for
+  // every model that has it; with "KEY:" before the name for that model alone.
+  std::vector<ModelFile> models;
   std::string output;  // folder to make; other files that it holds stay
   // Replace files there that are no earlier result.
   bool force = false;
-  // What the model is called; if empty, as its file, or as its folder where the file is "model".
+  // What the bundle is called; if empty, as its file, or as its folder where the file is "model".
   std::string name;
   Budgets budgets;
 
@@ -109,8 +118,8 @@ struct CompileOptions {
 
   // Called with the step's name and the part of the work done, from 0 to 1.
   std::function<void(std::string_view step, double done)> progress;
-  // Called with what a user should know although the compilation succeeds.
-  std::function<void(const std::string& warning)> warn;
+  // Called with what a user should know of a file although the compilation succeeds.
+  std::function<void(const std::string& file, const std::string& warning)> warn;
   // Called when the folder is there.
   std::function<void(const Summary&)> done;
 };

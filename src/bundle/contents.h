@@ -62,22 +62,34 @@ struct State {
   std::string input, output;
 };
 
-struct Contents {
-  std::string name;
+struct ModelContents {
+  // What pages know it by where there are several, and what it is called.
+  std::string key = {}, name = {};
   // Those of the module that every engine runs. Those of other modules have the same steps.
-  plan::ModuleVariants variants;
-  const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
+  plan::ModuleVariants variants = {};
   // What sizes must be in a run, for people.
-  std::vector<std::string> assumptions;
+  std::vector<std::string> assumptions = {};
   // What sizes are likely to be.
   LikelySizes likely = {};
   // What elements of inputs must be, so that they index tables.
   graph::IndexChecks indices = {};
   std::vector<State> states = {};
+  Source source = {};
+
+  // Inputs and outputs that have them, by name.
+  std::map<std::string, Picture> pictures = {};
+  std::map<std::string, Labels> labels = {};
+  std::map<std::string, Boxes> boxes = {};
+};
+
+struct Contents {
+  std::string name;
+  std::vector<ModelContents> models;
+  // What all of them read.
+  const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
+  WeightsFile weights_file = {};
   // The bytes of the CPU's kernels in the module, by name.
   std::map<std::string, int64_t> function_bytes = {};
-  Source source = {};
-  WeightsFile weights_file = {};
   // The id of the build (BuildId); empty until it is known.
   std::string build = {};
   // Of the compiler.
@@ -85,10 +97,8 @@ struct Contents {
   // The flags that the result depends on, as one would type them.
   std::string command = {};
 
-  // Inputs and outputs that have them, by name.
-  std::map<std::string, Picture> pictures = {};
-  std::map<std::string, Labels> labels = {};
-  std::map<std::string, Boxes> boxes = {};
+  // Whether pages are given an object of models instead of a model.
+  bool HasSeveral() const { return models.size() > 1; }
 };
 
 // What a device must offer to run a variant for GPUs, besides what every WebGPU device does.

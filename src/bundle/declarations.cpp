@@ -79,14 +79,15 @@ std::string Declarations(const Contents& contents) {
   size_t at = any.find(kSection);
   CHECK(at != std::string_view::npos);
   size_t end = any.find('\n', at);
+  const ModelContents& model = contents.models[0];
   std::set<std::string> kept_inputs, kept_outputs;
-  for (const State& state : contents.states) {
+  for (const State& state : model.states) {
     kept_inputs.insert(state.input);
     kept_outputs.insert(state.output);
   }
   return std::string(any.substr(0, end + 1)) + "\n" +
-         Interface("Inputs", contents.variants.any().inputs, contents.pictures, kept_inputs) +
-         "\n" + Interface("Outputs", contents.variants.any().outputs, {}, kept_outputs);
+         Interface("Inputs", model.variants.any().inputs, model.pictures, kept_inputs) + "\n" +
+         Interface("Outputs", model.variants.any().outputs, {}, kept_outputs);
 }
 
 }  // namespace webnnc::bundle

@@ -187,12 +187,12 @@ Json GpuJson(const plan::Variant& gpu, const LikelySizes& sizes) {
   return json;
 }
 
-Json CpuJson(const Contents& contents, const LikelySizes& sizes) {
+Json CpuJson(const plan::Program& program, const LikelySizes& sizes,
+             const std::map<std::string, int64_t>& function_bytes) {
   Json json = {{"kind", "wasm"}};
-  const plan::Program& program = *contents.variants.cpu();
   json.update(ProgramJson(program, sizes, [&](plan::KernelId id) {
-    auto found = contents.function_bytes.find(program.kernels[id].plain.name);
-    return found == contents.function_bytes.end() ? 0 : found->second;
+    auto found = function_bytes.find(program.kernels[id].plain.name);
+    return found == function_bytes.end() ? 0 : found->second;
   }));
   return json;
 }
@@ -213,33 +213,57 @@ Json WeightsJson(const IdVector<plan::WeightTag, plan::Weight>& weights) {
   return json;
 }
 
+// What was compiled, and what callers give and get.
+void AddModel(const ModelContents& model, Json& json) {
+  const LikelySizes& sizes = model.likely;
+  json["model"] = ModelJson(model.source);
+  json["sizes"] = Json::object();
+  for (const auto& [symbol, value] : sizes.typical()) json["sizes"][symbol] = value;
+  json["inputs"] = PortsJson(model.variants.any().inputs, sizes);
+  json["outputs"] = PortsJson(model.variants.any().outputs, sizes);
+  json["assumptions"] = model.assumptions;
+}
+
+void AddPrograms(const ModelContents& model, const std::map<std::string, int64_t>& function_bytes,
+                 Json& json) {
+  Json& programs = json["programs"] = Json::array();
+  for (const plan::Variant* gpu : model.variants.gpu())
+    programs.push_back(GpuJson(*gpu, model.likely));
+  if (const plan::Program* cpu = model.variants.cpu())
+    programs.push_back(CpuJson(*cpu, model.likely, function_bytes));
+  json["nodes"] = NodeList(model.source.outline).json();
+}
+
+Json FilesJson(const std::vector<DescribedFile>& files) {
+  Json json = Json::array();
+  for (const DescribedFile& file : files) {
+    Json entry = {{"name", file.name}, {"bytes", file.bytes}};
+    if (file.gzip_bytes) entry["gzipBytes"] = *file.gzip_bytes;
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string Description(const Contents& contents, const std::vector<DescribedFile>& files) {
-  const LikelySizes& sizes = contents.likely;
+  const bool several = contents.HasSeveral();
   Json json;
   json["webnnc"] = contents.version;
   json["build"] = contents.build;
   json["name"] = contents.name;
   json["command"] = contents.command;
-  json["model"] = ModelJson(contents.source);
-  json["sizes"] = Json::object();
-  for (const auto& [symbol, value] : sizes.typical()) json["sizes"][symbol] = value;
-  json["inputs"] = PortsJson(contents.variants.any().inputs, sizes);
-  json["outputs"] = PortsJson(contents.variants.any().outputs, sizes);
-  json["assumptions"] = contents.assumptions;
-  json["files"] = Json::array();
-  for (const DescribedFile& file : files) {
-    Json entry = {{"name", file.name}, {"bytes", file.bytes}};
-    if (file.gzip_bytes) entry["gzipBytes"] = *file.gzip_bytes;
-    json["files"].push_back(std::move(entry));
-  }
+  if (!several) AddModel(contents.models[0], json);
+  json["files"] = FilesJson(files);
   json["weights"] = WeightsJson(*contents.weights);
-  json["programs"] = Json::array();
-  for (const plan::Variant* gpu : contents.variants.gpu())
-    json["programs"].push_back(GpuJson(*gpu, sizes));
-  if (contents.variants.cpu()) json["programs"].push_back(CpuJson(contents, sizes));
-  json["nodes"] = NodeList(contents.source.outline).json();
+  if (!several) AddPrograms(contents.models[0], contents.function_bytes, json);
+  for (const ModelContents& model : contents.models) {
+    if (!several) break;
+    Json& part = json["models"].emplace_back();
+    part["name"] = model.key;
+    AddModel(model, part);
+    AddPrograms(model, contents.function_bytes, part);
+  }
   // Names come from models, where they may be no UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -3,6 +3,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "bundle/manifest.h"
@@ -34,7 +35,18 @@ Json VariantJson(const plan::Variant& variant, const WeightRange& range) {
 
 // Whether runs are more than one list of steps between inputs and outputs.
 bool Walks(const Contents& contents) {
-  return !contents.states.empty() || contents.variants.HaveCommands();
+  return std::any_of(contents.models.begin(), contents.models.end(),
+                     [](const ModelContents& model) {
+                       return !model.states.empty() || model.variants.HaveCommands();
+                     });
+}
+
+// `range` is what the first of the model's programs reads, and becomes that of what follows.
+Json ProgramsJson(const ModelContents& model, std::vector<WeightRange>::const_iterator& range) {
+  Json programs = Json::array();
+  for (const plan::Variant* variant : model.variants.all())
+    programs.push_back(VariantJson(*variant, *range++));
+  return programs;
 }
 
 }  // namespace
@@ -67,9 +79,15 @@ std::string BuildRecord(const Contents& contents, const std::vector<Module>& mod
   for (const WeightPiece& piece : weights.pieces)
     pieces.push_back(Json::array({piece.end, Hexadecimal(piece.hash)}));
   json["weights"] = {{"id", Hexadecimal(weights.id)}, {"bytes", weights.bytes}, {"pieces", pieces}};
-  Json& programs = json["programs"] = Json::array();
-  for (const plan::Variant* variant : contents.variants.all())
-    programs.push_back(VariantJson(*variant, weights.ranges.at(programs.size())));
+  auto range = weights.ranges.begin();
+  if (contents.HasSeveral()) {
+    for (const ModelContents& model : contents.models)
+      json["models"].push_back(
+          {{"key", model.key}, {"name", model.name}, {"programs", ProgramsJson(model, range)}});
+  } else {
+    json["programs"] = ProgramsJson(contents.models[0], range);
+  }
+  CHECK(range == weights.ranges.end());
   // Names come from models, where they may be no UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -12,14 +12,12 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-// The distinct texts of all programs' shaders, in the order of their first use.
+// The distinct texts of the shaders of all programs of all models, in the order of their first use.
 class ShaderTable {
  public:
   explicit ShaderTable(const Contents& contents) {
-    for (const plan::Variant* gpu : contents.variants.gpu()) {
-      for (const plan::Shader& shader : gpu->shaders) {
-        if (index_.emplace(shader.wgsl, texts_.size()).second) texts_.push_back(&shader.wgsl);
-      }
+    for (const ModelContents& model : contents.models) {
+      for (const plan::Variant* gpu : model.variants.gpu()) Add(gpu->shaders);
     }
   }
 
@@ -27,6 +25,12 @@ class ShaderTable {
   const std::vector<const std::string*>& texts() const { return texts_; }
 
  private:
+  void Add(const std::vector<plan::Shader>& shaders) {
+    for (const plan::Shader& shader : shaders) {
+      if (index_.emplace(shader.wgsl, texts_.size()).second) texts_.push_back(&shader.wgsl);
+    }
+  }
+
   std::map<std::string, size_t> index_;
   std::vector<const std::string*> texts_;
 };
@@ -86,9 +90,9 @@ Json PictureJson(const plan::Port& port, const Picture& picture) {
   return json;
 }
 
-Json PortJson(const plan::Port& port, const Contents& contents) {
-  auto picture = contents.pictures.find(port.name);
-  if (picture != contents.pictures.end()) return PictureJson(port, picture->second);
+Json PortJson(const plan::Port& port, const ModelContents& model) {
+  auto picture = model.pictures.find(port.name);
+  if (picture != model.pictures.end()) return PictureJson(port, picture->second);
   Json json;
   json["name"] = port.name;
   if (port.hidden) json["hidden"] = true;
@@ -99,12 +103,12 @@ Json PortJson(const plan::Port& port, const Contents& contents) {
   return json;
 }
 
-Json InputsJson(const Contents& contents) {
+Json InputsJson(const ModelContents& model) {
   Json json = Json::array();
-  for (const plan::Port& port : contents.variants.any().inputs) {
-    json.push_back(PortJson(port, contents));
+  for (const plan::Port& port : model.variants.any().inputs) {
+    json.push_back(PortJson(port, model));
     // model.js makes what is beside a picture.
-    for (const auto& [name, picture] : contents.pictures) {
+    for (const auto& [name, picture] : model.pictures) {
       if (port.name == name + ":rows" || port.name == name + ":columns") json.back()["of"] = name;
     }
   }
@@ -118,15 +122,15 @@ Json BoxesJson(const Boxes& boxes) {
   return json;
 }
 
-Json OutputsJson(const Contents& contents) {
+Json OutputsJson(const ModelContents& model) {
   Json json = Json::array();
-  for (const plan::Port& port : contents.variants.any().outputs) {
+  for (const plan::Port& port : model.variants.any().outputs) {
     json.push_back(PortJson(port, {}));
-    auto labels = contents.labels.find(port.name);
-    if (labels != contents.labels.end())
+    auto labels = model.labels.find(port.name);
+    if (labels != model.labels.end())
       json.back()[labels->second.count_last ? "labels" : "classes"] = labels->second.names;
-    auto boxes = contents.boxes.find(port.name);
-    if (boxes != contents.boxes.end()) json.back()["boxes"] = BoxesJson(boxes->second);
+    auto boxes = model.boxes.find(port.name);
+    if (boxes != model.boxes.end()) json.back()["boxes"] = BoxesJson(boxes->second);
   }
   return json;
 }
@@ -169,6 +173,21 @@ Json GpuJson(const plan::Variant& gpu, const ShaderTable& shaders) {
   return json;
 }
 
+// What a page knows of a model besides its name.
+void AddModel(const ModelContents& model, const ShaderTable& shaders, Json& json) {
+  json["inputs"] = InputsJson(model);
+  AddRanges(model.indices.ranges, json["inputs"]);
+  json["outputs"] = OutputsJson(model);
+  for (const State& state : model.states)
+    json["state"].push_back({{"input", state.input}, {"output", state.output}});
+  for (const graph::IndexCheck& check : model.indices.checks)
+    json["indices"].push_back({{"node", check.origin}, {"inputs", check.inputs}});
+  if (!model.assumptions.empty()) json["assumptions"] = model.assumptions;
+  Json& programs = json["programs"] = Json::array();
+  for (const plan::Variant* gpu : model.variants.gpu()) programs.push_back(GpuJson(*gpu, shaders));
+  if (const plan::Program* cpu = model.variants.cpu()) programs.push_back(CpuJson(*cpu));
+}
+
 }  // namespace
 
 std::string Manifest(const Contents& contents) {
@@ -177,18 +196,15 @@ std::string Manifest(const Contents& contents) {
   json["abi"] = abi::kAbiVersion;
   json["name"] = contents.name;
   json["build"] = contents.build;
-  json["inputs"] = InputsJson(contents);
-  AddRanges(contents.indices.ranges, json["inputs"]);
-  json["outputs"] = OutputsJson(contents);
-  for (const State& state : contents.states)
-    json["state"].push_back({{"input", state.input}, {"output", state.output}});
-  for (const graph::IndexCheck& check : contents.indices.checks)
-    json["indices"].push_back({{"node", check.origin}, {"inputs", check.inputs}});
-  if (!contents.assumptions.empty()) json["assumptions"] = contents.assumptions;
-  Json& programs = json["programs"] = Json::array();
-  for (const plan::Variant* gpu : contents.variants.gpu())
-    programs.push_back(GpuJson(*gpu, shaders));
-  if (const plan::Program* cpu = contents.variants.cpu()) programs.push_back(CpuJson(*cpu));
+  if (contents.HasSeveral()) {
+    for (const ModelContents& model : contents.models) {
+      Json& part = json["models"].emplace_back();
+      part["name"] = model.key;
+      AddModel(model, shaders, part);
+    }
+  } else {
+    AddModel(contents.models[0], shaders, json);
+  }
   // Names come from models, where they may be no UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -172,6 +172,7 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
 
 // Texts that become more than text.
 struct Raw {
+  std::string model;
   std::vector<std::string> dims, inputs;
   std::string targets = "webgpu,wasm";
   std::string code_size, weights, memory, require;
@@ -180,8 +181,7 @@ struct Raw {
 
 void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   CompileOptions& options = arguments.options;
-  app.add_option("MODEL", options.model, "the .onnx file; - reads it from standard input")
-      ->required();
+  app.add_option("MODEL", raw.model, "the .onnx file; - reads it from standard input")->required();
   app.add_option("-o,--output", options.output, "the folder to make, or to make anew")
       ->type_name("FOLDER");
   app.add_option("--name", options.name, "what the model is called (else as its file or folder)")
@@ -278,6 +278,7 @@ void CheckValues(const CLI::App& app) {
 }
 
 void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
+  options.models = {{raw.model}};
   for (const std::string& dim : raw.dims) AddDim(dim, options);
   for (const std::string& input : raw.inputs) AddInput(input, options);
   for (const std::string& image : options.images) {

@@ -4,32 +4,77 @@
 
 namespace webnnc {
 
+std::vector<const plan::Program*> Model::programs() const {
+  std::vector<const plan::Program*> programs;
+  plan::ModuleVariants module = Module();
+  for (const plan::Variant* variant : module.all()) programs.push_back(&variant->program);
+  return programs;
+}
+
+std::vector<const plan::Program*> Code::programs() const {
+  std::vector<const plan::Program*> programs;
+  for (const Model& model : models) {
+    for (const plan::Program* program : model.programs()) programs.push_back(program);
+  }
+  return programs;
+}
+
 schedule::Database SchedulesOf(const Code& code) {
   schedule::Database database;
-  for (const plan::Variant& variant : code.variants) {
-    for (const plan::Kernel& kernel : variant.program.kernels)
-      database.Add(variant.name(), schedule::KeyOf(kernel.plain, code.likely), kernel.schedule,
-                   schedule::TitleOf(kernel.plain));
+  for (const Model& model : code.models) {
+    for (const plan::Variant& variant : model.variants) {
+      for (const plan::Kernel& kernel : variant.program.kernels)
+        database.Add(variant.name(), schedule::KeyOf(kernel.plain, model.likely), kernel.schedule,
+                     schedule::TitleOf(kernel.plain));
+    }
   }
   return database;
 }
 
-wasm::ModelInput WasmInput(const Code& code, FeatureSet features,
-                           const bundle::WeightsFile& weights) {
-  wasm::ModelInput input{code.Module(features), &code.weights, weights.bytes, weights.id};
-  input.ranges = code.indices.ranges;
-  for (const Assumption& assumption : code.assumptions) {
+std::string PrintEach(const Code& code, const std::string& comment,
+                      const std::function<std::string(const Model&)>& print) {
+  if (code.models.size() == 1) return print(code.models[0]);
+  std::string out;
+  for (const Model& model : code.models)
+    out += (out.empty() ? "" : "\n") + comment + " ==== " + model.key + "\n\n" + print(model);
+  return out;
+}
+
+static wasm::ModelInput WasmInput(const Code& code, const Model& model, FeatureSet features,
+                                  const bundle::WeightsFile& weights) {
+  wasm::ModelInput input{model.Module(features), &code.weights, weights.bytes, weights.id};
+  input.ranges = model.indices.ranges;
+  for (const Assumption& assumption : model.assumptions) {
     for (Dim& size : NotNegativeIf(assumption)) input.not_negative.push_back(std::move(size));
   }
   return input;
 }
 
+wasm::Build WasmBuild(const Code& code, FeatureSet features, const bundle::WeightsFile& weights) {
+  wasm::Build build{{}, features};
+  for (const Model& model : code.models)
+    build.models.push_back(WasmInput(code, model, features, weights));
+  return build;
+}
+
 bundle::Contents BundleContents(const Code& code, const std::string& name) {
-  bundle::Contents contents{name, code.Module(), &code.weights, {}};
-  for (const Assumption& assumption : code.assumptions)
-    contents.assumptions.push_back(Describe(assumption));
-  contents.likely = code.likely;
-  contents.indices = code.indices;
+  bundle::Contents contents;
+  contents.name = name;
+  contents.weights = &code.weights;
+  for (const Model& model : code.models) {
+    bundle::ModelContents part;
+    part.key = model.key;
+    part.variants = model.Module();
+    for (const Assumption& assumption : model.assumptions)
+      part.assumptions.push_back(Describe(assumption));
+    part.likely = model.likely;
+    part.indices = model.indices;
+    part.states = model.states;
+    part.pictures = model.pictures;
+    part.labels = model.labels;
+    part.boxes = model.boxes;
+    contents.models.push_back(std::move(part));
+  }
   return contents;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "bundle/bundle.h"
 #include "bundle/identity.h"
@@ -15,6 +16,7 @@
 #include "compile/flags.h"
 #include "compile/likely.h"
 #include "compile/limits.h"
+#include "compile/models.h"
 #include "compile/pictures.h"
 #include "compile/shaders.h"
 #include "compile/states.h"
@@ -53,6 +55,29 @@ std::string WithWarnings(const std::string& description, const std::vector<std::
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+// What is said of models; what is said again, of a model that is imported again, is left out.
+class Warnings {
+ public:
+  explicit Warnings(const CompileOptions& options) : options_(options) {}
+
+  Warn Of(const Model& model) {
+    return [this, &model](const std::string& text) { Add(model, text); };
+  }
+  // In the order in which they were said; of several models each with its key.
+  const std::vector<std::string>& all() const { return all_; }
+
+ private:
+  void Add(const Model& model, const std::string& text) {
+    std::string said = (options_.models.size() > 1 ? model.key + ": " : "") + text;
+    if (std::find(all_.begin(), all_.end(), said) != all_.end()) return;
+    all_.push_back(said);
+    if (options_.warn) options_.warn(model.path(), text);
+  }
+
+  const CompileOptions& options_;
+  std::vector<std::string> all_;
+};
+
 void WarnOfAssumptions(const Warn& warn, const std::vector<Assumption>& assumptions) {
   if (assumptions.empty()) return;
   constexpr size_t kMostListed = 3;
@@ -65,10 +90,10 @@ void WarnOfAssumptions(const Warn& warn, const std::vector<Assumption>& assumpti
   warn("a run will be refused unless " + text);
 }
 
-// What the bundle says of the file that was compiled.
-Result<bundle::Source> SourceOf(const onnx::Model& model) {
-  TRY_ASSIGN(auto outline, onnx::OutlineOf(model));
-  std::span<const uint8_t> bytes = model.file().bytes;
+// What the bundle says of a file that was compiled.
+Result<bundle::Source> SourceOf(const Model& model) {
+  TRY_ASSIGN(auto outline, onnx::OutlineOf(model.file));
+  std::span<const uint8_t> bytes = model.file.file().bytes;
   return bundle::Source{std::filesystem::path(model.path()).filename().string(),
                         static_cast<int64_t>(bytes.size()), digest::Sha256(bytes),
                         std::move(outline)};
@@ -79,138 +104,163 @@ std::string StepOf(const std::string& module) {
   return module == "wasm" ? module : module + "-wasm";
 }
 
-Status Run(const CompileOptions& options, Trace& trace) {
+// `subject` becomes what an error is about: a model's file, or all of them.
+Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(trace.Start());
   TRY(CheckFlags(options));
-  TRY_ASSIGN(auto import_options, ImportOptionsOf(options));
   TRY_ASSIGN(auto measured, ReadSchedules(options));
-  std::vector<std::string> warnings;
-  Warn warn = [&](const std::string& text) {
-    // A model that is imported again says the same again.
-    if (std::find(warnings.begin(), warnings.end(), text) != warnings.end()) return;
-    warnings.push_back(text);
-    if (options.warn) options.warn(text);
+  Code code;
+  TRY_ASSIGN(code.models, ModelsOf(options));
+  Warnings warnings(options);
+
+  // What is done to each model: by itself, and to all graphs of it, since bodies are graphs as the
+  // whole is.
+  auto each = [&](auto step) -> Status {
+    const std::string all = std::exchange(subject, "");
+    for (Model& model : code.models) {
+      subject = model.path();
+      TRY(step(model));
+    }
+    subject = all;
+    return kSuccess;
   };
-  import_options.warn = warn;
+  auto on_all = [&](auto pass) {
+    for (Model& model : code.models) graph::ForEachGraph(model.graph, pass);
+  };
+  auto fold = [&](auto pass) {
+    for (Model& model : code.models)
+      graph::ForEachGraph(model.graph, [&](graph::Graph& graph) { pass(graph, model.budget); });
+  };
 
   // ---- What to compute ------------------------------------------------------------------------
 
-  TRY_ASSIGN(auto model, onnx::Model::Load(options.model, options.allow_external));
-  TRY_ASSIGN(auto graph, onnx::Import(model, import_options));
-  // Operations clamp indices; what a model may not be given is told or checked.
-  TRY_ASSIGN(auto indices, graph::CheckIndices(graph));
-  TRY(trace("import", graph));
+  TRY(each([&](Model& model) -> Status {
+    TRY_ASSIGN(model.file, onnx::Model::Load(model.path(), options.allow_external));
+    return kSuccess;
+  }));
+  TRY(each([&](Model& model) -> Status {
+    TRY_ASSIGN(auto import_options, ImportOptionsOf(model.options));
+    import_options.warn = warnings.Of(model);
+    TRY_ASSIGN(model.graph, onnx::Import(model.file, import_options));
+    // Operations clamp indices; what a model may not be given is told or checked.
+    TRY_ASSIGN(model.indices, graph::CheckIndices(model.graph));
+    return kSuccess;
+  }));
+  TRY(trace.Graphs("import", code));
   // Beyond this point there is no ONNX: operations have one meaning whatever the opset, and shapes
   // that the model computes are sizes in types.
 
   // What --image asks for is a piece of graph before the inputs, so that all that follows has it
   // for nothing.
-  TRY_ASSIGN(auto labels, ReadLabels(options, graph));
-  TRY_ASSIGN(auto boxes, ReadBoxes(options, graph));
-  TRY_ASSIGN(auto pictures, PreparePictures(options, graph));
-  TRY(trace("pictures", graph));
-  TRY_ASSIGN(auto states, StatesOf(options, model, graph));
-  TRY_ASSIGN(auto likely, LikelySizesOf(options, graph));
+  TRY(each([&](Model& model) -> Status {
+    TRY_ASSIGN(model.labels, ReadLabels(model.options, model.graph));
+    TRY_ASSIGN(model.boxes, ReadBoxes(model.options, model.graph));
+    TRY_ASSIGN(model.pictures, PreparePictures(model.options, model.graph));
+    return kSuccess;
+  }));
+  TRY(trace.Graphs("pictures", code));
+  TRY(each([&](Model& model) -> Status {
+    TRY_ASSIGN(model.states, StatesOf(model.options, model.file, model.graph));
+    TRY_ASSIGN(model.likely, LikelySizesOf(model.options, model.graph));
+    return kSuccess;
+  }));
 
   // Importers write what is easiest to read. What of it is constant goes first, so that later
   // passes see weights where they look for weights.
-  graph::EvaluationBudget budget;
-  // Bodies are graphs as the whole is.
-  auto on_all = [](graph::Graph& whole, auto pass) { graph::ForEachGraph(whole, pass); };
-  on_all(graph, [&](graph::Graph& g) { graph::FoldConstants(g, budget); });
-  TRY(trace("fold-constants", graph));
+  fold(graph::FoldConstants);
+  TRY(trace.Graphs("fold-constants", code));
 
-  on_all(graph, graph::Simplify);
-  on_all(graph, graph::MergeCommon);
-  TRY(trace("simplify", graph));
+  on_all(graph::Simplify);
+  on_all(graph::MergeCommon);
+  TRY(trace.Graphs("simplify", code));
 
   // Sums and products behind convolutions, after Simplify has made them canonical.
-  on_all(graph, [&](graph::Graph& g) { graph::FoldScales(g, budget); });
-  TRY(trace("fold-scales", graph));
+  fold(graph::FoldScales);
+  TRY(trace.Graphs("fold-scales", code));
 
   // Behind FoldScales, since a factor that weights take costs nothing.
-  on_all(graph, graph::FindAttention);
-  TRY(trace("find-attention", graph));
+  on_all(graph::FindAttention);
+  TRY(trace.Graphs("find-attention", code));
 
   // On the final set of convolutions, since it is they that have a preference.
-  on_all(graph, [](graph::Graph& g) { graph::ChooseLayouts(g, WasmMachine()); });
-  TRY(trace("layouts", graph));
+  on_all([](graph::Graph& g) { graph::ChooseLayouts(g, WasmMachine()); });
+  TRY(trace.Graphs("layouts", code));
 
   // Before transposes meet, since it adds some.
-  on_all(graph, graph::ExpandAttention);
-  TRY(trace("expand-attention", graph));
+  on_all(graph::ExpandAttention);
+  TRY(trace.Graphs("expand-attention", code));
 
   // Layouts are written as transposes. The first round cancels those that meet; only then are
   // reshapes beside each other, which the second round merges. Transposed weights are constants.
-  on_all(graph, graph::Simplify);
-  on_all(graph, graph::Simplify);
-  on_all(graph, [&](graph::Graph& g) { graph::FoldConstants(g, budget); });
-  on_all(graph, graph::MergeCommon);
-  TRY(trace("transposes", graph));
+  on_all(graph::Simplify);
+  on_all(graph::Simplify);
+  fold(graph::FoldConstants);
+  on_all(graph::MergeCommon);
+  TRY(trace.Graphs("transposes", code));
   // Choosing from which of very many tensors an element comes would be code without end.
   constexpr size_t kMostConcatenated = 256;
-  on_all(graph, [](graph::Graph& g) { graph::SplitConcats(g, kMostConcatenated); });
-  const Machine& gpu_machine = *FindGpuMachine(options.device);
+  on_all([](graph::Graph& g) { graph::SplitConcats(g, kMostConcatenated); });
   // Every kernel of a GPU binds its result and at most so many operands, and runs through a row in
   // one thread. The CPU has no such limit, and no use for the copies.
-  std::optional<graph::Graph> gpu_graph;
-  if (options.webgpu) {
-    gpu_graph = graph;
-    on_all(*gpu_graph, [&](graph::Graph& g) {
+  const Machine& gpu_machine = *FindGpuMachine(options.device);
+  for (Model& model : code.models) {
+    if (!options.webgpu) continue;
+    model.gpu_graph = model.graph;
+    graph::ForEachGraph(*model.gpu_graph, [&](graph::Graph& g) {
       graph::SplitConcats(g, static_cast<size_t>(gpu_machine.max_buffers) - 1);
       graph::BlockCumulations(g, gpu_machine.cumulations);
       graph::PartScatters(g, gpu_machine.scatters);
     });
   }
-  TRY(trace("split-concats", gpu_graph ? *gpu_graph : graph));
+  TRY(trace.Graphs("split-concats", code));
   // Beyond this point the graphs do not change.
 
   // ---- How, where and when --------------------------------------------------------------------
 
-  Code code;
-  code.assumptions = graph::AssumedAlways(graph);
-  WarnOfAssumptions(warn, code.assumptions);
-  code.likely = std::move(likely);
-  code.indices = std::move(indices);
-  Graphs graphs{options.wasm ? &graph : nullptr, gpu_graph ? &*gpu_graph : nullptr};
-  TRY(FormVariants(code, graphs, gpu_machine, warn));
-  TRY(trace("program", code));
-  TRY(CheckSizes(code));
-  TRY_ASSIGN(auto slow, CheckWork(code));
-  if (!slow.empty()) warn(slow);
+  TRY(each([&](Model& model) -> Status {
+    model.assumptions = graph::AssumedAlways(model.graph);
+    WarnOfAssumptions(warnings.Of(model), model.assumptions);
+    return FormVariants(model, code.weights, gpu_machine, warnings.Of(model));
+  }));
+  TRY(trace.Programs("program", code));
+  TRY(each([&](Model& model) -> Status {
+    TRY(CheckSizes(model));
+    TRY_ASSIGN(auto slow, CheckWork(model));
+    if (!slow.empty()) warnings.Of(model)(slow);
+    return kSuccess;
+  }));
 
   // Schedules are chosen for weights as they will be, so packing comes first.
   // Only then can be seen which kernels are the same.
-  for (plan::Variant& variant : code.variants) {
-    plan::PackWeights(variant.program, code.weights);
-    plan::MergeKernels(variant.program);
+  for (Model& model : code.models) {
+    for (plan::Variant& variant : model.variants) {
+      plan::PackWeights(variant.program, code.weights);
+      plan::MergeKernels(variant.program);
+    }
   }
-  TRY(trace("pack-weights", code));
-  TRY(CheckKernels(code));
+  TRY(trace.Programs("pack-weights", code));
+  TRY(each(CheckKernels));
 
-  TRY(ScheduleVariants(code, measured, warn));
+  TRY(each([&](Model& model) { return ScheduleVariants(model, measured, warnings.Of(model)); }));
   bundle::PlaceWeights(code.programs(), code.weights);
-  TRY(trace("schedule", code));
+  TRY(trace.Programs("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code).Print(); }));
-  TRY(trace("lowering", [&] { return PrintLowering(code); }));
+  TRY(trace("lowering", [&] { return PrintEach(code, ";", PrintLowering); }));
   // Beyond this point programs do not change: kernels are flat, weights have their places.
 
-  TRY(trace("memory", [&] { return PrintMemory(code); }));
-  trace.Explain([&] { return Explain(code); });
+  TRY(trace("memory", [&] { return PrintEach(code, ";", PrintMemory); }));
+  trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // ---- Code -----------------------------------------------------------------------------------
 
-  for (plan::Variant& variant : code.variants) {
-    if (variant.target().IsGpu()) TRY(EmitShaders(variant));
-  }
-  TRY(trace("spirv", [&] { return PrintSpirv(code); }));
-  TRY(trace("wgsl", [&] { return PrintWgsl(code); }));
+  TRY(each(EmitShaders));
+  TRY(trace("spirv", [&] { return PrintEach(code, ";", PrintSpirv); }));
+  TRY(trace("wgsl", [&] { return PrintEach(code, "//", PrintWgsl); }));
 
   // Modules differ in the CPU's kernels alone.
   bundle::WeightsFile weights = bundle::DescribeWeights(code.programs(), code.weights);
   std::vector<wasm::Build> builds;
-  for (FeatureSet features : plan::Modules())
-    builds.push_back({WasmInput(code, features, weights), features});
+  for (FeatureSet features : plan::Modules()) builds.push_back(WasmBuild(code, features, weights));
   TRY(trace("llvm", [&] { return wasm::PrintLlvm(builds[0]); }));
   TRY_ASSIGN(auto linked, wasm::Compile(builds));
   std::vector<bundle::Module> modules;
@@ -221,16 +271,15 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
   // ---- The folder -----------------------------------------------------------------------------
 
-  bundle::Contents contents = BundleContents(code, NameOf(options, model.proto().graph().name()));
+  bundle::Contents contents = BundleContents(code, NameOf(options, code));
   contents.weights_file = std::move(weights);
-  contents.pictures = std::move(pictures);
-  contents.labels = std::move(labels);
-  contents.states = std::move(states);
-  contents.boxes = std::move(boxes);
   contents.version = Version();
   contents.command = options.command;
-  TRY_ASSIGN(contents.source, SourceOf(model));
   contents.function_bytes = std::move(linked[0].function_bytes);
+  TRY(each([&, part = contents.models.begin()](Model& model) mutable -> Status {
+    TRY_ASSIGN(part++->source, SourceOf(model));
+    return kSuccess;
+  }));
   contents.build = bundle::BuildId(contents, modules);
   // The sections make each module describe itself, its build included.
   std::string sections = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents)) +
@@ -246,7 +295,7 @@ Status Run(const CompileOptions& options, Trace& trace) {
   trace.Explain([&] { return trace.Times(); });
   if (options.done) {
     Summary summary = SummaryOf(code, static_cast<int64_t>(modules[0].bytes.size()));
-    summary.description = WithWarnings(description, warnings);
+    summary.description = WithWarnings(description, warnings.all());
     options.done(summary);
   }
   return kSuccess;
@@ -256,9 +305,10 @@ Status Run(const CompileOptions& options, Trace& trace) {
 
 std::optional<Failure> Compile(const CompileOptions& options) {
   Trace trace(options);
-  Status status = Run(options, trace);
+  std::string subject = FilesOf(options);
+  Status status = Run(options, trace, subject);
   if (status || trace.ended()) return std::nullopt;
-  return FailureOf(options.model, status.error());
+  return FailureOf(subject, status.error());
 }
 
 std::vector<StepInfo> Steps() {

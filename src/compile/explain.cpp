@@ -61,9 +61,9 @@ std::string PrintPasses(const plan::Program& program, plan::KernelId id) {
 
 }  // namespace
 
-std::string PrintLowering(const Code& code) {
+std::string PrintLowering(const Model& model) {
   std::string out;
-  for (const plan::Program* program : code.programs()) {
+  for (const plan::Program* program : model.programs()) {
     for (int32_t k = 0; k < program->kernels.size(); ++k) {
       const plan::Kernel& kernel = program->kernels[plan::KernelId{k}];
       out += (out.empty() ? "" : "\n") + ("; ---- @" + QuoteName(kernel.plain.name)) + " on " +
@@ -122,9 +122,9 @@ std::string ExplainWaits(const plan::Program& program) {
 
 }  // namespace
 
-std::string Explain(const Code& code) {
+std::string Explain(const Model& model) {
   std::string out;
-  for (const plan::Program* program : code.programs()) {
+  for (const plan::Program* program : model.programs()) {
     out += "program for " + std::string(Name(program->target.kind)) + ": " +
            std::to_string(LaunchesOf(*program).size()) + " dispatches of " +
            std::to_string(program->kernels.size()) + " kernels for " +
@@ -132,8 +132,13 @@ std::string Explain(const Code& code) {
     for (int32_t k = 0; k < program->kernels.size(); ++k)
       out += ExplainKernel(*program, plan::KernelId{k});
     out += ExplainWaits(*program);
-    out += ExplainMemory(*program, code.likely);
+    out += ExplainMemory(*program, model.likely);
   }
+  return out;
+}
+
+std::string ExplainWeights(const Code& code) {
+  std::string out;
   for (const plan::Weight& weight : code.weights) {
     if (weight.offset < 0 || !weight.packed_from.valid()) continue;
     out += "weight " + QuoteName(weight.name) + ": " + Print(weight.type) + ", packed from " +
@@ -142,10 +147,10 @@ std::string Explain(const Code& code) {
   return out;
 }
 
-std::string PrintMemory(const Code& code) {
+std::string PrintMemory(const Model& model) {
   std::string out;
-  const LikelySizes& sizes = code.likely;
-  for (const plan::Program* program : code.programs()) {
+  const LikelySizes& sizes = model.likely;
+  for (const plan::Program* program : model.programs()) {
     plan::MemoryPlan plan = plan::PlanMemory(*program, sizes.typical());
     std::vector<plan::Lifetime> lifetimes = plan::Lifetimes(*program);
     out +=
@@ -169,11 +174,14 @@ std::string PrintMemory(const Code& code) {
 
 Summary SummaryOf(const Code& code, int64_t wasm_bytes) {
   Summary summary;
-  plan::ModuleVariants module = code.Module();
-  if (const plan::Program* cpu = module.cpu()) summary.wasm_kernels = LaunchesOf(*cpu).size();
-  if (!module.gpu().empty()) {
+  for (const Model& model : code.models) {
+    plan::ModuleVariants module = model.Module();
+    if (const plan::Program* cpu = module.cpu())
+      summary.wasm_kernels = summary.wasm_kernels.value_or(0) + LaunchesOf(*cpu).size();
+    if (module.gpu().empty()) continue;
     const plan::Program& gpu = module.gpu()[0]->program;
-    summary.gpu_kernels = LaunchesOf(gpu, plan::Place::kDevice).size();
+    summary.gpu_kernels =
+        summary.gpu_kernels.value_or(0) + LaunchesOf(gpu, plan::Place::kDevice).size();
   }
   summary.wasm_bytes = wasm_bytes;
   for (const plan::Weight& weight : code.weights) {

@@ -122,19 +122,25 @@ static bool IsGeneric(const std::string& name) {
   return kGeneric.count(name) > 0;
 }
 
-std::string NameOf(const CompileOptions& options, const std::string& graph_name) {
+static std::string NameOf(const Model& model) {
   namespace fs = std::filesystem;
-  if (!options.name.empty()) return options.name;
-  std::string stem = fs::path(options.model).stem().string();
+  const std::string& path = model.path();
+  std::string stem = fs::path(path).stem().string();
   if (!IsGeneric(stem)) return stem;
-  bool is_file = options.model != "-";
+  bool is_file = path != "-";
   std::error_code error;
-  fs::path folder = is_file ? fs::absolute(options.model, error).parent_path() : fs::path();
+  fs::path folder = is_file ? fs::absolute(path, error).parent_path() : fs::path();
   for (; folder.has_relative_path(); folder = folder.parent_path()) {
     std::string name = folder.filename().string();
     if (!IsGeneric(name)) return name;
   }
+  const std::string& graph_name = model.file.proto().graph().name();
   return IsGeneric(graph_name) ? "model" : graph_name;
+}
+
+std::string NameOf(const CompileOptions& options, const Code& code) {
+  if (!options.name.empty()) return options.name;
+  return NameOf(code.models[0]);
 }
 
 }  // namespace webnnc

@@ -96,8 +96,8 @@ std::string NodeOf(const plan::Launch& step) {
 
 }  // namespace
 
-Status CheckKernels(const Code& code) {
-  for (const plan::Program* program : code.programs()) {
+Status CheckKernels(const Model& model) {
+  for (const plan::Program* program : model.programs()) {
     if (program->kernels.size() <= kMostKernels) continue;
     return Error{"the model takes " + std::to_string(program->kernels.size()) +
                  " different kernels, more than the " + std::to_string(kMostKernels) +
@@ -106,9 +106,9 @@ Status CheckKernels(const Code& code) {
   return kSuccess;
 }
 
-Result<std::string> CheckWork(const Code& code) {
+Result<std::string> CheckWork(const Model& model) {
   constexpr double kMinutes = 1e11, kNever = 1e16;
-  const plan::Program& program = *code.programs().front();
+  const plan::Program& program = *model.programs().front();
   const plan::Launch* longest = nullptr;
   double all = 0, most = 0;
   for (const plan::Launch* launch : LaunchesOf(program)) {
@@ -127,8 +127,8 @@ Result<std::string> CheckWork(const Code& code) {
          InWords(most) + ", in node " + Quote(NodeOf(*longest));
 }
 
-Status CheckSizes(const Code& code) {
-  for (const plan::Program* program : code.programs()) {
+Status CheckSizes(const Model& model) {
+  for (const plan::Program* program : model.programs()) {
     size_t launches = LaunchesOf(*program).size();
     if (launches > kMostSteps) {
       return Error{"the model takes " + std::to_string(launches) + " kernels, more than the " +
@@ -136,7 +136,7 @@ Status CheckSizes(const Code& code) {
     }
     TRY(CheckBuffers(*program));
   }
-  const plan::Program* cpu = code.Module().cpu();
+  const plan::Program* cpu = model.Module().cpu();
   if (!cpu) return kSuccess;
   int64_t weights = WeightBytes(*cpu), activations = FixedActivationBytes(*cpu);
   if (weights + activations <= kMostWasmBytes) return kSuccess;

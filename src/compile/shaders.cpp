@@ -31,10 +31,10 @@ Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id) {
 }
 
 // Text of all kernels, each behind a title in a comment.
-std::string PrintShaders(const Code& code, const std::string& comment,
+std::string PrintShaders(const Model& model, const std::string& comment,
                          const std::function<std::string(const plan::Shader&)>& print) {
   std::string out;
-  for (const plan::Variant& variant : code.variants) {
+  for (const plan::Variant& variant : model.variants) {
     for (size_t k = 0; k < variant.shaders.size(); ++k) {
       const plan::Shader& shader = variant.shaders[k];
       const plan::Kernel& kernel = variant.program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
@@ -45,8 +45,6 @@ std::string PrintShaders(const Code& code, const std::string& comment,
   }
   return out;
 }
-
-}  // namespace
 
 Status EmitShaders(plan::Variant& variant) {
   const plan::Program& program = variant.program;
@@ -62,13 +60,22 @@ Status EmitShaders(plan::Variant& variant) {
   return kSuccess;
 }
 
-std::string PrintSpirv(const Code& code) {
-  return PrintShaders(code, ";",
+}  // namespace
+
+Status EmitShaders(Model& model) {
+  for (plan::Variant& variant : model.variants) {
+    if (variant.target().IsGpu()) TRY(EmitShaders(variant));
+  }
+  return kSuccess;
+}
+
+std::string PrintSpirv(const Model& model) {
+  return PrintShaders(model, ";",
                       [](const plan::Shader& shader) { return spirv::Disassemble(shader.spirv); });
 }
 
-std::string PrintWgsl(const Code& code) {
-  return PrintShaders(code, "//", [](const plan::Shader& shader) { return shader.wgsl; });
+std::string PrintWgsl(const Model& model) {
+  return PrintShaders(model, "//", [](const plan::Shader& shader) { return shader.wgsl; });
 }
 
 }  // namespace webnnc

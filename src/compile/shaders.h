@@ -6,11 +6,11 @@
 
 namespace webnnc {
 
-// Emits a shader for each kernel of a scheduled program for GPUs.
-Status EmitShaders(plan::Variant& variant);
+// Emits a shader for each kernel of the scheduled programs for GPUs.
+Status EmitShaders(Model& model);
 
 // What --emit spirv and --emit wgsl print.
-std::string PrintSpirv(const Code& code);
-std::string PrintWgsl(const Code& code);
+std::string PrintSpirv(const Model& model);
+std::string PrintWgsl(const Model& model);
 
 }  // namespace webnnc

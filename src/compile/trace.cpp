@@ -54,9 +54,9 @@ std::string PrintKernel(const plan::Program& program, plan::KernelId id) {
   return out + schedule::Print(kernel.schedule) + "; flat\n" + loop::Print(kernel.flat);
 }
 
-std::string PrintCode(const Code& code) {
+std::string PrintPrograms(const Model& model) {
   std::string out;
-  for (const plan::Program* program : code.programs()) {
+  for (const plan::Program* program : model.programs()) {
     out += (out.empty() ? "" : "\n") + plan::Print(*program);
     for (int32_t k = 0; k < program->kernels.size(); ++k)
       out += PrintKernel(*program, plan::KernelId{k});
@@ -89,22 +89,27 @@ Status Trace::Start() {
   return kSuccess;
 }
 
-Status Trace::operator()(std::string_view step, const graph::Graph& graph) {
+Status Trace::Graphs(std::string_view step, const Code& code) {
   size_t number = FindStep(step).value();
   Record(number);
-  if (Status status = graph::Verify(graph); !status)
-    Abort(step, status.error(), graph::Print(graph));
-  return Show(number, [&] { return graph::Print(graph); });
+  auto print = [](const Model& model) { return graph::Print(model.last_graph()); };
+  for (const Model& model : code.models) {
+    if (Status status = graph::Verify(model.last_graph()); !status)
+      Abort(step, status.error(), print(model));
+  }
+  return Show(number, [&] { return PrintEach(code, ";", print); });
 }
 
-Status Trace::operator()(std::string_view step, const Code& code) {
+Status Trace::Programs(std::string_view step, const Code& code) {
   size_t number = FindStep(step).value();
   Record(number);
-  for (const plan::Variant& variant : code.variants) {
-    for (const plan::Kernel& kernel : variant.program.kernels) VerifyKernel(step, kernel);
-    VerifySteps(step, variant.program);
+  for (const Model& model : code.models) {
+    for (const plan::Variant& variant : model.variants) {
+      for (const plan::Kernel& kernel : variant.program.kernels) VerifyKernel(step, kernel);
+      VerifySteps(step, variant.program);
+    }
   }
-  return Show(number, [&] { return PrintCode(code); });
+  return Show(number, [&] { return PrintEach(code, ";", PrintPrograms); });
 }
 
 Status Trace::operator()(std::string_view step, const std::function<std::string()>& print) {

@@ -9,7 +9,6 @@
 
 #include "base/result.h"
 #include "compile/code.h"
-#include "graph/graph.h"
 #include "webnnc/compiler.h"
 
 namespace webnnc {
@@ -23,8 +22,8 @@ class Trace {
 
   // What `step` made. Steps come in the order of kSteps; some may be left out. Gives an error also
   // when there is nothing more to do because --emit asked for this step; `ended` tells.
-  Status operator()(std::string_view step, const graph::Graph& graph);
-  Status operator()(std::string_view step, const Code& code);
+  Status Graphs(std::string_view step, const Code& code);
+  Status Programs(std::string_view step, const Code& code);
   Status operator()(std::string_view step, const std::function<std::string()>& print);
   bool ended() const { return ended_; }
 

@@ -111,40 +111,40 @@ void WarnOfNarrowing(const plan::Warn& warn, const std::set<std::string>& nodes)
 
 }  // namespace
 
-Status FormVariants(Code& code, const Graphs& graphs, const Machine& machine,
+Status FormVariants(Model& model, Weights& weights, const Machine& machine,
                     const plan::Warn& warn) {
   std::vector<plan::Variant> wasm;
-  if (graphs.wasm) {
-    TRY_ASSIGN(wasm, FormKind(*graphs.wasm, Target::Kind::kWasm, WasmMachine(), code.weights));
+  if (model.options.wasm) {
+    TRY_ASSIGN(wasm, FormKind(model.graph, Target::Kind::kWasm, WasmMachine(), weights));
   }
-  if (graphs.webgpu) {
-    auto webgpu = FormKind(*graphs.webgpu, Target::Kind::kWebGpu, machine, code.weights);
+  if (model.gpu_graph) {
+    auto webgpu = FormKind(*model.gpu_graph, Target::Kind::kWebGpu, machine, weights);
     if (webgpu) {
-      code.variants = std::move(webgpu.value());
+      model.variants = std::move(webgpu.value());
     } else if (!wasm.empty()) {
       warn("there is no program for WebGPU: " + webgpu.error().message);
     } else {
       return webgpu.error();
     }
   }
-  std::move(wasm.begin(), wasm.end(), std::back_inserter(code.variants));
+  std::move(wasm.begin(), wasm.end(), std::back_inserter(model.variants));
   return kSuccess;
 }
 
 // Side by side. What is said of them comes in their order.
-Status ScheduleVariants(Code& code, const schedule::Database& measured, const plan::Warn& warn) {
-  std::vector<Scheduled> all(code.variants.size());
+Status ScheduleVariants(Model& model, const schedule::Database& measured, const plan::Warn& warn) {
+  std::vector<Scheduled> all(model.variants.size());
   InParallel(all.size(), [&](size_t v) {
-    plan::Program& program = code.variants[v].program;
+    plan::Program& program = model.variants[v].program;
     Scheduled& result = all[v];
     auto note = [&](const std::string& text) { result.warnings.push_back(text); };
     result.status =
         program.target.IsGpu()
-            ? plan::ScheduleForGpu(program, measured, code.likely, result.narrowed, note)
-            : plan::ScheduleKernels(program, plan::Place::kDevice, measured, code.likely, note);
+            ? plan::ScheduleForGpu(program, measured, model.likely, result.narrowed, note)
+            : plan::ScheduleKernels(program, plan::Place::kDevice, measured, model.likely, note);
     if (result.status && program.host_kernels.size() > 0) {
       result.status =
-          plan::ScheduleKernels(program, plan::Place::kHost, measured, code.likely, note);
+          plan::ScheduleKernels(program, plan::Place::kHost, measured, model.likely, note);
     }
   });
   std::set<std::string> narrowed;

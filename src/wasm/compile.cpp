@@ -8,7 +8,9 @@
 #pragma GCC diagnostic pop
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <set>
 
 #include "base/parallel.h"
 #include "wasm/codegen.h"
@@ -20,35 +22,19 @@ namespace webnnc::wasm {
 
 namespace {
 
-// What becomes one object: the host's part of a build, or some of its kernels.
+// What becomes one object: the host's part of a model, or some kernels.
 //
 // Kernels are what takes long. They are compiled side by side, several at a time, since to set LLVM
 // up takes as long as a small kernel. Which are together depends on their order alone, not on how
 // many threads there are, so that the same bytes come out everywhere.
 struct Part {
-  const Build* build = nullptr;
-  size_t first_kernel = 0, end_kernel = 0;  // none: the host
-  std::string object;
+  std::function<void(llvm::Module&)> emit;
+  std::string object = {};
 };
 constexpr size_t kKernelsInPart = 8;
 
-void Emit(const Part& part, llvm::Module& module) {
-  const ModelInput& input = part.build->input;
-  if (part.first_kernel == part.end_kernel) EmitModel(module, input, CollectDims(input));
-  const plan::Program* cpu = input.variants.cpu();
-  auto own = static_cast<size_t>(cpu ? cpu->kernels.size() : 0);
-  for (size_t k = part.first_kernel; k < part.end_kernel; ++k) {
-    if (k < own) {
-      EmitKernel(module, cpu->kernels[plan::KernelId{static_cast<int32_t>(k)}].flat,
-                 part.build->features);
-    } else {
-      EmitKernel(module, input.HostKernels()[k - own]->flat, {});
-    }
-  }
-}
-
 std::unique_ptr<llvm::Module> MakePart(llvm::LLVMContext& context, const Part& part) {
-  return MakeModule(context, "model", [&](llvm::Module& module) { Emit(part, module); });
+  return MakeModule(context, "model", part.emit);
 }
 
 void Compile(Part& part) {
@@ -56,24 +42,58 @@ void Compile(Part& part) {
   part.object = ObjectOf(*MakePart(context, part));
 }
 
-// The host's part before it is compiled.
-std::string HostText(const Build& build) {
+// The part before it is compiled.
+std::string TextOf(const Part& part) {
   llvm::LLVMContext context;
   llvm::Module module("model", context);
-  Emit({&build}, module);
+  part.emit(module);
   std::string text;
   llvm::raw_string_ostream stream(text);
   module.print(stream, nullptr);
   return text;
 }
 
-std::vector<Part> KernelsOf(const Build& build) {
+// What is not kernels: each model's own, and where the runtime finds them if there are several.
+std::vector<Part> HostsOf(const Build& build) {
   std::vector<Part> parts;
-  const plan::Program* cpu = build.input.variants.cpu();
-  size_t count =
-      static_cast<size_t>(cpu ? cpu->kernels.size() : 0) + build.input.HostKernels().size();
-  for (size_t k = 0; k < count; k += kKernelsInPart)
-    parts.push_back({&build, k, std::min(count, k + kKernelsInPart), {}});
+  for (const ModelInput& input : build.models) {
+    parts.push_back({[&](llvm::Module& module) { EmitModel(module, input, CollectDims(input)); }});
+  }
+  return parts;
+}
+
+struct Kernel {
+  const loop::Kernel* flat;
+  FeatureSet features;
+};
+
+// Each name once.
+std::vector<Kernel> KernelsOf(const Build& build) {
+  std::vector<Kernel> kernels;
+  std::set<std::string> names;
+  auto add = [&](const plan::Kernel& kernel, FeatureSet features) {
+    if (names.insert(kernel.flat.name).second) kernels.push_back({&kernel.flat, features});
+  };
+  for (const ModelInput& input : build.models) {
+    if (const plan::Program* cpu = input.variants.cpu()) {
+      for (const plan::Kernel& kernel : cpu->kernels) add(kernel, build.features);
+    }
+    for (const plan::Kernel* kernel : input.HostKernels()) add(*kernel, {});
+  }
+  return kernels;
+}
+
+std::vector<Part> KernelPartsOf(const Build& build) {
+  std::vector<Part> parts;
+  std::vector<Kernel> kernels = KernelsOf(build);
+  for (size_t k = 0; k < kernels.size(); k += kKernelsInPart) {
+    auto first = kernels.begin() + static_cast<std::ptrdiff_t>(k);
+    size_t count = std::min(kKernelsInPart, kernels.size() - k);
+    std::vector<Kernel> some(first, first + static_cast<std::ptrdiff_t>(count));
+    parts.push_back({[some](llvm::Module& module) {
+      for (const Kernel& kernel : some) EmitKernel(module, *kernel.flat, kernel.features);
+    }});
+  }
   return parts;
 }
 
@@ -95,16 +115,22 @@ Objects ObjectsOf(const std::vector<Build>& builds) {
   std::map<std::string, size_t> hosts;  // by text
   for (const Build& build : builds) {
     objects.of.emplace_back();
-    std::string text = builds.size() > 1 ? HostText(build) : "";
-    auto [known, is_new] = hosts.emplace(std::move(text), objects.parts.size());
-    if (is_new) {
-      objects.Add({&build});
-    } else {
-      objects.of.back().push_back(known->second);
+    for (Part& part : HostsOf(build)) {
+      auto [known, is_new] = hosts.emplace(TextOf(part), objects.parts.size());
+      if (is_new) {
+        objects.Add(std::move(part));
+      } else {
+        objects.of.back().push_back(known->second);
+      }
     }
-    for (Part& part : KernelsOf(build)) objects.Add(std::move(part));
+    for (Part& part : KernelPartsOf(build)) objects.Add(std::move(part));
   }
   return objects;
+}
+
+bool HaveCommands(const Build& build) {
+  return std::any_of(build.models.begin(), build.models.end(),
+                     [](const ModelInput& input) { return input.variants.HaveCommands(); });
 }
 
 // By the names of kernels, which are functions of longer names.
@@ -125,7 +151,7 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
   std::vector<LinkInput> inputs;
   std::vector<Module> modules(builds.size());
   for (size_t b = 0; b < builds.size(); ++b) {
-    LinkInput input{{}, builds[b].features.empty(), builds[b].input.variants.HaveCommands()};
+    LinkInput input{{}, builds[b].features.empty(), HaveCommands(builds[b])};
     for (size_t part : objects.of[b]) {
       const std::string& object = objects.parts[part].object;
       input.objects.push_back(&object);
@@ -140,9 +166,11 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
 
 std::string PrintLlvm(const Build& build) {
   llvm::LLVMContext context;
-  auto module = MakePart(context, {&build});
-  for (const Part& part : KernelsOf(build)) {
-    bool fails = llvm::Linker::linkModules(*module, MakePart(context, part));
+  std::vector<Part> parts = HostsOf(build);
+  for (Part& part : KernelPartsOf(build)) parts.push_back(std::move(part));
+  auto module = MakePart(context, parts[0]);
+  for (size_t p = 1; p < parts.size(); ++p) {
+    bool fails = llvm::Linker::linkModules(*module, MakePart(context, parts[p]));
     CHECK(!fails);
   }
   std::string text;

@@ -10,21 +10,21 @@
 
 namespace webnnc::wasm {
 
-// A module that is to be made: the model with its CPU's program for engines with some features.
+// A module that is to be made: models with their CPU's programs for engines with some features.
 // The one without any is for engines of all kinds, so it is a command as well; others are for pages
-// only.
+// only. Kernels of one name are the same kernel, also those of different models.
 struct Build {
-  ModelInput input;
+  std::vector<ModelInput> models;
   FeatureSet features;
 };
 
 struct Module {
   std::string bytes;
-  // The bytes of code of each of the model's own functions, kernels among them, by name.
+  // The bytes of code of each of the models' own functions, kernels among them, by name.
   std::map<std::string, int64_t> function_bytes;
 };
 
-// Compiles and links the model with the runtime, once a build. What comes back are whole modules
+// Compiles and links models with the runtime, once a build. What comes back are whole modules
 // that import nothing but WASI's functions. Kernels are compiled on all cores; what builds have in
 // common is compiled once.
 Result<std::vector<Module>> Compile(const std::vector<Build>& builds);
@@ -32,7 +32,7 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds);
 // A section for data that engines ignore and pages can ask for. Appended to a module.
 std::string CustomSection(const std::string& name, const std::string& bytes);
 
-// The LLVM IR of the model, for --emit llvm.
+// The LLVM IR of all models, for --emit llvm.
 std::string PrintLlvm(const Build& build);
 
 }  // namespace webnnc::wasm

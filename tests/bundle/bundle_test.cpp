@@ -53,8 +53,11 @@ class BundleTest : public testing::Test {
     variants = {{OneStep(WebGpu(), plan::WeightId{0}), {shader}},
                 {OneStep(Wasm(), plan::WeightId{2})}};
     PlaceWeights({&gpu(), &cpu()}, weights);
-    contents = {"test", plan::ModuleVariants(variants, {}), &weights};
-    contents.likely.Set("n", {1, 1, 8});
+    contents.name = "test";
+    contents.weights = &weights;
+    contents.models.resize(1);
+    model().variants = plan::ModuleVariants(variants, {});
+    model().likely.Set("n", {1, 1, 8});
   }
 
   IdVector<plan::WeightTag, plan::Weight> weights;
@@ -62,6 +65,7 @@ class BundleTest : public testing::Test {
   plan::Shader shader{"fn main() {}", "rrwu", {1, 1, 1, {Dim::Symbol("n"), 2, 3, 4, 5}}, 64};
   Contents contents;
 
+  ModelContents& model() { return contents.models[0]; }
   plan::Program& gpu() { return variants[0].program; }
   plan::Program& cpu() { return variants[1].program; }
 };
@@ -133,7 +137,7 @@ TEST_F(BundleTest, NamesThatAreNoUtf8DoNotBreakTheManifest) {
 
 TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
   variants.insert(variants.begin(), {gpu(), {shader}});
-  contents.variants = plan::ModuleVariants(variants, {});
+  model().variants = plan::ModuleVariants(variants, {});
   EXPECT_EQ(Shaders(contents), "fn main(){}");
   variants[1].shaders[0].wgsl = "fn main() {;}";
   EXPECT_EQ(Shaders(contents), std::string("fn main(){}\0fn main(){;}", 24));
@@ -161,8 +165,8 @@ TEST_F(BundleTest, DeclarationsEndWithTheModelsOwnSection) {
 
 TEST_F(BundleTest, ReportEscapesWhatTheModelSays) {
   contents.name = "</script><b>";
-  contents.source.outline.nodes = {{"Add_1", "Add", {"it's"}, {"a"}},
-                                   {"Relu", "Relu", {"a"}, {"y"}}};
+  model().source.outline.nodes = {{"Add_1", "Add", {"it's"}, {"a"}},
+                                  {"Relu", "Relu", {"a"}, {"y"}}};
   std::string description = Description(contents, {{"model.wasm", 1000, 500}});
   std::string report = Report(description, {}, "").value();
   EXPECT_EQ(report.find("<b>"), std::string::npos);

@@ -43,7 +43,7 @@ Status MakeBundle(const Trial& trial, const std::string& work, CompileOptions op
   std::error_code ignored;
   fs::create_directories(work, ignored);
   fs::remove_all(work + "/bundle", ignored);
-  options.model = trial.model;
+  options.models = {{trial.model}};
   options.output = work + "/bundle";
   if (auto failure = Compile(options)) return Error{failure->text};
   for (size_t k = 0; k < trial.sets.size(); ++k) {
