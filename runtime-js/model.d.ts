@@ -14,7 +14,7 @@
  * @throws {OutOfMemoryError} The weights do not fit in memory.
  * @throws {DOMException} An AbortError, when `signal` is aborted (or the signal's own reason).
  */
-export function load(options?: LoadOptions): Promise<Model>;
+export function load(options?: LoadOptions): Promise<Loaded>;
 
 export interface LoadOptions {
   /**
@@ -116,7 +116,7 @@ export interface AnyModel extends Disposable {
    */
   readonly state: State | undefined;
   /** Another state of the same model. @throws {UnsupportedError} The model has none. */
-  session(): Session;
+  session(): Session<any, any>;
 
   run(inputs: Record<string, any>, options?: RunOptions): Promise<Record<string, any>>;
   profile(inputs: Record<string, any>, options?: ProfileOptions): Promise<Profile>;
@@ -128,7 +128,8 @@ export interface AnyModel extends Disposable {
   dispose(): void;
 }
 
-export interface Model extends AnyModel {
+/** A model with inputs and outputs of these types; `Model` alone is the one that `load` gives. */
+export interface Model<I = Inputs, O = Outputs> extends AnyModel {
   /**
    * Runs the model. Runs that are started before others have ended wait for them; inputs are read or
    * copied before `run` returns its promise. A run that fails or is aborted leaves the model usable,
@@ -148,13 +149,15 @@ export interface Model extends AnyModel {
    * @throws {TypeError} An option that there is not, or of another type.
    * @throws {DOMException} An AbortError, when `signal` is aborted (or the signal's own reason).
    */
-  run(inputs: InputValues, options: RunSettings & { outputs: 'gpu' }): Promise<GpuTensors>;
-  run(inputs: InputValues, options?: RunSettings & { outputs?: 'data' }): Promise<Tensors>;
-  run<K extends keyof Outputs>(inputs: InputValues, options: RunSettings & { outputs: readonly K[] }): Promise<Pick<Tensors, K>>;
-  run<const W extends Destinations>(inputs: InputValues, options: RunSettings & { outputs: W }): Promise<TensorsAt<W>>;
+  run(inputs: InputValues<I>, options: RunSettings & { outputs: 'gpu' }): Promise<GpuTensors<O>>;
+  run(inputs: InputValues<I>, options?: RunSettings & { outputs?: 'data' }): Promise<Tensors<O>>;
+  run<K extends keyof O>(inputs: InputValues<I>, options: RunSettings & { outputs: readonly K[] }): Promise<Pick<Tensors<O>, K>>;
+  run<const W extends Destinations<O>>(inputs: InputValues<I>, options: RunSettings & { outputs: W }): Promise<TensorsAt<W, O>>;
+
+  session(): Session<I, O>;
 
   /** Measures how long each kernel takes, as the mean of some runs. Throws as `run` does. */
-  profile(inputs: InputValues, options?: ProfileOptions): Promise<Profile>;
+  profile(inputs: InputValues<I>, options?: ProfileOptions): Promise<Profile>;
 }
 
 /** What a model keeps from run to run: inputs that are outputs of the run before. */
@@ -168,10 +171,10 @@ export interface State {
 }
 
 /** Runs with a state of their own, on the weights and pipelines of the model. */
-export interface Session extends Disposable {
+export interface Session<I = Inputs, O = Outputs> extends Disposable {
   readonly state: State;
-  readonly run: Model['run'];
-  readonly profile: Model['profile'];
+  readonly run: Model<I, O>['run'];
+  readonly profile: Model<I, O>['profile'];
   /** Frees the state. */
   dispose(): void;
 }
@@ -181,9 +184,11 @@ declare global {
   interface Disposable {}
 }
 
-type Destinations = { [K in keyof Outputs]?: 'data' | 'gpu' };
-type TensorsAt<W extends Destinations> = {
-  [K in keyof W & keyof Outputs]: W[K] extends 'gpu' ? GpuTensor<Required<Outputs>[K]> : Tensor<Required<Outputs>[K]>;
+/** The type of the element type that an output's name stands for. */
+type TypeOf<O, K extends keyof O> = Required<O>[K] extends DataType ? Required<O>[K] : never;
+type Destinations<O> = { [K in keyof O]?: 'data' | 'gpu' };
+type TensorsAt<W, O> = {
+  [K in keyof W & keyof O]: W[K] extends 'gpu' ? GpuTensor<TypeOf<O, K>> : Tensor<TypeOf<O, K>>;
 };
 
 export interface RunSettings {
@@ -294,11 +299,11 @@ export type InputValue<D extends DataType = DataType> =
   | { data: AcceptedElements[D] | GpuBuffer; shape?: readonly number[] }
   | { buffer: GpuBuffer; shape: readonly number[] };
 
-export type InputValues = {
-  [K in keyof Inputs]: Required<Inputs>[K] extends DataType ? InputValue<Required<Inputs>[K]> : ImageSource | readonly ImageSource[];
+export type InputValues<I = Inputs> = {
+  [K in keyof I]: Required<I>[K] extends DataType ? InputValue<Required<I>[K]> : ImageSource | readonly ImageSource[];
 };
-export type Tensors = { [K in keyof Outputs]: Tensor<Required<Outputs>[K]> };
-export type GpuTensors = { [K in keyof Outputs]: GpuTensor<Required<Outputs>[K]> };
+export type Tensors<O = Outputs> = { [K in keyof O]: Tensor<TypeOf<O, K>> };
+export type GpuTensors<O = Outputs> = { [K in keyof O]: GpuTensor<TypeOf<O, K>> };
 
 /** `bool` is one byte an element, 0 or 1. `float16` is bits where the engine has no Float16Array. */
 export interface Elements {
@@ -465,7 +470,10 @@ export class DeviceLostError extends Error { name: 'DeviceLostError'; }
 export class DisposedError extends Error { name: 'DisposedError'; }
 
 // ---- This model ---------------------------------------------------------------------------------
-// What follows is made for each model: the element types of its tensors, by name.
+// What follows is made for each model: the element types of its tensors, by name. Where several
+// models were compiled together, `load` gives an object of them by their names.
+
+export type Loaded = Model;
 
 export interface Inputs {
   [name: string]: DataType;

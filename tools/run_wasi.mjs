@@ -22,7 +22,7 @@ function absolute(value) {
 
 const wasi = new WASI({
   version: 'preview1',
-  args: [program, ...args.map((arg, i) => (i % 2 ? absolute(arg) : arg))],
+  args: [program, ...args.map((arg, i) => (i % 2 && args[i - 1] !== '--model' ? absolute(arg) : arg))],
   preopens: { '/': '/' },
 });
 const module = await WebAssembly.compile(readFileSync(program));

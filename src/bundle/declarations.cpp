@@ -54,22 +54,53 @@ bool IsBesidePicture(const std::string& name, const std::map<std::string, Pictur
 }
 
 // Those in `kept` are state: inputs that need not be given, outputs that only who asks is given.
-std::string Interface(const std::string& name, const std::vector<plan::Port>& ports,
-                      const std::map<std::string, Picture>& pictures,
-                      const std::set<std::string>& kept) {
-  std::string out = "export interface " + name + " {\n";
+std::string Types(const std::vector<plan::Port>& ports,
+                  const std::map<std::string, Picture>& pictures, const std::set<std::string>& kept,
+                  const std::string& indent) {
+  std::string out = "{\n";
   for (const plan::Port& port : ports) {
     if (port.hidden || IsBesidePicture(port.name, pictures)) continue;
     if (pictures.count(port.name)) {
-      out += "  /** A picture of any size */\n  " + Key(port.name) + ": 'image';\n";
+      out += indent + "  /** A picture of any size */\n";
+      out += indent + "  " + Key(port.name) + ": 'image';\n";
       continue;
     }
     bool is_kept = kept.count(port.name) > 0;
-    out += "  /** " + InComment(WebText(port.type)) + (is_kept ? ", state" : "") + " */\n";
-    out += "  " + Key(port.name) + (is_kept ? "?" : "") + ": '" +
+    out += indent + "  /** " + InComment(WebText(port.type)) + (is_kept ? ", state" : "") + " */\n";
+    out += indent + "  " + Key(port.name) + (is_kept ? "?" : "") + ": '" +
            std::string(WebName(port.type.dtype)) + "';\n";
   }
-  return out + "}\n";
+  return out + indent + "}";
+}
+
+std::string InputTypes(const ModelContents& model, const std::string& indent) {
+  std::set<std::string> kept;
+  for (const State& state : model.states) kept.insert(state.input);
+  return Types(model.variants.any().inputs, model.pictures, kept, indent);
+}
+
+std::string OutputTypes(const ModelContents& model, const std::string& indent) {
+  std::set<std::string> kept;
+  for (const State& state : model.states) kept.insert(state.output);
+  return Types(model.variants.any().outputs, {}, kept, indent);
+}
+
+std::string OfOne(const ModelContents& model) {
+  return "export type Loaded = Model;\n\nexport interface Inputs " + InputTypes(model, "") +
+         "\n\nexport interface Outputs " + OutputTypes(model, "") + "\n";
+}
+
+std::string OfSeveral(const std::vector<ModelContents>& models) {
+  std::string types = "export interface Models {\n", loaded = "export interface Loaded {\n";
+  for (const ModelContents& model : models) {
+    const std::string key = Key(model.key), entry = "Models[" + Literal(model.key) + "]";
+    types += "  " + key + ": {\n    inputs: " + InputTypes(model, "    ") +
+             ";\n    outputs: " + OutputTypes(model, "    ") + ";\n  };\n";
+    loaded += "  " + key + ": Model<" + entry + "['inputs'], " + entry + "['outputs']>;\n";
+  }
+  return loaded + "}\n\n" + types + "}\n\n/** Those of any of them. */\n" +
+         "export interface Inputs {\n  [name: string]: DataType;\n}\n\n" +
+         "export interface Outputs {\n  [name: string]: DataType;\n}\n";
 }
 
 }  // namespace
@@ -79,15 +110,8 @@ std::string Declarations(const Contents& contents) {
   size_t at = any.find(kSection);
   CHECK(at != std::string_view::npos);
   size_t end = any.find('\n', at);
-  const ModelContents& model = contents.models[0];
-  std::set<std::string> kept_inputs, kept_outputs;
-  for (const State& state : model.states) {
-    kept_inputs.insert(state.input);
-    kept_outputs.insert(state.output);
-  }
   return std::string(any.substr(0, end + 1)) + "\n" +
-         Interface("Inputs", model.variants.any().inputs, model.pictures, kept_inputs) + "\n" +
-         Interface("Outputs", model.variants.any().outputs, {}, kept_outputs);
+         (contents.HasSeveral() ? OfSeveral(contents.models) : OfOne(contents.models[0]));
 }
 
 }  // namespace webnnc::bundle

@@ -52,7 +52,8 @@ Json ProgramsJson(const ModelContents& model, std::vector<WeightRange>::const_it
 }  // namespace
 
 std::string_view ScriptFor(const Contents& contents, std::string_view name) {
-  return PageFile((Walks(contents) ? "walking." : "") + std::string(name));
+  const char* prefix = contents.HasSeveral() ? "models." : Walks(contents) ? "walking." : "";
+  return PageFile(prefix + std::string(name));
 }
 
 std::string BuildId(const Contents& contents, const std::vector<Module>& modules) {

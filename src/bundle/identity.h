@@ -10,8 +10,8 @@
 
 namespace webnnc::bundle {
 
-// The text of "model.js" or "model.worker.js" for this model: those of models whose programs have
-// commands are larger.
+// The text of "model.js" or "model.worker.js" for these models: those of models whose programs have
+// commands are larger, and those of several models once more.
 std::string_view ScriptFor(const Contents& contents, std::string_view name);
 
 // The id of a build: a hash of all that a page reads, XXH64 in 16 hexadecimal digits. `modules` are

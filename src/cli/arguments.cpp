@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <set>
 
@@ -75,6 +76,16 @@ void AddInput(const std::string& text, CompileOptions& options) {
       shape.empty() ? std::vector<std::string>{} : SplitAt(shape, ','), options.input_shapes);
 }
 
+// "encoder=models/encoder.onnx" or "models/encoder.onnx". A path may have the sign, too.
+ModelFile ModelOf(const std::string& text) {
+  size_t at = text.find('=');
+  bool has_key = at != std::string::npos && at > 0 && text.find('/') >= at;
+  std::error_code error;
+  if (!has_key || std::filesystem::exists(text, error)) return {text};
+  if (at + 1 == text.size()) Misused("MODEL", text, "NAME=FILE");
+  return {text.substr(at + 1), text.substr(0, at)};
+}
+
 // "webgpu,wasm"
 void SetTargets(const std::string& text, CompileOptions& options) {
   options.webgpu = options.wasm = false;
@@ -126,18 +137,23 @@ std::string WithoutFolders(const std::string& path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
+std::string WithoutFolders(const ModelFile& model) {
+  return (model.key.empty() ? "" : model.key + "=") + WithoutFolders(model.path);
+}
+
 // The flags that the result depends on, in a fixed order. Folders are left out: the same model
 // gives the same bytes wherever it lies.
 std::string CommandLine(const CLI::App& app) {
   static const std::set<std::string> kWithoutEffect = {
       "--output", "--force", "--allow-external", "--emit", "--dump",       "--explain",
       "--quiet",  "--json",  "--version",        "--help", "--help-steps", "--help-image"};
-  std::string out = "webnnc", model;
+  std::string out = "webnnc", models;
   for (const CLI::Option* option : app.get_options()) {
     std::string name = option->get_name();
     if (option->count() == 0 || kWithoutEffect.count(name)) continue;
     if (name == "MODEL") {
-      model = WithoutFolders(option->results()[0]);
+      for (const std::string& model : option->results())
+        models += " " + Quoted(WithoutFolders(ModelOf(model)));
     } else if (option->get_items_expected_max() == 0) {
       out += " " + name;
     } else {
@@ -145,7 +161,7 @@ std::string CommandLine(const CLI::App& app) {
         out += " " + name + " " + Quoted(WithoutFolders(value));
     }
   }
-  return out + " " + Quoted(model);
+  return out + models;
 }
 
 std::string Steps() {
@@ -172,8 +188,7 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
 
 // Texts that become more than text.
 struct Raw {
-  std::string model;
-  std::vector<std::string> dims, inputs;
+  std::vector<std::string> models, dims, inputs;
   std::string targets = "webgpu,wasm";
   std::string code_size, weights, memory, require;
   std::optional<int64_t> dispatches;
@@ -181,7 +196,11 @@ struct Raw {
 
 void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   CompileOptions& options = arguments.options;
-  app.add_option("MODEL", raw.model, "the .onnx file; - reads it from standard input")->required();
+  app.add_option("MODEL", raw.models,
+                 "the .onnx file; - reads it from standard input. Several become one bundle, each "
+                 "named as its file or by NAME=FILE")
+      ->type_name("")
+      ->required();
   app.add_option("-o,--output", options.output, "the folder to make, or to make anew")
       ->type_name("FOLDER");
   app.add_option("--name", options.name, "what the model is called (else as its file or folder)")
@@ -278,7 +297,7 @@ void CheckValues(const CLI::App& app) {
 }
 
 void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
-  options.models = {{raw.model}};
+  for (const std::string& model : raw.models) options.models.push_back(ModelOf(model));
   for (const std::string& dim : raw.dims) AddDim(dim, options);
   for (const std::string& input : raw.inputs) AddInput(input, options);
   for (const std::string& image : options.images) {
@@ -304,7 +323,8 @@ std::optional<Arguments> Parse(int count, char** values, int& exit_code) {
   CLI::App app{
       "Compiles an ONNX model to a folder that a web page imports.\n\n"
       "  webnnc model.onnx -o out/\n"
-      "  webnnc model.onnx -o out/ --dim batch=1 --target wasm --max-code-size 60kB\n",
+      "  webnnc model.onnx -o out/ --dim batch=1 --target wasm --max-code-size 60kB\n"
+      "  webnnc encoder.onnx decoder.onnx -o out/\n",
       "webnnc"};
   AddFlags(app, arguments, raw);
   try {

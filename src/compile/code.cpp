@@ -1,5 +1,6 @@
 #include "compile/code.h"
 
+#include "compile/models.h"
 #include "schedule/key.h"
 
 namespace webnnc {
@@ -52,8 +53,12 @@ static wasm::ModelInput WasmInput(const Code& code, const Model& model, FeatureS
 
 wasm::Build WasmBuild(const Code& code, FeatureSet features, const bundle::WeightsFile& weights) {
   wasm::Build build{{}, features};
-  for (const Model& model : code.models)
-    build.models.push_back(WasmInput(code, model, features, weights));
+  for (const Model& model : code.models) {
+    wasm::ModelInput& input = build.models.emplace_back(WasmInput(code, model, features, weights));
+    if (code.models.size() == 1) break;
+    input.key = model.key;
+    input.suffix = "." + std::to_string(build.models.size() - 1);
+  }
   return build;
 }
 
@@ -64,6 +69,7 @@ bundle::Contents BundleContents(const Code& code, const std::string& name) {
   for (const Model& model : code.models) {
     bundle::ModelContents part;
     part.key = model.key;
+    part.name = NameOf(model);
     part.variants = model.Module();
     for (const Assumption& assumption : model.assumptions)
       part.assumptions.push_back(Describe(assumption));

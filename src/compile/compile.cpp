@@ -242,6 +242,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(each(CheckKernels));
 
   TRY(each([&](Model& model) { return ScheduleVariants(model, measured, warnings.Of(model)); }));
+  ShareKernels(code);
   bundle::PlaceWeights(code.programs(), code.weights);
   TRY(trace.Programs("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code).Print(); }));

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
 
 #include "base/diagnostics.h"
 #include "base/file.h"
@@ -104,43 +103,6 @@ Result<bundle::ReportOptions> ReportOptionsOf(const CompileOptions& options) {
   if (!profile) return Error{"--profile: " + profile.error().message};
   report.profile = std::move(profile.value());
   return report;
-}
-
-// Names that say nothing: of files, folders, and what exporters call every graph.
-static bool IsGeneric(const std::string& name) {
-  static const std::set<std::string> kGeneric = {"",          "-",
-                                                 "/",         "model",
-                                                 "models",    "onnx",
-                                                 "out",       "output",
-                                                 "export",    "exports",
-                                                 "build",     "dist",
-                                                 "tmp",       "main_graph",
-                                                 "graph",     "main",
-                                                 "torch_jit", "torch-jit-export",
-                                                 "tf2onnx",   "model_quantized",
-                                                 "onnx_model"};
-  return kGeneric.count(name) > 0;
-}
-
-static std::string NameOf(const Model& model) {
-  namespace fs = std::filesystem;
-  const std::string& path = model.path();
-  std::string stem = fs::path(path).stem().string();
-  if (!IsGeneric(stem)) return stem;
-  bool is_file = path != "-";
-  std::error_code error;
-  fs::path folder = is_file ? fs::absolute(path, error).parent_path() : fs::path();
-  for (; folder.has_relative_path(); folder = folder.parent_path()) {
-    std::string name = folder.filename().string();
-    if (!IsGeneric(name)) return name;
-  }
-  const std::string& graph_name = model.file.proto().graph().name();
-  return IsGeneric(graph_name) ? "model" : graph_name;
-}
-
-std::string NameOf(const CompileOptions& options, const Code& code) {
-  if (!options.name.empty()) return options.name;
-  return NameOf(code.models[0]);
 }
 
 }  // namespace webnnc

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "bundle/bundle.h"
-#include "compile/code.h"
 #include "onnx/import.h"
 #include "schedule/database.h"
 #include "webnnc/compiler.h"
@@ -22,9 +21,5 @@ Result<schedule::Database> ReadSchedules(const CompileOptions& options);
 
 // What the report is to be made of: the profile that the flags name, and the report that is there.
 Result<bundle::ReportOptions> ReportOptionsOf(const CompileOptions& options);
-
-// What the bundle is called: "digits" of "models/digits.onnx" and of "digits/model.onnx", or else
-// what the file calls it.
-std::string NameOf(const CompileOptions& options, const Code& code);
 
 }  // namespace webnnc

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "plan/form_kernels.h"
+#include "plan/name_kernels.h"
 #include "plan/schedule_for_gpu.h"
 
 namespace webnnc {
@@ -155,6 +156,27 @@ Status ScheduleVariants(Model& model, const schedule::Database& measured, const 
   }
   WarnOfNarrowing(warn, narrowed);
   return kSuccess;
+}
+
+void ShareKernels(Code& code) {
+  if (code.models.size() == 1) return;
+  auto name = [&](auto is_meant, plan::Place place) {
+    std::vector<plan::Kernel*> kernels;
+    for (Model& model : code.models) {
+      for (plan::Variant& variant : model.variants) {
+        if (!is_meant(variant.target())) continue;
+        for (plan::Kernel& kernel : variant.program.KernelsAt(place)) kernels.push_back(&kernel);
+      }
+    }
+    plan::NameKernels(kernels);
+  };
+  // Each module has the kernels of the CPU's programs for it, and all of hosts, whose names begin
+  // otherwise.
+  name([](const Target& target) { return target.IsGpu(); }, plan::Place::kHost);
+  for (FeatureSet features : plan::Modules()) {
+    name([&](const Target& target) { return !target.IsGpu() && target.features == features; },
+         plan::Place::kDevice);
+  }
 }
 
 }  // namespace webnnc

@@ -29,15 +29,16 @@ struct Shared {
     program.target = target;
   }
 
-  // The other target's program may have stored it already.
+  // The other target's program may have stored it already, or another model's, or another constant
+  // of this one may have the same elements.
   WeightId FindWeight(const graph::Constant& constant) {
     for (; indexed < weights.size(); ++indexed) {
       WeightId id{indexed};
-      weights_at[weights[id].data.bytes().data()].push_back(id);
+      weights_like[BeginningOf(weights[id].data)].push_back(id);
     }
-    auto& known = weights_at[constant.value.data.bytes().data()];
-    for (WeightId id : known) {
-      if (weights[id].type == constant.value.type) return id;
+    for (WeightId id : weights_like[BeginningOf(constant.value.data)]) {
+      const Weight& weight = weights[id];
+      if (weight.type == constant.value.type && weight.data == constant.value.data) return id;
     }
     return weights.Add({constant.name, constant.value.type, constant.value.data});
   }
@@ -60,8 +61,15 @@ struct Shared {
 
  private:
   int plans = 0;
-  // By where their bytes are; those before `indexed`.
-  std::map<const uint8_t*, std::vector<WeightId>> weights_at;
+  // By how their bytes begin, and how many there are: most that differ do so there, and the others
+  // are compared. Those before `indexed`.
+  using Beginning = std::pair<size_t, std::string>;
+  static Beginning BeginningOf(const TensorData& data) {
+    constexpr size_t kMost = 256;
+    auto bytes = data.bytes();
+    return {bytes.size(), {bytes.begin(), bytes.begin() + std::min(kMost, bytes.size())}};
+  }
+  std::map<Beginning, std::vector<WeightId>> weights_like;
   int32_t indexed = 0;
 };
 

@@ -183,6 +183,11 @@ class Packer {
     packed.data = PackedData(weights_[source].data, type, packed.type, packing);
     packed.packed_from = source;
     packed.packing = layout;
+    // Another weight may be the same when it is packed, or be stored so.
+    for (int32_t w = 0; w < weights_.size(); ++w) {
+      const Weight& weight = weights_[WeightId{w}];
+      if (weight.type == packed.type && weight.data == packed.data) return WeightId{w};
+    }
     return weights_.Add(std::move(packed));
   }
 

@@ -177,14 +177,13 @@ bool Enter(abi::Program& program) {
 
 // Offsets of weights become addresses, once.
 bool PlaceWeights() {
-  static uint32_t added = 0;
   if (IsGpu() || webnnc_model.weights_bytes == 0) return true;
   uint32_t base = webnnc_weights();
   if (base == 0) return false;
   for (uint32_t b = 0; b < walk.program->buffer_count; ++b) {
-    if (BufferAt(b).kind == abi::kWeights) BufferAt(b).offset += base - added;
+    if (BufferAt(b).kind == abi::kWeights) BufferAt(b).offset += base - webnnc_added_to_weights;
   }
-  added = base;
+  webnnc_added_to_weights = base;
   return true;
 }
 

@@ -10,6 +10,12 @@ namespace {
 
 Region weights, arena, scratch;
 
+}  // namespace
+
+uint32_t webnnc_added_to_weights = 0;
+
+namespace {
+
 abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
   uint64_t per_buffer = sizeof(runtime::ArenaItem) + 2 * sizeof(uint32_t);
   if (!Reserve(scratch, per_buffer * program.buffer_count)) return abi::kOutOfMemory;
@@ -38,22 +44,18 @@ abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
 
 // Offsets become addresses. A second time, what was added before is taken off first.
 abi::Status PrepareCpu(abi::Program& program) {
-  static uint64_t weights_base = 0;
   abi::Model& model = webnnc_model;
   if (model.weights_bytes > 0 && webnnc_weights() == 0) return abi::kOutOfMemory;
   abi::Status status = PlaceBuffers(program, abi::kCpuAlignment);
   if (status != abi::kOk) return status;
   // A little more than the arena: a vector load may touch the bytes behind the last element.
   if (!Reserve(arena, uint64_t{program.arena_bytes} + abi::kCpuAlignment)) return abi::kOutOfMemory;
+  uint32_t moved = static_cast<uint32_t>(weights.base) - webnnc_added_to_weights;
+  webnnc_added_to_weights += moved;
   for (uint32_t b = 0; b < program.buffer_count; ++b) {
     abi::Buffer& buffer = program.buffers[b];
-    if (buffer.kind == abi::kArena) {
-      buffer.offset += static_cast<uint32_t>(arena.base);
-    } else {
-      buffer.offset += static_cast<uint32_t>(weights.base - weights_base);
-    }
+    buffer.offset += buffer.kind == abi::kArena ? static_cast<uint32_t>(arena.base) : moved;
   }
-  weights_base = weights.base;
   return abi::kOk;
 }
 
@@ -98,7 +100,9 @@ extern "C" __attribute__((weak, export_name("webnnc_run"))) void webnnc_run(uint
   for (uint32_t step = 0; step < count; ++step) webnnc_model_step(step);
 }
 
-// Where the page finds everything else.
-extern "C" __attribute__((export_name("webnnc_model"))) abi::Model* webnnc_model_address() {
+// Where the page finds everything else. Weak: of several models models.cpp has it, which chooses
+// one.
+extern "C" __attribute__((weak, export_name("webnnc_model"))) abi::Model* webnnc_model_address(
+    uint32_t) {
   return &webnnc_model;
 }

@@ -5,6 +5,7 @@
 
 extern "C" {
 
+// Of several models in one module, models.cpp has these: they are those of the chosen one.
 extern webnnc::abi::Model webnnc_model;
 
 // Computes the sizes that depend on symbols: dims from symbol_count on. A size that is negative or
@@ -25,6 +26,9 @@ uint32_t webnnc_model_plan(uint32_t plan);
 void webnnc_model_assign(uint32_t list);
 
 // ---- The runtime's own (model.cpp), called by the page and by the command.
+
+// What has been added to the offsets of weights in the CPU's program, to make addresses of them.
+extern uint32_t webnnc_added_to_weights;
 
 // Makes room for the weights file, whose size does not depend on symbols, and gives the address
 // that its bytes go to; 0 if there is not enough memory. A page calls it to load them before it

@@ -5,8 +5,9 @@
 
 namespace webnnc::wasi {
 
-Arguments ReadArguments() {
-  constexpr size_t kMostArguments = 256, kMostBytes = 32768;
+// In both functions by itself, of which a module has one.
+[[gnu::always_inline]] static inline Arguments Read() {
+  constexpr size_t kMostBytes = 32768;
   static uint8_t* values[kMostArguments];
   static uint8_t text[kMostBytes];
   size_t count = 0, bytes = 0;
@@ -15,6 +16,9 @@ Arguments ReadArguments() {
   if (__wasi_args_get(values, text) != 0) return {};
   return {static_cast<uint32_t>(count), reinterpret_cast<const char* const*>(values)};
 }
+
+Arguments ReadAllArguments() { return Read(); }
+__attribute__((weak)) Arguments ReadArguments() { return Read(); }
 
 // Without what says "here".
 static const char* SkipHere(const char* path) {

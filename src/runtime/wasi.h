@@ -10,6 +10,9 @@ struct Arguments {
   uint32_t count = 0;
   const char* const* values = nullptr;  // the program's name first; {} if they are too long
 };
+constexpr uint32_t kMostArguments = 256;
+Arguments ReadAllArguments();
+// Those for the model. Weak: of several models models.cpp has it, and takes from them which one.
 Arguments ReadArguments();
 
 enum class Access : uint8_t { kRead, kReplace };

@@ -59,6 +59,8 @@ std::vector<Part> HostsOf(const Build& build) {
   for (const ModelInput& input : build.models) {
     parts.push_back({[&](llvm::Module& module) { EmitModel(module, input, CollectDims(input)); }});
   }
+  if (build.models.size() > 1)
+    parts.push_back({[&](llvm::Module& module) { EmitTable(module, build.models); }});
   return parts;
 }
 

@@ -370,7 +370,7 @@ class ModelEmitter {
         .weights_id_low = Int(static_cast<int64_t>(input_.weights_id & 0xffffffff)),
         .weights_id_high = Int(static_cast<int64_t>(input_.weights_id >> 32)),
     });
-    Global("webnnc_model", root, false, true);
+    Global("webnnc_model" + input_.suffix, root, false, true);
   }
 
   // ---- Host functions
@@ -378,8 +378,8 @@ class ModelEmitter {
   llvm::Function* StartFunction(const std::string& name, std::vector<llvm::Type*> parameters,
                                 llvm::Type* result = nullptr) {
     auto* type = llvm::FunctionType::get(result ? result : b_.getVoidTy(), parameters, false);
-    auto* function =
-        llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module_);
+    auto* function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
+                                            name + input_.suffix, module_);
     SetTarget(*function, {});
     b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function));
     return function;
@@ -590,6 +590,41 @@ class ModelEmitter {
 
 void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims) {
   ModelEmitter(module, input, dims).Run();
+}
+
+void EmitTable(llvm::Module& module, const std::vector<ModelInput>& models) {
+  llvm::LLVMContext& context = module.getContext();
+  llvm::Type *nothing = llvm::Type::getVoidTy(context), *i32 = llvm::Type::getInt32Ty(context);
+  auto* pointer = llvm::PointerType::get(context, 0);
+  auto function = [&](const std::string& name, llvm::Type* result,
+                      std::vector<llvm::Type*> parameters) -> Constant* {
+    auto* type = llvm::FunctionType::get(result, parameters, false);
+    return llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, name, module);
+  };
+  std::vector<Constant*> entries;
+  for (const ModelInput& model : models) {
+    Constant* null = llvm::ConstantPointerNull::get(pointer);
+    const bool has_commands = model.variants.HaveCommands();
+    auto* record = new GlobalVariable(module, pointer, false, llvm::GlobalValue::ExternalLinkage,
+                                      nullptr, "webnnc_model" + model.suffix);
+    Constant* text = llvm::ConstantDataArray::getString(context, model.key);
+    auto* key = new GlobalVariable(module, text->getType(), true,
+                                   llvm::GlobalValue::InternalLinkage, text, "key");
+    entries.push_back(llvm::ConstantStruct::getAnon(
+        context,
+        {record, key, function("webnnc_model_dims" + model.suffix, nothing, {}),
+         function("webnnc_model_step" + model.suffix, nothing, {i32}),
+         function("webnnc_model_encode" + model.suffix, nothing, {}),
+         has_commands ? function("webnnc_model_plan" + model.suffix, i32, {i32}) : null,
+         has_commands ? function("webnnc_model_assign" + model.suffix, nothing, {i32}) : null,
+         llvm::ConstantInt::get(i32, 0)}));
+  }
+  auto* type = llvm::ArrayType::get(entries[0]->getType(), entries.size());
+  auto* table = llvm::ConstantArray::get(type, entries);
+  new GlobalVariable(module, type, false, llvm::GlobalValue::ExternalLinkage, table,
+                     "webnnc_models");
+  new GlobalVariable(module, i32, true, llvm::GlobalValue::ExternalLinkage,
+                     llvm::ConstantInt::get(i32, entries.size()), "webnnc_model_count");
 }
 
 }  // namespace webnnc::wasm

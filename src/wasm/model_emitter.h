@@ -11,4 +11,7 @@ namespace webnnc::wasm {
 // Kernels are declared: they are in modules of their own.
 void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims);
 
+// Where the runtime finds several models (src/runtime/models.h).
+void EmitTable(llvm::Module& module, const std::vector<ModelInput>& models);
+
 }  // namespace webnnc::wasm

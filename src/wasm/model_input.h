@@ -1,6 +1,7 @@
 // What a model's .wasm is made of.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "graph/passes/check_indices.h"
@@ -18,6 +19,8 @@ struct ModelInput {
   std::vector<graph::InputRange> ranges = {};
   // Sizes that may not be negative: a run with others is refused (abi::kSizeOutOfRange).
   std::vector<Dim> not_negative = {};
+  // Of several models in a module: what it is called, and what its symbols end with, ".0".
+  std::string key = {}, suffix = {};
 
   // The kernels that are wasm beside those of the CPU's program: hosts' of programs for GPUs.
   std::vector<const plan::Kernel*> HostKernels() const;
