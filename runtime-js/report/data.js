@@ -45,10 +45,28 @@
  * @property {Node[]} nodes
  * @property {Summary} [previous]
  * @property {Profile} [profile]
+ * @property {string} [model_name] of several models, the one that is drawn
+ * @property {string[]} [model_names] and all of them
+ *
+ * @typedef {Omit<Build, 'previous'> & {models?: Build[], previous?: Summary & {models?: (Summary & {name: string})[]}}} Data as it is in the
+ *   report: of several models, what each has by itself is in `models`
  */
 
-/** @returns {Build} */
-export const readBuild = () => JSON.parse(document.getElementById('build')?.textContent ?? '');
+/** What is drawn: of several models one, with what they share. @param {Data} data @param {string | null} [name] @returns {Build} */
+export function modelIn({ models, previous, ...shared }, name) {
+  if (!models) return { ...shared, previous };
+  const model = models.find((each) => each.name === name) ?? models[0];
+  const before = previous?.models?.find((each) => each.name === model.name);
+  const read = new Set(model.programs.flatMap(({ steps }) => steps.flatMap(({ weights }) => weights)));
+  return {
+    ...shared, ...model, name: shared.name, model_name: model.name, model_names: models.map((each) => each.name),
+    weights: shared.weights.filter(({ id }) => read.has(id)),
+    previous: before && previous && { ...previous, ...before },
+  };
+}
+
+/** The one that the address names, as `?model=decoder`. @returns {Build} */
+export const readBuild = () => modelIn(JSON.parse(document.getElementById('build')?.textContent ?? ''), new URLSearchParams(location.search).get('model'));
 
 /** @param {Program} program */
 export const titleOf = ({ kind, half }) => (kind === 'wasm' ? 'CPU (wasm)' : 'GPU (WebGPU)') + (half ? ', half precision' : '');

@@ -3,7 +3,7 @@
 /** @import { Build, Profile, Program, Summary } from './data.js' */
 /** @import { Column } from './table.js' */
 
-import { countText, downloadOf, plural, readBuild, sent, sizeText, timeText, titleOf } from './data.js';
+import { countText, downloadOf, modelIn, plural, readBuild, sent, sizeText, timeText, titleOf } from './data.js';
 import { code, html, section, tabs } from './dom.js';
 import { graphPicture } from './graph_picture.js';
 import { memoryMap } from './memory_map.js';
@@ -38,6 +38,7 @@ class Report {
     const build = this.#build;
     document.title = `${build.name}: report`;
     byId('name').textContent = build.name;
+    byId('origin').before(...this.#choice());
     byId('origin').append(...this.#origin());
     byId('cards').append(...this.#cards());
     const sections = [
@@ -49,6 +50,14 @@ class Report {
     search.oninput = () => this.#search(search.value.trim().toLowerCase());
     addEventListener('hashchange', () => this.#follow());
     this.#follow();
+  }
+
+  /** Of several models: which is shown, and the others. */
+  #choice() {
+    const { model_name: shown, model_names: names = [] } = this.#build;
+    if (!names.length) return [];
+    const links = names.map((name) => html('a', { href: `?model=${encodeURIComponent(name)}`, 'aria-current': name === shown ? 'page' : undefined }, name));
+    return [html('nav', { class: 'models', 'aria-label': 'Models' }, ...links)];
   }
 
   // ---- What it is
@@ -97,7 +106,7 @@ class Report {
       const page = new DOMParser().parseFromString(await file.text(), 'text/html');
       const text = page.getElementById('build')?.textContent;
       if (!text) throw new Error(`${file.name} is not a report of this version`);
-      show(summarize(JSON.parse(text)));
+      show(summarize(modelIn(JSON.parse(text), this.#build.model_name)));
     }));
   }
 
@@ -195,7 +204,7 @@ class Report {
       return html('li', {}, html(index < 0 ? 'span' : 'a', { href: index < 0 ? undefined : `#${stepId(index, s)}` }, `${s} ${kernel}`), bar,
         html('span', { class: 'n' }, `${timeText(ms)}, ${percentOf(ms, total)}`), html('span', { class: 'n soft' }, work && ms ? `${countText(2e3 * work / ms)} operations/s` : ''));
     }));
-    const of = index < 0 ? ' It is of another build: its kernels are not those of any program here.' : '';
+    const of = index < 0 ? ' It is of another build or model: its kernels are not those of any program here.' : '';
     return [html('p', {}, `${timeText(total)} in all, by ${clock === 'gpu' ? "the GPU's own clock" : 'the time that passed'}.${of}`), list];
   }
 

@@ -15,14 +15,9 @@ constexpr std::string_view kPlaceholder = "@DATA@";
 constexpr std::string_view kBegin = "<script type=\"application/json\" id=\"build\">";
 constexpr std::string_view kEnd = "</script>";
 
-// What a later build is compared with. report.js makes the same of a report that is opened there.
-Json Summary(const Json& build) {
-  Json summary;
-  for (const char* key : {"webnnc", "build"}) summary[key] = build.value(key, "");
-  summary["parameters"] = build["model"]["parameters"];
-  summary["files"] = build["files"];
-  Json& programs = summary["programs"] = Json::array();
-  for (const Json& program : build["programs"]) {
+Json ProgramsSummary(const Json& list) {
+  Json programs = Json::array();
+  for (const Json& program : list) {
     Json kernels = Json::object();
     for (const Json& kernel : program["kernels"])
       kernels[kernel["name"].get<std::string>()] = kernel["codeBytes"];
@@ -33,6 +28,25 @@ Json Summary(const Json& build) {
                         {"multiplyAdds", program["multiplyAdds"]},
                         {"kernels", std::move(kernels)}});
   }
+  return programs;
+}
+
+// What a later build is compared with. report.js makes the same of a report that is opened there.
+Json Summary(const Json& build) {
+  Json summary;
+  for (const char* key : {"webnnc", "build"}) summary[key] = build.value(key, "");
+  if (build.contains("models")) {
+    summary["files"] = build["files"];
+    for (const Json& model : build["models"]) {
+      summary["models"].push_back({{"name", model["name"]},
+                                   {"parameters", model["model"]["parameters"]},
+                                   {"programs", ProgramsSummary(model["programs"])}});
+    }
+    return summary;
+  }
+  summary["parameters"] = build["model"]["parameters"];
+  summary["files"] = build["files"];
+  summary["programs"] = ProgramsSummary(build["programs"]);
   return summary;
 }
 

@@ -75,7 +75,33 @@ bool Fits(const std::string& form, const TensorType& type) {
   return width >= (form == "objects" ? 6 : form == "classes" ? 5 : 4);
 }
 
+Result<bundle::Boxes> Parse(const std::string& keys) {
+  bundle::Boxes boxes;
+  std::stringstream words(keys);
+  for (std::string word; words >> word;) {
+    if (Status set = Set(word, boxes); !set) return InFlag("--boxes", set.error());
+  }
+  return boxes;
+}
+
+std::string FormOf(const bundle::Boxes& boxes) {
+  return boxes.choices.count("form") ? boxes.choices.at("form") : "";
+}
+
+// The outputs that can hold the boxes.
+std::vector<std::string> Candidates(const std::string& form, const graph::Graph& graph) {
+  std::vector<std::string> candidates;
+  for (const graph::Port& port : graph.outputs)
+    if (Fits(form, graph.values[port.value].type)) candidates.push_back(port.name);
+  return candidates;
+}
+
 }  // namespace
+
+bool MayHoldBoxes(const std::string& keys, const graph::Graph& graph) {
+  auto boxes = Parse(keys);
+  return !boxes || !Candidates(FormOf(boxes.value()), graph).empty();
+}
 
 Result<std::map<std::string, bundle::Boxes>> ReadBoxes(const CompileOptions& options,
                                                        const graph::Graph& graph) {
@@ -89,15 +115,9 @@ Result<std::map<std::string, bundle::Boxes>> ReadBoxes(const CompileOptions& opt
                    {},
                    {"the outputs are " + Listed(names)}};
     }
-    bundle::Boxes read;
-    std::stringstream words(asked);
-    for (std::string word; words >> word;) {
-      if (Status set = Set(word, read); !set) return InFlag("--boxes", set.error());
-    }
-    const std::string form = read.choices.count("form") ? read.choices.at("form") : "";
-    std::vector<std::string> candidates;
-    for (const graph::Port& port : graph.outputs)
-      if (Fits(form, graph.values[port.value].type)) candidates.push_back(port.name);
+    TRY_ASSIGN(auto read, Parse(asked));
+    const std::string form = FormOf(read);
+    const std::vector<std::string> candidates = Candidates(form, graph);
     if (!named.empty() && !Has(candidates, named)) {
       size_t at = static_cast<size_t>(std::find(names.begin(), names.end(), named) - names.begin());
       return Error{"--boxes: the output " + Quote(named) + " is " +

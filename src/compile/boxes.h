@@ -15,4 +15,7 @@ namespace webnnc {
 Result<std::map<std::string, bundle::Boxes>> ReadBoxes(const CompileOptions& options,
                                                        const graph::Graph& graph);
 
+// Whether an output can hold boxes of these keys, or they are wrong, which is said of every model.
+bool MayHoldBoxes(const std::string& keys, const graph::Graph& graph);
+
 }  // namespace webnnc

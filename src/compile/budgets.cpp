@@ -1,6 +1,7 @@
 #include "compile/budgets.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/size_text.h"
@@ -35,15 +36,36 @@ int64_t SentBytes(const Json& build, const std::string& name) {
   return 0;
 }
 
-std::string TitleOf(const Json& program) {
-  return program["kind"] == "wasm" ? "on wasm" : "on WebGPU";
+// A program, and of several models the name of its own.
+struct Part {
+  const Json* program;
+  std::string model;
+};
+
+std::vector<Part> PartsOf(const Json& build) {
+  std::vector<Part> parts;
+  auto add = [&](const Json& programs, const std::string& model) {
+    for (const Json& program : programs) parts.push_back({&program, model});
+  };
+  if (!build.contains("models")) add(build["programs"], "");
+  if (build.contains("models")) {
+    for (const Json& model : build["models"]) add(model["programs"], model["name"]);
+  }
+  return parts;
+}
+
+std::string TitleOf(const Part& part) {
+  std::string model = part.model.empty() ? "" : "in " + part.model + " ";
+  return model + ((*part.program)["kind"] == "wasm" ? "on wasm" : "on WebGPU");
 }
 
 // The program of which `value` gives most.
 template <typename Value>
-const Json& Most(const Json& programs, Value value) {
-  return *std::max_element(programs.begin(), programs.end(),
-                           [&](const Json& a, const Json& b) { return value(a) < value(b); });
+Part Most(const Json& build, Value value) {
+  std::vector<Part> parts = PartsOf(build);
+  return *std::max_element(parts.begin(), parts.end(), [&](const Part& a, const Part& b) {
+    return value(*a.program) < value(*b.program);
+  });
 }
 
 Error TooMuch(const std::string& what, const std::string& is, const std::string& flag,
@@ -56,9 +78,9 @@ Status CheckCode(int64_t most, const Json& build) {
   int64_t script = SentBytes(build, "model.js");
   if (module + script <= most) return kSuccess;
   std::string kernels;
-  for (const Json& program : build["programs"])
-    kernels += (kernels.empty() ? "" : "; ") + TitleOf(program) + ": " +
-               Largest(program["kernels"], "codeBytes");
+  for (const Part& part : PartsOf(build))
+    kernels += (kernels.empty() ? "" : "; ") + TitleOf(part) + ": " +
+               Largest((*part.program)["kernels"], "codeBytes");
   return TooMuch("the code",
                  "has " + SizeText(module + script) + " gzipped (" + SizeText(script) +
                      " model.js, " + SizeText(module) + " the module)",
@@ -78,16 +100,18 @@ Status CheckWeights(int64_t most, const Json& build) {
 
 Status CheckMemory(int64_t most, const Json& build) {
   auto memory = [](const Json& program) { return program["memory"]["bytes"].get<int64_t>(); };
-  const Json& program = Most(build["programs"], memory);
+  Part part = Most(build, memory);
+  const Json& program = *part.program;
   if (memory(program) <= most) return kSuccess;
-  return TooMuch("a run", "needs " + SizeText(memory(program)) + " " + TitleOf(program),
+  return TooMuch("a run", "needs " + SizeText(memory(program)) + " " + TitleOf(part),
                  "--max-memory", SizeText(most),
                  "the largest tensors are " + Largest(program["memory"]["buffers"], "bytes"));
 }
 
 Status CheckDispatches(int64_t most, const Json& build) {
   auto count = [](const Json& program) { return program["dispatches"].get<int64_t>(); };
-  const Json& program = Most(build["programs"], count);
+  Part part = Most(build, count);
+  const Json& program = *part.program;
   if (count(program) <= most) return kSuccess;
   // Which kernel is run most often.
   std::map<std::string, int> runs;
@@ -96,30 +120,44 @@ Status CheckDispatches(int64_t most, const Json& build) {
   auto often = std::max_element(runs.begin(), runs.end(),
                                 [](auto& a, auto& b) { return a.second < b.second; });
   return TooMuch("a run",
-                 "takes " + std::to_string(count(program)) + " dispatches " + TitleOf(program),
+                 "takes " + std::to_string(count(program)) + " dispatches " + TitleOf(part),
                  "--max-dispatches", std::to_string(most),
                  "kernel " + often->first + " is run most often, " + std::to_string(often->second) +
                      " times; report.html lists all");
 }
 
-// The last program for GPUs is the one for those that offer least.
-Status CheckBaseline(const Json& build) {
-  const Json* last = nullptr;
-  for (const Json& program : build["programs"]) {
-    if (program["kind"] == "webgpu") last = &program;
-  }
-  if (!last) return Error{"--require baseline: there is no program for WebGPU"};
+Status CheckBaselineOf(const Part& part, const Json& build) {
+  const Json& program = *part.program;
   std::string needs;
-  for (const Json& feature : (*last)["features"])
+  for (const Json& feature : program["features"])
     needs += (needs.empty() ? "" : ", ") + feature.get<std::string>();
-  for (const auto& [limit, value] : (*last)["limits"].items())
+  for (const auto& [limit, value] : program["limits"].items())
     needs += (needs.empty() ? "" : ", ") + limit + " of " + std::to_string(value.get<int64_t>());
   if (needs.empty()) return kSuccess;
-  return Error{"--require baseline: not every WebGPU device can run the model: it needs " + needs,
+  return Error{"--require baseline: not every WebGPU device can run " +
+                   (part.model.empty() ? "the model" : part.model) + ": it needs " + needs,
                {},
-               {"the largest tensors are " + Largest((*last)["memory"]["buffers"], "bytes") +
+               {"the largest tensors are " + Largest(program["memory"]["buffers"], "bytes") +
                     " and the largest weights " + Largest(build["weights"], "bytes"),
                 "smaller inputs (--dim, --input) or --device generic may help"}};
+}
+
+// The last program of a model for GPUs is the one for those that offer least.
+Status CheckBaseline(const Json& build) {
+  std::map<std::string, Part> last;
+  for (const Part& part : PartsOf(build)) {
+    Part& known = last.emplace(part.model, Part{nullptr, part.model}).first->second;
+    if ((*part.program)["kind"] == "webgpu") known = part;
+  }
+  for (const auto& [model, part] : last) {
+    if (part.program) {
+      TRY(CheckBaselineOf(part, build));
+      continue;
+    }
+    return Error{"--require baseline: there is no program for WebGPU" +
+                 (model.empty() ? "" : " of " + model)};
+  }
+  return kSuccess;
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ std::string PrintEach(const Code& code, const std::string& comment,
   if (code.models.size() == 1) return print(code.models[0]);
   std::string out;
   for (const Model& model : code.models)
-    out += (out.empty() ? "" : "\n") + comment + " ==== " + model.key + "\n\n" + print(model);
+    out += (out.empty() ? "" : "\n") + comment + "==== " + model.key + "\n\n" + print(model);
   return out;
 }
 

@@ -16,6 +16,7 @@
 #include "compile/flags.h"
 #include "compile/likely.h"
 #include "compile/limits.h"
+#include "compile/model_flags.h"
 #include "compile/models.h"
 #include "compile/pictures.h"
 #include "compile/shaders.h"
@@ -138,6 +139,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     TRY_ASSIGN(model.file, onnx::Model::Load(model.path(), options.allow_external));
     return kSuccess;
   }));
+  TRY(GiveSizeFlags(options, code.models));
   TRY(each([&](Model& model) -> Status {
     TRY_ASSIGN(auto import_options, ImportOptionsOf(model.options));
     import_options.warn = warnings.Of(model);
@@ -150,6 +152,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   // Beyond this point there is no ONNX: operations have one meaning whatever the opset, and shapes
   // that the model computes are sizes in types.
 
+  TRY(GivePortFlags(options, code.models));
   // What --image asks for is a piece of graph before the inputs, so that all that follows has it
   // for nothing.
   TRY(each([&](Model& model) -> Status {
@@ -246,17 +249,17 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   bundle::PlaceWeights(code.programs(), code.weights);
   TRY(trace.Programs("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code).Print(); }));
-  TRY(trace("lowering", [&] { return PrintEach(code, ";", PrintLowering); }));
+  TRY(trace("lowering", [&] { return PrintEach(code, "; ", PrintLowering); }));
   // Beyond this point programs do not change: kernels are flat, weights have their places.
 
-  TRY(trace("memory", [&] { return PrintEach(code, ";", PrintMemory); }));
+  TRY(trace("memory", [&] { return PrintEach(code, "; ", PrintMemory); }));
   trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // ---- Code -----------------------------------------------------------------------------------
 
   TRY(each(EmitShaders));
-  TRY(trace("spirv", [&] { return PrintEach(code, ";", PrintSpirv); }));
-  TRY(trace("wgsl", [&] { return PrintEach(code, "//", PrintWgsl); }));
+  TRY(trace("spirv", [&] { return PrintEach(code, "; ", PrintSpirv); }));
+  TRY(trace("wgsl", [&] { return PrintEach(code, "// ", PrintWgsl); }));
 
   // Modules differ in the CPU's kernels alone.
   bundle::WeightsFile weights = bundle::DescribeWeights(code.programs(), code.weights);

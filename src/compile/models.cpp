@@ -46,7 +46,7 @@ Status CheckKey(const Model& model) {
   const std::string& key = model.key;
   std::string why;
   if (kOfObjects.count(key)) why = "is none that an object of models can have";
-  if (key.find_first_of(":=/") != std::string::npos) why = "has one of the signs : = /";
+  if (key.find(':') != std::string::npos) why = "has a colon";
   if (key == "-") why = "says nothing";
   if (key.find('\0') != std::string::npos) why = "holds NUL";
   if (why.empty()) return kSuccess;

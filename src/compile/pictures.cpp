@@ -180,13 +180,20 @@ std::optional<std::string> PictureProblem(const std::string& text) {
   return problem;
 }
 
+static std::vector<std::string> ImageInputs(const graph::Graph& graph) {
+  std::vector<std::string> images;
+  for (const graph::Port& port : graph.inputs)
+    if (graph::ImageOf(graph.values[port.value].type)) images.push_back(port.name);
+  return images;
+}
+
+bool TakesPictures(const graph::Graph& graph) { return !ImageInputs(graph).empty(); }
+
 Result<std::map<std::string, bundle::Picture>> PreparePictures(const CompileOptions& options,
                                                                graph::Graph& graph) {
   std::map<std::string, bundle::Picture> pictures;
   const std::vector<std::string> names = NamesOf(graph.inputs);
-  std::vector<std::string> images;
-  for (const graph::Port& port : graph.inputs)
-    if (graph::ImageOf(graph.values[port.value].type)) images.push_back(port.name);
+  const std::vector<std::string> images = ImageInputs(graph);
   for (const std::string& text : options.images) {
     auto [named, asked] = SplitName(text, names);
     size_t colon = asked.find(':');
@@ -253,6 +260,25 @@ static Named NamedBy(int64_t labels, const TensorType& type) {
   return last.IsConstant() ? Named::kNothing : Named::kLast;
 }
 
+// The outputs that so many labels fit. Those whose last dimension they name go first.
+static std::vector<std::string> OutputsFor(size_t labels, const graph::Graph& graph) {
+  std::vector<std::string> outputs;
+  for (Named wanted : {Named::kLast, Named::kClasses}) {
+    for (const graph::Port& port : graph.outputs) {
+      Named named = NamedBy(static_cast<int64_t>(labels), graph.values[port.value].type);
+      if (named == wanted) outputs.push_back(port.name);
+    }
+    if (!outputs.empty()) break;
+  }
+  return outputs;
+}
+
+bool HasOutputForLabels(const std::string& file, const graph::Graph& graph) {
+  auto content = ReadFile(file);
+  if (!content) return file.find(':') == std::string::npos;
+  return !OutputsFor(LinesOf(content.value()).size(), graph).empty();
+}
+
 Result<std::map<std::string, bundle::Labels>> ReadLabels(const CompileOptions& options,
                                                          const graph::Graph& graph) {
   std::map<std::string, bundle::Labels> labels;
@@ -262,23 +288,15 @@ Result<std::map<std::string, bundle::Labels>> ReadLabels(const CompileOptions& o
     auto content = ReadFile(file);
     if (!content) return Error{"--labels: " + content.error().message};
     std::vector<std::string> lines = LinesOf(content.value());
-    auto named_in = [&](const graph::Port& port) {
-      return NamedBy(static_cast<int64_t>(lines.size()), graph.values[port.value].type);
-    };
-    // Where the file fits one output alone, it is that one's; the last dimension goes first.
-    std::vector<std::string> candidates;
-    for (Named wanted : {Named::kLast, Named::kClasses}) {
-      for (const graph::Port& port : graph.outputs)
-        if (named_in(port) == wanted) candidates.push_back(port.name);
-      if (!candidates.empty()) break;
-    }
+    // Where the file fits one output alone, it is that one's.
+    std::vector<std::string> candidates = OutputsFor(lines.size(), graph);
     if (candidates.empty()) candidates = names;
     TRY_ASSIGN(auto name, PortOf("--labels", named, candidates, "outputs", "OUTPUT:" + file));
     size_t output =
         static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
-    Named found = named_in(graph.outputs[output]);
+    const TensorType& type = graph.values[graph.outputs[output].value].type;
+    Named found = NamedBy(static_cast<int64_t>(lines.size()), type);
     if (found == Named::kNothing) {
-      const TensorType& type = graph.values[graph.outputs[output].value].type;
       return Error{"--labels: " + file + " has " + std::to_string(lines.size()) +
                        " lines, and the output " + Quote(name) + " is " + Print(type),
                    {},

@@ -19,8 +19,15 @@ Result<graph::Preparation> ParsePreparation(const std::string& text);
 Result<std::map<std::string, bundle::Picture>> PreparePictures(const CompileOptions& options,
                                                                graph::Graph& graph);
 
+// Whether it has an input that can take pictures.
+bool TakesPictures(const graph::Graph& graph);
+
 // The labels of outputs, by their names.
 Result<std::map<std::string, bundle::Labels>> ReadLabels(const CompileOptions& options,
                                                          const graph::Graph& graph);
+
+// Whether the lines of this file can be labels of an output. What is no file is said of every
+// model.
+bool HasOutputForLabels(const std::string& file, const graph::Graph& graph);
 
 }  // namespace webnnc

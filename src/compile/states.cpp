@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 #include <set>
 
 #include "base/diagnostics.h"
@@ -104,16 +105,23 @@ std::vector<State> Fitting(const graph::Graph& graph, const std::vector<State>& 
   return states;
 }
 
-Result<State> ParseState(const std::string& text, const graph::Graph& graph) {
-  // Names may hold "=": the first place counts that makes two names of the model.
+// Names may hold "=": the first place counts that makes two names of the model.
+std::optional<State> SplitState(const std::string& text, const graph::Graph& graph) {
   for (size_t at = text.find('='); at != std::string::npos; at = text.find('=', at + 1)) {
     State state{text.substr(0, at), text.substr(at + 1)};
-    const TensorType* input = TypeOf(graph, graph.inputs, state.input);
-    const TensorType* output = TypeOf(graph, graph.outputs, state.output);
-    if (!input || !output) continue;
-    if (Fits(*input, *output)) return state;
+    if (TypeOf(graph, graph.inputs, state.input) && TypeOf(graph, graph.outputs, state.output))
+      return state;
+  }
+  return std::nullopt;
+}
+
+Result<State> ParseState(const std::string& text, const graph::Graph& graph) {
+  if (auto state = SplitState(text, graph)) {
+    const TensorType& input = *TypeOf(graph, graph.inputs, state->input);
+    const TensorType& output = *TypeOf(graph, graph.outputs, state->output);
+    if (Fits(input, output)) return *state;
     return Error{
-        "--state " + text + ": the input is " + Print(*input) + ", the output " + Print(*output),
+        "--state " + text + ": the input is " + Print(input) + ", the output " + Print(output),
         {},
         {"a state's types are the same, but for sizes that are open in the input"}};
   }
@@ -124,6 +132,10 @@ Result<State> ParseState(const std::string& text, const graph::Graph& graph) {
 }
 
 }  // namespace
+
+bool IsState(const std::string& text, const graph::Graph& graph) {
+  return SplitState(text, graph).has_value();
+}
 
 Result<std::vector<State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
                                     const graph::Graph& graph) {

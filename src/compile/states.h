@@ -19,4 +19,7 @@ namespace webnnc {
 Result<std::vector<bundle::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
                                             const graph::Graph& graph);
 
+// Whether it is INPUT=OUTPUT of an input and an output of the graph.
+bool IsState(const std::string& text, const graph::Graph& graph);
+
 }  // namespace webnnc

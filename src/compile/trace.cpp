@@ -97,7 +97,7 @@ Status Trace::Graphs(std::string_view step, const Code& code) {
     if (Status status = graph::Verify(model.last_graph()); !status)
       Abort(step, status.error(), print(model));
   }
-  return Show(number, [&] { return PrintEach(code, ";", print); });
+  return Show(number, [&] { return PrintEach(code, "; ", print); });
 }
 
 Status Trace::Programs(std::string_view step, const Code& code) {
@@ -109,7 +109,7 @@ Status Trace::Programs(std::string_view step, const Code& code) {
       VerifySteps(step, variant.program);
     }
   }
-  return Show(number, [&] { return PrintEach(code, ";", PrintPrograms); });
+  return Show(number, [&] { return PrintEach(code, "; ", PrintPrograms); });
 }
 
 Status Trace::operator()(std::string_view step, const std::function<std::string()>& print) {

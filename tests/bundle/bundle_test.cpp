@@ -163,6 +163,80 @@ TEST_F(BundleTest, DeclarationsEndWithTheModelsOwnSection) {
   EXPECT_EQ(text.find("[name: string]: DataType"), std::string::npos);
 }
 
+// ---- Several models
+
+class SeveralTest : public BundleTest {
+ protected:
+  SeveralTest() {
+    model().key = "first";
+    model().name = "digits";
+    contents.models.push_back(model());
+    ModelContents& other = contents.models[1];
+    other.key = "it's two";
+    others = variants;
+    others[0].shaders[0].wgsl = "fn main() {;}";
+    other.variants = plan::ModuleVariants(others, {});
+    other.states = {{"it's", "y"}};
+    contents.weights_file = DescribeWeights({&gpu(), &cpu(), &gpu(), &cpu()}, weights);
+  }
+
+  std::vector<plan::Variant> others;
+};
+
+TEST_F(SeveralTest, TheManifestHasWhatIsOfEachModelAndOneTableOfShaders) {
+  Json manifest = Json::parse(Manifest(contents));
+  EXPECT_EQ(manifest["name"], "test");
+  EXPECT_FALSE(manifest.contains("inputs"));
+  ASSERT_EQ(manifest["models"].size(), 2u);
+  const Json &first = manifest["models"][0], &second = manifest["models"][1];
+  EXPECT_EQ(first["name"], "first");
+  EXPECT_EQ(second["name"], "it's two");
+  EXPECT_EQ(first["inputs"], second["inputs"]);
+  EXPECT_FALSE(first.contains("state"));
+  EXPECT_EQ(second["state"], Json::parse(R"([{"input": "it's", "output": "y"}])"));
+  EXPECT_EQ(first["programs"][0]["kernels"][0]["shader"], 0);
+  EXPECT_EQ(second["programs"][0]["kernels"][0]["shader"], 1);
+  EXPECT_EQ(Shaders(contents), std::string("fn main(){}\0fn main(){;}", 24));
+  others[0].shaders[0].wgsl = "fn main() {}";
+  EXPECT_EQ(Json::parse(Manifest(contents))["models"][1]["programs"][0], first["programs"][0]);
+  EXPECT_EQ(Shaders(contents), "fn main(){}");
+}
+
+TEST_F(SeveralTest, TheRecordHasTheProgramsOfEachModel) {
+  Json record = Json::parse(BuildRecord(contents, {{{}, "abc"}}));
+  EXPECT_FALSE(record.contains("programs"));
+  ASSERT_EQ(record["models"].size(), 2u);
+  EXPECT_EQ(record["models"][0]["key"], "first");
+  EXPECT_EQ(record["models"][0]["name"], "digits");
+  EXPECT_EQ(record["models"][1]["programs"], record["models"][0]["programs"]);
+  EXPECT_EQ(record["models"][1]["programs"][0]["first"], 512);
+}
+
+TEST_F(SeveralTest, DeclarationsSayWhatLoadGives) {
+  std::string text = Declarations(contents);
+  EXPECT_NE(text.find("export interface Loaded {\n"
+                      "  first: Model<Models['first']['inputs'], Models['first']['outputs']>;\n"
+                      "  'it\\'s two': Model<Models['it\\'s two']['inputs'], "
+                      "Models['it\\'s two']['outputs']>;\n}\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("      'it\\'s'?: 'float32';\n"), std::string::npos);
+}
+
+TEST_F(SeveralTest, ReportsAreComparedModelByModel) {
+  Json first = Json::parse(Description(contents, {{"model.wasm", 1000, 500}}));
+  EXPECT_EQ(first["models"][1]["name"], "it's two");
+  EXPECT_EQ(first["models"][0]["programs"].size(), 2u);
+  EXPECT_EQ(first["weights"].size(), 2u);
+  first["build"] = "1";
+  std::string before = Report(first.dump(), {}, "").value();
+  Json second = first;
+  second["build"] = "2";
+  Json previous = DataIn(Report(second.dump(), before, "").value())["previous"];
+  EXPECT_EQ(previous["models"][1]["name"], "it's two");
+  EXPECT_EQ(previous["models"][1]["programs"][1]["kind"], "wasm");
+  EXPECT_EQ(previous["files"][0]["bytes"], 1000);
+}
+
 TEST_F(BundleTest, ReportEscapesWhatTheModelSays) {
   contents.name = "</script><b>";
   model().source.outline.nodes = {{"Add_1", "Add", {"it's"}, {"a"}},
