@@ -226,8 +226,9 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     return FormVariants(model, code.weights, gpu_machine, warnings.Of(model));
   }));
   TRY(trace.Programs("program", code));
+  TRY(each(CheckSizes));
+  TRY(CheckMemory(code));
   TRY(each([&](Model& model) -> Status {
-    TRY(CheckSizes(model));
     TRY_ASSIGN(auto slow, CheckWork(model));
     if (!slow.empty()) warnings.Of(model)(slow);
     return kSuccess;

@@ -36,8 +36,8 @@ Status CheckBuffers(const plan::Program& program) {
   return kSuccess;
 }
 
-int64_t WeightBytes(const plan::Program& program) {
-  std::set<plan::WeightId> seen;
+// Of those that are not in `seen`, where they are noted.
+int64_t WeightBytes(const plan::Program& program, std::set<plan::WeightId>& seen) {
   int64_t total = 0;
   for (const plan::Buffer& buffer : program.buffers) {
     if (buffer.kind != plan::BufferKind::kWeight || !seen.insert(buffer.weight).second) continue;
@@ -136,11 +136,21 @@ Status CheckSizes(const Model& model) {
     }
     TRY(CheckBuffers(*program));
   }
-  const plan::Program* cpu = model.Module().cpu();
-  if (!cpu) return kSuccess;
-  int64_t weights = WeightBytes(*cpu), activations = FixedActivationBytes(*cpu);
+  return kSuccess;
+}
+
+Status CheckMemory(const Code& code) {
+  std::set<plan::WeightId> seen;
+  int64_t weights = 0, activations = 0;
+  for (const Model& model : code.models) {
+    const plan::Program* cpu = model.Module().cpu();
+    if (!cpu) continue;
+    weights += WeightBytes(*cpu, seen);
+    activations = std::max(activations, FixedActivationBytes(*cpu));
+  }
   if (weights + activations <= kMostWasmBytes) return kSuccess;
-  return Error{"the model needs " + InGiB(weights) + " for weights and " + InGiB(activations) +
+  const std::string need = code.models.size() == 1 ? "the model needs " : "the models need ";
+  return Error{need + InGiB(weights) + " for weights and " + InGiB(activations) +
                    " for activations; wasm has 4 GiB for both",
                {},
                {"compile it with --target webgpu, where weights do not go through wasm's memory"}};

@@ -7,10 +7,13 @@
 
 namespace webnnc {
 
-// Errors: too many kernels; a tensor that no back end can index; constants and activations that do
-// not fit in the memory of a wasm module. Only what is certain counts: sizes that symbols decide
-// are checked when the model runs.
+// Errors: too many kernels; a tensor that no back end can index. Only what is certain counts: sizes
+// that symbols decide are checked when the model runs.
 Status CheckSizes(const Model& model);
+
+// The same of all models: constants and activations that do not fit in the memory of a wasm module,
+// where what runs does so alone.
+Status CheckMemory(const Code& code);
 
 // After MergeKernels. An error if there are so many different kernels that they take too long to
 // compile.

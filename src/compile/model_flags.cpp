@@ -53,10 +53,10 @@ Error ForNobody(const std::string& flag, const std::string& value, const std::ve
 }
 
 // Gives each value to those it is for, what is said of one model alone last.
-Status Give(const std::string& flag, const std::vector<std::string>& values,
-            std::vector<Model>& models, const Has& has, const Names& names,
-            const std::function<void(Model&, const std::string& written,
-                                     const std::string& value)>& give) {
+Status Give(
+    const std::string& flag, const std::vector<std::string>& values, std::vector<Model>& models,
+    const Has& has, const Names& names,
+    const std::function<void(Model&, const std::string& written, const std::string& value)>& give) {
   for (bool own : {false, true}) {
     for (const std::string& value : values) {
       Address address = AddressOf(value, models, has);
@@ -110,7 +110,8 @@ std::vector<std::string> SizesInFile(const Model& model) {
       if (!size.dim_param().empty()) names.insert(size.dim_param());
     }
   }
-  for (const auto& [input, sizes] : model.options.input_shapes) names.insert(sizes.begin(), sizes.end());
+  for (const auto& [input, sizes] : model.options.input_shapes)
+    names.insert(sizes.begin(), sizes.end());
   return {names.begin(), names.end()};
 }
 

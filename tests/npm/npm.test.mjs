@@ -85,7 +85,9 @@ test('compile is a function', () => {
     console.log(Object.keys(files).length, files['model.js'].length > 1000, build.name, build.inputs[0].type, warnings.length);
     const kept = await compile({ model: ${JSON.stringify(digits)}, output: 'made/here' });
     console.log(kept.files === undefined, kept.build.programs.length);
-    for (const options of [{ model: 'none.onnx' }, { model, maxCodeSize: '1kB' }, { model, backend: 1 }, {}]) {
+    const both = await compile({ model: { first: ${JSON.stringify(digits)}, second: ${JSON.stringify(digits)} }, report: false });
+    console.log(both.build.models.map(({ name }) => name).join(), both.build.weights.length === kept.build.weights.length);
+    for (const options of [{ model: 'none.onnx' }, { model, maxCodeSize: '1kB' }, { model, backend: 1 }, {}, { model: { 'a=b': 'c' } }]) {
       await compile(options).then(() => console.log('compiled'), (error) => console.log(error instanceof WebnncError, error.message.split('\\n')[0]));
     }`);
   assert.equal(status, 0, stderr);
@@ -93,10 +95,12 @@ test('compile is a function', () => {
   assert.match(lines[0], /^\d+ true ten digits float32\[2,1,28,28\] 0$/);
   assert.equal(lines[1], 'true 2');
   assert.ok(existsSync(join(project, 'made/here/model.js')));
-  assert.match(lines[2], /^true none.onnx: cannot read none.onnx: No such file/);
-  assert.match(lines[3], /^true -: the code has .* --max-code-size allows 1.0 kB/);
-  assert.match(lines[4], /^false compile: there is no option "backend"/);
-  assert.match(lines[5], /^false compile: model is a path or bytes/);
+  assert.equal(lines[2], 'first,second true');
+  assert.match(lines[3], /^true none.onnx: cannot read none.onnx: No such file/);
+  assert.match(lines[4], /^true -: the code has .* --max-code-size allows 1.0 kB/);
+  assert.match(lines[5], /^false compile: there is no option "backend"/);
+  assert.match(lines[6], /^false compile: model is a path or bytes/);
+  assert.match(lines[7], /^false compile: .* by names, which have no "="/);
 });
 
 test('the plugin is there for each bundler', () => {

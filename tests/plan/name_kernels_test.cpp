@@ -10,9 +10,9 @@ namespace {
 // y = x * factor, for so many elements.
 Kernel Named(const std::string& name, int elements = 4, const std::string& factor = "2.0") {
   std::string size = std::to_string(elements);
-  auto parsed = loop::Parse("kernel @" + name + "(in %x: f32[" + size + "], out %y: f32[" + size +
-                            "]) {\n  for i in " + size + " {\n    %y[i] = %x[i] * " + factor +
-                            "\n  }\n}\n");
+  auto parsed =
+      loop::Parse("kernel @" + name + "(in %x: f32[" + size + "], out %y: f32[" + size +
+                  "]) {\n  for i in " + size + " {\n    %y[i] = %x[i] * " + factor + "\n  }\n}\n");
   CHECK(parsed);
   return {parsed.value(), {}, parsed.value()};
 }

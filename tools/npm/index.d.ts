@@ -1,6 +1,10 @@
 export interface CompileOptions {
-  /** The path of an ONNX file, or its bytes. */
-  model: string | Uint8Array;
+  /**
+   * The path of an ONNX file, or its bytes; or paths of several that become one folder, by the names that its `load` gives
+   * them: `{ encoder: 'encoder.onnx', decoder: 'decoder.onnx' }`. What is named elsewhere is for all that have it, with
+   * `'decoder:'` before the name for that one alone.
+   */
+  model: string | Uint8Array | Readonly<Record<string, string>>;
   /** The folder to make. Without it, the files come back as bytes. */
   output?: string;
   /** What the model is called. */

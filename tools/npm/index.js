@@ -28,12 +28,22 @@ const VALUES = {
 const named = (flag, value) => value === undefined ? [] : typeof value === 'string' ? [flag, value]
   : Object.entries(value).flatMap(([name, one]) => [flag, `${name}:${one}`]);
 
+/** @param {any} model */
+function modelsOf(model) {
+  if (typeof model === 'string') return [model];
+  if (model instanceof Uint8Array) return ['-'];
+  const several = typeof model === 'object' && model ? Object.entries(model) : [];
+  if (!several.length || several.some(([name, path]) => typeof path !== 'string' || /[=/]/.test(name))) {
+    throw new TypeError('compile: model is a path or bytes, or paths by names, which have no "=" or "/"');
+  }
+  return several.map(([name, path]) => `${name}=${path}`);
+}
+
 function flagsOf({ model, output, dims = {}, inputs = {}, targets, image, labels, boxes, report = true, force = false, signal, ...values }) {
   const unknown = Object.keys(values).find((key) => !(key in VALUES));
   if (unknown) throw new TypeError(`compile: there is no option "${unknown}"`);
-  if (typeof model !== 'string' && !(model instanceof Uint8Array)) throw new TypeError('compile: model is a path or bytes');
   return [
-    typeof model === 'string' ? model : '-', '-o', output, '--json',
+    ...modelsOf(model), '-o', output, '--json',
     ...Object.entries(dims).flatMap(([name, size]) => ['--dim', `${name}=${size}`]),
     ...Object.entries(inputs).flatMap(([name, shape]) => ['--input', `${name}:${shape.join(',')}`]),
     ...targets ? ['--target', targets.join(',')] : [], ...named('--image', image), ...named('--labels', labels), ...named('--boxes', boxes),
