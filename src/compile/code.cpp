@@ -20,6 +20,14 @@ std::vector<const plan::Program*> Code::programs() const {
   return programs;
 }
 
+std::vector<plan::Program*> Code::all_programs() {
+  std::vector<plan::Program*> programs;
+  for (Model& model : models) {
+    for (plan::Variant& variant : model.variants) programs.push_back(&variant.program);
+  }
+  return programs;
+}
+
 schedule::Database SchedulesOf(const Code& code) {
   schedule::Database database;
   for (const Model& model : code.models) {

@@ -63,8 +63,9 @@ struct Code {
   // What the programs read, shared by all.
   IdVector<plan::WeightTag, plan::Weight> weights;
 
-  // Of all models, in order.
+  // Of all models, in order: those of the module that every engine runs, or all.
   std::vector<const plan::Program*> programs() const;
+  std::vector<plan::Program*> all_programs();
 };
 
 // The schedules of all kernels.

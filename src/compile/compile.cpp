@@ -236,11 +236,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   // Schedules are chosen for weights as they will be, so packing comes first.
   // Only then can be seen which kernels are the same.
-  for (Model& model : code.models) {
-    for (plan::Variant& variant : model.variants) {
-      plan::PackWeights(variant.program, code.weights);
-      plan::MergeKernels(variant.program);
-    }
+  for (plan::Program* program : code.all_programs()) plan::PackWeights(*program, code.weights);
+  for (plan::Program* program : code.all_programs()) {
+    plan::PackLikeOthers(*program, code.weights);
+    plan::MergeKernels(*program);
   }
   TRY(trace.Programs("pack-weights", code));
   TRY(each(CheckKernels));

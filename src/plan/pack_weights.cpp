@@ -35,41 +35,48 @@ class Packer {
   Packer(Program& program, IdVector<WeightTag, Weight>& weights)
       : program_(program), weights_(weights) {}
 
-  void Run() {
+  // `known`: whether layouts must be there already, and kernels may have other reductions.
+  void Run(bool known) {
     for (Launch* launch : LaunchesOf(program_)) {
-      if (launch->place == Place::kDevice) PackStep(*launch);
+      if (launch->place == Place::kDevice) PackStep(*launch, known);
     }
   }
 
  private:
-  void PackStep(Launch& step) {
+  void PackStep(Launch& step, bool known) {
     loop::Kernel& kernel = program_.kernels[step.kernel].plain;
-    auto product = FindProduct(kernel);
-    if (!product) return;
-    for (int side = 0; side < 2; ++side) {
-      auto load = DirectLoad(kernel, product->sides[side]);
-      if (!load) continue;
-      size_t argument = ArgumentOf(kernel, load->buffer);
-      BufferId buffer = step.arguments[argument];
-      if (program_.buffers[buffer].kind != BufferKind::kWeight) continue;
-      auto packing = PackingFor(kernel, *product, *load, product->sides[1 - side]);
-      if (!packing) continue;
-      step.arguments[argument] = PackedBuffer(kernel.buffers[load->buffer].type, buffer, *packing);
-      RewriteKernel(kernel, load->buffer, *packing);
-      return;
+    for (const ProductStage& product : FindProducts(kernel, known)) {
+      for (int side = 0; side < 2; ++side) {
+        auto load = DirectLoad(kernel, product.sides[side]);
+        if (!load) continue;
+        size_t argument = ArgumentOf(kernel, load->buffer);
+        BufferId buffer = step.arguments[argument];
+        if (program_.buffers[buffer].kind != BufferKind::kWeight) continue;
+        auto packing = PackingFor(kernel, product, *load, product.sides[1 - side]);
+        if (!packing) continue;
+        const TensorType& type = kernel.buffers[load->buffer].type;
+        WeightId source = program_.buffers[buffer].weight;
+        if (known && !FindPacked(source, LayoutOf(type, *packing))) continue;
+        step.arguments[argument] = PackedBuffer(type, source, *packing);
+        RewriteKernel(kernel, load->buffer, *packing);
+        return;
+      }
     }
   }
 
-  static std::optional<ProductStage> FindProduct(const loop::Kernel& kernel) {
-    std::optional<ProductStage> found;
+  // The sums of products: all, or the kernel's only reduction.
+  static std::vector<ProductStage> FindProducts(const loop::Kernel& kernel, bool all) {
+    std::vector<ProductStage> products;
+    size_t reductions = 0;
     for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-      if (stage.ordered) return std::nullopt;
+      if (stage.ordered) return {};
       if (!IsReduction(stage)) continue;
-      auto product = loop::ProductOf(kernel, stage);
-      if (!product || found) return std::nullopt;
-      found = ProductStage{stage, {product->left, product->right}};
+      ++reductions;
+      if (auto product = loop::ProductOf(kernel, stage))
+        products.push_back({stage, {product->left, product->right}});
     }
-    return found;
+    if (!all && reductions != 1) products.clear();
+    return products;
   }
 
   // The load that a side of the product is, widened perhaps.
@@ -154,8 +161,7 @@ class Packer {
 
   // The program's buffer for the packed weight. `type` is how the kernel sees the unpacked one,
   // with dimensions merged perhaps.
-  BufferId PackedBuffer(const TensorType& type, BufferId buffer, const Packing& packing) {
-    WeightId source = program_.buffers[buffer].weight;
+  BufferId PackedBuffer(const TensorType& type, WeightId source, const Packing& packing) {
     WeightId packed = PackedWeight(source, type, packing);
     for (int32_t b = 0; b < program_.buffers.size(); ++b) {
       const Buffer& existing = program_.buffers[BufferId{b}];
@@ -166,17 +172,26 @@ class Packer {
                                  BufferKind::kWeight, packed});
   }
 
-  WeightId PackedWeight(WeightId source, const TensorType& type, const Packing& packing) {
+  static std::string LayoutOf(const TensorType& type, const Packing& packing) {
     std::string layout;
     for (const auto* part : {&packing.outer, &packing.inner}) {
       for (size_t d : *part) layout += std::to_string(d) + ",";
       layout += "/";
     }
-    layout += Print(type);
+    return layout + Print(type);
+  }
+
+  std::optional<WeightId> FindPacked(WeightId source, const std::string& layout) const {
     for (int32_t w = 0; w < weights_.size(); ++w) {
       const Weight& weight = weights_[WeightId{w}];
       if (weight.packed_from == source && weight.packing == layout) return WeightId{w};
     }
+    return std::nullopt;
+  }
+
+  WeightId PackedWeight(WeightId source, const TensorType& type, const Packing& packing) {
+    const std::string layout = LayoutOf(type, packing);
+    if (auto known = FindPacked(source, layout)) return *known;
     Weight packed;
     packed.name = weights_[source].name;
     packed.type = {type.dtype, PackedShape(type.shape, packing)};
@@ -231,7 +246,11 @@ class Packer {
 }  // namespace
 
 void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights) {
-  Packer(program, weights).Run();
+  Packer(program, weights).Run(false);
+}
+
+void PackLikeOthers(Program& program, IdVector<WeightTag, Weight>& weights) {
+  Packer(program, weights).Run(true);
 }
 
 }  // namespace webnnc::plan

@@ -14,4 +14,9 @@ namespace webnnc::plan {
 // read whole lines. Both targets read the same bytes. Weights that are not read this way stay.
 void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights);
 
+// After all programs: kernels with other reductions beside the product, a normalisation say, would
+// read their weights as well as they are, and take the layout that another kernel reads them in. So
+// the weights of a decoder that computes a token at a time are those of one that takes many.
+void PackLikeOthers(Program& program, IdVector<WeightTag, Weight>& weights);
+
 }  // namespace webnnc::plan

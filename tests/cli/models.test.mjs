@@ -102,7 +102,7 @@ async function start(out) {
     const place = exports.webnnc_weights();
     if (!loaded) new Uint8Array(exports.memory.buffer).set(weights, place);
     loaded = true;
-    words()[words()[model + MODEL.dims] / 4] = size;
+    if (words()[model + MODEL.symbols]) words()[words()[model + MODEL.dims] / 4] = size;
     // The CPU's program is the last.
     const program = words()[model + MODEL.count] - 1, record = words()[model + MODEL.programs] / 4 + program * PROGRAM;
     assert.equal(exports.webnnc_sizes(), 0);
@@ -169,6 +169,25 @@ test('equal weights are stored once, whatever they are called, and equal kernels
   const differing = await manifestOf('differing/model.wasm'), [first, second] = differing.models.map((/** @type {any} */ { programs }) => programs.at(-1).steps);
   assert.equal(first.length, second.length);
   assert.notDeepEqual(first, second);
+});
+
+test('a decoder of one token and one of many have their weights in one layout', async () => {
+  // Rows that are normalised and projected; of one row that is one kernel, with three sums.
+  const rows = (/** @type {number | string} */ count) => onnxModel({
+    inputs: { x: ['f32', [count, WIDTH]] }, outputs: { y: ['f32', [count, WIDTH]] },
+    nodes: [{ op: 'LayerNormalization', inputs: ['x', 'scale', 'bias'], outputs: ['normal'] }, { op: 'MatMul', inputs: ['normal', 'project'], outputs: ['y'] }],
+    constants: { scale: weight([WIDTH], () => 1), bias: weight([WIDTH], () => 0), project: PROJECT }, opset: 17,
+  });
+  write({ 'step.onnx': rows(1), 'prompt.onnx': rows('count') });
+  for (const files of [['step.onnx', 'prompt.onnx'], ['prompt.onnx', 'step.onnx']]) {
+    const { weights } = built(...files, '-o', 'layouts');
+    assert.equal(weights.filter((/** @type {any} */ { bytes }) => bytes === 4 * WIDTH * WIDTH).length, 1);
+    const compute = await start('layouts'), x = Float32Array.from({ length: WIDTH }, (_, i) => i * i % 11);
+    // As ONNX defines it, in float64.
+    const mean = x.reduce((sum, value) => sum + value, 0) / WIDTH, deviation = Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / WIDTH + 1e-5);
+    const expected = x.map((_, o) => [...x].reduce((sum, value, i) => sum + (value - mean) / deviation * projectAt(i * WIDTH + o), 0));
+    for (const index of [0, 1]) compute(index, 1, [x]).forEach((value, o) => assert.ok(Math.abs(value - expected[o]) < 1e-4, `${index}, ${o}: ${value}`));
+  }
 });
 
 test('the branches of a merged decoder have the weights around them once', () => {
