@@ -107,6 +107,25 @@ const drawn: ImageData = shown;
 console.log(drawn);
 `;
 
+execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [`first=${join(root, 'models/digits/digits.onnx')}`,
+  `the second=${join(root, 'models/digits/digits.onnx')}`, '-o', join(folder, 'several'), '--quiet', '--image', 'the second:image:resize=fill']);
+const SEVERAL = `
+import { load, type AnyModel, type Model, type Models, type Session, type Tensor } from './several/model.js';
+const { first, ['the second']: second } = await load({ backend: 'wasm' });
+const { digit_probabilities } = await first.run({ image: new Float32Array(784) }, { outputs: { digit_probabilities: 'gpu' } });
+const tensor: Tensor<'float32'> = await digit_probabilities.read();
+await second.run({ image: { data: new Uint8Array(4), width: 1, height: 1 } });
+const named: Model<Models['first']['inputs'], Models['first']['outputs']> = first, session: Session<Models['first']['inputs'], Models['first']['outputs']> = named.session();
+const models: AnyModel[] = Object.values(await load()), chance: number | undefined = (await session.run({ image: tensor })).digit_probabilities.data[0];
+console.log(models.length, chance);
+// @ts-expect-error There is no such model.
+(await load()).third;
+// @ts-expect-error The other one takes pictures.
+await second.run({ image: new Float32Array(784) });
+// @ts-expect-error There is no such input.
+await first.run({ picture: new Float32Array(784) });
+`;
+
 /** What needs arrays that name their memory, since TypeScript 5.7. */
 const OLD = USE.replace(/const own.*\n.*\n/, 'const own = tensor.data.buffer;\n');
 
@@ -114,6 +133,8 @@ const OLD = USE.replace(/const own.*\n.*\n/, 'const own = tensor.data.buffer;\n'
 const CASES = [
   ['without the types of WebGPU, as in Node', USE, ['es2022'], ['node']], ['with the types of WebGPU', USE + GPU, ['es2022', 'dom'], []],
   ['for pictures in a page', PICTURES + SOURCES, ['es2022', 'dom'], []], ['for pictures in Node', PICTURES, ['es2022'], ['node']],
+  ['for several models', SEVERAL, ['es2022', 'dom'], []],
+  ['for several models, in TypeScript 5.4', SEVERAL, ['es2022', 'dom'], [], {}, 'typescript-5.4'],
   ['as modules of Node, with every check', USING, ['esnext', 'dom'], [], {
     module: 'node16', moduleResolution: 'node16', exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true,
   }],

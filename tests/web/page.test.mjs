@@ -403,6 +403,36 @@ describe('the report', { skip: hasBrowser('chromium') ? false : 'there is no Chr
   });
 });
 
+describe('the report of several models', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
+  test('shows one at a time, with the weights that it reads', async () => {
+    const several = join(work, 'several');
+    execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [`first=${join(root, 'models/digits/digits.onnx')}`, segmentsFile, '-o', several, '--quiet']);
+    const browser = await launch('chromium', { gpu: false });
+    const page = await browser.open(`file://${join(several, 'report.html')}`);
+    const shown = () => page.evaluate(() => ({
+      name: document.getElementById('name')?.innerText, models: document.querySelector('.models')?.innerText.split(/\s+/),
+      current: document.querySelector('.models [aria-current]')?.textContent, origin: document.getElementById('origin')?.innerText,
+      weights: document.querySelectorAll('#weights tbody tr').length, nodes: document.querySelectorAll('svg.graph [data-node]').length,
+    }));
+    const first = await shown();
+    assert.deepEqual([first.name, first.models, first.current], ['first-segments', ['first', 'segments'], 'first']);
+    assert.match(first.origin, /from digits\.onnx/);
+    await page.evaluate(() => /** @type {HTMLElement} */ (document.querySelectorAll('.models a')[1]).click());
+    await page.until(() => document.querySelector('.models [aria-current]')?.textContent === 'segments');
+    const second = await shown();
+    assert.match(second.origin, /from segments\.onnx/);
+    assert.notEqual(second.nodes, first.nodes);
+    assert.ok(first.weights > second.weights, `${first.weights}, ${second.weights}`);
+    // Another report of both is compared with the same model in it.
+    const older = join(work, 'older_several.html');
+    writeFileSync(older, readFileSync(join(several, 'report.html'), 'utf8').replaceAll(/"parameters":\d+/g, '"parameters":12'));
+    await page.choose('#changes input', [older]);
+    await page.until(() => document.querySelector('#changes table')?.textContent?.includes('parameters12'));
+    assert.deepEqual(page.problems, []);
+    await browser.close();
+  });
+});
+
 /** What the compiler wrote into the report of the digits. */
 function readReport() {
   return JSON.parse(/id="build">(.*?)<\/script>/.exec(readFileSync(join(digits, 'report.html'), 'utf8'))?.[1] ?? '');
