@@ -410,7 +410,7 @@ describe('the report of several models', { skip: hasBrowser('chromium') ? false 
     const browser = await launch('chromium', { gpu: false });
     const page = await browser.open(`file://${join(several, 'report.html')}`);
     const shown = () => page.evaluate(() => ({
-      name: document.getElementById('name')?.innerText, models: document.querySelector('.models')?.innerText.split(/\s+/),
+      name: document.getElementById('name')?.innerText, models: /** @type {HTMLElement} */ (document.querySelector('.models')).innerText.split(/\s+/),
       current: document.querySelector('.models [aria-current]')?.textContent, origin: document.getElementById('origin')?.innerText,
       weights: document.querySelectorAll('#weights tbody tr').length, nodes: document.querySelectorAll('svg.graph [data-node]').length,
     }));
