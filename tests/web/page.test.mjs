@@ -404,22 +404,30 @@ describe('the report', { skip: hasBrowser('chromium') ? false : 'there is no Chr
 });
 
 describe('the report of several models', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
+  /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
+  before(async () => {
+    browser = await launch('chromium', { gpu: false });
+  });
+  after(() => browser.close());
+
   test('shows one at a time, with the weights that it reads', async () => {
     const several = join(work, 'several');
     execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [`first=${join(root, 'models/digits/digits.onnx')}`, segmentsFile, '-o', several, '--quiet']);
-    const browser = await launch('chromium', { gpu: false });
-    const page = await browser.open(`file://${join(several, 'report.html')}`);
-    const shown = () => page.evaluate(() => ({
-      name: document.getElementById('name')?.innerText, models: /** @type {HTMLElement} */ (document.querySelector('.models')).innerText.split(/\s+/),
-      current: document.querySelector('.models [aria-current]')?.textContent, origin: document.getElementById('origin')?.innerText,
+    const shown = () => ({
+      name: document.getElementById('name')?.innerText, origin: document.getElementById('origin')?.innerText,
+      models: [...document.querySelectorAll('.models a')].map((link) => [link.textContent, link.getAttribute('href'), link.getAttribute('aria-current')]),
       weights: document.querySelectorAll('#weights tbody tr').length, nodes: document.querySelectorAll('svg.graph [data-node]').length,
-    }));
-    const first = await shown();
-    assert.deepEqual([first.name, first.models, first.current], ['first-segments', ['first', 'segments'], 'first']);
+    });
+    let page = await browser.open(`file://${join(several, 'report.html')}`);
+    const first = await page.evaluate(shown);
+    assert.equal(first.name, 'first-segments');
+    assert.deepEqual(first.models, [['first', '?model=first', 'page'], ['segments', '?model=segments', null]]);
     assert.match(first.origin, /from digits\.onnx/);
-    await page.evaluate(() => /** @type {HTMLElement} */ (document.querySelectorAll('.models a')[1]).click());
-    await page.until(() => document.querySelector('.models [aria-current]')?.textContent === 'segments');
-    const second = await shown();
+    assert.deepEqual(page.problems, []);
+    await page.close();
+    page = await browser.open(`file://${join(several, 'report.html')}?model=segments`);
+    const second = await page.evaluate(shown);
+    assert.deepEqual(second.models, [['first', '?model=first', null], ['segments', '?model=segments', 'page']]);
     assert.match(second.origin, /from segments\.onnx/);
     assert.notEqual(second.nodes, first.nodes);
     assert.ok(first.weights > second.weights, `${first.weights}, ${second.weights}`);
@@ -429,7 +437,7 @@ describe('the report of several models', { skip: hasBrowser('chromium') ? false 
     await page.choose('#changes input', [older]);
     await page.until(() => document.querySelector('#changes table')?.textContent?.includes('parameters12'));
     assert.deepEqual(page.problems, []);
-    await browser.close();
+    await page.close();
   });
 });
 
