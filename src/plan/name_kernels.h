@@ -7,7 +7,8 @@
 namespace webnnc::plan {
 
 // Gives kernels of programs that become one wasm module names by which they are told apart there:
-// those that are the same get one name, others different ones. All are flat.
+// those that are the same get one name, others different ones. All are flat. Symbols have the names
+// of their own programs, whatever these are.
 //
 //   @conv, @add   @conv, @add     ->   @conv, @add   @conv_2, @add
 //

@@ -16,35 +16,14 @@
 
 namespace webnnc::wasm {
 
-std::vector<Dim> SizesOf(const loop::Kernel& kernel) {
-  std::vector<Dim> sizes;
-  auto note = [&](const Dim& dim) {
-    if (!dim.IsConstant() && std::find(sizes.begin(), sizes.end(), dim) == sizes.end())
-      sizes.push_back(dim);
-  };
-  auto note_expr = [&](loop::ExprId root) {
-    loop::ForEachExpr(kernel, root, [&](loop::ExprId id) {
-      if (auto* size = std::get_if<loop::Size>(&kernel.exprs[id].node)) note(size->dim);
-    });
-  };
-  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
-    if (auto* loop = std::get_if<loop::For>(&stmt)) note(loop->extent);
-    if (auto* let = std::get_if<loop::Let>(&stmt)) note_expr(let->value);
-    if (auto* test = std::get_if<loop::If>(&stmt)) note_expr(test->condition);
-    if (auto* store = std::get_if<loop::Store>(&stmt)) {
-      for (loop::ExprId index : store->index) note_expr(index);
-      note_expr(store->value);
-    }
-  });
-  return sizes;
-}
-
 void SetTarget(llvm::Function& function, FeatureSet features) {
   function.addFnAttr("target-features", FeaturesOf(features));
   function.addFnAttr(llvm::Attribute::NoUnwind);
 }
 
 llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel) {
+  // Kernels of one name are the same.
+  if (llvm::Function* known = module.getFunction(kKernelPrefix + kernel.name)) return known;
   llvm::LLVMContext& context = module.getContext();
   size_t parameters = loop::ParametersOf(kernel).size();
   std::vector<llvm::Type*> types(parameters, llvm::PointerType::get(context, 0));

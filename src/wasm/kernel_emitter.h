@@ -4,13 +4,11 @@
 #include <vector>
 
 #include "loop/kernel.h"
+#include "loop/sizes.h"
 #include "target/target.h"
 #include "wasm/llvm.h"
 
 namespace webnnc::wasm {
-
-// What a kernel's function is told beside its parameters' addresses: sizes that are not constant.
-std::vector<Dim> SizesOf(const loop::Kernel& kernel);
 
 // Before the names of kernels, which are any: the runtime's functions have none with a point.
 inline constexpr char kKernelPrefix[] = "kernel.";

@@ -8,8 +8,8 @@ namespace webnnc::plan {
 namespace {
 
 // y = x * factor, for so many elements.
-Kernel Named(const std::string& name, int elements = 4, const std::string& factor = "2.0") {
-  std::string size = std::to_string(elements);
+Kernel Named(const std::string& name, const std::string& size = "4",
+             const std::string& factor = "2.0") {
   auto parsed =
       loop::Parse("kernel @" + name + "(in %x: f32[" + size + "], out %y: f32[" + size +
                   "]) {\n  for i in " + size + " {\n    %y[i] = %x[i] * " + factor + "\n  }\n}\n");
@@ -36,12 +36,20 @@ TEST(NameKernelsTest, KernelsThatAreTheSameHaveOneName) {
 }
 
 TEST(NameKernelsTest, KernelsThatDifferHaveDifferentNames) {
-  EXPECT_EQ(NamesOf({Named("mul"), Named("mul", 5), Named("mul", 4, "3.0"), Named("mul", 5)}),
+  EXPECT_EQ(NamesOf({Named("mul"), Named("mul", "5"), Named("mul", "4", "3.0"), Named("mul", "5")}),
             (Names{"mul", "mul_2", "mul_3", "mul_2"}));
 }
 
+// The functions take sizes, of which each caller has its own.
+TEST(NameKernelsTest, SymbolsHaveNoNames) {
+  EXPECT_EQ(NamesOf({Named("mul", "n"), Named("mul", "m"), Named("mul", "2*n")}),
+            (Names{"mul", "mul", "mul_2"}));
+  EXPECT_EQ(NamesOf({Named("mul", "m+n"), Named("mul", "batch+m"), Named("mul", "m*n")}),
+            (Names{"mul", "mul", "mul_2"}));
+}
+
 TEST(NameKernelsTest, ANewNameIsNoOtherKernels) {
-  EXPECT_EQ(NamesOf({Named("mul"), Named("mul", 5), Named("mul_2", 6), Named("mul_2", 7)}),
+  EXPECT_EQ(NamesOf({Named("mul"), Named("mul", "5"), Named("mul_2", "6"), Named("mul_2", "7")}),
             (Names{"mul", "mul_3", "mul_2", "mul_2_2"}));
 }
 
