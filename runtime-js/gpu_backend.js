@@ -10,6 +10,7 @@
 /** @import { Values } from './inputs.js' */
 /** @import { Drawable, Pixels, Region } from './pictures.js' */
 /** @import { Destination } from './options.js' */
+/** @import { Room } from './rooms.js' */
 /** @import { Weights } from './weights.js' */
 
 import * as abi from './abi.js';
@@ -24,8 +25,11 @@ import { Staging } from './gpu_staging.js';
 import { GpuWeights } from './gpu_weights.js';
 import { summarize } from './profile.js';
 import { countOf } from './inputs.js';
+import { isRoom } from './rooms.js';
 
 const MAP_ALIGNMENT = 8;
+/** Rooms that steps are kept for; of what grows none comes again. */
+const MOST_ROOMS = 8;
 
 /** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string}} Step */
 /**
@@ -134,11 +138,31 @@ export class GpuBackend {
     await this.#gpu.guard(() => {
       this.#makeArena();
       this.#placePorts();
-      this.#makeSteps();
+      // Those of a state have other buffers in each session.
+      if (!(globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state)) this.#makeSteps();
     }).catch((error) => {
       if (error instanceof GpuError) this.refusal = error;
       throw error;
     });
+    if (globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state) {
+      /** The steps for the rooms that some runs were in. @type {Map<string, Step[]>} */
+      const known = new Map();
+      let current = '';
+      Object.assign(this, {
+        index: this.#index,
+        /** Before each run. @param {Map<number, Room>} rooms by buffer */
+        useRooms: async (rooms) => {
+          const key = [...rooms.values()].map(({ id }) => id).join() || 'none';
+          if (key === current) return;
+          this.#dropNext();
+          Object.assign(this, { rooms });
+          if (!known.has(key)) await this.#gpu.guard(() => this.#makeSteps());
+          if (known.size === MOST_ROOMS) known.clear();
+          this.#steps = known.get(key) ?? this.#steps;
+          known.set(current = key, this.#steps);
+        },
+      });
+    }
   }
 
   #makeArena() {
@@ -161,7 +185,8 @@ export class GpuBackend {
       const buffers = host.portBuffers(index, kind), shapes = host.shapes(kind);
       let end = 0;
       return host.manifest[kind].map((port, i) => {
-        const count = countOf(shapes[i]), bytes = roundUp(count * wordBytes(port.dataType, this.half), 4), at = end;
+        const isOwn = globalThis.WEBNNC_WALKS !== false && isRoom(host, index, buffers[i]);
+        const count = countOf(shapes[i]), bytes = isOwn ? 0 : roundUp(count * wordBytes(port.dataType, this.half), 4), at = end;
         end += roundUp(bytes, MAP_ALIGNMENT);
         return { port, offset: places[buffers[i]].offset, bytes, count, at };
       });
@@ -196,7 +221,9 @@ export class GpuBackend {
   #bindings(at, places) {
     const host = this.#host, list = host.word(at + abi.DISPATCH_ARGUMENTS) / 4;
     const count = host.word(at + abi.DISPATCH_ARGUMENT_COUNT);
-    const bindings = Array.from({ length: count }, (_, i) => this.#binding(places[host.word(list + i)]));
+    const bindings = Array.from({ length: count }, (_, i) => globalThis.WEBNNC_WALKS !== false && /** @type {any} */ (this).rooms?.get(host.word(list + i))
+      ? { ...this.#binding(places[host.word(list + i)]), buffer: /** @type {any} */ (this).rooms.get(host.word(list + i)).buffer, offset: 0 }
+      : this.#binding(places[host.word(list + i)]));
     const offset = host.word(at + abi.DISPATCH_PARAMETERS);
     if (offset !== abi.NO_PARAMETERS && this.#parameters) {
       bindings.push({ buffer: this.#parameters, offset, size: host.word(at + abi.DISPATCH_PARAMETER_BYTES) });

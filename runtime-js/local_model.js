@@ -423,17 +423,22 @@ class Model {
       if (destinations.includes('gpu') && !device) {
         throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
       }
-      const parsed = memory.recall(given.inputs, this.#host, device), values = await this.#accept(parsed);
+      const parsed = memory.recall(given.inputs, this.#host, device);
+      await this.#accept(parsed);
       if (isChecked && device) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
-      const tensors = await backend.start(values, this.#shapes.outputs, memory.destinations(destinations, device !== undefined), signal);
+      const shapes = this.#shapes, { values, visits } = await memory.enter(parsed.inputs, shapes, backend, this.#host);
+      /** @type {any[]} */
+      let tensors = [];
       try {
+        tensors = await backend.start(values, shapes.outputs, memory.destinations(destinations, device !== undefined, visits), signal);
+        signal?.throwIfAborted();
         const told = tensors[this.#hidden];
         if (told) checkIndices(this.#host.manifest, told.data);
       } catch (error) {
-        memory.drop(tensors);
+        memory.drop(tensors, visits);
         throw error;
       }
-      return { tensors: Promise.resolve(await memory.keep(tensors, destinations, backend)) };
+      return { tensors: Promise.resolve(await memory.keep(tensors, this.#host.shapes('outputs'), destinations, backend, visits)) };
     }
   }
 
@@ -452,8 +457,13 @@ class Model {
     const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
     const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false }, memory);
     return this.#orInWasm(signal, () => this.#inTurn(signal, async () => {
-      const known = globalThis.WEBNNC_WALKS !== false && memory ? memory.recall(parsed.inputs, this.#host, this.#active.device) : /** @type {Known} */ (parsed);
-      const values = await this.#accept(known);
+      if (globalThis.WEBNNC_WALKS !== false && memory) {
+        const known = memory.recall(parsed.inputs, this.#host, this.#active.device);
+        await this.#accept(known);
+        const { values, visits } = await memory.enter(known.inputs, this.#shapes, this.#active, this.#host);
+        return this.#active.profile(values, runs, () => this.#check(signal)).finally(() => memory.leave(visits));
+      }
+      const known = /** @type {Known} */ (parsed), values = await this.#accept(known);
       return this.#active.profile(values, runs, () => this.#check(signal));
     }));
   }

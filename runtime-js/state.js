@@ -1,10 +1,12 @@
-// What a model keeps from run to run: outputs that the next run takes as inputs. On the GPU they stay there.
+// What a model keeps from run to run: outputs that the next run takes as inputs. They stay where they are computed: most
+// in memory of their own (rooms.js), where what grows is appended in place. What a program computes elsewhere is copied.
 
 /** @import * as Api from './model.js' */
 /** @import { Gpu } from './gpu_device.js' */
 /** @import { Host, Manifest } from './host.js' */
 /** @import { Input } from './inputs.js' */
 /** @import { Destination } from './options.js' */
+/** @import { Room, Rooms } from './rooms.js' */
 
 import { ARRAYS, fromWords, wordBytes } from './elements.js';
 import { DeviceLostError, InputError } from './errors.js';
@@ -12,9 +14,12 @@ import { COPY_DST, COPY_SRC, MAP_READ, READ, STATE_BUFFERS, STORAGE, roundUp } f
 import { bindSymbols, countOf, knownSizes, parseInput } from './inputs.js';
 import { DISPOSE } from './methods.js';
 import { checkInputs } from './options.js';
+import { asGiven, fromRows, isRoom, roomsOf, toRows } from './rooms.js';
 
-/** @typedef {{input: number, output: number, buffers: Buffers}} Pair by their numbers */
-/** What a run gave: in memory or on a device. @typedef {{data?: any, buffer?: GPUBuffer, read?: () => Promise<any>, shape: number[], dataType: Api.DataType, device?: GPUDevice}} Kept */
+/** By their numbers; `axis` grows in place. @typedef {{input: number, output: number, axis?: number, buffers: Buffers}} Pair */
+/** What a run gave: in memory, in a room or on a device. @typedef {{data?: any, room?: Room, rooms?: Rooms, buffer?: GPUBuffer, read?: () => Promise<any>, shape: number[], dataType: Api.DataType, device?: GPUDevice}} Kept */
+/** The rooms of a tensor in a run: one or two. @typedef {{pair: Pair, from: Room, to: Room, isKept: boolean}} Visit */
+/** @typedef {{rooms: Rooms, visits: Visit[]}} Visits */
 /** Does something when the runs before have ended. @typedef {<T>(work: () => Promise<T>) => Promise<T>} InTurn */
 
 /** The buffers of a tensor of the state: a run reads one and makes the other. */
@@ -57,8 +62,8 @@ export class Memory {
   constructor({ inputs, outputs, state = [] }) {
     this.inputs = inputs;
     this.outputs = outputs;
-    this.#pairs = state.map(({ input, output }) => ({
-      input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output), buffers: new Buffers(),
+    this.#pairs = state.map(({ input, output, axis }) => ({
+      input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output), axis, buffers: new Buffers(),
     }));
   }
 
@@ -89,8 +94,8 @@ export class Memory {
    * @returns {{inputs: Input[], symbols: number[]}}
    */
   recall(given, host, device) {
-    for (const { buffer, device: own } of this.#kept.values()) {
-      if (!buffer || own === device) continue;
+    for (const { buffer, room, device: own } of this.#kept.values()) {
+      if (!(buffer ?? room?.buffer) || own === device) continue;
       this.forget();
       throw new DeviceLostError('the GPU was lost, and the state with it: the next run begins anew, unless a saved state is loaded');
     }
@@ -113,8 +118,76 @@ export class Memory {
 
   /** @param {number} i @returns {Input | undefined} */
   #inputOf(i) {
-    const kept = this.#kept.get(i);
-    return kept && parseInput(this.inputs[i], { data: kept.buffer ?? kept.data, shape: kept.shape });
+    const kept = this.#kept.get(i), port = this.inputs[i];
+    if (kept?.room) return { port, data: kept.room, count: countOf(kept.shape), shape: kept.shape };
+    return kept && parseInput(port, { data: kept.buffer ?? kept.data, shape: kept.shape });
+  }
+
+  // ---- What has rooms
+
+  /**
+   * Finds the rooms of a run, and puts there what is not there yet.
+   *
+   * @param {Input[]} inputs @param {{inputs: number[][], outputs: number[][]}} shapes @param {any} backend @param {Host} host
+   * @returns {Promise<{values: any[], visits: Visits}>} the inputs as the backend takes them
+   */
+  async enter(inputs, shapes, backend, host) {
+    const { index } = backend, rooms = roomsOf(backend, host), values = inputs.map(({ data }) => data), own = new Map();
+    /** @type {Visits} */
+    const visits = { rooms, visits: [] };
+    const buffers = { inputs: host.portBuffers(index, 'inputs'), outputs: host.portBuffers(index, 'outputs') };
+    try {
+      for (const pair of this.#pairs) {
+        const { input, output } = pair, bound = buffers.inputs[input];
+        if (!isRoom(host, index, bound)) continue;
+        const { port, data, count } = inputs[input], isKept = this.#kept.get(input)?.room === data && data !== undefined;
+        const bytes = rooms.bytesOf(port, countOf(shapes.inputs[input])), after = rooms.bytesOf(port, countOf(shapes.outputs[output]));
+        const isOne = buffers.outputs[output] === bound, least = isOne ? Math.max(bytes, after) : bytes;
+        let from = isKept ? data : await rooms.take(port, least);
+        const visit = { pair, from, to: from, isKept };
+        visits.visits.push(visit);
+        if (isKept && from.bytes < least) visit.from = visit.to = from = await this.#enlarge(input, least, bytes, rooms);
+        if (!isKept) rooms.write(from, port, toRows(count === undefined ? await rooms.read(/** @type {any} */ ({ buffer: data }), port, countOf(shapes.inputs[input])) : data, shapes.inputs[input], pair.axis));
+        if (!isOne) visit.to = await rooms.take(port, after);
+        own.set(bound, visit.from).set(buffers.outputs[output], visit.to);
+        values[input] = new ARRAYS[port.dataType](0);
+      }
+      await rooms.lend(backend, own);
+    } catch (error) {
+      this.leave(visits);
+      throw error;
+    }
+    return { values, visits };
+  }
+
+  /** A room with more place for what is kept, which moves there. @param {number} input @param {number} least @param {number} bytes @param {Rooms} rooms @returns {Promise<Room>} */
+  async #enlarge(input, least, bytes, rooms) {
+    const kept = /** @type {Kept} */ (this.#kept.get(input)), old = /** @type {Room} */ (kept.room);
+    const larger = await rooms.take(this.inputs[input], Math.max(least, Math.min(2 * old.bytes, rooms.most)));
+    rooms.copy(old, larger, bytes);
+    kept.room = larger;
+    rooms.give(old);
+    return larger;
+  }
+
+  /** Of a run that failed: what was there is as it was. @param {Visits} visits */
+  leave({ rooms, visits }) {
+    for (const { from, to, isKept } of visits) {
+      if (to !== from) rooms.give(to);
+      if (!isKept) rooms.give(from);
+    }
+  }
+
+  /** What a caller wants of a tensor that is in a room. @param {Rooms} rooms @param {Room} room @param {Pair} pair @param {number[]} shape @param {Destination} destination */
+  async #tensorOf(rooms, room, { output, axis }, shape, destination) {
+    if (destination === 'none') return undefined;
+    const { name, dataType } = this.outputs[output], count = countOf(shape), bytes = rooms.bytesOf({ name, dataType }, count);
+    const read = async (/** @type {any} */ from = room) => fromRows(await rooms.read(from, { name, dataType }, count), shape, axis);
+    if (destination === 'data') return { data: asGiven(dataType, await read()), shape, dataType };
+    const own = await rooms.take({ name, dataType }, bytes), { buffer } = own;
+    if (shape.slice(0, axis).every((size) => size === 1)) rooms.copy(room, own, bytes);
+    else rooms.write(own, { name, dataType }, await read());
+    return { buffer, shape, dataType, read: async () => ({ data: asGiven(dataType, await rooms.read(/** @type {any} */ (own), { name, dataType }, count)), shape: [...shape], dataType }) };
   }
 
   /**
@@ -129,32 +202,40 @@ export class Memory {
     return next === size ? 1 : values.get(next) ?? 0;
   }
 
-  /** Where a run leaves its outputs, so that the state can be had. @param {Destination[]} wanted @param {boolean} onGpu @returns {Destination[]} */
-  destinations(wanted, onGpu) {
+  /** Where a run leaves its outputs, so that the state can be had. @param {Destination[]} wanted @param {boolean} onGpu @param {Visits} visits @returns {Destination[]} */
+  destinations(wanted, onGpu, { visits }) {
     const all = [...wanted];
     for (const { output, buffers } of this.#pairs) all[output] = onGpu ? buffers : 'data';
+    for (const { pair: { output } } of visits) all[output] = 'none';
     return all;
   }
 
   /**
    * Keeps what a run gave, and gives what its caller wants.
    *
-   * @param {any[]} tensors @param {Destination[]} wanted @param {{device: GPUDevice | undefined, half?: boolean}} backend
-   * @returns {Promise<any[]>}
+   * @param {any[]} tensors @param {number[][]} shapes of the outputs @param {Destination[]} wanted
+   * @param {{device: GPUDevice | undefined, half?: boolean}} backend @param {Visits} visits @returns {Promise<any[]>}
    */
-  async keep(tensors, wanted, backend) {
-    const given = [...tensors];
-    for (const { output } of this.#pairs) {
+  async keep(tensors, shapes, wanted, backend, { rooms, visits }) {
+    const given = [...tensors], copied = this.#pairs.filter((pair) => !visits.some((visit) => visit.pair === pair));
+    for (const { output } of copied) {
       const tensor = tensors[output], destination = wanted[output];
       given[output] = destination === 'none' ? undefined : destination === 'data' ? await inMemory(tensor) : onGpu(tensor, backend);
     }
-    for (const { input, output } of this.#pairs) this.#put(input, { ...tensors[output], device: backend.device });
+    for (const { pair, to } of visits) given[pair.output] = await this.#tensorOf(rooms, to, pair, shapes[pair.output], wanted[pair.output]);
+    for (const { input, output } of copied) this.#put(input, { ...tensors[output], device: backend.device });
+    for (const { pair: { input, output }, from, to, isKept } of visits) {
+      if (!isKept && to !== from) rooms.give(from);
+      if (!isKept || to !== from) this.#giveBack(input);
+      this.#kept.set(input, { room: to, rooms, shape: shapes[output], dataType: this.inputs[input].dataType, device: backend.device });
+    }
     return given;
   }
 
-  /** Of a run that failed when it had ended. @param {any[]} tensors */
-  drop(tensors) {
-    for (const { output, buffers } of this.#pairs) if (tensors[output].buffer) buffers.giveBack(tensors[output].buffer);
+  /** Of a run that failed when it had ended. @param {any[]} tensors @param {Visits} visits */
+  drop(tensors, visits) {
+    for (const { output, buffers } of this.#pairs) if (tensors[output]?.buffer) buffers.giveBack(tensors[output].buffer);
+    this.leave(visits);
   }
 
   /** @param {number} input @param {Kept} kept */
@@ -165,13 +246,15 @@ export class Memory {
 
   /** @param {number} input */
   #giveBack(input) {
-    const buffer = this.#kept.get(input)?.buffer;
+    const { buffer, room, rooms } = this.#kept.get(input) ?? {};
+    if (room) rooms?.give(room);
     if (buffer) this.#pairs.find((pair) => pair.input === input)?.buffers.giveBack(buffer);
   }
 
   /** Brings all into memory, before the device is left. */
   async leaveGpu() {
     for (const [input, kept] of this.#kept) {
+      if (kept.room?.buffer) this.#put(input, await this.#saved(input));
       if (kept.buffer) this.#put(input, await /** @type {any} */ (kept).read());
     }
   }
@@ -188,8 +271,15 @@ export class Memory {
   async save() {
     /** @type {Record<string, any>} */
     const saved = {};
-    for (const [input, kept] of this.#kept) saved[this.inputs[input].name] = await inMemory(kept);
+    for (const [input] of this.#kept) saved[this.inputs[input].name] = await this.#saved(input);
     return saved;
+  }
+
+  /** A copy in memory, as callers see it. @param {number} input @returns {Promise<any>} */
+  #saved(input) {
+    const kept = /** @type {Kept} */ (this.#kept.get(input)), { room, rooms, shape } = kept;
+    const pair = /** @type {Pair} */ (this.#pairs.find((each) => each.input === input));
+    return room ? this.#tensorOf(/** @type {Rooms} */ (rooms), room, pair, shape, 'data') : inMemory(kept);
   }
 
   /** What `save` gave, checked. @param {any} saved @returns {Map<number, Kept>} */

@@ -9,6 +9,7 @@
 /** @import { Gpu } from './gpu_device.js' */
 /** @import { GpuWeights } from './gpu_weights.js' */
 /** @import { Step } from './gpu_backend.js' */
+/** @import { Room } from './rooms.js' */
 /** @import { Command } from './walk.js' */
 
 import * as abi from './abi.js';
@@ -60,6 +61,8 @@ export class WalkingGpu extends GpuBackend {
   #way;
   /** What is in the buffer of parameters. @type {Int32Array | undefined} */
   #written;
+  /** Where a state is in this run, by buffer. @type {Map<number, Room>} */
+  #rooms = new Map();
   /** Buffers that grow, by the number that the runtime has for their place. @type {Map<number, Grown>} */
   #grown = new Map();
   #lastId = 0;
@@ -91,7 +94,7 @@ export class WalkingGpu extends GpuBackend {
     super(gpu, host, index, pipelines, weights);
     this.#gpu = gpu;
     this.#host = host;
-    this.#index = index;
+    this.index = this.#index = index;
     this.#program = /** @type {GpuProgram} */ (host.manifest.programs[index]);
     this.#pipelines = pipelines;
     this.#weights = weights;
@@ -110,6 +113,11 @@ export class WalkingGpu extends GpuBackend {
       if (error instanceof GpuError) this.refusal = error;
       throw error;
     });
+  }
+
+  /** Before each run of a model with state. @param {Map<number, Room>} rooms by buffer */
+  useRooms(rooms) {
+    this.#rooms = rooms;
   }
 
   /** The arena grows, and keeps what is in it; shaders are told their sizes. */
@@ -168,6 +176,7 @@ export class WalkingGpu extends GpuBackend {
   #place(b, size = 16) {
     const kind = this.#walk.kind(b), offset = this.#walk.offset(b);
     if (kind === abi.GROWN) return { buffer: this.#grownBuffer(offset).buffer, offset: 0 };
+    if (kind === abi.STATE) return { buffer: /** @type {GPUBuffer} */ (this.#rooms.get(b)?.buffer), offset: 0 };
     if (kind !== abi.WEIGHTS) return { buffer: /** @type {GPUBuffer} */ (this.#arena), offset };
     return /** @type {any} */ (this.#weights.binding({ isWeight: true, bytes: size, offset }, size));
   }
@@ -237,7 +246,8 @@ export class WalkingGpu extends GpuBackend {
     let key = '';
     for (const b of buffers) {
       const offset = walk.offset(b);
-      key += `${walk.kind(b) === abi.GROWN ? `g${this.#grownBuffer(offset).id}` : offset} ${walk.bytes(b)},`;
+      const room = this.#rooms.get(b);
+      key += `${room ? `r${room.id}` : walk.kind(b) === abi.GROWN ? `g${this.#grownBuffer(offset).id}` : offset} ${walk.bytes(b)},`;
     }
     const groups = this.#groups[s] ??= new Map(), known = groups.get(key);
     if (known) return known;

@@ -3,6 +3,7 @@
 
 #include "base/diagnostics.h"
 #include "graph/evaluate.h"
+#include "graph/passes/append_states.h"
 #include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/expand_attention.h"
@@ -19,7 +20,9 @@
 #include "loop/text.h"
 #include "plan/form_kernels.h"
 #include "plan/memory.h"
+#include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
+#include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
 #include "tests/golden.h"
 #include "tests/run_program.h"
@@ -212,6 +215,50 @@ std::function<Outcome(const std::string&)> ProgramStep(const Target& target, Pri
   };
 }
 
+// Each input is the output of its number in the run before. Prints the graph that appends them, and
+// compares what its program computes with what the graph did.
+std::function<Outcome(const std::string&)> AppendStep(const Target& target) {
+  return [target](const std::string& input) -> Outcome {
+    auto parsed = ParseVerified(input);
+    if (!parsed) return Failure(parsed.error(), input);
+    Graph before = parsed.value(), after = before;
+    std::vector<graph::State> states;
+    for (size_t i = 0; i < std::min(before.inputs.size(), before.outputs.size()); ++i)
+      states.push_back({i, i});
+    graph::AppendStates(after, states);
+    std::string text = graph::Print(after);
+    for (const graph::State& state : states) {
+      if (!state.reason.empty())
+        text += "; " + before.inputs[state.input].name + ": " + state.reason + "\n";
+    }
+    graph::ForEachGraph(after, [](Graph& each) {
+      graph::Simplify(each);
+      for (graph::Node& node : each.nodes) node.origins = {each.values[node.results[0]].name};
+    });
+    IdVector<plan::WeightTag, plan::Weight> weights;
+    plan::Program program = plan::FormKernels(after, target, weights, states);
+    if (target.IsGpu()) {
+      std::set<std::string> narrowed;
+      plan::MergeKernels(program);
+      Status scheduled = plan::ScheduleForGpu(program, {}, {}, narrowed, {});
+      if (!scheduled) return Failure(scheduled.error(), text);
+      text += "\n" + plan::Print(program);
+    } else {
+      text += "\n" + PrintKernels(program);
+    }
+    auto check = [&]() -> Status {
+      TRY(graph::Verify(after));
+      SymbolValues run = Symbols(before);
+      std::vector<Tensor> inputs = MadeUpInputs(before, run);
+      TRY_ASSIGN(auto expected, graph::Evaluate(before, inputs));
+      TRY_ASSIGN(auto actual, RunProgram(program, weights, inputs, run));
+      return CompareOutputs(before, expected, actual);
+    };
+    if (Status status = check(); !status) return {Describe(status.error(), text) + text, true};
+    return {text, false};
+  };
+}
+
 // Puts what makes an image of a picture before the first input. The result has other inputs, so
 // it is not compared with what was there.
 std::function<Outcome(const std::string&)> PictureStep(const graph::Preparation& preparation) {
@@ -262,6 +309,8 @@ const Steps& GraphSteps() {
       {"prepare-image-contain",
        PictureStep({.resize = graph::ImageResize::kContain, .fill = {10, 20, 30}, .bgr = true})},
       {"prepare-image-bicubic", PictureStep({.filter = graph::ImageFilter::kBicubic})},
+      {"append-states", AppendStep(Wasm())},
+      {"append-states-gpu", AppendStep(WebGpu())},
       {"form-kernels", ProgramStep(Wasm(), kernels)},
       {"form-kernels-gpu", ProgramStep(WebGpu(), kernels)},
       {"pack-weights", ProgramStep(Wasm(), pack)},

@@ -1,5 +1,8 @@
 #include "tests/run_program.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "loop/interpret.h"
 #include "loop/parameters.h"
 
@@ -113,16 +116,38 @@ class Runner {
 
   Status RunLaunch(const plan::Launch& launch) {
     const plan::Kernel& of_launch = program_.KernelsAt(launch.place)[launch.kernel];
-    const loop::Kernel& kernel = of_launch.flat.body.empty() ? of_launch.plain : of_launch.flat;
+    const bool is_flat = !of_launch.flat.body.empty();
+    const loop::Kernel& kernel = is_flat ? of_launch.flat : of_launch.plain;
+    // A GPU's flat kernel knows itself where its arguments begin, and is given all of them.
+    const bool begins = !launch.begins.empty() && !(is_flat && program_.target.IsGpu());
     loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
     std::vector<loop::BufferId> parameters = loop::ParametersOf(kernel);
+    auto bytes_of = [&](size_t p) {
+      const TensorType& type = kernel.buffers[parameters[p]].type;
+      return static_cast<size_t>(ByteSize(type).Evaluate(symbols_));
+    };
     for (size_t p = 0; p < parameters.size(); ++p) {
-      if (kernel.buffers[parameters[p]].space == loop::Space::kIn)
-        memory[static_cast<size_t>(parameters[p].index)] = At(launch.arguments[p]);
+      Bytes& given = memory[static_cast<size_t>(parameters[p].index)];
+      bool is_read = kernel.buffers[parameters[p]].space == loop::Space::kIn;
+      bool is_kept = program_.buffers[launch.arguments[p]].kind == plan::BufferKind::kState;
+      if (!is_read && (!is_kept || begins)) continue;
+      given = At(launch.arguments[p]);
+      // What is read may be the beginning of what is there, and what is added to less.
+      if (is_kept) given.resize(bytes_of(p));
     }
     TRY(loop::Interpret(kernel, memory, {symbols_, true}));
-    for (size_t p = 0; p < parameters.size(); ++p)
-      At(launch.arguments[p]) = memory[static_cast<size_t>(parameters[p].index)];
+    for (size_t p = 0; p < parameters.size(); ++p) {
+      if (kernel.buffers[parameters[p]].space == loop::Space::kIn) continue;
+      Bytes& made = memory[static_cast<size_t>(parameters[p].index)];
+      Bytes& at = At(launch.arguments[p]);
+      if (!begins) {
+        at = std::move(made);
+        continue;
+      }
+      const int64_t element = ByteSize(kernel.buffers[parameters[p]].type.dtype);
+      at.resize(static_cast<size_t>(launch.begins[p].Evaluate(symbols_) * element));
+      at.insert(at.end(), made.begin(), made.end());
+    }
     return kSuccess;
   }
 
@@ -130,6 +155,38 @@ class Runner {
   SymbolValues symbols_;
   std::vector<Bytes> memory_;
 };
+
+// A tensor with one of its axes at another place: its elements in that order.
+Tensor WithAxis(const Tensor& tensor, int64_t from, int64_t to) {
+  const Shape& shape = tensor.type.shape;
+  std::vector<size_t> order;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    if (static_cast<int64_t>(d) != from) order.push_back(d);
+  }
+  order.insert(order.begin() + to, static_cast<size_t>(from));
+  TensorType type{tensor.type.dtype, {}};
+  for (size_t d : order) type.shape.push_back(shape[d]);
+  const auto size = static_cast<size_t>(ByteSize(type.dtype));
+  auto bytes = tensor.data.bytes();
+  Bytes moved;
+  for (int64_t i = 0; i < ElementCount(type.shape).value(); ++i) {
+    int64_t rest = i, at = 0;
+    std::vector<int64_t> index(shape.size());
+    for (size_t d = order.size(); d-- > 0; rest /= type.shape[d].value())
+      index[order[d]] = rest % type.shape[d].value();
+    for (size_t d = 0; d < shape.size(); ++d) at = at * shape[d].value() + index[d];
+    auto first = bytes.begin() + static_cast<ptrdiff_t>(at) * static_cast<ptrdiff_t>(size);
+    moved.insert(moved.end(), first, first + static_cast<ptrdiff_t>(size));
+  }
+  return {type, TensorData::Own(std::move(moved))};
+}
+
+std::optional<int64_t> AxisOf(const plan::Program& program, size_t graph::State::* port, size_t i) {
+  for (const graph::State& state : program.states) {
+    if (state.*port == i && state.kept == graph::State::Kept::kAppended) return state.axis;
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -144,14 +201,21 @@ Result<std::vector<Tensor>> RunProgram(const plan::Program& program,
     runner.At(BufferId{b}).assign(bytes.begin(), bytes.end());
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    auto bytes = inputs[i].data.bytes();
+    auto axis = AxisOf(program, &graph::State::input, i);
+    const Tensor input = axis ? WithAxis(inputs[i], *axis, 0) : inputs[i];
+    auto bytes = input.data.bytes();
     runner.At(program.inputs[i].buffer).assign(bytes.begin(), bytes.end());
   }
   TRY(runner.Run(0));
   std::vector<Tensor> outputs;
-  for (const plan::Port& port : program.outputs) {
+  for (size_t i = 0; i < program.outputs.size(); ++i) {
+    const plan::Port& port = program.outputs[i];
     TensorType type{port.type.dtype, Substitute(port.type.shape, runner.symbols())};
-    outputs.push_back({type, TensorData::Own(runner.At(port.buffer))});
+    auto axis = AxisOf(program, &graph::State::output, i);
+    if (axis)
+      std::rotate(type.shape.begin(), type.shape.begin() + *axis, type.shape.begin() + *axis + 1);
+    Tensor output{type, TensorData::Own(runner.At(port.buffer))};
+    outputs.push_back(axis ? WithAxis(output, 0, *axis) : std::move(output));
   }
   return outputs;
 }

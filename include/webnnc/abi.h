@@ -39,6 +39,7 @@ enum BufferKind : uint32_t {
   kData = 3,       // a constant in the module's data, `offset` is its address
   kGrown = 4,      // memory of its own, which grows as slices are added (kStack)
   kHostGrown = 5,  // the same, of a GPU's program in the wasm memory
+  kState = 6,      // kept from run to run: whoever runs the program sets the address (CPU)
 };
 // Program::plans of what no plan places.
 constexpr uint32_t kNoPlan = 0xffffffff;

@@ -57,11 +57,6 @@ struct Boxes {
   std::map<std::string, double> numbers;
 };
 
-// An input that is an output of the run before.
-struct State {
-  std::string input, output;
-};
-
 struct ModelContents {
   // What pages know it by where there are several, and what it is called.
   std::string key = {}, name = {};
@@ -73,7 +68,8 @@ struct ModelContents {
   LikelySizes likely = {};
   // What elements of inputs must be, so that they index tables.
   graph::IndexChecks indices = {};
-  std::vector<State> states = {};
+  // What is kept from run to run.
+  std::vector<graph::State> states = {};
   Source source = {};
 
   // Inputs and outputs that have them, by name.

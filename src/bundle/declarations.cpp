@@ -75,13 +75,15 @@ std::string Types(const std::vector<plan::Port>& ports,
 
 std::string InputTypes(const ModelContents& model, const std::string& indent) {
   std::set<std::string> kept;
-  for (const State& state : model.states) kept.insert(state.input);
+  for (const graph::State& state : model.states)
+    kept.insert(model.variants.any().inputs[state.input].name);
   return Types(model.variants.any().inputs, model.pictures, kept, indent);
 }
 
 std::string OutputTypes(const ModelContents& model, const std::string& indent) {
   std::set<std::string> kept;
-  for (const State& state : model.states) kept.insert(state.output);
+  for (const graph::State& state : model.states)
+    kept.insert(model.variants.any().outputs[state.output].name);
   return Types(model.variants.any().outputs, {}, kept, indent);
 }
 

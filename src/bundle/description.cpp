@@ -98,6 +98,7 @@ std::string_view Name(plan::BufferKind kind) {
   switch (kind) {
     case plan::BufferKind::kInput: return "input";
     case plan::BufferKind::kOutput: return "output";
+    case plan::BufferKind::kState: return "state";
     case plan::BufferKind::kWeight: return "weight";
     case plan::BufferKind::kActivation: return "activation";
     case plan::BufferKind::kExchange: return "exchange";

@@ -115,6 +115,14 @@ Json InputsJson(const ModelContents& model) {
   return json;
 }
 
+// Of what is appended in place: along which of the model's axes.
+Json StateJson(const graph::State& state, const ModelContents& model) {
+  const plan::Program& any = model.variants.any();
+  Json json = {{"input", any.inputs[state.input].name}, {"output", any.outputs[state.output].name}};
+  if (state.kept == graph::State::Kept::kAppended) json["axis"] = state.axis;
+  return json;
+}
+
 Json BoxesJson(const Boxes& boxes) {
   Json json = Json::object();
   for (const auto& [key, value] : boxes.choices) json[key] = value;
@@ -178,8 +186,7 @@ void AddModel(const ModelContents& model, const ShaderTable& shaders, Json& json
   json["inputs"] = InputsJson(model);
   AddRanges(model.indices.ranges, json["inputs"]);
   json["outputs"] = OutputsJson(model);
-  for (const State& state : model.states)
-    json["state"].push_back({{"input", state.input}, {"output", state.output}});
+  for (const graph::State& state : model.states) json["state"].push_back(StateJson(state, model));
   for (const graph::IndexCheck& check : model.indices.checks)
     json["indices"].push_back({{"node", check.origin}, {"inputs", check.inputs}});
   if (!model.assumptions.empty()) json["assumptions"] = model.assumptions;

@@ -11,6 +11,7 @@
 #include "graph/evaluate.h"
 #include "graph/graph.h"
 #include "graph/passes/check_indices.h"
+#include "graph/state.h"
 #include "onnx/model.h"
 #include "plan/variant.h"
 #include "schedule/database.h"
@@ -38,7 +39,8 @@ struct Model {
   std::map<std::string, bundle::Picture> pictures;
   std::map<std::string, bundle::Labels> labels;
   std::map<std::string, bundle::Boxes> boxes;
-  std::vector<bundle::State> states;
+  // What is kept from run to run.
+  std::vector<graph::State> states;
   // What sizes must be in a run.
   std::vector<Assumption> assumptions;
   // What sizes are likely to be.

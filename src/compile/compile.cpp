@@ -26,6 +26,7 @@
 #include "compile/variants.h"
 #include "digest/sha256.h"
 #include "graph/ops/regions.h"
+#include "graph/passes/append_states.h"
 #include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
 #include "graph/passes/expand_attention.h"
@@ -175,6 +176,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   on_all(graph::Simplify);
   on_all(graph::MergeCommon);
+  for (Model& model : code.models) {
+    // The transposes that it adds meet others, now and later.
+    if (graph::AppendStates(model.graph, model.states)) graph::Simplify(model.graph);
+  }
   TRY(trace.Graphs("simplify", code));
 
   // Sums and products behind convolutions, after Simplify has made them canonical.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/diagnostics.h"
 #include "base/size_text.h"
 #include "loop/text.h"
 #include "lower/lower_kernel.h"
@@ -120,6 +121,21 @@ std::string ExplainWaits(const plan::Program& program) {
   return out;
 }
 
+// How each state is kept, and why not in place.
+std::string ExplainStates(const plan::Program& program) {
+  std::string out;
+  for (const graph::State& state : program.states) {
+    const plan::Port &input = program.inputs[state.input], &output = program.outputs[state.output];
+    out += "  state " + Quote(input.name) + " = " + Quote(output.name) + ": ";
+    if (state.kept == graph::State::Kept::kAppended) {
+      out += "in place, along axis " + std::to_string(state.axis) + "\n";
+    } else {
+      out += "replaced" + (state.reason.empty() ? "" : ", since " + state.reason) + "\n";
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string Explain(const Model& model) {
@@ -132,6 +148,7 @@ std::string Explain(const Model& model) {
     for (int32_t k = 0; k < program->kernels.size(); ++k)
       out += ExplainKernel(*program, plan::KernelId{k});
     out += ExplainWaits(*program);
+    out += ExplainStates(*program);
     out += ExplainMemory(*program, model.likely);
   }
   return out;

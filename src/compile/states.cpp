@@ -12,7 +12,10 @@ namespace webnnc {
 
 namespace {
 
-using bundle::State;
+// By their names.
+struct State {
+  std::string input, output;
+};
 
 const TensorType* TypeOf(const graph::Graph& graph, const std::vector<graph::Port>& ports,
                          const std::string& name) {
@@ -131,14 +134,8 @@ Result<State> ParseState(const std::string& text, const graph::Graph& graph) {
                 "outputs: " + Listed(NamesOf(graph.outputs))}};
 }
 
-}  // namespace
-
-bool IsState(const std::string& text, const graph::Graph& graph) {
-  return SplitState(text, graph).has_value();
-}
-
-Result<std::vector<State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
-                                    const graph::Graph& graph) {
+Result<std::vector<State>> NamedStates(const CompileOptions& options, const onnx::Model& model,
+                                       const graph::Graph& graph) {
   if (options.states == std::vector<std::string>{"none"}) return std::vector<State>();
   if (options.states.empty()) {
     std::vector<State> candidates = Scattered(model);
@@ -155,6 +152,26 @@ Result<std::vector<State>> StatesOf(const CompileOptions& options, const onnx::M
     }
     states.push_back(std::move(state));
   }
+  return states;
+}
+
+size_t IndexOf(const std::vector<graph::Port>& ports, const std::string& name) {
+  auto is_named = [&](const graph::Port& port) { return port.name == name && !port.hidden; };
+  return static_cast<size_t>(std::find_if(ports.begin(), ports.end(), is_named) - ports.begin());
+}
+
+}  // namespace
+
+bool IsState(const std::string& text, const graph::Graph& graph) {
+  return SplitState(text, graph).has_value();
+}
+
+Result<std::vector<graph::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
+                                           const graph::Graph& graph) {
+  TRY_ASSIGN(auto named, NamedStates(options, model, graph));
+  std::vector<graph::State> states;
+  for (const State& state : named)
+    states.push_back({IndexOf(graph.inputs, state.input), IndexOf(graph.outputs, state.output)});
   return states;
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/result.h"
-#include "bundle/contents.h"
 #include "graph/graph.h"
+#include "graph/state.h"
 #include "onnx/model.h"
 #include "webnnc/compiler.h"
 
@@ -16,8 +16,8 @@ namespace webnnc {
 //   cache -> what TensorScatter makes of it
 //
 // Pairs that are found have the same type, but for sizes that grow. `--state none` is none.
-Result<std::vector<bundle::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
-                                            const graph::Graph& graph);
+Result<std::vector<graph::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
+                                           const graph::Graph& graph);
 
 // Whether it is INPUT=OUTPUT of an input and an output of the graph.
 bool IsState(const std::string& text, const graph::Graph& graph);

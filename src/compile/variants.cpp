@@ -13,6 +13,7 @@ namespace webnnc {
 namespace {
 
 using Weights = IdVector<plan::WeightTag, plan::Weight>;
+using States = std::vector<graph::State>;
 
 // ---- Forming
 
@@ -70,25 +71,27 @@ bool AreFormedAlike(const Target& a, const Target& b) {
 }
 
 Result<plan::Program> Form(const graph::Graph& graph, const Target& target,
-                           const std::vector<plan::Variant>& before, Weights& weights) {
+                           const std::vector<plan::Variant>& before, const States& states,
+                           Weights& weights) {
   for (const plan::Variant& other : before) {
     if (!AreFormedAlike(other.target(), target)) continue;
     plan::Program program = other.program;
     program.target = target;
     return program;
   }
-  plan::Program program = plan::FormKernels(graph, target, weights);
+  plan::Program program = plan::FormKernels(graph, target, weights, states);
   if (target.IsGpu()) TRY(CheckWeights(program, weights));
   return program;
 }
 
 Result<std::vector<plan::Variant>> FormKind(const graph::Graph& graph, Target::Kind kind,
-                                            const Machine& machine, Weights& weights) {
+                                            const Machine& machine, const States& states,
+                                            Weights& weights) {
   std::vector<plan::Variant> variants;
   for (const plan::VariantKind& variant : plan::kVariants) {
     if (variant.kind != kind || !MakesUseOf(graph, variant.features)) continue;
     Target target{kind, variant.features, &machine};
-    TRY_ASSIGN(auto program, Form(graph, target, variants, weights));
+    TRY_ASSIGN(auto program, Form(graph, target, variants, states, weights));
     variants.push_back({std::move(program)});
   }
   return variants;
@@ -116,10 +119,11 @@ Status FormVariants(Model& model, Weights& weights, const Machine& machine,
                     const plan::Warn& warn) {
   std::vector<plan::Variant> wasm;
   if (model.options.wasm) {
-    TRY_ASSIGN(wasm, FormKind(model.graph, Target::Kind::kWasm, WasmMachine(), weights));
+    TRY_ASSIGN(wasm,
+               FormKind(model.graph, Target::Kind::kWasm, WasmMachine(), model.states, weights));
   }
   if (model.gpu_graph) {
-    auto webgpu = FormKind(*model.gpu_graph, Target::Kind::kWebGpu, machine, weights);
+    auto webgpu = FormKind(*model.gpu_graph, Target::Kind::kWebGpu, machine, model.states, weights);
     if (webgpu) {
       model.variants = std::move(webgpu.value());
     } else if (!wasm.empty()) {

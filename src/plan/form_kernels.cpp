@@ -73,21 +73,43 @@ struct Shared {
   int32_t indexed = 0;
 };
 
+template <typename Value>
+std::set<size_t> Keys(const std::map<size_t, Value>& map) {
+  std::set<size_t> keys;
+  for (const auto& [key, value] : map) keys.insert(key);
+  return keys;
+}
+
+// What is appended in place.
+struct Appended {
+  // The end of a state's buffer.
+  struct End {
+    BufferId state;
+    Dim begin;  // in elements
+  };
+  // By concatenation, which is no kernel: where it puts what is new.
+  std::map<size_t, End> nodes;
+  // Values that nothing but one of these needs: a kernel can write them where they belong.
+  std::map<ValueId, size_t> concat_of;
+};
+
 // Appends the steps of one graph to the program.
 class GraphFormer {
  public:
-  GraphFormer(const Graph& graph, Shared& shared)
+  GraphFormer(const Graph& graph, Shared& shared, Appended appended = {})
       : graph_(graph),
         shared_(shared),
         program_(shared.program),
         links_(graph),
+        appended_(std::move(appended)),
         groups_(graph, links_, program_.target, program_.TargetAt(Place::kHost),
-                shared.places.Of(graph)) {}
+                shared.places.Of(graph), Keys(appended_.nodes)) {}
 
   // Where input `i` is. It may be at both places.
   void GiveInput(size_t i, Place place, BufferId buffer) {
-    place_[{graph_.inputs[i].value, place}] = buffer;
+    GiveValue(graph_.inputs[i].value, place, buffer);
   }
+  void GiveValue(ValueId id, Place place, BufferId buffer) { place_[{id, place}] = buffer; }
 
   void Run() {
     for (Group* group : groups_.InOrder()) {
@@ -98,6 +120,8 @@ class GraphFormer {
         EmitIf(last);
       } else if (std::holds_alternative<graph::Loop>(last.op)) {
         EmitLoop(last);
+      } else if (appended_.nodes.count(groups_.IndexOf(&last))) {
+        EmitAppend(last);
       } else {
         EmitGroup(*group);
       }
@@ -212,13 +236,21 @@ class GraphFormer {
     for (const auto& [buffer, id] : values) {
       loop::Space space = kernel.buffers[buffer].space;
       if (space != loop::Space::kIn && space != loop::Space::kOut) continue;
+      const std::string reason = last.origins.empty() ? "" : last.origins[0];
+      if (auto end = space == loop::Space::kOut ? EndFor(id, place, values) : std::nullopt) {
+        launch.begins.resize(launch.arguments.size(), 0);
+        launch.begins.push_back(end->begin);
+        launch.arguments.push_back(end->state);
+        continue;
+      }
       if (space == loop::Space::kOut) {
         const graph::Value& value = graph_.values[id];
         place_[{id, place}] = AddBuffer(value.name, value.type, place);
         own_.insert(place_[{id, place}]);
       }
-      launch.arguments.push_back(BufferAt(id, place, last.origins.empty() ? "" : last.origins[0]));
+      launch.arguments.push_back(BufferAt(id, place, reason));
     }
+    if (!launch.begins.empty()) launch.begins.resize(launch.arguments.size(), 0);
     loop::Collapse(kernel);
     loop::SplitGroups(kernel);
     schedule::AlignLoops(kernel);
@@ -253,13 +285,38 @@ class GraphFormer {
     }
   }
 
+  // Where a kernel of these values writes a result that is new of a state and nothing else. Not if
+  // it reads the state: WebGPU does not bind what is written twice.
+  std::optional<Appended::End> EndFor(
+      ValueId id, Place place, const std::vector<std::pair<loop::BufferId, ValueId>>& values) {
+    auto found = appended_.concat_of.find(id);
+    if (found == appended_.concat_of.end() || place != Place::kDevice) return std::nullopt;
+    const Appended::End& end = appended_.nodes.at(found->second);
+    for (const auto& [buffer, value] : values) {
+      auto known = place_.find({value, place});
+      if (known != place_.end() && known->second == end.state) return std::nullopt;
+    }
+    written_.insert(found->second);
+    return end;
+  }
+
+  // What is new is there already, or is copied.
+  void EmitAppend(const Node& node) {
+    size_t n = groups_.IndexOf(&node);
+    if (written_.count(n)) return;
+    const Appended::End& end = appended_.nodes.at(n);
+    BufferId from = BufferAt(node.operands[1], Place::kDevice, ReasonOf(node));
+    EmitCopyTo(end.state, graph_.values[node.operands[1]].type, from, Place::kDevice, end.begin);
+  }
+
   BufferId EmitCopy(const std::string& name, const TensorType& type, BufferId from, Place place) {
     BufferId to = AddBuffer(name, type, place);
     EmitCopyTo(to, type, from, place);
     return to;
   }
 
-  void EmitCopyTo(BufferId to, const TensorType& type, BufferId from, Place place) {
+  void EmitCopyTo(BufferId to, const TensorType& type, BufferId from, Place place,
+                  const Dim& begin = 0) {
     loop::Kernel kernel;
     kernel.name = "copy";
     auto in = kernel.buffers.Add({"x", type, loop::Space::kIn});
@@ -268,7 +325,9 @@ class GraphFormer {
     build.ForEach(type.shape,
                   [&](const loop::Index& at) { build.Store(out, at, build.Load(in, at)); });
     loop::Collapse(kernel);
-    EmitLaunch({{}, {from, to}, {}, place}, std::move(kernel));
+    Launch launch{{}, {from, to}, {}, place};
+    if (begin != 0) launch.begins = {0, begin};
+    EmitLaunch(std::move(launch), std::move(kernel));
   }
 
   // A scalar or sizes, which are code elsewhere, as a tensor.
@@ -463,55 +522,124 @@ class GraphFormer {
   Shared& shared_;
   Program& program_;
   graph::Links links_;
+  Appended appended_;
   NodeGroups groups_;
   std::map<std::pair<ValueId, Place>, BufferId> place_;
   // Values that are the same bytes as others.
   std::map<ValueId, ValueId> alias_;
   // Buffers that this graph made, and has not given away as outputs.
   std::set<BufferId> own_;
+  // Concatenations whose new part is where it belongs.
+  std::set<size_t> written_;
 };
+
+// The values that a kernel may write for `id`, because nobody else needs them: the same bytes.
+std::vector<ValueId> WrittenFor(const graph::Links& links, ValueId id) {
+  std::vector<ValueId> values;
+  while (links.UsersOf(id).size() == 1 && !links.IsOutput(id)) {
+    values.push_back(id);
+    const Node* node = links.DefinitionOf(id);
+    bool is_alias = node && (std::holds_alternative<graph::Reshape>(node->op) ||
+                             std::holds_alternative<graph::Refine>(node->op));
+    if (!is_alias) break;
+    id = node->operands[0];
+  }
+  return values;
+}
+
+// The buffers of states that are appended, each both input and output.
+Appended AddStates(const Graph& graph, Program& program, std::vector<BufferId>& buffers) {
+  Appended appended;
+  graph::Links links(graph);
+  for (const graph::State& state : program.states) {
+    buffers.emplace_back();
+    if (state.kept != graph::State::Kept::kAppended) continue;
+    const graph::Port &input = graph.inputs[state.input], &output = graph.outputs[state.output];
+    const Node* concat = links.DefinitionOf(output.value);
+    CHECK(concat && std::holds_alternative<graph::Concat>(concat->op) &&
+          concat->operands[0] == input.value);
+    const TensorType& type = graph.values[output.value].type;
+    buffers.back() =
+        program.buffers.Add({input.name, type.dtype, ElementCount(type.shape), BufferKind::kState});
+    auto n = static_cast<size_t>(concat - graph.nodes.data());
+    appended.nodes[n] = {buffers.back(), ElementCount(graph.values[input.value].type.shape)};
+    for (ValueId fresh : WrittenFor(links, concat->operands[1])) appended.concat_of[fresh] = n;
+  }
+  return appended;
+}
 
 // The program of a model: its ports, and the steps of its graph.
 Program FormProgram(const Graph& graph, Shared& shared) {
   Program& program = shared.program;
-  GraphFormer former(graph, shared);
+  std::vector<BufferId> states;
+  Appended appended = AddStates(graph, program, states);
+  GraphFormer former(graph, shared, std::move(appended));
+  // The state's buffer of an input or output, if it is appended.
+  auto state_of = [&](size_t graph::State::* port, size_t i) {
+    for (size_t s = 0; s < states.size(); ++s) {
+      if (program.states[s].*port == i && states[s].valid()) return states[s];
+    }
+    return BufferId();
+  };
+  auto axis_of = [&](size_t graph::State::* port, size_t i) -> std::optional<int64_t> {
+    for (const graph::State& state : program.states) {
+      if (state.*port == i && state.kept == graph::State::Kept::kAppended) return state.axis;
+    }
+    return std::nullopt;
+  };
   for (size_t i = 0; i < graph.inputs.size(); ++i) {
     const graph::Port& port = graph.inputs[i];
     const TensorType& type = graph.values[port.value].type;
     // The page can put it anywhere. Where both want it, the host hands it on.
     bool on_host = shared.places.IsRead(graph, port.value, Place::kHost) ||
                    shared.places.Of(graph, port.value) == Place::kHost;
+    BufferId buffer = state_of(&graph::State::input, i);
+    if (buffer.valid()) on_host = false;
     Place place = on_host ? Place::kHost : Place::kDevice;
-    BufferId buffer = program.buffers.Add({port.name,
-                                           type.dtype,
-                                           ElementCount(type.shape),
-                                           BufferKind::kInput,
-                                           {},
-                                           place,
-                                           false,
-                                           false});
-    former.GiveInput(i, place, buffer);
-    program.inputs.push_back({port.name, type, buffer});
+    if (!buffer.valid()) {
+      buffer = program.buffers.Add({port.name,
+                                    type.dtype,
+                                    ElementCount(type.shape),
+                                    BufferKind::kInput,
+                                    {},
+                                    place,
+                                    false,
+                                    false});
+    }
+    former.GiveValue(port.value, place, buffer);
+    auto axis = axis_of(&graph::State::input, i);
+    program.inputs.push_back({port.name, axis ? graph::AsCallersSee(type, *axis) : type, buffer});
+  }
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    BufferId buffer = state_of(&graph::State::output, i);
+    if (buffer.valid()) former.GiveValue(graph.outputs[i].value, Place::kDevice, buffer);
   }
   former.Run();
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const graph::Port& port = graph.outputs[i];
+    const TensorType& type = graph.values[port.value].type;
+    if (BufferId buffer = state_of(&graph::State::output, i); buffer.valid()) {
+      const int64_t axis = *axis_of(&graph::State::output, i);
+      program.outputs.push_back({port.name, graph::AsCallersSee(type, axis), buffer, port.hidden});
+      continue;
+    }
     // The page reads it where it lies.
     bool is_host =
         former.IsAt(port.value, Place::kHost) && !former.IsAt(port.value, Place::kDevice);
     Place place = is_host ? Place::kHost : shared.places.Of(graph, port.value);
     BufferId buffer = former.OutputAt(i, place);
     program.buffers[buffer].kind = BufferKind::kOutput;
-    program.outputs.push_back({port.name, graph.values[port.value].type, buffer, port.hidden});
+    program.outputs.push_back({port.name, type, buffer, port.hidden});
   }
   return std::move(program);
 }
 
 }  // namespace
 
-Program FormKernels(const Graph& graph, const Target& target,
-                    IdVector<WeightTag, Weight>& weights) {
+Program FormKernels(const Graph& graph, const Target& target, IdVector<WeightTag, Weight>& weights,
+                    const std::vector<graph::State>& states) {
   Shared shared(graph, target, weights);
+  shared.program.states = states;
   return FormProgram(graph, shared);
 }
 

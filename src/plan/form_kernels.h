@@ -13,8 +13,11 @@ namespace webnnc::plan {
 // moves elements, and scalars, are copied into every user. Reshapes that are left become nothing at
 // all: their result is their operand's buffer.
 //
-// `weights` receives the constants that kernels read.
+// `weights` receives the constants that kernels read. Of a state that is appended
+// (graph::AppendStates) input and output are one buffer: what makes the new part writes it behind
+// what is there.
 Program FormKernels(const graph::Graph& graph, const Target& target,
-                    IdVector<WeightTag, Weight>& weights);
+                    IdVector<WeightTag, Weight>& weights,
+                    const std::vector<graph::State>& states = {});
 
 }  // namespace webnnc::plan

@@ -25,12 +25,13 @@ bool Decides(const Node& node) {
 }
 
 NodeGroups::NodeGroups(const graph::Graph& graph, const graph::Links& links, const Target& device,
-                       const Target& host, std::vector<Place> places)
+                       const Target& host, std::vector<Place> places, std::set<size_t> stand_alone)
     : graph_(graph),
       links_(links),
       device_(device),
       host_(host),
       places_(std::move(places)),
+      stand_alone_(std::move(stand_alone)),
       group_of_(graph.nodes.size()) {
   for (size_t n = 0; n < graph_.nodes.size(); ++n) AddNode(n);
 }
@@ -76,7 +77,7 @@ size_t NodeGroups::GroupOf(ValueId id) const {
 void NodeGroups::AddNode(size_t n) {
   if (IsWeight(NodeAt(n))) return;
   Group group{{n}, {}, {}, false, 0};
-  if (Decides(NodeAt(n))) {
+  if (StandsAlone(NodeAt(n))) {
     group_of_[n] = groups_.size();
     groups_.push_back(std::move(group));
     return;
@@ -107,7 +108,7 @@ bool NodeGroups::MergeSomeOperand(size_t into) {
 
 bool NodeGroups::MayMerge(const Group& producer, const Group& consumer) const {
   const Node& last = NodeAt(producer.nodes.back());
-  if (Decides(last) || Decides(NodeAt(consumer.nodes.back()))) return false;
+  if (StandsAlone(last) || StandsAlone(NodeAt(consumer.nodes.back()))) return false;
   if (!IsInlineSource(last) && PlaceOf(producer) != PlaceOf(consumer)) return false;
   // What several results are stored for cannot flow inside of one kernel.
   return ResultsOf(producer).size() == 1;

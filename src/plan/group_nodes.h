@@ -30,12 +30,12 @@ bool Decides(const graph::Node& node);
 // See FormKernels. Groups are formed anew whenever they are asked for their buffers.
 class NodeGroups {
  public:
-  // `places` says where each node runs.
+  // `places` says where each node runs. Nodes that `stand_alone` are no kernels.
   NodeGroups(const graph::Graph& graph, const graph::Links& links, const Target& device,
-             const Target& host, std::vector<Place> places);
+             const Target& host, std::vector<Place> places, std::set<size_t> stand_alone = {});
 
   // The groups that are needed, in the order in which they run: each when its last node does. A
-  // node that decides is in a group of its own.
+  // node that decides or stands alone is in a group of its own.
   std::vector<Group*> InOrder();
 
   // What is part of the code of whoever uses it: scalars and sizes.
@@ -77,6 +77,10 @@ class NodeGroups {
   const std::vector<graph::ValueId>& ResultsOf(const Group& group) const {
     return NodeAt(group.nodes.back()).results;
   }
+  // Whether a node is no kernel.
+  bool StandsAlone(const graph::Node& node) const {
+    return Decides(node) || stand_alone_.count(IndexOf(&node)) > 0;
+  }
   bool IsUsed(graph::ValueId id) const {
     return links_.IsOutput(id) || !links_.UsersOf(id).empty();
   }
@@ -104,6 +108,7 @@ class NodeGroups {
   const graph::Links& links_;
   Target device_, host_;
   std::vector<Place> places_;
+  std::set<size_t> stand_alone_;
   std::vector<Group> groups_;
   std::vector<size_t> group_of_;
 };

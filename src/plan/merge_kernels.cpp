@@ -28,12 +28,14 @@ loop::Index Reindex(loop::Builder& build, const Shape& from, const Shape& to,
   return out;
 }
 
+// Where one is read as more elements than the other, each stays a parameter.
 void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& arguments) {
   std::vector<loop::BufferId> parameters = loop::ParametersOf(kernel);
-  std::map<BufferId, loop::BufferId> first;
+  std::map<std::pair<BufferId, Dim>, loop::BufferId> first;
   std::vector<BufferId> kept;
   for (size_t i = 0; i < arguments.size(); ++i) {
-    auto [found, is_new] = first.emplace(arguments[i], parameters[i]);
+    Dim elements = ElementCount(kernel.buffers[parameters[i]].type.shape);
+    auto [found, is_new] = first.emplace(std::pair(arguments[i], elements), parameters[i]);
     if (is_new) {
       kept.push_back(arguments[i]);
       continue;
@@ -77,6 +79,7 @@ std::string KeyOf(const Program& program, const Launch& step) {
     DType stored = StoredType(target, buffer.dtype, StorageOf(buffer));
     key += std::string(Name(stored)) + " ";
   }
+  for (const Dim& begin : step.begins) key += Print(begin) + " ";
   return key;
 }
 

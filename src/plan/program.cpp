@@ -132,8 +132,8 @@ class Printer {
 
  private:
   void PrintBuffer(const Buffer& buffer) {
-    static constexpr std::string_view kKinds[] = {"input", "output", "weight", "activation",
-                                                  "exchange"};
+    static constexpr std::string_view kKinds[] = {"input",      "output",   "weight",
+                                                  "activation", "exchange", "state"};
     out_ += "  " + std::string(kKinds[static_cast<int>(buffer.kind)]) + " %" +
             QuoteName(buffer.name) + ": " + std::string(webnnc::Name(buffer.dtype)) + "[" +
             webnnc::Print(buffer.elements) + "]" +
@@ -146,8 +146,11 @@ class Printer {
   std::string Line(const Launch& launch) const {
     std::string out = launch.place == Place::kHost ? "run on host @" : "run @";
     out += QuoteName(program_.KernelsAt(launch.place)[launch.kernel].plain.name) + "(";
-    for (size_t i = 0; i < launch.arguments.size(); ++i)
+    for (size_t i = 0; i < launch.arguments.size(); ++i) {
       out += (i ? ", " : "") + NameOf(launch.arguments[i]);
+      if (!launch.begins.empty() && launch.begins[i] != 0)
+        out += " from " + webnnc::Print(launch.begins[i]);
+    }
     return out + ")";
   }
   std::string Line(const Plan& plan) const {

@@ -16,6 +16,7 @@
 
 #include "base/id.h"
 #include "graph/graph.h"
+#include "graph/state.h"
 #include "loop/kernel.h"
 #include "schedule/schedule.h"
 #include "target/target.h"
@@ -45,7 +46,9 @@ inline constexpr int64_t kWeightAlignment = 256;
 enum class Place : uint8_t { kDevice, kHost };
 
 // kExchange is what goes to the other place or comes from there: elements are as in inputs.
-enum class BufferKind : uint8_t { kInput, kOutput, kWeight, kActivation, kExchange };
+// kState is an input or an output, or both in one, that is kept from run to run in memory of its
+// own, which whoever runs the program gives: at least as large as the buffer.
+enum class BufferKind : uint8_t { kInput, kOutput, kWeight, kActivation, kExchange, kState };
 
 // Memory that kernels read and write. Several values of the graph may be in one, when they are the
 // same bytes under different shapes.
@@ -80,6 +83,9 @@ struct Launch {
   // The ONNX nodes that it computes.
   std::vector<std::string> origins;
   Place place = Place::kDevice;
+  // Where in its buffer each argument begins, in elements; empty if all begin at 0. A GPU's kernel
+  // that is flat adds it itself, since bindings begin at multiples of 256 bytes alone.
+  std::vector<Dim> begins = {};
 };
 
 // Sizes become known: what mentions these symbols is computed, and buffers until the next plan get
@@ -150,7 +156,8 @@ struct EndLoop {};
 using Step = std::variant<Launch, Plan, Define, Assign, Transfer, Stack, Swap, Set, Increment, If,
                           Else, EndIf, Loop, EndLoop>;
 
-// What a caller sees: the model's name and type for it, and where it is.
+// What a caller sees: the model's name and type for it, and where it is. Of a state that is
+// appended the axis that grows is the first one in the buffer.
 struct Port {
   std::string name;
   TensorType type;
@@ -169,6 +176,8 @@ struct Program {
   Kernels kernels, host_kernels;
   std::vector<Step> steps;
   std::vector<Port> inputs, outputs;
+  // What is kept from run to run.
+  std::vector<graph::State> states = {};
 
   Kernels& KernelsAt(Place place) { return place == Place::kHost ? host_kernels : kernels; }
   const Kernels& KernelsAt(Place place) const {

@@ -1,5 +1,11 @@
 #include "plan/schedule_for_gpu.h"
 
+#include <functional>
+#include <map>
+
+#include "loop/builder.h"
+#include "loop/parameters.h"
+#include "loop/rewrite.h"
 #include "lower/lower_kernel.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
@@ -16,6 +22,41 @@ Result<lower::Lowered> Apply(Kernel& kernel, const schedule::Schedule& schedule,
   kernel.schedule = lowered.schedule;
   kernel.flat = lowered.flat;
   return lowered;
+}
+
+// Lets a kernel's accesses begin where its arguments do. Launches of one kernel agree on it.
+void BeginAt(loop::Kernel& flat, const std::vector<Dim>& begins) {
+  if (begins.empty()) return;
+  std::vector<loop::BufferId> parameters = loop::ParametersOf(flat);
+  std::map<loop::BufferId, Dim> begin_of;
+  for (size_t p = 0; p < parameters.size(); ++p) {
+    if (begins[p] == 0) continue;
+    begin_of[parameters[p]] = begins[p];
+    Shape& shape = flat.buffers[parameters[p]].type.shape;
+    shape[0] = shape[0] + begins[p];
+  }
+  loop::Builder build(flat);
+  auto moved = [&](loop::BufferId buffer, loop::ExprId index) {
+    auto found = begin_of.find(buffer);
+    return found == begin_of.end() ? index : build.Add(build.Size(found->second), index);
+  };
+  loop::ExprRewriter rewrite(flat, [&](loop::ExprId id, loop::ExprId) {
+    loop::Expr expr = flat.exprs[id];
+    auto* load = std::get_if<loop::Load>(&expr.node);
+    if (!load) return id;
+    load->index[0] = moved(load->buffer, load->index[0]);
+    return flat.exprs.Add(std::move(expr));
+  });
+  loop::RewriteExprs(flat.body, rewrite);
+  std::function<void(loop::Block&)> move_stores = [&](loop::Block& block) {
+    for (loop::Stmt& stmt : block) {
+      if (auto* loop = std::get_if<loop::For>(&stmt)) move_stores(loop->body);
+      if (auto* test = std::get_if<loop::If>(&stmt)) move_stores(test->body);
+      auto* store = std::get_if<loop::Store>(&stmt);
+      if (store) store->index[0] = moved(store->buffer, store->index[0]);
+    }
+  };
+  move_stores(flat.body);
 }
 
 // The first of these schedules that fits.
@@ -63,6 +104,7 @@ Status ScheduleForGpu(Program& program, const schedule::Database& measured,
       if (options.spills) applied = ApplyFirst(kernel, candidates, options);
     }
     if (applied) {
+      BeginAt(program.kernels[id].flat, launch->begins);
       if (!applied.value().narrows_64_bits) continue;
       for (const std::string& origin : OriginsOf(program, id)) narrowed.insert(origin);
       continue;

@@ -63,9 +63,12 @@ void SplitStages(Program& program, size_t step_number) {
   const loop::Kernel& plain = program.KernelsAt(step.place)[step.kernel].plain;
   schedule::Nests nests = schedule::ExtractNests(plain);
   std::map<loop::BufferId, BufferId> places;
+  std::map<loop::BufferId, Dim> begins;
   for (int32_t b = 0, argument = 0; b < plain.buffers.size(); ++b) {
-    if (IsParameter(plain.buffers[loop::BufferId{b}]))
-      places[loop::BufferId{b}] = step.arguments[static_cast<size_t>(argument++)];
+    if (!IsParameter(plain.buffers[loop::BufferId{b}])) continue;
+    if (!step.begins.empty())
+      begins[loop::BufferId{b}] = step.begins[static_cast<size_t>(argument)];
+    places[loop::BufferId{b}] = step.arguments[static_cast<size_t>(argument++)];
   }
   std::vector<std::vector<loop::Stage>> parts = PartsOf(nests);
   std::vector<BufferSet> reads(parts.size()), writes(parts.size());
@@ -91,6 +94,7 @@ void SplitStages(Program& program, size_t step_number) {
         program.buffers[places[id]].place = step.place;
       }
       part.arguments.push_back(places[id]);
+      if (!step.begins.empty()) part.begins.push_back(begins.count(id) ? begins.at(id) : 0);
     }
     loop::SetStages(kernel, std::move(parts[n]));
     loop::DropUnused(kernel);

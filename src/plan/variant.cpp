@@ -25,6 +25,12 @@ bool ModuleVariants::HaveCommands() const {
                      [](const Variant* variant) { return !IsStraight(variant->program); });
 }
 
+bool ModuleVariants::KeepStates() const {
+  return cpu() &&
+         std::any_of(cpu()->buffers.begin(), cpu()->buffers.end(),
+                     [](const Buffer& buffer) { return buffer.kind == BufferKind::kState; });
+}
+
 std::vector<FeatureSet> Modules() {
   std::vector<FeatureSet> modules;
   for (const VariantKind& variant : kVariants) {

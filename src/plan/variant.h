@@ -73,6 +73,8 @@ class ModuleVariants {
   const Program* cpu() const;
   // Whether some program does more than to run its steps once each, and so has commands.
   bool HaveCommands() const;
+  // Whether the CPU's program keeps states in memory of their own.
+  bool KeepStates() const;
   // Any of the programs: their ports are the same.
   const Program& any() const { return all_.back()->program; }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/hash.h"
+#include "runtime/memory.h"
 #include "runtime/model.h"
 #include "runtime/wasi.h"
 
@@ -199,6 +200,59 @@ uint8_t* Address(uint32_t buffer) {
   return reinterpret_cast<uint8_t*>(program->buffers[buffer].offset);
 }
 
+// ---- State: in the command what is given, as all inputs are, and what is to be written
+
+#ifdef WEBNNC_STATES
+runtime::Region states, turning;
+
+void PlaceStates() {
+  uint64_t end = 0;
+  auto place = [&](abi::Buffer& buffer, bool is_set) {
+    if (buffer.kind != abi::kState) return;
+    if (is_set) buffer.offset = static_cast<uint32_t>(states.base + end);
+    // A vector load may touch the bytes behind the last element.
+    end +=
+        (static_cast<uint64_t>(Value(buffer.bytes)) / abi::kCpuAlignment + 2) * abi::kCpuAlignment;
+  };
+  for (uint32_t b = 0; b < program->buffer_count; ++b) place(program->buffers[b], false);
+  if (!runtime::Reserve(states, end)) Fail("there is not enough memory");
+  end = 0;
+  for (uint32_t b = 0; b < program->buffer_count; ++b) place(program->buffers[b], true);
+}
+
+// Which axis of an input or output is the first one in memory.
+uint32_t FirstAxis(uint32_t AppendedState::* port, uint32_t index) {
+  for (const AppendedState* state = webnnc_model_states; state->model; ++state) {
+    // Of several models the chosen one is there as a copy.
+    if (state->model->inputs == webnnc_model.inputs && state->*port == index) return state->axis;
+  }
+  return 0;
+}
+
+// Elements of [a, b, rest] as [b, a, rest], in place.
+bool Turn(uint8_t* at, uint64_t a, uint64_t b, uint64_t bytes) {
+  if (a <= 1 || b <= 1 || bytes == 0) return true;
+  if (!runtime::Reserve(turning, bytes)) return false;
+  auto* from = reinterpret_cast<uint8_t*>(turning.base);
+  uint64_t rest = bytes / a / b;
+  memcpy(from, at, bytes);
+  for (uint64_t i = 0; i < a; ++i) {
+    for (uint64_t j = 0; j < b; ++j)
+      memcpy(at + (j * a + i) * rest, from + (i * b + j) * rest, rest);
+  }
+  return true;
+}
+
+// Between the order that callers see and the one that it is kept in.
+void TurnPort(const abi::Port& port, uint32_t axis, uint8_t* at, bool is_input) {
+  uint64_t before = 1;
+  for (uint32_t d = 0; d < axis; ++d) before *= static_cast<uint64_t>(Value(port.shape[d]));
+  auto size = static_cast<uint64_t>(Value(port.shape[axis]));
+  if (axis > 0 && !Turn(at, is_input ? before : size, is_input ? size : before, Bytes(port)))
+    Fail("there is not enough memory");
+}
+#endif
+
 void ReadInput(uint32_t index, const char* path) {
   const abi::Port& port = webnnc_model.inputs[index];
   uint32_t shape[32];
@@ -211,6 +265,10 @@ void ReadInput(uint32_t index, const char* path) {
   }
   ReadAll(file, path, Address(program->input_buffers[index]), Bytes(port));
   wasi::Close(file);
+#ifdef WEBNNC_STATES
+  TurnPort(port, FirstAxis(&AppendedState::input, index), Address(program->input_buffers[index]),
+           true);
+#endif
 }
 
 void CheckWeights(const char* path) {
@@ -316,6 +374,10 @@ void WriteOutput(uint32_t index, const char* path) {
   header[9] = static_cast<char>(length >> 8);
   int32_t file = OpenFile(path, wasi::Access::kReplace);
   WriteAll(file, path, header, static_cast<uint64_t>(at - header));
+#ifdef WEBNNC_STATES
+  TurnPort(port, FirstAxis(&AppendedState::output, index), Address(program->output_buffers[index]),
+           false);
+#endif
   WriteAll(file, path, Address(program->output_buffers[index]), Bytes(port));
   wasi::Close(file);
 }
@@ -336,6 +398,9 @@ void Run() {
   }
   if (webnnc_sizes() != abi::kOk || webnnc_prepare(index) != abi::kOk)
     Fail("the inputs' sizes do not fit together, or there is not enough memory");
+#ifdef WEBNNC_STATES
+  PlaceStates();
+#endif
   if (model.weights_bytes > 0) {
     const char* path = Flag("--weights", 0);
     if (!path) Fail("there is no --weights");

@@ -25,6 +25,14 @@ uint32_t webnnc_model_plan(uint32_t plan);
 // Sets symbols to sizes as they are now, all at once.
 void webnnc_model_assign(uint32_t list);
 
+// Of models with states in memory of their own: those that are appended in place, and the axis that
+// grows, which comes first in memory. The last row is of no model.
+struct AppendedState {
+  const webnnc::abi::Model* model;
+  uint32_t input, output, axis;
+};
+extern const AppendedState webnnc_model_states[];
+
 // ---- The runtime's own (model.cpp), called by the page and by the command.
 
 // What has been added to the offsets of weights in the CPU's program, to make addresses of them.

@@ -135,6 +135,11 @@ bool HaveCommands(const Build& build) {
                      [](const ModelInput& input) { return input.variants.HaveCommands(); });
 }
 
+bool KeepStates(const Build& build) {
+  return std::any_of(build.models.begin(), build.models.end(),
+                     [](const ModelInput& input) { return input.variants.KeepStates(); });
+}
+
 // By the names of kernels, which are functions of longer names.
 std::map<std::string, int64_t> NamedBytes(const std::map<std::string, int64_t>& functions) {
   std::map<std::string, int64_t> named;
@@ -153,7 +158,7 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
   std::vector<LinkInput> inputs;
   std::vector<Module> modules(builds.size());
   for (size_t b = 0; b < builds.size(); ++b) {
-    LinkInput input{{}, builds[b].features.empty(), HaveCommands(builds[b])};
+    LinkInput input{{}, builds[b].features.empty(), HaveCommands(builds[b]), KeepStates(builds[b])};
     for (size_t part : objects.of[b]) {
       const std::string& object = objects.parts[part].object;
       input.objects.push_back(&object);

@@ -83,6 +83,9 @@ class Linker {
       for (const char* argument : {"--no-entry", "-u", "webnnc_prepare", "-u", "webnnc_hash"})
         arguments_.push_back(argument);
     }
+    if (input.is_command && input.keeps_states) {
+      for (const char* argument : {"-u", "webnnc_state_command"}) arguments_.push_back(argument);
+    }
     if (input.walks) {
       for (const char* argument : {"-u", "webnnc_walk"}) arguments_.push_back(argument);
     }

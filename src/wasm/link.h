@@ -14,6 +14,8 @@ struct LinkInput {
   bool is_command = true;
   // Whether it has commands, and so the part of the runtime that walks them.
   bool walks = false;
+  // Whether it keeps states, of which its command knows.
+  bool keeps_states = false;
 };
 
 // The modules of `inputs`, which are linked at the same time.

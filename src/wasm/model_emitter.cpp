@@ -33,6 +33,10 @@ static void AddSizes(DimTable& dims, const Program& program) {
   for (const plan::Kernel& kernel : program.kernels) AddExtents(dims, kernel.flat);
   for (const plan::Kernel& kernel : program.host_kernels) AddExtents(dims, kernel.flat);
   for (const plan::Step& step : program.steps) {
+    if (auto* launch = std::get_if<plan::Launch>(&step)) {
+      for (size_t i = 0; i < launch->begins.size() && !program.target.IsGpu(); ++i)
+        dims.Add(ByteSize(program, program.buffers[launch->arguments[i]], launch->begins[i]));
+    }
     if (auto* stack = std::get_if<plan::Stack>(&step))
       dims.Add(ByteSize(program, program.buffers[stack->from], stack->elements));
     if (auto* assign = std::get_if<plan::Assign>(&step)) {
@@ -180,6 +184,7 @@ class ModelEmitter {
   static abi::BufferKind KindOf(const plan::Buffer& buffer) {
     const bool on_host = buffer.place == plan::Place::kHost;
     if (buffer.kind == plan::BufferKind::kWeight) return on_host ? abi::kData : abi::kWeights;
+    if (buffer.kind == plan::BufferKind::kState) return abi::kState;
     if (buffer.grows) return on_host ? abi::kHostGrown : abi::kGrown;
     return on_host ? abi::kHost : abi::kArena;
   }
@@ -511,12 +516,8 @@ class ModelEmitter {
       dispatch->addCase(b_.getInt32(static_cast<uint32_t>(s)), block);
       b_.SetInsertPoint(block);
       std::vector<llvm::Value*> arguments;
-      for (plan::BufferId argument : launch->arguments) {
-        // Prepare makes the offset an address.
-        llvm::Value* address = FieldAddress(buffers, static_cast<size_t>(argument.index),
-                                            records::BufferField::offset);
-        arguments.push_back(b_.CreateIntToPtr(b_.CreateLoad(I32(), address), b_.getPtrTy()));
-      }
+      for (size_t i = 0; i < launch->arguments.size(); ++i)
+        arguments.push_back(ArgumentOf(*launch, i, *program, buffers));
       const plan::Kernel& kernel = program->KernelsAt(launch->place)[launch->kernel];
       for (const Dim& size : SizesOf(kernel.flat)) arguments.push_back(SizeValue(size));
       b_.CreateCall(kernels.at(&kernel), arguments);
@@ -524,6 +525,20 @@ class ModelEmitter {
     }
     b_.SetInsertPoint(end);
     b_.CreateRetVoid();
+  }
+
+  // A pointer to where an argument begins. Prepare makes the buffer's offset an address.
+  llvm::Value* ArgumentOf(const plan::Launch& launch, size_t i, const Program& program,
+                          GlobalVariable* buffers) {
+    const plan::BufferId id = launch.arguments[i];
+    llvm::Value* field =
+        FieldAddress(buffers, static_cast<size_t>(id.index), records::BufferField::offset);
+    llvm::Value* address = b_.CreateLoad(I32(), field);
+    if (!launch.begins.empty() && launch.begins[i] != 0) {
+      const Dim begin = ByteSize(program, program.buffers[id], launch.begins[i]);
+      address = b_.CreateAdd(address, SizeValue(begin));
+    }
+    return b_.CreateIntToPtr(address, b_.getPtrTy());
   }
 
   std::map<const plan::Kernel*, llvm::Function*> DeclareKernels() {
@@ -588,8 +603,35 @@ class ModelEmitter {
 
 }  // namespace
 
+// What the command knows of states (webnnc_model_states).
+static void EmitStates(llvm::Module& module, const std::vector<const ModelInput*>& models) {
+  llvm::LLVMContext& context = module.getContext();
+  auto* pointer = llvm::PointerType::get(context, 0);
+  auto number = [&](uint64_t value) -> Constant* {
+    return llvm::ConstantInt::get(llvm::Type::getInt32Ty(context), value);
+  };
+  auto row = [&](Constant* model, size_t input, size_t output, int64_t axis) {
+    return llvm::ConstantStruct::getAnon(
+        context, {model, number(input), number(output), number(static_cast<uint64_t>(axis))});
+  };
+  std::vector<Constant*> rows;
+  for (const ModelInput* model : models) {
+    if (!model->variants.KeepStates()) continue;
+    Constant* record = module.getOrInsertGlobal("webnnc_model" + model->suffix, pointer);
+    for (const graph::State& state : model->variants.cpu()->states) {
+      if (state.kept == graph::State::Kept::kAppended)
+        rows.push_back(row(record, state.input, state.output, state.axis));
+    }
+  }
+  rows.push_back(row(llvm::ConstantPointerNull::get(pointer), 0, 0, 0));
+  auto* type = llvm::ArrayType::get(rows[0]->getType(), rows.size());
+  new GlobalVariable(module, type, true, llvm::GlobalValue::ExternalLinkage,
+                     llvm::ConstantArray::get(type, rows), "webnnc_model_states");
+}
+
 void EmitModel(llvm::Module& module, const ModelInput& input, const DimTable& dims) {
   ModelEmitter(module, input, dims).Run();
+  if (input.suffix.empty() && input.variants.KeepStates()) EmitStates(module, {&input});
 }
 
 void EmitTable(llvm::Module& module, const std::vector<ModelInput>& models) {
@@ -625,6 +667,11 @@ void EmitTable(llvm::Module& module, const std::vector<ModelInput>& models) {
                      "webnnc_models");
   new GlobalVariable(module, i32, true, llvm::GlobalValue::ExternalLinkage,
                      llvm::ConstantInt::get(i32, entries.size()), "webnnc_model_count");
+  std::vector<const ModelInput*> keeping;
+  for (const ModelInput& model : models) {
+    if (model.variants.KeepStates()) keeping.push_back(&model);
+  }
+  if (!keeping.empty()) EmitStates(module, keeping);
 }
 
 }  // namespace webnnc::wasm

@@ -176,7 +176,7 @@ class SeveralTest : public BundleTest {
     others = variants;
     others[0].shaders[0].wgsl = "fn main() {;}";
     other.variants = plan::ModuleVariants(others, {});
-    other.states = {{"it's", "y"}};
+    other.states = {graph::State{.input = 0, .output = 0}};
     contents.weights_file = DescribeWeights({&gpu(), &cpu(), &gpu(), &cpu()}, weights);
   }
 

@@ -1,0 +1,240 @@
+// States that grow are appended in place: what a run adds is written behind what was there, and nothing else of it is read,
+// written or copied but by the kernels that use it.
+//
+//   WEBNNC=build/webnnc node --test tests/web/append.test.mjs
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, describe, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { numbersOf } from '../../runtime-js/elements.js';
+import { onnxModel } from '../onnx_model.mjs';
+import { gpu, makeDevice } from './dawn.mjs';
+
+const webnnc = process.env.WEBNNC ?? 'build/webnnc', folder = mkdtempSync(join(tmpdir(), 'webnnc-append-'));
+after(() => rmSync(folder, { recursive: true }));
+/** @type {GPUDevice[]} */
+const devices = [];
+afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
+
+/** @param {Buffer | Uint8Array} model @param {string[]} flags @returns {{out: string, said: string}} */
+function compile(model, ...flags) {
+  const out = mkdtempSync(join(folder, 'out-')), file = join(folder, 'model.onnx');
+  writeFileSync(file, model);
+  const { status, stdout, stderr } = spawnSync(webnnc, [file, '-o', out, '--no-report', ...flags], { encoding: 'utf8', timeout: 120000 });
+  assert.equal(status, 0, stderr);
+  return { out, said: stdout + stderr };
+}
+
+/** @param {string} out */
+const loaderOf = async (out) => (await import(pathToFileURL(join(out, 'model.js')).href)).load;
+
+/** A device that counts bytes: written to it, and copied within it; and the buffers that it has. */
+async function watched() {
+  const device = await makeDevice(), seen = { written: 0, copied: 0, states: 0 };
+  devices.push(device);
+  const bound = (/** @type {any} */ target, /** @type {string | symbol} */ name) => {
+    const value = Reflect.get(target, name, target);
+    return typeof value === 'function' ? value.bind(target) : value;
+  };
+  const queue = new Proxy(device.queue, {
+    get: (target, name) => name !== 'writeBuffer' ? bound(target, name)
+      : (/** @type {any[]} */ ...[buffer, offset, data, from, size]) => {
+        seen.written += size ?? data.byteLength;
+        return target.writeBuffer(buffer, offset, data, from, size);
+      },
+  });
+  const createCommandEncoder = () => {
+    const encoder = device.createCommandEncoder(), copy = encoder.copyBufferToBuffer.bind(encoder);
+    encoder.copyBufferToBuffer = (/** @type {any[]} */ ...all) => {
+      seen.copied += all[4];
+      return /** @type {any} */ (copy)(...all);
+    };
+    return encoder;
+  };
+  const createBuffer = (/** @type {GPUBufferDescriptor} */ descriptor) => {
+    if (descriptor.label === 'state') ++seen.states;
+    return device.createBuffer(descriptor);
+  };
+  const own = /** @type {any} */ ({ queue, createCommandEncoder, createBuffer });
+  return { device: /** @type {GPUDevice} */ (new Proxy(device, { get: (target, name) => own[name] ?? bound(target, name) })), seen };
+}
+
+/** @param {'wasm' | 'webgpu'} backend @param {any} load */
+const open = async (backend, load) => backend === 'wasm' ? load({ backend }) : load({ backend, device: (await watched()).device });
+
+/** Elements of [a, b, rest] behind each other along b. @param {any[]} parts @param {number} a @param {number} rest */
+function joined(parts, a, rest) {
+  const all = [];
+  for (let i = 0; i < a; ++i) for (const part of parts) all.push(...part.slice(i * part.length / a, (i + 1) * part.length / a));
+  assert.equal(all.length % (a * rest), 0);
+  return all;
+}
+
+/** Numbers that tell where they are. @param {number} count @param {number} from */
+const numbers = (count, from) => Array.from({ length: count }, (_, i) => (i + from) % 61);
+
+/** @param {any} tensor */
+const valuesOf = ({ data, dataType }) => Array.from(numbersOf(dataType, data));
+
+// What grows along the third of four axes, and its sums; in other types and along others below.
+const cache = (/** @type {any} */ type = 'f32') => onnxModel({
+  inputs: { x: [type, ['b', 2, 's', 4]], past: [type, ['b', 2, 'p', 4]] }, outputs: { sums: [type, ['b', 2, 1, 4]], present: [type, ['b', 2, 'total', 4]] },
+  constants: { axes: [2n] },
+  nodes: [{ op: 'Concat', inputs: ['past', 'x'], outputs: ['present'], attributes: { axis: 2 } },
+    { op: 'ReduceSum', inputs: ['present', 'axes'], outputs: ['sums'] }],
+});
+const arrays = /** @type {any} */ ({ f32: Float32Array, f16: Float32Array, i32: Int32Array });
+const built = compile(cache(), '--explain'), load = await loaderOf(built.out);
+
+test('--explain says how each state is kept', () => {
+  assert.match(built.said, /state "past" = "present": in place, along axis 2/);
+  const front = onnxModel({
+    inputs: { x: ['f32', [1]], past: ['f32', ['p']], h: ['f32', [3]] }, outputs: { present: ['f32', ['q']], hn: ['f32', [3]] },
+    nodes: [{ op: 'Concat', inputs: ['x', 'past'], outputs: ['present'], attributes: { axis: 0 } }, { op: 'Exp', inputs: ['h'], outputs: ['hn'] }],
+  });
+  const { said } = compile(front, '--explain');
+  assert.match(said, /state "past" = "present": replaced, since it does not grow at its end/);
+  assert.match(said, /state "h" = "hn": replaced/);
+});
+
+for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
+  describe(backend, () => {
+    for (const type of ['f32', 'f16', 'i32']) {
+      test(`${type}, token by token, in sessions side by side`, async () => {
+        const model = await open(backend, type === 'f32' ? load : await loaderOf(compile(cache(type)).out)), sessions = [model.session(), model.session(), model];
+        /** @type {number[][][]} */
+        const said = [[], [], []];
+        for (let run = 0; run < 12; ++run) {
+          for (const [s, session] of sessions.entries()) {
+            const rows = 1 + (run + s) % 3, x = numbers(8 * rows, 17 * run + s);
+            said[s].push(x);
+            const wanted = run % 4 === 3 ? ['sums', 'present'] : undefined;
+            const { sums, present } = await session.run({ x: { data: arrays[type].from(x), shape: [1, 2, rows, 4] } }, wanted && { outputs: wanted });
+            const all = joined(said[s], 2, 4), count = all.length / 8;
+            assert.deepEqual(valuesOf(sums), Array.from({ length: 8 }, (_, i) => {
+              const head = all.slice((i >> 2) * count * 4, ((i >> 2) + 1) * count * 4);
+              return head.filter((_, at) => at % 4 === i % 4).reduce((sum, value) => sum + value, 0);
+            }));
+            assert.equal(present !== undefined, wanted !== undefined);
+            if (present) assert.deepEqual([valuesOf(present), present.shape], [all, [1, 2, count, 4]]);
+          }
+        }
+        const saved = await sessions[1].state.save();
+        assert.deepEqual([valuesOf(saved.past), saved.past.shape], [joined(said[1], 2, 4), [1, 2, joined(said[1], 2, 4).length / 8, 4]]);
+        await sessions[0].state.load(structuredClone(saved));
+        const x = { data: arrays[type].from(numbers(8, 3)), shape: [1, 2, 1, 4] };
+        assert.deepEqual((await sessions[0].run({ x })).sums.data, (await sessions[1].run({ x })).sums.data);
+        await model.state.reset();
+        assert.deepEqual(valuesOf((await model.run({ x })).sums), numbers(8, 3));
+        model.dispose();
+      });
+    }
+
+    test('a run that is aborted, or is given the state, leaves the rest as it is', async () => {
+      const model = await open(backend, load), x = { data: Float32Array.from(numbers(8, 1)), shape: [1, 2, 1, 4] };
+      await model.run({ x });
+      await assert.rejects(model.run({ x }, { signal: AbortSignal.abort() }));
+      await assert.rejects(model.run({ x: { data: new Float32Array(16), shape: [2, 2, 1, 4] } }));
+      assert.deepEqual([...(await model.run({ x })).sums.data], numbers(8, 1).map((value) => 2 * value));
+      await model.profile({ x }, { runs: 2 });
+      // What is given takes its place, and who gives it is given what becomes of it.
+      const past = { data: Float32Array.from(numbers(32, 40)), shape: [1, 2, 4, 4] }, { present } = await model.run({ x, past });
+      assert.deepEqual([...present.data], joined([numbers(32, 40), numbers(8, 1)], 2, 4));
+      assert.deepEqual((await model.run({ x }, { outputs: ['present'] })).present.shape, [1, 2, 6, 4]);
+      model.dispose();
+    });
+
+    test('two new pieces behind a first axis, and one that the model keeps in another order', async () => {
+      const model = await open(backend, await loaderOf(compile(onnxModel({
+        inputs: { a: ['f32', [1, 3]], b: ['f32', ['n', 3]], c: ['f32', [2, 1, 4]], past_0: ['f32', ['p', 3]], past_1: ['f32', ['q', 2, 4]] },
+        outputs: { y: ['f32', ['q2', 2, 4]], present_0: ['f32', ['p2', 3]], present_1: ['f32', ['q2', 2, 4]] },
+        nodes: [{ op: 'Concat', inputs: ['past_0', 'a', 'b'], outputs: ['present_0'], attributes: { axis: 0 } },
+          { op: 'Transpose', inputs: ['past_1'], outputs: ['turned'], attributes: { perm: [1, 0, 2] } },
+          { op: 'Concat', inputs: ['turned', 'c'], outputs: ['all'], attributes: { axis: 1 } },
+          { op: 'Transpose', inputs: ['all'], outputs: ['present_1'], attributes: { perm: [1, 0, 2] } },
+          { op: 'Neg', inputs: ['present_1'], outputs: ['y'] }],
+      })).out));
+      const first = [], second = [];
+      for (let run = 0; run < 5; ++run) {
+        const a = numbers(3, run), b = numbers(3 * run, 50 + run), c = numbers(8, 100 + run);
+        first.push(...a, ...b);
+        second.push(...c);
+        const { y } = await model.run({ a: Float32Array.from(a), b: { data: Float32Array.from(b), shape: [run, 3] }, c: Float32Array.from(c) });
+        assert.deepEqual([...y.data], second.map((value) => -value));
+      }
+      const { past_0, past_1 } = await model.state.save();
+      assert.deepEqual([[...past_0.data], past_0.shape, [...past_1.data], past_1.shape], [first, [15, 3], second, [5, 2, 4]]);
+      model.dispose();
+    });
+
+    test('what is new is computed of what is there', async () => {
+      const model = await open(backend, await loaderOf(compile(onnxModel({
+        inputs: { x: ['f32', [2, 1]], past: ['f32', [2, 'p']] }, outputs: { y: ['f32', [2, 1]], present: ['f32', [2, 'q']] },
+        constants: { axes: [1n] },
+        nodes: [{ op: 'ReduceSum', inputs: ['past', 'axes'], outputs: ['before'] }, { op: 'Add', inputs: ['before', 'x'], outputs: ['y'] },
+          { op: 'Concat', inputs: ['past', 'y'], outputs: ['present'], attributes: { axis: 1 } }],
+      })).out));
+      for (const times of [1, 2, 4, 8]) assert.deepEqual([...(await model.run({ x: Float32Array.of(1, 3) })).y.data], [times, 3 * times]);
+      model.dispose();
+    });
+  });
+}
+
+test('a state that was saved of one backend is loaded in the other', async () => {
+  const wasm = await open('wasm', load), webgpu = await open('webgpu', load), x = { data: Float32Array.from(numbers(24, 5)), shape: [1, 2, 3, 4] };
+  await wasm.run({ x });
+  await webgpu.state.load(await wasm.state.save());
+  await webgpu.run({ x });
+  await wasm.state.load(await webgpu.state.save());
+  const { present } = await wasm.run({ x }, { outputs: ['present'] });
+  assert.deepEqual([...present.data], joined([numbers(24, 5), numbers(24, 5), numbers(24, 5)], 2, 4));
+  wasm.dispose();
+  webgpu.dispose();
+});
+
+test('a lost GPU takes it along, which the next run says', async () => {
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+  const model = await load({ backend: 'webgpu' }), x = { data: Float32Array.from(numbers(8, 1)), shape: [1, 2, 1, 4] };
+  await model.run({ x });
+  const saved = await model.state.save();
+  model.device?.destroy();
+  await new Promise((done) => setTimeout(done, 20));
+  await assert.rejects(model.run({ x }), (error) => /** @type {any} */ (error).name === 'DeviceLostError' && /and the state with it/.test(/** @type {any} */ (error).message));
+  await model.state.load(saved);
+  assert.deepEqual([...(await model.run({ x })).sums.data], numbers(8, 1).map((value) => 2 * value));
+  model.dispose();
+  Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+});
+
+test('a run on the GPU copies nothing but its outputs; more room is taken, twice as much, now and then', async () => {
+  const { device, seen } = await watched(), model = await load({ backend: 'webgpu', device }), x = { data: new Float32Array(8), shape: [1, 2, 1, 4] };
+  for (let run = 0; run < 64; ++run) await model.run({ x });
+  const grown = seen.states, before = { ...seen };
+  // 2,048 bytes of the state are there, and room for as many: from here on there is room.
+  for (let run = 0; run < 60; ++run) await model.run({ x });
+  assert.equal(seen.copied - before.copied, 60 * 32 + (seen.states - grown) * 2048, 'the sums');
+  assert.ok(seen.written - before.written <= 60 * (32 + 1024), `inputs and sizes, not ${seen.written - before.written}`);
+  assert.ok(seen.states <= 8, `${seen.states} buffers`);
+  model.dispose();
+});
+
+test('the WASI command takes and gives it as other engines do', () => {
+  const npy = (/** @type {number[]} */ data, /** @type {number[]} */ shape) => {
+    const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`.padEnd(117) + '\n';
+    return Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.from([118, 0]), Buffer.from(header), Buffer.from(Float32Array.from(data).buffer)]);
+  };
+  const path = (/** @type {string} */ name) => join(folder, name);
+  writeFileSync(path('x.npy'), npy(numbers(32, 7), [2, 2, 2, 4]));
+  writeFileSync(path('past.npy'), npy(numbers(48, 60), [2, 2, 3, 4]));
+  const { status, stderr } = spawnSync(process.execPath, ['--no-warnings', new URL('../../tools/run_wasi.mjs', import.meta.url).pathname, join(built.out, 'model.wasm'),
+    '--input', `x=${path('x.npy')}`, '--input', `past=${path('past.npy')}`, '--output', `present=${path('present.npy')}`, '--output', `sums=${path('sums.npy')}`], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  const file = readFileSync(path('present.npy')), length = file.readUInt16LE(8), header = file.subarray(10, 10 + length).toString();
+  assert.match(header, /'shape': \(2, 2, 5, 4, \)/);
+  const data = new Float32Array(new Uint8Array(file.subarray(10 + length)).buffer);
+  assert.deepEqual([...data], joined([numbers(48, 60), numbers(32, 7)], 4, 4));
+});
