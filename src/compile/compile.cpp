@@ -262,7 +262,8 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   // ---- Code -----------------------------------------------------------------------------------
 
-  TRY(each(EmitShaders));
+  const bool several = code.models.size() > 1;
+  TRY(each([&](Model& model) { return EmitShaders(model, several); }));
   TRY(trace("spirv", [&] { return PrintEach(code, "; ", PrintSpirv); }));
   TRY(trace("wgsl", [&] { return PrintEach(code, "// ", PrintWgsl); }));
 

@@ -11,12 +11,12 @@ namespace webnnc {
 
 namespace {
 
-Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id) {
+Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool several) {
   std::vector<bool> read_only;
   for (Storage kind : plan::ParametersOf(program, id))
     read_only.push_back(kind == Storage::kWeight);
   TRY_ASSIGN(auto module,
-             spirv::Emit(program.kernels[id].flat, {read_only, program.target.features}));
+             spirv::Emit(program.kernels[id].flat, {read_only, program.target.features, !several}));
   plan::Shader shader;
   TRY_ASSIGN(shader.wgsl, wgsl::Print(module.words));
   for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
@@ -46,11 +46,12 @@ std::string PrintShaders(const Model& model, const std::string& comment,
   return out;
 }
 
-Status EmitShaders(plan::Variant& variant) {
+Status EmitShaders(plan::Variant& variant, bool several) {
   const plan::Program& program = variant.program;
   std::vector<std::optional<Result<plan::Shader>>> all(static_cast<size_t>(program.kernels.size()));
-  InParallel(all.size(),
-             [&](size_t k) { all[k] = Emit(program, plan::KernelId{static_cast<int32_t>(k)}); });
+  InParallel(all.size(), [&](size_t k) {
+    all[k] = Emit(program, plan::KernelId{static_cast<int32_t>(k)}, several);
+  });
   for (size_t k = 0; k < all.size(); ++k) {
     Result<plan::Shader>& shader = *all[k];
     const plan::Kernel& kernel = program.kernels[plan::KernelId{static_cast<int32_t>(k)}];
@@ -62,9 +63,9 @@ Status EmitShaders(plan::Variant& variant) {
 
 }  // namespace
 
-Status EmitShaders(Model& model) {
+Status EmitShaders(Model& model, bool several) {
   for (plan::Variant& variant : model.variants) {
-    if (variant.target().IsGpu()) TRY(EmitShaders(variant));
+    if (variant.target().IsGpu()) TRY(EmitShaders(variant, several));
   }
   return kSuccess;
 }

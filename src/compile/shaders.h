@@ -6,8 +6,9 @@
 
 namespace webnnc {
 
-// Emits a shader for each kernel of the scheduled programs for GPUs.
-Status EmitShaders(Model& model);
+// Emits a shader for each kernel of the scheduled programs for GPUs. `several`: shaders are shared
+// with other models, which call their sizes otherwise.
+Status EmitShaders(Model& model, bool several);
 
 // What --emit spirv and --emit wgsl print.
 std::string PrintSpirv(const Model& model);

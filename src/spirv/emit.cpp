@@ -19,7 +19,7 @@ Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
   Expressions expressions(prepared, simplify, code, layouts, options.read_only);
   Grid grid = ChooseGrid(prepared);
   EmitStatements(prepared, grid, code, expressions);
-  expressions.DeclareSizes();
+  expressions.DeclareSizes(options.names_symbols);
 
   Module module;
   module.workgroup_size = WorkgroupSize(prepared);

@@ -19,6 +19,9 @@ struct Options {
   // What the device has. Without f16, parameters in of f16 are arrays of words that hold two
   // elements each, and what is loaded from them must be converted to f32.
   FeatureSet features = {Feature::kF16};
+  // Whether sizes have the names of their symbols, for who reads the text, or of their places: then
+  // kernels that are the same but for symbols' names are the same text.
+  bool names_symbols = true;
 };
 
 // A kernel as a compute shader with entry point "main".

@@ -31,7 +31,7 @@ class Expressions {
               const std::vector<Layout>& layouts, const std::vector<bool>& read_only);
 
   // Declares the uniform buffer of sizes, after everything else.
-  void DeclareSizes() { sizes_.Declare(parameters_); }
+  void DeclareSizes(bool names_symbols) { sizes_.Declare(parameters_, names_symbols); }
   const std::vector<Dim>& sizes() const { return sizes_.dims(); }
   int64_t workgroup_bytes() const { return workgroup_bytes_; }
 

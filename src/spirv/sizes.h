@@ -16,8 +16,9 @@ class Sizes {
 
   // An i32, read where the function begins.
   Value Of(const Dim& dim);
-  // Declares the buffer, if it is needed, after the last Of.
-  void Declare(uint32_t binding);
+  // Declares the buffer, if it is needed, after the last Of, and names what was read of it: as
+  // sizes are written, or by their places.
+  void Declare(uint32_t binding, bool names_symbols);
   const std::vector<Dim>& dims() const { return dims_; }
 
  private:
