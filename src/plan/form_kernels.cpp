@@ -73,6 +73,11 @@ struct Shared {
   int32_t indexed = 0;
 };
 
+bool IsAlias(const Node* node) {
+  return node && (std::holds_alternative<graph::Reshape>(node->op) ||
+                  std::holds_alternative<graph::Refine>(node->op));
+}
+
 template <typename Value>
 std::set<size_t> Keys(const std::map<size_t, Value>& map) {
   std::set<size_t> keys;
@@ -103,7 +108,10 @@ class GraphFormer {
         links_(graph),
         appended_(std::move(appended)),
         groups_(graph, links_, program_.target, program_.TargetAt(Place::kHost),
-                shared.places.Of(graph), Keys(appended_.nodes)) {}
+                shared.places.Of(graph), Keys(appended_.nodes)) {
+    for (const auto& [n, end] : appended_.nodes)
+      GiveValue(graph.nodes[n].result(), Place::kDevice, end.state);
+  }
 
   // Where input `i` is. It may be at both places.
   void GiveInput(size_t i, Place place, BufferId buffer) {
@@ -140,6 +148,13 @@ class GraphFormer {
     }
     own_.erase(buffer);
     return buffer;
+  }
+
+  // An output in a given buffer of the device.
+  void PutOutput(size_t i, BufferId buffer) {
+    ValueId id = graph_.outputs[i].value;
+    BufferId from = BufferAt(id, Place::kDevice);
+    if (from != buffer) EmitCopyTo(buffer, graph_.values[id].type, from, Place::kDevice);
   }
 
   // An output in a buffer that can change places with another. What grows has memory of its own,
@@ -218,9 +233,7 @@ class GraphFormer {
   void EmitGroup(Group& group) {
     const Node& last = groups_.NodeAt(group.nodes.back());
     // By itself: the same bytes.
-    bool is_alias = std::holds_alternative<graph::Reshape>(last.op) ||
-                    std::holds_alternative<graph::Refine>(last.op);
-    if (group.nodes.size() == 1 && is_alias) {
+    if (group.nodes.size() == 1 && IsAlias(&last)) {
       alias_[last.result()] = last.operands[0];
       return;
     }
@@ -533,18 +546,33 @@ class GraphFormer {
   std::set<size_t> written_;
 };
 
+// The value whose bytes these are.
+ValueId SourceOf(const graph::Links& links, ValueId id) {
+  while (IsAlias(links.DefinitionOf(id))) id = links.DefinitionOf(id)->operands[0];
+  return id;
+}
+
 // The values that a kernel may write for `id`, because nobody else needs them: the same bytes.
 std::vector<ValueId> WrittenFor(const graph::Links& links, ValueId id) {
   std::vector<ValueId> values;
   while (links.UsersOf(id).size() == 1 && !links.IsOutput(id)) {
     values.push_back(id);
-    const Node* node = links.DefinitionOf(id);
-    bool is_alias = node && (std::holds_alternative<graph::Reshape>(node->op) ||
-                             std::holds_alternative<graph::Refine>(node->op));
-    if (!is_alias) break;
-    id = node->operands[0];
+    if (!IsAlias(links.DefinitionOf(id))) break;
+    id = links.DefinitionOf(id)->operands[0];
   }
   return values;
+}
+
+// The concatenation that puts what is new behind an input, as an output. Passes may have given it
+// another shape. Null if they made something else of it.
+const Node* AppendOf(const Graph& graph, const graph::Links& links, const graph::State& state) {
+  const Node* node = links.DefinitionOf(SourceOf(links, graph.outputs[state.output].value));
+  auto* concat = node ? std::get_if<graph::Concat>(&node->op) : nullptr;
+  if (!concat || node->operands.size() != 2) return nullptr;
+  const Shape& shape = graph.values[node->result()].type.shape;
+  bool is_first = ElementCount({shape.begin(), shape.begin() + concat->axis}).Is(1);
+  bool is_behind = SourceOf(links, node->operands[0]) == graph.inputs[state.input].value;
+  return is_first && is_behind ? node : nullptr;
 }
 
 // The buffers of states that are appended, each both input and output.
@@ -555,12 +583,11 @@ Appended AddStates(const Graph& graph, Program& program, std::vector<BufferId>& 
     buffers.emplace_back();
     if (state.kept != graph::State::Kept::kAppended) continue;
     const graph::Port &input = graph.inputs[state.input], &output = graph.outputs[state.output];
-    const Node* concat = links.DefinitionOf(output.value);
-    CHECK(concat && std::holds_alternative<graph::Concat>(concat->op) &&
-          concat->operands[0] == input.value);
     const TensorType& type = graph.values[output.value].type;
     buffers.back() =
         program.buffers.Add({input.name, type.dtype, ElementCount(type.shape), BufferKind::kState});
+    const Node* concat = AppendOf(graph, links, state);
+    if (!concat) continue;
     auto n = static_cast<size_t>(concat - graph.nodes.data());
     appended.nodes[n] = {buffers.back(), ElementCount(graph.values[input.value].type.shape)};
     for (ValueId fresh : WrittenFor(links, concat->operands[1])) appended.concat_of[fresh] = n;
@@ -610,15 +637,13 @@ Program FormProgram(const Graph& graph, Shared& shared) {
     auto axis = axis_of(&graph::State::input, i);
     program.inputs.push_back({port.name, axis ? graph::AsCallersSee(type, *axis) : type, buffer});
   }
-  for (size_t i = 0; i < graph.outputs.size(); ++i) {
-    BufferId buffer = state_of(&graph::State::output, i);
-    if (buffer.valid()) former.GiveValue(graph.outputs[i].value, Place::kDevice, buffer);
-  }
   former.Run();
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const graph::Port& port = graph.outputs[i];
     const TensorType& type = graph.values[port.value].type;
     if (BufferId buffer = state_of(&graph::State::output, i); buffer.valid()) {
+      // Copied as a whole if a pass made something else of the concatenation.
+      former.PutOutput(i, buffer);
       const int64_t axis = *axis_of(&graph::State::output, i);
       program.outputs.push_back({port.name, graph::AsCallersSee(type, axis), buffer, port.hidden});
       continue;
