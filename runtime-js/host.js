@@ -20,7 +20,7 @@ import { xxh32 } from './xxh32.js';
  * @typedef {ManifestPort & {range?: Range}} InputPort
  * @typedef {Api.Port & {hidden?: boolean}} OutputPort one that is hidden tells of indices
  * @typedef {{abi: number, name: string, build: string, inputs: InputPort[], outputs: OutputPort[],
- *   state?: {input: string, output: string, axis?: number}[], indices?: {node: string, inputs: string[]}[], assumptions?: string[], programs: (WasmProgram | GpuProgram)[]}} Manifest
+ *   state?: {input: string, output: string, axis?: number, capacity?: number, limited?: boolean}[], indices?: {node: string, inputs: string[]}[], assumptions?: string[], programs: (WasmProgram | GpuProgram)[]}} Manifest
  *
  * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is
  */

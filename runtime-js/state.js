@@ -16,7 +16,7 @@ import { DISPOSE } from './methods.js';
 import { checkInputs } from './options.js';
 import { asGiven, fromRows, isRoom, roomsOf, toRows } from './rooms.js';
 
-/** By their numbers; `axis` grows in place. @typedef {{input: number, output: number, axis?: number, buffers: Buffers}} Pair */
+/** By their numbers; `axis` grows in place. @typedef {{input: number, output: number, axis?: number, capacity: number, limited: boolean, buffers: Buffers}} Pair */
 /** What a run gave: in memory, in a room or on a device. @typedef {{data?: any, room?: Room, rooms?: Rooms, buffer?: GPUBuffer, read?: () => Promise<any>, shape: number[], dataType: Api.DataType, device?: GPUDevice}} Kept */
 /** The rooms of a tensor in a run: one or two. @typedef {{pair: Pair, from: Room, to: Room, isKept: boolean}} Visit */
 /** @typedef {{rooms: Rooms, visits: Visit[]}} Visits */
@@ -62,8 +62,8 @@ export class Memory {
   constructor({ inputs, outputs, state = [] }) {
     this.inputs = inputs;
     this.outputs = outputs;
-    this.#pairs = state.map(({ input, output, axis }) => ({
-      input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output), axis, buffers: new Buffers(),
+    this.#pairs = state.map(({ input, output, axis, capacity = 0, limited = false }) => ({
+      input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output), axis, capacity, limited, buffers: new Buffers(),
     }));
   }
 
@@ -141,7 +141,7 @@ export class Memory {
         const { input, output } = pair, bound = buffers.inputs[input];
         if (!isRoom(host, index, bound)) continue;
         const { port, data, count } = inputs[input], isKept = this.#kept.get(input)?.room === data && data !== undefined;
-        const bytes = rooms.bytesOf(port, countOf(shapes.inputs[input])), after = rooms.bytesOf(port, countOf(shapes.outputs[output]));
+        const bytes = rooms.bytesOf(port, countOf(shapes.inputs[input])), after = rooms.bytesOf(port, countWithRoom(pair, port, shapes.outputs[output]));
         const isOne = buffers.outputs[output] === bound, least = isOne ? Math.max(bytes, after) : bytes;
         let from = isKept ? data : await rooms.take(port, least);
         const visit = { pair, from, to: from, isKept };
@@ -305,6 +305,14 @@ export class Memory {
     this.forget();
     this.#kept = parsed;
   }
+}
+
+/** How many elements there is room for. @param {Pair} pair @param {Api.Port} port @param {number[]} shape after a run */
+function countWithRoom({ axis = 0, capacity, limited }, { name }, shape) {
+  if (limited && shape[axis] > capacity) {
+    throw new InputError(`the state "${name}" has room for ${capacity}, and would be ${shape[axis]} after this run: reset it, or compile the model with a larger --dim`);
+  }
+  return countOf(shape.map((size, d) => d === axis ? Math.max(size, capacity) : size));
 }
 
 /** @param {Api.Port} port @returns {number[] | undefined} */

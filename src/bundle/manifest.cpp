@@ -120,6 +120,8 @@ Json StateJson(const graph::State& state, const ModelContents& model) {
   const plan::Program& any = model.variants.any();
   Json json = {{"input", any.inputs[state.input].name}, {"output", any.outputs[state.output].name}};
   if (state.kept == graph::State::Kept::kAppended) json["axis"] = state.axis;
+  if (state.capacity > 0) json["capacity"] = state.capacity;
+  if (state.is_limited) json["limited"] = true;
   return json;
 }
 

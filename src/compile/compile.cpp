@@ -180,6 +180,9 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     // The transposes that it adds meet others, now and later.
     if (graph::AppendStates(model.graph, model.states)) graph::Simplify(model.graph);
   }
+  TRY(each([](Model& model) {
+    return SetCapacities(model.options, model.file, model.graph, model.states);
+  }));
   TRY(trace.Graphs("simplify", code));
 
   // Sums and products behind convolutions, after Simplify has made them canonical.

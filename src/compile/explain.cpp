@@ -128,7 +128,12 @@ std::string ExplainStates(const plan::Program& program) {
     const plan::Port &input = program.inputs[state.input], &output = program.outputs[state.output];
     out += "  state " + Quote(input.name) + " = " + Quote(output.name) + ": ";
     if (state.kept == graph::State::Kept::kAppended) {
-      out += "in place, along axis " + std::to_string(state.axis) + "\n";
+      out += "in place, along axis " + std::to_string(state.axis);
+      if (state.capacity > 0) {
+        out += ", with room for " + std::to_string(state.capacity) +
+               (state.is_limited ? " and no more" : "");
+      }
+      out += "\n";
     } else {
       out += "replaced" + (state.reason.empty() ? "" : ", since " + state.reason) + "\n";
     }

@@ -101,12 +101,17 @@ std::vector<std::string> InputsInFile(const Model& model) {
   return names;
 }
 
-// The open sizes of inputs, as the file says or as --input does instead.
+// The open sizes of inputs, as the file says or as --input does instead, and those of outputs.
 std::vector<std::string> SizesInFile(const Model& model) {
   std::set<std::string> names;
   for (const auto& input : model.file.proto().graph().input()) {
     if (model.options.input_shapes.count(input.name())) continue;
     for (const auto& size : input.type().tensor_type().shape().dim()) {
+      if (!size.dim_param().empty()) names.insert(size.dim_param());
+    }
+  }
+  for (const auto& output : model.file.proto().graph().output()) {
+    for (const auto& size : output.type().tensor_type().shape().dim()) {
       if (!size.dim_param().empty()) names.insert(size.dim_param());
     }
   }

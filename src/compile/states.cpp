@@ -175,4 +175,70 @@ Result<std::vector<graph::State>> StatesOf(const CompileOptions& options, const 
   return states;
 }
 
+namespace {
+
+// What the file calls a size of an output.
+std::string DeclaredSize(const onnx::Model& model, const std::string& output, int64_t axis) {
+  for (const auto& value : model.proto().graph().output()) {
+    const auto& shape = value.type().tensor_type().shape();
+    if (value.name() == output && axis < shape.dim_size())
+      return shape.dim(static_cast<int>(axis)).dim_param();
+  }
+  return "";
+}
+
+// The largest that a size is likely to be: others of its symbols that nothing is said of are one.
+int64_t MostOf(const CompileOptions& options, const Dim& size) {
+  std::set<std::string> symbols;
+  size.CollectSymbols(symbols);
+  SymbolValues values;
+  for (const std::string& symbol : symbols) {
+    auto likely = options.likely_dims.find(symbol);
+    values[symbol] = likely == options.likely_dims.end() ? 1 : likely->second.high;
+  }
+  return size.Evaluate(values);
+}
+
+bool IsSizeOfInput(const onnx::Model& model, const CompileOptions& options,
+                   const std::string& name) {
+  for (const auto& value : model.proto().graph().input()) {
+    for (const auto& size : value.type().tensor_type().shape().dim()) {
+      if (size.dim_param() == name) return true;
+    }
+  }
+  return std::any_of(options.input_shapes.begin(), options.input_shapes.end(),
+                     [&](const auto& input) {
+                       return std::count(input.second.begin(), input.second.end(), name) > 0;
+                     });
+}
+
+}  // namespace
+
+Status SetCapacities(const CompileOptions& options, const onnx::Model& model,
+                     const graph::Graph& graph, std::vector<graph::State>& states) {
+  std::set<std::string> used;
+  for (graph::State& state : states) {
+    if (state.kept != graph::State::Kept::kAppended) continue;
+    // The axis comes first by now.
+    auto grown = SymbolOf(graph.values[graph.inputs[state.input].value].type.shape[0]);
+    if (grown && options.likely_dims.count(*grown))
+      state.capacity =
+          MostOf(options, graph.values[graph.outputs[state.output].value].type.shape[0]);
+    std::string name = DeclaredSize(model, graph.outputs[state.output].name, state.axis);
+    auto fixed = options.dims.find(name);
+    if (fixed == options.dims.end() || IsSizeOfInput(model, options, name)) continue;
+    state.capacity = fixed->second;
+    state.is_limited = true;
+    used.insert(name);
+  }
+  for (const auto& [name, size] : options.dims) {
+    if (used.count(name) || IsSizeOfInput(model, options, name)) continue;
+    return Error{
+        "--dim names " + Quote(name) + ", which is a size of outputs alone",
+        {},
+        {"sizes of inputs can be fixed; of an output, that to which a state grows in place"}};
+  }
+  return kSuccess;
+}
+
 }  // namespace webnnc

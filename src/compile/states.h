@@ -19,6 +19,13 @@ namespace webnnc {
 Result<std::vector<graph::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
                                            const graph::Graph& graph);
 
+// How much room states that are appended have from the beginning: with --dim total=2048, where
+// total is what the model calls the size that the output grows to, that much and no more; with
+// --dim past=?1..2048, of the input's, that much. A name of an output's size that is none of these
+// is an error.
+Status SetCapacities(const CompileOptions& options, const onnx::Model& model,
+                     const graph::Graph& graph, std::vector<graph::State>& states);
+
 // Whether it is INPUT=OUTPUT of an input and an output of the graph.
 bool IsState(const std::string& text, const graph::Graph& graph);
 

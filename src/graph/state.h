@@ -21,6 +21,9 @@ struct State {
   // Of kAppended: the axis that grows. It is the first one of the graph's input and output, which
   // have the others behind it in their order; callers see the model's own type.
   int64_t axis = 0;
+  // How much of that axis there is room for from the beginning, or 0; and whether more is refused.
+  int64_t capacity = 0;
+  bool is_limited = false;
   // Why it is not appended in place although it grows.
   std::string reason = {};
 };

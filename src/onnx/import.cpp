@@ -211,13 +211,23 @@ class Importer {
       }
     }
     for (const auto& [name, value] : options_.dims) {
-      if (!symbols_.count(name)) {
+      if (!symbols_.count(name) && !IsSizeOfOutput(name)) {
         return Error{"--dim names " + Quote(name) + ", which is not a size of an input",
                      {},
                      {Listing("symbolic sizes", symbols_)}};
       }
     }
     return kSuccess;
+  }
+
+  // It may be the size that a state has room for (SetCapacities).
+  bool IsSizeOfOutput(const std::string& name) const {
+    for (const auto& output : proto_.output()) {
+      for (const auto& size : output.type().tensor_type().shape().dim()) {
+        if (size.dim_param() == name) return true;
+      }
+    }
+    return false;
   }
 
   static std::string Listing(const std::string& what, const std::set<std::string>& names) {

@@ -222,6 +222,38 @@ test('a run on the GPU copies nothing but its outputs; more room is taken, twice
   model.dispose();
 });
 
+test('with a capacity all of its room is taken at once, and what would be more is refused', async () => {
+  const { out, said } = compile(cache(), '--dim', 'total=40', '--explain'), of = await loaderOf(out);
+  assert.match(said, /in place, along axis 2, with room for 40 and no more/);
+  for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
+    const { device, seen } = await watched(), model = await (backend === 'wasm' ? of({ backend }) : of({ backend, device }));
+    const x = { data: Float32Array.from(numbers(8, 1)), shape: [1, 2, 1, 4] };
+    for (let run = 1; run <= 40; ++run) await model.run({ x });
+    if (backend === 'webgpu') assert.deepEqual([seen.states, seen.copied], [1, 40 * 32]);
+    await assert.rejects(model.run({ x }), /the state "past" has room for 40, and would be 41 after this run/);
+    // It is as it was.
+    assert.deepEqual((await model.state.save()).past.shape, [1, 2, 40, 4]);
+    await model.state.reset();
+    assert.deepEqual([...(await model.run({ x })).sums.data], numbers(8, 1));
+    model.dispose();
+  }
+  // What is likely is no limit.
+  const { device, seen } = await watched(), model = await (await loaderOf(compile(cache(), '--dim', 'p=?1..40').out))({ backend: 'webgpu', device });
+  for (let run = 1; run <= 41; ++run) await model.run({ x: { data: new Float32Array(8), shape: [1, 2, 1, 4] } });
+  assert.equal(seen.states, 1);
+  await model.run({ x: { data: new Float32Array(8 * 20), shape: [1, 2, 20, 4] } });
+  assert.equal(seen.states, 2);
+  model.dispose();
+});
+
+test('a capacity of what does not grow is refused by name', () => {
+  const file = join(folder, 'model.onnx');
+  writeFileSync(file, cache());
+  const { status, stderr } = spawnSync(webnnc, [file, '-o', join(folder, 'refused'), '--state', 'none', '--dim', 'total=40'], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stderr, /--dim names "total", which is a size of outputs alone/);
+});
+
 test('the WASI command takes and gives it as other engines do', () => {
   const npy = (/** @type {number[]} */ data, /** @type {number[]} */ shape) => {
     const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`.padEnd(117) + '\n';
