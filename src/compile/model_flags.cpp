@@ -101,23 +101,41 @@ std::vector<std::string> InputsInFile(const Model& model) {
   return names;
 }
 
-// The open sizes of inputs, as the file says or as --input does instead, and those of outputs.
-std::vector<std::string> SizesInFile(const Model& model) {
+void NoteSizes(const onnx::pb::ValueInfoProto& value, std::set<std::string>& names) {
+  for (const auto& size : value.type().tensor_type().shape().dim()) {
+    if (!size.dim_param().empty()) names.insert(size.dim_param());
+  }
+}
+
+// The open sizes of inputs, as the file says or as --input does instead.
+std::set<std::string> SizesOfInputs(const Model& model) {
   std::set<std::string> names;
   for (const auto& input : model.file.proto().graph().input()) {
-    if (model.options.input_shapes.count(input.name())) continue;
-    for (const auto& size : input.type().tensor_type().shape().dim()) {
-      if (!size.dim_param().empty()) names.insert(size.dim_param());
-    }
-  }
-  for (const auto& output : model.file.proto().graph().output()) {
-    for (const auto& size : output.type().tensor_type().shape().dim()) {
-      if (!size.dim_param().empty()) names.insert(size.dim_param());
-    }
+    if (!model.options.input_shapes.count(input.name())) NoteSizes(input, names);
   }
   for (const auto& [input, sizes] : model.options.input_shapes)
     names.insert(sizes.begin(), sizes.end());
+  return names;
+}
+
+// And those of outputs, to which states may grow.
+std::vector<std::string> SizesInFile(const Model& model) {
+  std::set<std::string> names = SizesOfInputs(model);
+  for (const auto& output : model.file.proto().graph().output()) NoteSizes(output, names);
   return {names.begin(), names.end()};
+}
+
+// What is a size of one model's inputs may be what another calls a size of its outputs alone, of
+// which nothing can be fixed: there it is not meant, unless it is said of that model.
+void KeepToInputs(const CompileOptions& options, std::vector<Model>& models) {
+  for (const auto& [name, size] : options.dims) {
+    auto has = [&](const Model& model) { return SizesOfInputs(model).count(name) > 0; };
+    if (std::none_of(models.begin(), models.end(), has)) continue;
+    for (Model& model : models) {
+      if (!has(model) && !options.dims.count(model.key + ":" + name))
+        model.options.dims.erase(name);
+    }
+  }
 }
 
 // Those that are open when all is imported.
@@ -142,7 +160,9 @@ bool BeginsWithOne(const std::string& text, const std::vector<std::string>& name
 
 Status GiveSizeFlags(const CompileOptions& options, std::vector<Model>& models) {
   TRY(GiveMap("--input", &CompileOptions::input_shapes, options, models, InputsInFile));
-  return GiveMap("--dim", &CompileOptions::dims, options, models, SizesInFile);
+  TRY(GiveMap("--dim", &CompileOptions::dims, options, models, SizesInFile));
+  if (models.size() > 1) KeepToInputs(options, models);
+  return kSuccess;
 }
 
 Status GivePortFlags(const CompileOptions& options, std::vector<Model>& models) {

@@ -248,6 +248,10 @@ test('a size is fixed in every model that has it, or in one', () => {
   assert.deepEqual(typesOf(built(...files, '--input', 'encoder:ids:length', '--dim', 'length=5')), ['int64[5]', 'int64[count]']);
   const { models } = built(...files, '--dim', 'decoder:count=?2..8');
   assert.deepEqual(models.map((/** @type {any} */ { sizes }) => sizes.count), [1, 4]);
+  // What one has as a size of inputs, another may name in its outputs alone.
+  write({ 'named.onnx': onnxModel({ inputs: { x: ['f32', [2]] }, outputs: { y: ['f32', ['count']] }, nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }] }) });
+  assert.deepEqual(typesOf(built('encoder.onnx', 'named.onnx', '-o', 'sizes', '--dim', 'count=3')), ['int64[3]', 'float32[2]']);
+  assert.match(run('encoder.onnx', 'named.onnx', '-o', 'sizes', '--dim', 'named:count=3').stderr, /named.onnx: error: --dim names "count", which is a size of outputs alone/);
   const { status, stderr } = run(...files, '--dim', 'batch=3');
   assert.equal(status, 1);
   assert.match(stderr, /--dim batch: no model has what it names\n.*encoder has "count"\n.*decoder has "count"/);
