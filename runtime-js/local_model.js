@@ -426,7 +426,7 @@ class Model {
       const parsed = memory.recall(given.inputs, this.#host, device);
       await this.#accept(parsed);
       if (isChecked && device) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
-      const shapes = this.#shapes, { values, visits } = await memory.enter(parsed.inputs, shapes, backend, this.#host);
+      const shapes = this.#shapes, { values, visits } = await memory.enter(parsed.inputs, shapes, backend, this.#host, signal !== undefined || isChecked && this.#hidden >= 0);
       /** @type {any[]} */
       let tensors = [];
       try {
@@ -460,7 +460,7 @@ class Model {
       if (globalThis.WEBNNC_WALKS !== false && memory) {
         const known = memory.recall(parsed.inputs, this.#host, this.#active.device);
         await this.#accept(known);
-        const { values, visits } = await memory.enter(known.inputs, this.#shapes, this.#active, this.#host);
+        const { values, visits } = await memory.enter(known.inputs, this.#shapes, this.#active, this.#host, true);
         return this.#active.profile(values, runs, () => this.#check(signal)).finally(() => memory.leave(visits));
       }
       const known = /** @type {Known} */ (parsed), values = await this.#accept(known);

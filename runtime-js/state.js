@@ -18,7 +18,11 @@ import { asGiven, fromRows, isRoom, roomsOf, toRows } from './rooms.js';
 
 /** By their numbers; `axis` grows in place. @typedef {{input: number, output: number, axis?: number, capacity: number, limited: boolean, buffers: Buffers}} Pair */
 /** What a run gave: in memory, in a room or on a device. @typedef {{data?: any, room?: Room, rooms?: Rooms, buffer?: GPUBuffer, read?: () => Promise<any>, shape: number[], dataType: Api.DataType, device?: GPUDevice}} Kept */
-/** The rooms of a tensor in a run: one or two. @typedef {{pair: Pair, from: Room, to: Room, isKept: boolean}} Visit */
+/**
+ * The rooms of a tensor in a run: one or two; and a copy of what is there, where a run sets some of it and may fail.
+ *
+ * @typedef {{pair: Pair, from: Room, to: Room, isKept: boolean, copy?: Room}} Visit
+ */
 /** @typedef {{rooms: Rooms, visits: Visit[]}} Visits */
 /** Does something when the runs before have ended. @typedef {<T>(work: () => Promise<T>) => Promise<T>} InTurn */
 
@@ -129,9 +133,10 @@ export class Memory {
    * Finds the rooms of a run, and puts there what is not there yet.
    *
    * @param {Input[]} inputs @param {{inputs: number[][], outputs: number[][]}} shapes @param {any} backend @param {Host} host
+   * @param {boolean} mayFail whether it is foreseen that the run ends early, or that what it computes is refused
    * @returns {Promise<{values: any[], visits: Visits}>} the inputs as the backend takes them
    */
-  async enter(inputs, shapes, backend, host) {
+  async enter(inputs, shapes, backend, host, mayFail) {
     const { index } = backend, rooms = roomsOf(backend, host), values = inputs.map(({ data }) => data), own = new Map();
     /** @type {Visits} */
     const visits = { rooms, visits: [] };
@@ -144,11 +149,16 @@ export class Memory {
         const bytes = rooms.bytesOf(port, countOf(shapes.inputs[input])), after = rooms.bytesOf(port, countWithRoom(pair, port, shapes.outputs[output]));
         const isOne = buffers.outputs[output] === bound, least = isOne ? Math.max(bytes, after) : bytes;
         let from = isKept ? data : await rooms.take(port, least);
+        /** @type {Visit} */
         const visit = { pair, from, to: from, isKept };
         visits.visits.push(visit);
         if (isKept && from.bytes < least) visit.from = visit.to = from = await this.#enlarge(input, least, bytes, rooms);
         if (!isKept) rooms.write(from, port, toRows(count === undefined ? await rooms.read(/** @type {any} */ ({ buffer: data }), port, countOf(shapes.inputs[input])) : data, shapes.inputs[input], pair.axis));
         if (!isOne) visit.to = await rooms.take(port, after);
+        if (isOne && isKept && pair.axis === undefined && (mayFail || !backend.isProven)) {
+          visit.copy = await rooms.take(port, bytes);
+          rooms.copy(from, visit.copy, bytes);
+        }
         own.set(bound, visit.from).set(buffers.outputs[output], visit.to);
         values[input] = new ARRAYS[port.dataType](0);
       }
@@ -172,9 +182,10 @@ export class Memory {
 
   /** Of a run that failed: what was there is as it was. @param {Visits} visits */
   leave({ rooms, visits }) {
-    for (const { from, to, isKept } of visits) {
+    for (const { pair: { input }, from, to, isKept, copy } of visits) {
       if (to !== from) rooms.give(to);
-      if (!isKept) rooms.give(from);
+      if (!isKept || copy) rooms.give(from);
+      if (copy) /** @type {Kept} */ (this.#kept.get(input)).room = copy;
     }
   }
 
@@ -224,7 +235,8 @@ export class Memory {
     }
     for (const { pair, to } of visits) given[pair.output] = await this.#tensorOf(rooms, to, pair, shapes[pair.output], wanted[pair.output]);
     for (const { input, output } of copied) this.#put(input, { ...tensors[output], device: backend.device });
-    for (const { pair: { input, output }, from, to, isKept } of visits) {
+    for (const { pair: { input, output }, from, to, isKept, copy } of visits) {
+      if (copy) rooms.give(copy);
       if (!isKept && to !== from) rooms.give(from);
       if (!isKept || to !== from) this.#giveBack(input);
       this.#kept.set(input, { room: to, rooms, shape: shapes[output], dataType: this.inputs[input].dataType, device: backend.device });

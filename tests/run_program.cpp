@@ -135,7 +135,14 @@ class Runner {
       // What is read may be the beginning of what is there, and what is added to less.
       if (is_kept) given.resize(bytes_of(p));
     }
-    TRY(loop::Interpret(kernel, memory, {symbols_, true}));
+    // What is updated was written by the run before.
+    bool updates = false;
+    for (size_t p = 0; p < parameters.size(); ++p) {
+      bool is_kept = program_.buffers[launch.arguments[p]].kind == plan::BufferKind::kState;
+      updates |= is_kept && launch.begins.empty() &&
+                 kernel.buffers[parameters[p]].space == loop::Space::kOut;
+    }
+    TRY(loop::Interpret(kernel, memory, {symbols_, !updates}));
     for (size_t p = 0; p < parameters.size(); ++p) {
       if (kernel.buffers[parameters[p]].space == loop::Space::kIn) continue;
       Bytes& made = memory[static_cast<size_t>(parameters[p].index)];

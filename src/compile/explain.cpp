@@ -134,6 +134,8 @@ std::string ExplainStates(const plan::Program& program) {
                (state.is_limited ? " and no more" : "");
       }
       out += "\n";
+    } else if (state.kept == graph::State::Kept::kUpdated) {
+      out += "in place, of which a run sets some\n";
     } else {
       out += "replaced" + (state.reason.empty() ? "" : ", since " + state.reason) + "\n";
     }

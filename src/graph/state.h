@@ -13,6 +13,7 @@ struct State {
   enum class Kept : uint8_t {
     kReplaced,  // a run makes all of it
     kAppended,  // in place: a run adds behind what is there (AppendStates)
+    kUpdated,   // in place: a run sets some of what is there (plan::FormKernels)
   };
 
   // Which of the graph's inputs and outputs.

@@ -96,6 +96,8 @@ struct Appended {
   std::map<size_t, End> nodes;
   // Values that nothing but one of these needs: a kernel can write them where they belong.
   std::map<ValueId, size_t> concat_of;
+  // Results of scatters, and the buffers of states that they set parts of.
+  std::map<ValueId, BufferId> updated;
 };
 
 // Appends the steps of one graph to the program.
@@ -245,6 +247,8 @@ class GraphFormer {
     std::sort(values.begin(), values.end());
     Launch launch{{}, {}, {}, place};
     loop::Kernel kernel = std::move(group.kernel);
+    const auto updated = appended_.updated.find(last.results[0]);
+    if (updated != appended_.updated.end()) DropCopies(kernel);
     DropUnusedParameters(kernel, values);
     for (const auto& [buffer, id] : values) {
       loop::Space space = kernel.buffers[buffer].space;
@@ -254,6 +258,11 @@ class GraphFormer {
         launch.begins.resize(launch.arguments.size(), 0);
         launch.begins.push_back(end->begin);
         launch.arguments.push_back(end->state);
+        continue;
+      }
+      if (space == loop::Space::kOut && updated != appended_.updated.end()) {
+        place_[{id, place}] = updated->second;
+        launch.arguments.push_back(updated->second);
         continue;
       }
       if (space == loop::Space::kOut) {
@@ -311,6 +320,20 @@ class GraphFormer {
     }
     written_.insert(found->second);
     return end;
+  }
+
+  // Of a scatter into what is there already, all but what it sets.
+  static void DropCopies(loop::Kernel& kernel) {
+    std::set<loop::BufferId> set;
+    std::vector<loop::Stage> stages = loop::StagesOf(kernel);
+    for (const loop::Stage& stage : stages) {
+      if (stage.ordered) set.insert(stage.buffer());
+    }
+    std::erase_if(stages, [&](const loop::Stage& stage) {
+      bool is_result = kernel.buffers[stage.buffer()].space == loop::Space::kOut;
+      return !stage.ordered && is_result && set.count(stage.buffer());
+    });
+    loop::SetStages(kernel, std::move(stages));
   }
 
   // What is new is there already, or is copied.
@@ -575,12 +598,35 @@ const Node* AppendOf(const Graph& graph, const graph::Links& links, const graph:
   return is_first && is_behind ? node : nullptr;
 }
 
-// The buffers of states that are appended, each both input and output.
-Appended AddStates(const Graph& graph, Program& program, std::vector<BufferId>& buffers) {
+// The result of a scatter of an input's elements that is an output, if nothing else needs the
+// input: it can set them where they are. Invalid if there is none.
+ValueId UpdateOf(const Graph& graph, const graph::Links& links, const graph::State& state) {
+  const ValueId input = graph.inputs[state.input].value;
+  const Node* node = links.DefinitionOf(SourceOf(links, graph.outputs[state.output].value));
+  bool scatters = node && (std::holds_alternative<graph::ScatterND>(node->op) ||
+                           std::holds_alternative<graph::ScatterElements>(node->op));
+  if (!scatters || SourceOf(links, node->operands[0]) != input) return {};
+  std::vector<ValueId> own = WrittenFor(links, node->operands[0]);
+  return !own.empty() && own.back() == input ? node->result() : ValueId();
+}
+
+// The buffers of states that are kept in place, each both input and output.
+Appended AddStates(const Graph& graph, const NodePlaces& places, Program& program,
+                   std::vector<BufferId>& buffers) {
   Appended appended;
   graph::Links links(graph);
-  for (const graph::State& state : program.states) {
+  for (graph::State& state : program.states) {
     buffers.emplace_back();
+    if (ValueId id = UpdateOf(graph, links, state); id.valid()) {
+      const auto n = static_cast<size_t>(links.DefinitionOf(id) - graph.nodes.data());
+      if (places.Of(graph)[n] == Place::kHost) continue;
+      const graph::Port& input = graph.inputs[state.input];
+      const TensorType& type = graph.values[input.value].type;
+      state.kept = graph::State::Kept::kUpdated;
+      buffers.back() = program.buffers.Add(
+          {input.name, type.dtype, ElementCount(type.shape), BufferKind::kState});
+      appended.updated[id] = buffers.back();
+    }
     if (state.kept != graph::State::Kept::kAppended) continue;
     const graph::Port &input = graph.inputs[state.input], &output = graph.outputs[state.output];
     const TensorType& type = graph.values[output.value].type;
@@ -599,9 +645,9 @@ Appended AddStates(const Graph& graph, Program& program, std::vector<BufferId>& 
 Program FormProgram(const Graph& graph, Shared& shared) {
   Program& program = shared.program;
   std::vector<BufferId> states;
-  Appended appended = AddStates(graph, program, states);
+  Appended appended = AddStates(graph, shared.places, program, states);
   GraphFormer former(graph, shared, std::move(appended));
-  // The state's buffer of an input or output, if it is appended.
+  // The state's buffer of an input or output, if it is kept in place.
   auto state_of = [&](size_t graph::State::* port, size_t i) {
     for (size_t s = 0; s < states.size(); ++s) {
       if (program.states[s].*port == i && states[s].valid()) return states[s];
@@ -644,8 +690,9 @@ Program FormProgram(const Graph& graph, Shared& shared) {
     if (BufferId buffer = state_of(&graph::State::output, i); buffer.valid()) {
       // Copied as a whole if a pass made something else of the concatenation.
       former.PutOutput(i, buffer);
-      const int64_t axis = *axis_of(&graph::State::output, i);
-      program.outputs.push_back({port.name, graph::AsCallersSee(type, axis), buffer, port.hidden});
+      auto axis = axis_of(&graph::State::output, i);
+      program.outputs.push_back(
+          {port.name, axis ? graph::AsCallersSee(type, *axis) : type, buffer, port.hidden});
       continue;
     }
     // The page reads it where it lies.

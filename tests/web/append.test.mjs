@@ -90,6 +90,13 @@ const cache = (/** @type {any} */ type = 'f32') => onnxModel({
 const arrays = /** @type {any} */ ({ f32: Float32Array, f16: Float32Array, i32: Int32Array });
 const built = compile(cache(), '--explain'), load = await loaderOf(built.out);
 
+/** A cache of nine places, of which a run sets two of each sequence. @param {string} mode */
+const scattering = (mode) => compile(onnxModel({
+  opset: 24,
+  inputs: { cache: ['f32', [2, 2, 9, 4]], u: ['f32', [2, 2, 2, 4]], at: ['i64', [2]] }, outputs: { sum: ['f32', [1, 1, 1, 1]], next: ['f32', [2, 2, 9, 4]] },
+  nodes: [{ op: 'TensorScatter', inputs: ['cache', 'u', 'at'], outputs: ['next'], attributes: { axis: 2, mode } }, { op: 'ReduceSum', inputs: ['next'], outputs: ['sum'] }],
+}), '--explain');
+
 test('--explain says how each state is kept', () => {
   assert.match(built.said, /state "past" = "present": in place, along axis 2/);
   const front = onnxModel({
@@ -99,6 +106,7 @@ test('--explain says how each state is kept', () => {
   const { said } = compile(front, '--explain');
   assert.match(said, /state "past" = "present": replaced, since it does not grow at its end/);
   assert.match(said, /state "h" = "hn": replaced/);
+  assert.match(scattering('circular').said, /state "cache" = "next": in place, of which a run sets some/);
 });
 
 for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
@@ -169,6 +177,30 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       const { past_0, past_1 } = await model.state.save();
       assert.deepEqual([[...past_0.data], past_0.shape, [...past_1.data], past_1.shape], [first, [15, 3], second, [5, 2, 4]]);
       model.dispose();
+    });
+
+    test('TensorScatter sets some of a cache of fixed size, in place', async () => {
+      for (const [mode, at] of /** @type {const} */ ([['linear', (/** @type {number} */ run) => [run, 2 * run]], ['circular', (/** @type {number} */ run) => [3 * run, 5 + run]]])) {
+        const model = await open(backend, await loaderOf(scattering(mode).out)), session = model.session();
+        const wanted = new Array(2 * 2 * 9 * 4).fill(0), aborted = AbortSignal.abort();
+        for (let run = 0; run < 4; ++run) {
+          const begins = at(run), u = numbers(2 * 2 * 2 * 4, 1 + 7 * run);
+          for (let b = 0; b < 2; ++b) for (let h = 0; h < 2; ++h) for (let s = 0; s < 2; ++s) for (let i = 0; i < 4; ++i) {
+            wanted[((b * 2 + h) * 9 + (begins[b] + s) % 9) * 4 + i] = u[((b * 2 + h) * 2 + s) * 4 + i];
+          }
+          const given = { u: Float32Array.from(u), at: BigInt64Array.from(begins, BigInt) };
+          await assert.rejects(model.run({ ...given, u: new Float32Array(32) }, { signal: aborted }));
+          await model.profile({ ...given, u: new Float32Array(32).fill(7) }, { runs: 1 });
+          const { sum } = await model.run(given);
+          assert.equal(sum.data[0], wanted.reduce((all, value) => all + value, 0));
+        }
+        assert.deepEqual([...(await model.state.save()).cache.data], wanted);
+        assert.deepEqual(await session.state.save(), {});
+        // A run that is refused when it has begun has set nothing.
+        if (mode === 'linear') await assert.rejects(model.run({ u: new Float32Array(32).fill(5), at: BigInt64Array.of(0n, 20n) }), /index|takes/);
+        assert.deepEqual([...(await model.state.save()).cache.data], wanted);
+        model.dispose();
+      }
     });
 
     test('what is new is computed of what is there', async () => {

@@ -158,30 +158,24 @@ static Result<Values> ImportTensorScatter(NodeContext& c) {
     return Error{"the update is " + Print(update) + ", for a cache of " + Print(cache)};
   if (!ProvablyLessEqual(update.shape[d], cache.shape[d]))
     c.AssumeLessEqual(update.shape[d], cache.shape[d]);
-  // Which element of the update each one of the cache would be.
-  TRY_ASSIGN(auto positions, c.Add(graph::Iota{cache.shape[d]}, {}));
+  // Where each element of the update goes.
+  TRY_ASSIGN(auto positions, c.Add(graph::Iota{update.shape[d]}, {}));
   Shape along(cache.shape.size(), 1), batches(cache.shape.size(), 1);
-  along[d] = cache.shape[d];
-  TRY_ASSIGN(auto source, c.Reshape(positions, along));
+  along[d] = update.shape[d];
+  TRY_ASSIGN(auto place, c.Reshape(positions, along));
   if (c.Has(2)) {
     TRY(c.CheckVector("write_indices", c[2], cache.shape[0], "batch"));
     batches[0] = cache.shape[0];
     TRY_ASSIGN(auto begin, c.Reshape(c[2], batches));
-    TRY_ASSIGN(source, c.Binary(BinaryOp::kSub, source, begin));
+    TRY_ASSIGN(place, c.Binary(BinaryOp::kAdd, place, begin));
   }
   if (mode == "circular") {
     TRY_ASSIGN(auto size, c.Add(graph::Sizes{{cache.shape[d]}, true}, {}));
-    TRY_ASSIGN(source, c.Binary(BinaryOp::kFloorMod, source, size));
+    TRY_ASSIGN(place, c.Binary(BinaryOp::kFloorMod, place, size));
   }
-  TRY_ASSIGN(auto count, c.Add(graph::Sizes{{update.shape[d]}, true}, {}));
-  TRY_ASSIGN(auto zero, c.Scalar(DType::kI64, 0));
-  TRY_ASSIGN(auto not_below, c.Binary(BinaryOp::kLessEqual, zero, source));
-  TRY_ASSIGN(auto not_above, c.Binary(BinaryOp::kLess, source, count));
-  TRY_ASSIGN(auto inside, c.Binary(BinaryOp::kAnd, not_below, not_above));
-  TRY_ASSIGN(auto safe, c.Add(graph::Where{}, {inside, source, zero}));
-  TRY_ASSIGN(auto everywhere, c.Add(graph::Expand{cache.shape}, {safe}));
-  TRY_ASSIGN(auto taken, c.Add(graph::GatherElements{axis}, {c[1], everywhere}));
-  TRY_ASSIGN(auto result, c.Add(graph::Where{}, {inside, taken, c[0]}));
+  TRY_ASSIGN(auto everywhere, c.Add(graph::Expand{update.shape}, {place}));
+  TRY_ASSIGN(auto result,
+             c.Add(graph::ScatterElements{axis, loop::Update::kSet, {}}, {c[0], everywhere, c[1]}));
   return Values{result};
 }
 
