@@ -203,6 +203,28 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       }
     });
 
+    test('of a model with sizes that depend on data, and a branch that reads it', async () => {
+      const branch = (/** @type {string} */ op) => ({ graph: { inputs: {}, outputs: { y: /** @type {any} */ (['f32', []]) }, nodes: [{ op, inputs: ['present'], outputs: ['y'], attributes: { keepdims: 0 } }] } });
+      const model = await open(backend, await loaderOf(compile(onnxModel({
+        inputs: { x: ['f32', [2, 3]], most: ['bool', []], past: ['f32', [2, 'p']] }, outputs: { y: ['f32', []], at: ['i64', [2, 'count']], present: ['f32', [2, 'q']] },
+        nodes: [{ op: 'Concat', inputs: ['past', 'x'], outputs: ['present'], attributes: { axis: 1 } }, { op: 'NonZero', inputs: ['x'], outputs: ['at'] },
+          { op: 'If', inputs: ['most'], outputs: ['y'], attributes: { then_branch: branch('ReduceMax'), else_branch: branch('ReduceSum') } }],
+      })).out)), other = model.session();
+      /** @type {number[][]} */
+      const said = [];
+      for (let run = 0; run < 6; ++run) {
+        const x = numbers(6, 11 * run), most = run % 2;
+        said.push(x);
+        const given = { x: Float32Array.from(x), most: Uint8Array.of(most) }, { y, at } = await model.run(given), all = said.flat();
+        assert.equal(y.data[0], most ? Math.max(...all) : all.reduce((sum, value) => sum + value, 0));
+        assert.equal(at.shape[1], x.filter((value) => value).length);
+        await other.run(given, { signal: new AbortController().signal });
+      }
+      const wanted = joined(said, 2, 1);
+      for (const { state } of [model, other]) assert.deepEqual([...(await state.save()).past.data], wanted);
+      model.dispose();
+    });
+
     test('what is new is computed of what is there', async () => {
       const model = await open(backend, await loaderOf(compile(onnxModel({
         inputs: { x: ['f32', [2, 1]], past: ['f32', [2, 'p']] }, outputs: { y: ['f32', [2, 1]], present: ['f32', [2, 'q']] },
