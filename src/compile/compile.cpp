@@ -144,6 +144,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(each([&](Model& model) -> Status {
     TRY_ASSIGN(auto import_options, ImportOptionsOf(model.options));
     import_options.warn = warnings.Of(model);
+    import_options.is_state = StateNames(options);
     TRY_ASSIGN(model.graph, onnx::Import(model.file, import_options));
     // Operations clamp indices; what a model may not be given is told or checked.
     TRY_ASSIGN(model.indices, graph::CheckIndices(model.graph));

@@ -166,6 +166,20 @@ bool IsState(const std::string& text, const graph::Graph& graph) {
   return SplitState(text, graph).has_value();
 }
 
+std::function<bool(const std::string&, const std::string&)> StateNames(
+    const CompileOptions& options) {
+  return [states = options.states](const std::string& input, const std::string& output) {
+    if (states.empty()) {
+      std::vector<std::string> names = OutputNames(input);
+      return std::find(names.begin(), names.end(), output) != names.end();
+    }
+    const std::string pair = input + "=" + output;
+    return std::any_of(states.begin(), states.end(), [&](const std::string& text) {
+      return text == pair || text.ends_with(":" + pair);
+    });
+  };
+}
+
 Result<std::vector<graph::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
                                            const graph::Graph& graph) {
   TRY_ASSIGN(auto named, NamedStates(options, model, graph));

@@ -1,6 +1,9 @@
 // What a model keeps from run to run: outputs that the next run takes as inputs.
 #pragma once
 
+#include <functional>
+#include <string>
+
 #include "base/result.h"
 #include "graph/graph.h"
 #include "graph/state.h"
@@ -18,6 +21,10 @@ namespace webnnc {
 // Pairs that are found have the same type, but for sizes that grow. `--state none` is none.
 Result<std::vector<graph::State>> StatesOf(const CompileOptions& options, const onnx::Model& model,
                                            const graph::Graph& graph);
+
+// Whether two names are such a pair, as far as flags and names tell: of what is imported yet.
+std::function<bool(const std::string& input, const std::string& output)> StateNames(
+    const CompileOptions& options);
 
 // How much room states that are appended have from the beginning: with --dim total=2048, where
 // total is what the model calls the size that the output grows to, that much and no more; with

@@ -28,6 +28,7 @@ class Importer {
         frame_(&main_) {
     main_.graph.assumptions = std::move(known);
     state_.takes_ones = takes_ones;
+    state_.is_state = options.is_state;
   }
 
   // Whether it had to decide which one of two sizes a model is for.

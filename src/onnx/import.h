@@ -17,6 +17,8 @@ struct ImportOptions {
   SymbolValues dims;
   // Shapes that replace those the model declares for its inputs: --input image:1,3,h,w.
   std::map<std::string, Shape> input_shapes;
+  // Whether an input of this name is, in the next run, the output of that one; may be empty.
+  std::function<bool(const std::string& input, const std::string& output)> is_state;
   // Called with what is odd about a model that is imported all the same; may be empty.
   std::function<void(const std::string&)> warn;
 };

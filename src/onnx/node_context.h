@@ -27,6 +27,8 @@ struct ImportState {
   std::map<std::string, int64_t> most;
   // Whether a size that a model asks to be 1 is taken to be; and whether any was asked for.
   bool takes_ones = false, asked_for_one = false;
+  // As in ImportOptions.
+  std::function<bool(const std::string& input, const std::string& output)> is_state = {};
 };
 
 // A sequence of values, or an optional that has none.
@@ -44,6 +46,9 @@ class Scope {
     if (around) tensor_sizes_ = around->tensor_sizes_;
   }
 
+  bool IsState(const std::string& input, const std::string& output) const {
+    return state_.is_state && state_.is_state(input, output);
+  }
   // The value's elements as sizes, if they are known: of constants, of Shape's results and of what
   // the model computes from them.
   std::optional<graph::SizeElements> KnownSizes(ValueId id) const;
@@ -185,6 +190,12 @@ class NodeContext {
   const TensorType& TypeOf(ValueId id) const { return scope().graph.values[id].type; }
   // Which of the node's results anyone could use: an unnamed one nobody can.
   bool Wants(size_t result) const;
+  // Whether an operand is what the result was in the run before, by the model's names for them.
+  bool IsState(size_t operand, size_t result) const {
+    return Has(operand) && Wants(result) &&
+           scope().IsState(node_.input(static_cast<int>(operand)),
+                           node_.output(static_cast<int>(result)));
+  }
   // How many results it has, those without a name included.
   size_t result_count() const { return static_cast<size_t>(node_.output_size()); }
 

@@ -97,6 +97,20 @@ const scattering = (mode) => compile(onnxModel({
   nodes: [{ op: 'TensorScatter', inputs: ['cache', 'u', 'at'], outputs: ['next'], attributes: { axis: 2, mode } }, { op: 'ReduceSum', inputs: ['next'], outputs: ['sum'] }],
 }), '--explain');
 
+// Two heads of eight for four of queries, with room for sixteen keys.
+const grouped = onnxModel({
+  inputs: { q: ['f32', [1, 's', 32]], k: ['f32', [1, 's', 16]], v: ['f32', [1, 's', 16]], past_key: ['f32', [1, 2, 16, 8]], past_value: ['f32', [1, 2, 16, 8]], length: ['i32', [1]], total: ['i32', [1]] },
+  outputs: { y: ['f32', [1, 's', 32]], present_key: ['f32', [1, 2, 16, 8]], present_value: ['f32', [1, 2, 16, 8]] },
+  nodes: [{ op: 'GroupQueryAttention', domain: 'com.microsoft', inputs: ['q', 'k', 'v', 'past_key', 'past_value', 'length', 'total'],
+    outputs: ['y', 'present_key', 'present_value'], attributes: { num_heads: 4, kv_num_heads: 2 } }],
+});
+// Attention of opset 24, whose cache grows.
+const attention = onnxModel({
+  opset: 24, inputs: { q: ['f32', ['b', 4, 's', 8]], k: ['f32', ['b', 2, 's', 8]], v: ['f32', ['b', 2, 's', 8]], past_key: ['f32', ['b', 2, 'p', 8]], past_value: ['f32', ['b', 2, 'p', 8]] },
+  outputs: { y: ['f32', ['b', 4, 's', 8]], present_key: ['f32', ['b', 2, 't', 8]], present_value: ['f32', ['b', 2, 't', 8]] },
+  nodes: [{ op: 'Attention', inputs: ['q', 'k', 'v', '', 'past_key', 'past_value'], outputs: ['y', 'present_key', 'present_value'], attributes: { is_causal: 1 } }],
+});
+
 test('--explain says how each state is kept', () => {
   assert.match(built.said, /state "past" = "present": in place, along axis 2/);
   const front = onnxModel({
@@ -106,6 +120,8 @@ test('--explain says how each state is kept', () => {
   const { said } = compile(front, '--explain');
   assert.match(said, /state "past" = "present": replaced, since it does not grow at its end/);
   assert.match(said, /state "h" = "hn": replaced/);
+  assert.match(compile(grouped, '--explain').said, /state "past_value" = "present_value": in place, of which a run sets some/);
+  assert.match(compile(attention, '--explain').said, /state "past_value" = "present_value": in place, along axis 2/);
   assert.match(scattering('circular').said, /state "cache" = "next": in place, of which a run sets some/);
 });
 
@@ -201,6 +217,22 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
         assert.deepEqual([...(await model.state.save()).cache.data], wanted);
         model.dispose();
       }
+    });
+
+    test('GroupQueryAttention with a cache of fixed size says what it says with one that the page keeps', async () => {
+      const [kept, given] = await Promise.all([[], ['--state', 'none']].map(async (flags) => open(backend, await loaderOf(compile(grouped, ...flags).out))));
+      let past = { past_key: new Float32Array(16 * 16), past_value: new Float32Array(16 * 16) };
+      for (let run = 0, before = 0; run < 5; ++run) {
+        const rows = run ? 1 : 3, of = (/** @type {number} */ width, /** @type {number} */ from) => ({ data: Float32Array.from(numbers(width * rows, from), (value) => Math.sin(value)), shape: [1, rows, width] });
+        before += rows;
+        const x = { q: of(32, run), k: of(16, 20 + run), v: of(16, 40 + run), length: Int32Array.of(before - 1), total: Int32Array.of(before) };
+        const all = await given.run({ ...x, ...past });
+        assert.deepEqual([...(await kept.run(x)).y.data], [...all.y.data]);
+        past = { past_key: all.present_key.data, past_value: all.present_value.data };
+      }
+      assert.deepEqual([...(await kept.state.save()).past_key.data], [...past.past_key]);
+      kept.dispose();
+      given.dispose();
     });
 
     test('of a model with sizes that depend on data, and a branch that reads it', async () => {

@@ -22,8 +22,8 @@ class GroupQueryImporter {
     TRY(ReadPast());
     if (c_.Int("do_rotary", 0) != 0) TRY(Rotate());
     Values results(3);
-    TRY_ASSIGN(results[1], Present(kPastKey, heads_.k));
-    TRY_ASSIGN(results[2], Present(kPastValue, heads_.v));
+    TRY_ASSIGN(results[1], Present(kPastKey, 1, heads_.k));
+    TRY_ASSIGN(results[2], Present(kPastValue, 2, heads_.v));
     heads_.k = results[1];
     heads_.v = results[2];
     TRY_ASSIGN(results[0], Attend());
@@ -143,10 +143,11 @@ class GroupQueryImporter {
   }
 
   // The cache after this run: of each sequence what was there before, then what is new, then zeros.
-  Result<ValueId> Present(size_t past, ValueId now) {
+  Result<ValueId> Present(size_t past, size_t result, ValueId now) {
     Shape shape = ShapeOf(now);
     const Dim count = shape[2];
     if (!c_.Has(past) && length_ == count) return now;
+    if (c_.IsState(past, result) && c_.Type(past).shape[2] == length_) return Updated(past, now);
     shape[2] = length_;
     TRY_ASSIGN(auto place, Positions(c_, length_, 2, 4));
     TRY_ASSIGN(auto source, c_.Binary(BinaryOp::kSub, place, before_));
@@ -168,6 +169,17 @@ class GroupQueryImporter {
     TRY_ASSIGN(auto is_new, c_.Binary(BinaryOp::kLess, source, size));
     TRY_ASSIGN(auto behind, c_.Add(graph::Where{}, {is_new, added, zeros}));
     return c_.Add(graph::Where{}, {is_old, old, behind});
+  }
+
+  // A cache with room for all that is kept from run to run, where ONNX Runtime has the past and the
+  // present in one buffer: what is new is put where it belongs, and what is behind it stays as it
+  // was, which no query sees.
+  Result<ValueId> Updated(size_t past, ValueId now) {
+    TRY_ASSIGN(auto last, c_.Add(graph::Sizes{{length_ - 1}, true}, {}));
+    TRY_ASSIGN(auto places, Places());
+    TRY_ASSIGN(auto inside, c_.Binary(BinaryOp::kMin, places, last));
+    TRY_ASSIGN(auto everywhere, c_.Add(graph::Expand{ShapeOf(now)}, {inside}));
+    return c_.Add(graph::ScatterElements{2, loop::Update::kSet, {}}, {c_[past], everywhere, now});
   }
 
   Result<ValueId> Attend() {
