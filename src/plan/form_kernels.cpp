@@ -641,6 +641,19 @@ Appended AddStates(const Graph& graph, const NodePlaces& places, Program& progra
   return appended;
 }
 
+// On the CPU what a run makes of a state is where the next one reads it: the two change places
+// from run to run. On a GPU they would be bound anew each time, which takes longer than to copy
+// what is small.
+void KeepApart(Program& program) {
+  if (program.target.IsGpu() || !IsStraight(program)) return;
+  for (const graph::State& state : program.states) {
+    Buffer& input = program.buffers[program.inputs[state.input].buffer];
+    Buffer& output = program.buffers[program.outputs[state.output].buffer];
+    if (input.kind != BufferKind::kInput || output.kind != BufferKind::kOutput) continue;
+    input.kind = output.kind = BufferKind::kState;
+  }
+}
+
 // The program of a model: its ports, and the steps of its graph.
 Program FormProgram(const Graph& graph, Shared& shared) {
   Program& program = shared.program;
@@ -703,6 +716,7 @@ Program FormProgram(const Graph& graph, Shared& shared) {
     program.buffers[buffer].kind = BufferKind::kOutput;
     program.outputs.push_back({port.name, type, buffer, port.hidden});
   }
+  KeepApart(program);
   return std::move(program);
 }
 
