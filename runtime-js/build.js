@@ -6,8 +6,9 @@
  * @typedef {{kind: 'webgpu' | 'wasm', features: string[], limits: Record<string, number>,
  *   first: number, end: number}} ProgramRecord what a GPU must offer, and the part of the weights file that it reads
  * @typedef {{id: string, bytes: number, pieces: [end: number, hash: string][]}} WeightsRecord
- * @typedef {{id: string, webnnc: string, name: string, wasm: ModuleRecord, relaxed: ModuleRecord, weights: WeightsRecord,
- *   programs: ProgramRecord[]}} Build
+ * @typedef {{key?: string, name: string, programs: ProgramRecord[]}} ModelRecord what callers of several know a model by
+ * @typedef {ModelRecord & {id: string, webnnc: string, wasm: ModuleRecord, relaxed: ModuleRecord, weights: WeightsRecord,
+ *   models?: ModelRecord[]}} Build which has `models` instead of `programs` if there are several
  */
 
 /** @type {Build} */

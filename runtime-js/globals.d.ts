@@ -6,3 +6,5 @@
  * asked for, it stands as it is here: then esbuild leaves out what depends on it.
  */
 declare var WEBNNC_WALKS: boolean | undefined;
+/** The same of scripts that serve several models in one bundle. */
+declare var WEBNNC_MODELS: boolean | undefined;

@@ -7,6 +7,7 @@
 /** @import { GpuProgram, Place } from './host.js' */
 /** @import { Host } from './host.js' */
 /** @import { LoadControl } from './files.js' */
+/** @import { Found } from './bundle.js' */
 /** @import { Values } from './inputs.js' */
 /** @import { Drawable, Pixels, Region } from './pictures.js' */
 /** @import { Destination } from './options.js' */
@@ -14,12 +15,13 @@
 /** @import { Weights } from './weights.js' */
 
 import * as abi from './abi.js';
+import { BUILD } from './build.js';
 import { fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
-import { COPY_DST, COPY_SRC, Gpu, STORAGE, UNIFORM, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, Gpu, GpuOfOne, STORAGE, UNIFORM, commonOf, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrame } from './frames.js';
 import { GpuFrames } from './gpu_frames.js';
-import { compilePipelines } from './gpu_pipelines.js';
+import { compilerFor } from './gpu_pipelines.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
 import { GpuWeights } from './gpu_weights.js';
@@ -102,14 +104,16 @@ export class GpuBackend {
   }
 
   /**
-   * @param {Host} host @param {Weights} weights @param {LoadControl} control
-   * @param {{index: number, device: GPUDevice}} found by findDevice @param {boolean} isOwn
+   * @param {Host} host @param {number} index of the program @param {Weights} weights @param {LoadControl} control
+   * @param {Found} found @param {boolean} isOwn
    */
-  static async open(host, weights, control, { index, device }, isOwn) {
-    const gpu = new Gpu(device, isOwn), { kernels } = /** @type {GpuProgram} */ (host.manifest.programs[index]);
+  static async open(host, index, weights, control, { device, common }, isOwn) {
+    const gpu = globalThis.WEBNNC_MODELS !== false && common ? new GpuOfOne(common.gpu) : new Gpu(device, isOwn);
+    const { kernels } = /** @type {GpuProgram} */ (host.manifest.programs[index]);
     try {
-      const [pipelines, onGpu] = await Promise.all([
-        compilePipelines(device, kernels, host.shaders(), control), GpuWeights.load(gpu, host, index, weights, control),
+      const [pipelines, onGpu] = await Promise.all(globalThis.WEBNNC_MODELS !== false && common ? [common.compile(kernels), common.weights] : [
+        compilerFor(device, host.shaders(), control)(kernels),
+        GpuWeights.load(gpu, host, host.weightPlaces(index), BUILD.programs[index], weights, control),
       ]);
       return new this(gpu, host, index, pipelines, onGpu);
     } catch (error) {
@@ -134,6 +138,7 @@ export class GpuBackend {
   async prepare(symbols) {
     this.#host.prepare(this.#index, symbols);
     this.isProven = false;
+    if (globalThis.WEBNNC_MODELS !== false) Object.assign(this, { isVoid: () => this.#arena !== commonOf(this.#gpu).arena });
     this.#dropNext();
     await this.#gpu.guard(() => {
       this.#makeArena();
@@ -168,10 +173,12 @@ export class GpuBackend {
   #makeArena() {
     const host = this.#host, gpu = this.#gpu, program = host.program(this.#index);
     const bytes = host.word(program + abi.PROGRAM_ARENA_BYTES);
+    if (globalThis.WEBNNC_MODELS !== false) this.#arena = commonOf(gpu).arena;
     if (!this.#arena || this.#arena.size < bytes) {
       // Runs that were submitted keep the old one until they end.
-      gpu.destroyBuffer(this.#arena);
-      this.#arena = gpu.makeBuffer('arena', bytes, STORAGE | COPY_SRC | COPY_DST);
+      (globalThis.WEBNNC_MODELS !== false ? commonOf(gpu) : gpu).destroyBuffer(this.#arena);
+      this.#arena = (globalThis.WEBNNC_MODELS !== false ? commonOf(gpu) : gpu).makeBuffer('arena', bytes, STORAGE | COPY_SRC | COPY_DST);
+      if (globalThis.WEBNNC_MODELS !== false) commonOf(gpu).arena = this.#arena;
     }
     const parameterBytes = host.word(program + abi.PROGRAM_PARAMETER_BYTES);
     if (!parameterBytes) return;

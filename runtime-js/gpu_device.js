@@ -1,10 +1,12 @@
 // Finds a GPU that can run a model, and looks after what it gives.
 
+/** @import * as Api from './model.js' */
 /** @import { ProgramRecord } from './build.js' */
 /** @import { Destination } from './options.js' */
 
 import { BUILD } from './build.js';
 import { GpuError, OutOfMemoryError, UnsupportedError, megabytes, messageOf } from './errors.js';
+import { MODELS, needsOf } from './models.js';
 
 // WebGPU's flags. In Node there are no globals with their names.
 export const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128, QUERY_RESOLVE = 512;
@@ -25,7 +27,7 @@ export const isOnGpu = (destination) => destination === 'gpu' || globalThis.WEBN
 /**
  * What a program needs that a device or adapter does not have; empty if nothing.
  *
- * @param {ProgramRecord} program @param {{features: ReadonlySet<string>, limits: GPUSupportedLimits}} from
+ * @param {ProgramRecord} program @param {Offered} from
  */
 function whatIsMissing(program, from) {
   const feature = program.features.find((name) => !from.features.has(name));
@@ -35,6 +37,33 @@ function whatIsMissing(program, from) {
     if (has < wanted) return `${name} of ${wanted} (it has ${has})`;
   }
   return '';
+}
+
+/** What a device or adapter has. @typedef {{features: ReadonlySet<string>, limits: GPUSupportedLimits}} Offered */
+/** What a device is asked for. @typedef {Pick<ProgramRecord, 'features' | 'limits'>} Needs */
+/** The program that a model runs on a GPU, by its index, or why there is none. @typedef {{index: number, problem?: unknown}} Choice */
+
+/** The index of the first program that lacks nothing. @param {ProgramRecord[]} programs @param {Offered} from */
+function choose(programs, from) {
+  let missing = '';
+  const index = programs.findIndex((program) => program.kind === 'webgpu' && !(missing = whatIsMissing(program, from)));
+  if (index < 0) throw new UnsupportedError(`the GPU lacks ${missing}`);
+  return index;
+}
+
+/** The programs of all models, one of which can be run at least. @param {Offered} from @returns {Choice[]} */
+function chooseForAll(from) {
+  const chooseFrom = (/** @type {Offered} */ offered) => MODELS.map(({ programs }) => {
+    try {
+      return { index: choose(programs, offered) };
+    } catch (problem) {
+      return { index: -1, problem };
+    }
+  });
+  const choices = chooseFrom(from);
+  if (choices.every(({ index }) => index < 0)) throw choices[0].problem;
+  // Tensors go from one model to another as they are: f16 has 16 bits in all of them, or in none.
+  return choices.some(({ index }) => index > 0) ? chooseFrom({ features: new Set(), limits: from.limits }) : choices;
 }
 
 /** Names of GPUs that are none, where engines do not say so themselves. */
@@ -49,14 +78,24 @@ function isEmulated(adapter) {
 }
 
 /**
- * The first program that the GPU can run, and its device.
+ * Looks for a GPU, if one is wanted. Whoever does not wait for it need not know that there is none.
+ *
+ * @param {Api.LoadOptions['backend']} [wanted] @param {GPUDevice} [given]
+ */
+export function searchGpu(wanted = 'auto', given) {
+  const search = wanted === 'wasm' ? new Promise(() => {}) : findDevice(wanted === 'webgpu', given);
+  search.catch(() => {});
+  return /** @type {ReturnType<typeof findDevice>} */ (search);
+}
+
+/**
+ * What each model runs on the GPU, and its device.
  *
  * @param {boolean} isAsked whether WebGPU was asked for: then a GPU that the CPU emulates will do as well
  * @param {GPUDevice} [given]
  */
-export async function findDevice(isAsked, given) {
-  const { programs } = BUILD;
-  if (!programs.some((p) => p.kind === 'webgpu')) {
+async function findDevice(isAsked, given) {
+  if (!MODELS[0].programs.some((p) => p.kind === 'webgpu')) {
     throw new UnsupportedError('the model was compiled without the target webgpu');
   }
   const gpu = globalThis.navigator?.gpu;
@@ -68,26 +107,19 @@ export async function findDevice(isAsked, given) {
   if (!given && !adapter) throw new UnsupportedError('WebGPU found no GPU that it can use');
   if (adapter && !isAsked && isEmulated(adapter)) throw new UnsupportedError('the only GPU is emulated by the CPU, which is slower than wasm');
   const offered = /** @type {GPUDevice | GPUAdapter} */ (given ?? adapter);
-  let missing = '';
-  for (const [index, program] of programs.entries()) {
-    if (program.kind !== 'webgpu') continue;
-    missing = whatIsMissing(program, offered);
-    if (missing) continue;
-    const device = given ?? await requestDevice(/** @type {GPUAdapter} */ (adapter), program);
-    return { index, device };
-  }
-  throw new UnsupportedError(`the GPU lacks ${missing}`);
+  const choices = globalThis.WEBNNC_MODELS !== false ? chooseForAll(offered) : [{ index: choose(BUILD.programs, offered) }];
+  return { choices, device: given ?? await requestDevice(/** @type {GPUAdapter} */ (adapter), needsOf(choices)) };
 }
 
-/** @param {GPUAdapter} adapter @param {ProgramRecord} program */
-async function requestDevice(adapter, program) {
+/** @param {GPUAdapter} adapter @param {Needs} needs */
+async function requestDevice(adapter, needs) {
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const features = adapter.features.has('timestamp-query') ? [...program.features, 'timestamp-query'] : program.features;
+  const features = adapter.features.has('timestamp-query') ? [...needs.features, 'timestamp-query'] : needs.features;
   try {
     return await adapter.requestDevice({
       requiredFeatures: /** @type {GPUFeatureName[]} */ (features),
       // Tensors may need more than the defaults, how much may depend on the sizes of a run.
-      requiredLimits: { ...program.limits, maxBufferSize, maxStorageBufferBindingSize },
+      requiredLimits: { ...needs.limits, maxBufferSize, maxStorageBufferBindingSize },
     });
   } catch (cause) {
     throw new UnsupportedError(`the GPU gives no device: ${messageOf(cause)}`, { cause });
@@ -165,6 +197,40 @@ export class Gpu {
     else for (const buffer of this.buffers) buffer.destroy();
   }
 }
+
+/** What several models have on one device. */
+export class CommonGpu extends Gpu {
+  /** Where the activations are of whichever runs. @type {GPUBuffer | undefined} */
+  arena;
+  /** @type {Set<object>} */
+  users = new Set();
+
+  /** The last one frees the device. @param {object} user */
+  leave(user) {
+    this.users.delete(user);
+    if (!this.users.size && !this.isDisposed) this.dispose();
+  }
+}
+
+/** The device for one of several models: buffers that are made by it are that one's, and go with it. */
+export class GpuOfOne extends Gpu {
+  /** @param {CommonGpu} common */
+  constructor(common) {
+    super(common.device, common.isOwn);
+    this.common = common;
+    common.users.add(this);
+  }
+
+  /** @override */
+  dispose() {
+    this.isDisposed = true;
+    for (const buffer of this.buffers) buffer.destroy();
+    this.common.leave(this);
+  }
+}
+
+/** @param {Gpu} gpu of one of several models */
+export const commonOf = (gpu) => /** @type {GpuOfOne} */ (gpu).common;
 
 /** @param {number} n @param {number} to */
 export const roundUp = (n, to) => Math.ceil(n / to) * to;

@@ -12,12 +12,12 @@ const COMPUTE = 4;
 /** What a pipeline's layout follows from. @typedef {Pick<Kernel, 'bindings' | 'uniformBytes'>} Bound */
 
 /**
- * The pipelines of kernels: each shader is compiled once, and all at the same time.
+ * Compiles the pipelines of kernels: each shader once, whoever asks for it, and all at the same time.
  *
- * @param {GPUDevice} device @param {Kernel[]} kernels @param {string[]} shaders @param {LoadControl} control
- * @returns {Promise<GPUComputePipeline[]>}
+ * @param {GPUDevice} device @param {string[]} shaders @param {LoadControl} control
+ * @returns {(kernels: Kernel[]) => Promise<GPUComputePipeline[]>}
  */
-export function compilePipelines(device, kernels, shaders, { onProgress }) {
+export function compilerFor(device, shaders, { onProgress }) {
   let loaded = 0, total = 0;
   const report = () => onProgress?.({ phase: 'compilation', loaded, total });
   const layoutOf = memoize((_, /** @type {Bound} */ bound) => makeLayout(device, bound));
@@ -35,9 +35,11 @@ export function compilePipelines(device, kernels, shaders, { onProgress }) {
       throw new GpuError(`the GPU refuses kernel ${name}: ${messageOf(cause)}`, { cause });
     }
   });
-  const pipelines = Promise.all(kernels.map((kernel) => pipelineOf(shaders[kernel.shader], kernel)));
-  report();
-  return pipelines;
+  return (kernels) => {
+    const pipelines = Promise.all(kernels.map((kernel) => pipelineOf(shaders[kernel.shader], kernel)));
+    report();
+    return pipelines;
+  };
 }
 
 /**

@@ -3,10 +3,9 @@
 /** @import { Place } from './host.js' */
 /** @import { Host } from './host.js' */
 /** @import { LoadControl } from './files.js' */
-/** @import { Weights } from './weights.js' */
+/** @import { Range, Weights } from './weights.js' */
 
 import { BINDING_ALIGNMENT } from './abi.js';
-import { BUILD } from './build.js';
 import { DisposedError, ModelLoadError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, Gpu, STORAGE, roundUp } from './gpu_device.js';
 import { piecesOf } from './weights.js';
@@ -18,16 +17,16 @@ export class GpuWeights {
   parts = [];
 
   /**
-   * Streams the weights of a program into buffers, through wasm's memory, where they are checked.
+   * Streams weights into buffers, through wasm's memory, where they are checked.
    *
-   * @param {Gpu} gpu @param {Host} host @param {number} index of the program @param {Weights} weights
+   * @param {Gpu} gpu @param {Host} host @param {Place[]} places @param {Range} range that all of them are in @param {Weights} weights
    * @param {LoadControl} control
    */
-  static async load(gpu, host, index, weights, control) {
+  static async load(gpu, host, places, range, weights, control) {
     const result = new GpuWeights(), { queue, limits } = gpu.device;
-    result.parts = await gpu.guard(() => split(host.weightPlaces(index), limits.maxBufferSize).map(({ first, end }) =>
+    result.parts = await gpu.guard(() => split(places, limits.maxBufferSize).map(({ first, end }) =>
       ({ first, end, buffer: gpu.makeBuffer('weights', end - first, STORAGE | COPY_SRC | COPY_DST) })));
-    const program = BUILD.programs[index], longest = Math.max(0, ...piecesOf(program).map(({ start, end }) => end - start));
+    const longest = Math.max(0, ...piecesOf(range).map(({ start, end }) => end - start));
     const address = host.exports.webnnc_staging(roundUp(longest, 4)) >>> 0;
     if (!address && longest) throw new OutOfMemoryError(`wasm has not enough memory to check weights: ${megabytes(longest)}`);
     const accept = (/** @type {number} */ start, /** @type {number} */ end) => {
@@ -38,7 +37,7 @@ export class GpuWeights {
         if (bytes > 0) queue.writeBuffer(buffer, from - first, host.bytes, address + from - start, roundUp(bytes, 4));
       }
     };
-    await weights.load(program, host, { address: () => address, accept }, control, true);
+    await weights.load(range, host, { address: () => address, accept }, control, true);
     return result;
   }
 

@@ -9,6 +9,7 @@ import * as abi from './abi.js';
 import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
 import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request, whatIsIt } from './files.js';
+import { MODELS, exportsOf } from './models.js';
 import { xxh32 } from './xxh32.js';
 
 /** What a caller knows, and what goes with a picture: tables `of` it. @typedef {Api.Port & {of?: string}} ManifestPort */
@@ -124,9 +125,9 @@ function section(module, name) {
   return new TextDecoder().decode(bytes);
 }
 
-/** The model's records and functions in wasm. */
+/** A model's records and functions in wasm. */
 export class Host {
-  /** @param {Finder} files @param {LoadControl} control */
+  /** Those of all models. @param {Finder} files @param {LoadControl} control @returns {Promise<Host[]>} */
   static async load(files, control) {
     const module = await loadModule(files, control);
     // The imports serve the WASI command. Nothing that is called here uses them.
@@ -135,17 +136,21 @@ export class Host {
     for (const entry of WebAssembly.Module.imports(module)) {
       (imports[entry.module] ??= {})[entry.name] = () => 52;
     }
-    return new Host(module, await WebAssembly.instantiate(module, imports));
+    const { exports } = await WebAssembly.instantiate(module, imports), { models, ...manifest } = JSON.parse(section(module, 'manifest'));
+    if (globalThis.WEBNNC_MODELS !== false && models) {
+      const turn = {};
+      return MODELS.map((_, index) => new Host(module, exportsOf(exports, index, turn), { ...manifest, ...models[index] }, index));
+    }
+    return [new Host(module, exports, manifest, 0)];
   }
 
-  /** @param {WebAssembly.Module} module @param {WebAssembly.Instance} instance */
-  constructor(module, instance) {
-    /** @type {Manifest} */
-    this.manifest = JSON.parse(section(module, 'manifest'));
+  /** @param {WebAssembly.Module} module @param {any} exports @param {Manifest} manifest @param {number} index of the model */
+  constructor(module, exports, manifest, index) {
+    this.manifest = manifest;
     this.shaders = () => section(module, 'shaders').split('\0');
-    /** @type {any} */
-    this.exports = instance.exports;
-    this.model = this.exports.webnnc_model() / 4;
+    this.exports = exports;
+    this.index = index;
+    this.model = exports.webnnc_model(index) / 4;
     if (this.word(this.model + abi.MODEL_ABI_VERSION) !== abi.ABI_VERSION || this.manifest.abi !== abi.ABI_VERSION) {
       throw new ModelLoadError('model.js and model.wasm are from different versions of the compiler');
     }
@@ -175,17 +180,8 @@ export class Host {
 
   /** An abi::Size: itself, or an entry of dims. @param {number} at in words */
   size(at) {
-    return this.sizeOf(this.words[at]);
-  }
-
-  /** @param {number} size */
-  sizeOf(size) {
+    const size = this.words[at];
     return size >= 0 ? size : this.words[this.word(this.model + abi.MODEL_DIMS) / 4 + ~size];
-  }
-
-  /** @param {number} dim an entry of dims that is a symbol */
-  symbolName(dim) {
-    return this.text(this.word(this.word(this.model + abi.MODEL_SYMBOL_NAMES) / 4 + dim));
   }
 
   /** @param {'inputs' | 'outputs'} kind sizes for the symbols' values */
@@ -200,16 +196,6 @@ export class Host {
   /** Where the record of a program is. @param {number} index */
   program(index) {
     return this.word(this.model + abi.MODEL_PROGRAMS) / 4 + index * abi.PROGRAM_WORDS;
-  }
-
-  /** Whether a program's steps do not run once each in their order (commands.js). @param {number} index */
-  walks(index) {
-    return this.word(this.program(index) + abi.PROGRAM_COMMAND_COUNT) > 0;
-  }
-
-  /** Where the record of a program's buffer is. @param {number} index @param {number} buffer */
-  buffer(index, buffer) {
-    return this.word(this.program(index) + abi.PROGRAM_BUFFERS) / 4 + buffer * abi.BUFFER_WORDS;
   }
 
   /** @param {number} index @returns {Place[]} */

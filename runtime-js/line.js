@@ -1,6 +1,9 @@
 // A line between a page and its worker: either end calls functions of the other by name.
 
-import * as errors from './errors.js';
+import { DeviceLostError, DisposedError, GpuError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError, messageOf } from './errors.js';
+
+/** Those of ours that travel, by name. @type {Record<string, any>} */
+const ERRORS = { DeviceLostError, DisposedError, GpuError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError };
 
 /**
  * A function that the other end may call. `signal` tells that it no longer waits.
@@ -40,7 +43,7 @@ function pack(error) {
 
 /** @param {ReturnType<typeof pack>} packed @returns {Error} */
 function unpack({ name, message, file, reason }) {
-  const Type = Reflect.get(errors, name) ?? Reflect.get(globalThis, name);
+  const Type = ERRORS[name] ?? Reflect.get(globalThis, name);
   const error = Type?.prototype instanceof Error ? new Type(message) : Object.assign(new Error(message), { name });
   return file === undefined ? error : Object.assign(error, { file, reason });
 }
@@ -80,7 +83,7 @@ export class Line {
     try {
       this.#far.post({ call: id, name, argument, mayStop: signal !== undefined }, memory);
     } catch (cause) {
-      throw new errors.InputError(`an input cannot be passed to the worker: ${errors.messageOf(cause)}`, { cause });
+      throw new InputError(`an input cannot be passed to the worker: ${messageOf(cause)}`, { cause });
     }
     signal?.addEventListener('abort', stop, { once: true });
     try {

@@ -4,24 +4,27 @@
 /** @import { Input, Values } from './inputs.js' */
 /** @import { Destination } from './options.js' */
 /** @import { Finder, LoadControl } from './files.js' */
+/** @import { Found } from './bundle.js' */
 
-import { BUILD } from './build.js';
 import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { Frames, decodeFiles, takesPictures } from './frames.js';
 import { GpuBackend, releaseFrames } from './gpu_backend.js';
-import { findDevice } from './gpu_device.js';
+import { searchGpu } from './gpu_device.js';
 import { Host } from './host.js';
 import { checkIndices, checkRange } from './indices.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { abortable } from './line.js';
 import { DISPOSE, bindMethods, build, noState } from './methods.js';
+import { needsOf } from './models.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { Progress } from './progress.js';
-import { Memory, Session, State } from './state.js';
+import { Memory, State, sessionOf } from './state.js';
+import { walks } from './walk.js';
 import { WalkingGpu } from './walking_gpu.js';
 import { WalkingWasm } from './walking_wasm.js';
-import { WasmBackend, hasWasmProgram, wasmProgram } from './wasm_backend.js';
+import { WasmBackend, hasWasmProgram, wasmProgram, wasmPrograms } from './wasm_backend.js';
 import { Weights } from './weights.js';
+import { Bundle } from './bundle.js';
 
 /** How long a lost device may take to say so after its first failure, in ms. */
 const LOSS_GRACE = 500;
@@ -32,18 +35,7 @@ const LOSS_GRACE = 500;
  * @typedef {{inputs: Input[], symbols: number[], memory?: undefined}} Known
  * @typedef {Known | {inputs: (Input | undefined)[], symbols: number[], memory: Memory}} Parsed
  */
-/** @typedef {{index: number, device: GPUDevice}} Found a GPU, and the program that it can run */
-
-/**
- * Looks for a GPU, if one is wanted. Whoever does not wait for it need not know that there is none.
- *
- * @param {Api.LoadOptions['backend']} [wanted] @param {GPUDevice} [given]
- */
-function searchGpu(wanted = 'auto', given) {
-  const search = wanted === 'wasm' ? new Promise(() => {}) : findDevice(wanted === 'webgpu', given);
-  search.catch(() => {});
-  return /** @type {Promise<Found>} */ (search);
-}
+/** Of a model alone. @typedef {Pick<Bundle, 'last' | 'waiting'>} Queue */
 
 /** @implements {Api.Model} */
 class Model {
@@ -55,13 +47,10 @@ class Model {
   backend = 'wasm';
   backendReason = '';
   build = build;
+  /** @type {Queue} */ #queue;
   #isDisposed = false;
-  /** Resolves when the run that was started last lets the next one start. @type {Promise<unknown>} */
-  #last = Promise.resolve();
   /** Which output tells of indices; -1 if none does. It is the last. */
   #hidden = -1;
-  /** How many runs have not let go. */
-  #waiting = 0;
   /** The symbols' values that the backend is prepared for. @type {string | undefined} */
   #prepared;
   /** @type {{inputs: number[][], outputs: number[][]}} */
@@ -74,11 +63,12 @@ class Model {
   /** @type {Api.State | undefined} */
   state;
 
-  /** @param {Host} host @param {Weights} weights @param {Api.LoadOptions} options */
-  constructor(host, weights, options) {
+  /** @param {Host} host @param {Weights} weights @param {Api.LoadOptions} options @param {Queue} queue a Bundle, if models share it */
+  constructor(host, weights, options, queue) {
     this.#host = host;
     this.#weights = weights;
     this.#options = options;
+    this.#queue = queue;
     const { name, inputs, outputs } = host.manifest;
     this.#hidden = outputs.findIndex((port) => port.hidden);
     this.name = name;
@@ -111,7 +101,7 @@ class Model {
     if (globalThis.WEBNNC_WALKS !== false) {
       this.#check();
       const memory = this.#makeMemory();
-      return new Session(this.#stateOf(memory), {
+      return sessionOf(this.#stateOf(memory), {
         run: (/** @type {any} */ inputs, /** @type {any} */ options) => this.run(inputs, options, memory),
         profile: (/** @type {any} */ inputs, /** @type {any} */ options) => this.profile(inputs, options, memory),
         dispose: () => {
@@ -129,6 +119,8 @@ class Model {
 
   get #active() {
     if (!this.#backend) throw new DisposedError('the model was disposed of, or has lost its GPU');
+    // Another model may have replaced what this one was prepared with.
+    if (globalThis.WEBNNC_MODELS !== false && /** @type {any} */ (this.#backend).isVoid?.()) this.#prepared = undefined;
     return this.#backend;
   }
 
@@ -142,11 +134,16 @@ class Model {
     this.#prepared = undefined;
     if (wanted !== 'wasm') {
       try {
-        const found = await search, Gpu = globalThis.WEBNNC_WALKS !== false && this.#host.walks(found.index) ? WalkingGpu : GpuBackend;
-        const backend = await Gpu.open(this.#host, this.#weights, control, found, isOwn);
-        backend.device.lost.then(({ reason, message }) => {
-          if (this.#backend === backend && !this.#isDisposed) this.#options.onDeviceLost?.({ reason, message });
-        });
+        const found = await search, { index, problem } = found.choices[this.#host.index];
+        if (globalThis.WEBNNC_MODELS !== false && problem) throw problem;
+        const Gpu = globalThis.WEBNNC_WALKS !== false && walks(this.#host, index) ? WalkingGpu : GpuBackend;
+        const backend = await Gpu.open(this.#host, index, this.#weights, control, found, isOwn);
+        // A bundle tells it once for all.
+        if (globalThis.WEBNNC_MODELS === false) {
+          backend.device.lost.then(({ reason, message }) => {
+            if (this.#backend === backend && !this.#isDisposed) this.#options.onDeviceLost?.({ reason, message });
+          });
+        }
         await this.#use(backend);
         this.backendReason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
         return;
@@ -164,7 +161,7 @@ class Model {
 
   /** @param {LoadControl} control */
   #openWasm(control) {
-    const Wasm = globalThis.WEBNNC_WALKS !== false && hasWasmProgram() && this.#host.walks(wasmProgram()) ? WalkingWasm : WasmBackend;
+    const Wasm = globalThis.WEBNNC_WALKS !== false && hasWasmProgram() && walks(this.#host, wasmProgram(this.#host.index)) ? WalkingWasm : WasmBackend;
     return Wasm.open(this.#host, this.#weights, control);
   }
 
@@ -240,7 +237,7 @@ class Model {
 
   /** Whether a run that is started now can begin at once, so that it reads its inputs before `run` returns. */
   get #isIdle() {
-    return !this.#waiting && this.#backend !== undefined && !this.#backend.isLost;
+    return !this.#queue.waiting && this.#backend !== undefined && !this.#backend.isLost;
   }
 
   /**
@@ -250,9 +247,10 @@ class Model {
    * @param {() => void} [ended] called when the turn is over, though the work may not have begun
    */
   #inTurn(signal, work, ended = () => {}) {
+    const queue = this.#queue;
     let isHeld = true;
     const letGo = () => {
-      if (isHeld) --this.#waiting;
+      if (isHeld) --queue.waiting;
       isHeld = false;
     };
     const start = async () => {
@@ -264,17 +262,18 @@ class Model {
       return work(letGo);
     };
     const isIdle = this.#isIdle;
-    ++this.#waiting;
-    const turn = isIdle ? start() : this.#last.then(start);
+    ++queue.waiting;
+    const turn = isIdle ? start() : queue.last.then(start);
     // What a run gave is its caller's alone.
-    this.#last = turn.finally(ended).then(letGo, letGo);
+    queue.last = turn.finally(ended).then(letGo, letGo);
     return abortable(this.#explain(turn, signal), signal);
   }
 
   /** Sets everything up again after a loss. A device that was given is lost for good. @param {AbortSignal} [signal] */
   async #reopen(signal) {
     try {
-      await this.open({ signal }, searchGpu(this.#options.backend), true);
+      const { backend } = this.#options;
+      await this.open({ signal }, globalThis.WEBNNC_MODELS !== false ? /** @type {Bundle} */ (this.#queue).find(backend, { signal }) : searchGpu(backend), true);
       if (this.backend === 'wasm') this.backendReason = `the GPU was lost: ${this.backendReason}`;
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
@@ -472,8 +471,9 @@ class Model {
     if (globalThis.WEBNNC_WALKS !== false) for (const memory of this.#memories) memory.forget();
     this.#isDisposed = true;
     this.#close();
+    if (globalThis.WEBNNC_MODELS !== false) /** @type {Bundle} */ (this.#queue).leave(this.#host);
+    else this.#weights.dispose();
     // The model may stay referenced: what it has must not.
-    this.#weights.dispose();
     this.#host = /** @type {any} */ (undefined);
     this.#options = {};
     this.#shapes = { inputs: [], outputs: [] };
@@ -485,9 +485,9 @@ class Model {
 }
 
 /**
- * Loads the model into this thread.
+ * Loads the models into this thread.
  *
- * @param {Api.LoadOptions} options @param {Finder} files @returns {Promise<Api.Model>}
+ * @param {Api.LoadOptions} options @param {Finder} files @returns {Promise<any>} all models, or the only one in a script that serves no others
  */
 export async function loadHere(options, files) {
   const { backend, device, signal } = options, given = /** @type {GPUDevice | undefined} */ (device);
@@ -498,8 +498,15 @@ export async function loadHere(options, files) {
   loading.catch(() => {});
   try {
     const found = backend === 'wasm' ? undefined : await search.catch(() => undefined);
-    if (found || backend !== 'webgpu') await weights.begin(BUILD.programs[found?.index ?? wasmProgram()], signal);
-    const model = new Model(await loading, weights, options);
+    if (found || backend !== 'webgpu') await weights.begin(needsOf(found?.choices ?? wasmPrograms()), signal);
+    const hosts = await loading;
+    if (globalThis.WEBNNC_MODELS !== false) {
+      const bundle = new Bundle(hosts, weights, options), models = hosts.map((host) => new Model(host, weights, options, bundle));
+      await bundle.open(models, search, !given, control);
+      progress.end();
+      return models;
+    }
+    const model = new Model(hosts[0], weights, options, { last: Promise.resolve(), waiting: 0 });
     await model.open(control, search, !given);
     progress.end();
     return model;

@@ -15,6 +15,8 @@ import { BUILD } from './build.js';
 import { Files } from './files.js';
 import { abortable } from './line.js';
 import { loadHere } from './local_model.js';
+import { DISPOSE } from './methods.js';
+import { MODELS } from './models.js';
 import { FILES_OPTIONS, LOAD_OPTIONS, checkOptions } from './options.js';
 import { RemoteModel } from './remote_model.js';
 
@@ -22,21 +24,28 @@ export { DeviceLostError, DisposedError, GpuError, InputError, ModelLoadError, O
 export { imageTensor, toImageData, top } from './images.js';
 export { build } from './methods.js';
 
-/** @param {Api.LoadOptions} [options] @returns {Promise<Api.Model>} */
+/** @param {Api.LoadOptions} [options] @returns {Promise<Api.Loaded>} */
 export async function load(options = {}) {
   checkOptions('load', options, LOAD_OPTIONS);
   checkOptions('load: files', options.files ?? {}, FILES_OPTIONS);
   const { signal } = options, files = new Files(options);
   signal?.throwIfAborted();
   const begun = options.worker ? RemoteModel.load(options, files) : loadHere(options, files);
-  const loading = begun.catch(async (error) => {
+  const loading = (globalThis.WEBNNC_MODELS !== false ? begun.then(asLoaded) : begun).catch(async (error) => {
     const later = error.reason === 'other build' && await importLaterBuild();
     if (!later) throw error;
     return later.load(options);
   });
   // Whoever has stopped waiting has no use for it.
-  loading.then((model) => signal?.aborted && model.dispose(), () => {});
+  loading.then((loaded) => signal?.aborted && /** @type {any} */ (loaded)[DISPOSE](), () => {});
   return abortable(loading, signal);
+}
+
+/** The model, or an object of several, which `using` disposes of. @param {Api.Model[]} models @returns {any} */
+function asLoaded(models) {
+  return !BUILD.models ? models[0] : Object.defineProperty(Object.fromEntries(models.map((model, i) => [MODELS[i].key, model])), DISPOSE, {
+    value: () => models.forEach((model) => model.dispose()),
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
-// What `load({ worker: true })` runs a model in. Messages carry the number of their line, each of which
-// is for one model.
+// What `load({ worker: true })` runs models in. Messages carry the number of their line, each of which is for the
+// models of one load.
 
 /** @import * as Api from './model.js' */
 /** @import { FileKind, Source } from './files.js' */
@@ -8,6 +8,7 @@ import { BUILD } from './build.js';
 import { ModelLoadError } from './errors.js';
 import { Line, Moved } from './line.js';
 import { loadHere } from './local_model.js';
+import { MODELS } from './models.js';
 
 /** @type {Map<number, Line>} */
 const lines = new Map();
@@ -21,22 +22,25 @@ scope.addEventListener('message', (/** @type {MessageEvent} */ { data }) => {
 
 /** @param {number} id of a line */
 function serve(id) {
-  /** @type {Promise<any>} */
+  /** The only model, in a script that serves no others. @type {Promise<any>} */
   let loading;
-  /** By the page's numbers. @type {Map<number, any>} */
-  const sessions = new Map();
-  /** The model, or one of its sessions. @param {number} session */
-  const runnerOf = async (session) => session ? sessions.get(session) : loading;
+  /** Of each model by the page's numbers. @type {Map<number, any>[]} */
+  const sessions = MODELS.map(() => new Map());
+  /** Models that the page has disposed of. @type {Set<number>} */
+  const over = new Set();
+  const modelOf = async (/** @type {number} */ model) => globalThis.WEBNNC_MODELS !== false ? (await loading)[model] : loading;
+  /** A model, or one of its sessions. @param {number} model @param {number} session */
+  const runnerOf = async (model, session) => session ? sessions[model].get(session) : modelOf(model);
   const line = new Line({ post: (message, memory) => scope.postMessage({ webnnc: id, ...message }, memory) }, {
     load({ build, options, given, isHeard }, signal) {
       checkBuild(build);
       const onProgress = isHeard ? (/** @type {Api.Progress} */ progress) => line.tell('progress', progress) : undefined;
       const onDeviceLost = (/** @type {any} */ info) => line.tell('lost', info);
       loading = loadHere({ ...options, signal, onProgress, onDeviceLost }, finderAt(line, given));
-      return loading.then((model) => ({ name: model.name, inputs: model.inputs, outputs: model.outputs, kept: keptOf(model), ...stateOf(model) }));
+      return loading.then((loaded) => globalThis.WEBNNC_MODELS !== false ? loaded.map(aboutOf) : aboutOf(loaded));
     },
-    async run({ session, inputs, options }, signal) {
-      const model = await loading, runner = await runnerOf(session);
+    async run({ model: index = 0, session, inputs, options }, signal) {
+      const model = await modelOf(index), runner = await runnerOf(index, session);
       try {
         const result = await runner.run(inputs, { ...options, signal, transfer: true });
         // The page has them.
@@ -47,22 +51,22 @@ function serve(id) {
         for (const input of Object.values(inputs).flat()) input.close?.();
       }
     },
-    async profile({ session, inputs, options }, signal) {
-      const model = await loading, runner = await runnerOf(session);
+    async profile({ model: index = 0, session, inputs, options }, signal) {
+      const model = await modelOf(index), runner = await runnerOf(index, session);
       return { result: await runner.profile(inputs, { ...options, signal }), ...stateOf(model) };
     },
-    async session({ session, isOver }) {
-      if (isOver) sessions.get(session)?.dispose();
-      else sessions.set(session, (await loading).session());
-      if (isOver) sessions.delete(session);
+    async session({ model = 0, session, isOver }) {
+      if (isOver) sessions[model].get(session)?.dispose();
+      else sessions[model].set(session, (await modelOf(model)).session());
+      if (isOver) sessions[model].delete(session);
     },
     /** What is called of a state: reset, save, load. */
-    async state({ session, method, saved }) {
-      return (await runnerOf(session)).state[method](saved);
+    async state({ model = 0, session, method, saved }) {
+      return (await runnerOf(model, session)).state[method](saved);
     },
-    dispose() {
-      lines.delete(id);
-      loading?.then((model) => model.dispose(), () => {});
+    dispose(model = 0) {
+      if (over.add(model).size === MODELS.length) lines.delete(id);
+      modelOf(model).then((each) => each.dispose()).catch(() => {});
     },
   });
   return line;
@@ -74,6 +78,9 @@ function checkBuild(build) {
   throw Object.assign(new ModelLoadError('cannot load model.worker.js: it belongs to another build of the model, or to another model ' +
     `(${BUILD.id}, and this model.js is of ${build}): put all files of one build on the server`), { file: 'model.worker.js', reason: 'other build' });
 }
+
+/** @param {any} model */
+const aboutOf = (model) => ({ name: model.name, inputs: model.inputs, outputs: model.outputs, kept: keptOf(model), ...stateOf(model) });
 
 /** Names of the inputs and outputs that are state. @param {any} model */
 const keptOf = ({ state }) => globalThis.WEBNNC_WALKS !== false ? state?.names : undefined;

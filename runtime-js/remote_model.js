@@ -15,16 +15,18 @@ import { Line } from './line.js';
 import { DISPOSE, bindMethods, build, noState } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { checkPixels, isFile, isPixels, toDrawable } from './pictures.js';
-import { Session } from './state.js';
+import { sessionOf } from './state.js';
 import { startThread } from './threads.js';
 
 /** @type {FileKind[]} */
 const KINDS = ['wasm', 'relaxed', 'weights'];
 
+/** What a model uses of a line and a thread. @typedef {Pick<Line, 'call' | 'check' | 'tell' | 'end'> & Pick<Thread, 'stop'>} Extension */
+
 /** @implements {Api.Model} */
 export class RemoteModel {
-  /** @type {Line} */ #line;
-  /** @type {Thread} */ #thread;
+  /** @type {Pick<Extension, 'call' | 'check' | 'tell' | 'end'>} */ #line;
+  /** @type {Pick<Extension, 'stop'>} */ #thread;
   name = '';
   /** @type {'webgpu' | 'wasm'} */
   backend = 'wasm';
@@ -36,7 +38,7 @@ export class RemoteModel {
   /** @type {Api.Port[]} */
   outputs = [];
 
-  /** @param {Api.LoadOptions} options @param {Files} files @returns {Promise<Api.Model>} */
+  /** @param {Api.LoadOptions} options @param {Files} files @returns {Promise<any>} all models, or the only one */
   static async load({ signal, device, onProgress, onDeviceLost, baseUrl: _, files: __, worker: ___, ...options }, files) {
     if (device) throw new UnsupportedError('a GPUDevice stays in its thread: load without `device`, or without `worker`');
     const thread = await startThread(files, signal), line = new Line(thread, {
@@ -58,9 +60,10 @@ export class RemoteModel {
     });
     try {
       const given = KINDS.filter((kind) => files.isGiven(kind));
-      const about = await line.call('load', { build: BUILD.id, options, given, isHeard: onProgress !== undefined }, signal);
+      const models = await line.call('load', { build: BUILD.id, options, given, isHeard: onProgress !== undefined }, signal);
       isLoaded = true;
-      return new RemoteModel(line, thread, about);
+      if (globalThis.WEBNNC_MODELS !== false) return extensionsOf(line, thread, models).map((own, i) => new RemoteModel(own, own, models[i]));
+      return new RemoteModel(line, thread, models);
     } catch (error) {
       line.end(error);
       thread.stop();
@@ -74,7 +77,7 @@ export class RemoteModel {
   /** @type {Api.State | undefined} */
   state;
 
-  /** @param {Line} line @param {Thread} thread @param {any} about what the worker says of the model */
+  /** @param {Pick<Extension, 'call' | 'check' | 'tell' | 'end'>} line @param {Pick<Extension, 'stop'>} thread @param {any} about what the worker says of the model */
   constructor(line, thread, { kept, ...about }) {
     this.#line = line;
     this.#thread = thread;
@@ -99,7 +102,7 @@ export class RemoteModel {
     if (globalThis.WEBNNC_WALKS !== false && this.state) {
       const session = ++this.#sessions, made = this.#line.call('session', { session });
       made.catch(() => {});
-      return new Session(this.#stateOf(session), {
+      return sessionOf(this.#stateOf(session), {
         run: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#run(inputs, options, session),
         profile: (/** @type {any} */ inputs, /** @type {any} */ options) => this.#profile(inputs, options, session),
         dispose: () => void this.#line.call('session', { session, isOver: true }).catch(() => {}),
@@ -166,6 +169,46 @@ export class RemoteModel {
   [DISPOSE]() {
     this.dispose();
   }
+}
+
+/**
+ * The line and the thread as each of several models uses them: its calls say which model it is, and it ends them for itself
+ * unless it is the last.
+ *
+ * @param {Line} line @param {Thread} thread @param {any[]} models @returns {Extension[]}
+ */
+function extensionsOf(line, thread, models) {
+  const users = new Set(models.keys());
+  return models.map((_, model) => {
+    /** @type {unknown} */
+    let over;
+    /** @type {Set<(error: unknown) => void>} */
+    const waiting = new Set();
+    const check = () => {
+      line.check();
+      if (over) throw over;
+    };
+    return {
+      check,
+      async call(name, argument, signal, memory) {
+        check();
+        return new Promise((resolve, reject) => {
+          waiting.add(reject);
+          line.call(name, { ...argument, model }, signal, memory).then(resolve, reject).finally(() => waiting.delete(reject));
+        });
+      },
+      tell: (name) => line.tell(name, model),
+      end(error) {
+        over ??= error;
+        for (const reject of waiting) reject(error);
+        users.delete(model);
+        if (!users.size) line.end(error);
+      },
+      stop() {
+        if (!users.size) thread.stop();
+      },
+    };
+  });
 }
 
 /**

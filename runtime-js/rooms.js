@@ -9,6 +9,7 @@ import { ARRAYS, fromBits, fromWords, toWords, wordBytes } from './elements.js';
 import { OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, MAP_READ, READ, STORAGE, roundUp } from './gpu_device.js';
 import { countOf } from './inputs.js';
+import { bufferRecord } from './walk.js';
 
 /** Bytes at an address, or a buffer; `id` is of it alone. @typedef {{bytes: number, id: number, address: number, buffer: GPUBuffer | undefined}} Room */
 /** @typedef {WasmRooms | GpuRooms} Rooms */
@@ -23,14 +24,16 @@ let lastId = 0;
 const known = /* @__PURE__ */ new WeakMap();
 
 /** The memory that a backend keeps states in. @param {{device: GPUDevice | undefined, half?: boolean}} backend @param {Host} host @returns {Rooms} */
-export function roomsOf({ device, half = false }, host) {
-  const owner = device ?? host, rooms = known.get(owner) ?? (device ? new GpuRooms(device, half) : new WasmRooms(host));
+export function roomsOf(backend, host) {
+  // Models that are in one module share its memory. On a GPU nothing is shared.
+  const { device, half = false } = backend, owner = device ? backend : host.exports.memory;
+  const rooms = known.get(owner) ?? (device ? new GpuRooms(device, half) : new WasmRooms(host));
   known.set(owner, rooms);
   return rooms;
 }
 
 /** Whether a program has a buffer in such memory. @param {Host} host @param {number} index @param {number} buffer */
-export const isRoom = (host, index, buffer) => host.word(host.buffer(index, buffer) + abi.BUFFER_KIND) === abi.STATE;
+export const isRoom = (host, index, buffer) => host.word(bufferRecord(host, index, buffer) + abi.BUFFER_KIND) === abi.STATE;
 
 class WasmRooms {
   device = undefined;
@@ -85,10 +88,9 @@ class WasmRooms {
     }
   }
 
-  /** Before a run. @param {{index: number}} backend @param {Map<number, Room>} rooms by buffer of its program */
-  async lend({ index }, rooms) {
-    const { host } = this;
-    for (const [b, { address }] of rooms) host.words[host.buffer(index, b) + abi.BUFFER_OFFSET] = address;
+  /** Before a run. @param {{host: Host, index: number}} backend @param {Map<number, Room>} rooms by buffer of its program */
+  async lend({ host, index }, rooms) {
+    for (const [b, { address }] of rooms) host.words[bufferRecord(host, index, b) + abi.BUFFER_OFFSET] = address;
   }
 
   /** @param {Room} from @param {Room} to @param {number} bytes */

@@ -384,17 +384,9 @@ export class State {
   }
 }
 
-/** Runs of a model with a state of their own. @implements {Api.Session} */
-export class Session {
-  /** @param {Api.State} state @param {{run: any, profile: any, dispose: () => void}} methods */
-  constructor(state, { run, profile, dispose }) {
-    this.state = state;
-    this.run = run;
-    this.profile = profile;
-    this.dispose = dispose;
-  }
-
-  [DISPOSE]() {
-    this.dispose();
-  }
-}
+/**
+ * Runs of a model with a state of their own.
+ *
+ * @param {Api.State} state @param {{run: any, profile: any, dispose: () => void}} methods @returns {Api.Session}
+ */
+export const sessionOf = (state, methods) => /** @type {any} */ ({ state, ...methods, [DISPOSE]: methods.dispose });

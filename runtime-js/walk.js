@@ -8,6 +8,15 @@ import { InputError, OutOfMemoryError } from './errors.js';
 
 /** What its fields mean says abi.h. @typedef {{kind: number, a: number, b: number, c: number, d: number}} Command */
 
+/** Whether a program has commands. @param {Host} host @param {number} index of the program */
+export const walks = (host, index) => host.word(host.program(index) + abi.PROGRAM_COMMAND_COUNT) > 0;
+
+/** Where the record of a program's buffer is. @param {Host} host @param {number} index of the program @param {number} buffer */
+export const bufferRecord = (host, index, buffer) => host.word(host.program(index) + abi.PROGRAM_BUFFERS) / 4 + buffer * abi.BUFFER_WORDS;
+
+/** @param {Host} host @param {number} size an abi::Size by itself */
+export const sizeOf = (host, size) => size >= 0 ? size : host.words[host.word(host.model + abi.MODEL_DIMS) / 4 + ~size];
+
 export class Walk {
   /** @type {Command[]} */
   commands;
@@ -39,7 +48,7 @@ export class Walk {
 
   /** Begins the next run, if nobody has. What the one before computed is no longer to be read. */
   begin() {
-    if (!this.#isBegun) this.host.prepare(this.index, this.#symbols);
+    if (!this.#isBegun || globalThis.WEBNNC_MODELS !== false && this.host.exports.isVoid?.()) this.host.prepare(this.index, this.#symbols);
     this.#isBegun = false;
   }
 
@@ -61,8 +70,14 @@ export class Walk {
     const command = this.commands[at % abi.WALK_OUT_OF_RANGE], sizes = host.describe(this.#symbols);
     if (isMemory) throw new OutOfMemoryError(`wasm has not enough memory for what the model computes${sizes && ` of inputs with ${sizes}`}`);
     if (command.kind !== abi.DEFINE) throw new InputError('of these inputs the model computes sizes that are negative or too large, or that what it decides on was not compiled for');
-    const value = this.integer(command.b, host.sizeOf(command.c), command.d);
-    throw new InputError(`of these inputs the model computes the size ${host.symbolName(command.a)} = ${value}, which is ${value < 0n ? 'negative' : 'too large'}`);
+    const value = this.integer(command.b, sizeOf(host, command.c), command.d);
+    throw new InputError(`of these inputs the model computes the size ${this.#nameOf(command.a)} = ${value}, which is ${value < 0n ? 'negative' : 'too large'}`);
+  }
+
+  /** @param {number} dim an entry of dims that is a symbol */
+  #nameOf(dim) {
+    const { host } = this;
+    return host.text(host.word(host.word(host.model + abi.MODEL_SYMBOL_NAMES) / 4 + dim));
   }
 
   /** An element of a buffer in wasm's memory. @param {number} buffer @param {number} element @param {number} bytes of an element */
@@ -75,15 +90,15 @@ export class Walk {
 
   /** @param {number} buffer */
   kind(buffer) {
-    return this.host.word(this.host.buffer(this.index, buffer) + abi.BUFFER_KIND);
+    return this.host.word(bufferRecord(this.host, this.index, buffer) + abi.BUFFER_KIND);
   }
   /** @param {number} buffer */
   offset(buffer) {
-    return this.host.word(this.host.buffer(this.index, buffer) + abi.BUFFER_OFFSET);
+    return this.host.word(bufferRecord(this.host, this.index, buffer) + abi.BUFFER_OFFSET);
   }
   /** @param {number} buffer */
   bytes(buffer) {
-    return this.host.size(this.host.buffer(this.index, buffer) + abi.BUFFER_BYTES);
+    return this.host.size(bufferRecord(this.host, this.index, buffer) + abi.BUFFER_BYTES);
   }
 
   /** Whether a buffer of a GPU's program is in wasm's memory. @param {number} buffer */

@@ -17,13 +17,13 @@ import { ARRAYS, fromBits, fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { GpuFrame } from './frames.js';
 import { GpuBackend, refuseBuffer, releaseFrames } from './gpu_backend.js';
-import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, commonOf, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrames } from './gpu_frames.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
 import { countOf } from './inputs.js';
 import { summarize } from './profile.js';
-import { Walk } from './walk.js';
+import { Walk, sizeOf } from './walk.js';
 import { HEARING, nextTask } from './wasm_backend.js';
 
 /** By DType. @type {Api.DataType[]} */
@@ -109,6 +109,7 @@ export class WalkingGpu extends GpuBackend {
   async prepare(symbols) {
     this.isProven = false;
     this.#walk.prepare(symbols);
+    this.#findArena();
     await this.#afterPlan().catch((error) => {
       if (error instanceof GpuError) this.refusal = error;
       throw error;
@@ -120,16 +121,25 @@ export class WalkingGpu extends GpuBackend {
     this.#rooms = rooms;
   }
 
+  /** Between runs another model may have replaced it by a larger one. */
+  #findArena() {
+    if (globalThis.WEBNNC_MODELS === false || this.#arena === commonOf(this.#gpu).arena) return;
+    this.#arena = commonOf(this.#gpu).arena;
+    this.#groups = [];
+  }
+
   /** The arena grows, and keeps what is in it; shaders are told their sizes. */
   async #afterPlan() {
     const host = this.#host, program = host.program(this.#index), bytes = host.word(program + abi.PROGRAM_ARENA_BYTES);
     if (!this.#arena || this.#arena.size < bytes) {
-      const old = this.#arena, larger = await this.#makeBuffer('arena', bytes);
+      const owner = globalThis.WEBNNC_MODELS !== false ? commonOf(this.#gpu) : this.#gpu;
+      const old = this.#arena, larger = await this.#makeBuffer('arena', bytes, owner);
       if (old) this.#copyEncoder().copyBufferToBuffer(old, 0, larger, 0, old.size);
       this.#arena = larger;
+      if (globalThis.WEBNNC_MODELS !== false) commonOf(this.#gpu).arena = larger;
       this.#groups = [];
       this.#submit();
-      this.#gpu.destroyBuffer(old);
+      owner.destroyBuffer(old);
     }
     const length = host.word(program + abi.PROGRAM_PARAMETER_BYTES), at = host.word(program + abi.PROGRAM_PARAMETERS);
     if (!length) return;
@@ -142,11 +152,11 @@ export class WalkingGpu extends GpuBackend {
     this.#written = parameters.slice();
   }
 
-  /** @param {string} label @param {number} bytes */
-  async #makeBuffer(label, bytes) {
+  /** @param {string} label @param {number} bytes @param {Gpu} [gpu] that it belongs to */
+  async #makeBuffer(label, bytes, gpu = this.#gpu) {
     // Errors are to be told of this alone.
     this.#submit();
-    const buffer = await this.#gpu.guard(() => this.#gpu.makeBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST));
+    const buffer = await gpu.guard(() => gpu.makeBuffer(label, bytes, STORAGE | COPY_SRC | COPY_DST));
     this.#checkDevice();
     return buffer;
   }
@@ -295,7 +305,7 @@ export class WalkingGpu extends GpuBackend {
     else if (kind === abi.UPLOAD) this.#upload(a, b, TYPES[d]);
     else if (kind === abi.READ_BACK) await this.#readBack(a, b, TYPES[d]);
     else if (kind === abi.STACK && !walk.isOnHost(a)) {
-      const bytes = this.#host.sizeOf(d);
+      const bytes = sizeOf(this.#host, d);
       await this.#copy(a, b, Number(walk.integer(c, 0, 8)) * bytes, bytes);
     }
   }
@@ -437,6 +447,7 @@ export class WalkingGpu extends GpuBackend {
     this.#isJudged = isJudged;
     this.#verdicts = [];
     walk.begin();
+    this.#findArena();
     this.#endTurn();
     this.#heard = this.#turnBegan;
     values.forEach((value, i) => {

@@ -10,22 +10,35 @@ import { BUILD } from './build.js';
 import { ARRAYS, fromBits } from './elements.js';
 import { OutOfMemoryError, UnsupportedError, megabytes } from './errors.js';
 import { countOf } from './inputs.js';
+import { MODELS, needsOf, once } from './models.js';
 import { summarize } from './profile.js';
 
-/** Whether the model has a program for the CPU. */
-export const hasWasmProgram = () => indexOfWasm() >= 0;
+/** Whether there are programs for the CPU: either every model has one, or none. */
+export const hasWasmProgram = () => indexOfWasm(0) >= 0;
 
-const indexOfWasm = () => BUILD.programs.findIndex((program) => program.kind === 'wasm');
+const indexOfWasm = (/** @type {number} */ model) => MODELS[model].programs.findIndex((program) => program.kind === 'wasm');
 
-/** The index of the program for the CPU. */
-export function wasmProgram() {
-  const index = indexOfWasm();
+/** The index of a model's program for the CPU. @param {number} model */
+export function wasmProgram(model) {
+  const index = indexOfWasm(model);
   if (index < 0) throw new UnsupportedError('the model was compiled without the target wasm');
   return index;
 }
 
+/** Those of all models. */
+export const wasmPrograms = () => MODELS.map((_, model) => ({ index: wasmProgram(model) }));
+
 /** How long a run that can be aborted keeps the thread, in ms. */
 export const HEARING = 10;
+
+/** Those of all models. @param {Host} host @param {Weights} weights @param {LoadControl} control */
+async function loadWeights(host, weights, control) {
+  const range = needsOf(wasmPrograms()), address = range.end > 0 ? host.exports.webnnc_weights() >>> 0 : 0;
+  if (range.end > 0 && !address) {
+    throw new OutOfMemoryError(`wasm has not enough memory for weights of ${megabytes(BUILD.weights.bytes)}`);
+  }
+  return weights.load(range, host, { address: (start) => address + start }, control, false);
+}
 
 export class WasmBackend {
   /** @type {'wasm'} */
@@ -45,20 +58,16 @@ export class WasmBackend {
 
   /** @param {Host} host @param {Weights} weights @param {LoadControl} control */
   static async open(host, weights, control) {
-    const index = wasmProgram(), program = BUILD.programs[index];
-    const address = program.end > 0 ? host.exports.webnnc_weights() >>> 0 : 0;
-    if (program.end > 0 && !address) {
-      throw new OutOfMemoryError(`wasm has not enough memory for weights of ${megabytes(BUILD.weights.bytes)}`);
-    }
-    await weights.load(program, host, { address: (start) => address + start }, control, false);
+    await (globalThis.WEBNNC_MODELS !== false ? once(weights, () => loadWeights(host, weights, control)) : loadWeights(host, weights, control));
     // The module was compiled while it arrived.
     control.onProgress?.({ phase: 'compilation', loaded: 1, total: 1 });
-    return new this(host, index);
+    return new this(host, wasmProgram(host.index));
   }
 
   /** @param {readonly number[]} symbols */
   prepare(symbols) {
     const { host, index } = this;
+    if (globalThis.WEBNNC_MODELS !== false) Object.assign(this, { symbols });
     host.prepare(index, symbols);
     const places = host.places(index);
     const addressesOf = (/** @type {'inputs' | 'outputs'} */ kind) =>
@@ -68,6 +77,8 @@ export class WasmBackend {
 
   /** @param {Values} values */
   write(values) {
+    // Another model's plan may have taken the place of this one's.
+    if (globalThis.WEBNNC_MODELS !== false && this.host.exports.isVoid?.()) this.prepare(/** @type {any} */ (this).symbols);
     const { bytes } = this.host;
     values.forEach((data, i) => {
       bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), this.addresses.inputs[i]);

@@ -12,6 +12,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { WASI } from 'node:wasi';
 
+import { PROJECT, ROWS, WIDTH, decoded, decoder, encoded, encoder, projectAt, tableAt, weight } from '../encoder_decoder.mjs';
 import { onnxModel } from '../onnx_model.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -19,41 +20,6 @@ const webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
 const digits = join(root, 'models/digits/digits.onnx');
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-models-'));
 after(() => rmSync(folder, { recursive: true }));
-
-// ---- Models whose results are integers, which f32 holds
-
-const ROWS = 8, WIDTH = 64;
-/** @param {number[]} shape @param {(i: number) => number} at @returns {import('../onnx_model.mjs').Tensor} */
-const weight = (shape, at) => ({
-  type: ['f32', shape], bytes: new Uint8Array(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => at(i)).buffer),
-});
-/** @param {number} i */
-const tableAt = (i) => i % 7 - 3, projectAt = (/** @type {number} */ i) => i % 5 - 2;
-const TABLE = weight([ROWS, WIDTH], tableAt), PROJECT = weight([WIDTH, WIDTH], projectAt);
-
-/** Rows of the table by ids, projected. @param {string} prefix of names, those of sizes as well @param {any} [more] */
-const encoder = (prefix = '', more = {}) => onnxModel({
-  inputs: { [`${prefix}ids`]: ['i64', [`${prefix}count`]] }, outputs: { [`${prefix}hidden`]: ['f32', [`${prefix}count`, WIDTH]] },
-  nodes: [{ op: 'Gather', inputs: [`${prefix}table`, `${prefix}ids`], outputs: ['rows'] },
-    { op: 'MatMul', inputs: ['rows', `${prefix}project`], outputs: [`${prefix}hidden`] }],
-  constants: { [`${prefix}table`]: TABLE, [`${prefix}project`]: PROJECT }, ...more,
-});
-
-/** The table's rows by ids, so often added to what comes from the encoder as a loop says. */
-const decoder = onnxModel({
-  inputs: { ids: ['i64', ['count']], hidden: ['f32', ['count', WIDTH]], times: ['i64', []] }, outputs: { sums: ['f32', ['count', WIDTH]] },
-  nodes: [{ op: 'Gather', inputs: ['embedding', 'ids'], outputs: ['rows'] },
-    { op: 'Loop', inputs: ['times', '', 'hidden'], outputs: ['sums'], attributes: { body: { graph: {
-      inputs: { i: ['i64', []], go: ['bool', []], before: ['f32', ['count', WIDTH]] }, outputs: { goes: ['bool', []], after: ['f32', ['count', WIDTH]] },
-      nodes: [{ op: 'Add', inputs: ['before', 'rows'], outputs: ['after'] }, { op: 'Identity', inputs: ['go'], outputs: ['goes'] }],
-    } } } }],
-  constants: { embedding: TABLE }, opset: 16,
-});
-
-/** @param {bigint[]} ids */
-const rowsOf = (ids) => ids.map((id) => Array.from({ length: WIDTH }, (_, i) => tableAt(Number(id) * WIDTH + i)));
-/** @param {bigint[]} ids */
-const encoded = (ids) => rowsOf(ids).map((row) => row.map((_, o) => row.reduce((sum, value, i) => sum + value * projectAt(i * WIDTH + o), 0)));
 
 /** @param {Record<string, Buffer>} files */
 function write(files) {
@@ -122,8 +88,7 @@ test('each computes what it computes alone, by turns and with the weights of bot
     const hidden = encoded(ids), times = BigInt(ids.length % 3);
     // Straight programs, and one with a loop between them.
     assert.deepEqual(compute(0, ids.length, [BigInt64Array.from(ids)]), hidden.flat());
-    assert.deepEqual(compute(1, ids.length, [BigInt64Array.from(ids), Float32Array.from(hidden.flat()), BigInt64Array.of(times)]),
-      hidden.map((row, r) => row.map((value, i) => value + Number(times) * rowsOf(ids)[r][i])).flat());
+    assert.deepEqual(compute(1, ids.length, [BigInt64Array.from(ids), Float32Array.from(hidden.flat()), BigInt64Array.of(times)]), decoded(ids, Number(times)).flat());
     assert.deepEqual(compute(2, ids.length, [BigInt64Array.from(ids)]), hidden.flat());
   }
   succeed('encoder.onnx', 'again=other/encoder.onnx', '-o', 'straight', '--quiet');

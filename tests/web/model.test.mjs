@@ -11,7 +11,7 @@ import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 
 import { gpu, makeDevice } from './dawn.mjs';
-import { compilePipelines } from '../../runtime-js/gpu_pipelines.js';
+import { compilerFor } from '../../runtime-js/gpu_pipelines.js';
 import { B, SHADERS, W, makeBundle } from './fixtures.mjs';
 
 /** @typedef {import('../../runtime-js/model.js').Model} Model */
@@ -518,7 +518,7 @@ test('kernels share a layout only if their sizes are as many', async () => {
   });
   const kernels = [['wru', 16], ['wru', 32], ['wwu', 16], ['wru', 16], ['wr', undefined], ['wru', 32]]
     .map(([bindings, uniformBytes], shader) => /** @type {any} */ ({ name: `k${shader}`, shader, bindings, uniformBytes }));
-  const used = await compilePipelines(device, kernels, kernels.map((_, i) => `shader ${i}`), {});
+  const used = await compilerFor(device, kernels.map((_, i) => `shader ${i}`), {})(kernels);
   assert.equal(layouts.length, 4);
   kernels.forEach(({ bindings, uniformBytes }, i) => {
     const { entries } = /** @type {any} */ (used[i]), last = entries.at(-1);

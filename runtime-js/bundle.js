@@ -1,0 +1,98 @@
+// What several models of a bundle have in common: the queue of their runs, weights, a GPU with all that is on it. Which
+// backend a model runs on is its own.
+
+/** @import * as Api from './model.js' */
+/** @import { LoadControl } from './files.js' */
+/** @import { Choice } from './gpu_device.js' */
+/** @import { GpuProgram, Host } from './host.js' */
+/** @import { Weights } from './weights.js' */
+
+import { CommonGpu, searchGpu } from './gpu_device.js';
+import { compilerFor } from './gpu_pipelines.js';
+import { GpuWeights } from './gpu_weights.js';
+import { needsOf } from './models.js';
+
+/** A GPU, and what each model runs there. @typedef {{choices: Choice[], device: GPUDevice, common?: Common}} Found */
+/** @typedef {{gpu: CommonGpu, compile: ReturnType<typeof compilerFor>, weights: Promise<GpuWeights>}} Common */
+
+export class Bundle {
+  /** Resolves when the run that was started last lets the next one start. @type {Promise<unknown>} */
+  last = Promise.resolve();
+  /** How many runs have not let go. */
+  waiting = 0;
+  /** Of models that have not been disposed of. @type {Set<Host>} */
+  #hosts;
+  /** @type {Weights} */ #weights;
+  /** @type {Api.LoadOptions} */ #options;
+  /** The GPU of now, which is looked for. @type {Promise<Found & {common: Common}> | undefined} */
+  #found;
+
+  /** @param {Host[]} hosts @param {Weights} weights @param {Api.LoadOptions} options */
+  constructor(hosts, weights, options) {
+    this.#hosts = new Set(hosts);
+    this.#weights = weights;
+    this.#options = options;
+  }
+
+  /**
+   * Opens models one after the other: what one prepares may take the place of what another one did. If one cannot be opened,
+   * none is.
+   *
+   * @param {{open: (control: LoadControl, search: Promise<Found>, isOwn: boolean) => Promise<void>, dispose: () => void}[]} models
+   * @param {Promise<Found>} search for a GPU @param {boolean} isOwn @param {LoadControl} control
+   */
+  async open(models, search, isOwn, control) {
+    const found = this.#share(search, isOwn, control);
+    // The device stays for the next one, though those before may have left it.
+    found.then(({ common }) => common.gpu.users.add(this), () => {});
+    try {
+      for (const model of models) await model.open(control, found, isOwn);
+    } catch (error) {
+      for (const model of models) model.dispose();
+      throw error;
+    } finally {
+      found.then(({ common }) => common.gpu.leave(this), () => {});
+    }
+  }
+
+  /**
+   * Brings to a GPU what models have in common, as soon as it is found.
+   *
+   * @param {Promise<Found>} search @param {boolean} isOwn @param {LoadControl} control
+   */
+  #share(search, isOwn, control) {
+    const found = this.#found = search.then((gpu) => this.#begin(gpu, isOwn, control));
+    found.catch(() => {});
+    return found;
+  }
+
+  /** @param {Found} found @param {boolean} isOwn @param {LoadControl} control */
+  #begin({ choices, device }, isOwn, control) {
+    const gpu = new CommonGpu(device, isOwn), hosts = [...this.#hosts].filter(({ index }) => choices[index].index >= 0);
+    const compile = compilerFor(device, hosts[0].shaders(), control);
+    // All at the same time, whichever model is opened first. It will hear of what fails.
+    for (const { manifest, index } of hosts) compile(/** @type {GpuProgram} */ (manifest.programs[choices[index].index]).kernels).catch(() => {});
+    const places = hosts.flatMap((host) => host.weightPlaces(choices[host.index].index));
+    const weights = GpuWeights.load(gpu, hosts[0], places, needsOf(choices), this.#weights, control);
+    weights.catch(() => {});
+    device.lost.then(({ reason, message }) => {
+      if (!gpu.isDisposed) this.#options.onDeviceLost?.({ reason, message });
+    });
+    return { choices, device, common: { gpu, compile, weights } };
+  }
+
+  /** The GPU that models share: the one that is there, or another one if that was lost. @param {Api.LoadOptions['backend']} wanted @param {LoadControl} control */
+  async find(wanted, control) {
+    const found = await this.#found?.catch(() => undefined);
+    return found && !found.common.gpu.isLost && !found.common.gpu.isDisposed ? found : this.#share(searchGpu(wanted), true, control);
+  }
+
+  /** A model was disposed of. @param {Host} host */
+  leave(host) {
+    this.#hosts.delete(host);
+    if (this.#hosts.size) return;
+    this.#weights.dispose();
+    this.#options = {};
+    this.#found = undefined;
+  }
+}
