@@ -17,6 +17,12 @@ struct Sides {
   Term left, top, right, bottom;
 };
 
+// What is picked from: sides of boxes, scores[batch, classes, n], and how much may overlap.
+struct Candidates {
+  Sides sides;
+  Term scores, threshold;
+};
+
 // The sides of boxes[batch, n, 4], each [batch, n].
 Sides SidesOf(Formula& f, Term boxes, bool centered) {
   const Shape shape = f.TypeOf(boxes).shape;
@@ -60,10 +66,11 @@ class Suppression {
         return Error{"operand " + std::to_string(i) + " is " + Print(c_.Type(i))};
     }
     Term all = Reshape(Cast(f_(c_[0]), DType::kF32), {batch_, count_, 4});
-    sides_ = SidesOf(f_, all, c_.Int("center_point_box", 0) != 0);
+    boxes_.sides = SidesOf(f_, all, c_.Int("center_point_box", 0) != 0);
     // What is out of the running is -inf.
-    scores_ = Max(Cast(f_(c_[1]), DType::kF32), std::numeric_limits<float>::lowest());
-    overlap_ = c_.Has(3) ? Cast(Reshape(f_(c_[3]), {}), DType::kF32) : f_.Number(0, DType::kF32);
+    boxes_.scores = Max(Cast(f_(c_[1]), DType::kF32), std::numeric_limits<float>::lowest());
+    boxes_.threshold =
+        c_.Has(3) ? Cast(Reshape(f_(c_[3]), {}), DType::kF32) : f_.Number(0, DType::kF32);
     TRY_ASSIGN(auto picked, Pick());
     return Rows(f_(picked));
   }
@@ -83,68 +90,100 @@ class Suppression {
     Term in_running = c_.Has(4)
                           ? Cast(Reshape(f_(c_[4]), {}), DType::kF32) < Cast(f_(c_[1]), DType::kF32)
                           : Expand(f_.Number(1, DType::kBool), {batch_, classes_, count_});
-    LoopBody loop;
     TRY_ASSIGN(auto start, f_.Result(in_running));
-    loop.carried.push_back({"left", start});
-    TRY(SetTrips(loop));
-    // A decision may have to wait for the GPU, so a few hundred iterations are run without.
-    constexpr int64_t kMostUndecided = 256;
-    bool is_short =
-        loop.known_trips && UpperBound(*loop.known_trips).value_or(INT64_MAX) <= kMostUndecided;
-    loop.has_condition = !is_short;
-    Frame& around = c_.frame();
-    loop.iterate = [&](NodeContext& inside, ValueId, const Values& carried) {
-      return Iterate(inside, around, carried[0], loop.has_condition);
-    };
-    TRY_ASSIGN(auto results, AddLoop(c_, loop));
-    return results[1];
-  }
-
-  // As many as are asked for, and at most all.
-  Status SetTrips(LoopBody& loop) {
-    Term most = f_.Number(0, DType::kI64);
+    most_ = f_.Number(0, DType::kI64);
     std::optional<Dim> known = Dim(0);
     if (c_.Has(2)) {
-      most = Cast(Reshape(f_(c_[2]), {}), DType::kI64);
+      constexpr int64_t kFar = INT32_MAX;
+      most_ = Max(Min(Cast(Reshape(f_(c_[2]), {}), DType::kI64), kFar), 0);
       TRY_ASSIGN(auto sizes, c_.FindSizes(2));
-      known = sizes ? std::optional((*sizes)[0]) : std::nullopt;
+      known = sizes ? std::optional(Max(Min((*sizes)[0], kFar), 0)) : std::nullopt;
     }
-    TRY_ASSIGN(loop.trips, f_.Result(Max(Min(most, f_.Size(count_, DType::kI64)), 0)));
-    if (known) loop.known_trips = Max(Min(*known, count_), 0);
-    return kSuccess;
+    // A decision may have to wait for the GPU, so a few hundred boxes are picked without one.
+    constexpr int64_t kMostUndecided = 256;
+    std::optional<Dim> all = known ? std::optional(Min(*known, count_)) : std::nullopt;
+    if (all && UpperBound(*all).value_or(INT64_MAX) <= kMostUndecided) {
+      TRY_ASSIGN(auto trips, f_.Result(Min(most_, f_.Size(count_, DType::kI64))));
+      TRY_ASSIGN(auto results, PickSeveral(c_, boxes_, start, trips, *all));
+      return results[1];
+    }
+    return PickUntilNoneIsLeft(start, known);
   }
 
-  Result<Values> Iterate(NodeContext& inside, Frame& around, ValueId carried,
-                         bool has_condition) const {
-    Formula f(inside);
-    auto here = [&](Term term) { return f(Here(inside, around, term.id)); };
-    Term left = f(carried), scores = here(scores_);
+  // Whether there is more to pick is decided now and then: in between -1 is picked as well. How
+  // many boxes there are does not matter, so that the GPU alone may know it.
+  Result<ValueId> PickUntilNoneIsLeft(ValueId start, const std::optional<Dim>& known) {
+    constexpr int64_t kBetweenDecisions = 16;
+    LoopBody loop;
+    loop.carried.push_back({"left", start});
+    loop.has_condition = true;
+    Term full = f_.Number(kBetweenDecisions, DType::kI64);
+    TRY_ASSIGN(loop.trips, f_.Result(FloorDiv(most_ + (kBetweenDecisions - 1), full)));
+    if (known) loop.known_trips = CeilDiv(*known, kBetweenDecisions);
+    TRY_ASSIGN(loop.condition, f_.Result(AnyLeft(f_(start))));
+    Frame& around = c_.frame();
+    loop.iterate = [&](NodeContext& inside, ValueId, const Values& carried) -> Result<Values> {
+      Formula f(inside);
+      TRY_ASSIGN(auto trips, f.Result(f.Number(kBetweenDecisions, DType::kI64)));
+      TRY_ASSIGN(auto results, PickSeveral(inside, CandidatesIn(f, around, boxes_), carried[0],
+                                           trips, kBetweenDecisions));
+      TRY_ASSIGN(auto goes_on, f.Result(AnyLeft(f(results[0]))));
+      return Values{goes_on, results[0], results[1]};
+    };
+    TRY_ASSIGN(auto results, AddLoop(c_, loop));
+    Term picked = f_(results[1]);
+    const Dim picks = f_.TypeOf(picked).shape[0] * kBetweenDecisions;
+    Term in_row = Reshape(picked, {picks, batch_, classes_});
+    // The last of the rounds may have picked more than were asked for.
+    Term is_wanted = Reshape(f_.Iota(picks, DType::kI64) < most_, {picks, 1, 1});
+    return f_.Result(Where(is_wanted, in_row, f_.Number(-1, DType::kI64)));
+  }
+
+  static Term AnyLeft(Term left) {
+    return Reduce(ReduceKind::kMax, Cast(left, DType::kI32), {0, 1, 2}) == 1;
+  }
+
+  // Gives what is left, and the picked boxes.
+  Result<Values> PickSeveral(NodeContext& c, const Candidates& boxes, ValueId left, ValueId trips,
+                             const Dim& known_trips) const {
+    LoopBody loop;
+    loop.carried.push_back({"left", left});
+    loop.trips = trips;
+    loop.known_trips = known_trips;
+    Frame& around = c.frame();
+    loop.iterate = [&](NodeContext& inside, ValueId, const Values& carried) {
+      Formula f(inside);
+      return PickOne(f, CandidatesIn(f, around, boxes), f(carried[0]));
+    };
+    return AddLoop(c, loop);
+  }
+
+  // The same boxes where a body of a frame is added to.
+  static Candidates CandidatesIn(Formula& f, const Frame& around, const Candidates& boxes) {
+    auto here = [&](Term term) { return f(Here(f.context(), around, term.id)); };
+    const Sides& sides = boxes.sides;
+    return {{here(sides.left), here(sides.top), here(sides.right), here(sides.bottom)},
+            here(boxes.scores),
+            here(boxes.threshold)};
+  }
+
+  Result<Values> PickOne(Formula& f, const Candidates& boxes, Term left) const {
     Term lowest = f.Number(-std::numeric_limits<double>::infinity(), DType::kF32);
-    Term best = f.Add(graph::ArgReduce{false, 2, false, false}, {Where(left, scores, lowest)});
+    Term best =
+        f.Add(graph::ArgReduce{false, 2, false, false}, {Where(left, boxes.scores, lowest)});
     Term upright = Reshape(best, {batch_, classes_, 1});
-    auto any = [&](Term mask) { return Reduce(ReduceKind::kMax, Cast(mask, DType::kI32), {2}); };
+    Term any = Reduce(ReduceKind::kMax, Cast(left, DType::kI32), {2}) == 1;
     Sides its, others;
-    auto set = [&](Term Sides::* side) {
-      Term all = here(sides_.*side);
+    for (Term Sides::* side : {&Sides::left, &Sides::top, &Sides::right, &Sides::bottom}) {
+      Term all = boxes.sides.*side;
       Term own = f.Add(graph::GatherElements{1}, {all, best});
       its.*side = Reshape(own, {batch_, classes_, 1});
       others.*side = Reshape(all, {batch_, 1, count_});
-    };
-    for (Term Sides::* side : {&Sides::left, &Sides::top, &Sides::right, &Sides::bottom}) set(side);
-    Term gone = Overlap(its, others, here(overlap_)) | (f.Iota(count_, DType::kI64) == upright);
-    Term rest = left & Not(gone);
-    Term picked = Where(any(left) == 1, best, f.Number(-1, DType::kI64));
-    Values outputs;
-    if (has_condition) {
-      Term total = Reduce(ReduceKind::kMax, Cast(rest, DType::kI32), {0, 1, 2});
-      TRY_ASSIGN(auto goes_on, f.Result(total == 1));
-      outputs.push_back(goes_on);
     }
-    for (Term term : {rest, picked}) {
-      TRY_ASSIGN(auto id, f.Result(term));
-      outputs.push_back(id);
-    }
-    return outputs;
+    Term gone = Overlap(its, others, boxes.threshold) | (f.Iota(count_, DType::kI64) == upright);
+    TRY_ASSIGN(auto rest, f.Result(left & Not(gone)));
+    TRY_ASSIGN(auto picked, f.Result(Where(any, best, f.Number(-1, DType::kI64))));
+    return Values{rest, picked};
   }
 
   // [iterations, batch, classes] to a row (batch, class, box) for each that was picked.
@@ -164,8 +203,9 @@ class Suppression {
   NodeContext& c_;
   Formula f_;
   Dim batch_, classes_, count_;
-  Sides sides_{};
-  Term scores_{}, overlap_{};
+  Candidates boxes_{};
+  // How many boxes are asked for, of each class of each batch.
+  Term most_{};
 };
 
 }  // namespace
