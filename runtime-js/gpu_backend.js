@@ -33,7 +33,7 @@ const MAP_ALIGNMENT = 8;
 /** Rooms that steps are kept for; of what grows none comes again. */
 const MOST_ROOMS = 8;
 
-/** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string}} Step */
+/** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string, told?: {buffer: GPUBuffer, offset: number}}} Step */
 /**
  * Where an input or output is in the arena and, for an output, `at` which byte it is read back.
  *

@@ -9,7 +9,7 @@ import { GpuError, OutOfMemoryError, UnsupportedError, megabytes, messageOf } fr
 import { MODELS, needsOf } from './models.js';
 
 // WebGPU's flags. In Node there are no globals with their names.
-export const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128, QUERY_RESOLVE = 512;
+export const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128, INDIRECT = 256, QUERY_RESOLVE = 512;
 /** Of mapAsync. */
 export const READ = 1;
 

@@ -21,10 +21,11 @@ export function timeSteps(gpu, steps, write) {
 export const hasClock = (gpu) => gpu.device.features.has('timestamp-query');
 
 /** @param {GPUComputePassEncoder} pass @param {Step} step */
-function encodeStep(pass, { pipeline, group, x, y, z }) {
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(x, y, z);
+function encodeStep(pass, step) {
+  pass.setPipeline(step.pipeline);
+  pass.setBindGroup(0, step.group);
+  if (globalThis.WEBNNC_WALKS !== false && step.told) pass.dispatchWorkgroupsIndirect(step.told.buffer, step.told.offset);
+  else pass.dispatchWorkgroups(step.x, step.y, step.z);
   pass.end();
 }
 

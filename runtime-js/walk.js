@@ -20,6 +20,8 @@ export const sizeOf = (host, size) => size >= 0 ? size : host.words[host.word(ho
 export class Walk {
   /** @type {Command[]} */
   commands;
+  /** What tells sizes of outputs, when nothing else is to be done. @type {Command | undefined} */
+  lastWait;
   /** Whether the run was begun: plan 0 is made, and inputs have their places. */
   #isBegun = false;
   /** @type {readonly number[]} */
@@ -37,6 +39,8 @@ export class Walk {
         c: host.words[at + abi.COMMAND_C], d: host.words[at + abi.COMMAND_D],
       };
     });
+    const last = this.commands.findLast(({ kind }) => kind !== abi.DEFINE && kind !== abi.RECOMPUTE);
+    if (last?.kind === abi.READ_BACK) this.lastWait = last;
   }
 
   /** Begins the next run. @param {readonly number[]} symbols */

@@ -17,7 +17,7 @@ import { ARRAYS, fromBits, fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { GpuFrame } from './frames.js';
 import { GpuBackend, refuseBuffer, releaseFrames } from './gpu_backend.js';
-import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, commonOf, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, INDIRECT, STORAGE, UNIFORM, commonOf, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrames } from './gpu_frames.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
@@ -38,6 +38,8 @@ const TURN = 20, FIRST_TURN = 16, LONGEST_TURN = 4096;
 /** More bind groups of one dispatch than this are of sizes that will not come again. */
 const MOST_GROUPS = 16;
 const MAP_ALIGNMENT = 8;
+/** More bytes of outputs than this are read when it is known how many there are. */
+const MOST_EARLY = 1 << 16;
 
 /** What the buffers of the runtime's number are. @typedef {{buffer: GPUBuffer, id: number}} Grown */
 
@@ -59,6 +61,8 @@ export class WalkingGpu extends GpuBackend {
   #parameters;
   /** By which copies within the arena go. @type {GPUBuffer | undefined} */
   #way;
+  /** Sizes and workgroups that only the GPU knows. @type {GPUBuffer | undefined} */
+  #told;
   /** What is in the buffer of parameters. @type {Int32Array | undefined} */
   #written;
   /** Where a state is in this run, by buffer. @type {Map<number, Room>} */
@@ -74,6 +78,10 @@ export class WalkingGpu extends GpuBackend {
   #pass;
   /** @type {GPUComputePipeline | undefined} */
   #current;
+  /** What becomes of the outputs of this run. @type {Destination[]} */
+  #destinations = [];
+  /** What was read of them before their sizes were known. @type {{data: Promise<ArrayBuffer>, at: number[]} | undefined} */
+  #early;
   /** Whether WebGPU is asked what it thinks of this run. */
   #isJudged = false;
   /** What it says. @type {Promise<GPUError | null>[]} */
@@ -185,6 +193,7 @@ export class WalkingGpu extends GpuBackend {
   /** Where a buffer is on the GPU. @param {number} b @param {number} [size] @returns {{buffer: GPUBuffer, offset: number}} */
   #place(b, size = 16) {
     const kind = this.#walk.kind(b), offset = this.#walk.offset(b);
+    if (kind === abi.TOLD) return { buffer: this.#told ??= this.#gpu.makeBuffer('told', size, STORAGE | UNIFORM | INDIRECT), offset };
     if (kind === abi.GROWN) return { buffer: this.#grownBuffer(offset).buffer, offset: 0 };
     if (kind === abi.STATE) return { buffer: /** @type {GPUBuffer} */ (this.#rooms.get(b)?.buffer), offset: 0 };
     if (kind !== abi.WEIGHTS) return { buffer: /** @type {GPUBuffer} */ (this.#arena), offset };
@@ -239,6 +248,7 @@ export class WalkingGpu extends GpuBackend {
   #step(s) {
     const host = this.#host, at = host.word(host.program(this.#index) + abi.PROGRAM_DISPATCHES) / 4 + s * abi.DISPATCH_WORDS;
     const x = host.word(at + abi.DISPATCH_X), y = host.word(at + abi.DISPATCH_Y), z = host.word(at + abi.DISPATCH_Z);
+    // The most that there can be, if the GPU alone knows how many.
     if (x * y * z === 0) return undefined;
     const kernel = host.word(at + abi.DISPATCH_KERNEL), { name } = this.#program.kernels[kernel];
     const { maxComputeWorkgroupsPerDimension: most } = this.device.limits;
@@ -246,7 +256,14 @@ export class WalkingGpu extends GpuBackend {
       throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, and the GPU allows ${most}: try smaller inputs`);
     }
     const pipeline = this.#pipelines[kernel];
-    return { pipeline, group: this.#group(s, at, pipeline), x, y, z, name };
+    return { pipeline, group: this.#group(s, at, pipeline), x, y, z, name, told: this.#toldOf(at) };
+  }
+
+  /** Where the GPU finds how many workgroups of a dispatch there are, if it alone knows. @param {number} at where its record is */
+  #toldOf(at) {
+    const offset = this.#host.word(at + abi.DISPATCH_PARAMETERS), sizes = this.#host.word(at + abi.DISPATCH_PARAMETER_BYTES);
+    if (offset === abi.NO_PARAMETERS || offset < abi.TOLD_ON_DEVICE) return undefined;
+    return { buffer: /** @type {GPUBuffer} */ (this.#told), offset: offset - abi.TOLD_ON_DEVICE + sizes };
   }
 
   /** @param {number} s @param {number} at where its record is @param {GPUComputePipeline} pipeline */
@@ -263,10 +280,9 @@ export class WalkingGpu extends GpuBackend {
     if (known) return known;
     /** @type {GPUBufferBinding[]} */
     const resources = buffers.map((b) => this.#binding(b));
-    const offset = host.word(at + abi.DISPATCH_PARAMETERS);
-    if (offset !== abi.NO_PARAMETERS && this.#parameters) {
-      resources.push({ buffer: this.#parameters, offset, size: host.word(at + abi.DISPATCH_PARAMETER_BYTES) });
-    }
+    const offset = host.word(at + abi.DISPATCH_PARAMETERS), size = host.word(at + abi.DISPATCH_PARAMETER_BYTES), told = this.#toldOf(at);
+    if (told && size) resources.push({ buffer: told.buffer, offset: told.offset - size, size });
+    else if (!told && offset !== abi.NO_PARAMETERS && this.#parameters) resources.push({ buffer: this.#parameters, offset, size });
     const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: resources.map((resource, binding) => ({ binding, resource })) });
     if (groups.size >= MOST_GROUPS) groups.clear();
     groups.set(key, group);
@@ -290,7 +306,8 @@ export class WalkingGpu extends GpuBackend {
       this.#pass ??= this.#open().beginComputePass();
       if (step.pipeline !== this.#current) this.#pass.setPipeline(this.#current = step.pipeline);
       this.#pass.setBindGroup(0, step.group);
-      this.#pass.dispatchWorkgroups(step.x, step.y, step.z);
+      if (step.told) this.#pass.dispatchWorkgroupsIndirect(step.told.buffer, step.told.offset);
+      else this.#pass.dispatchWorkgroups(step.x, step.y, step.z);
       ++this.#encoded;
     }
   }
@@ -298,8 +315,9 @@ export class WalkingGpu extends GpuBackend {
   // ---- Commands
 
   /** @param {Command} command */
-  async #obey({ kind, a, b, c, d }) {
-    const walk = this.#walk;
+  async #obey(command) {
+    const walk = this.#walk, { kind, a, b, c, d } = command;
+    if (command === walk.lastWait) this.#readEarly();
     if (kind === abi.RUN) this.#run(a, b);
     else if (kind === abi.PLAN) await this.#afterPlan();
     else if (kind === abi.UPLOAD) this.#upload(a, b, TYPES[d]);
@@ -429,8 +447,10 @@ export class WalkingGpu extends GpuBackend {
     const check = () => signal?.throwIfAborted();
     try {
       await this.#begin(values, !this.isProven || values.some(isForeign) || destinations.includes('gpu'));
+      this.#destinations = destinations;
+      this.#early = undefined;
       await this.#walkThrough(check, signal !== undefined);
-      const tensors = await this.#outputs(destinations);
+      const tensors = await this.#outputs();
       this.#submit();
       await this.#hearVerdicts();
       this.isProven = true;
@@ -502,18 +522,34 @@ export class WalkingGpu extends GpuBackend {
     }
   }
 
-  /** @param {Destination[]} destinations @returns {Promise<any[]>} */
-  async #outputs(destinations) {
-    const host = this.#host, walk = this.#walk, shapes = host.shapes('outputs'), buffers = host.portBuffers(this.#index, 'outputs');
-    // All that is on the GPU is read back at once.
+  /** Outputs for the sizes that are known now, and where in what is read back at once they are. @param {Destination[]} destinations */
+  #layOut(destinations) {
+    const host = this.#host, shapes = host.shapes('outputs'), buffers = host.portBuffers(this.#index, 'outputs');
     let end = 0;
     const ports = host.manifest.outputs.map(({ name, dataType }, i) => {
-      const b = buffers[i], count = countOf(shapes[i]), bytes = this.#portBytes('outputs', i), at = end, isRead = destinations[i] === 'data' && !walk.isOnHost(b);
+      const b = buffers[i], count = countOf(shapes[i]), bytes = this.#portBytes('outputs', i), at = end;
+      const isRead = destinations[i] === 'data' && !this.#walk.isOnHost(b);
       if (isRead) end += roundUp(bytes, MAP_ALIGNMENT);
       return { name, dataType, shape: shapes[i], b, count, bytes, at, isRead };
     });
-    const all = await this.#collect(ports.filter(({ isRead, bytes }) => isRead && bytes), end);
-    return ports.map(({ name, dataType, shape, b, count, bytes, at, isRead }, i) => {
+    return { ports, end };
+  }
+
+  /** Of outputs that cannot be large, all that there may be is read together with their sizes. */
+  #readEarly() {
+    const { ports, end } = this.#layOut(this.#destinations);
+    if (end > MOST_EARLY) return;
+    const data = this.#collect(ports, end);
+    data.catch(() => {});
+    this.#early = { data, at: ports.map(({ at }) => at) };
+  }
+
+  /** @returns {Promise<any[]>} */
+  async #outputs() {
+    const host = this.#host, walk = this.#walk, destinations = this.#destinations, { ports, end } = this.#layOut(destinations), early = this.#early;
+    const all = await (early?.data ?? this.#collect(ports, end));
+    return ports.map(({ name, dataType, shape, b, count, bytes, at: own, isRead }, i) => {
+      const at = early?.at[i] ?? own;
       if (isOnGpu(destinations[i])) return this.#keep(destinations[i], name, b, count, shape, dataType);
       if (destinations[i] === 'none') return undefined;
       if (isRead) return { data: fromWords(dataType, all.slice(at, at + bytes), count, this.half), shape, dataType };
@@ -522,11 +558,11 @@ export class WalkingGpu extends GpuBackend {
     });
   }
 
-  /** @param {{b: number, bytes: number, at: number}[]} ports @param {number} bytes of all @returns {Promise<ArrayBuffer>} */
+  /** @param {{b: number, bytes: number, at: number, isRead: boolean}[]} ports @param {number} bytes of all @returns {Promise<ArrayBuffer>} */
   async #collect(ports, bytes) {
     if (!bytes) return new ArrayBuffer(0);
     const staging = this.#staging.take(bytes), encoder = this.#copyEncoder();
-    for (const port of ports) {
+    for (const port of ports.filter((port) => port.isRead && port.bytes)) {
       const { buffer, offset } = this.#place(port.b);
       encoder.copyBufferToBuffer(buffer, offset, staging, port.at, port.bytes);
     }

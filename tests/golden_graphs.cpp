@@ -17,13 +17,16 @@
 #include "graph/passes/split_concats.h"
 #include "graph/text.h"
 #include "graph/verify.h"
+#include "loop/sizes.h"
 #include "loop/text.h"
+#include "plan/device_sizes.h"
 #include "plan/form_kernels.h"
 #include "plan/memory.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
 #include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
+#include "spirv/grid.h"
 #include "tests/golden.h"
 #include "tests/run_program.h"
 
@@ -101,6 +104,40 @@ std::string PrintKernels(const plan::Program& program) {
   for (const plan::Kernel& kernel : program.kernels) {
     const loop::Kernel& shown = kernel.flat.body.empty() ? kernel.plain : kernel.flat;
     text += "\n" + loop::Print(shown);
+  }
+  return text;
+}
+
+// Of a shader what decides how it is launched.
+plan::Shader LaunchOf(const plan::Kernel& kernel) {
+  spirv::Grid grid = spirv::ChooseGrid(kernel.flat);
+  plan::Shader shader;
+  shader.grid = {grid.workgroups[0], grid.workgroups[1], grid.workgroups[2],
+                 loop::SizesOf(kernel.flat)};
+  return shader;
+}
+
+// Schedules a program for a GPU, and lets sizes stay there.
+Status KeepSizes(plan::Program& program) {
+  std::set<std::string> narrowed;
+  plan::MergeKernels(program);
+  TRY(plan::ScheduleForGpu(program, {}, {}, narrowed, {}));
+  plan::Variant variant{program};
+  for (const plan::Kernel& kernel : program.kernels) variant.shaders.push_back(LaunchOf(kernel));
+  TRY(plan::KeepSizesOnDevice(variant, {}, [](const plan::Program& own, plan::KernelId id) {
+    return Result<plan::Shader>(LaunchOf(own.kernels[id]));
+  }));
+  program = std::move(variant.program);
+  return kSuccess;
+}
+
+// The kernels that compute sizes.
+std::string PrintAdded(const plan::Program& program) {
+  std::string text;
+  for (const plan::Kernel& kernel : program.kernels) {
+    bool is_added =
+        kernel.plain.name.starts_with("known.") || kernel.plain.name.starts_with("told.");
+    if (is_added) text += "\n" + loop::Print(kernel.flat);
   }
   return text;
 }
@@ -292,6 +329,10 @@ const Steps& GraphSteps() {
     Status scheduled = plan::ScheduleKernels(program, plan::Place::kDevice, {}, {}, {});
     return scheduled ? PrintKernels(program) : Describe(scheduled.error(), "");
   };
+  auto keep_sizes = [](plan::Program& program, auto&, auto&) {
+    if (Status kept = KeepSizes(program); !kept) return Describe(kept.error(), "");
+    return plan::Print(program) + PrintAdded(program);
+  };
   static const Steps kSteps = {
       {"graph", GraphPass([](Graph&) {})},
       {"fold-constants", GraphPass(WithBudget(graph::FoldConstants))},
@@ -315,6 +356,7 @@ const Steps& GraphSteps() {
       {"form-kernels-gpu", ProgramStep(WebGpu(), kernels)},
       {"pack-weights", ProgramStep(Wasm(), pack)},
       {"schedule-kernels", ProgramStep(Wasm(), schedule)},
+      {"keep-sizes", ProgramStep(WebGpu(), keep_sizes)},
       {"memory", ProgramStep(Wasm(), memory)},
       {"memory-gpu", ProgramStep(WebGpu(), memory)},
   };

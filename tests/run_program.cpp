@@ -51,9 +51,19 @@ class Runner {
     }
   }
 
+  // Kernels that are scheduled for a GPU have elements there as it has them.
+  DType DTypeOf(BufferId id) const {
+    const plan::Buffer& buffer = program_.buffers[id];
+    const bool is_on_gpu = program_.target.IsGpu() && buffer.place == plan::Place::kDevice;
+    const bool is_scheduled =
+        std::any_of(program_.kernels.begin(), program_.kernels.end(),
+                    [](const plan::Kernel& kernel) { return !kernel.flat.body.empty(); });
+    if (!is_on_gpu || !is_scheduled) return buffer.dtype;
+    return StoredType(program_.target, buffer.dtype, plan::StorageOf(buffer));
+  }
+
   int64_t Element(BufferId id, int64_t i = 0) {
-    Scalar element = ReadScalar(At(id).data(), program_.buffers[id].dtype, i);
-    return Convert(element, DType::kI64).integer;
+    return Convert(ReadScalar(At(id).data(), DTypeOf(id), i), DType::kI64).integer;
   }
   void SetElement(BufferId id, int64_t value) {
     DType dtype = program_.buffers[id].dtype;
@@ -72,12 +82,15 @@ class Runner {
         return Error{"the size " + define->symbol + " is " + std::to_string(value)};
       symbols_[define->symbol] = value;
     }
+    // What is reserved is of no account here.
+    if (auto* bound = std::get_if<plan::Bound>(&step))
+      symbols_[bound->symbol] = Element(bound->buffer, bound->element);
     if (auto* assign = std::get_if<plan::Assign>(&step)) {
       SymbolValues values;
       for (const auto& [symbol, size] : assign->sizes) values[symbol] = size.Evaluate(symbols_);
       for (const auto& [symbol, value] : values) symbols_[symbol] = value;
     }
-    if (auto* transfer = std::get_if<plan::Transfer>(&step)) At(transfer->to) = At(transfer->from);
+    if (auto* transfer = std::get_if<plan::Transfer>(&step)) RunTransfer(*transfer);
     if (auto* stack = std::get_if<plan::Stack>(&step)) {
       const Bytes& slice = At(stack->from);
       Bytes& all = At(stack->to);
@@ -90,6 +103,16 @@ class Runner {
     if (auto* increment = std::get_if<plan::Increment>(&step))
       SetElement(increment->buffer, Element(increment->buffer) + 1);
     return s + 1;
+  }
+
+  void RunTransfer(const plan::Transfer& transfer) {
+    const DType from = DTypeOf(transfer.from), to = DTypeOf(transfer.to);
+    const Bytes& given = At(transfer.from);
+    const auto count = static_cast<int64_t>(given.size()) / ByteSize(from);
+    Bytes taken(static_cast<size_t>(count * ByteSize(to)));
+    for (int64_t i = 0; i < count; ++i)
+      WriteScalar(taken.data(), i, Convert(ReadScalar(given.data(), from, i), to));
+    At(transfer.to) = std::move(taken);
   }
 
   Result<size_t> RunIf(size_t s, const plan::If& branch) {

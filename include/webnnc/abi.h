@@ -40,6 +40,7 @@ enum BufferKind : uint32_t {
   kGrown = 4,      // memory of its own, which grows as slices are added (kStack)
   kHostGrown = 5,  // the same, of a GPU's program in the wasm memory
   kState = 6,      // kept from run to run: whoever runs the program sets the address (CPU)
+  kTold = 7,       // of a GPU's program: sizes and workgroups of dispatches that are told there
 };
 // Program::plans of what no plan places.
 constexpr uint32_t kNoPlan = 0xffffffff;
@@ -47,6 +48,10 @@ constexpr uint32_t kNoPlan = 0xffffffff;
 constexpr uint32_t kNoOffset = 0xffffffff;
 // Dispatch::parameters of a kernel that is told no sizes.
 constexpr uint32_t kNoParameters = 0xffffffff;
+// Added to Dispatch::parameters of one that is told on the device: what is there is the offset in
+// the program's buffer kTold of its sizes, and behind these are the workgroups, x, y and z. Those
+// of the record are the most that there can be.
+constexpr uint32_t kToldOnDevice = 0x80000000;
 // WebGPU's alignment of offsets in bindings.
 constexpr uint32_t kBindingAlignment = 256;
 // That of buffers on the CPU.
@@ -75,6 +80,7 @@ enum CommandKind : uint32_t {
   kJump = 12,      // to command a
   kWhile = 13,  // to command d unless buffer a's element, the iteration, is less than b's, if b is
                 // not kNone, and c's, if c is not kNone, is true
+  kRecompute = 14,  // computes the sizes of plan a (webnnc_model_plan), and places nothing
 };
 constexpr uint32_t kNone = 0xffffffff;
 // What webnnc_walk gives instead of a command for the page: the number of one that was refused,

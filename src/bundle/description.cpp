@@ -102,6 +102,7 @@ std::string_view Name(plan::BufferKind kind) {
     case plan::BufferKind::kWeight: return "weight";
     case plan::BufferKind::kActivation: return "activation";
     case plan::BufferKind::kExchange: return "exchange";
+    case plan::BufferKind::kTold: return "told";
   }
   return "";
 }

@@ -262,7 +262,6 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   // Beyond this point programs do not change: kernels are flat, weights have their places.
 
   TRY(trace("memory", [&] { return PrintEach(code, "; ", PrintMemory); }));
-  trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // ---- Code -----------------------------------------------------------------------------------
 
@@ -270,6 +269,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(each([&](Model& model) { return EmitShaders(model, several); }));
   TRY(trace("spirv", [&] { return PrintEach(code, "; ", PrintSpirv); }));
   TRY(trace("wgsl", [&] { return PrintEach(code, "// ", PrintWgsl); }));
+  trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // Modules differ in the CPU's kernels alone.
   bundle::WeightsFile weights = bundle::DescribeWeights(code.programs(), code.weights);

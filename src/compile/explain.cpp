@@ -77,9 +77,22 @@ std::string PrintLowering(const Model& model) {
 
 namespace {
 
+// Whether nothing is left to run: what is read back are sizes that callers are told.
+bool IsAtTheEnd(const plan::Program& program, size_t transfer) {
+  auto first = program.steps.begin() + static_cast<ptrdiff_t>(transfer) + 1;
+  return std::any_of(first, program.steps.end(),
+                     [](const plan::Step& step) {
+                       return std::holds_alternative<plan::Recompute>(step);
+                     }) &&
+         std::none_of(first, program.steps.end(), [](const plan::Step& step) {
+           return std::holds_alternative<plan::Launch>(step);
+         });
+}
+
 // What becomes of a value that is read back.
 std::string WhyWaited(const plan::Program& program, size_t transfer) {
   plan::BufferId id = std::get<plan::Transfer>(program.steps[transfer]).to;
+  if (IsAtTheEnd(program, transfer)) return "it is the size of an output";
   for (size_t s = transfer + 1; s < program.steps.size(); ++s) {
     const plan::Step& step = program.steps[s];
     std::vector<plan::BufferId> used = plan::BuffersOf(step);
@@ -114,7 +127,8 @@ std::string ExplainWaits(const plan::Program& program) {
     if (!transfer || program.buffers[transfer->to].place != plan::Place::kHost) continue;
     const plan::Buffer& buffer = program.buffers[transfer->to];
     out += "  waits for %" + QuoteName(buffer.name) + ", " + std::string(Name(buffer.dtype)) + "[" +
-           Print(buffer.elements) + "]" + (loops > 0 ? ", in each iteration" : "");
+           Print(buffer.elements) + "]" + (loops > 0 ? ", in each iteration" : "") +
+           (IsAtTheEnd(program, s) ? " at the end of the run" : "");
     if (!transfer->reason.empty()) out += ", in node " + Quote(transfer->reason);
     out += ": " + WhyWaited(program, s) + "\n";
   }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/parallel.h"
+#include "plan/device_sizes.h"
 #include "spirv/emit.h"
 #include "wgsl/print.h"
 
@@ -46,7 +47,7 @@ std::string PrintShaders(const Model& model, const std::string& comment,
   return out;
 }
 
-Status EmitShaders(plan::Variant& variant, bool several) {
+Status EmitShaders(plan::Variant& variant, const LikelySizes& likely, bool several) {
   const plan::Program& program = variant.program;
   std::vector<std::optional<Result<plan::Shader>>> all(static_cast<size_t>(program.kernels.size()));
   InParallel(all.size(), [&](size_t k) {
@@ -58,14 +59,16 @@ Status EmitShaders(plan::Variant& variant, bool several) {
     if (!shader) return Error{"@" + kernel.plain.name + ": " + shader.error().message};
     variant.shaders.push_back(std::move(shader.value()));
   }
-  return kSuccess;
+  return plan::KeepSizesOnDevice(variant, likely, [&](const plan::Program& own, plan::KernelId id) {
+    return Emit(own, id, several);
+  });
 }
 
 }  // namespace
 
 Status EmitShaders(Model& model, bool several) {
   for (plan::Variant& variant : model.variants) {
-    if (variant.target().IsGpu()) TRY(EmitShaders(variant, several));
+    if (variant.target().IsGpu()) TRY(EmitShaders(variant, model.likely, several));
   }
   return kSuccess;
 }

@@ -387,8 +387,11 @@ class GraphFormer {
   void EmitDefine(const Node& node) {
     const auto& define = std::get<graph::Define>(node.op);
     BufferId buffer = BufferAt(node.operands[0], Host(), ReasonOf(node));
-    for (size_t i = 0; i < define.symbols.size(); ++i)
-      program_.steps.push_back(Define{define.symbols[i], buffer, static_cast<int64_t>(i)});
+    for (size_t i = 0; i < define.symbols.size(); ++i) {
+      auto most = define.most.empty() ? std::nullopt : std::optional(define.most[i]);
+      program_.steps.push_back(
+          Define{define.symbols[i], buffer, static_cast<int64_t>(i), std::move(most)});
+    }
     program_.steps.push_back(shared_.NextPlan(define.symbols));
     alias_[node.result()] = node.operands[0];
   }

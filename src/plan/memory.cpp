@@ -194,8 +194,9 @@ MemoryPlan PlanMemory(const Program& program, const SymbolValues& symbols) {
   std::vector<size_t> buffers;
   for (int32_t b = 0; b < program.buffers.size(); ++b) {
     const Buffer& buffer = program.buffers[BufferId{b}];
-    bool is_in_arena = buffer.kind != BufferKind::kWeight && buffer.kind != BufferKind::kState &&
-                       buffer.place == Place::kDevice && !buffer.takes_places && !buffer.grows;
+    bool has_memory = buffer.kind == BufferKind::kWeight || buffer.kind == BufferKind::kState ||
+                      buffer.kind == BufferKind::kTold || buffer.grows;
+    bool is_in_arena = !has_memory && buffer.place == Place::kDevice && !buffer.takes_places;
     if (!is_in_arena) continue;
     const Lifetime& life = lifetimes[static_cast<size_t>(b)];
     auto bytes = static_cast<uint64_t>(ByteSize(program, buffer).Evaluate(symbols));

@@ -59,6 +59,7 @@ BufferIds BuffersOf(const Step& step) {
       Overloaded{
           [](const Launch& launch) { return launch.arguments; },
           [](const Define& define) { return BufferIds{define.buffer}; },
+          [](const Bound& bound) { return BufferIds{bound.buffer}; },
           [](const Transfer& transfer) { return BufferIds{transfer.from, transfer.to}; },
           [](const Stack& stack) { return BufferIds{stack.from, stack.to, stack.index}; },
           [](const Swap& swap) { return BufferIds{swap.a, swap.b}; },
@@ -132,8 +133,8 @@ class Printer {
 
  private:
   void PrintBuffer(const Buffer& buffer) {
-    static constexpr std::string_view kKinds[] = {"input",      "output",   "weight",
-                                                  "activation", "exchange", "state"};
+    static constexpr std::string_view kKinds[] = {"input",    "output", "weight", "activation",
+                                                  "exchange", "state",  "told"};
     out_ += "  " + std::string(kKinds[static_cast<int>(buffer.kind)]) + " %" +
             QuoteName(buffer.name) + ": " + std::string(webnnc::Name(buffer.dtype)) + "[" +
             webnnc::Print(buffer.elements) + "]" +
@@ -168,6 +169,14 @@ class Printer {
     for (const auto& [symbol, size] : assign.sizes)
       out += " " + QuoteName(symbol) + " = " + webnnc::Print(size);
     return out;
+  }
+  std::string Line(const Bound& bound) const {
+    return "bound " + QuoteName(bound.symbol) + " = " + NameOf(bound.buffer) + "[" +
+           std::to_string(bound.element) + "], at most " +
+           webnnc::Print(bound.most.sizes.begin()->second);
+  }
+  std::string Line(const Recompute& recompute) const {
+    return "recompute sizes of plan " + std::to_string(recompute.plan);
   }
   std::string Line(const Transfer& transfer) const {
     bool up = program_.buffers[transfer.from].place == Place::kHost;

@@ -47,8 +47,9 @@ enum class Place : uint8_t { kDevice, kHost };
 
 // kExchange is what goes to the other place or comes from there: elements are as in inputs.
 // kState is an input or an output, or both in one, that is kept from run to run in memory of its
-// own, which whoever runs the program gives: at least as large as the buffer.
-enum class BufferKind : uint8_t { kInput, kOutput, kWeight, kActivation, kExchange, kState };
+// own, which whoever runs the program gives: at least as large as the buffer. kTold is what
+// shaders are told of sizes that the device alone knows, and how many workgroups of them run.
+enum class BufferKind : uint8_t { kInput, kOutput, kWeight, kActivation, kExchange, kState, kTold };
 
 // Memory that kernels read and write. Several values of the graph may be in one, when they are the
 // same bytes under different shapes.
@@ -102,11 +103,27 @@ struct Define {
   std::string symbol;
   BufferId buffer;
   int64_t element = 0;
+  // The most that it can be, if that is known.
+  std::optional<Dim> most = {};
 };
 
 // Symbols take the values of sizes, all at once.
 struct Assign {
   std::map<std::string, Dim> sizes;
+};
+
+// A symbol is the value of an element of an integer buffer on the device, which stays there: on the
+// host it stands for the most that it can be.
+struct Bound {
+  std::string symbol;
+  BufferId buffer;
+  int64_t element = 0;
+  Assign most;
+};
+
+// The sizes of a plan become what they are for the symbols as they are now. No buffer moves.
+struct Recompute {
+  int plan = 0;
 };
 
 // The same elements in the other place: an upload, or a wait for the device.
@@ -153,8 +170,8 @@ struct Loop {
 };
 struct EndLoop {};
 
-using Step = std::variant<Launch, Plan, Define, Assign, Transfer, Stack, Swap, Set, Increment, If,
-                          Else, EndIf, Loop, EndLoop>;
+using Step = std::variant<Launch, Plan, Define, Assign, Bound, Recompute, Transfer, Stack, Swap,
+                          Set, Increment, If, Else, EndIf, Loop, EndLoop>;
 
 // What a caller sees: the model's name and type for it, and where it is. Of a state that is
 // appended the axis that grows is the first one in the buffer.

@@ -47,6 +47,9 @@ struct Shader {
   std::vector<std::string> features = {};
   // What the text was made of, for --emit.
   std::vector<uint32_t> spirv = {};
+  // Where in the program's buffer kTold its uniform buffer is, and the workgroups behind it, in
+  // bytes; -1 if the host tells it (device_sizes.h).
+  int64_t told_at = -1;
 };
 
 struct Variant {

@@ -423,6 +423,7 @@ uint32_t Continue(bool one) {
         if (!Define(command)) return Refuse(abi::kSizeOutOfRange);
         break;
       case abi::kAssign: webnnc_model_assign(command.a); break;
+      case abi::kRecompute: webnnc_model_plan(command.a); break;
       case abi::kSwap: Swap(command.a, command.b); break;
       case abi::kStack:
         if (!pauses && !Stack(command)) return Refuse(abi::kOutOfMemory);

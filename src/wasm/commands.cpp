@@ -57,6 +57,8 @@ class CommandWriter {
   void Write(const plan::Assign& assign) {
     Add({abi::kAssign, static_cast<int64_t>(add_assign_(assign))});
   }
+  void Write(const plan::Bound& bound) { Write(bound.most); }
+  void Write(const plan::Recompute& recompute) { Add({abi::kRecompute, recompute.plan}); }
   void Write(const plan::Transfer& transfer) {
     const plan::Buffer& from = program_.buffers[transfer.from];
     bool up = from.place == plan::Place::kHost;

@@ -39,9 +39,10 @@ static void AddSizes(DimTable& dims, const Program& program) {
     }
     if (auto* stack = std::get_if<plan::Stack>(&step))
       dims.Add(ByteSize(program, program.buffers[stack->from], stack->elements));
-    if (auto* assign = std::get_if<plan::Assign>(&step)) {
-      for (const auto& [symbol, size] : assign->sizes) dims.Add(size);
-    }
+    auto* assign = std::get_if<plan::Assign>(&step);
+    if (auto* bound = std::get_if<plan::Bound>(&step)) assign = &bound->most;
+    if (!assign) continue;
+    for (const auto& [symbol, size] : assign->sizes) dims.Add(size);
   }
 }
 
@@ -185,6 +186,7 @@ class ModelEmitter {
     const bool on_host = buffer.place == plan::Place::kHost;
     if (buffer.kind == plan::BufferKind::kWeight) return on_host ? abi::kData : abi::kWeights;
     if (buffer.kind == plan::BufferKind::kState) return abi::kState;
+    if (buffer.kind == plan::BufferKind::kTold) return abi::kTold;
     if (buffer.grows) return on_host ? abi::kHostGrown : abi::kGrown;
     return on_host ? abi::kHost : abi::kArena;
   }
@@ -249,21 +251,26 @@ class ModelEmitter {
     return (bytes + abi::kBindingAlignment - 1) / abi::kBindingAlignment * abi::kBindingAlignment;
   }
 
-  static const Grid& GridOf(const Variant& gpu, const plan::Launch& launch) {
-    return gpu.shaders.at(static_cast<size_t>(launch.kernel.index)).grid;
+  static const plan::Shader& ShaderOf(const Variant& gpu, const plan::Launch& launch) {
+    return gpu.shaders.at(static_cast<size_t>(launch.kernel.index));
   }
 
   Constant* GpuRecord(const Variant& gpu) {
     std::vector<Constant*> records;
     int64_t parameter_bytes = 0;
     for (const plan::Launch* launch : LaunchesOf(gpu.program, plan::Place::kDevice)) {
-      const Grid& grid = GridOf(gpu, *launch);
+      const plan::Shader& shader = ShaderOf(gpu, *launch);
+      const Grid& grid = shader.grid;
       std::vector<Constant*> arguments;
       for (plan::BufferId argument : launch->arguments) arguments.push_back(Int(argument.index));
       // A uniform buffer is bound in whole vectors of four.
       int64_t bytes = grid.uniform_bytes();
       int64_t parameters = bytes > 0 ? parameter_bytes : static_cast<int64_t>(abi::kNoParameters);
-      parameter_bytes += RoundUp(bytes);
+      if (shader.told_at >= 0) {
+        parameters = shader.told_at + int64_t{abi::kToldOnDevice};
+      } else {
+        parameter_bytes += RoundUp(bytes);
+      }
       auto fixed = [](const Dim& size) { return size.IsConstant() ? size.value() : 0; };
       records.push_back(Record(records::Dispatch{
           .kernel = Int(launch->kernel.index),
@@ -563,7 +570,8 @@ class ModelEmitter {
     int64_t parameters = 0;
     std::vector<const plan::Launch*> launches = LaunchesOf(gpu.program, plan::Place::kDevice);
     for (size_t s = 0; s < launches.size(); ++s) {
-      const Grid& launch = GridOf(gpu, *launches[s]);
+      const plan::Shader& shader = ShaderOf(gpu, *launches[s]);
+      const Grid& launch = shader.grid;
       auto store = [&](const Dim& size, unsigned field) {
         if (!size.IsConstant())
           b_.CreateStore(SizeValue(size), FieldAddress(tables.dispatches, s, field));
@@ -571,6 +579,7 @@ class ModelEmitter {
       store(launch.x, records::DispatchField::x);
       store(launch.y, records::DispatchField::y);
       store(launch.z, records::DispatchField::z);
+      if (shader.told_at >= 0) continue;
       for (size_t i = 0; i < launch.sizes.size(); ++i) {
         auto at = static_cast<unsigned>(parameters + static_cast<int64_t>(i) * 4);
         b_.CreateStore(SizeValue(launch.sizes[i]),
