@@ -268,6 +268,7 @@ CASES['Softplus of small results'] = {
   model: { inputs: { x: ['f32', ['n']] }, outputs: y(1), opset: 13, constants: { k: [1e6] }, nodes: [{ op: 'Softplus', inputs: ['x'], outputs: ['s'] }, { op: 'Mul', name: 'large', inputs: ['s', 'k'], outputs: ['y'] }] },
   runs: [{ x: given('f32', [8], [-18, -15, -12, -9, -6, -4.9, -4.8, 1]) }],
 };
+CASES['MeanVarianceNormalization of small numbers'] = one('MeanVarianceNormalization', 13, { x: ['f32', ['n', 2, 3, 4]] }, {}, [1e-2, 1e-4, 1e-6].map((size) => ({ x: made('f32', [2, 2, 3, 4], size) })), { outputs: y(4) });
 CASES['a sum over sizes that no tensor has'] = {
   model: { inputs: { x: ['i64', ['n', 'n']] }, outputs: y(0), opset: 13, nodes: [{ op: 'Shape', inputs: ['x'], outputs: ['s'] }, { op: 'ConstantOfShape', inputs: ['s'], outputs: ['c'] },
     { op: 'ReduceL2', inputs: ['c'], outputs: ['y'], attributes: { keepdims: 0, axes: [0, 1] } }] },

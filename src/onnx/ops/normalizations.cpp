@@ -419,10 +419,12 @@ static Result<Values> ImportSkipGroupNorm(NodeContext& c) {
   return Values{result, sum};
 }
 
-// (x - mean) / (sqrt(mean square of that) + tiny): no epsilon is given, so ONNX's own stands in.
+// (x - mean) / (deviation + 1e-9), as ONNX defines it. Squared, that is what is added to a
+// variance: as little where all elements are equal, and nothing to speak of beside any other
+// deviation.
 static Result<Values> ImportMeanVarianceNormalization(NodeContext& c) {
   TRY_ASSIGN(auto axes, c.Axes(c.Ints("axes", {0, 2, 3}), c.Type(0).rank()));
-  TRY_ASSIGN(auto result, c.Add(graph::Normalize{axes, 1e-9, true}, {c[0]}));
+  TRY_ASSIGN(auto result, c.Add(graph::Normalize{axes, 1e-9 * 1e-9, true}, {c[0]}));
   return Values{result};
 }
 
