@@ -5,11 +5,17 @@
 /** @import { LoadControl } from './files.js' */
 /** @import { Choice } from './gpu_device.js' */
 /** @import { GpuProgram, Host } from './host.js' */
+/** @import { Input } from './inputs.js' */
+/** @import { Parsed } from './local_model.js' */
 /** @import { Weights } from './weights.js' */
 
+import { refuse } from './elements.js';
+import { messageOf } from './errors.js';
 import { CommonGpu, searchGpu } from './gpu_device.js';
 import { compilerFor } from './gpu_pipelines.js';
 import { GpuWeights } from './gpu_weights.js';
+import { checkRange } from './indices.js';
+import { parseInput } from './inputs.js';
 import { needsOf } from './models.js';
 
 /** A GPU, and what each model runs there. @typedef {{choices: Choice[], device: GPUDevice, common?: Common}} Found */
@@ -95,4 +101,23 @@ export class Bundle {
     this.#options = {};
     this.#found = undefined;
   }
+}
+
+/** Whether it is what another model left on a GPU. @param {Input | undefined} input */
+export const isReadable = (input) => input?.count === undefined && input?.read !== undefined;
+
+/**
+ * What a model that runs in wasm is given, all of it in memory.
+ *
+ * @param {Parsed} given @param {boolean} isChecked whether indices are @returns {Promise<any>} the same
+ */
+export async function readBack(given, isChecked) {
+  const inputs = await Promise.all(given.inputs.map(async (input) => {
+    if (!input?.read || !isReadable(input)) return input;
+    const { port, read } = input;
+    const elements = parseInput(port, await read().catch((cause) => refuse(port.name, `cannot be read back from its GPU: ${messageOf(cause)}`)));
+    if (isChecked) checkRange(elements);
+    return elements;
+  }));
+  return { ...given, inputs };
 }

@@ -7,7 +7,11 @@ import { InputError } from './errors.js';
 import { COPY_SRC, isGpuBuffer, roundUp } from './gpu_device.js';
 
 /** @typedef {any[]} Values one an input: elements, or a buffer on the GPU */
-/** @typedef {{port: Api.Port, data: any, count: number | undefined, shape: number[] | undefined, isFrame?: boolean}} Input as given */
+/**
+ * As given. What another model left on a GPU can be read.
+ *
+ * @typedef {{port: Api.Port, data: any, count: number | undefined, shape: number[] | undefined, isFrame?: boolean, read?: () => Promise<any>}} Input
+ */
 
 /** What a tensor may be given with: run's own tensors have all of these. */
 const TENSOR_FIELDS = ['data', 'buffer', 'shape', 'dataType', 'labels', 'read'];
@@ -30,7 +34,8 @@ export function parseInput(port, value) {
   if (shape !== undefined && !sizes) {
     refuse(port.name, `has the shape ${Array.isArray(shape) ? `[${shape.map(textOf).join(',')}]` : textOf(shape)}, which is no list of sizes`);
   }
-  return parseElements(port, value.data ?? value.buffer, sizes);
+  const input = parseElements(port, value.data ?? value.buffer, sizes);
+  return globalThis.WEBNNC_MODELS !== false && typeof value.read === 'function' ? { ...input, read: value.read } : input;
 }
 
 /** A list of sizes as an array; undefined if it is none. @param {any} shape @returns {number[] | undefined} */

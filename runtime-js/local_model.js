@@ -24,7 +24,7 @@ import { WalkingGpu } from './walking_gpu.js';
 import { WalkingWasm } from './walking_wasm.js';
 import { WasmBackend, hasWasmProgram, wasmProgram, wasmPrograms } from './wasm_backend.js';
 import { Weights } from './weights.js';
-import { Bundle } from './bundle.js';
+import { Bundle, isReadable, readBack } from './bundle.js';
 
 /** How long a lost device may take to say so after its first failure, in ms. */
 const LOSS_GRACE = 500;
@@ -389,6 +389,7 @@ class Model {
   async #attempt(given, destinations, isChecked, signal) {
     const { memory } = given;
     const { tensors } = await this.#inTurn(signal, async (letGo) => {
+      if (globalThis.WEBNNC_MODELS !== false && this.#active.name === 'wasm' && given.inputs.some(isReadable)) given = await readBack(given, isChecked);
       if (globalThis.WEBNNC_WALKS !== false && memory) return this.#attemptFrom(memory, given, destinations, isChecked, signal);
       const parsed = /** @type {Known} */ (given);
       const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
@@ -454,8 +455,9 @@ class Model {
   async profile(inputs, options = {}, memory = globalThis.WEBNNC_WALKS !== false ? this.#memory : undefined) {
     checkOptions('profile', options, PROFILE_OPTIONS);
     const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
-    const parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false }, memory);
+    let parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false }, memory);
     return this.#orInWasm(signal, () => this.#inTurn(signal, async () => {
+      if (globalThis.WEBNNC_MODELS !== false && this.#active.name === 'wasm' && parsed.inputs.some(isReadable)) parsed = await readBack(parsed, this.#options.validate !== false);
       if (globalThis.WEBNNC_WALKS !== false && memory) {
         const known = memory.recall(parsed.inputs, this.#host, this.#active.device);
         await this.#accept(known);

@@ -6,7 +6,8 @@
 // ---- Loading ------------------------------------------------------------------------------------
 
 /**
- * Loads the model: reads the files beside model.js, prepares the backend and the weights.
+ * Loads the model: reads the files beside model.js, prepares the backend and the weights. Of several models
+ * it loads all: options are for all of them.
  *
  * @throws {ModelLoadError} A file cannot be read, or the files do not belong together.
  * @throws {UnsupportedError} The backend that was asked for, or every one, cannot be used here.
@@ -138,7 +139,8 @@ export interface Model<I = Inputs, O = Outputs> extends AnyModel {
    * `outputs` says which outputs are wanted, and where: `'data'`, the default, for all of them in
    * memory, `'gpu'` for all of them on the GPU, names for some, or `{ boxes: 'data', features: 'gpu' }`.
    * Tensors on the GPU are there as soon as the work is submitted; their buffers, which are yours to
-   * destroy, can be inputs of the next run, and `read()` brings one into memory.
+   * destroy, can be inputs of the next run, of this model or another one on the device, and `read()` brings
+   * one into memory.
    *
    * @throws {InputError} An input is missing, or has another type or size than the model takes.
    * @throws {OutOfMemoryError} There is not enough memory for these sizes.
@@ -471,7 +473,7 @@ export class DisposedError extends Error { name: 'DisposedError'; }
 
 // ---- This model ---------------------------------------------------------------------------------
 // What follows is made for each model: the element types of its tensors, by name. Where several
-// models were compiled together, `load` gives an object of them by their names.
+// models were compiled together, `load` gives an object of them by their names; `using` disposes of all.
 
 export type Loaded = Model;
 

@@ -32,13 +32,27 @@ export const decoder = onnxModel({
   constants: { embedding: TABLE }, opset: 16,
 });
 
+/** The same once, without a loop. */
+export const adder = onnxModel({
+  inputs: { ids: ['i64', ['count']], hidden: ['f32', ['count', WIDTH]] }, outputs: { sums: ['f32', ['count', WIDTH]] },
+  nodes: [{ op: 'Gather', inputs: ['embedding', 'ids'], outputs: ['rows'] }, { op: 'Add', inputs: ['hidden', 'rows'], outputs: ['sums'] }],
+  constants: { embedding: TABLE },
+});
+
+/** Its state is all that it was given, whose sum it gives. */
+export const keeper = onnxModel({
+  inputs: { x: ['f32', ['count', WIDTH]], past: ['f32', ['before', WIDTH]] }, outputs: { sum: ['f32', [1, WIDTH]], present: ['f32', ['total', WIDTH]] },
+  nodes: [{ op: 'Concat', inputs: ['past', 'x'], outputs: ['present'], attributes: { axis: 0 } }, { op: 'ReduceSum', inputs: ['present', 'axes'], outputs: ['sum'] }],
+  constants: { axes: [0n] },
+});
+
 /** @param {readonly bigint[]} ids */
 const rowsOf = (ids) => ids.map((id) => Array.from({ length: WIDTH }, (_, i) => tableAt(Number(id) * WIDTH + i)));
 
 /** What the encoder gives, a row an id. @param {readonly bigint[]} ids */
 export const encoded = (ids) => rowsOf(ids).map((row) => row.map((_, o) => row.reduce((sum, value, i) => sum + value * projectAt(i * WIDTH + o), 0)));
 
-/** What the decoder makes of that. @param {readonly bigint[]} ids @param {number} times */
+/** What the decoder makes of that, and the adder with `times` 1. @param {readonly bigint[]} ids @param {number} times */
 export const decoded = (ids, times) => {
   const rows = rowsOf(ids);
   return encoded(ids).map((row, r) => row.map((value, i) => value + times * rows[r][i]));

@@ -93,7 +93,8 @@ std::string OfOne(const ModelContents& model) {
 }
 
 std::string OfSeveral(const std::vector<ModelContents>& models) {
-  std::string types = "export interface Models {\n", loaded = "export interface Loaded {\n";
+  std::string types = "export interface Models {\n";
+  std::string loaded = "export interface Loaded extends Disposable {\n";
   for (const ModelContents& model : models) {
     const std::string key = Key(model.key), entry = "Models[" + Literal(model.key) + "]";
     types += "  " + key + ": {\n    inputs: " + InputTypes(model, "    ") +

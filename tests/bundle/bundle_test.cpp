@@ -214,7 +214,7 @@ TEST_F(SeveralTest, TheRecordHasTheProgramsOfEachModel) {
 
 TEST_F(SeveralTest, DeclarationsSayWhatLoadGives) {
   std::string text = Declarations(contents);
-  EXPECT_NE(text.find("export interface Loaded {\n"
+  EXPECT_NE(text.find("export interface Loaded extends Disposable {\n"
                       "  first: Model<Models['first']['inputs'], Models['first']['outputs']>;\n"
                       "  'it\\'s two': Model<Models['it\\'s two']['inputs'], "
                       "Models['it\\'s two']['outputs']>;\n}\n"),

@@ -12,7 +12,8 @@ import { after, afterEach, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { numbersOf } from '../../runtime-js/elements.js';
 import { onnxModel } from '../onnx_model.mjs';
-import { gpu, makeDevice } from './dawn.mjs';
+import { gpu } from './dawn.mjs';
+import { watched as watchedDevice } from './watched.mjs';
 
 const webnnc = process.env.WEBNNC ?? 'build/webnnc', folder = mkdtempSync(join(tmpdir(), 'webnnc-append-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -32,35 +33,11 @@ function compile(model, ...flags) {
 /** @param {string} out */
 const loaderOf = async (out) => (await import(pathToFileURL(join(out, 'model.js')).href)).load;
 
-/** A device that counts bytes: written to it, and copied within it; and the buffers that it has. */
+/** A device that counts bytes, and the buffers that it has. */
 async function watched() {
-  const device = await makeDevice(), seen = { written: 0, copied: 0, states: 0 };
-  devices.push(device);
-  const bound = (/** @type {any} */ target, /** @type {string | symbol} */ name) => {
-    const value = Reflect.get(target, name, target);
-    return typeof value === 'function' ? value.bind(target) : value;
-  };
-  const queue = new Proxy(device.queue, {
-    get: (target, name) => name !== 'writeBuffer' ? bound(target, name)
-      : (/** @type {any[]} */ ...[buffer, offset, data, from, size]) => {
-        seen.written += size ?? data.byteLength;
-        return target.writeBuffer(buffer, offset, data, from, size);
-      },
-  });
-  const createCommandEncoder = () => {
-    const encoder = device.createCommandEncoder(), copy = encoder.copyBufferToBuffer.bind(encoder);
-    encoder.copyBufferToBuffer = (/** @type {any[]} */ ...all) => {
-      seen.copied += all[4];
-      return /** @type {any} */ (copy)(...all);
-    };
-    return encoder;
-  };
-  const createBuffer = (/** @type {GPUBufferDescriptor} */ descriptor) => {
-    if (descriptor.label === 'state') ++seen.states;
-    return device.createBuffer(descriptor);
-  };
-  const own = /** @type {any} */ ({ queue, createCommandEncoder, createBuffer });
-  return { device: /** @type {GPUDevice} */ (new Proxy(device, { get: (target, name) => own[name] ?? bound(target, name) })), seen };
+  const made = await watchedDevice();
+  devices.push(made.device);
+  return made;
 }
 
 /** @param {'wasm' | 'webgpu'} backend @param {any} load */

@@ -118,6 +118,8 @@ await second.run({ image: { data: new Uint8Array(4), width: 1, height: 1 } });
 const named: Model<Models['first']['inputs'], Models['first']['outputs']> = first, session: Session<Models['first']['inputs'], Models['first']['outputs']> = named.session();
 const models: AnyModel[] = Object.values(await load()), chance: number | undefined = (await session.run({ image: tensor })).digit_probabilities.data[0];
 console.log(models.length, chance);
+const disposable: Disposable = await load();
+console.log(disposable);
 // @ts-expect-error There is no such model.
 (await load()).third;
 // @ts-expect-error The other one takes pictures.

@@ -1,0 +1,79 @@
+// A device that counts what is asked of it.
+
+import { makeDevice } from './dawn.mjs';
+
+/**
+ * @typedef {object} Seen
+ * @property {number} written bytes that were written to it
+ * @property {number} copied bytes that were copied on it
+ * @property {number} mapped bytes that were read back
+ * @property {number} states buffers of states that were ever made
+ * @property {number} groups bind groups that were made
+ * @property {string[]} shaders texts that were compiled
+ * @property {Map<string, Set<GPUBuffer>>} buffers those that are there, by label
+ * @property {string | undefined} refusal what WebGPU says against what it validates next
+ */
+
+/** @returns {Promise<{device: GPUDevice, seen: Seen}>} whoever asks destroys it */
+export async function watched() {
+  const device = await makeDevice();
+  /** @type {Seen} */
+  const seen = { written: 0, copied: 0, mapped: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
+  /** @type {GPUErrorFilter[]} */
+  const scopes = [];
+  const bound = (/** @type {any} */ target, /** @type {string | symbol} */ name) => {
+    const value = Reflect.get(target, name, target);
+    return typeof value === 'function' ? value.bind(target) : value;
+  };
+  const queue = new Proxy(device.queue, {
+    get: (target, name) => name !== 'writeBuffer' ? bound(target, name)
+      : (/** @type {any[]} */ ...[buffer, offset, data, from, size]) => {
+        seen.written += size ?? data.byteLength;
+        return target.writeBuffer(buffer, offset, data, from, size);
+      },
+  });
+  const own = /** @type {any} */ ({
+    queue,
+    createCommandEncoder() {
+      const encoder = device.createCommandEncoder(), copy = encoder.copyBufferToBuffer.bind(encoder);
+      encoder.copyBufferToBuffer = (/** @type {any[]} */ ...all) => {
+        seen.copied += all[4];
+        return /** @type {any} */ (copy)(...all);
+      };
+      return encoder;
+    },
+    createBuffer(/** @type {GPUBufferDescriptor} */ descriptor) {
+      const buffer = device.createBuffer(descriptor), { label = '' } = descriptor, alike = seen.buffers.get(label) ?? new Set();
+      if (label === 'state') ++seen.states;
+      seen.buffers.set(label, alike.add(buffer));
+      const destroy = buffer.destroy.bind(buffer), map = buffer.mapAsync.bind(buffer);
+      buffer.destroy = () => {
+        alike.delete(buffer);
+        return destroy();
+      };
+      buffer.mapAsync = (mode, offset, size) => {
+        seen.mapped += size ?? buffer.size;
+        return map(mode, offset, size);
+      };
+      return buffer;
+    },
+    createBindGroup(/** @type {GPUBindGroupDescriptor} */ descriptor) {
+      ++seen.groups;
+      return device.createBindGroup(descriptor);
+    },
+    createShaderModule(/** @type {GPUShaderModuleDescriptor} */ descriptor) {
+      seen.shaders.push(descriptor.code);
+      return device.createShaderModule(descriptor);
+    },
+    pushErrorScope(/** @type {GPUErrorFilter} */ filter) {
+      scopes.push(filter);
+      device.pushErrorScope(filter);
+    },
+    async popErrorScope() {
+      const message = scopes.pop() === 'validation' ? seen.refusal : undefined;
+      if (message !== undefined) seen.refusal = undefined;
+      return await device.popErrorScope() ?? (message === undefined ? null : { message });
+    },
+  });
+  return { device: /** @type {GPUDevice} */ (new Proxy(device, { get: (target, name) => own[name] ?? bound(target, name) })), seen };
+}
