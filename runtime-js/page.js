@@ -32,6 +32,8 @@ class Page {
   #snippet = new SnippetPanel();
   /** @type {Api.Profile | undefined} */
   #profile;
+  /** Of several models, what `load` calls this one. @type {string | undefined} */
+  #key;
   #loadTime = 0;
   #thread = '';
   /** What the page is at: a load, a run, a frame. One at a time. */
@@ -91,9 +93,11 @@ class Page {
     this.#loading.begin();
     await this.#attempt('loading', async () => {
       const start = performance.now();
-      const { model, thread } = await loadForPage(load, { backend: byId('backend').value, onProgress: (progress) => turn === this.#turn && this.#loading.show(progress) });
+      const { model, key, keys, thread } = await loadForPage(load, { backend: byId('backend').value, onProgress: (progress) => turn === this.#turn && this.#loading.show(progress) }, kept('model'));
       if (turn !== this.#turn) return model.dispose();
       this.#model = model;
+      this.#key = key;
+      if (key !== undefined) offerModels(keys, key);
       this.#thread = thread;
       this.#loadTime = performance.now() - start;
     });
@@ -150,7 +154,7 @@ class Page {
   async #showResults(model, inputs, outputs) {
     const { preview, preparation, given } = /** @type {Inputs} */ (this.#inputs);
     await this.#outputs.show(model, outputs, preview);
-    this.#snippet.show({ model, inputs, preparation, given, kinds: this.#outputs.kinds });
+    this.#snippet.show({ model, key: this.#key, inputs, preparation, given, kinds: this.#outputs.kinds });
   }
 
   /** A frame of a camera or a video. @param {PictureInput} input */
@@ -183,7 +187,7 @@ class Page {
     if (!model) return;
     await this.#attempt('running', async () => {
       const inputs = await this.#read();
-      const backend = /** @type {'webgpu' | 'wasm'} */ (model.backend === 'wasm' ? 'webgpu' : 'wasm'), { model: other } = await loadForPage(load, { backend });
+      const backend = /** @type {'webgpu' | 'wasm'} */ (model.backend === 'wasm' ? 'webgpu' : 'wasm'), { model: other } = await loadForPage(load, { backend }, this.#key ?? null);
       try {
         await showComparison([{ backend: model.backend, ...await timed(model, inputs) }, { backend, ...await timed(other, inputs) }]);
       } finally {
@@ -209,6 +213,18 @@ async function timed(model, inputs) {
   await model.run(inputs);
   const start = performance.now(), outputs = /** @type {Record<string, Api.Tensor>} */ (await model.run(inputs));
   return { outputs, ms: performance.now() - start };
+}
+
+/** Another model has other inputs, sizes and guesses: the page begins anew with it. @param {string[]} keys @param {string} shown */
+function offerModels(keys, shown) {
+  byId('models').hidden = false;
+  byId('report').href = `./report.html?model=${encodeURIComponent(shown)}`;
+  byId('model').replaceChildren(...keys.map((key) => new Option(key, key, false, key === shown)));
+  byId('model').onchange = () => {
+    const { value } = byId('model'), address = new URL(location.href);
+    address.search = `?model=${encodeURIComponent(value)}&backend=${byId('backend').value}`;
+    location.assign(address);
+  };
 }
 
 /** Is it none of them, what is best here is. @param {string | null} name */

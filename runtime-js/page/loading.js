@@ -4,22 +4,35 @@
 
 import { make } from './dom.js';
 
-/** @typedef {{model: Api.Model, thread: string}} Loaded the model, and where it runs */
+/**
+ * The model that the page is for, its key among those that the folder has (none, if it is the only one), and where it runs.
+ *
+ * @typedef {{model: Api.Model, key: string | undefined, keys: string[], thread: string}} Loaded
+ */
 
 /**
- * @param {typeof Api.load} load @param {Api.LoadOptions} options
+ * @param {typeof Api.load} load @param {Api.LoadOptions} options @param {string | null} wanted by its key, if there are several: the first one
+ *   if there is none of this name
  * @returns {Promise<Loaded>}
  */
-export async function loadForPage(load, options) {
+export async function loadForPage(load, options, wanted) {
   try {
-    return { model: await load({ ...options, worker: true }), thread: 'a worker, so that the page stays responsive' };
+    return { ...choose(await load({ ...options, worker: true }), wanted), thread: 'a worker, so that the page stays responsive' };
   } catch (error) {
     const { name, file, message } = /** @type {any} */ (error);
     // A GPU may be there for pages alone.
     const isWorkerless = name === 'UnsupportedError' || String(file).includes('model.worker.js');
     if (!isWorkerless) throw error;
-    return { model: await load(options), thread: `the page, which stands still meanwhile: ${message}` };
+    return { ...choose(await load(options), wanted), thread: `the page, which stands still meanwhile: ${message}` };
   }
+}
+
+/** The page runs one at a time. @param {any} loaded a model, or an object of several @param {string | null} wanted */
+function choose(loaded, wanted) {
+  if (typeof loaded.run === 'function') return { model: loaded, key: undefined, keys: [] };
+  const keys = Object.keys(loaded), key = keys.find((name) => name === wanted) ?? keys[0];
+  for (const name of keys) if (name !== key) loaded[name].dispose();
+  return { model: loaded[key], key, keys };
 }
 
 /** @type {Record<Api.Progress['phase'], string>} */

@@ -9,6 +9,7 @@ import { byId } from './dom.js';
 /**
  * @typedef {object} Use what the code is to do
  * @property {Api.Model} model
+ * @property {string} [key] what `load` calls it, if there are several
  * @property {Record<string, any>} inputs of the run that is shown
  * @property {Set<string>} given inputs whose values were given, not made up
  * @property {Partial<Api.ImageTensorOptions>} preparation of pictures, where it is chosen on the page
@@ -31,15 +32,17 @@ const memberOf = (name) => isPlain(name) ? `.${name}` : `[${JSON.stringify(name)
 const literal = (value) => typeof value === 'string' ? `'${value}'` : Array.isArray(value) ? `[${value.map(literal).join(', ')}]` : String(value);
 
 /** @param {Use} use @param {Language} language */
-export function snippet({ model, inputs, given, preparation, kinds }, language) {
+export function snippet({ model, key, inputs, given, preparation, kinds }, language) {
   const isTyped = language === 'ts', names = new Set(['load']), takesPicture = model.inputs.some(({ image }) => image);
   const values = model.inputs.map((port) => `  ${keyOf(port.name)}: ${valueOf(port, inputs[port.name], given.has(port.name), preparation, names)},${noteOf(port)}`);
   const results = model.outputs.map((port) => `console.log(${resultOf(port, kinds[port.name], names)});`);
-  const types = isTyped ? ['Model', 'Tensors', ...takesPicture ? ['ImageSource'] : []].map((name) => `type ${name}`) : [], type = (/** @type {string} */ name) => isTyped ? `: ${name}` : '';
+  // The types of the only model have no parameters.
+  const types = isTyped ? [...key === undefined ? ['Model', 'Tensors'] : ['Models', 'Tensors'], ...takesPicture ? ['ImageSource'] : []].map((name) => `type ${name}`) : [], type = (/** @type {string} */ name) => isTyped ? `: ${name}` : '';
   return [
     `import { ${[...[...names].sort(), ...types].join(', ')} } from './model.js';`, '',
     ...takesPicture ? ['// An <img>, <canvas>, <video> or file of yours; here a square of nothing.', `const picture${type('ImageSource')} = new ImageData(64, 64);`, ''] : [],
-    `const model${type('Model')} = await load();`, `const outputs${type('Tensors')} = await model.run({`, ...values, '});', ...results, '',
+    key === undefined ? `const model${type('Model')} = await load();` : `const { ${keyOf(key)}: model } = await load();`,
+    `const outputs${type(key === undefined ? 'Tensors' : `Tensors<Models[${JSON.stringify(key)}]['outputs']>`)} = await model.run({`, ...values, '});', ...results, '',
   ].join('\n');
 }
 

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { encoded, encoder } from '../encoder_decoder.mjs';
 import { onnxModel } from '../onnx_model.mjs';
 import { B, W, makeBundle } from './fixtures.mjs';
 import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
@@ -37,13 +38,17 @@ writeFileSync(segmentsFile, onnxModel({
   ],
 }));
 execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [segmentsFile, '-o', segments, '--quiet']);
+/** Two models, the second of which knows an id by its row. */
+const several = join(work, 'several');
+writeFileSync(join(work, 'rows.onnx'), encoder());
+execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(root, 'models/digits/digits.onnx'), `the rows=${join(work, 'rows.onnx')}`, '-o', several, '--quiet']);
 after(() => {
   rmSync(work, { recursive: true });
   scale.remove();
   pictures.remove();
 });
 
-const mounts = { '/scale': scale.folder, '/pictures': pictures.folder, '/digits': digits, '/segments': segments, '/held': held, '/test': join(root, 'tests/web/pages') };
+const mounts = { '/scale': scale.folder, '/pictures': pictures.folder, '/digits': digits, '/segments': segments, '/several': several, '/held': held, '/test': join(root, 'tests/web/pages') };
 /** @type {Awaited<ReturnType<typeof serve>>} */ let server;
 before(async () => {
   server = await serve(mounts, { csp: STRICT_CSP });
@@ -286,6 +291,46 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     assert.match(await page.evaluate(() => location.search), /backend=webgpu/);
     assert.deepEqual(page.problems, []);
     await page.close();
+  });
+
+  test('index.html of several models offers each, and shows a script that runs', async () => {
+    const page = await browser.open(`${server.url}/several/index.html?backend=wasm&size.count=2`);
+    await page.until(hasRun);
+    assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('#model option')].map(({ textContent }) => textContent)), ['digits', 'the rows']);
+    assert.equal(await page.evaluate(textOf, 'name'), 'digits');
+    assert.match(await page.evaluate(textOf, 'outputs'), /digit_probabilities/);
+    await page.evaluate(() => {
+      const model = /** @type {HTMLSelectElement} */ (document.getElementById('model'));
+      model.value = 'the rows';
+      model.dispatchEvent(new Event('change'));
+    });
+    // The page that asks may be gone before it answers.
+    const isShown = () => document.getElementById('name')?.innerText === 'the rows' && document.querySelector('main')?.dataset.state === 'ready';
+    await page.until(isShown).catch(() => page.until(isShown));
+    const address = await page.evaluate(() => location.search), { model, report } = await page.evaluate(() => ({
+      model: /** @type {HTMLSelectElement} */ (document.getElementById('model')).value, report: document.getElementById('report')?.getAttribute('href') }));
+    assert.deepEqual([Object.fromEntries(new URLSearchParams(address)), model, report], [{ model: 'the rows', backend: 'wasm' }, 'the rows', './report.html?model=the%20rows']);
+    // The values that it was given.
+    await page.evaluate(() => {
+      const ids = /** @type {HTMLTextAreaElement} */ (document.querySelector('textarea'));
+      ids.value = '[3, 1]';
+      ids.dispatchEvent(new Event('change'));
+    });
+    const [[first]] = encoded([3n, 1n]);
+    await page.until((first) => document.getElementById('snippet')?.textContent?.includes('[3, 1]') && document.getElementById('outputs')?.innerText.includes(String(first)), first);
+    await page.evaluate(() => document.getElementById('compare')?.click());
+    await page.until(() => !document.getElementById('comparison')?.hidden);
+    const script = await page.evaluate(() => document.getElementById('snippet')?.textContent);
+    await page.evaluate(() => document.getElementById('tab-ts')?.click());
+    const typed = await page.evaluate(() => document.getElementById('snippet')?.textContent);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+    writeFileSync(join(several, 'pasted.mjs'), script.replace('load()', "load({ backend: 'wasm' })"));
+    const printed = execFileSync(process.execPath, [join(several, 'pasted.mjs')], { encoding: 'utf8' });
+    assert.deepEqual(printed.match(/-?\d+(?=,)/g)?.slice(0, 8).map(Number), encoded([3n, 1n])[0].slice(0, 8));
+    writeFileSync(join(several, 'typed.ts'), typed);
+    execFileSync(process.execPath, [join(root, 'tests/web/node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--target', 'es2022', '--module', 'esnext',
+      '--moduleResolution', 'bundler', '--lib', 'es2022,dom', join(several, 'typed.ts')], { encoding: 'utf8' });
   });
 
   test('index.html draws pictures and shows numbers as a table', async () => {
