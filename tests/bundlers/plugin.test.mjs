@@ -45,6 +45,17 @@ export const run = async (options) => {
 globalThis.document && (globalThis.result = (async () => [await run({ backend: 'wasm' }), await run({ backend: 'wasm', worker: true }), await run({ backend: 'webgpu' })])()
   .catch((error) => String(error)));
 `);
+// One import of both.
+writeFileSync(join(app, 'both.js'), `
+import { load } from './twice.onnx?webnnc&dim=twice:n:2&dim=other:n:2&with=other:./thrice.onnx&models';
+export const run = async (options) => {
+  const { twice, other } = await load(options), { y } = await twice.run({ x: [1, 2] });
+  return [twice.backend, y.data.join(), (await other.run({ x: [1, 2] })).y.data.join(), (await other.run({ x: y })).y.data.join()].join(' ');
+};
+globalThis.document && (globalThis.result = (async () => [await run({ backend: 'wasm' }), await run({ backend: 'wasm', worker: true }), await run({ backend: 'webgpu' })])()
+  .catch((error) => String(error)));
+`);
+const BOTH = EXPECTED.map((result) => `${result} 6,12`);
 writeFileSync(join(app, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="./main.js"></script>');
 
 describe('the plugin', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
@@ -54,8 +65,8 @@ describe('the plugin', { skip: hasBrowser('chromium') ? false : 'there is no Chr
   });
   after(() => browser.close());
 
-  /** @param {string} folder @param {string} [entry] */
-  const check = (folder, entry) => checkFolder(browser, folder, { entry, type: 'type="module"' });
+  /** @param {string} folder @param {string} [entry] @param {string[]} [expected] */
+  const check = (folder, entry, expected = EXPECTED) => checkFolder(browser, folder, { entry, type: 'type="module"', expected });
 
   test('in Vite: built, for a server, and in development', async () => {
     const { build, createServer } = await import('vite'), outDir = join(work, 'vite');
@@ -118,6 +129,52 @@ describe('the plugin', { skip: hasBrowser('chromium') ? false : 'there is no Chr
     const { warnings } = await build({ entryPoints: [join(app, 'main.js')], bundle: true, minify: true, format: 'esm', outdir, logLevel: 'silent', plugins: [await plugin('esbuild')] });
     assert.deepEqual(warnings, []);
     await check(outdir, 'main.js');
+  });
+
+  test('several models by one import, in Vite, webpack, Rspack, esbuild and Rollup', async () => {
+    const input = join(app, 'both.js'), out = (/** @type {string} */ name) => join(work, `both-${name}`);
+    const { build } = await import('vite'), { build: buildByEsbuild } = await import('esbuild'), { rollup } = await import('rollup');
+    await build({ root: app, logLevel: 'silent', plugins: [await plugin('vite')], build: { outDir: out('vite'), lib: { entry: input, formats: ['es'], fileName: () => 'both.mjs' } } });
+    await check(out('vite'), 'both.mjs', BOTH);
+    await build({ root: app, logLevel: 'silent', plugins: [await plugin('vite')], build: { outDir: out('ssr'), ssr: 'both.js' } });
+    const script = `import { run } from ${JSON.stringify(join(out('ssr'), 'both.js'))}; console.log(await run({ backend: 'wasm' }))`;
+    assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).trim(), BOTH[0]);
+    for (const [name, bundle] of /** @type {[string, any][]} */ ([['webpack', require('webpack')], ['rspack', require('@rspack/core').rspack]])) {
+      const path = out(name), plugins = [await plugin(name)];
+      const stats = await new Promise((done, fail) => bundle(
+        { mode: 'production', context: app, entry: './both.js', output: { path, publicPath: 'auto' }, performance: { hints: false }, devtool: false, plugins },
+        (/** @type {any} */ error, /** @type {any} */ result) => error ? fail(error) : done(result)));
+      assert.deepEqual(stats.toJson({ errors: true }).errors, [], name);
+      await check(path, 'main.js', BOTH);
+    }
+    await buildByEsbuild({ entryPoints: [input], bundle: true, minify: true, format: 'esm', outdir: out('esbuild'), logLevel: 'silent', plugins: [await plugin('esbuild')] });
+    await check(out('esbuild'), 'both.js', BOTH);
+    await (await rollup({ input, plugins: [await plugin('rollup')] })).write({ dir: out('rollup'), format: 'es' });
+    await check(out('rollup'), 'both.js', BOTH);
+    // Each of the files counts.
+    const before = readdirSync(cache).length;
+    writeModel('thrice', 4);
+    await rollup({ input, plugins: [await plugin('rollup')] });
+    assert.equal(readdirSync(cache).length, before + 1);
+    writeModel('thrice', 3);
+  });
+
+  test('types say what an import gives', async () => {
+    cpSync(join(root, 'runtime-js/model.d.ts'), join(work, 'webnnc/model.d.ts'));
+    const types = join(work, 'types');
+    mkdirSync(join(types, 'node_modules'), { recursive: true });
+    symlinkSync(join(work, 'webnnc'), join(types, 'node_modules/webnnc'));
+    writeFileSync(join(types, 'use.ts'), `/// <reference types="webnnc/client" />
+import { load } from './twice.onnx?webnnc';
+import { load as loadBoth, type Model } from './twice.onnx?webnnc&with=other:./thrice.onnx&models';
+const one: Model = await load(), { twice, other } = await loadBoth({ backend: 'wasm' }), both: Model[] = [twice, other];
+console.log(one.name, (await both[0].run({ x: [1, 2] })).y.data);
+// @ts-expect-error An object of models is none.
+(await loadBoth()).run({ x: [1, 2] }).then;
+export {};
+`);
+    execFileSync(process.execPath, [join(root, 'tests/web/node_modules/typescript/bin/tsc'), '--noEmit', '--strict', '--target', 'es2022', '--module', 'esnext',
+      '--moduleResolution', 'bundler', '--lib', 'es2022,dom', join(types, 'use.ts')], { encoding: 'utf8' });
   });
 
   test('in Rollup, which names what is wrong and compiles what has changed', async () => {

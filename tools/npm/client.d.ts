@@ -2,3 +2,10 @@
 declare module '*.onnx?webnnc' {
   export * from 'webnnc/model';
 }
+
+// Of `import { load } from './encoder.onnx?webnnc&with=decoder:./decoder.onnx&models'`: several, by their names.
+declare module '*&models' {
+  import type { LoadOptions, Model } from 'webnnc/model';
+  export * from 'webnnc/model';
+  export function load(options?: LoadOptions): Promise<Record<string, Model>>;
+}

@@ -44,14 +44,14 @@ function compilerId() {
 const running = new Map();
 
 /**
- * The folder of a compiled model, with what the compiler warned of, and the files that it was made of.
+ * The folder of a compiled model, or of several, with what the compiler warned of, and the files that it was made of.
  *
- * @param {import('../index.js').CompileOptions & { model: string }} options @param {string} cache
+ * @param {import('../index.js').CompileOptions & { model: string | Record<string, string> }} options @param {string} cache
  * @returns {Promise<{ folder: string, warnings: string[], sources: string[] }>}
  */
 export async function compiled(options, cache) {
-  const bytes = readFileSync(options.model);
-  const sources = [options.model, ...weightFiles(options.model, bytes), ...optionFiles(options)];
+  const models = typeof options.model === 'string' ? [options.model] : Object.values(options.model);
+  const sources = [...models.flatMap((path) => [path, ...weightFiles(path, readFileSync(path))]), ...optionFiles(options)];
   const hash = createHash('sha256').update(JSON.stringify([compilerId(), options]));
   for (const file of sources) {
     hash.update(`\0${file}\0`);

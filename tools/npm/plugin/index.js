@@ -24,15 +24,18 @@ const split = (id) => [id.slice(0, id.indexOf('?')), id.slice(id.indexOf('?') + 
 function queryOptions(query, folder) {
   /** @type {Record<string, any>} */ const options = {};
   for (const [key, value] of new URLSearchParams(query)) {
-    const colon = value.indexOf(':'), name = value.slice(0, colon), rest = value.slice(colon + 1);
-    if (key === 'webnnc') continue;
+    // A model's name may stand before that of a size or an input, and a file's path may have colons.
+    const colon = key === 'with' ? value.indexOf(':') : value.lastIndexOf(':'), name = value.slice(0, colon), rest = value.slice(colon + 1);
+    // The last is for the types of an import of several models.
+    if (key === 'webnnc' || key === 'models') continue;
     else if (SINGLE.has(key)) options[key] = value;
     else if (key === 'target') options.targets = value.split(',');
     else if (key === 'image' || key === 'boxes') options[key] = value;
     else if (key === 'labels') options.labels = resolve(folder, value);
     else if (key === 'dim' && colon > 0) options.dims = { ...options.dims, [name]: rest.startsWith('?') ? rest : Number(rest) };
+    else if (key === 'with' && colon > 0) options.with = { ...options.with, [name]: resolve(folder, rest) };
     else if (key === 'input' && colon > 0) options.inputs = { ...options.inputs, [name]: rest.split(',') };
-    else throw new Error(`?webnnc has no option "${key}=${value}": there are dim=NAME:SIZE, input=NAME:SIZES, target, image, labels, boxes, name and device`);
+    else throw new Error(`?webnnc has no option "${key}=${value}": there are dim=NAME:SIZE, input=NAME:SIZES, with=NAME:FILE, target, image, labels, boxes, name and device`);
   }
   return options;
 }
@@ -48,7 +51,8 @@ function factory({ models = {}, cache, ...common } = {}, meta = {}) {
     const [path, query] = split(id), folder = cache ?? join(vite?.root ?? process.cwd(), 'node_modules/.cache/webnnc');
     const own = Object.entries(models).find(([name]) => resolve(vite?.root ?? process.cwd(), name) === path)?.[1];
     context.addWatchFile(path);
-    const { warnings, sources, ...made } = await compiled({ ...common, ...own, ...queryOptions(query, dirname(path)), model: path }, resolve(folder));
+    const { with: others, ...asked } = queryOptions(query, dirname(path)), model = others ? { [basename(path, '.onnx')]: path, ...others } : path;
+    const { warnings, sources, ...made } = await compiled({ ...common, ...own, ...asked, model }, resolve(folder));
     for (const file of sources) context.addWatchFile(file);
     for (const warning of warnings) context.warn(warning);
     return made.folder;
