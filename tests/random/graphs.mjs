@@ -26,7 +26,7 @@ const { values: options } = parseArgs({
 });
 const { compare, write } = await import('./graphs/compare.mjs');
 const { missingOperators } = await import('./graphs/coverage.mjs');
-const { symbolsOf } = await import('./graphs/generate.mjs');
+const { isDecided, symbolsOf } = await import('./graphs/generate.mjs');
 const { MUST_KNOW } = await import('./graphs/operators.mjs');
 const { graphText } = await import('./graphs/print.mjs');
 const { Reference } = await import('./graphs/reference.mjs');
@@ -35,18 +35,22 @@ const { shrink } = await import('./graphs/shrink.mjs');
 /** @import { Case, Run } from './graphs/generate.mjs' */
 
 const first = Number(options.seed), last = first + Number(options.count), every = Number(options.every);
-const reference = new Reference(), counts = { graphs: 0, nodes: 0, open: 0, empty: 0, closed: 0, failed: 0 };
+const reference = new Reference(), counts = { graphs: 0, nodes: 0, open: 0, decided: 0, empty: 0, closed: 0, refused: 0, failed: 0 };
 /** @type {Map<string, number>} */
 const ran = new Map(options.backend.map((backend) => [backend, 0]));
 
 /** Whether the compiler says that it must know a size that is open. @param {string} verdict */
 function needsSizes(verdict) {
   const [, op = ''] = /^unsupported: node "[^"]*" \((?:[\w.]+\.)?(\w+), opset/.exec(verdict) ?? [];
-  return op in MUST_KNOW || /must be known|needs to know|with --dim|cannot expand/.test(verdict);
+  return op in MUST_KNOW || /must be known|needs to know|with --dim|cannot expand|is decided in a run/.test(verdict);
 }
 
-/** The same with no size open. @param {Run[]} runs @returns {Run[]} */
-const closed = ([{ graph, values }]) => [{ values, graph: { ...graph, leaves: Object.fromEntries(Object.entries(graph.leaves).map(([name, leaf]) => [name, { ...leaf, symbols: leaf.shape.map(() => null) }])) } }];
+/** The same with no size open, and none that an input says. @param {Run[]} runs @returns {Run[]} */
+const closed = ([{ graph, values }]) => [{ values, graph: { ...graph,
+  leaves: Object.fromEntries(Object.entries(graph.leaves).map(([name, leaf]) => [name, { ...leaf, symbols: leaf.shape.map(() => null), constant: leaf.constant || leaf.fixed }])) } }];
+
+/** @param {import('./graphs/evaluate.mjs').Graph} graph */
+const isOpen = (graph) => symbolsOf(graph).size > 0 || Object.values(graph.leaves).some(({ constant, fixed }) => fixed && !constant);
 
 /** @param {Case} failed @param {Map<string, string>} problems */
 async function report({ seed, runs }, problems) {
@@ -59,12 +63,13 @@ async function report({ seed, runs }, problems) {
   console.log(`  again: node tests/random/graphs.mjs --seed ${seed}${options.operator ? ` --operator '${options.operator}'` : ''} --backend ${backend}`);
 }
 
-/** @param {Case[]} cases @param {string[]} backends */
-async function check(cases, backends) {
+/** @param {Case[]} given @param {string[]} backends */
+async function check(given, backends) {
+  const cases = [...given];
   if (!cases.length || !backends.length) return;
   for (const backend of backends) ran.set(backend, (ran.get(backend) ?? 0) + cases.length);
   const problems = compare(cases.map(({ runs }) => runs), backends, Number(options.jobs));
-  const again = cases.flatMap((one, i) => [...problems[i].values()].some(needsSizes) && symbolsOf(one.runs[0].graph).size ? [{ ...one, at: i, runs: closed(one.runs) }] : []);
+  const again = cases.flatMap((one, i) => [...problems[i].values()].some(needsSizes) && isOpen(one.runs[0].graph) ? [{ ...one, at: i, runs: closed(one.runs) }] : []);
   if (again.length) {
     counts.closed += again.length;
     compare(again.map(({ runs }) => runs), backends, Number(options.jobs)).forEach((found, i) => {
@@ -73,7 +78,14 @@ async function check(cases, backends) {
     });
   }
   for (const [i, found] of problems.entries()) {
-    if (found.size) await report(cases[i], found);
+    if (!found.size) continue;
+    // No flag says a size that values give.
+    if ([...found.values()].every(needsSizes) && isDecided(cases[i].runs[0].graph)) {
+      ++counts.refused;
+      console.log(`seed ${cases[i].seed} is refused: ${[...found.values()][0].split('\n')[0]}`);
+    } else {
+      await report(cases[i], found);
+    }
   }
 }
 
@@ -89,6 +101,7 @@ for (let seed = first; seed < last;) {
     cases.push(made);
     ++counts.graphs;
     counts.nodes += made.runs[0].graph.nodes.length;
+    counts.decided += Number(isDecided(made.runs[0].graph));
     counts.open += Number(symbolsOf(made.runs[0].graph).size > 0);
   }
   const onGpu = options.backend.includes('webgpu') ? cases.filter((one) => one.seed % every === 0) : [];
@@ -100,7 +113,7 @@ for (const name of missingOperators()) {
   console.log(`the compiler takes ${name}, which no row of tests/random/graphs/ draws and operators.mjs does not leave out`);
 }
 if (options.tally) console.log(reference.tally.text());
-console.log(`${counts.graphs} graphs of ${counts.nodes} nodes of ${reference.tally.taken().length} operators, ${counts.open} with open sizes; ${counts.empty} seeds gave none. ` +
-  `${counts.closed} were run with sizes fixed, which the compiler must know. Run: ${[...ran].map(([backend, times]) => `${times} on ${backend}`).join(', ')}. ${counts.failed} failed.`);
+console.log(`${counts.graphs} graphs of ${counts.nodes} nodes of ${reference.tally.taken().length} operators, ${counts.open} with open sizes, ${counts.decided} with branches, loops or sizes by data; ${counts.empty} seeds gave none. ` +
+  `${counts.closed} were run with sizes fixed, which the compiler must know; ${counts.refused} were refused, since values give such a size. Run: ${[...ran].map(([backend, times]) => `${times} on ${backend}`).join(', ')}. ${counts.failed} failed.`);
 reference.close();
 process.exit(counts.failed ? 1 : 0);

@@ -8,31 +8,33 @@ import { fileURLToPath } from 'node:url';
 
 import { onnxModel } from '../../onnx_model.mjs';
 import { writeCase } from '../../onnx/write_cases.mjs';
+import { constantsInside, onnxNodes } from './bodies.mjs';
 import { allowed } from './evaluate.mjs';
+import { isDecided, symbolsOf } from './generate.mjs';
 
 /** @import { Graph, Value } from './evaluate.mjs' */
 /** @import { Run } from './generate.mjs' */
 
 const nodeTests = process.env.NODE_TESTS ?? fileURLToPath(new URL('../../../build/node_tests', import.meta.url));
 
+/** @param {import('./values.mjs').Tensor} tensor @returns {import('../../onnx_model.mjs').Tensor} */
+const onnxTensor = ({ type, shape, data }) => ({ type: [type, shape], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) });
+
 /** @param {Run} run */
 function modelOf({ graph, values }) {
-  /** @type {Record<string, import('../../onnx_model.mjs').Type>} */
-  const inputs = {};
-  /** @type {Record<string, import('../../onnx_model.mjs').Tensor>} */
-  const constants = {};
-  for (const [name, { type, shape, data, constant, symbols }] of Object.entries(graph.leaves)) {
-    if (constant) constants[name] = { type: [type, shape], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
-    else inputs[name] = [type, shape.map((size, d) => symbols[d] ?? size)];
-  }
-  const outputs = Object.fromEntries(graph.outputs.map((name) => [name, outputType(graph, /** @type {Value} */ (values.get(name)))]));
-  // Names that no two nodes share.
-  return onnxModel({ inputs, outputs, constants, nodes: graph.nodes.map((node, i) => ({ ...node, name: `${node.op}_${i}` })), opset: graph.opset });
+  const inside = constantsInside(graph), isInside = new Set([...inside.values()].flat());
+  const leaves = Object.entries(graph.leaves), constants = leaves.filter(([name, { constant }]) => constant && !isInside.has(name));
+  return onnxModel({
+    inputs: Object.fromEntries(leaves.filter(([, { constant }]) => !constant).map(([name, { type, shape, symbols }]) => [name, [type, shape.map((size, d) => symbols[d] ?? size)]])),
+    outputs: Object.fromEntries(graph.outputs.map((name) => [name, outputType(graph, /** @type {Value} */ (values.get(name)))])),
+    constants: Object.fromEntries(constants.map(([name, leaf]) => [name, onnxTensor(leaf)])),
+    nodes: onnxNodes(graph.nodes, (body) => Object.fromEntries((inside.get(body) ?? []).map((name) => [name, onnxTensor(graph.leaves[name])]))), opset: graph.opset,
+  });
 }
 
 /** @param {Graph} graph @param {Value} value @returns {import('../../onnx_model.mjs').Type} */
-function outputType({ leaves }, { name, type, shape }) {
-  const isOpen = Object.values(leaves).some(({ symbols }) => symbols.some((symbol) => symbol !== null));
+function outputType(graph, { name, type, shape }) {
+  const isOpen = symbolsOf(graph).size > 0 || isDecided(graph);
   return [type, shape.map((size, d) => isOpen ? `${name}_${d}` : size)];
 }
 

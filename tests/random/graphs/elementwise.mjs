@@ -5,9 +5,12 @@ import { TYPES } from '../../onnx_model.mjs';
 
 /** @import { Maker } from './maker.mjs' */
 /** @import { ElementType, Recipe } from './values.mjs' */
-/** @import { Value } from './evaluate.mjs' */
-/** @typedef {{ inputs: (Value | null)[], attributes?: Record<string, import('../../onnx_model.mjs').Attribute | undefined>, outputs?: boolean[] }} Made outputs: which are wanted; one if not given */
-/** @typedef {{ make: (m: Maker) => Made, since?: number, until?: number, domain?: string, exact?: boolean, slack?: number }} Operator */
+/** @import { Node, Value } from './evaluate.mjs' */
+/**
+ * @typedef {{ inputs: (Value | null)[], attributes?: Record<string, import('../../onnx_model.mjs').Attribute | undefined>, outputs?: boolean[], op?: string,
+ *   bodies?: Node['bodies'], group?: Node[], results?: string[] }} Made outputs: which are wanted; one if not given. `op` where the row's name is not it; `group`: nodes it stands for, with results of these names
+ */
+/** @typedef {{ make: (m: Maker) => Made | Promise<Made>, since?: number, until?: number, domain?: string, exact?: boolean, slack?: number }} Operator */
 
 /** @param {Partial<Operator> & { types?: readonly ElementType[], low?: number, high?: number, attributes?: (m: Maker) => Made['attributes'] }} [options] @returns {Operator} */
 const unary = ({ types = FLOATS, low, high, attributes, ...more } = {}) => ({

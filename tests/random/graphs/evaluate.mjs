@@ -6,11 +6,15 @@
 // same bits on all backends are `exact`: inputs, integers, and what only moves, compares or selects exact elements. A
 // node whose result jumps when its operands move (a comparison of what is nearly equal, a largest of two that nearly
 // are, a difference of large numbers) has no answer that could be compared, and is not taken.
+//
+// A node with bodies is run by ONNX Runtime as a whole, and its bodies node by node, which shows how far its results may be off.
 
 import { createRequire } from 'node:module';
 
 import { onnxModel } from '../../onnx_model.mjs';
+import { onnxNodes, readBy, runBodies } from './bodies.mjs';
 import { Chance } from './chance.mjs';
+import { NotTaken } from './not_taken.mjs';
 import { RULES } from './rules.mjs';
 import { count, fromNumbers, isFloat, ownData, toNumbers, typeNamed, webName } from './values.mjs';
 
@@ -18,10 +22,10 @@ import { count, fromNumbers, isFloat, ownData, toNumbers, typeNamed, webName } f
 
 /**
  * @typedef {Tensor & { name: string, exact: boolean, error: number }} Value `error`: how far its elements may be off
- * @typedef {{ type: ElementType, shape: number[], data: Data, constant: boolean, fixed: boolean, opens: boolean, recipe?: Recipe, symbols: (string | null)[] }} Leaf
+ * @typedef {{ type: ElementType, shape: number[], data: Data, constant: boolean, fixed: boolean, opens: boolean, recipe?: Recipe, symbols: (string | null)[], inside?: boolean }} Leaf
  *   an input, whose sizes are open where they have symbols, or a constant. `fixed`: a shape, an axis, a bound, which is not moved.
  *   `opens`: its sizes are not part of the operator, as those of a filter are, so that they may be open.
- *   What has no recipe is not made up again for other sizes
+ *   What has no recipe is not made up again for other sizes. `inside`: drawn in a body, which may hold it
  * @typedef {object} Node
  * @property {string} op
  * @property {string} domain
@@ -30,11 +34,10 @@ import { count, fromNumbers, isFloat, ownData, toNumbers, typeNamed, webName } f
  * @property {string[]} outputs
  * @property {boolean} exact whether the operator gives bits that do not depend on how it is computed
  * @property {number} slack how far its elements may be off by the precision that its definition leaves
+ * @property {Record<string, import('./bodies.mjs').Body>} [bodies] by the names of attributes
+ * @property {Node[]} [group] what it stands for: nodes whose results are no tensors, up to some that are
  * @typedef {{ opset: number, leaves: Record<string, Leaf>, nodes: Node[], outputs: string[] }} Graph
  */
-
-/** A graph or node that is not compared, and why. */
-export class NotTaken extends Error {}
 
 const ort = createRequire(new URL('../../bench/package.json', import.meta.url))('onnxruntime-node');
 
@@ -83,21 +86,22 @@ function largestOf(numbers) {
 
 /** @param {Node} node @param {number} opset @param {Map<string, Value>} values @param {Record<string, Leaf>} leaves */
 async function openSession(node, opset, values, leaves) {
-  const why = RULES[node.op]?.(node.inputs.map((name) => values.get(name)), node, opset);
-  if (why) throw new NotTaken(why);
-  const operands = [...new Set(node.inputs.filter(Boolean))];
+  for (const { op } of node.group ?? [node]) {
+    const why = RULES[op]?.(node.inputs.map((name) => values.get(name)), node, opset);
+    if (why) throw new NotTaken(why);
+  }
   /** @type {Record<string, import('../../onnx_model.mjs').Type>} */
   const inputs = {};
   /** @type {Record<string, import('../../onnx_model.mjs').Tensor>} */
   const constants = {};
-  for (const name of operands) {
+  for (const name of readBy(node)) {
     const { type, shape, data } = /** @type {Value} */ (values.get(name));
     if (leaves[name]?.fixed) constants[name] = { type: [type, shape], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
     else inputs[name] = [type, shape.map((_, d) => `${name}_${d}`)];
   }
   /** ONNX Runtime infers their types. @type {any} */
   const outputs = Object.fromEntries(node.outputs.filter(Boolean).map((name) => [name, null]));
-  const model = onnxModel({ inputs, outputs, constants, nodes: [node], opset });
+  const model = onnxModel({ inputs, outputs, constants, nodes: onnxNodes([node]), opset });
   try {
     return { session: await ort.InferenceSession.create(model, { graphOptimizationLevel: 'disabled', logSeverityLevel: 4, intraOpNumThreads: 1 }), fed: Object.keys(inputs) };
   } catch (error) {
@@ -105,8 +109,26 @@ async function openSession(node, opset, values, leaves) {
   }
 }
 
-/** The node's results by their names. @param {Node} node @param {number} opset @param {Map<string, Value>} values @param {Record<string, Leaf>} leaves @returns {Promise<Value[]>} */
-export async function evaluateNode(node, opset, values, leaves) {
+/** How far a node's results may be off, of what its bodies compute. @param {Node} node @param {Value[]} results @param {Value[]} computed */
+function judgedByBodies(node, results, computed) {
+  return results.map((result) => {
+    const { exact, error, shape, ...more } = computed[node.outputs.indexOf(result.name)], judged = { ...result, exact, error }, most = allowed(judged);
+    const own = toNumbers(result), others = toNumbers({ shape, ...more });
+    if (shape.join() !== result.shape.join() || own.some((number, i) => !(Object.is(number, others[i]) || Math.abs(number - others[i]) <= most[i])))
+      throw new Error(`${node.op} gives ${own} (${result.shape}) in ONNX Runtime, and its bodies node by node ${others} (${shape})`);
+    return judged;
+  });
+}
+
+/**
+ * The node's results.
+ *
+ * @param {Node} node @param {number} opset @param {Map<string, Value>} values @param {Record<string, Leaf>} leaves
+ * @param {(inner: Map<string, Value>) => void} [seen] is told the values of each body's first run
+ * @returns {Promise<Value[]>}
+ */
+export async function evaluateNode(node, opset, values, leaves, seen) {
+  const computed = node.bodies && !node.group && await runBodies(node, values, (nodes, inner) => evaluateNodes(nodes, opset, inner, leaves, seen), seen);
   const { session, fed } = await openSession(node, opset, values, leaves);
   /** @param {(value: Value) => Data} dataOf @returns {Promise<Record<string, any>>} */
   const run = async (dataOf) => {
@@ -121,26 +143,29 @@ export async function evaluateNode(node, opset, values, leaves) {
   };
   try {
     const results = await run(({ data }) => data);
+    if (computed) return judgedByBodies(node, node.outputs.filter(Boolean).map((name) => judged(node, name, results, [], true, 0)), computed);
     const chance = new Chance(node.outputs.length), isExact = fed.every((name) => values.get(name)?.exact);
     /** @type {Record<string, any>[]} */
     const trials = [];
     if (!(isExact && node.exact) && fed.some((name) => isFloat(/** @type {Value} */ (values.get(name)).type)))
       for (const direction of trialsOf(chance)) trials.push(await run((value) => moved(value, direction, !node.exact)));
+    const areFinite = fed.every((name) => { const value = /** @type {Value} */ (values.get(name)); return count(value.shape) > 0 && toNumbers(value).every(Number.isFinite); });
     const furthest = Math.max(0, ...fed.map((name) => AMPLIFIED * /** @type {Value} */ (values.get(name)).error));
-    return node.outputs.filter(Boolean).map((name) => judged(node, name, results, trials, isExact, furthest));
+    return node.outputs.filter(Boolean).map((name) => judged(node, name, results, trials, isExact, furthest, areFinite));
   } finally {
     await session.release();
   }
 }
 
-/** @param {Node} node @param {string} name @param {Record<string, any>} results @param {Record<string, any>[]} trials @param {boolean} isExact @param {number} furthest that an operand was moved @returns {Value} */
-function judged(node, name, results, trials, isExact, furthest) {
+/** @param {Node} node @param {string} name @param {Record<string, any>} results @param {Record<string, any>[]} trials @param {boolean} isExact @param {number} furthest that an operand was moved @param {boolean} [areFinite] whether all operands are @returns {Value} */
+function judged(node, name, results, trials, isExact, furthest, areFinite = false) {
   const type = typeNamed(results[name].type), shape = [...results[name].dims];
   if (!type) throw new NotTaken(`${node.op} gives ${results[name].type}`);
   /** @param {any} result @returns {Tensor} */
   const tensor = (result) => ({ type, shape, data: ownData(type, result.data) });
   const own = tensor(results[name]), numbers = toNumbers(own), largest = largestOf(numbers);
   if (count(shape) > MOST_ELEMENTS) throw new NotTaken(`${node.op} gives ${shape.join('x')} elements`);
+  if (isFloat(type) && areFinite && !numbers.every(Number.isFinite)) throw new NotTaken(`${node.op} gives what is not finite, of which WGSL says nothing`);
   if (largest > (isFloat(type) ? LARGEST[/** @type {'f32'} */ (type)] : LARGEST.int)) throw new NotTaken(`${node.op} gives ${largest}`);
   let moves = 0;
   for (const trial of trials) {
@@ -165,13 +190,18 @@ export const leafValue = ({ leaves }, name) => {
   return { name, type, shape, data, exact: true, error: 0 };
 };
 
-/** All values of a graph. @param {Graph} graph @returns {Promise<Map<string, Value>>} */
-export async function evaluate(graph) {
-  const values = new Map(Object.keys(graph.leaves).map((name) => [name, leafValue(graph, name)]));
-  for (const node of graph.nodes) {
-    for (const value of await evaluateNode(node, graph.opset, values, graph.leaves)) values.set(value.name, value);
+/** Adds the nodes' results to the values. @param {Node[]} nodes @param {number} opset @param {Map<string, Value>} values @param {Record<string, Leaf>} leaves @param {(inner: Map<string, Value>) => void} [seen] */
+async function evaluateNodes(nodes, opset, values, leaves, seen) {
+  for (const node of nodes) {
+    for (const value of await evaluateNode(node, opset, values, leaves, seen)) values.set(value.name, value);
   }
-  return values;
+}
+
+/** All values of a graph, also those that bodies have in their first run. @param {Graph} graph @returns {Promise<Map<string, Value>>} */
+export async function evaluate(graph) {
+  const values = new Map(Object.keys(graph.leaves).map((name) => [name, leafValue(graph, name)])), inside = new Map();
+  await evaluateNodes(graph.nodes, graph.opset, values, graph.leaves, (inner) => inner.forEach((value, name) => inside.set(name, value)));
+  return new Map([...inside, ...values]);
 }
 
 /** How far each element of a value may be off: what moving operands showed, and some roundings of its own. @param {Value} value @returns {Float32Array} */

@@ -1,9 +1,12 @@
 // A random graph from a seed.
 
+import { allNodes, neededFor, readBy } from './bodies.mjs';
 import { Chance } from './chance.mjs';
-import { NotTaken, evaluate, evaluateNode } from './evaluate.mjs';
+import { CONTROL } from './control.mjs';
+import { evaluate, evaluateNode } from './evaluate.mjs';
 import { Maker } from './maker.mjs';
-import { OPERATORS } from './operators.mjs';
+import { NotTaken } from './not_taken.mjs';
+import { DECIDING, OPERATORS } from './operators.mjs';
 import { count, madeUp } from './values.mjs';
 
 /** @import { Graph, Node, Value } from './evaluate.mjs' */
@@ -19,9 +22,9 @@ import { count, madeUp } from './values.mjs';
 
 /** @param {Maker} m @param {string} name @param {Operator} operator */
 async function addNode(m, name, { make, domain = '', exact = false, slack = 0 }) {
-  const { inputs, attributes = {}, outputs = [true] } = make(m);
+  const { inputs, attributes = {}, outputs = [true], op = name.split(' ')[0], bodies, group, results } = await make(m);
   while (inputs.length && !inputs.at(-1)) inputs.pop();
-  const node = /** @type {Node} */ ({ op: name.split(' ')[0], domain, attributes, inputs: inputs.map((value) => value?.name ?? ''), outputs: outputs.map((wanted) => wanted ? m.name() : ''), exact, slack });
+  const node = /** @type {Node} */ ({ op, domain, attributes, inputs: inputs.map((value) => value?.name ?? ''), outputs: results ?? outputs.map((wanted) => wanted ? m.name() : ''), exact, slack, bodies, group });
   while (node.outputs.at(-1) === '') node.outputs.pop();
   for (const value of await evaluateNode(node, m.opset, m.values, m.graph.leaves)) m.values.set(value.name, value);
   m.graph.nodes.push(node);
@@ -44,25 +47,32 @@ async function tryNode(m, note, name, operator) {
 
 /** The graph without what its outputs do not need. @param {Graph} graph @returns {Graph} */
 export function needed(graph) {
-  const wanted = new Set(graph.outputs), nodes = [];
-  for (const node of [...graph.nodes].reverse()) {
-    if (!node.outputs.some((name) => name && wanted.has(name))) continue;
-    nodes.unshift(node);
-    for (const name of node.inputs) wanted.add(name);
-  }
+  const { nodes, wanted } = neededFor(graph.nodes, graph.outputs);
   return { ...graph, nodes, leaves: Object.fromEntries(Object.entries(graph.leaves).filter(([name]) => wanted.has(name))) };
 }
 
 /** What no node reads, and some of the rest. @param {Maker} m */
 function chooseOutputs({ graph, c }) {
-  const read = new Set(graph.nodes.flatMap(({ inputs }) => inputs));
+  const read = new Set(graph.nodes.flatMap((node) => [...readBy(node)]));
   const results = graph.nodes.flatMap(({ outputs }) => outputs.filter(Boolean));
   graph.outputs = results.filter((name) => !read.has(name) || c.is(0.12));
 }
 
+/** Lines that TopK sorts of an open size: 1,024 elements, each of which is compared with each, which takes the interpreter a second. */
+const MOST_LINES = 4;
+
+/** Whether something is sorted in many lines; what is in a body may be. @param {Maker} m */
+function sortsMuch({ graph, values }) {
+  return allNodes(graph.nodes).some(({ op, inputs: [x], attributes: { axis = -1 } }) => {
+    const sorted = op === 'TopK' ? values.get(x)?.shape : [];
+    return !sorted || count(sorted.filter((_, d) => d !== (Number(axis) + sorted.length) % sorted.length)) > MOST_LINES;
+  });
+}
+
 /** Sizes of inputs that are open: equal ones share a name, most of the time. @param {Maker} m */
-function openSizes({ graph, c }) {
-  if (c.is()) return;
+function openSizes(m) {
+  const { graph, c } = m;
+  if (c.is() || sortsMuch(m)) return;
   const part = c.of([0.3, 0.6, 1]), symbols = new Map();
   for (const [name, leaf] of Object.entries(graph.leaves)) {
     if (leaf.constant || !leaf.opens) continue;
@@ -76,7 +86,10 @@ function openSizes({ graph, c }) {
 /** @param {Graph} graph */
 export const symbolsOf = ({ leaves }) => new Set(Object.values(leaves).flatMap(({ symbols }) => symbols.filter((symbol) => symbol !== null)));
 
-/** The same graph with other sizes where they are open. @param {Graph} graph @param {Chance} chance @returns {Graph} */
+/** Whether values decide what is run, or how large results are. @param {Graph} graph */
+export const isDecided = ({ leaves, nodes }) => Object.values(leaves).some(({ constant, fixed }) => fixed && !constant) || allNodes(nodes).some(({ op }) => op in DECIDING);
+
+/** The same graph with other data, and other sizes where they are open. @param {Graph} graph @param {Chance} chance @returns {Graph} */
 function withOtherSizes(graph, chance) {
   const sizes = new Map([...symbolsOf(graph)].map((symbol) => [symbol, chance.is(0.05) ? 0 : chance.is(0.7) ? chance.int(1, 7) : chance.int(8, 40)]));
   const leaves = Object.fromEntries(Object.entries(graph.leaves).map(([name, leaf]) => {
@@ -91,7 +104,7 @@ function withOtherSizes(graph, chance) {
 
 /** @param {Graph} graph @param {Chance} chance @returns {Promise<Run[]>} */
 async function otherRuns(graph, chance) {
-  for (let tries = 0; symbolsOf(graph).size && tries < 3; ++tries) {
+  for (let tries = 0; (symbolsOf(graph).size || isDecided(graph)) && tries < 3; ++tries) {
     try {
       const other = withOtherSizes(graph, chance);
       return [{ graph: other, values: await evaluate(other) }];
@@ -106,9 +119,11 @@ async function otherRuns(graph, chance) {
 export async function generate(seed, note, only) {
   const chance = new Chance(seed), m = new Maker(chance), wanted = chance.is(0.25) ? 1 : chance.int(2, 8);
   if (only) m.opset = m.graph.opset = Math.max(m.opset, OPERATORS[only].since ?? 0);
-  const known = Object.entries(OPERATORS).filter(([, { since = 0, until = Infinity }]) => since <= m.opset && m.opset <= until);
+  const known = Object.entries(OPERATORS).filter(([, { since = 0, until = Infinity }]) => since <= m.opset && m.opset <= until), deciding = known.filter(([name]) => name in DECIDING);
+  // Some operators are drawn more often than the others, but few bodies in bodies.
+  m.drawNode = () => tryNode(m, note, ...chance.of(chance.is(0.15 / 2 ** m.depth) ? deciding : m.depth < 2 ? known : known.filter(([name]) => !(name in CONTROL))));
   if (only) await tryNode(m, note, only, OPERATORS[only]);
-  for (let tries = 0; m.graph.nodes.length < wanted && tries < 3 * wanted; ++tries) await tryNode(m, note, ...chance.of(known));
+  for (let tries = 0; m.graph.nodes.length < wanted && tries < 3 * wanted; ++tries) await m.drawNode();
   chooseOutputs(m);
   openSizes(m);
   const graph = needed(m.graph);

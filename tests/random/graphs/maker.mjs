@@ -1,10 +1,10 @@
 // What operators of random graphs make their operands with.
 
 import { Chance } from './chance.mjs';
-import { leafValue } from './evaluate.mjs';
-import { count, isFloat, madeUp, toNumbers } from './values.mjs';
+import { evaluateNode, leafValue } from './evaluate.mjs';
+import { count, fromNumbers, isFloat, madeUp, toNumbers } from './values.mjs';
 
-/** @import { Graph, Leaf, Value } from './evaluate.mjs' */
+/** @import { Graph, Leaf, Node, Value } from './evaluate.mjs' */
 /** @import { ElementType, Recipe } from './values.mjs' */
 
 /** @type {ElementType[]} */
@@ -40,6 +40,8 @@ export class Maker {
   /** @type {Graph} */
   graph;
   #names = 0;
+  /** Draws one node more, if it can. @type {() => Promise<void>} */
+  drawNode = async () => {};
 
   /** @param {Chance} chance */
   constructor(chance) {
@@ -53,6 +55,10 @@ export class Maker {
     this.hasEmpty = chance.is(0.06);
     /** @type {number[]} */
     this.sizes = [];
+    /** Whether sizes that operators are told (a shape, bounds, a count) are often inputs or computed. */
+    this.sizesAreData = chance.is(0.25);
+    /** How many bodies are around what is drawn. */
+    this.depth = 0;
   }
 
   name(prefix = 'v') {
@@ -85,7 +91,7 @@ export class Maker {
   leaf(type, shape, recipe = {}, more = {}) {
     const constant = more.constant ?? this.c.is(0.25);
     const name = this.name(constant ? 'c' : 'x');
-    this.graph.leaves[name] = { ...madeUp(this.c, type, shape, recipe), constant, fixed: false, opens: false, recipe, symbols: shape.map(() => null), ...more };
+    this.graph.leaves[name] = { ...madeUp(this.c, type, shape, recipe), constant, fixed: false, opens: false, recipe, symbols: shape.map(() => null), inside: this.depth > 0, ...more };
     const value = leafValue(this.graph, name);
     this.values.set(name, value);
     return value;
@@ -96,19 +102,49 @@ export class Maker {
     return this.leaf(type, shape, recipe, { opens: true });
   }
 
-  /** A parameter: known when the model is compiled. @param {ElementType} type @param {number[]} shape @param {number[]} numbers */
-  fixed(type, shape, numbers) {
-    const { data } = madeUp(this.c, type, shape);
-    numbers.forEach((number, i) => data[i] = /** @type {any} */ (type === 'i64' ? BigInt(number) : number));
-    return this.leaf(type, shape, {}, { data, constant: true, fixed: true, recipe: undefined });
+  /** A parameter, which is not moved: a constant, or an input. @param {ElementType} type @param {number[]} shape @param {number[]} numbers @param {boolean} [constant] @param {Recipe} [recipe] of other data */
+  fixed(type, shape, numbers, constant = true, recipe) {
+    return this.leaf(type, shape, {}, { data: fromNumbers(type, numbers), constant, fixed: true, recipe });
   }
-  /** @param {number[]} numbers */
-  longs(numbers) {
-    return this.fixed('i64', [numbers.length], numbers);
+  /** @param {number[]} numbers @param {Recipe} [recipe] what else would do */
+  longs(numbers, recipe) {
+    if (!this.sizesAreData || this.c.is(0.3)) return this.fixed('i64', [numbers.length], numbers);
+    if (!numbers.length || this.c.is()) return this.#sum(this.fixed('i64', [numbers.length], numbers, false, recipe));
+    // Some are known.
+    const parts = numbers.map((number) => this.fixed('i64', [1], [number], this.c.is(), recipe));
+    return this.known('Concat', parts, 'i64', [numbers.length], numbers, { axis: 0 });
+  }
+  /** The same, or what is computed of it. @param {Value} value */
+  #sum(value) {
+    return this.c.is() ? value : this.known('Add', [value, this.fixed('i64', [1], [0], false)], 'i64', value.shape, [...toNumbers(value)]);
+  }
+  /** A node whose result is known. @param {string} op @param {Value[]} inputs @param {ElementType} type @param {number[]} shape @param {number[]} numbers @param {Node['attributes']} [attributes] @returns {Value} */
+  known(op, inputs, type, shape, numbers, attributes = {}) {
+    const name = this.name(), value = { name, type, shape, data: fromNumbers(type, numbers), exact: true, error: 0 };
+    this.graph.nodes.push({ op, domain: '', attributes, inputs: inputs.map((input) => input.name), outputs: [name], exact: true, slack: 0 });
+    this.values.set(name, value);
+    return value;
+  }
+  /** A node of its own, of an operator that is exact. @param {string} op @param {Value[]} inputs @param {Node['attributes']} [attributes] @returns {Promise<Value>} */
+  async add(op, inputs, attributes = {}) {
+    /** @type {Node} */
+    const node = { op, domain: '', attributes, inputs: inputs.map(({ name }) => name), outputs: [this.name()], exact: true, slack: 0 };
+    const [value] = await evaluateNode(node, this.opset, this.values, this.graph.leaves);
+    this.values.set(value.name, value);
+    this.graph.nodes.push(node);
+    return value;
+  }
+  /** An integer tensor that the model computes of x's shape, in a node of its own. @param {'Shape' | 'Size'} op @param {Value} x */
+  ofShape(op, x) {
+    return op === 'Shape' ? this.known(op, [x], 'i64', [x.shape.length], x.shape) : this.known(op, [x], 'i64', [], [count(x.shape)]);
   }
   /** @param {number} number @param {ElementType} [type] */
   scalar(number, type = 'i64') {
     return this.fixed(type, [], [number]);
+  }
+  /** A scalar that may be an input. @param {number} number @param {ElementType} [type] @param {Recipe} [recipe] */
+  scalarOrInput(number, type = 'i64', recipe) {
+    return this.fixed(type, [], [number], !this.sizesAreData || this.c.is(), recipe);
   }
 
   /** @param {Value} value @param {Wanted} wanted */

@@ -79,7 +79,7 @@ export const MOVES = {
     exact: true,
     make(m) {
       const type = m.type(ALL), shape = m.shape([1, 3], 500), data = fromNumbers(type, [type === 'bool' ? 1 : 3]);
-      const inputs = [m.longs(shape)];
+      const inputs = [m.longs(shape, { low: 0, high: 5 })];
       return { inputs, attributes: m.c.is(0.2) ? {} : { value: { tensor: { type: [type, [1]], bytes: new Uint8Array(data.buffer) } } } };
     },
   },
@@ -123,7 +123,7 @@ export const MOVES = {
       const sizes = axes ? axes.map((d) => x.shape[d]) : x.shape, pads = [...sizes.map(pad), ...sizes.map(pad)];
       if (m.opset < 11) return { inputs: [x], attributes: { mode, pads, ...mode === 'constant' && m.c.is() && { value: float(1.5) } } };
       const value = mode === 'constant' && m.c.is(0.6) ? m.leaf(x.type, []) : null;
-      return { inputs: [x, m.longs(pads), value, ...axes ? [m.longs(signed(m, rank, axes))] : []], attributes: { mode } };
+      return { inputs: [x, m.longs(pads, mode === 'constant' ? { low: 0, high: 3 } : undefined), value, ...axes ? [m.longs(signed(m, rank, axes))] : []], attributes: { mode } };
     },
   },
   Reshape: {
@@ -137,22 +137,22 @@ export const MOVES = {
     exact: true,
     make(m) {
       const x = m.value({ types: ALL, rank: [0, 4] }), y = m.leaf('f32', count(x.shape) ? factored(m, count(x.shape), m.c.int(1, 4)) : [0, 2], {}, { constant: false });
-      return { inputs: [x, ofShape(m, 'Shape', y)], attributes: m.opset >= 14 ? { allowzero: 1 } : {} };
+      return { inputs: [x, m.ofShape('Shape', y)], attributes: m.opset >= 14 ? { allowzero: 1 } : {} };
     },
   },
   'Expand to the shape of another': {
     exact: true,
     make(m) {
       const y = m.value({ types: ALL, rank: [1, 4] });
-      return { inputs: [m.value({ types: ALL, shape: m.broadcastable(y.shape) }), ofShape(m, 'Shape', y)] };
+      return { inputs: [m.value({ types: ALL, shape: m.broadcastable(y.shape) }), m.ofShape('Shape', y)] };
     },
   },
-  'ConstantOfShape like another': { exact: true, make: (m) => ({ inputs: [ofShape(m, 'Shape', m.value({ types: ALL, rank: [1, 4] }))] }) },
+  'ConstantOfShape like another': { exact: true, make: (m) => ({ inputs: [m.ofShape('Shape', m.value({ types: ALL, rank: [1, 4] }))] }) },
   'Range of a size': {
     since: 11, exact: true,
     make(m) {
       const x = m.value({ types: ALL, rank: [1, 3], most: 2000 });
-      return { inputs: [m.scalar(0), ofShape(m, 'Size', x), m.scalar(1)] };
+      return { inputs: [m.scalar(0), m.ofShape('Size', x), m.scalar(1)] };
     },
   },
   Shape: { exact: true, make: (m) => { const x = m.value({ types: ALL, rank: [0, 4] }), rank = x.shape.length; return { inputs: [x], attributes: m.opset >= 15 && rank > 1 && m.c.is() ? { start: m.c.int(0, 1), end: m.c.of([rank, -1]) } : {} }; } },
@@ -166,7 +166,7 @@ export const MOVES = {
       const all = axes.length === rank && m.c.is();
       if (m.opset < 10) return { inputs: [x], attributes: { starts, ends, ...!all && { axes } } };
       const hasSteps = steps.some((step) => step !== 1) || m.c.is(0.3), hasAxes = !all || hasSteps;
-      return { inputs: [x, m.longs(starts), m.longs(ends), ...hasAxes ? [m.longs(signed(m, rank, axes))] : [], ...hasSteps ? [m.longs(steps)] : []] };
+      return { inputs: [x, m.longs(starts, { low: -6, high: 6 }), m.longs(ends, { low: -6, high: 9 }), ...hasAxes ? [m.longs(signed(m, rank, axes))] : [], ...hasSteps ? [m.longs(steps)] : []] };
     },
   },
   Split: {
@@ -206,7 +206,7 @@ export const MOVES = {
       return { inputs: [x, ...operands], attributes };
     },
   },
-  Tile: { exact: true, make: (m) => { const x = m.value({ types: ALL, rank: [1, 4], most: 300 }); return { inputs: [x, m.longs(x.shape.map(() => m.c.of([1, 1, 2, 3, m.hasEmpty ? 0 : 2])))] }; } },
+  Tile: { exact: true, make: (m) => { const x = m.value({ types: ALL, rank: [1, 4], most: 300 }); return { inputs: [x, m.longs(x.shape.map(() => m.c.of([1, 1, 2, 3, m.hasEmpty ? 0 : 2])), { low: 0, high: 3 })] }; } },
   Transpose: { exact: true, make: (m) => { const x = m.value({ types: ALL, rank: [1, 5] }); return { inputs: [x], attributes: m.c.is(0.2) ? {} : { perm: m.c.shuffled(x.shape.map((_, d) => d)) } }; } },
   Trilu: { since: 14, exact: true, make: (m) => ({ inputs: [m.value({ types: [...FLOATS, 'i32', 'i64', 'bool'], rank: [2, 4] }), ...m.c.is() ? [m.scalar(m.c.int(-4, 4))] : []], attributes: { upper: m.c.int(0, 1) } }) },
   CenterCropPad: {
@@ -220,14 +220,14 @@ export const MOVES = {
     since: 11, exact: true,
     make(m) {
       const type = m.c.of(/** @type {('f32' | 'i32' | 'i64')[]} */ (['f32', 'i32', 'i64'])), start = m.c.int(-5, 5), step = m.c.of([1, 2, 3, -1, -2]);
-      return { inputs: [start, start + step * m.c.int(0, 12), step].map((number) => m.scalar(number, type)) };
+      return { inputs: [m.scalarOrInput(start, type, { whole: true, low: -5, high: 5 }), m.scalarOrInput(start + step * m.c.int(0, 12), type, { whole: true, low: -9, high: 9 }), m.scalarOrInput(step, type)] };
     },
   },
   OneHot: {
     since: 11, exact: true,
     make(m) {
       const depth = m.c.int(1, 9), x = m.value({ types: ['i64', 'i32'], rank: [1, 3], most: 500, low: -depth - 1, high: depth + 1, recipe: { low: -depth - 1, high: depth } });
-      return { inputs: [x, m.scalar(depth), m.leaf(m.c.of(/** @type {('f32' | 'i64')[]} */ (['f32', 'i64'])), [2])], attributes: { axis: m.axis(x.shape.length + 1) } };
+      return { inputs: [x, m.scalarOrInput(depth, 'i64', { low: 1, high: 9 }), m.leaf(m.c.of(/** @type {('f32' | 'i64')[]} */ (['f32', 'i64'])), [2])], attributes: { axis: m.axis(x.shape.length + 1) } };
     },
   },
   ReverseSequence: {
@@ -264,7 +264,7 @@ export const MOVES = {
       const roi = m.opset < 13 ? m.fixed('f32', [0], []) : null;
       if (m.c.is()) {
         const scales = x.shape.map((_, d) => d >= from ? m.c.of([0.5, 1, 1.5, 2, 3, 0.75]) : 1);
-        return { inputs: [x, roi, m.fixed('f32', [rank], scales)], attributes };
+        return { inputs: [x, roi, m.fixed('f32', [rank], scales, !m.sizesAreData || m.c.is())], attributes };
       }
       const sizes = x.shape.map((size, d) => d >= from ? m.c.int(1, 9) : size);
       return { inputs: [x, roi, m.opset < 13 ? m.fixed('f32', [0], []) : null, m.longs(sizes)], attributes };
@@ -275,12 +275,3 @@ export const MOVES = {
     make: (m) => ({ inputs: [m.value({ types: ['f32'], rank: 4, fits: (shape) => shape.every((size) => size > 0), most: 300 }), m.fixed('f32', [4], [1, 1, m.c.int(1, 3), m.c.int(1, 3)])], attributes: { mode: m.c.of(['nearest', 'linear']) } }),
   },
 };
-
-/** An integer tensor that the model computes of x's shape, in a node of its own. @param {Maker} m @param {'Shape' | 'Size'} op @param {Value} x @returns {Value} */
-function ofShape(m, op, x) {
-  const name = m.name(), [shape, data] = op === 'Shape' ? [[x.shape.length], x.shape] : [[], [count(x.shape)]];
-  m.graph.nodes.push({ op, domain: '', attributes: {}, inputs: [x.name], outputs: [name], exact: true, slack: 0 });
-  const value = { name, type: /** @type {const} */ ('i64'), shape, data: BigInt64Array.from(data, BigInt), exact: true, error: 0 };
-  m.values.set(name, value);
-  return value;
-}

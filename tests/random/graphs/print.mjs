@@ -19,15 +19,20 @@ function attributeText(value) {
   return 'float' in value ? String(Number(value.float.toPrecision(7))) : JSON.stringify(Object.values(value)[0]);
 }
 
-/** @param {Node} node */
-function nodeText({ op, domain, attributes, inputs, outputs }) {
+/** Lines of a node, and of what is inside it. @param {Node} node @returns {string[]} */
+function nodeText({ op, domain, attributes, inputs, outputs, bodies = {}, group }) {
+  if (group) return group.flatMap(nodeText);
   const more = Object.entries(attributes).map(([name, value]) => `${name}=${attributeText(value)}`);
-  return `${outputs.map((name) => name || '_').join(', ')} = ${domain && `${domain}.`}${op}(${inputs.map((name) => name || '_').join(', ')})${more.length ? ` {${more.join(', ')}}` : ''}`;
+  return [`${outputs.map((name) => name || '_').join(', ')} = ${domain && `${domain}.`}${op}(${inputs.map((name) => name || '_').join(', ')})${more.length ? ` {${more.join(', ')}}` : ''}`,
+    ...Object.entries(bodies).flatMap(([name, body]) => [`  ${name}(${portsText(body.inputs)})`, ...body.nodes.flatMap(nodeText).map((line) => `    ${line}`), `    return ${portsText(body.outputs)}`])];
 }
+
+/** @param {import('./bodies.mjs').Port[]} ports */
+const portsText = (ports) => ports.map(({ name, type, rank }) => `${name}: ${type} of rank ${rank}`).join(', ');
 
 /** @param {Graph} graph */
 export function graphText(graph) {
   const open = symbolsOf(graph).size ? ', with sizes that are open' : '';
-  return [`opset ${graph.opset}${open}`, ...Object.entries(graph.leaves).map(([name, leaf]) => `${name}: ${leafText(leaf)}`), ...graph.nodes.map(nodeText), `return ${graph.outputs.join(', ')}`]
+  return [`opset ${graph.opset}${open}`, ...Object.entries(graph.leaves).map(([name, leaf]) => `${name}: ${leafText(leaf)}`), ...graph.nodes.flatMap(nodeText), `return ${graph.outputs.join(', ')}`]
     .map((line) => `  ${line}`).join('\n');
 }

@@ -1,7 +1,8 @@
 // Answers reference.mjs.
 
-import { NotTaken, evaluate } from './evaluate.mjs';
+import { evaluate } from './evaluate.mjs';
 import { generate } from './generate.mjs';
+import { NotTaken } from './not_taken.mjs';
 
 /** @import { Graph } from './evaluate.mjs' */
 /** @import { Run } from './generate.mjs' */

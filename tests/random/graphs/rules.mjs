@@ -15,7 +15,8 @@ export const RULES = {
   Inverse: ofRegular,
   Resize: betweenElements,
   FusedMatMul: ofTerms, TransposeMatMul: ofTerms,
-  Concat: ofFittingParts, Pad: ofWhatIsThere, GatherND: ofSlices, ScatterND: ofSlices,
+  Compress: ofCondition,
+  Concat: ofFittingParts, ConcatFromSequence: (operands) => operands.some((value) => value && count(value.shape) === 0) && 'ONNX Runtime leaves out parts without elements, whatever their shape', Pad: ofWhatIsThere, GatherND: ofSlices, ScatterND: ofSlices,
   ReduceLogSum: ofElements, ReduceLogSumExp: ofElements,
   ...Object.fromEntries(['L1', 'L2', 'Max', 'Min', 'Prod', 'Sum', 'SumSquare'].map((kind) => [`Reduce${kind}`, keepsElements])),
   NegativeLogLikelihoodLoss: ofTargets, SoftmaxCrossEntropyLoss: ofTargets,
@@ -26,6 +27,11 @@ export const RULES = {
 /** @param {(Value | undefined)[]} operands */
 function sameShape([x, skip]) {
   return x?.shape.join() !== skip?.shape.join() && 'ONNX Runtime reads beyond operands whose shapes differ';
+}
+
+/** @param {(Value | undefined)[]} operands @param {Node} node */
+function ofCondition([x, condition], { attributes: { axis } }) {
+  return x && condition && count(condition.shape) > (axis === undefined ? count(x.shape) : x.shape.at(Number(axis)) ?? 0) && 'ONNX says that a condition may be shorter, and not that it may be longer';
 }
 
 /** @param {(Value | undefined)[]} operands */

@@ -1,10 +1,11 @@
 // Makes a graph that fails smaller, as long as it fails on the same backend.
 
+import { bodiesOf } from './bodies.mjs';
 import { compare } from './compare.mjs';
 import { needed } from './generate.mjs';
 import { count, fromNumbers, toNumbers } from './values.mjs';
 
-/** @import { Graph, Leaf } from './evaluate.mjs' */
+/** @import { Graph, Leaf, Node, Value } from './evaluate.mjs' */
 /** @import { Run } from './generate.mjs' */
 /** @import { Reference } from './reference.mjs' */
 
@@ -22,6 +23,43 @@ function cropped(leaf, shape) {
 /** @param {Graph} graph @param {string} name @param {Partial<Leaf>} change @returns {Graph} */
 const changed = (graph, name, change) => ({ ...graph, leaves: { ...graph.leaves, [name]: { ...graph.leaves[name], ...change } } });
 
+/** An input instead of a result. @param {Value} value @returns {Leaf} */
+const asLeaf = ({ type, shape, data }) => ({ type, shape, data, constant: false, fixed: false, opens: false, symbols: shape.map(() => null) });
+
+/** @typedef {{ nodes: Node[], leaves: Record<string, Leaf> }} Smaller with leaves that are new */
+
+/** Bodies of fewer nodes, whose results are inputs of the graph then. @param {Node[]} nodes @param {Map<string, Value>} values @returns {Generator<Smaller>} */
+function* smallerBodies(nodes, values) {
+  for (const [i, node] of nodes.entries()) {
+    const replaced = (/** @type {Node[]} */ ...others) => nodes.toSpliced(i, 1, ...others);
+    for (const [name, body] of Object.entries(node.bodies ?? {})) {
+      const withNodes = (/** @type {Node[]} */ inner) => replaced({ ...node, bodies: { ...node.bodies, [name]: { ...body, nodes: inner } } });
+      for (const [k, { outputs }] of body.nodes.entries()) {
+        const results = outputs.filter(Boolean).map((output) => values.get(output));
+        if (body.outputs.some((output) => outputs.includes(output.name)) || results.some((value) => !value)) continue;
+        yield { nodes: withNodes(body.nodes.toSpliced(k, 1)), leaves: Object.fromEntries(results.map((value) => [value?.name, asLeaf(/** @type {Value} */ (value))])) };
+      }
+      for (const { nodes: inner, leaves } of smallerBodies(body.nodes, values)) yield { nodes: withNodes(inner), leaves };
+    }
+    if (node.op === 'If') {
+      for (const { nodes: inner, outputs } of bodiesOf(node))
+        yield { nodes: replaced(...inner, ...outputs.map(({ name }, k) => ({ op: 'Identity', domain: '', attributes: {}, inputs: [name], outputs: [node.outputs[k]], exact: true, slack: 0 }))), leaves: {} };
+    }
+    if (node.op === 'Loop') yield* fewerOutputs(node).map(({ less, unfed }) => ({ nodes: replaced(less), leaves: Object.fromEntries(unfed.flatMap((name) => values.has(name) ? [[name, asLeaf(/** @type {Value} */ (values.get(name)))]] : [])) }));
+  }
+}
+
+/** A Loop without one of its outputs; what its body is not given any more is `unfed`. @param {Node} node */
+function fewerOutputs(node) {
+  const [body] = bodiesOf(node), carried = node.inputs.length - 2;
+  if (node.outputs.length < 2) return [];
+  return node.outputs.map((_, k) => {
+    const isCarried = k < carried, inputs = isCarried ? body.inputs.toSpliced(2 + k, 1) : body.inputs;
+    return { less: { ...node, inputs: isCarried ? node.inputs.toSpliced(2 + k, 1) : node.inputs, outputs: node.outputs.toSpliced(k, 1), bodies: { body: { ...body, inputs, outputs: body.outputs.toSpliced(1 + k, 1) } } },
+      unfed: isCarried ? [body.inputs[2 + k].name] : [] };
+  });
+}
+
 /** Smaller graphs, those that are much smaller first. @param {Run} run @returns {Generator<Graph>} */
 function* smaller({ graph, values }) {
   if (graph.outputs.length > 1) for (const name of graph.outputs) yield needed({ ...graph, outputs: [name] });
@@ -31,10 +69,10 @@ function* smaller({ graph, values }) {
     for (const name of node.outputs) {
       const value = values.get(name);
       if (!value || graph.outputs.includes(name) || value.shape.length === 0) continue;
-      const leaf = { type: value.type, shape: value.shape, data: value.data, constant: false, fixed: false, opens: false, symbols: value.shape.map(() => null) };
-      yield needed({ ...graph, leaves: { ...graph.leaves, [name]: leaf }, nodes: graph.nodes.filter(({ outputs }) => !outputs.includes(name)) });
+      yield needed({ ...graph, leaves: { ...graph.leaves, [name]: asLeaf(value) }, nodes: graph.nodes.filter(({ outputs }) => !outputs.includes(name)) });
     }
   }
+  for (const { nodes, leaves } of smallerBodies(graph.nodes, values)) yield needed({ ...graph, nodes, leaves: { ...graph.leaves, ...leaves } });
   for (const [name, leaf] of Object.entries(graph.leaves)) if (leaf.symbols.some(Boolean)) yield changed(graph, name, { symbols: leaf.shape.map(() => null) });
   const sizes = new Set(Object.values(graph.leaves).flatMap(({ fixed, shape }) => fixed ? [] : shape));
   for (const size of [...sizes].sort((a, b) => b - a)) {

@@ -72,7 +72,7 @@ export const SUMS = {
       const x = m.value(filled({ types: m.opset >= 11 ? ['f32', 'i32', 'i64'] : ['f32'], ...m.c.is(0.7) && { recipe: { distinct: true } } }));
       const axis = m.c.int(0, x.shape.length - 1), k = m.c.int(1, x.shape[axis]), outputs = [true, true];
       if (m.opset < 10) return { inputs: [x], attributes: { axis, k }, outputs };
-      return { inputs: [x, m.longs([k])], attributes: { axis: m.axis(x.shape.length, axis), ...m.opset >= 11 && m.c.is(0.4) && { largest: 0 } }, outputs };
+      return { inputs: [x, m.longs([k], { low: 1, high: k })], attributes: { axis: m.axis(x.shape.length, axis), ...m.opset >= 11 && m.c.is(0.4) && { largest: 0 } }, outputs };
     },
   },
   LpNormalization: { make: (m) => { const x = m.value(filled({ types: ['f32'] })); return { inputs: [x], attributes: { axis: m.axis(x.shape.length), p: m.c.int(1, 2) } }; } },

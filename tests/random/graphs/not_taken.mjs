@@ -1,0 +1,2 @@
+/** A graph or node that is not compared, and why. */
+export class NotTaken extends Error {}
