@@ -153,9 +153,16 @@ describe('indices that are computed', async () => {
       inputs: { x: ['f32', ['n', 4]] }, outputs: { y: ['f32', ['n', 1]] }, constants: TABLE,
       nodes: [{ op: 'ArgMax', inputs: ['x'], outputs: ['most'], attributes: { axis: 1 } }, { op: 'Gather', inputs: ['table', 'most'], outputs: ['y'] }],
     });
-    const [section] = WebAssembly.Module.customSections(await WebAssembly.compile(readFileSync(join(folder, 'largest/model.wasm'))), 'webnnc.manifest');
-    const { outputs, indices } = JSON.parse(new TextDecoder().decode(section));
-    assert.deepEqual([outputs.length, indices], [1, undefined]);
+    // Of what is found in a tensor of the same sizes.
+    await open('found', {
+      inputs: { x: ['f32', [6, 4]], c: ['bool', [6]] }, outputs: { y: ['f32', ['k', 4]] }, constants: { rows: [0n] },
+      nodes: [{ op: 'NonZero', inputs: ['c'], outputs: ['at'] }, { op: 'Squeeze', inputs: ['at', 'rows'], outputs: ['found'] }, { op: 'Gather', inputs: ['x', 'found'], outputs: ['y'] }],
+    });
+    for (const name of ['largest', 'found']) {
+      const [section] = WebAssembly.Module.customSections(await WebAssembly.compile(readFileSync(join(folder, name, 'model.wasm'))), 'webnnc.manifest');
+      const { outputs, indices } = JSON.parse(new TextDecoder().decode(section));
+      assert.deepEqual([outputs.length, indices], [1, undefined]);
+    }
   });
 
   for (const [op, inputs, ids] of /** @type {[string, any, any][]} */ ([
@@ -169,6 +176,61 @@ describe('indices that are computed', async () => {
       if (op === 'GatherND') await assert.rejects(model.run({ x, ids: [[0, 2]] }), /is 2; the model takes -2 to 1/);
     });
   }
+});
+
+describe('indices in bodies', async () => {
+  const i64 = (/** @type {string} */ ...shape) => /** @type {any} */ (['i64', shape]), f32 = (/** @type {string} */ ...shape) => /** @type {any} */ (['f32', shape]);
+  /** A row of the table in each iteration i: of i (step - i), which comes back. */
+  const steps = {
+    op: 'Loop', name: 'steps', inputs: ['trips', '', 'start'], outputs: ['last', 'y'],
+    attributes: { body: { graph: {
+      inputs: { i: i64(), go: /** @type {any} */ (['bool', []]), before: f32() }, outputs: { goes: /** @type {any} */ (['bool', []]), row: f32(), each: f32() },
+      nodes: [{ op: 'Identity', name: 'goes', inputs: ['go'], outputs: ['goes'] }, { op: 'Sub', inputs: ['step', 'i'], outputs: ['left'] }, { op: 'Mul', inputs: ['i', 'left'], outputs: ['at'] },
+        { op: 'Gather', name: 'pick', inputs: ['table', 'at'], outputs: ['row'] }, { op: 'Add', inputs: ['row', 'before'], outputs: ['each'] }],
+    } } },
+  };
+  const start = { type: f32(), bytes: new Uint8Array(4) };
+  const looped = await open('looped', { inputs: { trips: i64(), step: i64() }, outputs: { y: f32('n') }, constants: { ...TABLE, start }, nodes: [steps] });
+  const branched = await open('branched', {
+    inputs: { c: /** @type {any} */ (['bool', []]), ids: i64('n'), trips: i64(), step: i64() }, outputs: { y: f32('m') }, constants: { ...TABLE, start, short: [1, 2] },
+    nodes: [{ op: 'If', inputs: ['c'], outputs: ['y'], attributes: {
+      then_branch: { graph: { inputs: {}, outputs: { a: f32('k') }, nodes: [{ ...steps, outputs: ['last', 'a'] }] } },
+      else_branch: { graph: { inputs: {}, outputs: { b: f32('k') }, nodes: [{ op: 'Gather', name: 'short', inputs: ['short', 'ids'], outputs: ['b'] }] } },
+    } }],
+  });
+  for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
+    const options = { backend, device: backend === 'webgpu' ? device : undefined };
+
+    test(`of a loop are refused, whichever iteration it was, on ${backend}`, async () => {
+      const model = await looped.load(options), run = (/** @type {number} */ trips, /** @type {number} */ step) => model.run({ trips: big(trips), step: big(step) });
+      for (let i = 0; i < 2; ++i) {
+        assert.deepEqual([...(await run(4, 3)).y.data], [10, 40, 60, 40]);
+        // That of the third iteration; the fourth has 3 again.
+        await assert.rejects(run(4, 4), { name: 'InputError', message: /input "trips" and "step": an index that is computed from it is 4; the model takes -4 to 3 \(node "pick"\)/ });
+        assert.deepEqual([...(await run(3, 1)).y.data], [10, 20, 40]);
+        await assert.rejects(run(3, -1), /is -6/);
+      }
+      assert.deepEqual([...(await run(0, 99)).y.data], []);
+      const careless = await looped.load({ ...options, validate: false });
+      assert.deepEqual([...(await careless.run({ trips: big(2), step: big(99) })).y.data], [10, 50]);
+    });
+
+    test(`of a branch that is taken are refused on ${backend}`, async () => {
+      const model = await branched.load(options);
+      const run = (/** @type {number} */ c, /** @type {number[]} */ ids, /** @type {number} */ trips, /** @type {number} */ step) => model.run({ c: [c], ids: big(...ids), trips: big(trips), step: big(step) });
+      assert.deepEqual([...(await run(0, [1, -2, 0], 9, 9)).y.data], [2, 1, 1]);
+      assert.deepEqual([...(await run(1, [5, 5], 2, 4)).y.data], [10, 50]);
+      await assert.rejects(run(0, [1, 2], 1, 0), { name: 'InputError', message: /is 2; the model takes -2 to 1 \(node "short"\)/ });
+      await assert.rejects(run(1, [0], 3, 4), { name: 'InputError', message: /is 4; the model takes -4 to 3 \(node "pick"\)/ });
+    });
+  }
+
+  test('that are iterations of a loop over all rows are not looked at', async () => {
+    await open('rows', { inputs: { x: f32('n', '3') }, outputs: { y: f32('n', '3') }, nodes: [
+      { op: 'Scan', inputs: ['x'], outputs: ['y'], attributes: { num_scan_inputs: 1, body: { graph: { inputs: { row: f32('3') }, outputs: { twice: f32('3') }, nodes: [{ op: 'Add', inputs: ['row', 'row'], outputs: ['twice'] }] } } } }] });
+    const [section] = WebAssembly.Module.customSections(await WebAssembly.compile(readFileSync(join(folder, 'rows/model.wasm'))), 'webnnc.manifest');
+    assert.equal(JSON.parse(new TextDecoder().decode(section)).indices, undefined);
+  });
 });
 
 test('columns of indices that were put together are each bounded by their own dimension', async () => {

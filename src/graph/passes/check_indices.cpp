@@ -54,10 +54,14 @@ std::vector<Use> UsesOf(const Graph& graph) {
 class Checker {
  public:
   explicit Checker(Graph& graph) : graph_(graph), known_(KnownOf(graph)), links_(graph) {}
+  // Of a body, which may not run, and whose sizes may be others each time: nothing is refused or
+  // assumed beforehand.
+  Checker(Graph& body, const std::vector<Known>& inputs)
+      : graph_(body), is_body_(true), known_(KnownOf(body, inputs)), links_(body) {}
 
   Result<IndexChecks> Run() {
     for (const Use& use : UsesOf(graph_)) TRY(Check(use));
-    AddOutput();
+    if (auto told = Tell()) graph_.outputs.push_back({abi::kIndexOutput, *told, true});
     return std::move(result_);
   }
 
@@ -73,6 +77,10 @@ class Checker {
     bool fits_below = known.low && ProvablyLessEqual(Dim(0) - use.size, known.low->value);
     bool fits_above = known.high && ProvablyLess(known.high->value, use.size);
     if (empty || (fits_below && fits_above)) return kSuccess;
+    if (is_body_) {
+      pending_.push_back(use);
+      return kSuccess;
+    }
     if (use.size.Is(0)) return RefuseEmpty(count, use);
     TRY(RefuseConstant(known, use));
     // What sizes decide is told beforehand, from the other side as well.
@@ -170,10 +178,10 @@ class Checker {
 
   // ---- What is left: the least and the largest index are computed in the run.
 
-  void AddOutput() {
-    if (pending_.empty()) return;
+  // A value of type i32[3 * checks]; nothing if there are none.
+  std::optional<ValueId> Tell() {
+    std::vector<ValueId> parts = VisitBodies();
     Builder build(graph_);
-    std::vector<ValueId> parts;
     for (const Use& use : pending_) {
       build.SetOrigins(use.origin.empty() ? std::vector<std::string>{} : std::vector{use.origin});
       ValueId index = Column(build, use);
@@ -185,8 +193,141 @@ class Checker {
       parts.push_back(Flat(build, build.Add(Sizes{{use.size}, true}, {}, "index.size")));
       result_.checks.push_back({use.origin, InputsOf(use.index)});
     }
-    ValueId all = parts.size() == 1 ? parts[0] : build.Add(Concat{0}, parts, abi::kIndexOutput);
-    graph_.outputs.push_back({abi::kIndexOutput, all, true});
+    if (parts.empty()) return std::nullopt;
+    return parts.size() == 1 ? parts[0] : build.Add(Concat{0}, parts, abi::kIndexOutput);
+  }
+
+  // ---- Bodies: what is told of their indices is one result more of the node that has them.
+
+  // These results, whose checks are the first.
+  std::vector<ValueId> VisitBodies() {
+    std::vector<ValueId> told;
+    std::vector<Node> nodes = std::move(graph_.nodes);
+    graph_.nodes.clear();
+    for (Node& node : nodes) {
+      std::optional<ValueId> result;
+      if (std::holds_alternative<If>(node.op)) result = VisitBranches(node);
+      if (std::holds_alternative<Loop>(node.op)) result = VisitLoop(node);
+      graph_.nodes.push_back(std::move(node));
+      if (result) told.push_back(*result);
+    }
+    for (size_t i = 0, check = 0; i < told.size(); ++i) {
+      size_t end = check + Checks(graph_.values[told[i]].type);
+      for (; check < end; ++check) result_.checks[check].inputs = InputsOf(told[i]);
+    }
+    return told;
+  }
+
+  static size_t Checks(const TensorType& told) {
+    return static_cast<size_t>(told.shape[0].value()) / 3;
+  }
+  // Of indices that were not computed. Of no elements the least is larger than the largest.
+  static ValueId Nothing(Builder& build, size_t checks) {
+    std::vector<int64_t> values;
+    for (size_t i = 0; i < checks; ++i) values.insert(values.end(), {INT32_MAX, INT32_MIN, 0});
+    return build.AddConstant(IntegerTensor(DType::kI32, values), "index.none");
+  }
+
+  struct Told {
+    std::optional<ValueId> value;
+    std::vector<IndexCheck> checks;
+  };
+  static Told TellBody(Graph& body, const std::vector<Known>& inputs) {
+    Checker checker(body, inputs);
+    for (const Use& use : UsesOf(body)) CHECK(checker.Check(use));
+    std::optional<ValueId> value = checker.Tell();
+    return {value, std::move(checker.result_.checks)};
+  }
+  void Append(std::vector<IndexCheck> checks) {
+    result_.checks.insert(result_.checks.end(), checks.begin(), checks.end());
+  }
+  Known Operand(const Node& node, size_t i) const {
+    return Inexact(known_[static_cast<size_t>(node.operands[i].index)]);
+  }
+
+  // Each branch tells nothing of the other's.
+  std::optional<ValueId> VisitBranches(Node& node) {
+    std::vector<Known> inputs;
+    for (size_t i = 1; i < node.operands.size(); ++i) inputs.push_back(Operand(node, i));
+    std::vector<Told> told;
+    size_t checks = 0;
+    for (Graph& body : node.bodies) {
+      told.push_back(TellBody(body, inputs));
+      checks += told.back().checks.size();
+    }
+    if (checks == 0) return std::nullopt;
+    for (size_t b = 0; b < told.size(); ++b) {
+      Builder build(node.bodies[b]);
+      std::vector<ValueId> parts;
+      for (const Told& branch : told) {
+        if (branch.checks.empty()) continue;
+        bool own = &branch == &told[b];
+        parts.push_back(own ? *branch.value : Nothing(build, branch.checks.size()));
+      }
+      ValueId all = parts.size() == 1 ? parts[0] : build.Add(Concat{0}, parts, "index.told");
+      node.bodies[b].outputs.push_back({"index.told", all});
+    }
+    for (Told& branch : told) Append(std::move(branch.checks));
+    node.results.push_back(Builder(graph_).AddValue("index.told", TypeOfTold(checks)));
+    return node.results.back();
+  }
+
+  static TensorType TypeOfTold(size_t checks) {
+    return {DType::kI32, {Dim(static_cast<int64_t>(3 * checks))}};
+  }
+
+  // What an iteration found is carried on, until another one finds something outside.
+  std::optional<ValueId> VisitLoop(Node& node) {
+    auto& loop = std::get<Loop>(node.op);
+    Graph& body = node.bodies[0];
+    const auto carried = static_cast<size_t>(loop.carried), first = loop.first_carried();
+    std::vector<Known> inputs(1 + carried);
+    bool counts = std::find_if(loop.symbols.begin(), loop.symbols.end(), [&](const auto& symbol) {
+                    return loop.count == Dim::Symbol(symbol);
+                  }) == loop.symbols.end();
+    if (counts) inputs[0] = {Bound{0}, Bound{loop.count - 1}, {}};
+    for (size_t i = first + carried; i < node.operands.size(); ++i)
+      inputs.push_back(Operand(node, i));
+    Told told = TellBody(body, inputs);
+    if (told.checks.empty()) return std::nullopt;
+
+    const size_t checks = told.checks.size();
+    auto at = [](auto& list, size_t i) { return list.begin() + static_cast<int64_t>(i); };
+    const size_t condition = body.outputs.size() - node.results.size();
+    Builder inside(body), build(graph_);
+    ValueId before = inside.AddValue("index.before", TypeOfTold(checks));
+    ValueId after = WorstOf(inside, before, *told.value);
+    body.inputs.insert(at(body.inputs, 1 + carried), {"index.before", before});
+    body.outputs.insert(at(body.outputs, condition + carried), {"index.told", after});
+    node.operands.insert(at(node.operands, first + carried), Nothing(build, checks));
+    ValueId result = build.AddValue("index.told", TypeOfTold(checks));
+    node.results.insert(at(node.results, carried), result);
+    ++loop.carried;
+    Append(std::move(told.checks));
+    return result;
+  }
+
+  // What was told before, or now where that is outside.
+  static ValueId WorstOf(Builder& build, ValueId before, ValueId now) {
+    using loop::BinaryOp;
+    const Dim checks = FloorDiv(build.type(now).shape[0], 3);
+    auto binary = [&](BinaryOp op, ValueId a, ValueId b) {
+      return build.Add(Binary{op}, {a, b}, "index.outside");
+    };
+    ValueId rows = build.Add(Reshape{{checks, 3}}, {now}, "index.rows");
+    ValueId earlier = build.Add(Reshape{{checks, 3}}, {before}, "index.rows");
+    std::vector<ValueId> columns;
+    for (int64_t column = 0; column < 3; ++column)
+      columns.push_back(build.Add(Slice{{0, column}, {checks, 1}, {1, 1}}, {rows}, "index.column"));
+    ValueId least = columns[0], most = columns[1], size = columns[2];
+    ValueId sum = binary(BinaryOp::kAdd, least, size);
+    ValueId is_below = binary(BinaryOp::kLess, sum, build.AddScalar(DType::kI32, 0));
+    ValueId is_above = binary(BinaryOp::kLessEqual, size, most);
+    ValueId is_there = binary(BinaryOp::kLessEqual, least, most);
+    ValueId is_outside =
+        binary(BinaryOp::kAnd, is_there, binary(BinaryOp::kOr, is_below, is_above));
+    ValueId worst = build.Add(Where{}, {is_outside, rows, earlier}, "index.worst");
+    return build.Add(Reshape{{build.type(now).shape[0]}}, {worst}, "index.told");
   }
 
   ValueId Column(Builder& build, const Use& use) {
@@ -244,6 +385,7 @@ class Checker {
   }
 
   Graph& graph_;
+  const bool is_body_ = false;
   const std::vector<Known> known_;  // by value
   Links links_;
   IndexChecks result_;

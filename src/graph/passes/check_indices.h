@@ -12,6 +12,9 @@
 // over sizes, and exact if some element has that value in every run. An exact bound that exceeds
 // the table for some sizes becomes an assumption about sizes; what depends on data is checked in
 // the run, at the input if the index is its elements moved or shifted, else where it is used.
+//
+// A body of If or Loop, which may not run, tells of all its indices that are not proven to be
+// inside, and the node has what it told as one result more.
 #pragma once
 
 #include <string>

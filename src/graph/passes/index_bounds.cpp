@@ -38,12 +38,16 @@ Known OfType(DType dtype) {
 
 class Analysis {
  public:
-  explicit Analysis(const Graph& graph) : graph_(graph) {
+  Analysis(const Graph& graph, const std::vector<Known>* inputs) : graph_(graph) {
     known_.resize(static_cast<size_t>(graph.values.size()));
     for (size_t i = 0; i < graph.inputs.size(); ++i) {
       ValueId id = graph.inputs[i].value;
       Of(id) = OfType(graph.values[id].type.dtype);
-      if (IsInteger(graph.values[id].type)) Of(id).source = Source{i, 0};
+      if (!inputs) {
+        if (IsInteger(graph.values[id].type)) Of(id).source = Source{i, 0};
+      } else if ((*inputs)[i].low || (*inputs)[i].high) {
+        Of(id) = (*inputs)[i];
+      }
     }
     for (const Node& node : graph.nodes) {
       if (auto* top = std::get_if<TopK>(&node.op)) VisitTopK(*top, node);
@@ -150,6 +154,19 @@ class Analysis {
   Known Visit(const GatherND&, const Node& node) const { return Inexact(Operand(node, 0)); }
   Known Visit(const Where&, const Node& node) const {
     return Either(Operand(node, 1), Operand(node, 2), false);
+  }
+  Known Visit(const ScatterElements& scatter, const Node& node) const {
+    if (scatter.update != loop::Update::kSet) return {};
+    return Either(Operand(node, 0), Operand(node, 2), false);
+  }
+  // Sums of natural numbers: where the elements that count are put.
+  Known Visit(const Cumulate& sums, const Node& node) const {
+    const Known& x = Operand(node, 0);
+    bool is_natural = x.low && LowerBound(x.low->value).value_or(-1) >= 0;
+    bool counts = sums.kind == ReduceKind::kSum && IsInteger(TypeOf(node.results[0]));
+    if (!counts || !is_natural || !x.high) return {};
+    const Dim& terms = TypeOf(node.operands[0]).shape[static_cast<size_t>(sums.axis)];
+    return {Bound{0}, Bound{x.high->value * (sums.exclusive ? terms - 1 : terms)}, {}};
   }
   Known Visit(const Concat&, const Node& node) const {
     Known known = Either(Operand(node, 0), Operand(node, 0), true);
@@ -285,7 +302,11 @@ class Analysis {
 
 }  // namespace
 
-std::vector<Known> KnownOf(const Graph& graph) { return Analysis(graph).Take(); }
+std::vector<Known> KnownOf(const Graph& graph) { return Analysis(graph, nullptr).Take(); }
+
+std::vector<Known> KnownOf(const Graph& body, const std::vector<Known>& inputs) {
+  return Analysis(body, &inputs).Take();
+}
 
 Known Inexact(Known known) {
   if (known.low) known.low->exact = false;

@@ -26,8 +26,10 @@ struct Known {
   std::optional<Source> source;
 };
 
-// What is known of each value, by its id, told from the operations that make it.
+// What is known of each value, by its id, told from the operations that make it. Of a body, whose
+// inputs are no sources, with what is known of them.
 std::vector<Known> KnownOf(const Graph& graph);
+std::vector<Known> KnownOf(const Graph& body, const std::vector<Known>& inputs);
 
 // Of some of the elements: bounds hold for them, too, but may be no element's then.
 Known Inexact(Known known);
