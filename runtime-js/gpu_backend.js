@@ -118,6 +118,8 @@ export class GpuBackend {
       return new this(gpu, host, index, pipelines, onGpu);
     } catch (error) {
       gpu.dispose();
+      // On their way to the GPU they pass through memory that a program in wasm would use.
+      if (globalThis.WEBNNC_MODELS !== false) await common?.weights.catch(() => {});
       throw error;
     }
   }
