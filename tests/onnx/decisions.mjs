@@ -99,6 +99,8 @@ for (const sorted of [0, 1]) {
   for (const axis of [0, 1])
     one('Unique', `${sorted ? 'sorted' : 'in order'} along ${axis}`, { x: ['i64', [4, 3]] }, [[1, 2, 1, 0, 5, 0, 1, 2, 1, 1, 1, 1]].map((v) => ({ x: given('i64', [4, 3], v) })), { ...results, y: open(2, 'i64') }, { sorted, axis });
 }
+// Along the last axis: along others ONNX Runtime ends its process where there are no elements.
+one('Unique', 'rows that may have no elements', { x: ['f32', ['n', 'm']] }, [[3, 2], [0, 3], [0, 1]].map((shape) => ({ x: made('f32', shape) })), { y: open(2), i: open(1, 'i64'), j: open(1, 'i64'), k: open(1, 'i64') }, { axis: 1 });
 const corners = given('f32', [1, 7, 4], [0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, -0.1, 1, 0.9, 0, 10, 1, 11, 1, 10.1, 0, 11.1, 0, 100, 1, 101, 5, 5, 5, 6]);
 const scores = given('f32', [1, 2, 7], [0.9, 0.75, 0.6, 0.95, 0.5, 0.3, 0.6, 0.2, 0.3, 0.3, 0.3, 0.8, 0.1, 0.9]);
 for (const [name, center_point_box] of /** @type {const} */ ([['corners', 0], ['centres', 1]])) {

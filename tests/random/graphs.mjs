@@ -41,8 +41,9 @@ const ran = new Map(options.backend.map((backend) => [backend, 0]));
 
 /** Whether the compiler says that it must know a size that is open. @param {string} verdict */
 function needsSizes(verdict) {
-  const [, op = ''] = /^unsupported: node "[^"]*" \((?:[\w.]+\.)?(\w+), opset/.exec(verdict) ?? [];
-  return op in MUST_KNOW || /must be known|needs to know|with --dim|cannot expand|is decided in a run/.test(verdict);
+  // Of nodes in bodies the innermost is the last.
+  const [, op = ''] = [...verdict.matchAll(/node "[^"]*" \((?:[\w.]+\.)?(\w+), opset/g)].at(-1) ?? [];
+  return verdict.startsWith('unsupported: ') && op in MUST_KNOW || /must be known|needs to know|with --dim|cannot expand|is decided in a run/.test(verdict);
 }
 
 /** The same with no size open, and none that an input says. @param {Run[]} runs @returns {Run[]} */

@@ -142,6 +142,12 @@ static Result<Values> ImportUnique(NodeContext& c) {
   }
   // bool has no order of its own.
   if (type.dtype == DType::kBool) rows = Cast(rows, DType::kI32);
+  // Rows without elements are alike, as those are that have one more, the same.
+  const Shape shape = f.TypeOf(rows).shape;
+  if (LowerBound(shape[1]).value_or(0) < 1) {
+    Term column = f.Add(graph::Expand{{shape[0], 1}}, {f.Number(0, f.TypeOf(rows).dtype)});
+    rows = f.Add(graph::Concat{1}, {rows, column});
+  }
   TRY_ASSIGN(auto found, DistinctRows(f, rows).Run(c.Int("sorted", 1) != 0));
   Values results;
   for (Term term : {f.Add(graph::Gather{axis}, {x, found.indices}), found.indices, found.inverse,

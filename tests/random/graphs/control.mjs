@@ -40,12 +40,12 @@ async function drawBody(m, inputs, results, given = 0) {
   }
 }
 
-/** The outputs of a body are its own, and each is there once. @param {Maker} m @param {Value[]} inputs @param {Value[]} results @param {number} given those that may be inputs @returns {Port[]} */
+/** The outputs of a body are its own, and each is there once. @param {Maker} m @param {Value[]} inputs @param {Value[]} results @param {number} given those that may be inputs, but not the iteration, in which ONNX Runtime counts on @returns {Port[]} */
 function ownNames(m, inputs, results, given) {
   const taken = new Set(), own = new Set(m.graph.nodes.flatMap(({ outputs }) => outputs));
   return results.map((value, i) => {
     let { name } = value;
-    if (taken.has(name) || !(own.has(name) || (i < given && inputs.some((input) => input.name === name)))) {
+    if (taken.has(name) || !(own.has(name) || (i < given && inputs.slice(1).some((input) => input.name === name)))) {
       m.graph.nodes.push({ op: 'Identity', domain: '', attributes: {}, inputs: [name], outputs: [name = m.name()], exact: true, slack: 0 });
     }
     taken.add(name);
