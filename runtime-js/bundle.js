@@ -30,6 +30,8 @@ export class Bundle {
   #hosts;
   /** @type {Weights} */ #weights;
   /** @type {Api.LoadOptions} */ #options;
+  /** Whether models may be on a GPU. */
+  isOnGpu = false;
   /** The GPU of now, which is looked for. @type {Promise<Found & {common: Common}> | undefined} */
   #found;
 
@@ -74,6 +76,7 @@ export class Bundle {
 
   /** @param {Found} found @param {boolean} isOwn @param {LoadControl} control */
   #begin({ choices, device }, isOwn, control) {
+    this.isOnGpu = true;
     const gpu = new CommonGpu(device, isOwn), hosts = [...this.#hosts].filter(({ index }) => choices[index].index >= 0);
     const compile = compilerFor(device, hosts[0].shaders(), control);
     // All at the same time, whichever model is opened first. It will hear of what fails.

@@ -162,7 +162,7 @@ class Model {
   /** @param {LoadControl} control */
   #openWasm(control) {
     const Wasm = globalThis.WEBNNC_WALKS !== false && hasWasmProgram() && walks(this.#host, wasmProgram(this.#host.index)) ? WalkingWasm : WasmBackend;
-    return Wasm.open(this.#host, this.#weights, control);
+    return Wasm.open(this.#host, this.#weights, control, globalThis.WEBNNC_MODELS !== false && /** @type {Bundle} */ (this.#queue).isOnGpu);
   }
 
   /**

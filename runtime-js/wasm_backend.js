@@ -31,9 +31,9 @@ export const wasmPrograms = () => MODELS.map((_, model) => ({ index: wasmProgram
 /** How long a run that can be aborted keeps the thread, in ms. */
 export const HEARING = 10;
 
-/** Those of all models. @param {Host} host @param {Weights} weights @param {LoadControl} control */
-async function loadWeights(host, weights, control) {
-  const range = needsOf(wasmPrograms()), address = range.end > 0 ? host.exports.webnnc_weights() >>> 0 : 0;
+/** @param {Host} host @param {Weights} weights @param {LoadControl} control @param {{index: number}[]} [programs] that read them */
+async function loadWeights(host, weights, control, programs = wasmPrograms()) {
+  const range = needsOf(programs), address = range.end > 0 ? host.exports.webnnc_weights() >>> 0 : 0;
   if (range.end > 0 && !address) {
     throw new OutOfMemoryError(`wasm has not enough memory for weights of ${megabytes(BUILD.weights.bytes)}`);
   }
@@ -56,9 +56,11 @@ export class WasmBackend {
     this.index = index;
   }
 
-  /** @param {Host} host @param {Weights} weights @param {LoadControl} control */
-  static async open(host, weights, control) {
-    await (globalThis.WEBNNC_MODELS !== false ? once(weights, () => loadWeights(host, weights, control)) : loadWeights(host, weights, control));
+  /** @param {Host} host @param {Weights} weights @param {LoadControl} control @param {boolean} isAlone whether other models are elsewhere */
+  static async open(host, weights, control, isAlone) {
+    if (globalThis.WEBNNC_MODELS === false) await loadWeights(host, weights, control);
+    else if (!isAlone) await once(weights, () => loadWeights(host, weights, control));
+    else await loadWeights(host, weights, control, wasmPrograms().map(({ index }, model) => ({ index: model === host.index ? index : -1 })));
     // The module was compiled while it arrived.
     control.onProgress?.({ phase: 'compilation', loaded: 1, total: 1 });
     return new this(host, wasmProgram(host.index));

@@ -295,6 +295,30 @@ describe('on one GPU', () => {
     models[Symbol.dispose]();
   });
 
+  test('one that leaves the GPU takes its own weights along, and no others', async () => {
+    const { device, seen } = await watched(), ids = idsOf(2, 1);
+    let hashed = 0;
+    const { models } = await loadInWasm(loadStraight, (exports) => ({
+      ...exports,
+      webnnc_hash(/** @type {number} */ address, /** @type {number} */ bytes) {
+        hashed += bytes;
+        return exports.webnnc_hash(address, bytes);
+      },
+    }), { device });
+    assert.ok(hashed >= 64 * 64 * 4, `${hashed}`);
+    hashed = 0;
+    seen.refusal = 'made up';
+    check(await add(models.adder, ids, { data: Float32Array.from(encoded(ids).flat()), shape: [2, 64] }), decoded(ids, 1));
+    assert.equal(models.adder.backend, 'wasm');
+    // The table, and not what the encoders multiply by.
+    assert.ok(hashed >= 8 * 64 * 4 && hashed < 64 * 64 * 4, `${hashed}`);
+    seen.refusal = 'made up';
+    check(await encode(models.encoder, ids), encoded(ids));
+    assert.equal(models.encoder.backend, 'wasm');
+    check(await encode(models.again, ids), encoded(ids));
+    models[Symbol.dispose]();
+  });
+
   test('a program that cannot be compiled there leaves the others there', async () => {
     const { device } = await watched();
     const refusing = new Proxy(device, {
@@ -314,17 +338,17 @@ describe('on one GPU', () => {
 });
 
 /**
- * Loads into wasm, and gives what its functions are as well.
+ * Loads, into wasm if nothing else is said, and gives what the module's functions are as well.
  *
- * @param {any} from @param {(exports: any) => any} [edit] what it finds instead
+ * @param {any} from @param {(exports: any) => any} [edit] what it finds instead @param {any} [options]
  */
-async function loadInWasm(from, edit = (exports) => exports) {
+async function loadInWasm(from, edit = (exports) => exports, options = /** @type {any} */ ({ backend: 'wasm' })) {
   const { instantiate } = WebAssembly;
   /** @type {any} */
   let exports;
   WebAssembly.instantiate = /** @type {any} */ (async (/** @type {any[]} */ ...all) => ({ exports: exports = edit((await /** @type {any} */ (instantiate)(...all)).exports) }));
   try {
-    return { models: await from({ backend: 'wasm' }), exports };
+    return { models: await from(options), exports };
   } finally {
     WebAssembly.instantiate = instantiate;
   }
