@@ -87,6 +87,9 @@ constexpr uint32_t kNone = 0xffffffff;
 // with the reason.
 constexpr uint32_t kWalkOutOfMemory = 0x80000000;
 constexpr uint32_t kWalkOutOfRange = 0x40000000;
+// What webnnc_model_plan gives: whether the sizes that its loop needs for another iteration are
+// sizes, and those behind it. Of a plan that is no loop's all are behind it.
+enum Fit : uint32_t { kFitsIteration = 1, kFitsEnd = 2 };
 // Program::kind.
 enum ProgramKind : uint32_t { kCpu = 0, kGpu = 1 };
 

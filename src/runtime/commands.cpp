@@ -118,6 +118,8 @@ struct Walk {
   uint32_t step = abi::kNone;
   // The step that ran last.
   uint32_t last_step = 0;
+  // What the sizes of the plan that was made last fit for.
+  uint32_t fit = 0;
   Note* notes = nullptr;
 };
 Walk walk;
@@ -297,7 +299,12 @@ abi::Status PlaceInMemory(const PlanCommand& plan, abi::BufferKind kind) {
 }
 
 abi::Status MakePlan(const PlanCommand& plan) {
-  if (plan.number > 0 && !webnnc_model_plan(plan.number)) return abi::kSizeOutOfRange;
+  const abi::Program& program = *walk.program;
+  walk.fit = plan.number > 0 ? webnnc_model_plan(plan.number) : abi::kFitsEnd;
+  // A loop decides behind its plan which sizes it needs.
+  uint32_t next = plan.at + 1;
+  bool is_loop = next < program.command_count && program.commands[next].kind == abi::kWhile;
+  if (!is_loop && !(walk.fit & abi::kFitsEnd)) return abi::kSizeOutOfRange;
   if (!IsGpu()) return PlaceInMemory(plan, abi::kArena);
   uint64_t needed = 0;
   abi::Status status = PlaceInArena(plan, {abi::kArena, 0, abi::kBindingAlignment}, needed);
@@ -361,6 +368,9 @@ bool GoesOn(const abi::Command& command) {
   if (condition != abi::kNone) goes_on = goes_on && *Address(condition) != 0;
   return goes_on;
 }
+
+// Whether a loop that is tested there makes plans: each before the test.
+bool HasPlan(uint32_t at) { return at > 0 && walk.program->commands[at - 1].kind == abi::kPlan; }
 
 // Runs the next of the steps from `first` on, before `end`; says whether it was the last.
 bool RunStep(uint32_t first, uint32_t end) {
@@ -434,6 +444,8 @@ uint32_t Continue(bool one) {
       case abi::kJump: next = command.a; break;
       case abi::kWhile:
         if (!GoesOn(command)) next = static_cast<uint32_t>(command.d);
+        if (HasPlan(at) && !(walk.fit & (next > at + 1 ? abi::kFitsEnd : abi::kFitsIteration)))
+          return Refuse(abi::kSizeOutOfRange);
         break;
     }
     walk.counter = next;

@@ -19,7 +19,7 @@ void webnnc_model_step(uint32_t step);
 void webnnc_model_encode();
 
 // Of a model with commands: computes the sizes of a plan, as webnnc_model_dims does those of plan
-// 0. Gives 0 if one of them is negative or does not fit.
+// 0. Gives for what they fit, as flags (abi::Fit): none of these is negative or too large then.
 uint32_t webnnc_model_plan(uint32_t plan);
 
 // Sets symbols to sizes as they are now, all at once.

@@ -52,10 +52,11 @@ int DimTable::PlanOf(const Dim& dim) const {
   return plan;
 }
 
-void DimTable::Add(const Dim& dim) {
+void DimTable::Add(const Dim& dim, const std::set<int>& loops) {
   if (dim.IsConstant()) return;
   if (int plan = PlanOf(dim); plan > 0) {
-    waiting_[static_cast<size_t>(plan)].push_back({dim, !terms_});
+    bool in_loop = loops.count(plan) > 0;
+    waiting_[static_cast<size_t>(plan)].push_back({dim, !terms_ && in_loop, !terms_ && !in_loop});
     return;
   }
   auto [found, is_new] = index_.emplace(dim, ~static_cast<abi::Size>(dims_.size()));
@@ -67,7 +68,7 @@ void DimTable::AddChecks(const plan::Program& program) {
     for (const Dim& dim : plan->not_negative) {
       if (dim.IsConstant() && dim.value() >= 0) continue;
       int known = std::max(plan->number, PlanOf(dim));
-      waiting_[static_cast<size_t>(known)].push_back({dim, true});
+      waiting_[static_cast<size_t>(known)].push_back({dim, false, true});
     }
   }
 }
@@ -80,11 +81,18 @@ void DimTable::BeginTerms() {
 void DimTable::Finish() {
   later_.resize(waiting_.size());
   for (size_t plan = 0; plan < waiting_.size(); ++plan) {
-    for (const auto& [dim, is_size] : waiting_[plan]) {
+    std::map<Dim, size_t> places;
+    for (const auto& [dim, in_loop, behind] : waiting_[plan]) {
       auto [found, is_new] = index_.emplace(dim, ~static_cast<abi::Size>(dims_.size()));
-      if (!is_new) continue;
-      later_[plan].push_back({dims_.size(), is_size});
-      dims_.push_back(dim);
+      if (is_new) {
+        places[dim] = later_[plan].size();
+        later_[plan].push_back({dims_.size(), in_loop, behind});
+        dims_.push_back(dim);
+      } else if (auto place = places.find(dim); place != places.end()) {
+        DimTable::Later& later = later_[plan][place->second];
+        later.in_loop |= in_loop;
+        later.behind |= behind;
+      }
     }
   }
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,11 @@ class DimTable {
   // program's plans.
   explicit DimTable(const plan::Program& program);
 
-  // Adds the size if it is not there yet. A run in which it is negative is refused.
-  void Add(const Dim& dim);
+  // Adds the size if it is not there yet. A run in which it is negative is refused. `loops` are the
+  // plans of loops that it is needed in: of one that is known by such a plan this is asked only if
+  // the loop goes on, since what it uses up may be too short for one more iteration. Of others that
+  // such a plan knows it is asked when the loop has ended.
+  void Add(const Dim& dim, const std::set<int>& loops = {});
   // Adds those that a plan checks. They are not looked up.
   void AddChecks(const plan::Program& program);
   // What is added from now on may be negative: terms of indices.
@@ -36,10 +40,12 @@ class DimTable {
   const std::vector<std::string>& symbols() const { return symbols_; }
   const std::vector<Dim>& dims() const { return dims_; }
 
-  // A size that a plan computes: where in `dims` it is, and whether it must not be negative.
+  // A size that a plan computes: where in `dims` it is, and when it must not be negative: if the
+  // plan's loop goes on, and behind it.
   struct Later {
     size_t at;
-    bool is_size;
+    bool in_loop, behind;
+    bool is_size() const { return in_loop || behind; }
   };
   // By the numbers of plans; of plan 0 there are none.
   const std::vector<std::vector<Later>>& later() const { return later_; }
@@ -54,8 +60,12 @@ class DimTable {
   size_t sizes_ = 0;
   bool terms_ = false;
   std::map<Dim, abi::Size> index_;
-  // By plans, as they were added; and whether they are sizes.
-  std::vector<std::vector<std::pair<Dim, bool>>> waiting_;
+  // By plans, as they were added.
+  struct Waiting {
+    Dim dim;
+    bool in_loop, behind;
+  };
+  std::vector<std::vector<Waiting>> waiting_;
   std::vector<std::vector<Later>> later_;
 };
 

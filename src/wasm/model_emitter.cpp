@@ -16,11 +16,57 @@ using plan::Grid;
 using plan::Program;
 using plan::Variant;
 
-static void AddExtents(DimTable& dims, const loop::Kernel& kernel) {
+static void AddExtents(DimTable& dims, const loop::Kernel& kernel, const std::set<int>& loops) {
   loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
-    if (auto* loop = std::get_if<loop::For>(&stmt)) dims.Add(loop->extent);
+    if (auto* loop = std::get_if<loop::For>(&stmt)) dims.Add(loop->extent, loops);
   });
 }
+
+// Where buffers and kernels are needed: inside of which loops alone, by their plans.
+class Surroundings {
+ public:
+  explicit Surroundings(const Program& program) {
+    std::vector<int> open;
+    for (const plan::Step& step : program.steps) {
+      auto* loop = std::get_if<plan::Loop>(&step);
+      std::set<int> around(open.begin(), open.end());
+      around_.push_back(around);
+      for (plan::BufferId id : plan::BuffersOf(step)) Need(buffers_[id], around);
+      if (auto* launch = std::get_if<plan::Launch>(&step))
+        Need(kernels_[{launch->place, launch->kernel}], around);
+      if (loop) open.push_back(loop->plan ? loop->plan->number : 0);
+      if (std::holds_alternative<plan::EndLoop>(step)) open.pop_back();
+    }
+    for (const auto* ports : {&program.inputs, &program.outputs}) {
+      for (const plan::Port& port : *ports) Need(buffers_[port.buffer], {});
+    }
+  }
+
+  const std::set<int>& OfStep(size_t step) const { return around_[step]; }
+  std::set<int> OfBuffer(plan::BufferId id) const { return Find(buffers_, id); }
+  std::set<int> OfKernel(plan::Place place, plan::KernelId id) const {
+    return Find(kernels_, std::pair(place, id));
+  }
+
+ private:
+  using Loops = std::optional<std::set<int>>;
+  static void Need(Loops& known, const std::set<int>& around) {
+    if (!known) {
+      known = around;
+    } else {
+      std::erase_if(*known, [&](int plan) { return around.count(plan) == 0; });
+    }
+  }
+  template <typename Key>
+  static std::set<int> Find(const std::map<Key, Loops>& map, const Key& key) {
+    auto found = map.find(key);
+    return found == map.end() ? std::set<int>() : *found->second;
+  }
+
+  std::vector<std::set<int>> around_;
+  std::map<plan::BufferId, Loops> buffers_;
+  std::map<std::pair<plan::Place, plan::KernelId>, Loops> kernels_;
+};
 
 // The kernels of a program that are wasm.
 static const plan::Kernels& WasmKernels(const Program& program) {
@@ -28,21 +74,31 @@ static const plan::Kernels& WasmKernels(const Program& program) {
 }
 
 // Of buffers, loops, and what decides.
-static void AddSizes(DimTable& dims, const Program& program) {
-  for (const plan::Buffer& buffer : program.buffers) dims.Add(ByteSize(program, buffer));
-  for (const plan::Kernel& kernel : program.kernels) AddExtents(dims, kernel.flat);
-  for (const plan::Kernel& kernel : program.host_kernels) AddExtents(dims, kernel.flat);
-  for (const plan::Step& step : program.steps) {
+static void AddSizes(DimTable& dims, const Program& program, const Surroundings& around) {
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    plan::BufferId id{b};
+    dims.Add(ByteSize(program, program.buffers[id]), around.OfBuffer(id));
+  }
+  for (plan::Place place : {plan::Place::kDevice, plan::Place::kHost}) {
+    const plan::Kernels& kernels = program.KernelsAt(place);
+    for (int32_t k = 0; k < kernels.size(); ++k) {
+      plan::KernelId id{k};
+      AddExtents(dims, kernels[id].flat, around.OfKernel(place, id));
+    }
+  }
+  for (size_t s = 0; s < program.steps.size(); ++s) {
+    const plan::Step& step = program.steps[s];
     if (auto* launch = std::get_if<plan::Launch>(&step)) {
       for (size_t i = 0; i < launch->begins.size() && !program.target.IsGpu(); ++i)
-        dims.Add(ByteSize(program, program.buffers[launch->arguments[i]], launch->begins[i]));
+        dims.Add(ByteSize(program, program.buffers[launch->arguments[i]], launch->begins[i]),
+                 around.OfStep(s));
     }
     if (auto* stack = std::get_if<plan::Stack>(&step))
-      dims.Add(ByteSize(program, program.buffers[stack->from], stack->elements));
+      dims.Add(ByteSize(program, program.buffers[stack->from], stack->elements), around.OfStep(s));
     auto* assign = std::get_if<plan::Assign>(&step);
     if (auto* bound = std::get_if<plan::Bound>(&step)) assign = &bound->most;
     if (!assign) continue;
-    for (const auto& [symbol, size] : assign->sizes) dims.Add(size);
+    for (const auto& [symbol, size] : assign->sizes) dims.Add(size, around.OfStep(s));
   }
 }
 
@@ -57,11 +113,15 @@ DimTable CollectDims(const ModelInput& input) {
   }
   for (const Dim& size : input.not_negative) dims.Add(size);
   dims.AddChecks(any);
-  if (cpu) AddSizes(dims, *cpu);
+  if (cpu) AddSizes(dims, *cpu, Surroundings(*cpu));
   for (const Variant* gpu : input.variants.gpu()) {
-    AddSizes(dims, gpu->program);
-    for (const plan::Shader& shader : gpu->shaders) {
-      for (const Dim* size : {&shader.grid.x, &shader.grid.y, &shader.grid.z}) dims.Add(*size);
+    Surroundings around(gpu->program);
+    AddSizes(dims, gpu->program, around);
+    for (size_t k = 0; k < gpu->shaders.size(); ++k) {
+      const Grid& grid = gpu->shaders[k].grid;
+      plan::KernelId id{static_cast<int32_t>(k)};
+      for (const Dim* size : {&grid.x, &grid.y, &grid.z})
+        dims.Add(*size, around.OfKernel(plan::Place::kDevice, id));
     }
   }
   dims.BeginTerms();
@@ -458,8 +518,9 @@ class ModelEmitter {
     b_.CreateRetVoid();
   }
 
-  // Computes entry `d` of dims. Gives it.
-  llvm::Value* StoreDim(size_t d, bool is_size) {
+  // Computes entry `d` of dims. Gives it, -1 for what is no size; if that is told later, it is
+  // stored as 0.
+  llvm::Value* StoreDim(size_t d, bool is_size, bool is_told_later = false) {
     llvm::Value* value = ComputeDim(dims_.dims()[d]);
     llvm::Value* low = b_.CreateTrunc(value, I32());
     // Terms of indices are as small as the tensors whose sizes have been checked.
@@ -467,7 +528,10 @@ class ModelEmitter {
       llvm::Value* fits = b_.CreateICmpULT(value, b_.getInt64(uint64_t{1} << 31));
       low = b_.CreateSelect(fits, low, Int(-1));
     }
-    b_.CreateStore(low, DimAddress(~static_cast<abi::Size>(d)));
+    llvm::Value* stored = low;
+    if (is_size && is_told_later)
+      stored = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, low, Int(0));
+    b_.CreateStore(stored, DimAddress(~static_cast<abi::Size>(d)));
     return low;
   }
 
@@ -481,15 +545,19 @@ class ModelEmitter {
       choose->addCase(b_.getInt32(static_cast<uint32_t>(p)), block);
       b_.SetInsertPoint(block);
       broadcasts_.clear();
-      llvm::Value* all = Int(0);
+      llvm::Value *in_loop = Int(0), *behind = Int(0);
       for (const DimTable::Later& later : dims_.later()[p]) {
-        llvm::Value* value = StoreDim(later.at, later.is_size);
-        if (later.is_size) all = b_.CreateOr(all, value);
+        llvm::Value* value = StoreDim(later.at, later.is_size(), true);
+        if (later.in_loop) in_loop = b_.CreateOr(in_loop, value);
+        if (later.behind) behind = b_.CreateOr(behind, value);
       }
-      b_.CreateRet(b_.CreateZExt(b_.CreateICmpSGE(all, Int(0)), I32()));
+      auto flag = [&](llvm::Value* signs, abi::Fit fit) {
+        return b_.CreateSelect(b_.CreateICmpSGE(signs, Int(0)), Int(fit), Int(0));
+      };
+      b_.CreateRet(b_.CreateOr(flag(in_loop, abi::kFitsIteration), flag(behind, abi::kFitsEnd)));
     }
     b_.SetInsertPoint(other);
-    b_.CreateRet(Int(1));
+    b_.CreateRet(Int(abi::kFitsIteration | abi::kFitsEnd));
   }
 
   void EmitAssigns() {
