@@ -8,3 +8,5 @@
 declare var WEBNNC_WALKS: boolean | undefined;
 /** The same of scripts that serve several models in one bundle. */
 declare var WEBNNC_MODELS: boolean | undefined;
+/** The same of models with inputs or outputs that are lists of tensors. */
+declare var WEBNNC_LISTS: boolean | undefined;

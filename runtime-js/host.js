@@ -12,14 +12,19 @@ import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request,
 import { MODELS, exportsOf } from './models.js';
 import { xxh32 } from './xxh32.js';
 
-/** What a caller knows, and what goes with a picture: tables `of` it. @typedef {Api.Port & {of?: string}} ManifestPort */
+/**
+ * What a caller knows, and what goes with a picture or a list: tables and parts `of` it. That of a list is the elements of
+ * all its tensors, whose shape `tensor` is.
+ *
+ * @typedef {Api.Port & {of?: string, tensor?: (number | string)[]}} ManifestPort
+ */
 /**
  * @typedef {{kind: 'wasm', steps: string[]}} WasmProgram
  * @typedef {{name: string, shader: number, bindings: string, uniformBytes?: number}} Kernel
  * @typedef {{kind: 'webgpu', half: boolean, steps: number[], kernels: Kernel[]}} GpuProgram
  * @typedef {{low: number, high: number, node: string}} Range of an input's elements
  * @typedef {ManifestPort & {range?: Range}} InputPort
- * @typedef {Api.Port & {hidden?: boolean}} OutputPort one that is hidden tells of indices
+ * @typedef {ManifestPort & {hidden?: boolean}} OutputPort one that is hidden tells of indices
  * @typedef {{abi: number, name: string, build: string, inputs: InputPort[], outputs: OutputPort[],
  *   state?: {input: string, output: string, axis?: number, capacity?: number, limited?: boolean}[], indices?: {node: string, inputs: string[]}[], assumptions?: string[], programs: (WasmProgram | GpuProgram)[]}} Manifest
  *

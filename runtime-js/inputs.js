@@ -8,9 +8,10 @@ import { COPY_SRC, isGpuBuffer, roundUp } from './gpu_device.js';
 
 /** @typedef {any[]} Values one an input: elements, or a buffer on the GPU */
 /**
- * As given. What another model left on a GPU can be read.
+ * As given. What another model left on a GPU can be read. Of one that stands for a list of tensors, these.
  *
- * @typedef {{port: Api.Port, data: any, count: number | undefined, shape: number[] | undefined, isFrame?: boolean, read?: () => Promise<any>}} Input
+ * @typedef {{port: Api.Port, data: any, count: number | undefined, shape: number[] | undefined, isFrame?: boolean, read?: () => Promise<any>,
+ *   list?: {port: Api.Port, tensors: {data: any, shape: number[]}[]}}} Input
  */
 
 /** What a tensor may be given with: run's own tensors have all of these. */

@@ -14,6 +14,7 @@ import { Host } from './host.js';
 import { checkIndices, checkRange } from './indices.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { abortable } from './line.js';
+import { asCallersSee, checkShared, destinationsOfParts, packList, unpackLists } from './lists.js';
 import { DISPOSE, bindMethods, build, noState } from './methods.js';
 import { needsOf } from './models.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
@@ -74,6 +75,7 @@ class Model {
     this.name = name;
     this.inputs = inputs.filter(({ of }) => of === undefined);
     this.outputs = outputs.filter((port) => !port.hidden);
+    if (globalThis.WEBNNC_LISTS !== false) [this.inputs, this.outputs] = [this.inputs, this.outputs].map(asCallersSee);
     if (globalThis.WEBNNC_WALKS !== false && host.manifest.state) {
       this.#memory = this.#makeMemory();
       this.state = this.#stateOf(/** @type {Memory} */ (this.#memory));
@@ -338,8 +340,8 @@ class Model {
     const ports = this.#host.manifest.inputs, backend = this.#backend;
     const isTaken = backend instanceof GpuBackend && !backend.isLost && (backend.isProven || !this.#mayLeaveGpu);
     const gpu = onGpu && isTaken ? backend : undefined;
-    const parsed = own.flatMap((port) => takesPictures(port)
-      ? this.#frames.parse(port, ports.filter(({ of }) => of === port.name), given[port.name], gpu)
+    const parsed = own.flatMap((port) => globalThis.WEBNNC_LISTS !== false && port.list ? packList(port, ports, given[port.name])
+      : takesPictures(port) ? this.#frames.parse(port, ports.filter(({ of }) => of === port.name), given[port.name], gpu)
       : [parseInput(port, given[port.name])]);
     return ports.map((port) => parsed.find((input) => input.port === port));
   }
@@ -354,6 +356,7 @@ class Model {
     if (backend.name === 'wasm' && inputs.some(({ count }) => count === undefined)) {
       throw new UnsupportedError(`the model runs in wasm, which takes no buffers of a GPU (${this.backendReason})`);
     }
+    if (globalThis.WEBNNC_LISTS !== false) checkShared(inputs, this.#host.symbols, symbols);
     const check = () => checkSizes(inputs, this.#shapes.inputs, backend instanceof GpuBackend && backend.half);
     const values = inputs.map(({ data }) => data);
     if (symbols.join() !== this.#prepared) return this.#prepare(symbols, check).then(() => values);
@@ -368,7 +371,8 @@ class Model {
    */
   async run(inputs, options = {}, memory = globalThis.WEBNNC_WALKS !== false ? this.#memory : undefined) {
     checkOptions('run', options, RUN_OPTIONS);
-    const { outputs, signal, transfer } = options, destinations = destinationsOf(outputs, this.outputs);
+    const { outputs, signal, transfer } = options, destinations = globalThis.WEBNNC_LISTS !== false
+      ? destinationsOfParts(destinationsOf(outputs, this.outputs), this.outputs, this.#host.manifest.outputs) : destinationsOf(outputs, this.outputs);
     // Who gives all of a state keeps it, and is given all outputs.
     if (globalThis.WEBNNC_WALKS !== false && !memory?.isGiven(inputs)) memory?.leaveOut(outputs, destinations);
     const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer }, memory);
@@ -376,8 +380,12 @@ class Model {
     if (this.#hidden >= 0) destinations.push(isChecked ? 'data' : 'none');
     const list = await this.#orInWasm(signal, () => this.#attempt(parsed, destinations, isChecked, signal)), told = list[this.#hidden];
     if (told) checkIndices(manifest, told.data);
-    return Object.fromEntries(this.outputs.flatMap(({ name, labels }, i) =>
-      list[i] ? [[name, { ...list[i], shape: [...list[i].shape], ...labels && { labels } }]] : []));
+    if (globalThis.WEBNNC_LISTS !== false) unpackLists(manifest.outputs, list);
+    return Object.fromEntries(this.outputs.flatMap((port, i) => {
+      const { name, labels } = port;
+      if (globalThis.WEBNNC_LISTS !== false && port.list) return list[i] === undefined ? [] : [[name, list[i]]];
+      return list[i] ? [[name, { ...list[i], shape: [...list[i].shape], ...labels && { labels } }]] : [];
+    }));
   }
 
   /**

@@ -190,7 +190,7 @@ declare global {
 type TypeOf<O, K extends keyof O> = Required<O>[K] extends DataType ? Required<O>[K] : never;
 type Destinations<O> = { [K in keyof O]?: 'data' | 'gpu' };
 type TensorsAt<W, O> = {
-  [K in keyof W & keyof O]: W[K] extends 'gpu' ? GpuTensor<TypeOf<O, K>> : Tensor<TypeOf<O, K>>;
+  [K in keyof W & keyof O]: W[K] extends 'gpu' ? GpuTensor<TypeOf<O, K>> : ResultOf<Required<O>[K]>;
 };
 
 export interface RunSettings {
@@ -243,6 +243,12 @@ export interface Port {
    * from its inputs' shapes, or an expression over symbols such as `"2*seq+past"`.
    */
   readonly shape: readonly (number | string)[];
+  /**
+   * There if it is a list of tensors: an array of any length, or a tensor or an array that may be `null`. `dataType` and
+   * `shape` are those of the tensors. A size with a name that no other input has may be another one in each; `['...']` is
+   * any shape of up to eight dimensions.
+   */
+  readonly list?: ListKind;
   /** There if the elements pick rows of a table: what they may be. Negative ones count from its end. */
   readonly range?: { readonly low: number; readonly high: number };
   /** There if the tensor holds images. */
@@ -267,6 +273,13 @@ export interface Port {
 /** Element types, by the names that WebNN has for them. */
 export type DataType =
   'bool' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'float16' | 'float32' | 'float64';
+
+export type ListKind = 'sequence' | 'optional' | 'optional sequence';
+/** What stands for an input or output that is a list, where DataType stands for a tensor. */
+export interface ListOf<D extends DataType, K extends ListKind> {
+  readonly dataType: D;
+  readonly list: K;
+}
 
 /** What `run` gives: elements in row-major order. */
 export interface Tensor<D extends DataType = DataType> {
@@ -301,10 +314,25 @@ export type InputValue<D extends DataType = DataType> =
   | { data: AcceptedElements[D] | GpuBuffer; shape?: readonly number[] }
   | { buffer: GpuBuffer; shape: readonly number[] };
 
+/**
+ * What `run` takes for a list: an array of tensors, in memory, for a sequence, and for what is optional a tensor or an array,
+ * or `null` or nothing.
+ */
+export type ListValue<D extends DataType, K extends ListKind> =
+  K extends 'sequence' ? readonly InputValue<D>[]
+  : K extends 'optional' ? InputValue<D> | null
+  : readonly InputValue<D>[] | null;
+/** What `run` gives for one. */
+export type TensorList<D extends DataType, K extends ListKind> =
+  K extends 'sequence' ? Tensor<D>[] : K extends 'optional' ? Tensor<D> | null : Tensor<D>[] | null;
+
 export type InputValues<I = Inputs> = {
-  [K in keyof I]: Required<I>[K] extends DataType ? InputValue<Required<I>[K]> : ImageSource | readonly ImageSource[];
+  [K in keyof I]: Required<I>[K] extends DataType ? InputValue<Required<I>[K]>
+    : Required<I>[K] extends ListOf<infer D, infer L> ? ListValue<D, L>
+    : ImageSource | readonly ImageSource[];
 };
-export type Tensors<O = Outputs> = { [K in keyof O]: Tensor<TypeOf<O, K>> };
+export type Tensors<O = Outputs> = { [K in keyof O]: ResultOf<Required<O>[K]> };
+type ResultOf<T> = T extends ListOf<infer D, infer L> ? TensorList<D, L> : T extends DataType ? Tensor<T> : never;
 export type GpuTensors<O = Outputs> = { [K in keyof O]: GpuTensor<TypeOf<O, K>> };
 
 /** `bool` is one byte an element, 0 or 1. `float16` is bits where the engine has no Float16Array. */

@@ -44,11 +44,12 @@ function serve(id) {
       try {
         const result = await runner.run(inputs, { ...options, signal, transfer: true });
         // The page has them.
-        for (const tensor of Object.values(result)) delete tensor.labels;
-        return new Moved({ result, ...stateOf(model) }, Object.values(result).map(({ data }) => data.buffer));
+        const tensors = globalThis.WEBNNC_LISTS !== false ? Object.values(result).flat().filter((tensor) => tensor !== null) : Object.values(result);
+        for (const tensor of tensors) delete tensor.labels;
+        return new Moved({ result, ...stateOf(model) }, tensors.map(({ data }) => data.buffer));
       } finally {
         // Bitmaps and frames that were posted are copies.
-        for (const input of Object.values(inputs).flat()) input.close?.();
+        for (const input of Object.values(inputs).flat()) input?.close?.();
       }
     },
     async profile({ model: index = 0, session, inputs, options }, signal) {

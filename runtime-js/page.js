@@ -17,7 +17,7 @@ import { SnippetPanel } from './page/snippet.js';
 import { tasksWith } from './page/tasks.js';
 
 /** @param {Api.Port} port */
-const typeOf = ({ dataType, shape }) => `${dataType}[${shape.join(', ')}]`;
+const typeOf = ({ dataType, shape, list }) => `${list ? `${list} of ` : ''}${dataType}[${shape.join(', ')}]`;
 
 const MOST_RUNS = 10, MOST_TIME = 1000;
 

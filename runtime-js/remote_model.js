@@ -12,6 +12,7 @@ import { failToLoad } from './files.js';
 import { takesPictures } from './frames.js';
 import { parseInput } from './inputs.js';
 import { Line } from './line.js';
+import { parseList } from './lists.js';
 import { DISPOSE, bindMethods, build, noState } from './methods.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { checkPixels, isFile, isPixels, toDrawable } from './pictures.js';
@@ -220,6 +221,11 @@ function postable(port, given, mayMove, memory) {
   if (takesPictures(port)) {
     const post = (/** @type {any} */ source) => postablePicture(source, `input "${port.name}"`);
     return Array.isArray(given) ? Promise.all(given.map(post)) : post(given);
+  }
+  if (globalThis.WEBNNC_LISTS !== false && port.list) {
+    const list = parseList(port, given)?.map(({ data, shape }) => ({ data: data.slice(), shape })) ?? null;
+    for (const { data } of list ?? []) memory.add(data.buffer);
+    return port.list === 'optional' ? list?.[0] ?? null : list;
   }
   const { data, count, shape } = parseInput(port, given);
   if (count === undefined) {

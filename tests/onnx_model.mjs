@@ -25,14 +25,26 @@ function bytes(number, content) {
 }
 
 /** @typedef {[keyof typeof TYPES, (number | string)[]]} Type */
+/**
+ * What may stand for a Type: without a shape, of any rank.
+ *
+ * @typedef {{list: 'sequence' | 'optional' | 'optional sequence', of: [keyof typeof TYPES, (number | string)[]?]}} ListType
+ */
 
-/** @param {string} name @param {Type | null} type null where readers are to infer it */
-function valueInfo(name, type) {
-  if (!type) return bytes(1, name);
-  const [dtype, shape] = type;
-  const sizes = shape.flatMap((size) => bytes(1, typeof size === 'number' ? integer(1, size) : bytes(2, size)));
-  return [...bytes(1, name), ...bytes(2, bytes(1, [...integer(1, TYPES[dtype]), ...bytes(2, sizes)]))];
+/** A TypeProto. @param {[keyof typeof TYPES, (number | string)[]?]} type */
+function tensorType([dtype, shape]) {
+  const sizes = shape?.flatMap((size) => bytes(1, typeof size === 'number' ? integer(1, size) : bytes(2, size)));
+  return bytes(1, [...integer(1, TYPES[dtype]), ...sizes ? bytes(2, sizes) : []]);
 }
+
+/** @param {ListType} type */
+function listType({ list, of }) {
+  const inner = list === 'optional' ? tensorType(of) : bytes(4, bytes(1, tensorType(of)));
+  return list === 'sequence' ? inner : bytes(9, bytes(1, inner));
+}
+
+/** @param {string} name @param {Type | ListType | null} type null where readers are to infer it */
+const valueInfo = (name, type) => [...bytes(1, name), ...type ? bytes(2, 'list' in type ? listType(type) : tensorType(type)) : []];
 
 /** @typedef {{ type: Type, bytes: Uint8Array }} Tensor a constant of any type and shape, its elements as bytes */
 

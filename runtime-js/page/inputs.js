@@ -49,7 +49,9 @@ export class Inputs {
     this.given = new Set(this.#values.filter((_, i) => given[i]).map(({ port }) => port.name));
     const values = await Promise.all(this.#values.map(async ({ port }, i) => {
       const shape = given[i]?.shape ?? this.#sizes.shape(port.shape);
-      return [port.name, given[i] ?? { data: await this.#values[i].madeUp(shape.reduce((n, size) => n * size, 1)), shape }];
+      const tensor = given[i] ?? { data: await this.#values[i].madeUp(shape.reduce((n, size) => n * size, 1)), shape };
+      // A list has it as its one tensor.
+      return [port.name, port.list && port.list !== 'optional' ? [tensor] : tensor];
     }));
     const pictures = await Promise.all(this.#pictures.map(async (input) => [input.port.name, await input.value()]));
     return Object.fromEntries([...values, ...pictures]);

@@ -37,18 +37,22 @@ export class Outputs {
    */
   async show(model, tensors, picture) {
     const results = [];
-    for (const port of model.outputs) {
-      const tensor = tensors[port.name], numbers = await numbersIn(tensor);
+    for (const { port, tensor } of model.outputs.flatMap((port) => tensorsOf(port, tensors[port.name]))) {
+      const numbers = await numbersIn(tensor);
       results.push({ port, tensor, numbers, summary: await summarize(numbers) });
     }
     const shapes = results.map(({ port: { name }, tensor: { shape, dataType } }) => ({ name, shape, dataType }));
     const run = { results, picture: picture && copyOf(picture), image: model.inputs.find(({ image }) => image)?.image, forms: formsOf(shapes, picture) };
-    if (!this.#cards.size) this.#lay(run);
+    // Lists have as many as they have.
+    const isLaid = results.length === this.#cards.size && results.every(({ port }) => this.#cards.has(port.name));
+    if (!isLaid) this.#lay(run);
     for (const result of results) await this.#cards.get(result.port.name)?.show(result, run);
   }
 
   /** Makes the cards: what was found on the picture first. @param {Run} run */
   #lay(run) {
+    for (const { section } of this.#cards.values()) section.remove();
+    this.#cards.clear();
     const first = run.results.filter((result) => likelyKind(result, run) === 'boxes'), order = [...first, ...run.results.filter((result) => !first.includes(result))];
     for (const [i, result] of order.entries()) {
       const { name } = result.port, card = new Card(name, i >= MOST_OPEN && likelyKind(result, run) === 'table');
@@ -56,6 +60,12 @@ export class Outputs {
       this.#place.append(card.section);
     }
   }
+}
+
+/** What an output is shown as: of a list each of its tensors. @param {Api.Port} port @param {any} value @returns {{port: Api.Port, tensor: Api.Tensor}[]} */
+function tensorsOf(port, value) {
+  if (!Array.isArray(value)) return value ? [{ port, tensor: value }] : [];
+  return value.map((tensor, i) => ({ port: { ...port, name: `${port.name}[${i}]` }, tensor }));
 }
 
 /** The picture that the page shows may be another soon. @param {HTMLCanvasElement} picture */

@@ -46,8 +46,9 @@ export function snippet({ model, key, inputs, given, preparation, kinds }, langu
   ].join('\n');
 }
 
-/** @param {Api.Port} port @param {any} value in the run that is shown @param {boolean} isGiven @param {Partial<Api.ImageTensorOptions>} preparation @param {Set<string>} names that are imported */
-function valueOf({ name, dataType, image, shape: declared }, value, isGiven, preparation, names) {
+/** @param {Api.Port} port @param {any} value in the run that is shown @param {boolean} isGiven @param {Partial<Api.ImageTensorOptions>} preparation @param {Set<string>} names that are imported @returns {string} */
+function valueOf({ name, dataType, image, list, shape: declared }, value, isGiven, preparation, names) {
+  if (Array.isArray(value) && list) return `[${value.map((/** @type {any} */ tensor) => valueOf({ name, dataType, shape: declared }, tensor, isGiven, preparation, names)).join(', ')}]`;
   const batch = typeof declared[0] === 'number' ? declared[0] : 1;
   if (image?.preparation) return batch > 1 ? `[${Array(batch).fill('picture').join(', ')}]` : 'picture';
   /** @type {number[]} */
@@ -72,8 +73,9 @@ function valueOf({ name, dataType, image, shape: declared }, value, isGiven, pre
 const noteOf = ({ dataType, image }) => image ? '' : `   // ${dataType}`;
 
 /** @param {Api.Port} port @param {Kind | undefined} kind @param {Set<string>} names that are imported */
-function resultOf({ name, shape }, kind, names) {
+function resultOf({ name, shape, list }, kind, names) {
   const tensor = `outputs${memberOf(name)}`;
+  if (list) return tensor;
   // `top` goes along the last dimension.
   if (kind === 'classes' && shape.at(-1) !== 1) {
     names.add('top');

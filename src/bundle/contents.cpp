@@ -57,4 +57,26 @@ std::string WebText(const TensorType& type) {
   return std::string(WebName(type.dtype)) + "[" + sizes + "]";
 }
 
+std::string WebText(const graph::ListPort& list) {
+  const char* kind = list.kind == graph::ListPort::Kind::kSequence   ? "a sequence of "
+                     : list.kind == graph::ListPort::Kind::kOptional ? "an optional "
+                                                                     : "an optional sequence of ";
+  if (!list.shape) return kind + std::string(WebName(list.dtype)) + "[...]";
+  return kind + WebText(TensorType{list.dtype, *list.shape});
+}
+
+std::optional<std::string> ListBeside(const std::string& port, const ModelContents& model) {
+  for (const auto& [name, list] : model.lists) {
+    for (std::string_view part : {graph::kListShapes, graph::kListThere}) {
+      if (port == name + std::string(part)) return name;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string_view KindName(graph::ListPort::Kind kind) {
+  static constexpr std::string_view kNames[] = {"sequence", "optional", "optional sequence"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
 }  // namespace webnnc::bundle

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bundle/weights_file.h"
+#include "graph/graph.h"
 #include "graph/image.h"
 #include "graph/outline.h"
 #include "graph/passes/check_indices.h"
@@ -72,6 +74,9 @@ struct ModelContents {
   std::vector<graph::State> states = {};
   Source source = {};
 
+  // Inputs and outputs that are lists, by name.
+  std::map<std::string, graph::ListPort> lists = {};
+
   // Inputs and outputs that have them, by name.
   std::map<std::string, Picture> pictures = {};
   std::map<std::string, Labels> labels = {};
@@ -106,5 +111,12 @@ Requirements RequirementsOf(const plan::Variant& gpu);
 
 // A type as people on the web read it: "float32[batch,3,224,224]".
 std::string WebText(const TensorType& type);
+// The same of a list: "a sequence of float32[n,3]".
+std::string WebText(const graph::ListPort& list);
+
+// The list that a port beside it is a part of ("seq" for "seq:shapes"), if it is one.
+std::optional<std::string> ListBeside(const std::string& port, const ModelContents& model);
+// What a list is called in model.js: "sequence", "optional", "optional sequence".
+std::string_view KindName(graph::ListPort::Kind kind);
 
 }  // namespace webnnc::bundle

@@ -53,13 +53,27 @@ bool IsBesidePicture(const std::string& name, const std::map<std::string, Pictur
   });
 }
 
+// An optional input need not be given.
+std::string ListType(const std::string& name, const graph::ListPort& list, bool is_input,
+                     const std::string& indent) {
+  bool may_be_left_out = is_input && list.kind != graph::ListPort::Kind::kSequence;
+  return indent + "  /** " + InComment(WebText(list)) + " */\n" + indent + "  " + Key(name) +
+         (may_be_left_out ? "?" : "") + ": ListOf<'" + std::string(WebName(list.dtype)) + "', '" +
+         std::string(KindName(list.kind)) + "'>;\n";
+}
+
 // Those in `kept` are state: inputs that need not be given, outputs that only who asks is given.
-std::string Types(const std::vector<plan::Port>& ports,
+std::string Types(const std::vector<plan::Port>& ports, const ModelContents& model,
                   const std::map<std::string, Picture>& pictures, const std::set<std::string>& kept,
                   const std::string& indent) {
   std::string out = "{\n";
   for (const plan::Port& port : ports) {
-    if (port.hidden || IsBesidePicture(port.name, pictures)) continue;
+    bool is_beside = IsBesidePicture(port.name, pictures) || ListBeside(port.name, model);
+    if (port.hidden || is_beside) continue;
+    if (auto list = model.lists.find(port.name); list != model.lists.end()) {
+      out += ListType(port.name, list->second, &ports == &model.variants.any().inputs, indent);
+      continue;
+    }
     if (pictures.count(port.name)) {
       out += indent + "  /** A picture of any size */\n";
       out += indent + "  " + Key(port.name) + ": 'image';\n";
@@ -77,14 +91,14 @@ std::string InputTypes(const ModelContents& model, const std::string& indent) {
   std::set<std::string> kept;
   for (const graph::State& state : model.states)
     kept.insert(model.variants.any().inputs[state.input].name);
-  return Types(model.variants.any().inputs, model.pictures, kept, indent);
+  return Types(model.variants.any().inputs, model, model.pictures, kept, indent);
 }
 
 std::string OutputTypes(const ModelContents& model, const std::string& indent) {
   std::set<std::string> kept;
   for (const graph::State& state : model.states)
     kept.insert(model.variants.any().outputs[state.output].name);
-  return Types(model.variants.any().outputs, {}, kept, indent);
+  return Types(model.variants.any().outputs, model, {}, kept, indent);
 }
 
 std::string OfOne(const ModelContents& model) {

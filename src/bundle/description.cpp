@@ -80,14 +80,17 @@ class NodeList {
   Json json_ = Json::array();
 };
 
-Json PortsJson(const std::vector<plan::Port>& ports, const LikelySizes& sizes) {
+Json PortsJson(const std::vector<plan::Port>& ports, const ModelContents& model) {
+  const LikelySizes& sizes = model.likely;
   Json json = Json::array();
   for (const plan::Port& port : ports) {
-    if (port.hidden) continue;
-    json.push_back({{"name", port.name},
-                    {"type", WebText(port.type)},
-                    {"bytes", ByteSize(port.type).Evaluate(sizes.typical())},
-                    {"image", graph::ImageOf(port.type).has_value()}});
+    if (port.hidden || ListBeside(port.name, model)) continue;
+    auto list = model.lists.find(port.name);
+    json.push_back(
+        {{"name", port.name},
+         {"type", list == model.lists.end() ? WebText(port.type) : WebText(list->second)},
+         {"bytes", ByteSize(port.type).Evaluate(sizes.typical())},
+         {"image", graph::ImageOf(port.type).has_value()}});
   }
   return json;
 }
@@ -221,8 +224,8 @@ void AddModel(const ModelContents& model, Json& json) {
   json["model"] = ModelJson(model.source);
   json["sizes"] = Json::object();
   for (const auto& [symbol, value] : sizes.typical()) json["sizes"][symbol] = value;
-  json["inputs"] = PortsJson(model.variants.any().inputs, sizes);
-  json["outputs"] = PortsJson(model.variants.any().outputs, sizes);
+  json["inputs"] = PortsJson(model.variants.any().inputs, model);
+  json["outputs"] = PortsJson(model.variants.any().outputs, model);
   json["assumptions"] = model.assumptions;
 }
 

@@ -41,6 +41,11 @@ bool Walks(const Contents& contents) {
                      });
 }
 
+bool HasLists(const Contents& contents) {
+  return std::any_of(contents.models.begin(), contents.models.end(),
+                     [](const ModelContents& model) { return !model.lists.empty(); });
+}
+
 // `range` is what the first of the model's programs reads, and becomes that of what follows.
 Json ProgramsJson(const ModelContents& model, std::vector<WeightRange>::const_iterator& range) {
   Json programs = Json::array();
@@ -52,7 +57,10 @@ Json ProgramsJson(const ModelContents& model, std::vector<WeightRange>::const_it
 }  // namespace
 
 std::string_view ScriptFor(const Contents& contents, std::string_view name) {
-  const char* prefix = contents.HasSeveral() ? "models." : Walks(contents) ? "walking." : "";
+  const char* prefix = contents.HasSeveral() ? "models."
+                       : HasLists(contents)  ? "lists."
+                       : Walks(contents)     ? "walking."
+                                             : "";
   return PageFile(prefix + std::string(name));
 }
 

@@ -90,6 +90,14 @@ Json PictureJson(const plan::Port& port, const Picture& picture) {
   return json;
 }
 
+// Of a list's tensors.
+Json TensorShapeJson(const graph::ListPort& list) {
+  if (!list.shape) return Json::array({"..."});
+  Json json = Json::array();
+  for (const Dim& size : *list.shape) json.push_back(SizeJson(size));
+  return json;
+}
+
 Json PortJson(const plan::Port& port, const ModelContents& model) {
   auto picture = model.pictures.find(port.name);
   if (picture != model.pictures.end()) return PictureJson(port, picture->second);
@@ -99,6 +107,11 @@ Json PortJson(const plan::Port& port, const ModelContents& model) {
   json["dataType"] = WebName(port.type.dtype);
   json["shape"] = Json::array();
   for (const Dim& size : port.type.shape) json["shape"].push_back(SizeJson(size));
+  if (auto list = model.lists.find(port.name); list != model.lists.end()) {
+    json["list"] = KindName(list->second.kind);
+    json["tensor"] = TensorShapeJson(list->second);
+  }
+  if (auto of = ListBeside(port.name, model)) json["of"] = *of;
   if (auto image = graph::ImageOf(port.type)) json["image"] = ImageJson(*image);
   return json;
 }
@@ -134,8 +147,11 @@ Json BoxesJson(const Boxes& boxes) {
 
 Json OutputsJson(const ModelContents& model) {
   Json json = Json::array();
+  // Pictures are inputs.
+  ModelContents lists;
+  lists.lists = model.lists;
   for (const plan::Port& port : model.variants.any().outputs) {
-    json.push_back(PortJson(port, {}));
+    json.push_back(PortJson(port, lists));
     auto labels = model.labels.find(port.name);
     if (labels != model.labels.end())
       json.back()[labels->second.count_last ? "labels" : "classes"] = labels->second.names;

@@ -84,6 +84,7 @@ bundle::Contents BundleContents(const Code& code, const std::string& name) {
     part.likely = model.likely;
     part.indices = model.indices;
     part.states = model.states;
+    part.lists = model.graph.lists;
     part.pictures = model.pictures;
     part.labels = model.labels;
     part.boxes = model.boxes;

@@ -102,7 +102,9 @@ std::vector<std::string> InputsInFile(const Model& model) {
 }
 
 void NoteSizes(const onnx::pb::ValueInfoProto& value, std::set<std::string>& names) {
-  for (const auto& size : value.type().tensor_type().shape().dim()) {
+  const auto* type = onnx::TensorTypeIn(value.type());
+  if (!type) return;
+  for (const auto& size : type->tensor_type().shape().dim()) {
     if (!size.dim_param().empty()) names.insert(size.dim_param());
   }
 }

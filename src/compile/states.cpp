@@ -19,6 +19,7 @@ struct State {
 
 const TensorType* TypeOf(const graph::Graph& graph, const std::vector<graph::Port>& ports,
                          const std::string& name) {
+  if (graph.lists.count(name)) return nullptr;
   for (const graph::Port& port : ports) {
     if (port.name == name && !port.hidden) return &graph.values[port.value].type;
   }
@@ -216,7 +217,9 @@ int64_t MostOf(const CompileOptions& options, const Dim& size) {
 bool IsSizeOfInput(const onnx::Model& model, const CompileOptions& options,
                    const std::string& name) {
   for (const auto& value : model.proto().graph().input()) {
-    for (const auto& size : value.type().tensor_type().shape().dim()) {
+    const auto* type = onnx::TensorTypeIn(value.type());
+    if (!type) continue;
+    for (const auto& size : type->tensor_type().shape().dim()) {
       if (size.dim_param() == name) return true;
     }
   }

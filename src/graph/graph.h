@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -52,6 +53,20 @@ struct Port {
   bool hidden = false;
 };
 
+// An input or output that is a list of tensors for callers. The port of its name has the elements
+// of all tensors behind each other, NAME + kListShapes their shapes, i64[count, columns] with -1
+// behind those of fewer dimensions, and of an optional sequence NAME + kListThere, a bool, says
+// whether it is there. An optional tensor is a list of one or none.
+struct ListPort {
+  enum class Kind : uint8_t { kSequence, kOptional, kOptionalSequence };
+  Kind kind = Kind::kSequence;
+  DType dtype = DType::kF32;
+  // Of the tensors, if they have one rank: a size that is no symbol of the graph's other inputs may
+  // be another one in each.
+  std::optional<Shape> shape = {};
+};
+inline constexpr std::string_view kListShapes = ":shapes", kListThere = ":there";
+
 struct Graph {
   std::string name;
   IdVector<ValueTag, Value> values;
@@ -60,6 +75,8 @@ struct Graph {
   std::vector<Port> outputs;
   // What sizes must be in a run. `refine` relies on these.
   std::vector<Assumption> assumptions = {};
+  // Of a whole model: inputs and outputs that are lists, by name.
+  std::map<std::string, ListPort> lists = {};
 };
 
 // Calls `visit` on the graph and on all bodies in it, the innermost first.

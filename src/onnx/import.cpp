@@ -10,6 +10,7 @@
 #include "onnx/flatten_model.h"
 #include "onnx/node_context.h"
 #include "onnx/operators.h"
+#include "onnx/ops/lists.h"
 
 namespace webnnc::onnx {
 
@@ -151,11 +152,15 @@ class Importer {
     return fixed == options_.dims.end() ? Dim::Symbol(name) : Dim(fixed->second);
   }
 
-  Result<TensorType> InputType(const pb::ValueInfoProto& input) {
-    if (!input.type().has_tensor_type()) {
-      return Error{"input " + Quote(input.name()) + " is not a tensor"};
-    }
-    const auto& tensor = input.type().tensor_type();
+  static graph::ListPort::Kind KindOf(const pb::TypeProto& type) {
+    using Kind = graph::ListPort::Kind;
+    if (!type.has_optional_type()) return Kind::kSequence;
+    return type.optional_type().elem_type().has_sequence_type() ? Kind::kOptionalSequence
+                                                                : Kind::kOptional;
+  }
+
+  Result<TensorType> InputType(const pb::ValueInfoProto& input, const pb::TypeProto& of) {
+    const auto& tensor = of.tensor_type();
     TensorType type;
     auto dtype = ElementType(tensor.elem_type());
     if (!dtype) return Error{"input " + Quote(input.name()) + ": " + dtype.error().message};
@@ -187,22 +192,91 @@ class Importer {
     return type;
   }
 
+  // The names of sizes of tensors: in lists these are the same.
+  void ListInputSymbols() {
+    for (const auto& input : proto_.input()) {
+      if (!input.type().has_tensor_type()) continue;
+      for (const auto& size : input.type().tensor_type().shape().dim())
+        state_.input_symbols.insert(size.dim_param());
+      auto given = options_.input_shapes.find(input.name());
+      if (given == options_.input_shapes.end()) continue;
+      for (const Dim& size : given->second) size.CollectSymbols(state_.input_symbols);
+    }
+  }
+
+  Status AddInput(const std::string& name, const TensorType& type) {
+    if (auto status = graph::CheckType(type); !status)
+      return Error{"input " + Quote(name) + " " + status.error().message};
+    ValueId id = frame_->scope.build.AddValue(name, type);
+    frame_->names.values[name] = id;
+    frame_->graph.inputs.push_back({name, id});
+    return kSuccess;
+  }
+
+  // A list is given packed: a port is one of its parts.
+  Status AddListInput(const pb::ValueInfoProto& input, const pb::TypeProto& of) {
+    const std::string& name = input.name();
+    bool has_shape = of.tensor_type().has_shape() || options_.input_shapes.count(name);
+    auto dtype = ElementType(of.tensor_type().elem_type());
+    if (!dtype) return Error{"input " + Quote(name) + ": " + dtype.error().message};
+    graph::ListPort port{KindOf(input.type()), dtype.value()};
+    ListForm form;
+    form.is_sequence = port.kind != graph::ListPort::Kind::kOptional;
+    form.may_be_none = port.kind != graph::ListPort::Kind::kSequence;
+    form.dtype = dtype.value();
+    form.has_shape = true;
+    form.columns = kMostListRank;
+    if (has_shape) {
+      TRY_ASSIGN(auto type, InputType(input, of));
+      if (auto status = graph::CheckType(type); !status)
+        return Error{"input " + Quote(name) + " " + status.error().message};
+      port.shape = type.shape;
+      form.columns = std::max<int64_t>(type.rank(), 1);
+      form.sizes.emplace();
+      for (const Dim& size : type.shape) form.sizes->push_back(Lasting(frame_->scope, size));
+    }
+    auto symbol = [&](const char* what) {
+      return Dim::Symbol(frame_->scope.UniqueSymbol(name + what));
+    };
+    PackedList packed{form, {}, {}, {}};
+    const std::string shapes = name + std::string(graph::kListShapes);
+    const std::string there = name + std::string(graph::kListThere);
+    TRY(AddInput(name, {port.dtype, {symbol(".elements")}}));
+    TRY(AddInput(shapes, {DType::kI64, {symbol(".count"), form.columns}}));
+    packed.data = frame_->names.values[name];
+    packed.shapes = frame_->names.values[shapes];
+    if (PartCount(form) == 3) {
+      TRY(AddInput(there, {DType::kBool, {}}));
+      packed.there = frame_->names.values[there];
+    }
+    frame_->names.values[name] = frame_->scope.AddList({{}, false, {}, packed}, name);
+    frame_->names.values.erase(shapes);
+    frame_->names.values.erase(there);
+    frame_->graph.lists[name] = port;
+    return kSuccess;
+  }
+
   Status AddInputs() {
+    ListInputSymbols();
     std::set<std::string> names;
     for (const auto& input : proto_.input()) {
       // Old models list their weights as inputs with a default.
       if (frame_->names.weights.count(input.name()) ||
           frame_->names.sparse_weights.count(input.name()))
         continue;
-      TRY_ASSIGN(auto type, InputType(input));
-      TRY(CheckName("an input", input.name()));
-      if (auto status = graph::CheckType(type); !status)
-        return Error{"input " + Quote(input.name()) + " " + status.error().message};
-      ValueId id = frame_->scope.build.AddValue(input.name(), type);
+      const pb::TypeProto* of = TensorTypeIn(input.type());
+      if (!of)
+        return Error{"input " + Quote(input.name()) +
+                     " is not a tensor, nor a sequence of tensors or an optional one"};
       if (!names.insert(input.name()).second)
         return Error{"two inputs are named " + Quote(input.name())};
-      frame_->names.values[input.name()] = id;
-      frame_->graph.inputs.push_back({input.name(), id});
+      TRY(CheckName("an input", input.name()));
+      if (of != &input.type()) {
+        TRY(AddListInput(input, *of));
+        continue;
+      }
+      TRY_ASSIGN(auto type, InputType(input, *of));
+      TRY(AddInput(input.name(), type));
     }
     for (const auto& [name, shape] : options_.input_shapes) {
       if (!names.count(name)) {
@@ -242,21 +316,70 @@ class Importer {
     if (proto_.output().empty()) problems_.push_back(Error{"the model has no outputs"});
     for (const auto& output : proto_.output()) {
       if (frame_->names.poisoned.count(output.name())) continue;
-      auto id = Lookup(output.name());
-      if (!id) {
-        problems_.push_back(std::move(id.error()));
-      } else if (frame_->scope.FindList(id.value())) {
-        problems_.push_back(Error{"output " + Quote(output.name()) +
-                                      " is a sequence or an optional, which models cannot give",
-                                  {},
-                                  {"make its elements outputs of their own"}});
-      } else if (!names.insert(output.name()).second) {
+      if (!names.insert(output.name()).second) {
         problems_.push_back(Error{"two outputs are named " + Quote(output.name())});
-      } else if (Status named = CheckName("an output", output.name()); !named) {
-        problems_.push_back(named.error());
-      } else {
-        frame_->graph.outputs.push_back({output.name(), id.value()});
-        CompareDeclared(output, id.value());
+      } else if (Status added = AddOutput(output); !added) {
+        problems_.push_back(added.error());
+      }
+    }
+    CheckPortNames();
+  }
+
+  Status AddOutput(const pb::ValueInfoProto& output) {
+    TRY(CheckName("an output", output.name()));
+    TRY_ASSIGN(auto id, Lookup(output.name()));
+    if (frame_->scope.FindList(id)) return AddListOutput(output, id);
+    frame_->graph.outputs.push_back({output.name(), id});
+    CompareDeclared(output, id);
+    return kSuccess;
+  }
+
+  // Its parts are outputs. Where nothing was ever in it, the model says of what type that would be.
+  Status AddListOutput(const pb::ValueInfoProto& output, ValueId id) {
+    const std::string& name = output.name();
+    static const pb::NodeProto kNone;
+    NodeContext c(*frame_, kNone, 0, {}, "", name, {});
+    frame_->scope.SetNode("");
+    TRY_ASSIGN(auto form, FormOf(c, id));
+    const pb::TypeProto* of = TensorTypeIn(output.type());
+    auto declared = ElementType(of ? of->tensor_type().elem_type() : 0);
+    if (!form.dtype && !declared)
+      return Error{"output " + Quote(name) + ": " + declared.error().message};
+    if (!form.dtype) form.dtype = declared.value();
+    bool is_optional = output.type().has_optional_type();
+    if (!form.is_sequence)
+      form.is_sequence = !is_optional || KindOf(output.type()) != graph::ListPort::Kind::kOptional;
+    // What a model calls a sequence is one, though it may have come from an optional.
+    if (*form.is_sequence && output.type().has_sequence_type()) form.may_be_none = false;
+    TRY_ASSIGN(auto packed, Pack(c, id, form));
+    using Kind = graph::ListPort::Kind;
+    graph::ListPort port{!*form.is_sequence ? Kind::kOptional
+                         : form.may_be_none ? Kind::kOptionalSequence
+                                            : Kind::kSequence,
+                         *form.dtype};
+    if (form.sizes) {
+      port.shape.emplace();
+      for (const std::optional<Dim>& size : *form.sizes) {
+        const std::string open = name + "." + std::to_string(port.shape->size());
+        port.shape->push_back(size ? *size : Dim::Symbol(open));
+      }
+    }
+    auto& outputs = frame_->graph.outputs;
+    outputs.push_back({name, packed.data});
+    outputs.push_back({name + std::string(graph::kListShapes), packed.shapes});
+    if (packed.there.valid())
+      outputs.push_back({name + std::string(graph::kListThere), packed.there});
+    frame_->graph.lists[name] = port;
+    return kSuccess;
+  }
+
+  // What a list is made of has names that nothing else may have.
+  void CheckPortNames() {
+    for (auto* ports : {&frame_->graph.inputs, &frame_->graph.outputs}) {
+      std::set<std::string> names;
+      for (const graph::Port& port : *ports) {
+        if (!names.insert(port.name).second)
+          problems_.push_back(Error{Quote(port.name) + " names a part of a list, and a tensor"});
       }
     }
   }

@@ -273,4 +273,11 @@ Result<Tensor> Model::ReadTensor(const pb::SparseTensorProto& tensor) const {
   return result;
 }
 
+const pb::TypeProto* TensorTypeIn(const pb::TypeProto& type) {
+  const pb::TypeProto* inner = &type;
+  if (inner->has_optional_type()) inner = &inner->optional_type().elem_type();
+  if (inner->has_sequence_type()) inner = &inner->sequence_type().elem_type();
+  return inner->has_tensor_type() ? inner : nullptr;
+}
+
 }  // namespace webnnc::onnx

@@ -56,6 +56,9 @@ class Model {
 // does not live as long as the graph.
 Tensor Owned(const Tensor& tensor);
 
+// The type of a tensor or, of a sequence or an optional, that of its tensors; null of what is none.
+const pb::TypeProto* TensorTypeIn(const pb::TypeProto& type);
+
 // The element type, or an error that names the one ONNX has there.
 Result<DType> ElementType(int32_t onnx_type);
 

@@ -275,6 +275,11 @@ ValueId Scope::Capture(ValueId outside) {
   }
   if (auto list = around_->FindList(outside)) {
     for (ValueId& element : list->elements) element = Capture(element);
+    if (list->packed) {
+      for (ValueId* part : {&list->packed->data, &list->packed->shapes, &list->packed->there}) {
+        if (part->valid()) *part = Capture(*part);
+      }
+    }
     return AddList(std::move(*list), around_->graph.values[outside].name);
   }
   // Copied, since `around_` may be given values by then.

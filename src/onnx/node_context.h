@@ -25,16 +25,48 @@ struct ImportState {
   // that is a number.
   std::set<std::string> symbols;
   std::map<std::string, int64_t> most;
+  // Those of the model's inputs: they are the same all through a run.
+  std::set<std::string> input_symbols;
   // Whether a size that a model asks to be 1 is taken to be; and whether any was asked for.
   bool takes_ones = false, asked_for_one = false;
   // As in ImportOptions.
   std::function<bool(const std::string& input, const std::string& output)> is_state = {};
 };
 
-// A sequence of values, or an optional that has none.
+// What is known of a list's tensors when the model is compiled.
+struct ListForm {
+  // Whether it is a sequence, not an optional tensor; nothing of an optional of either kind that
+  // has no element.
+  std::optional<bool> is_sequence;
+  bool may_be_none = false;
+  // Of its tensors. Of those of an empty list the type is not known, and not the shape.
+  std::optional<DType> dtype = {};
+  bool has_shape = false;
+  // Of their shapes as they are packed: at least the largest rank, and 1.
+  int64_t columns = 1;
+  // If all have one rank: the sizes, where they are the same in all.
+  std::optional<std::vector<std::optional<Dim>>> sizes = {};
+};
+
+// A list of which nobody knows before a run how many tensors it has, as tensors that have all of
+// them (ops/lists.h).
+struct PackedList {
+  ListForm form;
+  // [elements]: those of all tensors, behind each other.
+  ValueId data;
+  // i64[count, columns]: the tensors' shapes, with -1 behind those of fewer dimensions.
+  ValueId shapes;
+  // bool[]: of a sequence that may be none, whether it is there. Invalid for others.
+  ValueId there;
+};
+
+// A sequence of values, or an optional that has none; or one that is packed.
 struct List {
   std::vector<ValueId> elements;
   bool is_none = false;
+  // Of what has no elements, if the model says it.
+  std::optional<DType> dtype = {};
+  std::optional<PackedList> packed = {};
 };
 
 // What is known of a graph's values while a model is imported.

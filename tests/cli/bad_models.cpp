@@ -551,9 +551,13 @@ void AddLoops(std::vector<Case>& cases) {
 }
 
 void AddSequences(std::vector<Case>& cases) {
-  cases.push_back({"sequence_as_output",
-                   OneNode("SequenceConstruct", {2}),
-                   {"output \"y\" is a sequence or an optional", "outputs of their own"}});
+  cases.push_back({"sequence_of_two_types",
+                   OneNode("SequenceConstruct", {2},
+                           [](ModelProto& model, NodeProto& node) {
+                             AddNode(*model.mutable_graph(), "Shape", {"x"}, {"s"});
+                             node.add_input("s");
+                           }),
+                   {"its elements are of f32 and of i64"}});
   cases.push_back({"tensor_as_sequence",
                    OneNode("SequenceLength", {2}),
                    {"(SequenceLength", "operand 0 is f32[2], not a sequence"}});

@@ -4,7 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { launch, serve } from '../web/harness.mjs';
-import { readNpy, writeNpy } from './npy.mjs';
+import { gather, split } from './lists.mjs';
+import { TYPES, readNpy, writeNpy } from './npy.mjs';
 
 /** @import { Job } from './run_model.mjs' */
 /** @import { Tensor } from './npy.mjs' */
@@ -30,20 +31,36 @@ async function runInPage(module, options, inputs) {
     });
     return { dataType, shape, base64: url.slice(url.indexOf(',') + 1) };
   };
+  /** Of a list each tensor. @type {(value: any, convert: (tensor: any) => any) => any} */
+  const each = (value, convert) => Array.isArray(value) ? value.map(convert) : value && convert(value);
   const { load } = await import(module);
   try {
     const model = await load(options);
-    const values = Object.fromEntries(Object.entries(inputs).map(([port, packed]) => [port, unpack(packed)]));
+    const values = Object.fromEntries(Object.entries(inputs).map(([port, packed]) => [port, each(packed, unpack)]));
     const results = await model.run(values);
     /** @type {Record<string, Packed>} */
     const outputs = {};
-    for (const port of Object.keys(results)) outputs[port] = await pack(results[port]);
+    for (const port of Object.keys(results)) {
+      const packed = each(results[port], pack);
+      outputs[port] = await (Array.isArray(packed) ? Promise.all(packed) : packed);
+    }
     model.dispose();
     return { outputs };
   } catch (error) {
     return { error: String(error), name: /** @type {Error} */ (error).name };
   }
 }
+
+/** Of a list each tensor. @type {(value: any, convert: (tensor: any) => any) => any} */
+const each = (value, convert) => Array.isArray(value) ? value.map(convert) : value && convert(value);
+
+const pack = (/** @type {Tensor} */ { data, shape, dataType }) =>
+  ({ dataType, shape, base64: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') });
+
+const unpack = (/** @type {any} */ { dataType, shape, base64 }) => {
+  const bytes = Uint8Array.from(Buffer.from(base64, 'base64'));
+  return { dataType, shape, data: new TYPES[/** @type {keyof typeof TYPES} */ (dataType)][1](bytes.buffer) };
+};
 
 /** @param {'chromium' | 'firefox'} name */
 export async function openBrowser(name) {
@@ -53,24 +70,19 @@ export async function openBrowser(name) {
   let server;
   return {
     /** @param {Job} job @param {object} options */
-    async run({ bundle, inputs, outputs }, options) {
+    async run({ bundle, inputs, outputs, lists }, options) {
       const folder = dirname(bundle);
       server ??= await serve({ '/cases': dirname(folder), '/': here });
       const page = await browser.open(`${server.url}/blank.html`);
       try {
-        /** @type {Record<string, Packed>} */
-        const packed = {};
-        for (const [port, path] of Object.entries(inputs)) {
-          const { data, shape, dataType } = readNpy(path);
-          packed[port] = { dataType, shape, base64: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64') };
-        }
+        const given = Object.fromEntries(Object.entries(inputs).map(([port, path]) => [port, readNpy(path)]));
+        const packed = Object.fromEntries(Object.entries(gather(given, lists)).map(([port, value]) => [port, each(value, pack)]));
         const module = `/cases/${encodeURIComponent(basename(folder))}/bundle/model.js`;
         const result = await page.evaluate(runInPage, module, options, packed);
         if (result.error) throw Object.assign(new Error(result.error), { name: result.name });
-        for (const [port, path] of Object.entries(outputs)) {
-          const { dataType, shape, base64 } = result.outputs[port];
-          writeNpy(path, { dataType, shape, data: Buffer.from(base64, 'base64') });
-        }
+        const results = Object.fromEntries(Object.entries(result.outputs).map(([port, value]) => [port, each(value, unpack)]));
+        const parts = split(results, lists);
+        for (const [port, path] of Object.entries(outputs)) writeNpy(path, parts[port]);
       } finally {
         await page.close();
       }

@@ -27,6 +27,22 @@ Json Files(const std::vector<graph::Port>& ports, const std::string& prefix) {
   return files;
 }
 
+// Of inputs and outputs that are lists: what they are, and how long the rows of shapes are.
+Json Lists(const graph::Graph& graph) {
+  static constexpr const char* kKinds[] = {"sequence", "optional", "optional sequence"};
+  Json lists = Json::object();
+  for (const auto* ports : {&graph.inputs, &graph.outputs}) {
+    for (size_t i = 0; i < ports->size(); ++i) {
+      auto list = graph.lists.find((*ports)[i].name);
+      if (list == graph.lists.end()) continue;
+      lists[list->first] = {{"kind", kKinds[static_cast<size_t>(list->second.kind)]},
+                            {"dataType", WebName(list->second.dtype)},
+                            {"columns", graph.values[(*ports)[i + 1].value].type.shape[1].value()}};
+    }
+  }
+  return lists;
+}
+
 std::string CaseJson(const Trial& trial) {
   Json sets = Json::array();
   for (size_t k = 0; k < trial.sets.size(); ++k) {
@@ -34,7 +50,7 @@ std::string CaseJson(const Trial& trial) {
                     {"inputs", Files(trial.graph.inputs, "input_")},
                     {"outputs", Files(trial.graph.outputs, "output_")}});
   }
-  return Json{{"sets", sets}}.dump(2);
+  return Json{{"lists", Lists(trial.graph)}, {"sets", sets}}.dump(2);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "graph/graph.h"
 #include "tensor/data.h"
 
 namespace webnnc {
@@ -30,9 +31,9 @@ struct DataSet {
   std::vector<Tensor> allowed;
 };
 
-// Errors: a file that is no tensor (ONNX has sequences and more), an element type that is not
-// supported.
-Result<std::vector<DataSet>> ReadDataSets(const TestCase& test);
+// As the graph's ports: of a list what it is packed into. Errors: a file that is no tensor or list
+// of tensors, an element type that is not supported.
+Result<std::vector<DataSet>> ReadDataSets(const TestCase& test, const graph::Graph& graph);
 
 // How far results may be from expected ones: |a - b| <= atol + rtol * |b| + range * max |b|.
 //

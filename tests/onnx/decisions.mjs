@@ -152,6 +152,12 @@ add('Loop that selects in each iteration', { m: ['i64', []], x: ['f32', ['n']] }
   body: body({ a: open(1) }, { b: open(1) }, [{ op: 'Identity', inputs: ['go'], outputs: ['gone'] }, { op: 'Sub', inputs: ['a', 'one'], outputs: ['d'] }, { op: 'Less', inputs: ['zero', 'd'], outputs: ['c'] }, { op: 'Compress', inputs: ['d', 'c'], outputs: ['b'], attributes: { axis: 0 } }], 'gone') } }],
 [[1, 5], [2, 4], [0, 3], [9, 3]].map(([m, n]) => ({ m: scalar(m), x: given('f32', [n], Array.from({ length: n }, (_, k) => k)) })), y(1), { constants: { one: [1], zero: [0] } });
 
+// At its end there are no sizes for another iteration.
+add('Loop that uses up what it carries', { x: ['f32', ['n']], c: ['bool', []] }, [{ op: 'Loop', inputs: ['', 'c', 'x', 'zero'], outputs: ['rest', 'y'], attributes: {
+  body: body({ a: open(1), sum: ['f32', [1]] }, { b: open(1), next: ['f32', [1]] }, [{ op: 'Shape', inputs: ['a'], outputs: ['count'] }, { op: 'Sub', inputs: ['count', 'one'], outputs: ['left'] },
+    { op: 'Concat', inputs: ['one', 'left'], outputs: ['sizes'], attributes: { axis: 0 } }, { op: 'Split', inputs: ['a', 'sizes'], outputs: ['e', 'b'] }, { op: 'Mul', inputs: ['sum', 'half'], outputs: ['less'] }, { op: 'Add', inputs: ['less', 'e'], outputs: ['next'] }, { op: 'Less', inputs: ['none', 'left'], outputs: ['some'] }, { op: 'Squeeze', inputs: ['some'], outputs: ['goes'] }], 'goes') } }],
+[[1, true], [4, true], [6, true], [3, false]].map(([n, c]) => ({ x: made('f32', [Number(n)]), c: flag(Boolean(c)) })), { rest: open(1), ...y(1) }, { constants: { one: [1n], none: [0n], zero: [0], half: [0.5] } });
+
 // ---- Scans
 
 /** @param {Record<string, Type>} inputs @param {Record<string, Type>} outputs @param {Node[]} nodes @returns {{ graph: Graph }} */
@@ -171,3 +177,56 @@ add('sequences that are known', { x: ['f32', [2, 3]], z: ['f32', [1, 3]] }, [{ o
 { ...y(2), n: ['i64', []] }, { constants: { first: { type: ['i64', []], bytes: new Uint8Array(8) }, last: { type: ['i64', []], bytes: new Uint8Array(BigInt64Array.of(-1n).buffer) } } });
 add('an element of a sequence at a position that is data', { x: ['f32', [6, 2]], p: ['i64', []] }, [{ op: 'SplitToSequence', inputs: ['x', 'two'], outputs: ['s'], attributes: { axis: 0 } }, { op: 'SequenceAt', inputs: ['s', 'p'], outputs: ['y'] }],
   [0, 2, -1, -3].map((p) => ({ x: made('f32', [6, 2]), p: scalar(p) })), y(2), { constants: { two: { type: ['i64', []], bytes: new Uint8Array(BigInt64Array.of(2n).buffer) } } });
+
+// ---- Sequences of which nobody knows how long they are
+
+/** @param {bigint} value @returns {{ type: Type, bytes: Uint8Array }} */
+const constant = (value) => ({ type: ['i64', []], bytes: new Uint8Array(BigInt64Array.of(value).buffer) });
+/** @param {keyof typeof import('../onnx_model.mjs').TYPES} type @param {number} rank */
+const sequence = (type, rank) => ({ list: /** @type {const} */ ('sequence'), of: open(rank, type) });
+/** A loop over `m` that puts what these nodes call `e` into the sequence it has, at `p` if that is there. @param {Node[]} nodes @param {string[]} place @param {number} rank */
+const filling = (nodes, place = [], rank = 2) => ({ op: 'Loop', inputs: ['m', '', 'none'], outputs: ['s'], attributes: {
+  body: /** @type {any} */ (body(/** @type {any} */ ({ a: sequence('f32', rank) }), /** @type {any} */ ({ b: sequence('f32', rank) }), [{ op: 'Identity', inputs: ['go'], outputs: ['gone'] }, ...nodes, { op: 'SequenceInsert', name: 'n1', inputs: ['a', 'e', ...place], outputs: ['b'] }], 'gone')) } });
+const empty = { op: 'SequenceEmpty', inputs: [], outputs: ['none'], attributes: { dtype: 1 } };
+/** The first elements of x along an axis, as many as the iteration says and one more. @param {string} axis @returns {Node[]} */
+const first = (axis) => [{ op: 'Add', inputs: ['i', 'one'], outputs: ['end'] }, { op: 'Reshape', inputs: ['end', 'shape'], outputs: ['ends'] }, { op: 'Slice', inputs: ['x', 'start', 'ends', axis], outputs: ['e'] }];
+const known = { one: constant(1n), shape: [1n], start: [0n], rows: [0n], columns: [1n], last: constant(-1n) };
+
+for (const [where, place] of /** @type {const} */ ([['behind each other', []], ['where data says', ['p']]])) {
+  add(`a sequence that a loop fills, ${where}`, { m: ['i64', []], p: ['i64', []], x: ['f32', [6, 2]] }, [empty, filling(first('rows'), [...place]),
+    { op: 'SequenceLength', inputs: ['s'], outputs: ['n'] }, { op: 'SequenceAt', inputs: ['s', 'p'], outputs: ['at'] }, { op: 'SequenceErase', inputs: ['s', 'p'], outputs: ['rest'] },
+    { op: 'ConcatFromSequence', name: 'n2', inputs: ['s'], outputs: ['all'], attributes: { axis: 0 } }, { op: 'SequenceInsert', name: 'n3', inputs: ['rest', 'x', 'p'], outputs: ['other'] }, { op: 'ConcatFromSequence', name: 'n4', inputs: ['other'], outputs: ['y'], attributes: { axis: -2 } }],
+  [[1, 0], [3, 0], [6, 0]].concat(place.length ? [] : [[4, 2], [5, -1], [5, -4]]).map(([m, p]) => ({ m: scalar(m), p: scalar(p), x: made('f32', [6, 2]) })), { ...y(2), at: open(2), all: open(2), n: ['i64', []] }, { constants: known });
+}
+add('a sequence of other sizes along an axis in the middle', { m: ['i64', []], x: ['f32', [3, 5, 2]] }, [empty, filling(first('columns'), [], 3), { op: 'ConcatFromSequence', name: 'n5', inputs: ['s'], outputs: ['y'], attributes: { axis: 1 } }],
+  [1, 2, 5].map((m) => ({ m: scalar(m), x: made('f32', [3, 5, 2]) })), y(3), { constants: known });
+add('a sequence of equal tensors along a new axis', { m: ['i64', []], x: ['f32', ['n', 3]] }, [empty, filling([{ op: 'Cast', inputs: ['i'], outputs: ['f'], attributes: { to: 1 } }, { op: 'Add', inputs: ['x', 'f'], outputs: ['e'] }]),
+  ...[0, 1, -1].map((axis) => ({ op: 'ConcatFromSequence', name: `c${axis}`, inputs: ['s'], outputs: [`y${axis}`], attributes: { axis, new_axis: 1 } }))],
+  [[1, 2], [4, 1]].map(([m, n]) => ({ m: scalar(m), x: made('f32', [n, 3]) })), { y0: open(3), y1: open(3), 'y-1': open(3) });
+add('a sequence of scalars', { m: ['i64', []] }, [empty, filling([{ op: 'Cast', inputs: ['i'], outputs: ['e'], attributes: { to: 1 } }], [], 0), { op: 'ConcatFromSequence', name: 'n7', inputs: ['s'], outputs: ['y'], attributes: { axis: 0, new_axis: 1 } }],
+  [1, 5].map((m) => ({ m: scalar(m) })), y(1));
+for (const [axis, x] of /** @type {const} */ ([[0, ['n', 3]], [1, [2, 'n']]])) {
+  for (const each of [0, 2, 3]) {
+    for (const keepdims of each ? [1] : [0, 1]) {
+      add(`SplitToSequence of an open size along ${axis} by ${each}, ${keepdims ? 'kept' : 'not kept'}`, { x: ['f32', [...x]], p: ['i64', []] }, [{ op: 'SplitToSequence', inputs: ['x', ...each ? ['each'] : []], outputs: ['s'], attributes: { axis, keepdims } },
+        { op: 'SequenceAt', inputs: ['s', 'p'], outputs: ['y'] }, { op: 'SequenceLength', inputs: ['s'], outputs: ['n'] }],
+      [[7, 0], [7, -1], [6, 1], [3, 0]].map(([n, p]) => ({ x: made('f32', axis ? [2, n] : [n, 3]), p: scalar(p) })), { ...y(keepdims ? 2 : 1), n: ['i64', []] }, { constants: { each: constant(BigInt(each)) } });
+    }
+  }
+}
+add('SequenceMap over a sequence of open length', { x: ['f32', ['n', 3]], w: ['f32', [3]] }, [{ op: 'SplitToSequence', inputs: ['x'], outputs: ['s'], attributes: { axis: 0, keepdims: 0 } },
+  { op: 'SequenceMap', inputs: ['s', 's', 'w'], outputs: ['t', 'u'], attributes: { body: { graph: { inputs: { a: ['f32', [3]], b: ['f32', [3]], c: ['f32', [3]] }, outputs: { d: ['f32', [3]], e: ['f32', [6]] }, nodes: [{ op: 'Mul', inputs: ['a', 'c'], outputs: ['d'] }, { op: 'Concat', name: 'n8', inputs: ['b', 'd'], outputs: ['e'], attributes: { axis: 0 } }] } } } },
+  { op: 'ConcatFromSequence', name: 'n9', inputs: ['t'], outputs: ['y'], attributes: { axis: 0, new_axis: 1 } }, { op: 'ConcatFromSequence', name: 'n10', inputs: ['u'], outputs: ['z'], attributes: { axis: 0 } }],
+  [4, 1].map((n) => ({ x: made('f32', [n, 3]), w: made('f32', [3]) })), { ...y(2), z: open(1) });
+const choices = /** @type {any} */ ({
+  then_branch: branch([{ op: 'SequenceConstruct', inputs: ['x'], outputs: ['t'] }], 't', /** @type {any} */ (sequence('f32', 2))),
+  else_branch: branch([{ op: 'Neg', inputs: ['x'], outputs: ['minus'] }, { op: 'Concat', name: 'n11', inputs: ['x', 'x'], outputs: ['twice'], attributes: { axis: 0 } }, { op: 'SequenceConstruct', inputs: ['minus', 'twice', 'x'], outputs: ['e'] }], 'e', /** @type {any} */ (sequence('f32', 2))),
+});
+add('an If whose branches make sequences of other lengths', { c: ['bool', []], x: ['f32', ['n', 2]] }, [{ op: 'If', inputs: ['c'], outputs: ['s'], attributes: choices },
+  { op: 'SequenceAt', inputs: ['s', 'last'], outputs: ['e'] }, { op: 'ConcatFromSequence', name: 'n12', inputs: ['s'], outputs: ['all'], attributes: { axis: 0 } }, { op: 'Concat', name: 'n13', inputs: ['e', 'all'], outputs: ['y'], attributes: { axis: 0 } }],
+both.flatMap((c) => [3, 1].map((n) => ({ c: flag(c), x: made('f32', [n, 2]) }))), y(2), { constants: known });
+add('a loop that uses up a sequence', { x: ['f32', ['n', 2]] }, [{ op: 'SplitToSequence', inputs: ['x'], outputs: ['s'], attributes: { axis: 0, keepdims: 0 } },
+  { op: 'Loop', inputs: ['', 'yes', 's', 'zeros'], outputs: ['left', 'y'], attributes: { body: /** @type {any} */ (body(/** @type {any} */ ({ a: sequence('f32', 1), sum: ['f32', [2]] }), /** @type {any} */ ({ b: sequence('f32', 1), next: ['f32', [2]] }), [
+    { op: 'SequenceAt', inputs: ['a', 'last'], outputs: ['e'] }, { op: 'SequenceErase', inputs: ['a'], outputs: ['b'] }, { op: 'Add', inputs: ['sum', 'e'], outputs: ['t'] }, { op: 'Mul', inputs: ['t', 't'], outputs: ['next'] },
+    { op: 'SequenceLength', inputs: ['b'], outputs: ['count'] }, { op: 'Less', inputs: ['zero', 'count'], outputs: ['goes'] }], 'goes')) } }],
+[1, 3, 4].map((n) => ({ x: made('f32', [n, 2]) })), y(1), { constants: { ...known, zero: constant(0n), zeros: [0, 0], yes: { type: ['bool', []], bytes: Uint8Array.of(1) } } });

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** NumPy's names for element types. f16 is kept as bits. */
-const TYPES = {
+export const TYPES = {
   bool: ['|b1', Uint8Array], int8: ['|i1', Int8Array], uint8: ['|u1', Uint8Array],
   int16: ['<i2', Int16Array], uint16: ['<u2', Uint16Array], int32: ['<i4', Int32Array],
   uint32: ['<u4', Uint32Array], int64: ['<i8', BigInt64Array], uint64: ['<u8', BigUint64Array],

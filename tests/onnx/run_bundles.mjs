@@ -100,7 +100,7 @@ async function openInDeno(backend) {
  * @param {string} backend
  */
 async function runCase(runner, folder, backend) {
-  const { sets } = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8'));
+  const { sets, lists } = JSON.parse(readFileSync(join(folder, 'case.json'), 'utf8'));
   for (const set of sets) {
     const at = join(folder, set.name);
     mkdirSync(join(at, backend), { recursive: true });
@@ -110,6 +110,7 @@ async function runCase(runner, folder, backend) {
       bundle: join(folder, 'bundle'),
       inputs: below(at, set.inputs),
       outputs: below(join(at, backend), set.outputs),
+      lists,
     });
   }
 }

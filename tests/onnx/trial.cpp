@@ -37,7 +37,7 @@ Result<Trial> PrepareTrial(const TestCase& test) {
   auto graph = onnx::Import(trial.model);
   if (!graph) return Reason(graph.error());
   trial.graph = std::move(graph.value());
-  TRY_ASSIGN(trial.sets, ReadDataSets(test));
+  TRY_ASSIGN(trial.sets, ReadDataSets(test, trial.graph));
   if (trial.sets.empty()) return Error{"there is no data"};
   for (const DataSet& set : trial.sets) {
     if (set.inputs.size() != trial.graph.inputs.size())

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
+import { onnxModel } from '../onnx_model.mjs';
+
 const here = fileURLToPath(new URL('.', import.meta.url)), root = join(here, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-declarations-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -128,6 +130,29 @@ await second.run({ image: new Float32Array(784) });
 await first.run({ picture: new Float32Array(784) });
 `;
 
+/** @type {any} */
+const LISTED = {
+  inputs: { seq: { list: 'sequence', of: ['f32', ['n']] }, maybe: { list: 'optional', of: ['i64', [2]] }, rest: { list: 'optional sequence', of: ['f32'] } },
+  outputs: { all: { list: 'sequence', of: ['f32', ['n']] }, one: { list: 'optional', of: ['i64', [2]] }, none: { list: 'optional sequence', of: ['f32'] } },
+  nodes: [['seq', 'all'], ['maybe', 'one'], ['rest', 'none']].map(([from, to]) => ({ op: 'Identity', name: to, inputs: [from], outputs: [to] })), opset: 18,
+};
+writeFileSync(join(folder, 'lists.onnx'), onnxModel(LISTED));
+execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(folder, 'lists.onnx'), '-o', join(folder, 'lists'), '--quiet'], { stdio: 'ignore' });
+const LISTS = `
+import { load, type Tensor } from './lists/model.js';
+const model = await load();
+const { all, one, none } = await model.run({ seq: [new Float32Array(2), { data: [1, 2, 3], shape: [3] }], maybe: null });
+const tensors: Tensor<'float32'>[] = all, maybe: Tensor<'int64'> | null = one, rest: Tensor<'float32'>[] | null = none;
+await model.run({ seq: tensors, maybe: [1n, 2n], rest: [] }, { outputs: ['all'] });
+console.log(maybe, rest, model.inputs[0].list === 'sequence');
+// @ts-expect-error A sequence is an array of tensors.
+await model.run({ seq: new Float32Array(2) });
+// @ts-expect-error It is needed.
+await model.run({ maybe: null });
+// @ts-expect-error It may be null.
+none.length;
+`;
+
 /** What needs arrays that name their memory, since TypeScript 5.7. */
 const OLD = USE.replace(/const own.*\n.*\n/, 'const own = tensor.data.buffer;\n');
 
@@ -135,7 +160,7 @@ const OLD = USE.replace(/const own.*\n.*\n/, 'const own = tensor.data.buffer;\n'
 const CASES = [
   ['without the types of WebGPU, as in Node', USE, ['es2022'], ['node']], ['with the types of WebGPU', USE + GPU, ['es2022', 'dom'], []],
   ['for pictures in a page', PICTURES + SOURCES, ['es2022', 'dom'], []], ['for pictures in Node', PICTURES, ['es2022'], ['node']],
-  ['for several models', SEVERAL, ['es2022', 'dom'], []],
+  ['for several models', SEVERAL, ['es2022', 'dom'], []], ['for lists', LISTS, ['es2022', 'dom'], []],
   ['for several models, in TypeScript 5.4', SEVERAL, ['es2022', 'dom'], [], {}, 'typescript-5.4'],
   ['as modules of Node, with every check', USING, ['esnext', 'dom'], [], {
     module: 'node16', moduleResolution: 'node16', exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true,

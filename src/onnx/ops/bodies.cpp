@@ -4,6 +4,7 @@
 
 #include "graph/ops/regions.h"
 #include "onnx/formula.h"
+#include "onnx/ops/lists.h"
 
 namespace webnnc::onnx {
 
@@ -76,14 +77,25 @@ class LoopBuilder {
     bool runs_once =
         may_start && loop_.known_trips && loop_.known_trips->Is(1) && !loop_.condition.valid();
     if (runs_once) return Unroll(1);
-    for (const LoopBody::Carried& carried : loop_.carried) {
-      if (c_.scope().FindList(carried.start)) return UnrollLists();
-    }
     TRY(FindSizes());
     if (!may_start) return Unroll(0);
     if (auto trips = TripsToUnroll()) return Unroll(*trips);
     std::vector<size_t> changing = ChangingSlices();
     return changing.empty() ? Add() : AddGrowing(changing);
+  }
+
+  // The results if all iterations are known to run; nothing if their number depends on data.
+  Result<std::optional<Values>> UnrollKnown() {
+    constexpr int64_t kMostIterations = 1024;
+    bool is_known = loop_.known_trips && loop_.known_trips->IsConstant() &&
+                    loop_.known_trips->value() <= kMostIterations && !loop_.condition.valid();
+    if (!is_known) return std::optional<Values>();
+    must_know_condition_ = true;
+    const std::vector<Assumption> before = c_.scope().graph.assumptions;
+    TRY_ASSIGN(auto results, Unroll(std::max<int64_t>(loop_.known_trips->value(), 0)));
+    if (!is_condition_open_) return std::optional(std::move(results));
+    c_.scope().graph.assumptions = before;
+    return std::optional<Values>();
   }
 
  private:
@@ -99,26 +111,6 @@ class LoopBuilder {
 
   static bool IsTrue(const Tensor& flag) {
     return ElementCount(flag.type.shape).Is(1) && flag.data.At(flag.type.dtype, 0).integer != 0;
-  }
-
-  // Sequences are known when the model is compiled, so all iterations must be.
-  Result<Values> UnrollLists() {
-    constexpr int64_t kMostIterations = 1024;
-    bool is_known = loop_.known_trips && loop_.known_trips->IsConstant() &&
-                    loop_.known_trips->value() <= kMostIterations && !loop_.condition.valid();
-    if (!is_known)
-      return Error{"it carries a sequence, but how often it runs is not known",
-                   {},
-                   {"sequences must be known when the model is compiled"}};
-    must_know_condition_ = true;
-    return Unroll(std::max<int64_t>(loop_.known_trips->value(), 0));
-  }
-
-  // Whether an iteration that has been unrolled is the last.
-  Result<bool> Ends(ValueId condition) {
-    TRY_ASSIGN(auto known, c_.scope().KnownConstant(condition));
-    if (!known) return Error{"it carries a sequence, but when it ends is decided in a run"};
-    return !IsTrue(*known);
   }
 
   // Imports the body until the sizes of what it carries on are those that it was given: where they
@@ -151,6 +143,11 @@ class LoopBuilder {
     TRY_ASSIGN(outputs_, loop_.iterate(inside, inputs_[0], carried));
     if (outputs_.size() < first_output() + types_.size())
       return Error{"its body has " + std::to_string(outputs_.size()) + " outputs"};
+    for (size_t i = first_output(); i < outputs_.size(); ++i) {
+      if (frame_->scope.FindList(outputs_[i]))
+        return Error{"output " + std::to_string(i) +
+                     " of its body is a sequence or an optional, where it takes a tensor"};
+    }
     carried_ = std::move(carried);
     is_conditional_ = false;
     if (loop_.has_condition) {
@@ -228,9 +225,10 @@ class LoopBuilder {
       }
       std::copy(outputs.begin() + static_cast<int64_t>(first_output()), first_slice,
                 values.begin());
-      if (must_know_condition_ && loop_.has_condition) {
-        TRY_ASSIGN(bool ends, Ends(outputs[0]));
-        if (ends) break;
+      if (must_know_condition_ && loop_.has_condition && i + 1 < trips) {
+        TRY_ASSIGN(auto known, c_.scope().KnownConstant(outputs[0]));
+        is_condition_open_ = !known;
+        if (!known || !IsTrue(*known)) break;
       }
     }
     results = values;
@@ -417,7 +415,8 @@ class LoopBuilder {
   NodeContext& c_;
   const LoopBody& loop_;
   bool starts_ = true;
-  bool must_know_condition_ = false;
+  // Of UnrollKnown: whether an iteration's condition must be known, and is not.
+  bool must_know_condition_ = false, is_condition_open_ = false;
   graph::Types types_;       // of what is carried, inside
   std::vector<bool> stays_;  // what the body only passes on
   std::vector<std::string> symbols_;
@@ -429,6 +428,148 @@ class LoopBuilder {
 
 }  // namespace
 
-Result<Values> AddLoop(NodeContext& c, const LoopBody& loop) { return LoopBuilder(c, loop).Run(); }
+namespace {
+
+// A loop that carries lists. If all that it does with them is known when the model is compiled, it
+// is unrolled; else it carries the tensors that packed lists are.
+class ListLoopBuilder {
+ public:
+  ListLoopBuilder(NodeContext& c, const LoopBody& loop) : c_(c), loop_(loop) {}
+
+  Result<Values> Run() {
+    bool has_packed = std::any_of(loop_.carried.begin(), loop_.carried.end(),
+                                  [&](const LoopBody::Carried& carried) {
+                                    auto list = c_.scope().FindList(carried.start);
+                                    return list && list->packed;
+                                  });
+    if (!has_packed) {
+      TRY_ASSIGN(auto unrolled, LoopBuilder(c_, loop_).UnrollKnown());
+      if (unrolled) return *unrolled;
+    }
+    TRY(FindForms());
+    LoopBody packed = loop_;
+    packed.carried.clear();
+    for (size_t i = 0; i < loop_.carried.size(); ++i) {
+      const LoopBody::Carried& carried = loop_.carried[i];
+      if (!forms_[i]) {
+        packed.carried.push_back(carried);
+        continue;
+      }
+      TRY_ASSIGN(auto start, Pack(c_, carried.start, *forms_[i]));
+      for (ValueId part : PartsOf(start)) packed.carried.push_back({carried.name, part});
+    }
+    packed.iterate = [&](NodeContext& inside, ValueId iteration, const Values& parts) {
+      return IteratePacked(inside, iteration, parts);
+    };
+    TRY_ASSIGN(auto results, AddLoop(c_, packed));
+    Values::const_iterator next = results.begin();
+    Values all = Gathered(c_, next);
+    all.insert(all.end(), next, results.cend());
+    return all;
+  }
+
+ private:
+  size_t first_output() const { return loop_.has_condition ? 1 : 0; }
+
+  // Imports the body until what it carries on has the forms of what it was given. Each time they
+  // hold more.
+  Status FindForms() {
+    forms_.resize(loop_.carried.size());
+    for (size_t i = 0; i < forms_.size(); ++i) {
+      if (!c_.scope().FindList(loop_.carried[i].start)) continue;
+      TRY_ASSIGN(forms_[i], FormOf(c_, loop_.carried[i].start));
+    }
+    const std::set<std::string> before = c_.scope().state().symbols;
+    for (bool changed = true; changed;) {
+      TRY_ASSIGN(changed, JoinForms());
+      c_.scope().state().symbols = before;
+    }
+    return kSuccess;
+  }
+
+  Result<bool> JoinForms() {
+    std::unique_ptr<Frame> frame = c_.NewFrame();
+    NodeContext inside = c_.Inside(*frame);
+    Values parts;
+    for (size_t i = 0; i < forms_.size(); ++i) {
+      const auto& [name, start] = loop_.carried[i];
+      auto add = [&](const TensorType& type) {
+        parts.push_back(frame->scope.build.AddValue(name, type));
+      };
+      if (!forms_[i]) {
+        add(c_.TypeOf(start));
+        continue;
+      }
+      add({forms_[i]->dtype.value_or(DType::kBool), {Dim::Symbol(c_.scope().UniqueSymbol(name))}});
+      add({DType::kI64, {Dim::Symbol(c_.scope().UniqueSymbol(name)), forms_[i]->columns}});
+      if (PartCount(*forms_[i]) == 3) add({DType::kBool, {}});
+    }
+    ValueId iteration = frame->scope.build.AddValue("iteration", {DType::kI64, {}});
+    TRY_ASSIGN(auto outputs, Iterate(inside, iteration, parts));
+    bool changed = false;
+    for (size_t i = 0; i < forms_.size(); ++i) {
+      ValueId output = outputs[first_output() + i];
+      if (!forms_[i] && inside.scope().FindList(output)) {
+        // A tensor that is carried becomes an optional.
+        TRY_ASSIGN(forms_[i], FormOf(c_, loop_.carried[i].start));
+        changed = true;
+      }
+      if (!forms_[i]) continue;
+      TRY_ASSIGN(auto end, FormOf(inside, output));
+      TRY_ASSIGN(auto joined, Join(*forms_[i], end));
+      changed |= !SameForm(joined, *forms_[i]);
+      forms_[i] = joined;
+    }
+    return changed;
+  }
+
+  // The values of these parts.
+  Values Gathered(NodeContext& c, Values::const_iterator& next) const {
+    Values values;
+    for (size_t i = 0; i < forms_.size(); ++i) {
+      values.push_back(forms_[i] ? c.scope().AddList({{}, false, {}, FromParts(*forms_[i], next)},
+                                                     loop_.carried[i].name)
+                                 : *next++);
+    }
+    return values;
+  }
+
+  Result<Values> Iterate(NodeContext& inside, ValueId iteration, const Values& parts) const {
+    Values::const_iterator next = parts.begin();
+    TRY_ASSIGN(auto outputs, loop_.iterate(inside, iteration, Gathered(inside, next)));
+    if (outputs.size() < first_output() + forms_.size())
+      return Error{"its body has " + std::to_string(outputs.size()) + " outputs"};
+    return outputs;
+  }
+
+  Result<Values> IteratePacked(NodeContext& inside, ValueId iteration, const Values& parts) const {
+    TRY_ASSIGN(auto outputs, Iterate(inside, iteration, parts));
+    Values all(outputs.begin(), outputs.begin() + static_cast<int64_t>(first_output()));
+    for (size_t i = first_output(); i < outputs.size(); ++i) {
+      size_t k = i - first_output();
+      if (k >= forms_.size() || !forms_[k]) {
+        all.push_back(outputs[i]);
+        continue;
+      }
+      TRY_ASSIGN(auto packed, Pack(inside, outputs[i], *forms_[k]));
+      for (ValueId part : PartsOf(packed)) all.push_back(part);
+    }
+    return all;
+  }
+
+  NodeContext& c_;
+  const LoopBody& loop_;
+  // Of what is carried, nothing for tensors.
+  std::vector<std::optional<ListForm>> forms_;
+};
+
+}  // namespace
+
+Result<Values> AddLoop(NodeContext& c, const LoopBody& loop) {
+  bool has_lists = std::any_of(loop.carried.begin(), loop.carried.end(), [&](const auto& carried) {
+    return c.scope().FindList(carried.start);
+  });
+  return has_lists ? ListLoopBuilder(c, loop).Run() : LoopBuilder(c, loop).Run();
+}
 
 }  // namespace webnnc::onnx

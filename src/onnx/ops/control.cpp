@@ -5,6 +5,7 @@
 #include "onnx/formula.h"
 #include "onnx/operators.h"
 #include "onnx/ops/bodies.h"
+#include "onnx/ops/lists.h"
 
 namespace webnnc::onnx {
 
@@ -28,49 +29,75 @@ Result<Branch> ImportBranch(NodeContext& c, const std::string& attribute) {
   return branch;
 }
 
-// Lists of as many elements in both branches are outputs one by one. Gives how many elements each
-// output has; nothing for a tensor.
-Result<std::vector<std::optional<size_t>>> Flatten(Branch& yes, Branch& no) {
+// What an output of the branches is: a list of as many elements in both, a packed list, or a
+// tensor.
+struct Output {
+  std::optional<List> list = {};
+  std::optional<ListForm> form = {};
+};
+
+// Lists of as many elements of the same types in both branches are outputs one by one.
+bool AreAlike(const Branch& yes, const std::optional<List>& a, const Branch& no,
+              const std::optional<List>& b) {
+  bool known = a && b && !a->packed && !b->packed && a->is_none == b->is_none;
+  if (!known || a->elements.size() != b->elements.size()) return false;
+  for (size_t k = 0; k < a->elements.size(); ++k) {
+    const TensorType& one = yes.frame->graph.values[a->elements[k]].type;
+    const TensorType& other = no.frame->graph.values[b->elements[k]].type;
+    if (one.dtype != other.dtype || one.rank() != other.rank()) return false;
+  }
+  return true;
+}
+
+// Makes tensors of all outputs of the branches, and tells what these are.
+Result<std::vector<Output>> Flatten(NodeContext& c, Branch& yes, Branch& no) {
   if (yes.outputs.size() != no.outputs.size() || yes.outputs.empty())
     return Error{"its branches have " + std::to_string(yes.outputs.size()) + " and " +
                  std::to_string(no.outputs.size()) + " outputs"};
-  std::vector<std::optional<size_t>> lengths;
+  std::vector<Output> outputs;
   Values all_yes, all_no;
+  NodeContext in_yes = c.Inside(*yes.frame), in_no = c.Inside(*no.frame);
   for (size_t i = 0; i < yes.outputs.size(); ++i) {
     auto a = yes.frame->scope.FindList(yes.outputs[i]), b = no.frame->scope.FindList(no.outputs[i]);
-    if (!a && !b) {
-      lengths.push_back(std::nullopt);
-      all_yes.push_back(yes.outputs[i]);
-      all_no.push_back(no.outputs[i]);
-      continue;
+    Values of_yes{yes.outputs[i]}, of_no{no.outputs[i]};
+    Output& output = outputs.emplace_back();
+    if (AreAlike(yes, a, no, b)) {
+      output.list = a;
+      of_yes = a->elements;
+      of_no = b->elements;
+    } else if (a || b) {
+      TRY_ASSIGN(auto form_of_yes, FormOf(in_yes, yes.outputs[i]));
+      TRY_ASSIGN(auto form_of_no, FormOf(in_no, no.outputs[i]));
+      auto form = Join(form_of_yes, form_of_no);
+      if (!form) return Error{"output " + std::to_string(i) + ": " + form.error().message};
+      output.form = form.value();
+      TRY_ASSIGN(auto packed_yes, Pack(in_yes, yes.outputs[i], *output.form));
+      TRY_ASSIGN(auto packed_no, Pack(in_no, no.outputs[i], *output.form));
+      of_yes = PartsOf(packed_yes);
+      of_no = PartsOf(packed_no);
     }
-    bool alike = a && b && !a->is_none && !b->is_none && a->elements.size() == b->elements.size();
-    if (!alike)
-      return Error{"output " + std::to_string(i) +
-                       " is a sequence or an optional, and not the same in both branches",
-                   {},
-                   {"which branch it takes must be known when the model is compiled"}};
-    lengths.push_back(a->elements.size());
-    all_yes.insert(all_yes.end(), a->elements.begin(), a->elements.end());
-    all_no.insert(all_no.end(), b->elements.begin(), b->elements.end());
+    all_yes.insert(all_yes.end(), of_yes.begin(), of_yes.end());
+    all_no.insert(all_no.end(), of_no.begin(), of_no.end());
   }
   yes.outputs = std::move(all_yes);
   no.outputs = std::move(all_no);
-  return lengths;
+  return outputs;
 }
 
-Values Gathered(NodeContext& c, const Values& flat,
-                const std::vector<std::optional<size_t>>& lengths) {
+Values Gathered(NodeContext& c, const Values& flat, const std::vector<Output>& outputs) {
   Values results;
-  auto next = flat.begin();
-  for (const std::optional<size_t>& length : lengths) {
-    if (!length) {
+  Values::const_iterator next = flat.begin();
+  for (const Output& output : outputs) {
+    if (output.form) {
+      List list{{}, false, {}, FromParts(*output.form, next)};
+      results.push_back(c.scope().AddList(std::move(list), c.result_name()));
+    } else if (output.list) {
+      List list = *output.list;
+      for (ValueId& element : list.elements) element = *next++;
+      results.push_back(c.scope().AddList(std::move(list), c.result_name()));
+    } else {
       results.push_back(*next++);
-      continue;
     }
-    auto end = next + static_cast<int64_t>(*length);
-    results.push_back(c.scope().AddList({{next, end}, false}, c.result_name()));
-    next = end;
   }
   return results;
 }
@@ -83,6 +110,19 @@ Status CheckBranches(const Branch& yes, const Branch& no) {
                      " and " + Print(b) + " in " + no.attribute,
                  {},
                  {"which one it is must be known when the model is compiled"}};
+  }
+  return kSuccess;
+}
+
+// Where branches give tensors of one element and of two ranks, both have the larger.
+Status AlignRanks(NodeContext& c, Branch& yes, Branch& no) {
+  for (size_t i = 0; i < yes.outputs.size(); ++i) {
+    const Shape a = yes.Type(i).shape, b = no.Type(i).shape;
+    bool fits = a.size() != b.size() && ElementCount(a).Is(1) && ElementCount(b).Is(1);
+    if (!fits) continue;
+    Branch& other = a.size() > b.size() ? no : yes;
+    NodeContext inside = c.Inside(*other.frame);
+    TRY_ASSIGN(other.outputs[i], inside.Reshape(other.outputs[i], a.size() > b.size() ? a : b));
   }
   return kSuccess;
 }
@@ -194,13 +234,16 @@ static Result<Values> ImportIf(NodeContext& c) {
   TRY_ASSIGN(auto no, ImportBranch(c, "else_branch"));
   bool has_lists = false;
   for (ValueId id : yes.outputs) has_lists |= yes.frame->scope.FindList(id).has_value();
-  TRY_ASSIGN(auto lengths, Flatten(yes, no));
+  TRY_ASSIGN(auto outputs, Flatten(c, yes, no));
   // Empty sequences alone are the same in both.
-  if (yes.outputs.empty()) return Gathered(c, {}, lengths);
+  if (yes.outputs.empty()) return Gathered(c, {}, outputs);
   if (Status status = CheckBranches(yes, no); !status) {
-    c.scope().state().symbols = symbols;
-    if (auto taken = TakeBySize(c)) return c.Body(*taken ? "then_branch" : "else_branch", {});
-    return status.error();
+    if (auto taken = TakeBySize(c)) {
+      c.scope().state().symbols = symbols;
+      return c.Body(*taken ? "then_branch" : "else_branch", {});
+    }
+    TRY(AlignRanks(c, yes, no));
+    TRY(CheckBranches(yes, no));
   }
   Values captures = CapturesOf(*yes.frame, yes.outputs);
   for (ValueId id : CapturesOf(*no.frame, no.outputs)) {
@@ -217,7 +260,7 @@ static Result<Values> ImportIf(NodeContext& c) {
   bodies.push_back(CloseBody(*yes.frame, "then", {}, yes.outputs, captures));
   bodies.push_back(CloseBody(*no.frame, "else", {}, no.outputs, captures));
   TRY_ASSIGN(auto flat, c.scope().AddAll(op, operands, c.result_name(), std::move(bodies)));
-  return Gathered(c, flat, lengths);
+  return Gathered(c, flat, outputs);
 }
 
 // ---- Loop

@@ -1,9 +1,11 @@
-// Sequences and optionals. They are lists that the importer keeps: how many elements they have is
-// known when the model is compiled, and nothing is left of them.
+// Sequences and optionals. Where how many elements they have is known when the model is compiled,
+// they are lists that the importer keeps, and nothing is left of them; else they are packed.
 #include <algorithm>
 
 #include "onnx/formula.h"
 #include "onnx/operators.h"
+#include "onnx/ops/bodies.h"
+#include "onnx/ops/lists.h"
 
 namespace webnnc::onnx {
 
@@ -11,11 +13,34 @@ namespace {
 
 Result<List> ListOf(NodeContext& c, size_t i) {
   auto list = c.scope().FindList(c[i]);
-  if (list && !list->is_none) return *list;
+  bool is_optional = list && (list->is_none || (list->packed && list->packed->form.may_be_none));
+  if (list && !is_optional && (!list->packed || list->packed->form.is_sequence == true))
+    return *list;
   return Error{"operand " + std::to_string(i) +
-               (list ? " is an optional without an element" : " is " + Print(c.Type(i))) +
-               ", not a sequence"};
+               (list ? " is an optional" : " is " + Print(c.Type(i))) + ", not a sequence"};
 }
+
+// The operand, which is a sequence, packed.
+Result<PackedList> Packed(NodeContext& c, size_t i) {
+  TRY_ASSIGN(auto form, FormOf(c, c[i]));
+  return Pack(c, c[i], form);
+}
+
+Result<Values> PackedResult(NodeContext& c, Result<PackedList> packed) {
+  if (!packed) return packed.error();
+  return Values{c.scope().AddList({{}, false, {}, packed.value()}, c.result_name())};
+}
+
+// Whether what stands at a place of a list, if it is said, is known when the model is compiled.
+Result<bool> IsKnownPlace(NodeContext& c, const List& list, size_t operand) {
+  if (list.packed) return false;
+  if (!c.Has(operand)) return true;
+  if (!ElementCount(c.Type(operand).shape).Is(1)) return Error{"the position is not a scalar"};
+  TRY_ASSIGN(auto known, c.FindIntegers(operand));
+  return known.has_value();
+}
+
+ValueId PlaceOf(NodeContext& c, size_t operand) { return c.Has(operand) ? c[operand] : ValueId(); }
 
 // A place in a list of `count`, counted from the front.
 Result<int64_t> PlaceIn(NodeContext& c, size_t operand, size_t count) {
@@ -56,16 +81,26 @@ static Result<Values> ImportSequenceConstruct(NodeContext& c) {
   return Listed(c, std::move(elements));
 }
 
-static Result<Values> ImportSequenceEmpty(NodeContext& c) { return Listed(c, {}); }
+static Result<Values> ImportSequenceEmpty(NodeContext& c) {
+  TRY_ASSIGN(auto dtype, ElementType(static_cast<int32_t>(c.Int("dtype", pb::TensorProto::FLOAT))));
+  return Values{c.scope().AddList({{}, false, dtype}, c.result_name())};
+}
 
 static Result<Values> ImportSequenceLength(NodeContext& c) {
   TRY_ASSIGN(auto list, ListOf(c, 0));
-  TRY_ASSIGN(auto result, c.Scalar(DType::kI64, static_cast<double>(list.elements.size())));
+  Dim count = static_cast<int64_t>(list.elements.size());
+  if (list.packed) count = CountOf(c, *list.packed);
+  TRY_ASSIGN(auto result, c.Add(graph::Sizes{{count}, true}, {}));
   return Values{result};
 }
 
 static Result<Values> ImportSequenceInsert(NodeContext& c) {
   TRY_ASSIGN(auto list, ListOf(c, 0));
+  TRY_ASSIGN(bool is_known, IsKnownPlace(c, list, 2));
+  if (!is_known) {
+    TRY_ASSIGN(auto packed, Packed(c, 0));
+    return PackedResult(c, Insert(c, packed, c[1], PlaceOf(c, 2)));
+  }
   auto place = static_cast<int64_t>(list.elements.size());
   if (c.Has(2)) {
     TRY_ASSIGN(place, PlaceIn(c, 2, list.elements.size()));
@@ -76,6 +111,11 @@ static Result<Values> ImportSequenceInsert(NodeContext& c) {
 
 static Result<Values> ImportSequenceErase(NodeContext& c) {
   TRY_ASSIGN(auto list, ListOf(c, 0));
+  TRY_ASSIGN(bool is_known, IsKnownPlace(c, list, 1));
+  if (!is_known) {
+    TRY_ASSIGN(auto packed, Packed(c, 0));
+    return PackedResult(c, Erase(c, packed, PlaceOf(c, 1)));
+  }
   auto place = static_cast<int64_t>(list.elements.size()) - 1;
   if (c.Has(1)) {
     TRY_ASSIGN(place, PlaceIn(c, 1, list.elements.size()));
@@ -89,17 +129,20 @@ static Result<Values> ImportSequenceErase(NodeContext& c) {
 // Of a position that is data, elements of one type can be told apart.
 static Result<Values> ImportSequenceAt(NodeContext& c) {
   TRY_ASSIGN(auto list, ListOf(c, 0));
-  if (list.elements.empty()) return Error{"the sequence is empty"};
-  TRY_ASSIGN(auto known, c.FindIntegers(1));
-  if (!known) {
-    for (ValueId element : list.elements) {
-      if (c.TypeOf(element) != c.TypeOf(list.elements[0]))
-        return Error{"which element it takes is decided in a run, and they are " +
-                     Print(c.TypeOf(list.elements[0])) + " and " + Print(c.TypeOf(element))};
-    }
+  if (!list.packed && list.elements.empty()) return Error{"the sequence is empty"};
+  TRY_ASSIGN(bool is_known, IsKnownPlace(c, list, 1));
+  bool alike = !list.packed && std::all_of(list.elements.begin(), list.elements.end(), [&](auto e) {
+    return c.TypeOf(e) == c.TypeOf(list.elements[0]);
+  });
+  if (!is_known && alike) {
     TRY_ASSIGN(auto all, Stacked(c, list.elements, 0));
     TRY_ASSIGN(auto place, c.Reshape(c[1], {}));
     TRY_ASSIGN(auto result, c.Add(graph::Gather{0}, {all, place}));
+    return Values{result};
+  }
+  if (!is_known) {
+    TRY_ASSIGN(auto packed, Packed(c, 0));
+    TRY_ASSIGN(auto result, ElementAt(c, packed, c[1]));
     return Values{result};
   }
   TRY_ASSIGN(int64_t place, PlaceIn(c, 1, list.elements.size()));
@@ -111,8 +154,12 @@ static Result<Values> ImportSequenceAt(NodeContext& c) {
 
 static Result<Values> ImportConcatFromSequence(NodeContext& c) {
   TRY_ASSIGN(auto list, ListOf(c, 0));
-  if (list.elements.empty()) return Error{"the sequence is empty"};
   int64_t given = c.Int("axis", 0);
+  if (list.packed) {
+    TRY_ASSIGN(auto result, Joined(c, *list.packed, given, c.Int("new_axis", 0) != 0));
+    return Values{result};
+  }
+  if (list.elements.empty()) return Error{"the sequence is empty"};
   if (c.Int("new_axis", 0) != 0) {
     TRY_ASSIGN(auto stacked, Stacked(c, list.elements, given));
     return Values{stacked};
@@ -125,27 +172,57 @@ static Result<Values> ImportConcatFromSequence(NodeContext& c) {
 
 namespace {
 
-// The sizes of the parts: those given, or parts of one size of which the last may be smaller.
-Result<graph::SizeElements> PartsOf(NodeContext& c, const Dim& size) {
-  int64_t each = 1;
-  if (c.Has(1)) {
-    if (c.Type(1).rank() == 1) return c.Sizes(1);
-    TRY_ASSIGN(auto sizes, c.Integers(1));
-    each = sizes[0];
-  }
-  if (each < 1) return Error{"parts have the size " + std::to_string(each)};
-  if (!size.IsConstant())
-    return Error{"how many parts " + Print(size) + " elements make must be known",
-                 {},
-                 {"fix the size with --dim"}};
-  constexpr int64_t kMostParts = 1024;
+// The size of the parts if they have one, the last at most that; nothing if each has its own.
+Result<std::optional<int64_t>> SizeOfParts(NodeContext& c) {
+  if (!c.Has(1)) return std::optional<int64_t>(1);
+  if (c.Type(1).rank() == 1) return std::optional<int64_t>();
+  TRY_ASSIGN(auto sizes, c.Integers(1));
+  if (sizes[0] < 1) return Error{"parts have the size " + std::to_string(sizes[0])};
+  return std::optional(sizes[0]);
+}
+
+graph::SizeElements PartsOf(int64_t size, int64_t each) {
   graph::SizeElements parts;
-  for (int64_t at = 0; at < size.value(); at += each) {
-    if (static_cast<int64_t>(parts.size()) == kMostParts)
-      return Error{"it has more than " + std::to_string(kMostParts) + " parts"};
-    parts.push_back(std::min(each, size.value() - at));
-  }
+  for (int64_t at = 0; at < size; at += each) parts.push_back(std::min(each, size - at));
   return parts;
+}
+
+// Parts of one size, of a size that is open: those that are whole, and then what is left.
+Result<PackedList> SplitOpen(NodeContext& c, size_t d, int64_t each, bool squeezes) {
+  const TensorType type = c.Type(0);
+  const Dim whole = FloorDiv(type.shape[d], each), rest = Mod(type.shape[d], each);
+  Shape part = type.shape, last = type.shape, cut = type.shape;
+  part[d] = each;
+  last[d] = rest;
+  // A dimension for the parts comes first.
+  cut[d] = whole;
+  cut.insert(cut.begin() + static_cast<int64_t>(d) + 1, each);
+  std::vector<int64_t> order{static_cast<int64_t>(d)};
+  for (int64_t i = 0; i < static_cast<int64_t>(cut.size()); ++i) {
+    if (i != order[0]) order.push_back(i);
+  }
+  Formula f(c);
+  Term x = f(c[0]);
+  auto axis = static_cast<int64_t>(d);
+  Term all = Transpose(Reshape(Slice(x, axis, 0, whole * each), cut), order);
+  all = Reshape(all, {whole * ElementCount(part)});
+  if (squeezes) part.erase(part.begin() + axis);
+  const auto rank = static_cast<int64_t>(part.size());
+  Term shapes = Expand(Reshape(f.Sizes(part), {1, rank}), {whole, rank});
+  if (each > 1) {
+    const Dim start = whole * each;
+    all = Concat({all, Reshape(Slice(x, axis, start, rest), {ElementCount(last)})}, 0);
+    shapes = Concat({shapes, Expand(Reshape(f.Sizes(last), {1, rank}), {Min(rest, 1), rank})}, 0);
+  }
+  ListForm form{true, false, type.dtype, true, std::max<int64_t>(rank, 1)};
+  form.sizes.emplace();
+  for (const Dim& size : part) form.sizes->push_back(Lasting(c.scope(), size));
+  if (each > 1) form.sizes->at(d).reset();
+  if (rank == 0) shapes = Expand(f.Number(-1, DType::kI64), {whole, 1});
+  PackedList packed{form, {}, {}, {}};
+  TRY_ASSIGN(packed.data, f.Result(all));
+  TRY_ASSIGN(packed.shapes, f.Result(shapes));
+  return packed;
 }
 
 }  // namespace
@@ -154,13 +231,23 @@ static Result<Values> ImportSplitToSequence(NodeContext& c) {
   Shape shape = c.Type(0).shape;
   TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(0).rank()));
   auto d = static_cast<size_t>(axis);
-  TRY_ASSIGN(auto parts, PartsOf(c, shape[d]));
+  TRY_ASSIGN(auto each, SizeOfParts(c));
+  bool squeezes = !c.Has(1) && c.Int("keepdims", 1) == 0;
+  // As many values of their own would be as much code.
+  constexpr int64_t kMostParts = 1024;
+  bool is_open = each && (!shape[d].IsConstant() || shape[d].value() > *each * kMostParts);
+  if (is_open) return PackedResult(c, SplitOpen(c, d, *each, squeezes));
+  graph::SizeElements parts;
+  if (each) {
+    parts = PartsOf(shape[d].value(), *each);
+  } else {
+    TRY_ASSIGN(parts, c.Sizes(1));
+  }
   Dim all = 0;
   for (const Dim& size : parts) all = all + size;
   if (all.IsConstant() && shape[d].IsConstant() && all != shape[d])
     return Error{"the parts make " + Print(all) + ", not " + Print(shape[d])};
   if (all != shape[d]) c.AssumeEqual(shape[d], all);
-  bool squeezes = !c.Has(1) && c.Int("keepdims", 1) == 0;
   Values elements;
   Dim start = 0;
   for (const Dim& size : parts) {
@@ -179,15 +266,69 @@ static Result<Values> ImportSplitToSequence(NodeContext& c) {
   return Listed(c, std::move(elements));
 }
 
+namespace {
+
+// A loop over places, which carries the sequences that it makes.
+Result<Values> MapPacked(NodeContext& c) {
+  std::vector<std::optional<PackedList>> lists(c.count());
+  std::optional<Dim> count;
+  for (size_t i = 0; i < c.count(); ++i) {
+    if (!c.scope().FindList(c[i])) continue;
+    TRY_ASSIGN(lists[i], Packed(c, i));
+    const Dim own = CountOf(c, *lists[i]);
+    if (count && own != *count) c.AssumeEqual(own, *count);
+    if (!count) count = own;
+  }
+  LoopBody loop;
+  TRY_ASSIGN(loop.trips, c.Add(graph::Sizes{{*count}, true}, {}));
+  loop.known_trips = *count;
+  for (size_t i = 0; i < c.result_count(); ++i)
+    loop.carried.push_back({c.result_name(), c.scope().AddList({}, c.result_name())});
+  Values operands;
+  for (size_t i = 0; i < c.count(); ++i) {
+    operands.push_back(lists[i] ? c.scope().AddList({{}, false, {}, lists[i]}, c.result_name())
+                                : c[i]);
+  }
+  const Frame& around = c.frame();
+  loop.iterate = [&](NodeContext& inside, ValueId iteration,
+                     const Values& carried) -> Result<Values> {
+    Values inputs, outputs;
+    for (ValueId operand : operands) {
+      inputs.push_back(Here(inside, around, operand));
+      auto list = inside.scope().FindList(inputs.back());
+      if (!list) continue;
+      TRY_ASSIGN(inputs.back(), ElementAt(inside, *list->packed, iteration));
+    }
+    TRY_ASSIGN(auto results, inside.Body("body", inputs));
+    if (results.size() < carried.size())
+      return Error{"its graph has " + std::to_string(results.size()) + " outputs"};
+    for (size_t i = 0; i < carried.size(); ++i) {
+      TRY_ASSIGN(auto form, FormOf(inside, carried[i]));
+      TRY_ASSIGN(auto packed, Pack(inside, carried[i], form));
+      TRY_ASSIGN(auto longer, Insert(inside, packed, results[i], ValueId()));
+      outputs.push_back(inside.scope().AddList({{}, false, {}, longer}, c.result_name()));
+    }
+    return outputs;
+  };
+  return AddLoop(c, loop);
+}
+
+}  // namespace
+
 // Its graph for each element; what is no sequence is the same for all.
 static Result<Values> ImportSequenceMap(NodeContext& c) {
   TRY_ASSIGN(auto first, ListOf(c, 0));
   std::vector<std::optional<List>> lists;
+  bool is_packed = false;
   for (size_t i = 0; i < c.count(); ++i) {
     lists.push_back(c.scope().FindList(c[i]));
-    if (lists.back() && lists.back()->elements.size() != first.elements.size())
+    is_packed |= lists.back() && lists.back()->packed;
+  }
+  if (is_packed) return MapPacked(c);
+  for (const std::optional<List>& list : lists) {
+    if (list && list->elements.size() != first.elements.size())
       return Error{"its sequences have " + std::to_string(first.elements.size()) + " and " +
-                   std::to_string(lists.back()->elements.size()) + " elements"};
+                   std::to_string(list->elements.size()) + " elements"};
   }
   std::vector<Values> outputs(c.result_count());
   for (size_t k = 0; k < first.elements.size(); ++k) {
@@ -212,20 +353,49 @@ static Result<Values> ImportOptional(NodeContext& c) {
   return Values{c.scope().AddList({{}, true}, c.result_name())};
 }
 
-static bool IsThere(NodeContext& c) {
+namespace {
+
+// A list that may be none, if the operand is one.
+std::optional<PackedList> FindOptional(NodeContext& c) {
+  auto list = c.Has(0) ? c.scope().FindList(c[0]) : std::nullopt;
+  return list && list->packed && list->packed->form.may_be_none ? list->packed : std::nullopt;
+}
+
+bool IsThere(NodeContext& c) {
   if (!c.Has(0)) return false;
   auto list = c.scope().FindList(c[0]);
   return !list || !list->is_none;
 }
 
+}  // namespace
+
 static Result<Values> ImportOptionalHasElement(NodeContext& c) {
+  if (auto optional = FindOptional(c)) {
+    if (optional->there.valid()) return Values{optional->there};
+    Formula f(c);
+    TRY_ASSIGN(auto result, f.Result(Not(f.Size(CountOf(c, *optional), DType::kI64) == 0.0)));
+    return Values{result};
+  }
   TRY_ASSIGN(auto result, c.Scalar(DType::kBool, IsThere(c)));
   return Values{result};
 }
 
+// A run in which there is none is refused.
 static Result<Values> ImportOptionalGetElement(NodeContext& c) {
   if (!IsThere(c)) return Error{"the optional has no element"};
-  return Values{c[0]};
+  auto optional = FindOptional(c);
+  if (!optional) return Values{c[0]};
+  if (!optional->there.valid()) {
+    TRY_ASSIGN(auto result, ElementAt(c, *optional, ValueId()));
+    return Values{result};
+  }
+  Formula f(c);
+  TRY_ASSIGN(auto there, f.Result(Reshape(Cast(f(optional->there), DType::kI64), {1})));
+  TRY_ASSIGN(auto count, c.DefineSizes(there, "there"));
+  c.AssumeEqual(count[0], 1);
+  optional->there = {};
+  optional->form.may_be_none = false;
+  return PackedResult(c, *optional);
 }
 
 static constexpr Operator kOperators[] = {
