@@ -127,6 +127,63 @@ add('If in an If, which reads what is around both', { c: ['bool', []], d: ['bool
 add('If of a few small operations', { c: ['bool', []], x: ['f32', [4]] }, [{ op: 'If', inputs: ['c'], outputs: ['y'], attributes: {
   then_branch: branch([{ op: 'Neg', inputs: ['x'], outputs: ['t'] }], 't'), else_branch: branch([{ op: 'Identity', inputs: ['x'], outputs: ['e'] }], 'e') } }], both.map((c) => ({ c: flag(c), x: made('f32', [4]) })));
 
+// ---- A merged decoder, as Optimum makes one: an If whose branches are the decoder with a cache and without one, on weights
+// that are around both.
+
+const HIDDEN = 32, HEADS = 2, VOCABULARY = 48, EACH = HIDDEN / HEADS;
+/** @param {number[]} shape @param {number} seed @returns {{ type: Type, bytes: Uint8Array }} */
+const weight = (shape, seed) => ({ type: ['f32', shape], bytes: new Uint8Array(Float32Array.from(made('f32', shape, 2, seed).data, (value) => value / Math.sqrt(HIDDEN)).buffer) });
+export const DECODER_WEIGHTS = {
+  embedding: weight([VOCABULARY, HIDDEN], 1), query: weight([HIDDEN, HIDDEN], 2), key: weight([HIDDEN, HIDDEN], 3), value: weight([HIDDEN, HIDDEN], 4), out: weight([HIDDEN, HIDDEN], 5),
+  up: weight([HIDDEN, 2 * HIDDEN], 6), down: weight([2 * HIDDEN, HIDDEN], 7), head: weight([HIDDEN, VOCABULARY], 8),
+};
+const CACHE = /** @type {Type} */ (['f32', [1, HEADS, 'past', EACH]]), PRESENT = /** @type {Type} */ (['f32', [1, HEADS, 'total', EACH]]);
+const LOGITS = /** @type {Type} */ (['f32', [1, 'n', VOCABULARY]]);
+
+/** A decoder of one layer; names of values are its own. @param {string} p before these @param {boolean} hasPast @returns {Node[]} */
+function decoder(p, hasPast) {
+  /** @type {Node[]} */
+  const nodes = [];
+  const add = (/** @type {string} */ op, /** @type {string[]} */ inputs, /** @type {string} */ output, attributes = {}) =>
+    nodes.push({ op, name: p + output, inputs, outputs: [p + output], attributes });
+  add('Gather', ['embedding', 'tokens'], 'x');
+  for (const name of ['query', 'key', 'value']) {
+    add('MatMul', [`${p}x`, name], `${name}_flat`);
+    add('Reshape', [`${p}${name}_flat`, 'split'], `${name}_parts`);
+    add('Transpose', [`${p}${name}_parts`], hasPast && name !== 'query' ? `${name}_new` : `${name}_heads`, { perm: [0, 2, 1, 3] });
+    if (hasPast && name !== 'query') add('Concat', [`past.${name}`, `${p}${name}_new`], `${name}_heads`, { axis: 2 });
+  }
+  add('Transpose', [`${p}key_heads`], 'key_turned', { perm: [0, 1, 3, 2] });
+  add('MatMul', [`${p}query_heads`, `${p}key_turned`], 'scores');
+  add('Mul', [`${p}scores`, 'scale'], 'scaled');
+  add('Softmax', [`${p}scaled`], 'chances', { axis: -1 });
+  add('MatMul', [`${p}chances`, `${p}value_heads`], 'seen');
+  add('Transpose', [`${p}seen`], 'joined', { perm: [0, 2, 1, 3] });
+  add('Reshape', [`${p}joined`, 'join'], 'flat');
+  add('MatMul', [`${p}flat`, 'out'], 'attended');
+  add('Add', [`${p}x`, `${p}attended`], 'h');
+  add('MatMul', [`${p}h`, 'up'], 'wide');
+  add('Relu', [`${p}wide`], 'active');
+  add('MatMul', [`${p}active`, 'down'], 'narrow');
+  add('Add', [`${p}h`, `${p}narrow`], 'last');
+  add('MatMul', [`${p}last`, 'head'], 'logits');
+  return nodes;
+}
+
+const DECODER_INPUTS = { tokens: /** @type {Type} */ (['i64', [1, 'n']]), 'past.key': CACHE, 'past.value': CACHE };
+const DECODER_CONSTANTS = { ...DECODER_WEIGHTS, split: [0n, 0n, BigInt(HEADS), BigInt(EACH)], join: [0n, 0n, BigInt(HIDDEN)], scale: [1 / Math.sqrt(EACH)] };
+/** @param {string} p @param {boolean} hasPast @returns {Graph} */
+const decoderGraph = (p, hasPast) => ({ inputs: {}, outputs: { [`${p}logits`]: LOGITS, [`${p}key_heads`]: PRESENT, [`${p}value_heads`]: PRESENT }, nodes: decoder(p, hasPast) });
+/** The decoder with a cache alone, whose weights are those of both. */
+export const DECODER_WITH_PAST = { inputs: DECODER_INPUTS, outputs: decoderGraph('with.', true).outputs, nodes: decoder('with.', true), constants: DECODER_CONSTANTS, opset: 18 };
+add('a merged decoder', { ...DECODER_INPUTS, use_cache_branch: ['bool', [1]] },
+  [{ op: 'If', inputs: ['use_cache_branch'], outputs: ['logits', 'present.key', 'present.value'], attributes: { then_branch: { graph: decoderGraph('with.', true) }, else_branch: { graph: decoderGraph('without.', false) } } }],
+  [[1, 5, true], [1, 1, true], [3, 4, true], [6, 0, false], [2, 3, false]].map(([n, past, uses], k) => ({
+    tokens: i64(...Array.from({ length: Number(n) }, (_, i) => (7 * i + 3 * k) % VOCABULARY)), 'past.key': made('f32', [1, HEADS, Number(past), EACH], 2, k), 'past.value': made('f32', [1, HEADS, Number(past), EACH], 2, k + 9),
+    use_cache_branch: given('bool', [1], [Number(uses)]),
+  })).map(({ tokens, ...rest }) => ({ tokens: { ...tokens, shape: [1, tokens.shape[0]] }, ...rest })),
+  { logits: LOGITS, 'present.key': PRESENT, 'present.value': PRESENT }, { constants: DECODER_CONSTANTS });
+
 // ---- Loops
 
 /** @param {Record<string, Type>} carried @param {Record<string, Type>} outputs without the condition @param {Node[]} nodes */
