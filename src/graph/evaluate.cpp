@@ -156,6 +156,14 @@ class Evaluator {
     if (auto* define = std::get_if<Define>(&node.op)) return RunDefine(*define, *operands[0]);
     if (std::holds_alternative<If>(node.op)) return RunIf(graph, node, operands);
     if (std::holds_alternative<Loop>(node.op)) return RunLoop(graph, node, operands);
+    for (ValueId result : node.results) {
+      for (const Dim& size : graph.values[result].type.shape) {
+        int64_t value = size.Evaluate(symbols_);
+        if (value < 0)
+          return Error{"for these inputs " + Print(size) + " is a size of " +
+                       std::to_string(value)};
+      }
+    }
     Operands once;
     for (size_t i = 0; i < operands.size(); ++i) {
       auto first = std::find(node.operands.begin(), node.operands.end(), node.operands[i]);
