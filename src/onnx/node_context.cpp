@@ -157,12 +157,10 @@ Result<std::optional<std::vector<size_t>>> Scope::NodesBehind(ValueId id) {
       continue;
     }
     const graph::Node& node = graph.nodes[definition->second];
-    auto* sizes = std::get_if<graph::Sizes>(&node.op);
-    bool open = !node.bodies.empty();
-    open |= sizes && !std::all_of(sizes->values.begin(), sizes->values.end(),
-                                  [](const Dim& size) { return size.IsConstant(); });
-    for (ValueId result : node.results) open |= !IsStatic(graph.values[result].type.shape);
-    if (open) return not_known;
+    // Also of what has a known size, as of a slice that begins where data says.
+    std::set<std::string> symbols;
+    graph::CollectSymbols(graph, node, symbols);
+    if (!node.bodies.empty() || !symbols.empty()) return not_known;
     if (!nodes.insert(definition->second).second) continue;
     left.insert(left.end(), node.operands.begin(), node.operands.end());
   }

@@ -287,3 +287,6 @@ add('a loop that uses up a sequence', { x: ['f32', ['n', 2]] }, [{ op: 'SplitToS
     { op: 'SequenceAt', inputs: ['a', 'last'], outputs: ['e'] }, { op: 'SequenceErase', inputs: ['a'], outputs: ['b'] }, { op: 'Add', inputs: ['sum', 'e'], outputs: ['t'] }, { op: 'Mul', inputs: ['t', 't'], outputs: ['next'] },
     { op: 'SequenceLength', inputs: ['b'], outputs: ['count'] }, { op: 'Less', inputs: ['zero', 'count'], outputs: ['goes'] }], 'goes')) } }],
 [1, 3, 4].map((n) => ({ x: made('f32', [n, 2]) })), y(1), { constants: { ...known, zero: constant(0n), zeros: [0, 0], yes: { type: ['bool', []], bytes: Uint8Array.of(1) } } });
+add('an element of a known sequence of other sizes at a position that is data', { x: ['f32', [1, 2]], z: ['f32', [3, 2]], p: ['i64', []] }, [{ op: 'SequenceConstruct', inputs: ['x', 'z', 'x'], outputs: ['s'] }, { op: 'SequenceAt', inputs: ['s', 'p'], outputs: ['e'] },
+  { op: 'SequenceErase', inputs: ['s', 'p'], outputs: ['t'] }, { op: 'ConcatFromSequence', inputs: ['t'], outputs: ['rest'], attributes: { axis: 0 } }, { op: 'Neg', inputs: ['e'], outputs: ['y'] }],
+[0, 1, 2, -1, -2].map((p) => ({ x: made('f32', [1, 2]), z: made('f32', [3, 2], 2, 1), p: scalar(p) })), { ...y(2), rest: open(2) });

@@ -2,17 +2,16 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace webnnc::graph {
 
-namespace {
-
-bool AllConstant(const Sizes& sizes) {
-  return std::all_of(sizes.values.begin(), sizes.values.end(),
-                     [](const Dim& d) { return d.IsConstant(); });
+// Sizes, also where a slice begins, that a run decides.
+static bool MentionsSymbols(const Graph& graph, const Node& node) {
+  std::set<std::string> symbols;
+  CollectSymbols(graph, node, symbols);
+  return !symbols.empty();
 }
-
-}  // namespace
 
 void FoldConstants(Graph& graph, EvaluationBudget& budget) {
   std::map<ValueId, Tensor> known;
@@ -23,9 +22,8 @@ void FoldConstants(Graph& graph, EvaluationBudget& budget) {
       rewrite.Keep(std::move(node));
       continue;
     }
-    auto* sizes = std::get_if<Sizes>(&node.op);
     bool decides = !node.bodies.empty() || std::holds_alternative<Define>(node.op);
-    bool folds = sizes ? AllConstant(*sizes) : !node.operands.empty() && !decides;
+    bool folds = std::holds_alternative<Sizes>(node.op) || (!node.operands.empty() && !decides);
     int64_t operand_bytes = 0;
     std::vector<Tensor> operands;
     for (ValueId operand : node.operands) {
@@ -41,6 +39,7 @@ void FoldConstants(Graph& graph, EvaluationBudget& budget) {
       folds = folds && IsStatic(type.shape) &&
               ByteSize(type).value() <= std::max(kAlwaysSmall, 2 * operand_bytes);
     }
+    folds = folds && !MentionsSymbols(graph, node);
     auto results = folds ? Evaluate(node.op, operands, budget) : std::nullopt;
     if (!results) {
       rewrite.Keep(std::move(node));
