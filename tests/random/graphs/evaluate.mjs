@@ -50,6 +50,8 @@ const MOST_NOISE = { f32: 0.01, f16: 0.1 };
 /** Smaller numbers than this one may become 0, as WGSL says. */
 const SMALLEST_NORMAL = { f32: 2 ** -126, f16: 2 ** -14 };
 const MOST_ELEMENTS = 20_000;
+/** Elements that are all compared with all, which takes the interpreter seconds. */
+const MOST_COMPARED = 600;
 
 /** @param {Value} value @param {() => number} direction 1 or -1, of each element @param {boolean} rounds */
 function moved(value, direction, rounds) {
@@ -89,6 +91,7 @@ async function openSession(node, opset, values, leaves) {
   for (const { op } of node.group ?? [node]) {
     const why = RULES[op]?.(node.inputs.map((name) => values.get(name)), node, opset);
     if (why) throw new NotTaken(why);
+    if (op === 'Unique' && count(/** @type {Value} */ (values.get(node.inputs[0])).shape) > MOST_COMPARED) throw new NotTaken('Unique compares all elements with all');
   }
   /** @type {Record<string, import('../../onnx_model.mjs').Type>} */
   const inputs = {};
