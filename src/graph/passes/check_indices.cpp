@@ -5,6 +5,7 @@
 #include <set>
 
 #include "graph/passes/index_bounds.h"
+#include "tensor/substitute.h"
 #include "webnnc/abi.h"
 
 namespace webnnc::graph {
@@ -53,11 +54,15 @@ std::vector<Use> UsesOf(const Graph& graph) {
 
 class Checker {
  public:
-  explicit Checker(Graph& graph) : graph_(graph), known_(KnownOf(graph)), links_(graph) {}
+  explicit Checker(Graph& graph) : graph_(graph), known_(KnownOf(graph)), links_(graph) {
+    FindMost();
+  }
   // Of a body, which may not run, and whose sizes may be others each time: nothing is refused or
   // assumed beforehand.
   Checker(Graph& body, const std::vector<Known>& inputs)
-      : graph_(body), is_body_(true), known_(KnownOf(body, inputs)), links_(body) {}
+      : graph_(body), is_body_(true), known_(KnownOf(body, inputs)), links_(body) {
+    FindMost();
+  }
 
   Result<IndexChecks> Run() {
     for (const Use& use : UsesOf(graph_)) TRY(Check(use));
@@ -74,8 +79,11 @@ class Checker {
     if (use.column) known = Inexact(known);
     Dim count = ElementCount(graph_.values[use.index].type.shape);
     bool empty = count.Is(0);
-    bool fits_below = known.low && ProvablyLessEqual(Dim(0) - use.size, known.low->value);
-    bool fits_above = known.high && ProvablyLess(known.high->value, use.size);
+    const SymbolSizes at_least_one = SymbolsOfSome(count);
+    auto of_some = [&](const Dim& size) { return Substitute(size, at_least_one); };
+    bool fits_below =
+        known.low && ProvablyLessEqual(of_some(Dim(0) - use.size), of_some(known.low->value));
+    bool fits_above = known.high && ProvablyLess(of_some(known.high->value), of_some(use.size));
     if (empty || (fits_below && fits_above)) return kSuccess;
     if (is_body_) {
       pending_.push_back(use);
@@ -89,6 +97,35 @@ class Checker {
     if (known.source && use.size.IsConstant()) return Narrow(*known.source, use);
     pending_.push_back(use);
     return kSuccess;
+  }
+
+  void FindMost() {
+    for (const Node& node : graph_.nodes) {
+      auto* define = std::get_if<Define>(&node.op);
+      for (size_t i = 0; define && i < define->most.size(); ++i)
+        most_[define->symbols[i]] = define->most[i];
+    }
+  }
+
+  // Where there are no indices, all of them fit. So symbols are at least 1 that have to be for
+  // there to be some: each as one more than itself.
+  SymbolSizes SymbolsOfSome(const Dim& count) const {
+    SymbolSizes symbols;
+    std::vector<Dim> todo{count};
+    while (!todo.empty()) {
+      const Dim size = todo.back();
+      todo.pop_back();
+      bool is_product = size.constant() == 0 && size.terms().size() == 1;
+      for (size_t i = 0; is_product && i < size.terms()[0].factors.size(); ++i) {
+        const DimAtom& factor = size.terms()[0].factors[i];
+        if (factor.kind != DimAtom::Kind::kSymbol) continue;
+        const Dim symbol = Dim::Symbol(factor.symbol);
+        if (!symbols.emplace(factor.symbol, symbol + 1).second) continue;
+        if (auto most = most_.find(factor.symbol); most != most_.end())
+          todo.push_back(most->second);
+      }
+    }
+    return symbols;
   }
 
   // What indices were repeated from: there are fewer to look at, and they are the same.
@@ -388,6 +425,8 @@ class Checker {
   const bool is_body_ = false;
   const std::vector<Known> known_;  // by value
   Links links_;
+  // The most of sizes that are data.
+  SymbolSizes most_;
   IndexChecks result_;
   std::vector<Use> pending_;
 };

@@ -230,7 +230,7 @@ class Analysis {
       case loop::BinaryOp::kMin: return Clamped(a.low, b.low, a.high, b.high, Min);
       case loop::BinaryOp::kMax: return Clamped(a.high, b.high, a.low, b.low, Max);
       case loop::BinaryOp::kFloorMod:
-        if (right && *right > 0) return {Bound{0}, Bound{*right - 1}, {}};
+        if (IsNatural(right_size)) return {Bound{0}, Bound{Max(*right_size, 1) - 1}, {}};
         return {};
       case loop::BinaryOp::kMod:
         if (!right || *right == 0) return {};
