@@ -23,7 +23,7 @@ import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
 import { countOf } from './inputs.js';
 import { summarize } from './profile.js';
-import { Walk, sizeOf } from './walk.js';
+import { Walk, bufferRecord, sizeOf } from './walk.js';
 import { HEARING, nextTask } from './wasm_backend.js';
 
 /** By DType. @type {Api.DataType[]} */
@@ -38,9 +38,21 @@ const TURN = 20, FIRST_TURN = 16, LONGEST_TURN = 4096;
 /** More bind groups of one dispatch than this are of sizes that will not come again. */
 const MOST_GROUPS = 16;
 const MAP_ALIGNMENT = 8;
+/**
+ * More workgroups than this are launched indirectly, if the GPU alone knows how many have something to do. On an NVIDIA
+ * H200, Dawn takes 240 us for an indirect dispatch, which it checks on the GPU first, and 7 us for another.
+ */
+const MOST_IDLE = 1 << 14;
 /** More bytes of outputs than this are read when it is known how many there are. */
 const MOST_EARLY = 1 << 16;
 
+/**
+ * What of a dispatch stays as it is: where its record is and those of its buffers, what it is told of sizes; and its bind groups, by
+ * where buffers are and how large.
+ *
+ * @typedef {{at: number, kernel: number, buffers: number[], records: number[], places: number[], groups: {places: number[], group: GPUBindGroup}[],
+ *   isTold: boolean, sizes?: {offset: number, size: number}, counts: number}} Dispatch
+ */
 /** What the buffers of the runtime's number are. @typedef {{buffer: GPUBuffer, id: number}} Grown */
 
 export class WalkingGpu extends GpuBackend {
@@ -55,6 +67,7 @@ export class WalkingGpu extends GpuBackend {
   /** @type {GpuFrames} */ #frames;
   /** @type {Staging} */ #staging;
   /** @type {number} */ #index;
+  /** Along an axis. @type {number} */ #mostWorkgroups;
   /** @type {GPUBuffer | undefined} */
   #arena;
   /** @type {GPUBuffer | undefined} */
@@ -70,8 +83,8 @@ export class WalkingGpu extends GpuBackend {
   /** Buffers that grow, by the number that the runtime has for their place. @type {Map<number, Grown>} */
   #grown = new Map();
   #lastId = 0;
-  /** By dispatch: bind groups by where its buffers are. @type {Map<string, GPUBindGroup>[]} */
-  #groups = [];
+  /** As far as they were used. @type {Dispatch[]} */
+  #dispatches = [];
   /** What is not submitted yet. @type {GPUCommandEncoder | undefined} */
   #encoder;
   /** @type {GPUComputePassEncoder | undefined} */
@@ -109,6 +122,7 @@ export class WalkingGpu extends GpuBackend {
     this.#walk = new Walk(host, index);
     this.#frames = new GpuFrames(gpu);
     this.#staging = new Staging(gpu);
+    this.#mostWorkgroups = gpu.device.limits.maxComputeWorkgroupsPerDimension;
   }
 
   // ---- Places
@@ -133,7 +147,7 @@ export class WalkingGpu extends GpuBackend {
   #findArena() {
     if (globalThis.WEBNNC_MODELS === false || this.#arena === commonOf(this.#gpu).arena) return;
     this.#arena = commonOf(this.#gpu).arena;
-    this.#groups = [];
+    this.#dispatches = [];
   }
 
   /** The arena grows, and keeps what is in it; shaders are told their sizes. */
@@ -145,7 +159,7 @@ export class WalkingGpu extends GpuBackend {
       if (old) this.#copyEncoder().copyBufferToBuffer(old, 0, larger, 0, old.size);
       this.#arena = larger;
       if (globalThis.WEBNNC_MODELS !== false) commonOf(this.#gpu).arena = larger;
-      this.#groups = [];
+      this.#dispatches = [];
       this.#submit();
       owner.destroyBuffer(old);
     }
@@ -244,48 +258,52 @@ export class WalkingGpu extends GpuBackend {
     this.#closeScope();
   }
 
+  /** @param {number} s @returns {Dispatch} */
+  #describe(s) {
+    const host = this.#host, at = host.word(host.program(this.#index) + abi.PROGRAM_DISPATCHES) / 4 + s * abi.DISPATCH_WORDS;
+    const list = host.word(at + abi.DISPATCH_ARGUMENTS) / 4, buffers = Array.from({ length: host.word(at + abi.DISPATCH_ARGUMENT_COUNT) }, (_, i) => host.word(list + i));
+    const offset = host.word(at + abi.DISPATCH_PARAMETERS), bytes = host.word(at + abi.DISPATCH_PARAMETER_BYTES);
+    const isTold = offset !== abi.NO_PARAMETERS && offset >= abi.TOLD_ON_DEVICE, hasSizes = offset !== abi.NO_PARAMETERS && bytes > 0;
+    return {
+      at, kernel: host.word(at + abi.DISPATCH_KERNEL), buffers, records: buffers.map((b) => bufferRecord(host, this.#index, b)), places: [], groups: [], isTold,
+      sizes: hasSizes ? { offset: isTold ? offset - abi.TOLD_ON_DEVICE : offset, size: bytes } : undefined,
+      counts: isTold ? offset - abi.TOLD_ON_DEVICE + bytes : 0,
+    };
+  }
+
   /** What a dispatch is with its buffers as they are now; undefined if it has nothing to do. @param {number} s @returns {Step | undefined} */
   #step(s) {
-    const host = this.#host, at = host.word(host.program(this.#index) + abi.PROGRAM_DISPATCHES) / 4 + s * abi.DISPATCH_WORDS;
-    const x = host.word(at + abi.DISPATCH_X), y = host.word(at + abi.DISPATCH_Y), z = host.word(at + abi.DISPATCH_Z);
+    const { words } = this.#host, dispatch = this.#dispatches[s] ??= this.#describe(s), { at, kernel } = dispatch;
     // The most that there can be, if the GPU alone knows how many.
+    const x = words[at + abi.DISPATCH_X] >>> 0, y = words[at + abi.DISPATCH_Y] >>> 0, z = words[at + abi.DISPATCH_Z] >>> 0;
     if (x * y * z === 0) return undefined;
-    const kernel = host.word(at + abi.DISPATCH_KERNEL), { name } = this.#program.kernels[kernel];
-    const { maxComputeWorkgroupsPerDimension: most } = this.device.limits;
-    if (Math.max(x, y, z) > most) {
-      throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, and the GPU allows ${most}: try smaller inputs`);
+    const { name } = this.#program.kernels[kernel];
+    if (Math.max(x, y, z) > this.#mostWorkgroups) {
+      throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, and the GPU allows ${this.#mostWorkgroups}: try smaller inputs`);
     }
-    const pipeline = this.#pipelines[kernel];
-    return { pipeline, group: this.#group(s, at, pipeline), x, y, z, name, told: this.#toldOf(at) };
+    const group = this.#group(dispatch, words);
+    const told = dispatch.isTold && x * y * z > MOST_IDLE ? { buffer: /** @type {GPUBuffer} */ (this.#told), offset: dispatch.counts } : undefined;
+    return { pipeline: this.#pipelines[kernel], group, x, y, z, name, told };
   }
 
-  /** Where the GPU finds how many workgroups of a dispatch there are, if it alone knows. @param {number} at where its record is */
-  #toldOf(at) {
-    const offset = this.#host.word(at + abi.DISPATCH_PARAMETERS), sizes = this.#host.word(at + abi.DISPATCH_PARAMETER_BYTES);
-    if (offset === abi.NO_PARAMETERS || offset < abi.TOLD_ON_DEVICE) return undefined;
-    return { buffer: /** @type {GPUBuffer} */ (this.#told), offset: offset - abi.TOLD_ON_DEVICE + sizes };
-  }
-
-  /** @param {number} s @param {number} at where its record is @param {GPUComputePipeline} pipeline */
-  #group(s, at, pipeline) {
-    const host = this.#host, walk = this.#walk, list = host.word(at + abi.DISPATCH_ARGUMENTS) / 4;
-    const buffers = Array.from({ length: host.word(at + abi.DISPATCH_ARGUMENT_COUNT) }, (_, i) => host.word(list + i));
-    let key = '';
-    for (const b of buffers) {
-      const offset = walk.offset(b);
-      const room = this.#rooms.get(b);
-      key += `${room ? `r${room.id}` : walk.kind(b) === abi.GROWN ? `g${this.#grownBuffer(offset).id}` : offset} ${walk.bytes(b)},`;
+  /** @param {Dispatch} dispatch @param {Int32Array} words */
+  #group(dispatch, words) {
+    const { buffers, records, places, groups } = dispatch, dims = this.#host.word(this.#host.model + abi.MODEL_DIMS) / 4;
+    for (let i = 0; i < buffers.length; ++i) {
+      const at = records[i], offset = words[at + abi.BUFFER_OFFSET] >>> 0, size = words[at + abi.BUFFER_BYTES], room = this.#rooms.get(buffers[i]);
+      const isGrown = words[at + abi.BUFFER_KIND] === abi.GROWN;
+      places[2 * i] = room ? room.id : isGrown ? this.#grownBuffer(offset).id : offset;
+      places[2 * i + 1] = size >= 0 ? size : words[dims + ~size];
     }
-    const groups = this.#groups[s] ??= new Map(), known = groups.get(key);
-    if (known) return known;
+    const known = groups.find((group) => areEqual(group.places, places));
+    if (known) return known.group;
     /** @type {GPUBufferBinding[]} */
-    const resources = buffers.map((b) => this.#binding(b));
-    const offset = host.word(at + abi.DISPATCH_PARAMETERS), size = host.word(at + abi.DISPATCH_PARAMETER_BYTES), told = this.#toldOf(at);
-    if (told && size) resources.push({ buffer: told.buffer, offset: told.offset - size, size });
-    else if (!told && offset !== abi.NO_PARAMETERS && this.#parameters) resources.push({ buffer: this.#parameters, offset, size });
-    const group = this.device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: resources.map((resource, binding) => ({ binding, resource })) });
-    if (groups.size >= MOST_GROUPS) groups.clear();
-    groups.set(key, group);
+    const resources = buffers.map((b) => this.#binding(b)), sizesIn = dispatch.isTold ? this.#told : this.#parameters;
+    if (dispatch.sizes && sizesIn) resources.push({ buffer: sizesIn, ...dispatch.sizes });
+    const layout = this.#pipelines[dispatch.kernel].getBindGroupLayout(0);
+    const group = this.device.createBindGroup({ layout, entries: resources.map((resource, binding) => ({ binding, resource })) });
+    if (groups.length >= MOST_GROUPS) groups.length = 0;
+    groups.push({ places: [...places], group });
     return group;
   }
 
@@ -660,7 +678,7 @@ export class WalkingGpu extends GpuBackend {
   }
 }
 
-/** By a plain loop: this is asked after each plan. @param {Int32Array} a @param {Int32Array} b */
+/** By a plain loop: this is asked after each plan, and before each dispatch. @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
 function areEqual(a, b) {
   for (let i = 0; i < a.length; ++i) if (a[i] !== b[i]) return false;
   return a.length === b.length;

@@ -109,11 +109,11 @@ std::string PrintKernels(const plan::Program& program) {
 }
 
 // Of a shader what decides how it is launched.
-plan::Shader LaunchOf(const plan::Kernel& kernel) {
-  spirv::Grid grid = spirv::ChooseGrid(kernel.flat);
+plan::Shader LaunchOf(const plan::Kernel& kernel, bool takes_more_workgroups = false) {
+  spirv::Grid grid = spirv::ChooseGrid(kernel.flat, takes_more_workgroups);
   plan::Shader shader;
   shader.grid = {grid.workgroups[0], grid.workgroups[1], grid.workgroups[2],
-                 loop::SizesOf(kernel.flat)};
+                 loop::SizesOf(kernel.flat), grid.folds};
   return shader;
 }
 
@@ -125,7 +125,7 @@ Status KeepSizes(plan::Program& program) {
   plan::Variant variant{program};
   for (const plan::Kernel& kernel : program.kernels) variant.shaders.push_back(LaunchOf(kernel));
   TRY(plan::KeepSizesOnDevice(variant, {}, [](const plan::Program& own, plan::KernelId id) {
-    return Result<plan::Shader>(LaunchOf(own.kernels[id]));
+    return Result<plan::Shader>(LaunchOf(own.kernels[id], true));
   }));
   program = std::move(variant.program);
   return kSuccess;

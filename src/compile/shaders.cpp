@@ -12,18 +12,19 @@ namespace webnnc {
 
 namespace {
 
-Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool several) {
+Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool several,
+                          bool takes_more_workgroups = false) {
   std::vector<bool> read_only;
   for (Storage kind : plan::ParametersOf(program, id))
     read_only.push_back(kind == Storage::kWeight);
-  TRY_ASSIGN(auto module,
-             spirv::Emit(program.kernels[id].flat, {read_only, program.target.features, !several}));
+  TRY_ASSIGN(auto module, spirv::Emit(program.kernels[id].flat, {read_only, program.target.features,
+                                                                 !several, takes_more_workgroups}));
   plan::Shader shader;
   TRY_ASSIGN(shader.wgsl, wgsl::Print(module.words));
   for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
   if (!module.sizes.empty()) shader.bindings += 'u';
   const auto& [x, y, z] = module.workgroups;
-  shader.grid = {x, y, z, std::move(module.sizes)};
+  shader.grid = {x, y, z, std::move(module.sizes), module.takes_more_workgroups};
   shader.workgroup_size = module.workgroup_size;
   shader.workgroup_bytes = module.workgroup_bytes;
   if (module.uses_f16) shader.features = {"shader-f16"};
@@ -60,7 +61,7 @@ Status EmitShaders(plan::Variant& variant, const LikelySizes& likely, bool sever
     variant.shaders.push_back(std::move(shader.value()));
   }
   return plan::KeepSizesOnDevice(variant, likely, [&](const plan::Program& own, plan::KernelId id) {
-    return Emit(own, id, several);
+    return Emit(own, id, several, true);
   });
 }
 

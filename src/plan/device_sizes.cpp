@@ -121,7 +121,7 @@ class SizeKeeper {
     if (kept_.empty()) return kSuccess;
     for (const std::string& symbol : kept_) places_.emplace(symbol, places_.size());
     FindPlans();
-    FindParts();
+    TRY(FindParts());
     AddBuffers();
     RewriteSteps();
     ReadOutputSizes();
@@ -252,21 +252,24 @@ class SizeKeeper {
   }
 
   // Gives each shader that must be told on the device its part of the buffer.
-  void FindParts() {
+  Status FindParts() {
     for (size_t k = 0; k < gpu_.shaders.size(); ++k) {
       Shader& shader = gpu_.shaders[k];
-      int plan = 0;
-      bool is_kept = false;
-      for (const Dim& size : SizesOf(shader.grid)) {
-        is_kept |= !Common(SymbolsIn(size), kept_).empty();
-        plan = std::max(plan, PlanOf(size));
+      auto mentions_kept = [&](const Dim& size) { return !Common(SymbolsIn(size), kept_).empty(); };
+      auto all = SizesOf(shader.grid);
+      if (std::none_of(all.begin(), all.end(), mentions_kept)) continue;
+      if (!shader.grid.may_be_more) {
+        TRY_ASSIGN(shader, emit_(program_, KernelId{static_cast<int32_t>(k)}));
+        all = SizesOf(shader.grid);
       }
-      if (!is_kept) continue;
+      int plan = 0;
+      for (const Dim& size : all) plan = std::max(plan, PlanOf(size));
       shader.told_at = told_bytes_;
       told_bytes_ +=
           RoundUp(shader.grid.uniform_bytes() + 3 * static_cast<int64_t>(sizeof(int32_t)));
       told_by_[plan].push_back(k);
     }
+    return kSuccess;
   }
 
   void AddBuffers() {

@@ -7,10 +7,11 @@
 //   run @k(...)                            run @told.1(%known, %told)
 //                                          run @k(...)
 //
-// On the host the symbol stands for the most, so that buffers have room for whatever there is. What
-// a shader is told of sizes and how many workgroups of it run is computed on the device: each
-// kernel that mentions the symbol has its part of the buffer `told`, which the page binds as its
-// uniform buffer and launches it by. Sizes of outputs are read back when all is submitted.
+// On the host the symbol stands for the most, so that buffers have room for whatever there is, and
+// as many workgroups are launched. What a shader is told of sizes, and how many workgroups have
+// something to do, is computed on the device: each kernel that mentions the symbol has its part of
+// the buffer `told`, which is bound as its uniform buffer. Where the most are very many, the page
+// launches it indirectly. Sizes of outputs are read back when all is submitted.
 #pragma once
 
 #include <functional>
@@ -20,7 +21,7 @@
 
 namespace webnnc::plan {
 
-// Gives the shader of a kernel.
+// Gives the shader of a kernel, of which more workgroups may run than there is work for.
 using EmitShader = std::function<Result<Shader>(const Program&, KernelId)>;
 
 // Lets the sizes of a program for a GPU, whose shaders are there, stay on it where they can: where

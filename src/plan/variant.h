@@ -29,6 +29,8 @@ struct Grid {
   Dim x = 1, y = 1, z = 1;
   // What its uniform buffer holds.
   std::vector<Dim> sizes;
+  // Whether those of too many workgroups do nothing.
+  bool may_be_more = false;
 
   // The length of that buffer, which holds vectors of four.
   int64_t uniform_bytes() const { return static_cast<int64_t>((sizes.size() + 3) / 4 * 16); }
@@ -48,7 +50,7 @@ struct Shader {
   // What the text was made of, for --emit.
   std::vector<uint32_t> spirv = {};
   // Where in the program's buffer kTold its uniform buffer is, and the workgroups behind it, in
-  // bytes; -1 if the host tells it (device_sizes.h).
+  // bytes; -1 if the host tells it (device_sizes.h). More workgroups may run than that says.
   int64_t told_at = -1;
 };
 

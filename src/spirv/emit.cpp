@@ -17,13 +17,14 @@ Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
   ModuleBuilder builder;
   CodeBuilder code(builder);
   Expressions expressions(prepared, simplify, code, layouts, options.read_only);
-  Grid grid = ChooseGrid(prepared);
+  Grid grid = ChooseGrid(prepared, options.takes_more_workgroups);
   EmitStatements(prepared, grid, code, expressions);
   expressions.DeclareSizes(options.names_symbols);
 
   Module module;
   module.workgroup_size = WorkgroupSize(prepared);
   module.workgroups = grid.workgroups;
+  module.takes_more_workgroups = grid.folds;
   module.sizes = expressions.sizes();
   module.workgroup_bytes = expressions.workgroup_bytes();
   spv::Id main = code.Finish("main");

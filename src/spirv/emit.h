@@ -22,6 +22,8 @@ struct Options {
   // Whether sizes have the names of their symbols, for who reads the text, or of their places: then
   // kernels that are the same but for symbols' names are the same text.
   bool names_symbols = true;
+  // Whether workgroups beyond those that there is work for do nothing: then more may be launched.
+  bool takes_more_workgroups = false;
 };
 
 // A kernel as a compute shader with entry point "main".
@@ -40,6 +42,8 @@ struct Module {
   // Bytes of workgroup memory.
   int64_t workgroup_bytes = 0;
   bool uses_f16 = false;
+  // As Options say; true as well where grids are folded for their size.
+  bool takes_more_workgroups = false;
 };
 
 // Emits a flat kernel (loop::VerifyFlat), validates it with spirv-val and runs those of

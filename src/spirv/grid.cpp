@@ -10,14 +10,14 @@ size_t Grid::Axis(loop::LoopKind kind) {
   return static_cast<size_t>(kind) - static_cast<size_t>(loop::LoopKind::kWorkgroupX);
 }
 
-Grid ChooseGrid(const loop::Kernel& kernel) {
+Grid ChooseGrid(const loop::Kernel& kernel, bool always_folds) {
   Grid grid;
   loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
     auto* loop = std::get_if<loop::For>(&stmt);
     if (loop && loop::IsWorkgroup(loop->kind)) grid.extents[Grid::Axis(loop->kind)] = loop->extent;
   });
   auto fits = [](const Dim& extent) { return ProvablyLessEqual(extent, kMostWorkgroups); };
-  if (std::all_of(grid.extents.begin(), grid.extents.end(), fits)) {
+  if (!always_folds && std::all_of(grid.extents.begin(), grid.extents.end(), fits)) {
     grid.workgroups = grid.extents;
     return grid;
   }

@@ -31,6 +31,7 @@ struct Grid {
   static size_t Axis(loop::LoopKind kind);
 };
 
-Grid ChooseGrid(const loop::Kernel& kernel);
+// `always_folds`: also what fits, so that more workgroups may be launched than there is work for.
+Grid ChooseGrid(const loop::Kernel& kernel, bool always_folds = false);
 
 }  // namespace webnnc::spirv

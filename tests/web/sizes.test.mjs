@@ -27,9 +27,9 @@ async function compile(model, ...flags) {
   return { load: (await import(pathToFileURL(join(out, 'model.js')).href)).load, said: stdout + stderr };
 }
 
-/** A device that tells how often buffers were mapped, and how many passes began behind the first time. */
+/** A device that tells how often buffers were mapped, how many passes began behind the first time, and indirect dispatches. */
 async function watched() {
-  const device = await makeDevice(), seen = { maps: 0, late: 0 };
+  const device = await makeDevice(), seen = { maps: 0, late: 0, indirect: 0 };
   devices.push(device);
   const own = /** @type {any} */ ({
     createBuffer(/** @type {GPUBufferDescriptor} */ descriptor) {
@@ -44,7 +44,12 @@ async function watched() {
       const encoder = device.createCommandEncoder(), begin = encoder.beginComputePass.bind(encoder);
       encoder.beginComputePass = (descriptor) => {
         if (seen.maps) ++seen.late;
-        return begin(descriptor);
+        const pass = begin(descriptor), dispatch = pass.dispatchWorkgroupsIndirect.bind(pass);
+        pass.dispatchWorkgroupsIndirect = (/** @type {any[]} */ ...all) => {
+          ++seen.indirect;
+          return /** @type {any} */ (dispatch)(...all);
+        };
+        return pass;
       };
       return encoder;
     },
@@ -111,7 +116,7 @@ describe('what is kept of rows', () => {
       seen.maps = seen.late = 0;
       check(await model.run({ x: { data: Float32Array.from(x), shape: [100, 4] } }), x);
       // The sizes, and with them what there may be of the outputs.
-      assert.deepEqual(seen, { maps: 2, late: 0 });
+      assert.deepEqual(seen, { maps: 2, late: 0, indirect: 0 });
     }
     model.dispose();
   });
@@ -132,6 +137,15 @@ describe('what is kept of rows', () => {
     assert.deepEqual([...(await best.read()).data], wanted.best);
     assert.deepEqual([...y.data], wanted.y);
     model.dispose();
+  });
+
+  test('positions of what was found are within it, which nothing checks in a run', () => {
+    const file = join(folder, 'kept.onnx');
+    writeFileSync(file, onnxModel(KEEPING));
+    const { status, stdout } = spawnSync(webnnc, [file, '--emit', 'import'], { encoding: 'utf8' });
+    assert.equal(status, 0);
+    assert.match(stdout, /gather/);
+    assert.doesNotMatch(stdout, /webnnc\.indices/);
   });
 
   test('--explain says that callers alone wait', async () => {
@@ -165,7 +179,28 @@ test('in a loop, where each iteration has a size of its own', async () => {
     seen.maps = seen.late = 0;
     const { sums } = await model.run({ x: Float32Array.from(x), trips: BigInt64Array.of(12n) });
     assert.deepEqual([...sums.data], Array.from({ length: 12 }, (_, i) => x.filter((value) => value > i).reduce((sum, value) => sum + value, 0)));
-    assert.deepEqual(seen, { maps: 1, late: 0 });
+    assert.deepEqual(seen, { maps: 1, late: 0, indirect: 0 });
+  }
+  model.dispose();
+});
+
+test('where there may be very many, as many are launched as there are', async () => {
+  const { load } = await compile({
+    inputs: { x: ['f32', ['n']] }, outputs: { y: ['f32', ['k']] }, constants: { first: [0n], three: [3] },
+    // Of the length that an input of the graph's own computes, at most what there is.
+    nodes: [
+      { op: 'ReduceMax', inputs: ['x'], outputs: ['most'], attributes: { keepdims: 1 } }, { op: 'Cast', inputs: ['most'], outputs: ['end'], attributes: { to: 7 } },
+      { op: 'Slice', inputs: ['x', 'first', 'end'], outputs: ['part'] }, { op: 'Mul', inputs: ['part', 'three'], outputs: ['y'] },
+    ],
+  });
+  const { model, seen } = await open(load), n = 1100000;
+  for (const end of [5, 0, 1000000]) {
+    const x = new Float32Array(n).map((_, i) => -(i % 7)).fill(end, 2, 3);
+    seen.maps = seen.late = seen.indirect = 0;
+    const { y } = await model.run({ x });
+    assert.deepEqual([y.data.length, y.data.reduce((sum, value) => sum + value, 0)], [end, 3 * x.subarray(0, end).reduce((sum, value) => sum + value, 0)]);
+    assert.equal(seen.late, 0);
+    assert.ok(seen.indirect > 0);
   }
   model.dispose();
 });
