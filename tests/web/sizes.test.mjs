@@ -198,7 +198,7 @@ test('where there may be very many, as many are launched as there are', async ()
     const x = new Float32Array(n).map((_, i) => -(i % 7)).fill(end, 2, 3);
     seen.maps = seen.late = seen.indirect = 0;
     const { y } = await model.run({ x });
-    assert.deepEqual([y.data.length, y.data.reduce((sum, value) => sum + value, 0)], [end, 3 * x.subarray(0, end).reduce((sum, value) => sum + value, 0)]);
+    assert.deepEqual([y.data.length, y.data.reduce((/** @type {number} */ sum, /** @type {number} */ value) => sum + value, 0)], [end, 3 * x.subarray(0, end).reduce((sum, value) => sum + value, 0)]);
     assert.equal(seen.late, 0);
     assert.ok(seen.indirect > 0);
   }
