@@ -371,6 +371,7 @@ class Model {
    */
   async run(inputs, options = {}, memory = globalThis.WEBNNC_WALKS !== false ? this.#memory : undefined) {
     checkOptions('run', options, RUN_OPTIONS);
+    if (globalThis.WEBNNC_LISTS !== false) this.#check();
     const { outputs, signal, transfer } = options, destinations = globalThis.WEBNNC_LISTS !== false
       ? destinationsOfParts(destinationsOf(outputs, this.outputs), this.outputs, this.#host.manifest.outputs) : destinationsOf(outputs, this.outputs);
     // Who gives all of a state keeps it, and is given all outputs.

@@ -28,9 +28,10 @@ test('a merged decoder has its weights once', () => {
   };
   try {
     const merged = sizeOf('merged', CASES['a merged decoder'].model), alone = sizeOf('alone', /** @type {any} */ (DECODER_WITH_PAST));
-    const bytes = Object.values(DECODER_WEIGHTS).reduce((sum, weight) => sum + weight.bytes.length, 0);
+    const sizes = Object.values(DECODER_WEIGHTS).map((weight) => weight.bytes.length), bytes = sizes.reduce((sum, size) => sum + size, 0);
     assert.ok(alone >= bytes, `${alone} bytes for ${bytes} of weights`);
-    assert.equal(merged, alone);
+    // The merged one has a few numbers more, which say that no index was looked up.
+    assert.ok(merged >= alone && merged < alone + Math.min(...sizes), `${merged} bytes, ${alone} alone`);
   } finally {
     rmSync(folder, { recursive: true });
   }
