@@ -20,6 +20,10 @@ std::vector<const plan::Program*> Code::programs() const {
   return programs;
 }
 
+bool Code::HasManyNames() const {
+  return models.size() > 1 || models.front().Module().HaveCommands();
+}
+
 std::vector<plan::Program*> Code::all_programs() {
   std::vector<plan::Program*> programs;
   for (Model& model : models) {

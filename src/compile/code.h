@@ -68,6 +68,9 @@ struct Code {
   // Of all models, in order: those of the module that every engine runs, or all.
   std::vector<const plan::Program*> programs() const;
   std::vector<plan::Program*> all_programs();
+
+  // Whether the same size may have several names: in several models, or where runs define sizes.
+  bool HasManyNames() const;
 };
 
 // The schedules of all kernels.

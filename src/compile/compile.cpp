@@ -265,8 +265,8 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   // ---- Code -----------------------------------------------------------------------------------
 
-  const bool several = code.models.size() > 1;
-  TRY(each([&](Model& model) { return EmitShaders(model, several); }));
+  const bool many_names = code.HasManyNames();
+  TRY(each([&](Model& model) { return EmitShaders(model, many_names); }));
   TRY(trace("spirv", [&] { return PrintEach(code, "; ", PrintSpirv); }));
   TRY(trace("wgsl", [&] { return PrintEach(code, "// ", PrintWgsl); }));
   trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });

@@ -12,13 +12,14 @@ namespace webnnc {
 
 namespace {
 
-Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool several,
+Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool many_names,
                           bool takes_more_workgroups = false) {
   std::vector<bool> read_only;
   for (Storage kind : plan::ParametersOf(program, id))
     read_only.push_back(kind == Storage::kWeight);
-  TRY_ASSIGN(auto module, spirv::Emit(program.kernels[id].flat, {read_only, program.target.features,
-                                                                 !several, takes_more_workgroups}));
+  TRY_ASSIGN(auto module,
+             spirv::Emit(program.kernels[id].flat,
+                         {read_only, program.target.features, !many_names, takes_more_workgroups}));
   plan::Shader shader;
   TRY_ASSIGN(shader.wgsl, wgsl::Print(module.words));
   for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
@@ -48,11 +49,11 @@ std::string PrintShaders(const Model& model, const std::string& comment,
   return out;
 }
 
-Status EmitShaders(plan::Variant& variant, const LikelySizes& likely, bool several) {
+Status EmitShaders(plan::Variant& variant, const LikelySizes& likely, bool many_names) {
   const plan::Program& program = variant.program;
   std::vector<std::optional<Result<plan::Shader>>> all(static_cast<size_t>(program.kernels.size()));
   InParallel(all.size(), [&](size_t k) {
-    all[k] = Emit(program, plan::KernelId{static_cast<int32_t>(k)}, several);
+    all[k] = Emit(program, plan::KernelId{static_cast<int32_t>(k)}, many_names);
   });
   for (size_t k = 0; k < all.size(); ++k) {
     Result<plan::Shader>& shader = *all[k];
@@ -61,15 +62,15 @@ Status EmitShaders(plan::Variant& variant, const LikelySizes& likely, bool sever
     variant.shaders.push_back(std::move(shader.value()));
   }
   return plan::KeepSizesOnDevice(variant, likely, [&](const plan::Program& own, plan::KernelId id) {
-    return Emit(own, id, several, true);
+    return Emit(own, id, many_names, true);
   });
 }
 
 }  // namespace
 
-Status EmitShaders(Model& model, bool several) {
+Status EmitShaders(Model& model, bool many_names) {
   for (plan::Variant& variant : model.variants) {
-    if (variant.target().IsGpu()) TRY(EmitShaders(variant, model.likely, several));
+    if (variant.target().IsGpu()) TRY(EmitShaders(variant, model.likely, many_names));
   }
   return kSuccess;
 }

@@ -6,9 +6,9 @@
 
 namespace webnnc {
 
-// Emits a shader for each kernel of the scheduled programs for GPUs. `several`: shaders are shared
-// with other models, which call their sizes otherwise.
-Status EmitShaders(Model& model, bool several);
+// Emits a shader for each kernel of the scheduled programs for GPUs. `many_names`: those that are
+// the same but for names of sizes are to be one.
+Status EmitShaders(Model& model, bool many_names);
 
 // What --emit spirv and --emit wgsl print.
 std::string PrintSpirv(const Model& model);

@@ -163,7 +163,7 @@ Status ScheduleVariants(Model& model, const schedule::Database& measured, const 
 }
 
 void ShareKernels(Code& code) {
-  if (code.models.size() == 1) return;
+  if (!code.HasManyNames()) return;
   auto name = [&](auto is_meant, plan::Place place) {
     std::vector<plan::Kernel*> kernels;
     for (Model& model : code.models) {

@@ -18,8 +18,8 @@ Status FormVariants(Model& model, IdVector<plan::WeightTag, plan::Weight>& weigh
 // compiler's own.
 Status ScheduleVariants(Model& model, const schedule::Database& measured, const plan::Warn& warn);
 
-// Then: names by which kernels of several models are told apart in their module; those that are the
-// same are one.
+// Then: names by which kernels are told apart in their module; those that are the same but for
+// names of sizes are one.
 void ShareKernels(Code& code);
 
 }  // namespace webnnc
