@@ -75,10 +75,23 @@ class Interpreter {
     }
   }
 
+  // Whether it is what a least or largest element is looked for from: more, or less, than any size.
+  bool IsNeutral(const Element& element, const Store& store) const {
+    const bool is_narrow = kernel_.buffers[store.buffer].type.dtype == DType::kI32;
+    if (store.update == Update::kMin)
+      return element && element->Is(is_narrow ? INT32_MAX : INT64_MAX);
+    return store.update == Update::kMax && element &&
+           element->Is(is_narrow ? INT32_MIN : INT64_MIN);
+  }
+
   void RunStore(const Store& store) {
     Element* slot = Slot(store.buffer, store.index);
     if (!slot) return;
     Element value = Eval(store.value);
+    if (IsNeutral(*slot, store)) {
+      *slot = value;
+      return;
+    }
     switch (store.update) {
       case Update::kSet: *slot = value; break;
       case Update::kAdd:

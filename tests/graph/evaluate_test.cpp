@@ -27,5 +27,19 @@ TEST(Evaluate, RefusesANegativeSize) {
   EXPECT_EQ(refused.error().message, "for these inputs n-2 is a size of -1");
 }
 
+// As exporters ask for as many of the best as there are, and at most so many.
+TEST(Evaluate, TheLeastAndTheMostOfSizesAreSizes) {
+  const Dim n = Dim::Symbol("n");
+  for (DType dtype : {DType::kI64, DType::kI32}) {
+    for (auto [kind, expected] : {std::pair{graph::ReduceKind::kMin, Min(n, 300)},
+                                  std::pair{graph::ReduceKind::kMax, Max(n, 300)}}) {
+      auto found = graph::EvaluateSizes(graph::Reduce{kind, {0}, true}, {{dtype, {2}}},
+                                        {graph::SizeElements{n, 300}});
+      ASSERT_TRUE(found);
+      EXPECT_EQ(*found, graph::SizeElements{expected});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace webnnc
