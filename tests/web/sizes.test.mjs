@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { after, afterEach, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { onnxModel } from '../onnx_model.mjs';
-import { makeDevice } from './dawn.mjs';
+import { watched } from './watched.mjs';
 
 const webnnc = process.env.WEBNNC ?? 'build/webnnc', folder = mkdtempSync(join(tmpdir(), 'webnnc-sizes-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -27,43 +27,10 @@ async function compile(model, ...flags) {
   return { load: (await import(pathToFileURL(join(out, 'model.js')).href)).load, said: stdout + stderr };
 }
 
-/** A device that tells how often buffers were mapped, how many passes began behind the first time, and indirect dispatches. */
-async function watched() {
-  const device = await makeDevice(), seen = { maps: 0, late: 0, indirect: 0 };
-  devices.push(device);
-  const own = /** @type {any} */ ({
-    createBuffer(/** @type {GPUBufferDescriptor} */ descriptor) {
-      const buffer = device.createBuffer(descriptor), map = buffer.mapAsync.bind(buffer);
-      buffer.mapAsync = (/** @type {any[]} */ ...all) => {
-        ++seen.maps;
-        return /** @type {any} */ (map)(...all);
-      };
-      return buffer;
-    },
-    createCommandEncoder() {
-      const encoder = device.createCommandEncoder(), begin = encoder.beginComputePass.bind(encoder);
-      encoder.beginComputePass = (descriptor) => {
-        if (seen.maps) ++seen.late;
-        const pass = begin(descriptor), dispatch = pass.dispatchWorkgroupsIndirect.bind(pass);
-        pass.dispatchWorkgroupsIndirect = (/** @type {any[]} */ ...all) => {
-          ++seen.indirect;
-          return /** @type {any} */ (dispatch)(...all);
-        };
-        return pass;
-      };
-      return encoder;
-    },
-  });
-  const get = (/** @type {any} */ target, /** @type {string | symbol} */ name) => {
-    const value = Reflect.get(target, name, target);
-    return own[name] ?? (typeof value === 'function' ? value.bind(target) : value);
-  };
-  return { device: /** @type {GPUDevice} */ (new Proxy(device, { get })), seen };
-}
-
 /** @param {any} load */
 async function open(load) {
   const { device, seen } = await watched();
+  devices.push(device);
   const model = await load({ backend: 'webgpu', device });
   return { model, seen };
 }
@@ -116,7 +83,7 @@ describe('what is kept of rows', () => {
       seen.maps = seen.late = 0;
       check(await model.run({ x: { data: Float32Array.from(x), shape: [100, 4] } }), x);
       // The sizes, and with them what there may be of the outputs.
-      assert.deepEqual(seen, { maps: 2, late: 0, indirect: 0 });
+      assert.deepEqual([seen.maps, seen.late, seen.indirect], [2, 0, 0]);
     }
     model.dispose();
   });
@@ -179,7 +146,7 @@ test('in a loop, where each iteration has a size of its own', async () => {
     seen.maps = seen.late = 0;
     const { sums } = await model.run({ x: Float32Array.from(x), trips: BigInt64Array.of(12n) });
     assert.deepEqual([...sums.data], Array.from({ length: 12 }, (_, i) => x.filter((value) => value > i).reduce((sum, value) => sum + value, 0)));
-    assert.deepEqual(seen, { maps: 1, late: 0, indirect: 0 });
+    assert.deepEqual([seen.maps, seen.late, seen.indirect], [1, 0, 0]);
   }
   model.dispose();
 });

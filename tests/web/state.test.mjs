@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
 
-import { gpu, makeDevice } from './dawn.mjs';
+import { gpu } from './dawn.mjs';
 import { makeBundle } from './fixtures.mjs';
+import { watched as watchedDevice } from './watched.mjs';
 
 // One list of steps, and one with commands.
 const scale = await makeBundle('scale', { edit: (manifest) => manifest.state = [{ input: 'k', output: 'twice' }] });
@@ -16,31 +17,10 @@ after(() => [scale, loop].forEach((bundle) => bundle.remove()));
 const devices = [];
 afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
 
-/** A device that counts the bytes that are written to it and read back. */
 async function watched() {
-  const device = await makeDevice(), seen = { written: 0, read: 0 };
-  devices.push(device);
-  const bound = (/** @type {any} */ target, /** @type {string | symbol} */ name) => {
-    const value = Reflect.get(target, name, target);
-    return typeof value === 'function' ? value.bind(target) : value;
-  };
-  const queue = new Proxy(device.queue, {
-    get: (target, name) => name !== 'writeBuffer' ? bound(target, name)
-      : (/** @type {any[]} */ ...[buffer, offset, data, from, size]) => {
-        seen.written += size ?? data.byteLength;
-        return target.writeBuffer(buffer, offset, data, from, size);
-      },
-  });
-  const createBuffer = (/** @type {GPUBufferDescriptor} */ descriptor) => {
-    const buffer = device.createBuffer(descriptor), range = buffer.getMappedRange.bind(buffer);
-    buffer.getMappedRange = (offset, size) => {
-      seen.read += size ?? buffer.size;
-      return range(offset, size);
-    };
-    return buffer;
-  };
-  const proxy = new Proxy(device, { get: (target, name) => name === 'queue' ? queue : name === 'createBuffer' ? createBuffer : bound(target, name) });
-  return { device: proxy, seen };
+  const made = await watchedDevice();
+  devices.push(made.device);
+  return made;
 }
 
 const x = (/** @type {number} */ n) => new Float32Array(4 * n);

@@ -6,7 +6,11 @@ import { makeDevice } from './dawn.mjs';
  * @typedef {object} Seen
  * @property {number} written bytes that were written to it
  * @property {number} copied bytes that were copied on it
- * @property {number} mapped bytes that were read back
+ * @property {number} mapped bytes that were brought back
+ * @property {number} read bytes of them that were looked at
+ * @property {number} maps how often something was
+ * @property {number} late passes that began when something had been
+ * @property {number} indirect dispatches whose workgroups the device knows
  * @property {number} states buffers of states that were ever made
  * @property {number} groups bind groups that were made
  * @property {string[]} shaders texts that were compiled
@@ -18,7 +22,7 @@ import { makeDevice } from './dawn.mjs';
 export async function watched() {
   const device = await makeDevice();
   /** @type {Seen} */
-  const seen = { written: 0, copied: 0, mapped: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
+  const seen = { written: 0, copied: 0, mapped: 0, read: 0, maps: 0, late: 0, indirect: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
   /** @type {GPUErrorFilter[]} */
   const scopes = [];
   const bound = (/** @type {any} */ target, /** @type {string | symbol} */ name) => {
@@ -35,10 +39,19 @@ export async function watched() {
   const own = /** @type {any} */ ({
     queue,
     createCommandEncoder() {
-      const encoder = device.createCommandEncoder(), copy = encoder.copyBufferToBuffer.bind(encoder);
+      const encoder = device.createCommandEncoder(), copy = encoder.copyBufferToBuffer.bind(encoder), begin = encoder.beginComputePass.bind(encoder);
       encoder.copyBufferToBuffer = (/** @type {any[]} */ ...all) => {
         seen.copied += all[4];
         return /** @type {any} */ (copy)(...all);
+      };
+      encoder.beginComputePass = (descriptor) => {
+        if (seen.maps) ++seen.late;
+        const pass = begin(descriptor), dispatch = pass.dispatchWorkgroupsIndirect.bind(pass);
+        pass.dispatchWorkgroupsIndirect = (buffer, offset) => {
+          ++seen.indirect;
+          return dispatch(buffer, offset);
+        };
+        return pass;
       };
       return encoder;
     },
@@ -46,14 +59,19 @@ export async function watched() {
       const buffer = device.createBuffer(descriptor), { label = '' } = descriptor, alike = seen.buffers.get(label) ?? new Set();
       if (label === 'state') ++seen.states;
       seen.buffers.set(label, alike.add(buffer));
-      const destroy = buffer.destroy.bind(buffer), map = buffer.mapAsync.bind(buffer);
+      const destroy = buffer.destroy.bind(buffer), map = buffer.mapAsync.bind(buffer), range = buffer.getMappedRange.bind(buffer);
       buffer.destroy = () => {
         alike.delete(buffer);
         return destroy();
       };
       buffer.mapAsync = (mode, offset, size) => {
+        ++seen.maps;
         seen.mapped += size ?? buffer.size;
         return map(mode, offset, size);
+      };
+      buffer.getMappedRange = (offset, size) => {
+        seen.read += size ?? buffer.size;
+        return range(offset, size);
       };
       return buffer;
     },
