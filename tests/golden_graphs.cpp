@@ -124,7 +124,7 @@ Status KeepSizes(plan::Program& program) {
   TRY(plan::ScheduleForGpu(program, {}, {}, narrowed, {}));
   plan::Variant variant{program};
   for (const plan::Kernel& kernel : program.kernels) variant.shaders.push_back(LaunchOf(kernel));
-  TRY(plan::KeepSizesOnDevice(variant, {}, [](const plan::Program& own, plan::KernelId id) {
+  TRY(plan::KeepSizesOnDevice(variant, {}, {}, [](const plan::Program& own, plan::KernelId id) {
     return Result<plan::Shader>(LaunchOf(own.kernels[id], true));
   }));
   program = std::move(variant.program);

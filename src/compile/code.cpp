@@ -5,6 +5,14 @@
 
 namespace webnnc {
 
+std::vector<Dim> Model::NotNegative() const {
+  std::vector<Dim> sizes;
+  for (const Assumption& assumption : assumptions) {
+    for (Dim& size : NotNegativeIf(assumption)) sizes.push_back(std::move(size));
+  }
+  return sizes;
+}
+
 std::vector<const plan::Program*> Model::programs() const {
   std::vector<const plan::Program*> programs;
   plan::ModuleVariants module = Module();
@@ -57,9 +65,7 @@ static wasm::ModelInput WasmInput(const Code& code, const Model& model, FeatureS
                                   const bundle::WeightsFile& weights) {
   wasm::ModelInput input{model.Module(features), &code.weights, weights.bytes, weights.id};
   input.ranges = model.indices.ranges;
-  for (const Assumption& assumption : model.assumptions) {
-    for (Dim& size : NotNegativeIf(assumption)) input.not_negative.push_back(std::move(size));
-  }
+  input.not_negative = model.NotNegative();
   return input;
 }
 

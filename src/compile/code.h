@@ -56,6 +56,8 @@ struct Model {
   const graph::Graph& last_graph() const { return gpu_graph ? *gpu_graph : graph; }
   // Those of a module: the one that every engine runs, or another.
   plan::ModuleVariants Module(FeatureSet features = {}) const { return {variants, features}; }
+  // The sizes that must not be negative in a run, by what is assumed.
+  std::vector<Dim> NotNegative() const;
   // The programs of the module that every engine runs, in the order of abi::Model::programs.
   std::vector<const plan::Program*> programs() const;
 };

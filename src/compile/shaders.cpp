@@ -49,7 +49,7 @@ std::string PrintShaders(const Model& model, const std::string& comment,
   return out;
 }
 
-Status EmitShaders(plan::Variant& variant, const LikelySizes& likely, bool many_names) {
+Status EmitShaders(const Model& model, plan::Variant& variant, bool many_names) {
   const plan::Program& program = variant.program;
   std::vector<std::optional<Result<plan::Shader>>> all(static_cast<size_t>(program.kernels.size()));
   InParallel(all.size(), [&](size_t k) {
@@ -61,16 +61,17 @@ Status EmitShaders(plan::Variant& variant, const LikelySizes& likely, bool many_
     if (!shader) return Error{"@" + kernel.plain.name + ": " + shader.error().message};
     variant.shaders.push_back(std::move(shader.value()));
   }
-  return plan::KeepSizesOnDevice(variant, likely, [&](const plan::Program& own, plan::KernelId id) {
+  auto emit = [&](const plan::Program& own, plan::KernelId id) {
     return Emit(own, id, many_names, true);
-  });
+  };
+  return plan::KeepSizesOnDevice(variant, model.NotNegative(), model.likely, emit);
 }
 
 }  // namespace
 
 Status EmitShaders(Model& model, bool many_names) {
   for (plan::Variant& variant : model.variants) {
-    if (variant.target().IsGpu()) TRY(EmitShaders(variant, model.likely, many_names));
+    if (variant.target().IsGpu()) TRY(EmitShaders(model, variant, many_names));
   }
   return kSuccess;
 }

@@ -111,8 +111,9 @@ int64_t RoundUp(int64_t bytes) {
 
 class SizeKeeper {
  public:
-  SizeKeeper(Variant& gpu, const LikelySizes& sizes, const EmitShader& emit)
-      : gpu_(gpu), program_(gpu.program), sizes_(sizes), emit_(emit) {}
+  SizeKeeper(Variant& gpu, const std::vector<Dim>& not_negative, const LikelySizes& sizes,
+             const EmitShader& emit)
+      : gpu_(gpu), program_(gpu.program), not_negative_(not_negative), sizes_(sizes), emit_(emit) {}
 
   Status Run() {
     FindCandidates();
@@ -169,6 +170,8 @@ class SizeKeeper {
 
   bool DropUnfit() {
     bool dropped = false;
+    // Also what says that the most is one: it may be a promise that data must keep.
+    for (const Dim& size : not_negative_) dropped |= Drop(size, true);
     for (const Buffer& buffer : program_.buffers) {
       bool needs_host =
           buffer.place == Place::kHost || buffer.grows || buffer.kind == BufferKind::kState;
@@ -400,6 +403,7 @@ class SizeKeeper {
 
   Variant& gpu_;
   Program& program_;
+  const std::vector<Dim>& not_negative_;
   const LikelySizes& sizes_;
   const EmitShader& emit_;
   // Where on the device a buffer on the host is read back from.
@@ -419,8 +423,9 @@ class SizeKeeper {
 
 }  // namespace
 
-Status KeepSizesOnDevice(Variant& gpu, const LikelySizes& sizes, const EmitShader& emit) {
-  return SizeKeeper(gpu, sizes, emit).Run();
+Status KeepSizesOnDevice(Variant& gpu, const std::vector<Dim>& not_negative,
+                         const LikelySizes& sizes, const EmitShader& emit) {
+  return SizeKeeper(gpu, not_negative, sizes, emit).Run();
 }
 
 }  // namespace webnnc::plan

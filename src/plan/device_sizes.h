@@ -26,6 +26,8 @@ using EmitShader = std::function<Result<Shader>(const Program&, KernelId)>;
 
 // Lets the sizes of a program for a GPU, whose shaders are there, stay on it where they can: where
 // nothing on the host mentions them, and what is reserved is not much more than inputs are.
-Status KeepSizesOnDevice(Variant& gpu, const LikelySizes& sizes, const EmitShader& emit);
+// `not_negative` is checked on the host in each run.
+Status KeepSizesOnDevice(Variant& gpu, const std::vector<Dim>& not_negative,
+                         const LikelySizes& sizes, const EmitShader& emit);
 
 }  // namespace webnnc::plan

@@ -99,8 +99,25 @@ DimFunction::DimFunction(DimAtom::Kind kind, const Dim& a, const Dim& b)
 std::optional<int64_t> LowerBound(const Dim& dim) { return RangeOf(dim).low; }
 std::optional<int64_t> UpperBound(const Dim& dim) { return RangeOf(dim).high; }
 
+// The function that `dim` is, if it is nothing more.
+static const DimAtom* FunctionOf(const Dim& dim, DimAtom::Kind kind) {
+  bool is_atom = dim.constant() == 0 && dim.terms().size() == 1 &&
+                 dim.terms()[0].coefficient == 1 && dim.terms()[0].factors.size() == 1;
+  if (!is_atom || dim.terms()[0].factors[0].kind != kind) return nullptr;
+  return &dim.terms()[0].factors[0];
+}
+
 bool ProvablyLessEqual(const Dim& a, const Dim& b) {
   if (a.IsConstant() && b.IsConstant()) return a.value() <= b.value();
+  // One of the two is enough: min(n,300) is at most n, whatever n is.
+  if (auto* least = FunctionOf(a, DimAtom::Kind::kMin)) {
+    const auto& [x, y] = *least->arguments;
+    if (ProvablyLessEqual(x, b) || ProvablyLessEqual(y, b)) return true;
+  }
+  if (auto* most = FunctionOf(b, DimAtom::Kind::kMax)) {
+    const auto& [x, y] = *most->arguments;
+    if (ProvablyLessEqual(a, x) || ProvablyLessEqual(a, y)) return true;
+  }
   if (HasOverflowed(a, b)) return false;
   Dim difference = b - a;
   // Near the ends of 64 bits it may be that only the difference does not fit.

@@ -7,16 +7,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { onnxModel } from '../onnx_model.mjs';
 import { watched } from './watched.mjs';
 
 const webnnc = process.env.WEBNNC ?? 'build/webnnc', folder = mkdtempSync(join(tmpdir(), 'webnnc-sizes-'));
 after(() => rmSync(folder, { recursive: true }));
-/** @type {GPUDevice[]} */
-const devices = [];
-afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
 
 /** @param {Parameters<typeof onnxModel>[0]} model @param {string[]} flags @returns {Promise<{load: any, said: string}>} */
 async function compile(model, ...flags) {
@@ -30,7 +27,6 @@ async function compile(model, ...flags) {
 /** @param {any} load */
 async function open(load) {
   const { device, seen } = await watched();
-  devices.push(device);
   const model = await load({ backend: 'webgpu', device });
   return { model, seen };
 }
@@ -148,6 +144,40 @@ test('in a loop, where each iteration has a size of its own', async () => {
     assert.deepEqual([...sums.data], Array.from({ length: 12 }, (_, i) => x.filter((value) => value > i).reduce((sum, value) => sum + value, 0)));
     assert.deepEqual([seen.maps, seen.late, seen.indirect], [1, 0, 0]);
   }
+  model.dispose();
+});
+
+test('what must hold of sizes is checked of what they are', async () => {
+  // Sums of pairs, of which there must be as many on either side.
+  const { load } = await compile({
+    inputs: { x: ['f32', ['n']], y: ['f32', ['m']] }, outputs: { z: ['f32', ['k']] }, constants: { zero: [0] },
+    nodes: [
+      { op: 'Greater', inputs: ['x', 'zero'], outputs: ['is'] }, { op: 'Compress', inputs: ['x', 'is'], outputs: ['c'] },
+      { op: 'Concat', inputs: ['c', 'c'], outputs: ['cc'], attributes: { axis: 0 } }, { op: 'Concat', inputs: ['y', 'y'], outputs: ['yy'], attributes: { axis: 0 } },
+      { op: 'Add', inputs: ['cc', 'yy'], outputs: ['z'] },
+    ],
+  });
+  const { model } = await open(load), x = Float32Array.of(1, -1, 2, -3);
+  for (let run = 0; run < 2; ++run) {
+    assert.deepEqual([...(await model.run({ x, y: Float32Array.of(10, 20) })).z.data], [11, 22, 11, 22]);
+    for (const many of [3, 4]) await assert.rejects(model.run({ x, y: new Float32Array(many) }), { name: 'InputError' });
+  }
+  model.dispose();
+});
+
+test('a promise of data is no bound', async () => {
+  // As many of the largest as a result says, which may be more than there are.
+  const { load } = await compile({
+    inputs: { x: ['f32', [70, 70]] }, outputs: { best: ['f32', ['k']] }, constants: { flat: [-1n] },
+    nodes: [
+      { op: 'Reshape', inputs: ['x', 'flat'], outputs: ['all'] }, { op: 'ReduceMax', inputs: ['all'], outputs: ['most'], attributes: { keepdims: 1 } },
+      { op: 'Cast', inputs: ['most'], outputs: ['k'], attributes: { to: 7 } }, { op: 'TopK', inputs: ['all', 'k'], outputs: ['best', 'where'] },
+    ],
+  });
+  const { model } = await open(load), x = { data: new Float32Array(4900).fill(3, 5, 6), shape: [70, 70] };
+  assert.deepEqual([...(await model.run({ x })).best.data], [3, 0, 0]);
+  for (const count of [4901, 1e6]) await assert.rejects(model.run({ x: { data: new Float32Array(4900).fill(count, 5, 6), shape: [70, 70] } }), { name: 'InputError' });
+  assert.deepEqual([...(await model.run({ x })).best.data], [3, 0, 0]);
   model.dispose();
 });
 
