@@ -8,18 +8,15 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { numbersOf } from '../../runtime-js/elements.js';
 import { onnxModel } from '../onnx_model.mjs';
 import { gpu } from './dawn.mjs';
-import { watched as watchedDevice } from './watched.mjs';
+import { watched } from './watched.mjs';
 
 const webnnc = process.env.WEBNNC ?? 'build/webnnc', folder = mkdtempSync(join(tmpdir(), 'webnnc-append-'));
 after(() => rmSync(folder, { recursive: true }));
-/** @type {GPUDevice[]} */
-const devices = [];
-afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
 
 /** @param {Buffer | Uint8Array} model @param {string[]} flags @returns {{out: string, said: string}} */
 function compile(model, ...flags) {
@@ -32,13 +29,6 @@ function compile(model, ...flags) {
 
 /** @param {string} out */
 const loaderOf = async (out) => (await import(pathToFileURL(join(out, 'model.js')).href)).load;
-
-/** A device that counts bytes, and the buffers that it has. */
-async function watched() {
-  const made = await watchedDevice();
-  devices.push(made.device);
-  return made;
-}
 
 /** @param {'wasm' | 'webgpu'} backend @param {any} load */
 const open = async (backend, load) => backend === 'wasm' ? load({ backend }) : load({ backend, device: (await watched()).device });

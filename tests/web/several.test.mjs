@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { adder, decoded, decoder, encoded, encoder, keeper } from '../encoder_decoder.mjs';
 import { gpu, makeDevice } from './dawn.mjs';
 import { STRICT_CSP, hasBrowser, launch, serve } from './harness.mjs';
-import { watched as watchedDevice } from './watched.mjs';
+import { watched } from './watched.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)), webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-several-'));
@@ -22,12 +22,6 @@ after(() => rmSync(folder, { recursive: true }));
 /** @type {GPUDevice[]} */
 const devices = [];
 afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
-
-async function watched() {
-  const made = await watchedDevice();
-  devices.push(made.device);
-  return made;
-}
 
 /** @param {Record<string, Uint8Array>} models by key @param {string[]} flags @returns {Promise<any>} the bundle's module, and its folder */
 async function compile(models, ...flags) {

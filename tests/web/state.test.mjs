@@ -1,11 +1,11 @@
 // Models with state, on both backends: outputs that come to the next run as inputs, which stay where they are.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 
 import { gpu } from './dawn.mjs';
 import { makeBundle } from './fixtures.mjs';
-import { watched as watchedDevice } from './watched.mjs';
+import { watched } from './watched.mjs';
 
 // One list of steps, and one with commands.
 const scale = await makeBundle('scale', { edit: (manifest) => manifest.state = [{ input: 'k', output: 'twice' }] });
@@ -13,15 +13,6 @@ const loop = await makeBundle('loop', { edit: (manifest) => manifest.state = [{ 
 const { load, InputError, DeviceLostError } = await scale.import(), { load: loadLoop } = await loop.import();
 after(() => [scale, loop].forEach((bundle) => bundle.remove()));
 
-/** @type {GPUDevice[]} */
-const devices = [];
-afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
-
-async function watched() {
-  const made = await watchedDevice();
-  devices.push(made.device);
-  return made;
-}
 
 const x = (/** @type {number} */ n) => new Float32Array(4 * n);
 const longs = (/** @type {number[]} */ ...values) => BigInt64Array.from(values, BigInt);

@@ -1,6 +1,12 @@
 // A device that counts what is asked of it.
 
+import { afterEach } from 'node:test';
+
 import { makeDevice } from './dawn.mjs';
+
+/** Those of a test, which end with it. @type {GPUDevice[]} */
+const devices = [];
+afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
 
 /**
  * @typedef {object} Seen
@@ -18,9 +24,10 @@ import { makeDevice } from './dawn.mjs';
  * @property {string | undefined} refusal what WebGPU says against what it validates next
  */
 
-/** @returns {Promise<{device: GPUDevice, seen: Seen}>} whoever asks destroys it */
+/** @returns {Promise<{device: GPUDevice, seen: Seen}>} */
 export async function watched() {
   const device = await makeDevice();
+  devices.push(device);
   /** @type {Seen} */
   const seen = { written: 0, copied: 0, mapped: 0, read: 0, maps: 0, late: 0, indirect: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
   /** @type {GPUErrorFilter[]} */
