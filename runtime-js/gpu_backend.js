@@ -29,22 +29,17 @@ import { summarize } from './profile.js';
 import { countOf } from './inputs.js';
 import { isRoom } from './rooms.js';
 
-const MAP_ALIGNMENT = 8;
 /** Rooms that steps are kept for; of what grows none comes again. */
 const MOST_ROOMS = 8;
 
 /** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string, told?: {buffer: GPUBuffer, offset: number}}} Step */
-/**
- * Where an input or output is in the arena and, for an output, `at` which byte it is read back.
- *
- * @typedef {{port: Api.Port, offset: number, bytes: number, count: number, at: number}} PortPlace
- */
+/** Where an input or output is in the arena. @typedef {{port: Api.Port, offset: number, bytes: number, count: number}} PortPlace */
 
 /**
- * Commands, and where they copy the outputs to: one buffer to read back through, and one for each output that stays
- * on the GPU.
+ * Commands, and where they copy the outputs to: one buffer to read back through, of which so many `bytes` are used, and `at`
+ * which of them each output begins; and one buffer for each output that stays on the GPU.
  *
- * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, kept: (GPUBuffer | undefined)[]}} Encoded
+ * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, bytes: number, at: number[], kept: (GPUBuffer | undefined)[]}} Encoded
  */
 
 /** Gives back the textures of pictures, after they were submitted or where they will not be. @param {Values} values */
@@ -78,8 +73,6 @@ export class GpuBackend {
   #steps = [];
   /** @type {{inputs: PortPlace[], outputs: PortPlace[]}} */
   #ports = { inputs: [], outputs: [] };
-  /** Of what is read back if all outputs are. */
-  #stagingBytes = 0;
   /** @type {Staging} */ #staging;
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   isProven = false;
@@ -192,16 +185,13 @@ export class GpuBackend {
     const host = this.#host, index = this.#index, places = host.places(index);
     const placesOf = (/** @type {'inputs' | 'outputs'} */ kind) => {
       const buffers = host.portBuffers(index, kind), shapes = host.shapes(kind);
-      let end = 0;
       return host.manifest[kind].map((port, i) => {
         const isOwn = globalThis.WEBNNC_WALKS !== false && isRoom(host, index, buffers[i]);
-        const count = countOf(shapes[i]), bytes = isOwn ? 0 : roundUp(count * wordBytes(port.dataType, this.half), 4), at = end;
-        end += roundUp(bytes, MAP_ALIGNMENT);
-        return { port, offset: places[buffers[i]].offset, bytes, count, at };
+        const count = countOf(shapes[i]), bytes = isOwn ? 0 : roundUp(count * wordBytes(port.dataType, this.half), 4);
+        return { port, offset: places[buffers[i]].offset, bytes, count };
       });
     };
     this.#ports = { inputs: placesOf('inputs'), outputs: placesOf('outputs') };
-    this.#stagingBytes = this.#ports.outputs.reduce((sum, { bytes }) => sum + roundUp(bytes, MAP_ALIGNMENT), 0);
   }
 
   #makeSteps() {
@@ -293,16 +283,18 @@ export class GpuBackend {
 
   /** Commands for the steps, if they are wanted, and for the outputs. @param {boolean} hasSteps @param {Destination[]} destinations @returns {Encoded} */
   #encode(hasSteps, destinations) {
-    const encoder = this.device.createCommandEncoder(), arena = /** @type {GPUBuffer} */ (this.#arena);
+    const encoder = this.device.createCommandEncoder(), arena = /** @type {GPUBuffer} */ (this.#arena), { outputs } = this.#ports;
     if (hasSteps) this.#encodeSteps(encoder);
-    const staging = destinations.includes('data') ? this.#staging.take(this.#stagingBytes) : undefined;
-    const kept = this.#ports.outputs.map(({ port, offset, bytes, at }, i) => {
+    let end = 0;
+    const at = outputs.map(({ bytes }, i) => destinations[i] === 'data' ? (end += bytes) - bytes : 0);
+    const staging = destinations.includes('data') ? this.#staging.take(end) : undefined;
+    const kept = outputs.map(({ port, offset, bytes }, i) => {
       const own = isOnGpu(destinations[i]) ? this.#gpu.bufferFor(destinations[i], port.name, bytes) : undefined;
       const target = own ?? (destinations[i] === 'data' ? staging : undefined);
-      if (bytes && target) encoder.copyBufferToBuffer(arena, offset, target, own ? 0 : at, bytes);
+      if (bytes && target) encoder.copyBufferToBuffer(arena, offset, target, at[i], bytes);
       return own;
     });
-    return { commands: encoder.finish(), staging, kept };
+    return { commands: encoder.finish(), staging, bytes: end, at, kept };
   }
 
   /** @param {GPUCommandEncoder} encoder */
@@ -396,16 +388,15 @@ export class GpuBackend {
    * @param {Encoded} results @param {PortPlace[]} outputs @param {number[][]} shapes @param {Destination[]} destinations
    * @param {Promise<unknown>} verdict
    */
-  async #read({ staging, kept }, outputs, shapes, destinations, verdict) {
-    /** @param {(at: number, count: number) => ArrayBuffer} bytesFrom */
-    const collect = (bytesFrom) => outputs.map(({ port: { dataType }, bytes, count, at }, i) => {
+  async #read({ staging, bytes: mappedBytes, at, kept }, outputs, shapes, destinations, verdict) {
+    const collect = (/** @type {ArrayBuffer} */ mapped) => outputs.map(({ port: { dataType }, bytes, count }, i) => {
       const shape = shapes[i], buffer = kept[i];
       if (buffer) return { buffer, shape, dataType, read: () => this.#readBack(buffer, bytes, count, shape, dataType) };
-      return destinations[i] === 'data' ? { data: fromWords(dataType, bytesFrom(at, bytes), count, this.half), shape, dataType } : undefined;
+      return destinations[i] === 'data' ? { data: fromWords(dataType, mapped, at[i], count, this.half), shape, dataType } : undefined;
     });
-    if (staging) return this.#staging.read(staging, this.#stagingBytes, collect, verdict);
+    if (staging) return this.#staging.read(staging, mappedBytes, collect, verdict);
     await verdict;
-    return collect(() => new ArrayBuffer(0));
+    return collect(new ArrayBuffer(0));
   }
 
   /** The elements of an input that is a buffer. @param {number} index @param {GPUBuffer} buffer @returns {Promise<any>} */
@@ -423,7 +414,7 @@ export class GpuBackend {
     const { device } = this, encoder = device.createCommandEncoder(), staging = this.#staging.take(bytes);
     if (bytes) encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     device.queue.submit([encoder.finish()]);
-    const data = await this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+    const data = await this.#staging.read(staging, bytes, (mapped) => fromWords(dataType, mapped, 0, count, this.half));
     return { data, shape: [...shape], dataType };
   }
 

@@ -26,7 +26,7 @@ export class Staging {
   /**
    * Waits for what was copied to a buffer that was taken, and gives the buffer back.
    *
-   * @template T @param {GPUBuffer} buffer @param {number} bytes @param {(bytesFrom: (at: number, count: number) => ArrayBuffer) => T} copy
+   * @template T @param {GPUBuffer} buffer @param {number} bytes @param {(mapped: ArrayBuffer) => T} copy out of them
    * @param {Promise<unknown>} [verdict] that may say that there is nothing to read @returns {Promise<T>}
    */
   async read(buffer, bytes, copy, verdict) {
@@ -37,7 +37,7 @@ export class Staging {
       this.gpu.destroyBuffer(buffer);
       throw error;
     }
-    const copied = copy((at, count) => count ? buffer.getMappedRange(at, count).slice(0) : new ArrayBuffer(0));
+    const copied = copy(bytes ? buffer.getMappedRange(0, bytes) : new ArrayBuffer(0));
     buffer.unmap();
     this.giveBack(buffer);
     return copied;

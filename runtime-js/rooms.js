@@ -168,7 +168,7 @@ class GpuRooms {
     const staging = device.createBuffer({ label: 'staging', size: Math.max(16, bytes), usage: MAP_READ | COPY_DST });
     this.copyBuffer(buffer, staging, bytes);
     await staging.mapAsync(READ, 0, bytes);
-    const data = fromWords(tensor.dataType, staging.getMappedRange(0, bytes).slice(0), count, this.half);
+    const data = fromWords(tensor.dataType, staging.getMappedRange(0, bytes), 0, count, this.half);
     staging.destroy();
     return tensor.dataType === 'float16' ? new Uint16Array(data.buffer, data.byteOffset, count) : data;
   }

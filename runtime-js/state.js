@@ -8,9 +8,9 @@
 /** @import { Destination } from './options.js' */
 /** @import { Room, Rooms } from './rooms.js' */
 
-import { ARRAYS, fromWords, wordBytes } from './elements.js';
+import { ARRAYS, fromWords } from './elements.js';
 import { DeviceLostError, InputError } from './errors.js';
-import { COPY_DST, COPY_SRC, MAP_READ, READ, STATE_BUFFERS, STORAGE, roundUp } from './gpu_device.js';
+import { COPY_DST, COPY_SRC, MAP_READ, READ, STATE_BUFFERS, STORAGE } from './gpu_device.js';
 import { bindSymbols, countOf, knownSizes, parseInput } from './inputs.js';
 import { DISPOSE } from './methods.js';
 import { checkInputs } from './options.js';
@@ -346,7 +346,7 @@ function onGpu({ buffer, shape, dataType }, { device, half = false }) {
   const read = async () => {
     const staging = copyTo(copy, MAP_READ | COPY_DST);
     await staging.mapAsync(READ);
-    const data = fromWords(dataType, staging.getMappedRange().slice(0, roundUp(count * wordBytes(dataType, half), 4)), count, half);
+    const data = fromWords(dataType, staging.getMappedRange(), 0, count, half);
     staging.destroy();
     return { data, shape: [...shape], dataType };
   };

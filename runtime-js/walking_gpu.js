@@ -37,7 +37,6 @@ const TURN = 20, FIRST_TURN = 16, LONGEST_TURN = 4096;
 
 /** More bind groups of one dispatch than this are of sizes that will not come again. */
 const MOST_GROUPS = 16;
-const MAP_ALIGNMENT = 8;
 /**
  * More workgroups than this are launched indirectly, if the GPU alone knows how many have something to do. On an NVIDIA
  * H200, Dawn takes 240 us for an indirect dispatch, which it checks on the GPU first, and 7 us for another.
@@ -400,11 +399,11 @@ export class WalkingGpu extends GpuBackend {
   /** Elements, as soon as the GPU has computed them. @param {{buffer: GPUBuffer, offset: number}} place @param {number} count @param {Api.DataType} dataType */
   async #read({ buffer, offset }, count, dataType) {
     const bytes = roundUp(count * wordBytes(dataType, this.half), 4);
-    if (!count) return fromWords(dataType, new ArrayBuffer(0), 0, this.half);
+    if (!count) return fromWords(dataType, new ArrayBuffer(0), 0, 0, this.half);
     const staging = this.#staging.take(bytes);
     this.#copyEncoder().copyBufferToBuffer(buffer, offset, staging, 0, bytes);
     this.#submit();
-    const data = await this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+    const data = await this.#staging.read(staging, bytes, (mapped) => fromWords(dataType, mapped, 0, count, this.half));
     await this.#afterWait();
     return data;
   }
@@ -520,7 +519,7 @@ export class WalkingGpu extends GpuBackend {
     if (error) throw refuseBuffer(error);
     if (!staging) return;
     const count = bytes / wordBytes(dataType, this.half);
-    const data = await this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+    const data = await this.#staging.read(staging, bytes, (mapped) => fromWords(dataType, mapped, 0, count, this.half));
     const most = this.#walk.bytes(b);
     this.#host.bytes.set(new Uint8Array(data.buffer, data.byteOffset, most), this.#walk.offset(b));
   }
@@ -547,7 +546,7 @@ export class WalkingGpu extends GpuBackend {
     const ports = host.manifest.outputs.map(({ name, dataType }, i) => {
       const b = buffers[i], count = countOf(shapes[i]), bytes = this.#portBytes('outputs', i), at = end;
       const isRead = destinations[i] === 'data' && !this.#walk.isOnHost(b);
-      if (isRead) end += roundUp(bytes, MAP_ALIGNMENT);
+      if (isRead) end += bytes;
       return { name, dataType, shape: shapes[i], b, count, bytes, at, isRead };
     });
     return { ports, end };
@@ -557,7 +556,7 @@ export class WalkingGpu extends GpuBackend {
   #readEarly() {
     const { ports, end } = this.#layOut(this.#destinations);
     if (end > MOST_EARLY) return;
-    const data = this.#collect(ports, end);
+    const data = this.#collect(ports, end, (mapped) => mapped.slice(0));
     data.catch(() => {});
     this.#early = { data, at: ports.map(({ at }) => at) };
   }
@@ -565,27 +564,30 @@ export class WalkingGpu extends GpuBackend {
   /** @returns {Promise<any[]>} */
   async #outputs() {
     const host = this.#host, walk = this.#walk, destinations = this.#destinations, { ports, end } = this.#layOut(destinations), early = this.#early;
-    const all = await (early?.data ?? this.#collect(ports, end));
-    return ports.map(({ name, dataType, shape, b, count, bytes, at: own, isRead }, i) => {
-      const at = early?.at[i] ?? own;
+    const readFrom = (/** @type {ArrayBuffer} */ all) => ports.map(({ dataType, count, at, isRead }, i) => isRead && fromWords(dataType, all, early?.at[i] ?? at, count, this.half));
+    const read = early ? readFrom(await early.data) : await this.#collect(ports, end, readFrom);
+    return ports.map(({ name, dataType, shape, b, count, isRead }, i) => {
       if (isOnGpu(destinations[i])) return this.#keep(destinations[i], name, b, count, shape, dataType);
       if (destinations[i] === 'none') return undefined;
-      if (isRead) return { data: fromWords(dataType, all.slice(at, at + bytes), count, this.half), shape, dataType };
+      if (isRead) return { data: read[i], shape, dataType };
       const data = new ARRAYS[dataType](host.words.buffer, walk.offset(b), count).slice();
       return { data: dataType === 'float16' ? fromBits(data) : data, shape, dataType };
     });
   }
 
-  /** @param {{b: number, bytes: number, at: number, isRead: boolean}[]} ports @param {number} bytes of all @returns {Promise<ArrayBuffer>} */
-  async #collect(ports, bytes) {
-    if (!bytes) return new ArrayBuffer(0);
+  /**
+   * @template T @param {{b: number, bytes: number, at: number, isRead: boolean}[]} ports @param {number} bytes of all
+   * @param {(all: ArrayBuffer) => T} copy out of them @returns {Promise<T>}
+   */
+  async #collect(ports, bytes, copy) {
+    if (!bytes) return copy(new ArrayBuffer(0));
     const staging = this.#staging.take(bytes), encoder = this.#copyEncoder();
     for (const port of ports.filter((port) => port.isRead && port.bytes)) {
       const { buffer, offset } = this.#place(port.b);
       encoder.copyBufferToBuffer(buffer, offset, staging, port.at, port.bytes);
     }
     this.#submit();
-    return this.#staging.read(staging, bytes, (bytesFrom) => bytesFrom(0, bytes));
+    return this.#staging.read(staging, bytes, copy);
   }
 
   /** An output that stays on the GPU. @param {Destination} destination @param {string} name @param {number} b @param {number} count @param {number[]} shape @param {Api.DataType} dataType */
@@ -606,11 +608,11 @@ export class WalkingGpu extends GpuBackend {
 
   /** By commands of its own: a run may be encoding. @param {GPUBuffer} buffer @param {number} bytes @param {number} count @param {Api.DataType} dataType */
   async #readKept(buffer, bytes, count, dataType) {
-    if (!bytes) return fromWords(dataType, new ArrayBuffer(0), 0, this.half);
+    if (!bytes) return fromWords(dataType, new ArrayBuffer(0), 0, 0, this.half);
     const encoder = this.device.createCommandEncoder(), staging = this.#staging.take(bytes);
     encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
-    return this.#staging.read(staging, bytes, (bytesFrom) => fromWords(dataType, bytesFrom(0, bytes), count, this.half));
+    return this.#staging.read(staging, bytes, (mapped) => fromWords(dataType, mapped, 0, count, this.half));
   }
 
   /** @override @param {number} index @param {GPUBuffer} buffer @returns {Promise<any>} */
