@@ -142,25 +142,17 @@ export class Memory {
     const visits = { rooms, visits: [] };
     const buffers = { inputs: host.portBuffers(index, 'inputs'), outputs: host.portBuffers(index, 'outputs') };
     try {
-      for (const pair of this.#pairs) {
-        const { input, output } = pair, bound = buffers.inputs[input];
-        if (!isRoom(host, index, bound)) continue;
-        const { port, data, count } = inputs[input], isKept = this.#kept.get(input)?.room === data && data !== undefined;
-        const bytes = rooms.bytesOf(port, countOf(shapes.inputs[input])), after = rooms.bytesOf(port, countWithRoom(pair, port, shapes.outputs[output]));
-        const isOne = buffers.outputs[output] === bound, least = isOne ? Math.max(bytes, after) : bytes;
-        let from = isKept ? data : await rooms.take(port, least);
-        /** @type {Visit} */
-        const visit = { pair, from, to: from, isKept };
-        visits.visits.push(visit);
-        if (isKept && from.bytes < least) visit.from = visit.to = from = await this.#enlarge(input, least, bytes, rooms);
-        if (!isKept) rooms.write(from, port, toRows(count === undefined ? await rooms.read(/** @type {any} */ ({ buffer: data }), port, countOf(shapes.inputs[input])) : data, shapes.inputs[input], pair.axis));
-        if (!isOne) visit.to = await rooms.take(port, after);
-        if (isOne && isKept && pair.axis === undefined && (mayFail || !backend.isProven)) {
-          visit.copy = await rooms.take(port, bytes);
-          rooms.copy(from, visit.copy, bytes);
-        }
-        own.set(bound, visit.from).set(buffers.outputs[output], visit.to);
-        values[input] = new ARRAYS[port.dataType](0);
+      const pairs = this.#pairs.filter(({ input }) => isRoom(host, index, buffers.inputs[input]));
+      // The GPU is asked for the rooms of all before its first answer. If it refuses one, others may be there.
+      const found = await Promise.allSettled(pairs.map((pair) => {
+        const isOne = buffers.outputs[pair.output] === buffers.inputs[pair.input];
+        return this.#findRooms(pair, inputs[pair.input], shapes, rooms, visits, isOne, mayFail || !backend.isProven);
+      }));
+      for (const each of found) if (each.status === 'rejected') throw each.reason;
+      for (const pair of pairs) {
+        const { from, to } = /** @type {Visit} */ (visits.visits.find((visit) => visit.pair === pair));
+        own.set(buffers.inputs[pair.input], from).set(buffers.outputs[pair.output], to);
+        values[pair.input] = new ARRAYS[inputs[pair.input].port.dataType](0);
       }
       await rooms.lend(backend, own);
     } catch (error) {
@@ -168,6 +160,27 @@ export class Memory {
       throw error;
     }
     return { values, visits };
+  }
+
+  /**
+   * @param {Pair} pair @param {Input} input @param {{inputs: number[][], outputs: number[][]}} shapes @param {Rooms} rooms @param {Visits} visits to which it is added
+   * @param {boolean} isOne whether the run leaves it in the room that it reads @param {boolean} mayFail
+   */
+  async #findRooms(pair, { port, data, count }, shapes, rooms, { visits }, isOne, mayFail) {
+    const { input, output, axis } = pair, isKept = this.#kept.get(input)?.room === data && data !== undefined;
+    const bytes = rooms.bytesOf(port, countOf(shapes.inputs[input])), after = rooms.bytesOf(port, countWithRoom(pair, port, shapes.outputs[output]));
+    const least = isOne ? Math.max(bytes, after) : bytes;
+    let from = isKept ? data : await rooms.take(port, least);
+    /** @type {Visit} */
+    const visit = { pair, from, to: from, isKept };
+    visits.push(visit);
+    if (isKept && from.bytes < least) visit.from = visit.to = from = await this.#enlarge(input, least, bytes, rooms);
+    if (!isKept) rooms.write(from, port, toRows(count === undefined ? await rooms.read(/** @type {any} */ ({ buffer: data }), port, countOf(shapes.inputs[input])) : data, shapes.inputs[input], axis));
+    if (!isOne) visit.to = await rooms.take(port, after);
+    if (isOne && isKept && axis === undefined && mayFail) {
+      visit.copy = await rooms.take(port, bytes);
+      rooms.copy(from, visit.copy, bytes);
+    }
   }
 
   /** A room with more place for what is kept, which moves there. @param {number} input @param {number} least @param {number} bytes @param {Rooms} rooms @returns {Promise<Room>} */
@@ -229,11 +242,13 @@ export class Memory {
    */
   async keep(tensors, shapes, wanted, backend, { rooms, visits }) {
     const given = [...tensors], copied = this.#pairs.filter((pair) => !visits.some((visit) => visit.pair === pair));
-    for (const { output } of copied) {
+    // All are asked for before the first is there.
+    await Promise.all([...copied.map(async ({ output }) => {
       const tensor = tensors[output], destination = wanted[output];
       given[output] = destination === 'none' ? undefined : destination === 'data' ? await inMemory(tensor) : onGpu(tensor, backend);
-    }
-    for (const { pair, to } of visits) given[pair.output] = await this.#tensorOf(rooms, to, pair, shapes[pair.output], wanted[pair.output]);
+    }), ...visits.map(async ({ pair, to }) => {
+      given[pair.output] = await this.#tensorOf(rooms, to, pair, shapes[pair.output], wanted[pair.output]);
+    })]);
     for (const { input, output } of copied) this.#put(input, { ...tensors[output], device: backend.device });
     for (const { pair: { input, output }, from, to, isKept, copy } of visits) {
       if (copy) rooms.give(copy);
@@ -281,10 +296,7 @@ export class Memory {
 
   /** @returns {Promise<Record<string, any>>} */
   async save() {
-    /** @type {Record<string, any>} */
-    const saved = {};
-    for (const [input] of this.#kept) saved[this.inputs[input].name] = await this.#saved(input);
-    return saved;
+    return Object.fromEntries(await Promise.all([...this.#kept.keys()].map(async (input) => [this.inputs[input].name, await this.#saved(input)])));
   }
 
   /** A copy in memory, as callers see it. @param {number} input @returns {Promise<any>} */

@@ -119,6 +119,37 @@ describe('webgpu', () => {
   });
 });
 
+test('a state of many tensors that is given, read and saved waits as often as one of few', async () => {
+  const waitsOf = async (/** @type {number} */ count) => {
+    const all = Array.from({ length: count }, (_, i) => i), inputs = /** @type {any} */ ({}), outputs = /** @type {any} */ ({}), given = /** @type {any} */ ({});
+    for (const i of all) {
+      inputs[`past_${i}`] = ['f32', [1, 'p', 4]];
+      outputs[`present_${i}`] = ['f32', [1, 't', 4]];
+      given[`past_${i}`] = { data: x.slice(0, 8).map((value) => value + i), shape: [1, 2, 4] };
+    }
+    const { load } = await compile({ inputs: { x: ['f32', [1, 's', 4]], ...inputs }, outputs, nodes: all.map((i) => ({ op: 'Concat', inputs: [`past_${i}`, 'x'], outputs: [`present_${i}`], attributes: { axis: 1 } })) });
+    const { device, seen } = await watched(), model = await load({ backend: 'webgpu', device }), added = { x: { data: x.slice(0, 4), shape: [1, 1, 4] } };
+    const waits = [];
+    for (let run = 0; run < 3; ++run) {
+      seen.waits = 0;
+      const given0 = await model.run({ ...added, ...given });
+      waits.push(seen.waits);
+      await model.run(added);
+      seen.waits = 0;
+      const saved = await model.state.save();
+      waits.push(seen.waits);
+      for (const i of all) {
+        const before = x.slice(0, 8).map((value) => value + i), once = [...before, ...x.slice(0, 4)];
+        assert.deepEqual([[...given0[`present_${i}`].data], [...saved[`past_${i}`].data]], [once, [...once, ...x.slice(0, 4)]]);
+      }
+      assert.deepEqual(Object.keys(saved), all.map((i) => `past_${i}`));
+    }
+    model.dispose();
+    return waits;
+  };
+  assert.deepEqual(await waitsOf(12), await waitsOf(2));
+});
+
 for (const worker of [false, true]) {
   test(`wasm${worker ? ' in a worker' : ''}`, async () => {
     const open = (/** @type {any} */ { load }) => load({ backend: 'wasm', worker }), model = await open(straight), some = await open(selecting), states = await open(keeping);

@@ -15,6 +15,7 @@ afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
  * @property {number} mapped bytes that were brought back
  * @property {number} read bytes of them that were looked at
  * @property {number} maps how often something was
+ * @property {number} waits how often the device was asked for something when it was asked for nothing else
  * @property {number} late passes that began when something had been
  * @property {number} indirect dispatches whose workgroups the device knows
  * @property {number} states buffers of states that were ever made
@@ -29,9 +30,15 @@ export async function watched() {
   const device = await makeDevice();
   devices.push(device);
   /** @type {Seen} */
-  const seen = { written: 0, copied: 0, mapped: 0, read: 0, maps: 0, late: 0, indirect: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
+  const seen = { written: 0, copied: 0, mapped: 0, read: 0, maps: 0, waits: 0, late: 0, indirect: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
   /** @type {GPUErrorFilter[]} */
   const scopes = [];
+  let pending = 0;
+  /** @template T @param {Promise<T>} answer */
+  const waiting = (answer) => {
+    if (!pending++) ++seen.waits;
+    return answer.finally(() => --pending);
+  };
   const bound = (/** @type {any} */ target, /** @type {string | symbol} */ name) => {
     const value = Reflect.get(target, name, target);
     return typeof value === 'function' ? value.bind(target) : value;
@@ -74,7 +81,7 @@ export async function watched() {
       buffer.mapAsync = (mode, offset, size) => {
         ++seen.maps;
         seen.mapped += size ?? buffer.size;
-        return map(mode, offset, size);
+        return waiting(map(mode, offset, size));
       };
       buffer.getMappedRange = (offset, size) => {
         seen.read += size ?? buffer.size;
@@ -97,7 +104,7 @@ export async function watched() {
     async popErrorScope() {
       const message = scopes.pop() === 'validation' ? seen.refusal : undefined;
       if (message !== undefined) seen.refusal = undefined;
-      return await device.popErrorScope() ?? (message === undefined ? null : { message });
+      return await waiting(device.popErrorScope()) ?? (message === undefined ? null : { message });
     },
   });
   return { device: /** @type {GPUDevice} */ (new Proxy(device, { get: (target, name) => own[name] ?? bound(target, name) })), seen };
