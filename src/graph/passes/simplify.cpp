@@ -87,6 +87,51 @@ class Simplifier {
     return std::nullopt;
   }
 
+  // Indices that are known and evenly spaced are a slice, which consumers read through. What looks
+  // an index up is arithmetic that they would repeat.
+  std::optional<ValueId> SimplerOp(const Node& node, const Gather& gather) {
+    auto progression = ProgressionOf(node.operands[1]);
+    if (!progression) return std::nullopt;
+    const Shape& shape = TypeOf(node.operands[0]).shape;
+    auto axis = static_cast<size_t>(gather.axis);
+    auto [first, step, count] = *progression;
+    Dim start = first, last = start + Dim(count - 1) * step;
+    if (first < 0 && last.value() < 0) {
+      start = start + shape[axis];
+      last = last + shape[axis];
+    }
+    // Others would be clamped.
+    bool inside =
+        ProvablyLessEqual(0, Min(start, last)) && ProvablyLess(Max(start, last), shape[axis]);
+    if (!inside) return std::nullopt;
+    Slice slice{Sizes1D(shape.size(), 0), shape, Integers(shape.size(), 1)};
+    slice.starts[axis] = start;
+    slice.sizes[axis] = count;
+    slice.steps[axis] = step;
+    ValueId sliced = Add(slice, {node.operands[0]}, node);
+    const Shape& wanted = TypeOf(node.result()).shape;
+    return TypeOf(sliced).shape == wanted ? sliced : Add(Reshape{wanted}, {sliced}, node);
+  }
+
+  struct Progression {
+    int64_t first, step, count;
+  };
+  std::optional<Progression> ProgressionOf(ValueId id) const {
+    const Node* node = DefinitionAs<Constant>(id);
+    if (!node) return std::nullopt;
+    const Tensor& tensor = std::get<Constant>(node->op).value;
+    int64_t count = ElementCount(tensor.type.shape).value();
+    if (count == 0) return std::nullopt;
+    // As a size, whose arithmetic is checked.
+    auto at = [&](int64_t i) { return Dim(tensor.data.At(tensor.type.dtype, i).integer); };
+    Dim step = count > 1 ? at(1) - at(0) : Dim(1);
+    if (!step.IsConstant() || step.Is(0)) return std::nullopt;
+    for (int64_t i = 1; i < count; ++i) {
+      if (at(i) - at(i - 1) != step) return std::nullopt;
+    }
+    return Progression{at(0).value(), step.value(), count};
+  }
+
   std::optional<ValueId> SimplerOp(const Node& node, const Reshape& reshape) {
     if (TypeOf(node.operands[0]).shape == reshape.shape) return node.operands[0];
     if (const Node* inner = DefinitionAs<Reshape>(node.operands[0])) {
