@@ -21,6 +21,7 @@ import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, Gpu, GpuOfOne, STORAGE, UNIFORM, commonOf, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrame } from './frames.js';
 import { GpuFrames } from './gpu_frames.js';
+import { Groups, isEnough, judge } from './gpu_groups.js';
 import { compilerFor } from './gpu_pipelines.js';
 import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
@@ -28,9 +29,6 @@ import { GpuWeights } from './gpu_weights.js';
 import { summarize } from './profile.js';
 import { countOf } from './inputs.js';
 import { isRoom } from './rooms.js';
-
-/** Rooms that steps are kept for; of what grows none comes again. */
-const MOST_ROOMS = 8;
 
 /** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string, told?: {buffer: GPUBuffer, offset: number}}} Step */
 /** Where an input or output is in the arena. @typedef {{port: Api.Port, offset: number, bytes: number, count: number}} PortPlace */
@@ -135,31 +133,38 @@ export class GpuBackend {
     this.isProven = false;
     if (globalThis.WEBNNC_MODELS !== false) Object.assign(this, { isVoid: () => this.#arena !== commonOf(this.#gpu).arena });
     this.#dropNext();
-    await this.#gpu.guard(() => {
+    const hasState = globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state;
+    const place = () => {
       this.#makeArena();
       this.#placePorts();
       // Those of a state have other buffers in each session.
-      if (!(globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state)) this.#makeSteps();
-    }).catch((error) => {
-      if (error instanceof GpuError) this.refusal = error;
-      throw error;
-    });
-    if (globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state) {
-      /** The steps for the rooms that some runs were in. @type {Map<string, Step[]>} */
-      const known = new Map();
+      if (!hasState) this.#makeSteps();
+    };
+    // Where sizes may be others in each run, the GPU is asked only if they take memory.
+    if (globalThis.WEBNNC_WALKS !== false && hasState && isEnough(globalThis.WEBNNC_MODELS !== false ? commonOf(this.#gpu).arena : this.#arena, this.#parameters, this.#host, this.#index)) {
+      place();
+    } else {
+      await this.#gpu.guard(place).catch((error) => {
+        if (error instanceof GpuError) this.refusal = error;
+        throw error;
+      });
+    }
+    if (globalThis.WEBNNC_WALKS !== false && hasState) {
       let current = '';
       Object.assign(this, {
         index: this.#index,
-        /** Before each run. @param {Map<number, Room>} rooms by buffer */
-        useRooms: async (rooms) => {
+        groups: /** @type {any} */ (this).groups ?? new Groups(),
+        /** Before each run. What it gives tells whether WebGPU takes what was made. @param {Map<number, Room>} rooms by buffer */
+        useRooms: (rooms) => {
           const key = [...rooms.values()].map(({ id }) => id).join() || 'none';
           if (key === current) return;
+          current = '';
           this.#dropNext();
           Object.assign(this, { rooms });
-          if (!known.has(key)) await this.#gpu.guard(() => this.#makeSteps());
-          if (known.size === MOST_ROOMS) known.clear();
-          this.#steps = known.get(key) ?? this.#steps;
-          known.set(current = key, this.#steps);
+          const verdict = judge(this.device, () => this.#makeSteps());
+          verdict.catch((error) => this.refusal = error);
+          current = key;
+          return verdict;
         },
       });
     }
@@ -210,8 +215,9 @@ export class GpuBackend {
       // Without elements there is nothing to do, and nothing to bind.
       if (x * y * z === 0) continue;
       const pipeline = this.#pipelines[kernel];
-      const entries = this.#bindings(at, places).map((resource, binding) => ({ binding, resource }));
-      const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+      const bindings = this.#bindings(at, places);
+      const make = () => device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: bindings.map((resource, binding) => ({ binding, resource })) });
+      const group = globalThis.WEBNNC_WALKS !== false ? /** @type {any} */ (this).groups?.take(s, bindings, make) ?? make() : make();
       this.#steps.push({ pipeline, group, x, y, z, name });
     }
   }
@@ -220,9 +226,11 @@ export class GpuBackend {
   #bindings(at, places) {
     const host = this.#host, list = host.word(at + abi.DISPATCH_ARGUMENTS) / 4;
     const count = host.word(at + abi.DISPATCH_ARGUMENT_COUNT);
-    const bindings = Array.from({ length: count }, (_, i) => globalThis.WEBNNC_WALKS !== false && /** @type {any} */ (this).rooms?.get(host.word(list + i))
-      ? { ...this.#binding(places[host.word(list + i)]), buffer: /** @type {any} */ (this).rooms.get(host.word(list + i)).buffer, offset: 0 }
-      : this.#binding(places[host.word(list + i)]));
+    const bindings = Array.from({ length: count }, (_, i) => {
+      const b = host.word(list + i), room = globalThis.WEBNNC_WALKS !== false && /** @type {any} */ (this).rooms?.get(b);
+      // All of it: what is bound stays the same while a state grows in it.
+      return room ? { buffer: room.buffer, offset: 0, size: room.bytes } : this.#binding(places[b]);
+    });
     const offset = host.word(at + abi.DISPATCH_PARAMETERS);
     if (offset !== abi.NO_PARAMETERS && this.#parameters) {
       bindings.push({ buffer: this.#parameters, offset, size: host.word(at + abi.DISPATCH_PARAMETER_BYTES) });
@@ -232,8 +240,8 @@ export class GpuBackend {
 
   /** @param {Place} place @returns {GPUBufferBinding} */
   #binding(place) {
-    // Shaders read vectors. A place has room up to the next multiple of 256 bytes.
-    const size = Math.max(16, roundUp(place.bytes, 16)), { maxStorageBufferBindingSize: most } = this.device.limits;
+    // Shaders read vectors. A place has room up to the next multiple of 256 bytes, and what is bound changes less often by these.
+    const size = Math.max(16, roundUp(place.bytes, place.isWeight ? 16 : 256)), { maxStorageBufferBindingSize: most } = this.device.limits;
     if (size > most) {
       throw new OutOfMemoryError(`a tensor has ${megabytes(size)}, and the GPU allows ${megabytes(most)}: try smaller inputs`);
     }

@@ -440,6 +440,7 @@ class Model {
       let tensors = [];
       try {
         tensors = await backend.start(values, shapes.outputs, memory.destinations(destinations, device !== undefined, visits), signal);
+        await visits.verdict;
         signal?.throwIfAborted();
         const told = tensors[this.#hidden];
         if (told) checkIndices(this.#host.manifest, told.data);

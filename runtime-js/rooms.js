@@ -88,9 +88,10 @@ class WasmRooms {
     }
   }
 
-  /** Before a run. @param {{host: Host, index: number}} backend @param {Map<number, Room>} rooms by buffer of its program */
-  async lend({ host, index }, rooms) {
+  /** Before a run. @param {{host: Host, index: number}} backend @param {Map<number, Room>} rooms by buffer of its program @returns {Promise<void> | undefined} */
+  lend({ host, index }, rooms) {
     for (const [b, { address }] of rooms) host.words[bufferRecord(host, index, b) + abi.BUFFER_OFFSET] = address;
+    return undefined;
   }
 
   /** @param {Room} from @param {Room} to @param {number} bytes */
@@ -139,9 +140,9 @@ class GpuRooms {
     buffer?.destroy();
   }
 
-  /** Before a run. @param {any} backend @param {Map<number, Room>} rooms by buffer of its program */
-  async lend(backend, rooms) {
-    await backend.useRooms(rooms);
+  /** Before a run. What it gives tells whether the GPU takes them. @param {any} backend @param {Map<number, Room>} rooms by buffer of its program @returns {Promise<void> | undefined} */
+  lend(backend, rooms) {
+    return backend.useRooms(rooms);
   }
 
   /** @param {Room} from @param {Room} to @param {number} bytes */

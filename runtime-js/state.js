@@ -23,7 +23,7 @@ import { asGiven, fromRows, isRoom, roomsOf, toRows } from './rooms.js';
  *
  * @typedef {{pair: Pair, from: Room, to: Room, isKept: boolean, copy?: Room}} Visit
  */
-/** @typedef {{rooms: Rooms, visits: Visit[]}} Visits */
+/** And whether the GPU takes the rooms, which may be known later. @typedef {{rooms: Rooms, visits: Visit[], verdict?: Promise<void>}} Visits */
 /** Does something when the runs before have ended. @typedef {<T>(work: () => Promise<T>) => Promise<T>} InTurn */
 
 /** The buffers of a tensor of the state: a run reads one and makes the other. */
@@ -154,7 +154,7 @@ export class Memory {
         own.set(buffers.inputs[pair.input], from).set(buffers.outputs[pair.output], to);
         values[pair.input] = new ARRAYS[inputs[pair.input].port.dataType](0);
       }
-      await rooms.lend(backend, own);
+      visits.verdict = rooms.lend(backend, own);
     } catch (error) {
       this.leave(visits);
       throw error;

@@ -299,6 +299,20 @@ test('with a capacity all of its room is taken at once, and what would be more i
   model.dispose();
 });
 
+test('a run waits once, and bind groups are made when what they bind is somewhere else', async () => {
+  const { device, seen } = await watched(), of = await loaderOf(compile(attention, '--dim', 't=200').out), model = await of({ backend: 'webgpu', device });
+  const token = (/** @type {number} */ heads) => ({ data: new Float32Array(8 * heads), shape: [1, heads, 1, 8] }), given = { q: token(4), k: token(2), v: token(2) };
+  await model.run(given);
+  const first = seen.groups;
+  await model.run(given);
+  const before = { ...seen };
+  for (let run = 0; run < 128; ++run) await model.run(given);
+  // Each of 4 heads has 4 bytes more a run: every 16 runs, places of 256 bytes are others, and the arena is larger.
+  assert.ok(seen.waits - before.waits <= 128 + 10, `${seen.waits - before.waits} waits`);
+  assert.ok(seen.groups - before.groups <= 10 * first, `${seen.groups - before.groups} bind groups, of ${first} that a run has`);
+  model.dispose();
+});
+
 test('a capacity of what does not grow is refused by name', () => {
   const file = join(folder, 'model.onnx');
   writeFileSync(file, cache());

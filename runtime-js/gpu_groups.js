@@ -1,0 +1,47 @@
+// Bind groups of a program whose sizes change from run to run, as those of a model with a state that grows: most of them are
+// what they were.
+
+/** @import { Host } from './host.js' */
+
+import * as abi from './abi.js';
+import { GpuError } from './errors.js';
+
+/** Of one dispatch: sessions may take turns. */
+const MOST_KEPT = 8;
+
+export class Groups {
+  /** By dispatch. @type {{bindings: GPUBufferBinding[], group: GPUBindGroup}[][]} */
+  #known = [];
+
+  /** @param {number} dispatch @param {GPUBufferBinding[]} bindings @param {() => GPUBindGroup} make */
+  take(dispatch, bindings, make) {
+    const known = this.#known[dispatch] ??= [], found = known.find((each) => each.bindings.every((binding, i) => areEqual(binding, bindings[i])));
+    if (found) return found.group;
+    const group = make();
+    if (known.push({ bindings, group }) > MOST_KEPT) known.shift();
+    return group;
+  }
+}
+
+/** @param {GPUBufferBinding} a @param {GPUBufferBinding} b */
+const areEqual = (a, b) => a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
+
+/** Whether a program's sizes need no more memory than there is. @param {GPUBuffer | undefined} arena @param {GPUBuffer | undefined} parameters @param {Host} host @param {number} index of the program */
+export const isEnough = (arena, parameters, host, index) =>
+  arena !== undefined && parameters !== undefined && arena.size >= host.word(host.program(index) + abi.PROGRAM_ARENA_BYTES);
+
+/** Makes what WebGPU may refuse, which the promise tells. @param {GPUDevice} device @param {() => void} make */
+export function judge(device, make) {
+  /** @type {Promise<GPUError | null>} */
+  let scope;
+  device.pushErrorScope('validation');
+  try {
+    make();
+  } finally {
+    scope = device.popErrorScope();
+    scope.catch(() => {});
+  }
+  return scope.then((error) => {
+    if (error) throw new GpuError(`the GPU refuses the model: ${error.message}`);
+  });
+}
