@@ -11,6 +11,7 @@
 #include "bundle/identity.h"
 #include "compile/boxes.h"
 #include "compile/budgets.h"
+#include "compile/dispatches.h"
 #include "compile/explain.h"
 #include "compile/failure.h"
 #include "compile/flags.h"
@@ -269,6 +270,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(each([&](Model& model) { return EmitShaders(model, many_names); }));
   TRY(trace("spirv", [&] { return PrintEach(code, "; ", PrintSpirv); }));
   TRY(trace("wgsl", [&] { return PrintEach(code, "// ", PrintWgsl); }));
+  TRY(trace("dispatches", [&] {
+    return PrintEach(code, "; ",
+                     [&](const Model& model) { return PrintDispatches(model, code.weights); });
+  }));
   trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // Modules differ in the CPU's kernels alone.
