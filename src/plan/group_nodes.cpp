@@ -5,6 +5,7 @@
 
 #include "loop/lowering.h"
 #include "loop/parameters.h"
+#include "loop/passes/align_rows.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/single_terms.h"
 #include "loop/rewrite.h"
@@ -266,22 +267,49 @@ std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
   return {work == 0, work};
 }
 
+// A size, or what an open one stands for.
+double NodeGroups::Count(const Group& group, const Dim& dim) const {
+  SymbolValues values;
+  std::set<std::string> symbols;
+  dim.CollectSymbols(symbols);
+  for (const std::string& symbol : symbols) values[symbol] = CostsOf(group).open_size;
+  return static_cast<double>(std::max<int64_t>(1, dim.Evaluate(values)));
+}
+
 // How often the consumer's kernel computes an element of the producer's result, at most.
 double NodeGroups::Repeats(const Group& producer, const Group& merged) const {
-  const Machine::Fusion& costs = CostsOf(merged);
-  auto count = [&](const Dim& dim) {
-    SymbolValues values;
-    std::set<std::string> symbols;
-    dim.CollectSymbols(symbols);
-    for (const std::string& symbol : symbols) values[symbol] = costs.open_size;
-    return static_cast<double>(std::max<int64_t>(1, dim.Evaluate(values)));
-  };
   const Shape& shape = graph_.values[ResultsOf(producer)[0]].type.shape;
-  double elements = count(ElementCount(shape)), most = 0;
+  double elements = Count(merged, ElementCount(shape)), most = 0;
   for (const loop::Stage& stage : loop::StagesOf(merged.kernel)) {
-    most = std::max(most, count(IterationsOf(stage)) / elements);
+    most = std::max(most, Count(merged, IterationsOf(stage)) / elements);
   }
   return most;
+}
+
+// Whether a kernel of rows multiplies a row by a matrix, which keeps a workgroup longer than it
+// should work alone. (A product of many rows is a contraction.) On a CPU, where starting a kernel
+// takes no time, that is any matrix to speak of; as a kernel's only reduction its weight is packed.
+bool NodeGroups::MultipliesLongRows(const Group& group) const {
+  const Machine& machine = *TargetOf(group).machine;
+  loop::Kernel kernel = group.kernel;
+  loop::Collapse(kernel);
+  auto rows = loop::AlignRows(kernel);
+  CHECK(rows);
+  auto of_row = [&](const loop::StageLoop& loop) {
+    return std::count(rows->begin(), rows->end(), kernel.vars[loop.var].name) == 0;
+  };
+  for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+    if (!loop::ProductOf(kernel, stage)) continue;
+    double columns = 1, products = 1;
+    for (const loop::StageLoop& loop : stage.loops) {
+      if (!of_row(loop)) continue;
+      products *= Count(group, loop.extent);
+      if (loop::Names(kernel, stage, loop.var)) columns *= Count(group, loop.extent);
+    }
+    double most = machine.threads.longest_alone * static_cast<double>(machine.max_threads);
+    if (columns > 1 && products > most) return true;
+  }
+  return false;
 }
 
 bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group& merged) const {
@@ -289,7 +317,8 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   using schedule::Kind;
   // Products are scheduled by themselves: a kernel of rows would compute them one by one.
   if (merged.kind == Kind::kRows &&
-      (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction)) {
+      (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction ||
+       MultipliesLongRows(merged))) {
     return false;
   }
   if (producer.kind == Kind::kOrdered) return false;

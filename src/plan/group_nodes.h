@@ -95,8 +95,10 @@ class NodeGroups {
 
   // What merging is worth.
   std::pair<bool, int64_t> WorkOf(const Group& group) const;
+  double Count(const Group& group, const Dim& dim) const;
   double Repeats(const Group& producer, const Group& merged) const;
   bool Worth(const Group& producer, const Group& consumer, const Group& merged) const;
+  bool MultipliesLongRows(const Group& group) const;
   bool HasSeveralSources(const Group& producer) const;
   static bool MovesNeighbours(const Group& producer);
 
