@@ -11,6 +11,7 @@
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
+#include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/prepare_image.h"
 #include "graph/passes/simplify.h"
@@ -314,6 +315,16 @@ std::function<Outcome(const std::string&)> PictureStep(const graph::Preparation&
   };
 }
 
+// For a machine that few tiles keep busy.
+void MergeSiblings(Graph& graph) {
+  Machine machine = WasmMachine();
+  machine.cores = 2;
+  machine.siblings = {.open_size = 4, .tile = 4, .tiles_per_core = 4};
+  std::vector<Graph*> graphs;
+  graph::ForEachGraph(graph, [&](Graph& each) { graphs.push_back(&each); });
+  graph::MergeSiblings(graphs, machine);
+}
+
 }  // namespace
 
 const Steps& GraphSteps() {
@@ -342,6 +353,7 @@ const Steps& GraphSteps() {
       {"layouts", GraphPass([](Graph& graph) { graph::ChooseLayouts(graph, WasmMachine()); })},
       {"find-attention", GraphPass(graph::FindAttention)},
       {"expand-attention", GraphPass(graph::ExpandAttention)},
+      {"merge-siblings", GraphPass(MergeSiblings)},
       {"block-cumulations",
        GraphPass([](Graph& graph) { graph::BlockCumulations(graph, {.shortest = 10}); })},
       {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},

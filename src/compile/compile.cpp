@@ -35,6 +35,7 @@
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/merge_common.h"
+#include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
@@ -210,12 +211,22 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   fold(graph::FoldConstants);
   on_all(graph::MergeCommon);
   TRY(trace.Graphs("transposes", code));
+
+  // Where all that products share is one value, and all that weights are made of is in them. On the
+  // graphs of both targets, which share the weights: a CPU has nothing to gain, and loses nothing.
+  const Machine& gpu_machine = *FindGpuMachine(options.device);
+  if (options.webgpu) {
+    std::vector<graph::Graph*> all;
+    on_all([&](graph::Graph& g) { all.push_back(&g); });
+    graph::MergeSiblings(all, gpu_machine);
+  }
+  TRY(trace.Graphs("siblings", code));
+
   // Choosing from which of very many tensors an element comes would be code without end.
   constexpr size_t kMostConcatenated = 256;
   on_all([](graph::Graph& g) { graph::SplitConcats(g, kMostConcatenated); });
   // Every kernel of a GPU binds its result and at most so many operands, and runs through a row in
   // one thread. The CPU has no such limit, and no use for the copies.
-  const Machine& gpu_machine = *FindGpuMachine(options.device);
   for (Model& model : code.models) {
     if (!options.webgpu) continue;
     model.gpu_graph = model.graph;

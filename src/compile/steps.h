@@ -28,6 +28,7 @@ inline constexpr Step kSteps[] = {
     {"layouts", "images with channels first or last", "graph", 2},
     {"expand-attention", "attention as products and softmax", "graph", 0},
     {"transposes", "transposes cancelled, weights transposed", "graph", 2},
+    {"siblings", "products of one matrix as one, for GPUs", "graph", 0},
     {"split-concats", "concatenations a GPU's kernel can bind, long running sums in blocks",
      "graph", 0},
     {"program", "kernels formed from groups of nodes", "program", 3},

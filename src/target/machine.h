@@ -138,6 +138,16 @@ struct Machine {
     double once = 1.01, window = 1.5;
   } fusion;
 
+  // ---- Products of one matrix as one (graph::MergeSiblings)
+
+  struct Siblings {
+    // What an open size stands for.
+    int64_t open_size = 64;
+    // Rows and columns of a tile, roughly, and from how many tiles a core on a product keeps all
+    // cores busy: what is left to the last ones is little.
+    int64_t tile = 64, tiles_per_core = 8;
+  } siblings;
+
   // ---- Long running sums as blocks (graph::BlockCumulations)
 
   struct Cumulations {
