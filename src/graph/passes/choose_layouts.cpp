@@ -39,7 +39,8 @@ std::vector<T> Permuted(const std::vector<T>& values) {
 
 class LayoutChooser {
  public:
-  LayoutChooser(Graph& graph, const Machine& machine) : graph_(graph), costs_(machine.layouts) {}
+  LayoutChooser(Graph& graph, const Machine& machine)
+      : graph_(graph), links_(graph), costs_(machine.layouts) {}
 
   void Run() {
     Choose();
@@ -86,6 +87,31 @@ class LayoutChooser {
            std::holds_alternative<Slice>(node.op) || std::holds_alternative<Resize>(node.op) ||
            std::holds_alternative<Refine>(node.op) || std::holds_alternative<Tile>(node.op) ||
            (std::holds_alternative<Concat>(node.op) && all_rank());
+  }
+
+  // Whether the model moves the channels of an image from the end to the front itself. Who takes
+  // them last takes what was there before.
+  static bool MovesToFirst(const Node& node) {
+    auto* transpose = std::get_if<Transpose>(&node.op);
+    return transpose && transpose->order.size() >= 4 &&
+           transpose->order == ToFirst(transpose->order.size());
+  }
+
+  // Whether it moves them to the end, where the pixels may have become one dimension.
+  bool MovesToLast(const Node& node) const {
+    const Shape& from = ShapeOf(node.operands[0]);
+    if (from.size() < 4) return false;
+    if (IsToLast(node)) return true;
+    const Shape& to = ShapeOf(node.result());
+    bool keeps_channels = std::holds_alternative<Reshape>(node.op) && to.size() >= 3 &&
+                          from[0] == to[0] && from[1] == to[1] && !links_.IsOutput(node.result());
+    const auto& users = links_.UsersOf(node.result());
+    return keeps_channels && std::all_of(users.begin(), users.end(),
+                                         [](const Node* user) { return IsToLast(*user); });
+  }
+  static bool IsToLast(const Node& node) {
+    auto* transpose = std::get_if<Transpose>(&node.op);
+    return transpose && transpose->order == ToLast(transpose->order.size());
   }
 
   // What moving the value between layouts costs.
@@ -144,7 +170,7 @@ class LayoutChooser {
         auto found = producer.find(operand);
         bool constant =
             found != producer.end() && IsConstant(graph_.nodes[static_cast<size_t>(found->second)]);
-        if (!constant) user(operand, static_cast<int>(n));
+        if (!constant) user(operand, MovesToLast(node) ? AlwaysLast(cut) : static_cast<int>(n));
       }
     }
     for (const Port& port : graph_.outputs) {
@@ -158,13 +184,23 @@ class LayoutChooser {
     }
   }
 
-  // The item that makes a value: its node, or for inputs one that is first.
+  // The item that makes a value: its node, or for inputs one that is first, and one that is last
+  // for what the model has moved to the front.
   int MadeBy(MinimumCut& cut, const std::map<ValueId, int>& producer, ValueId value) {
     auto found = producer.find(value);
-    if (found != producer.end()) return found->second;
-    int input = cut.AddItem();
-    cut.AddPrice(input, 0, kForbidden);
-    return input;
+    if (found == producer.end()) {
+      int input = cut.AddItem();
+      cut.AddPrice(input, 0, kForbidden);
+      return input;
+    }
+    bool was_last = MovesToFirst(graph_.nodes[static_cast<size_t>(found->second)]);
+    return was_last ? AlwaysLast(cut) : found->second;
+  }
+
+  static int AlwaysLast(MinimumCut& cut) {
+    int item = cut.AddItem();
+    cut.AddPrice(item, kForbidden, 0);
+    return item;
   }
 
   // The operands that are images, not filters or scalars.
@@ -260,6 +296,7 @@ class LayoutChooser {
   }
 
   Graph& graph_;
+  const Links links_;
   const Machine::Layouts& costs_;
   Builder* build_ = nullptr;
   std::vector<bool> last_;

@@ -13,7 +13,8 @@ namespace webnnc::graph {
 // minimum cut is the cheapest assignment. A convolution with channels first costs the time it is
 // slower by; a value that is made in one layout and used in the other costs the time of moving its
 // elements. Values with one channel or one pixel move for nothing. Inputs, outputs and operations
-// that mix dimensions have their channels first.
+// that mix dimensions have their channels first. What the model transposes itself, from pixels that
+// are tokens to an image or back, is last on the other side of the transpose.
 //
 // What is left to do after this is written as transposes of operands and results, which Simplify
 // merges and kernels read through. All targets share the graph: `machine` says what things cost.
