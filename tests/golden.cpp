@@ -29,6 +29,7 @@
 #include "loop/parameters.h"
 #include "loop/passes/align_rows.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/factor_reduction.h"
 #include "loop/passes/flatten.h"
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/inline_maps.h"
@@ -251,7 +252,7 @@ Outcome ChooseForCpu(const std::string& input, const FeatureSet& features) {
 Outcome ChooseForGpu(const std::string& input) {
   auto choose = [](const loop::Kernel& kernel, const LikelySizes& sizes) {
     auto candidates = schedule::CandidatesForGpu(kernel, WebGpu(), sizes);
-    return candidates.empty() ? std::nullopt : std::optional(candidates.front());
+    return candidates.empty() ? std::nullopt : std::optional(candidates.front().schedule);
   };
   return RunChosen(input, choose, LowerForGpu);
 }
@@ -307,6 +308,8 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"inline-maps", KernelPass(loop::InlineMaps)},
       {"single-terms", KernelPass(loop::StoreSingleTerms)},
       {"collapse", KernelPass(loop::Collapse)},
+      {"factor-reduction",
+       KernelPass([](loop::Kernel& kernel) { loop::FactorReduction(kernel, 4); })},
       {"align-rows", KernelPass([](loop::Kernel& kernel) -> Status {
          return loop::AlignRows(kernel) ? Status(kSuccess)
                                         : Status(Error{"the stages share no rows"});

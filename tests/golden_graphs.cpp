@@ -21,7 +21,9 @@
 #include "loop/sizes.h"
 #include "loop/text.h"
 #include "plan/device_sizes.h"
+#include "plan/factor_reductions.h"
 #include "plan/form_kernels.h"
+#include "plan/fuse_launches.h"
 #include "plan/memory.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
@@ -336,6 +338,22 @@ const Steps& GraphSteps() {
     plan::PackWeights(program, weights);
     return PrintKernels(program);
   };
+  // Adding parts up costs nothing there, so that small sums are worth it.
+  static const Machine kPatient = [] {
+    Machine machine = *FindGpuMachine("large");
+    machine.launch = 0;
+    machine.bandwidth = 1e18;
+    machine.products.shortest_part = 16;
+    return machine;
+  }();
+  auto factor = [](plan::Program& program, auto&, auto&) {
+    plan::FactorReductions(program, {});
+    return PrintKernels(program);
+  };
+  auto fuse = [](plan::Program& program, auto&, auto&) {
+    plan::FuseLaunches(program, {});
+    return PrintKernels(program);
+  };
   auto schedule = [](plan::Program& program, auto&, auto&) {
     Status scheduled = plan::ScheduleKernels(program, plan::Place::kDevice, {}, {}, {});
     return scheduled ? PrintKernels(program) : Describe(scheduled.error(), "");
@@ -367,6 +385,8 @@ const Steps& GraphSteps() {
       {"form-kernels", ProgramStep(Wasm(), kernels)},
       {"form-kernels-gpu", ProgramStep(WebGpu(), kernels)},
       {"pack-weights", ProgramStep(Wasm(), pack)},
+      {"factor-reductions", ProgramStep(WebGpu({}, kPatient), factor)},
+      {"fuse-launches", ProgramStep(WebGpu(), fuse)},
       {"schedule-kernels", ProgramStep(Wasm(), schedule)},
       {"keep-sizes", ProgramStep(WebGpu(), keep_sizes)},
       {"memory", ProgramStep(Wasm(), memory)},

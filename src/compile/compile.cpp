@@ -41,6 +41,8 @@
 #include "graph/passes/split_concats.h"
 #include "onnx/import.h"
 #include "onnx/outline.h"
+#include "plan/factor_reductions.h"
+#include "plan/fuse_launches.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
 #include "webnnc/compiler.h"
@@ -263,6 +265,16 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     plan::MergeKernels(*program);
   }
   TRY(trace.Programs("pack-weights", code));
+  // Beyond this point weights have their layouts, which programs share.
+
+  for (Model& model : code.models) {
+    for (plan::Variant& variant : model.variants) {
+      if (!variant.target().IsGpu()) continue;
+      plan::FactorReductions(variant.program, model.likely);
+      plan::FuseLaunches(variant.program, model.likely);
+    }
+  }
+  TRY(trace.Programs("factor-reductions", code));
   TRY(each(CheckKernels));
 
   TRY(each([&](Model& model) { return ScheduleVariants(model, measured, warnings.Of(model)); }));

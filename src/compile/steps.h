@@ -33,6 +33,7 @@ inline constexpr Step kSteps[] = {
      "graph", 0},
     {"program", "kernels formed from groups of nodes", "program", 3},
     {"pack-weights", "weights in the order that kernels read them", "program", 2},
+    {"factor-reductions", "products that are summed in parts on a GPU", "program", 0},
     {"schedule", "loops tiled, bound and vectorised", "program", 6},
     {"schedules", "the schedule of each kernel, as --schedules reads them", "txt", 0},
     {"lowering", "each kernel after each pass from its schedule on", "txt", 0},

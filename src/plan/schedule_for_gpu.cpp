@@ -59,12 +59,13 @@ void BeginAt(loop::Kernel& flat, const std::vector<Dim>& begins) {
   move_stores(flat.body);
 }
 
-// The first of these schedules that fits.
-Result<lower::Lowered> ApplyFirst(Kernel& kernel, const std::vector<schedule::Schedule>& schedules,
+// The first of these whose schedule fits.
+Result<lower::Lowered> ApplyFirst(Kernel& kernel,
+                                  const std::vector<schedule::Candidate>& candidates,
                                   const lower::Options& options) {
   Error reason{"no rule fits"};
-  for (const schedule::Schedule& schedule : schedules) {
-    auto applied = Apply(kernel, schedule, options);
+  for (const schedule::Candidate& candidate : candidates) {
+    auto applied = Apply(kernel, candidate.schedule, options);
     if (applied) return applied;
     reason = applied.error();
   }
@@ -96,7 +97,7 @@ Status ScheduleForGpu(Program& program, const schedule::Database& measured,
       if (!applied) warn(MisfitWarning(target, kernel, sizes, applied.error()));
     }
     if (!applied) {
-      std::vector<schedule::Schedule> candidates =
+      std::vector<schedule::Candidate> candidates =
           schedule::CandidatesForGpu(kernel.plain, target, sizes);
       applied = ApplyFirst(kernel, candidates, options);
       // What can be cut up is better cut up than slow.

@@ -5,27 +5,34 @@
 
 namespace webnnc::schedule {
 
-static std::vector<Schedule> ScheduleNest(NestView& view, Kind kind, const Target& target) {
+static std::vector<Candidate> Unranked(std::vector<Schedule> schedules) {
+  std::vector<Candidate> candidates;
+  for (Schedule& schedule : schedules) candidates.push_back({std::move(schedule)});
+  return candidates;
+}
+
+static std::vector<Candidate> ScheduleNest(NestView& view, Kind kind, const Target& target,
+                                           const Sample& sample) {
   switch (kind) {
-    case Kind::kMap: return GpuMap(view, *target.machine);
-    case Kind::kReduction: return GpuReduction(view, *target.machine);
-    case Kind::kContraction: return GpuContraction(view, target);
+    case Kind::kMap: return Unranked(GpuMap(view, *target.machine));
+    case Kind::kReduction: return Unranked(GpuReduction(view, *target.machine));
+    case Kind::kContraction: return GpuContraction(view, target, sample);
     default: return {};
   }
 }
 
-std::vector<Schedule> CandidatesForGpu(const loop::Kernel& plain, const Target& target,
-                                       const LikelySizes& sizes) {
+std::vector<Candidate> CandidatesForGpu(const loop::Kernel& plain, const Target& target,
+                                        const LikelySizes& sizes, const Sample& sample) {
   if (plain.body.empty()) return {};
   loop::Kernel kernel = plain;
   Kind kind = Classify(kernel);
   std::vector<std::string> rows = AlignLoops(kernel, kind);
-  if (kind == Kind::kRows) return GpuRows(kernel, rows, *target.machine, sizes);
-  if (kind == Kind::kOrdered) return GpuOrdered(kernel, rows, *target.machine, sizes);
+  if (kind == Kind::kRows) return Unranked(GpuRows(kernel, rows, *target.machine, sizes));
+  if (kind == Kind::kOrdered) return Unranked(GpuOrdered(kernel, rows, *target.machine, sizes));
   NestView view(plain, 0, sizes);
-  std::vector<Schedule> schedules = ScheduleNest(view, kind, target);
-  if (view.nest_count() == 1) schedules.push_back(GpuThreadEach(view, *target.machine));
-  return schedules;
+  std::vector<Candidate> candidates = ScheduleNest(view, kind, target, sample);
+  if (view.nest_count() == 1) candidates.push_back({GpuThreadEach(view, *target.machine)});
+  return candidates;
 }
 
 }  // namespace webnnc::schedule

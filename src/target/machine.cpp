@@ -31,9 +31,15 @@ static std::vector<Machine> MakeGpus() {
   Machine large = Gpu("large", "a GPU for desktops or servers with 100 cores or more");
   large.workgroup_bytes = 32768;
   large.cores = 132;
+  large.clock = 1.98e9;
+  large.launch = 2e-6;
+  large.bandwidth = 3e12;
   Machine small = Gpu("small", "a GPU of a phone or inside a processor");
   small.max_threads = 128;
   small.cores = 12;
+  small.clock = 1e9;
+  small.launch = 10e-6;
+  small.bandwidth = 5e10;
   small.threads_per_core = 512;
   return {generic, large, small};
 }

@@ -41,6 +41,11 @@ struct Machine {
   int64_t cores = 1;
   // Threads that one core needs to hide the time that memory takes.
   int64_t threads_per_core = 1;
+  // Cycles a second of a core.
+  double clock = 1.5e9;
+  // Seconds from the end of a kernel to the start of one that needs what it computed, and bytes a
+  // second that all cores together read and write of tensors.
+  double launch = 4e-6, bandwidth = 3e11;
 
   // ---- Products and windows in one thread's registers, on the CPU
 
@@ -106,21 +111,35 @@ struct Machine {
   } threads;
 
   // Cycles of a product in tiles, roughly: what a core must issue, move between its memories and
-  // wait for. Fitted to 50 kernels with up to 24 tilings each on a GPU of 132 cores: what is chosen
-  // takes 8 % longer than the best of them.
+  // wait for. Fitted to 92 products of transformers with up to 44 tilings each on a GPU of 132
+  // cores (an H200): what is chosen takes 10 % longer on average than the best of them.
   struct Products {
-    double warp = 32, issued_at_once = 4;
+    double warp = 32, issued_at_once = 3.52;
     // Of a workgroup. A tile is less than so many times as large as the problem.
     int64_t fewest_threads = 32;
     double oversize = 2;
+    // Vectors of results that a thread keeps.
+    int64_t most_vectors = 32;
+    // A sum is cut into parts of no fewer terms, if that takes less than this part of the time.
+    int64_t shortest_part = 64;
+    double worth_factoring = 0.9;
     // With fewer vectors side by side, rows of a tile are padded: lanes that are served together
     // read several of them.
     int64_t unpadded_vectors = 8;
-    // Left rows are the same for many threads, which is a broadcast; right vectors are not.
-    double row_load = 0.52, column_load = 1.25;
-    double fill = 10, bytes_a_cycle = 64, barriers = 40, combine = 1300, combine_element = 8.0 / 32;
-    // Of a thread that waits for itself.
-    double memory_latency = 390, product = 1.6, start = 3200;
+    // Of an element that a thread reads from a tile, and how much more each other row or vector
+    // that its warp reads at the same time costs.
+    double row_load = 0.063, row_spread = 0.0165, column_load = 0.485, column_spread = 0.033;
+    // Of vectors on their way to a tile, of which threads hold those of the next tile in registers,
+    // and of what a step costs besides.
+    double fill = 17.5, fill_ahead = 10.5, bytes_a_cycle = 48.6, barriers = 11.5;
+    double combine = 557, combine_element = 0.97;
+    // Of a thread that waits for itself: for memory, in the middle of a product, at the start.
+    double memory_latency = 611, latency_ahead = 247, product = 2.24, start = 3430;
+    // 32-bit registers that a core's threads share, those a thread may have, and what it takes
+    // besides elements. More are in memory.
+    double registers = 47400, thread_registers = 255, other_registers = 31, spill = 0.01;
+    // With fewer warps than this a core does not issue all that it could.
+    double busy_warps = 8, idle_warps = 0.053;
   } products;
 
   // ---- What one kernel computes (plan::FormKernels)

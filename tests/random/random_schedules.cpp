@@ -294,10 +294,11 @@ class Case {
       TRY(CheckLowered("the rule for the CPU", plain, schedule, ForCpu(plain)));
     }
     Target gpu = DrawGpu();
-    auto candidates = schedule::CandidatesForGpu(plain, gpu, {});
+    auto candidates = schedule::CandidatesForGpu(plain, gpu, {}, {4, 4});
     for (size_t c = 0; c < candidates.size(); ++c) {
       ++counts_.ruled;
-      TRY(CheckLowered("rule " + std::to_string(c) + " for a GPU", plain, candidates[c], {gpu}));
+      TRY(CheckLowered("rule " + std::to_string(c) + " for a GPU", plain, candidates[c].schedule,
+                       {gpu}));
     }
     return kSuccess;
   }

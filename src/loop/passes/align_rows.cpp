@@ -27,11 +27,12 @@ class Aligner {
     FindRows();
   }
 
-  // Whether all that flows stays within a row.
+  // Whether all that flows stays within a row: a value a row, or a short row of a map's values.
   bool RowsAreAll() {
     return mixed_.empty() &&
-           std::all_of(dimension_.begin(), dimension_.end(),
-                       [&](const auto& entry) { return IsRow(ClassOf(entry.second)); });
+           std::all_of(dimension_.begin(), dimension_.end(), [&](const auto& entry) {
+             return IsRow(ClassOf(entry.second)) || HoldsShortRows(entry.first.first);
+           });
   }
 
   // Puts rows outermost in every stage, with the same names, which are given. Other loops are named
@@ -46,14 +47,30 @@ class Aligner {
 
  private:
   using Dimension = std::pair<BufferId, size_t>;
+  // Half of the least memory that workgroups have.
+  static constexpr int64_t kMostBytesOfARow = 8192;
 
-  size_t Find(size_t x) {
+  size_t Find(size_t x) const {
     while (parent_[x] != x) x = parent_[x] = parent_[parent_[x]];
     return x;
   }
-  size_t ClassOf(VarId var) { return Find(static_cast<size_t>(var.index)); }
+  size_t ClassOf(VarId var) const { return Find(static_cast<size_t>(var.index)); }
   bool IsRow(size_t row_class) const {
     return std::find(rows_.begin(), rows_.end(), row_class) != rows_.end();
+  }
+  // What flows along other loops than rows is kept for a row at a time.
+  bool HoldsShortRows(BufferId buffer) const {
+    for (const Stage& stage : stages_) {
+      if (stage.buffer() == buffer && stage.kind != StageKind::kMap) return false;
+    }
+    const TensorType& type = kernel_.buffers[buffer].type;
+    Dim bytes = ByteSize(type.dtype);
+    for (size_t d = 0; d < type.shape.size(); ++d) {
+      auto known = dimension_.find({buffer, d});
+      bool is_row = known != dimension_.end() && IsRow(ClassOf(known->second));
+      if (!is_row) bytes = bytes * type.shape[d];
+    }
+    return bytes.IsConstant() && bytes.value() <= kMostBytesOfARow;
   }
   static std::string RowName(size_t i) { return "r" + std::to_string(i); }
 
@@ -128,7 +145,7 @@ class Aligner {
   Kernel& kernel_;
   const std::function<bool(Space)> flows_;
   std::vector<Stage> stages_;
-  std::vector<size_t> parent_;
+  mutable std::vector<size_t> parent_;  // paths are halved on the way
   std::map<Dimension, VarId> dimension_;
   std::set<Dimension> mixed_;
   std::vector<size_t> rows_;

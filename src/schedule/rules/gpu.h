@@ -8,6 +8,7 @@
 
 #include <vector>
 
+#include "schedule/candidate.h"
 #include "schedule/schedule.h"
 #include "schedule/view.h"
 #include "target/target.h"
@@ -27,8 +28,8 @@ std::vector<Schedule> GpuReduction(NestView& view, const Machine& machine);
 
 // Products of two tensors with loops of their own: matmul and convolution as implicit matmul. A
 // workgroup computes a tile of the result from tiles of both operands in workgroup memory, a thread
-// a small tile in registers. Tile sizes are chosen by a cost model.
-std::vector<Schedule> GpuContraction(NestView& view, const Target& target);
+// a small tile in registers. Tile sizes are chosen by a cost model (gpu_tiling.h).
+std::vector<Candidate> GpuContraction(NestView& view, const Target& target, const Sample& sample);
 
 // Several stages that share the loops `rows`: softmax, normalisation. Long rows get a workgroup
 // each, short ones a thread each. None where a likely number of rows would leave most of the device

@@ -8,10 +8,8 @@
 //
 // Names: m are the result's loops that only one operand (the left, here) depends on, n those that
 // only the other depends on, the result's innermost loop among them. Loops of both are the batch.
-#include <algorithm>
-#include <cmath>
-
 #include "schedule/rules/gpu.h"
+#include "schedule/rules/gpu_tiling.h"
 #include "schedule/schedule_builder.h"
 
 namespace webnnc::schedule {
@@ -22,112 +20,6 @@ using Names = ScheduleBuilder::Names;
 namespace {
 
 constexpr int64_t kLanes = Machine::kLanes, kPanel = Machine::kPanelVectors;
-
-// A candidate.
-struct Tiling {
-  int64_t m_threads, n_threads, slices;  // threads along m, n and k
-  int64_t m_each, n_vectors;             // a thread's rows and vectors of columns
-  int64_t depth;                         // of a slice's tile, along k
-
-  int64_t threads() const { return m_threads * n_threads * slices; }
-  int64_t m() const { return m_threads * m_each; }
-  int64_t n() const { return n_threads * n_vectors * kLanes; }
-  int64_t k() const { return slices * depth; }
-};
-
-struct Problem {
-  double batch, m, n, k;
-  double element_bytes;
-
-  bool operator==(const Problem&) const = default;
-};
-
-int64_t PadOfRows(const Tiling& tiling, const Machine& machine) {
-  return tiling.n_threads < machine.products.unpadded_vectors ? kLanes : 0;
-}
-
-int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes, const Machine& machine) {
-  int64_t left = tiling.m() * (tiling.k() + PadOfRows(tiling, machine)),
-          right = tiling.k() * tiling.n();
-  int64_t partial = tiling.slices > 1 ? tiling.slices * tiling.m() * tiling.n() : 0;
-  return static_cast<int64_t>(static_cast<double>(left + right) * element_bytes) + partial * 4;
-}
-
-// Cycles that the product takes on the machine, roughly.
-double Cost(const Problem& problem, const Tiling& t, const Machine& machine) {
-  const Machine::Products& cost = machine.products;
-  auto real = [](int64_t value) { return static_cast<double>(value); };
-
-  double groups =
-      std::ceil(problem.m / real(t.m())) * std::ceil(problem.n / real(t.n())) * problem.batch;
-  double warps = std::ceil(real(t.threads()) / cost.warp);
-  double steps = std::ceil(problem.k / real(t.k())), own_k = steps * real(t.depth);
-  double products = real(t.m_each * t.n_vectors * kLanes);
-  double loads = real(t.m_each) * cost.row_load + real(t.n_vectors * kLanes) * cost.column_load;
-  double elements = steps * real(t.k() * (t.m() + t.n()));
-  double combine =
-      t.slices > 1 ? cost.combine + real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
-  // A core's time for a workgroup among others.
-  double busy = warps * own_k * (products / cost.issued_at_once + loads) +
-                elements / kLanes / real(t.threads()) * warps * cost.fill +
-                elements * problem.element_bytes / cost.bytes_a_cycle + steps * cost.barriers +
-                combine;
-  // A workgroup's time if it had the core to itself.
-  double alone = steps * (cost.memory_latency + real(t.depth) * (products * cost.product + loads)) +
-                 combine + cost.start;
-  double a_core = std::ceil(groups / real(machine.cores));
-  double resident = std::max(1.0, std::floor(real(machine.threads_per_core) / real(t.threads())));
-  return std::max(a_core * busy, std::ceil(a_core / resident) * alone);
-}
-
-// What fits the device and is not much larger than the problem.
-std::vector<Tiling> Allowed(const Problem& problem, const Machine& machine) {
-  std::vector<Tiling> found;
-  const Machine::Products& cost = machine.products;
-  auto fits = [&](int64_t tile, double extent) {
-    return tile == 1 || static_cast<double>(tile) < cost.oversize * extent;
-  };
-  for (int64_t m_each : {1, 2, 4, 8}) {
-    for (int64_t n_vectors : {1, 2}) {
-      for (int64_t m_threads : {1, 2, 4, 8, 16, 32}) {
-        for (int64_t n_threads : {2, 4, 8, 16, 32}) {
-          for (int64_t slices : {1, 2, 4, 8, 16}) {
-            for (int64_t depth : {4, 8, 16, 32}) {
-              Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth};
-              bool allowed =
-                  t.threads() >= cost.fewest_threads && t.threads() <= machine.max_threads &&
-                  WorkgroupBytes(t, problem.element_bytes, machine) <= machine.workgroup_bytes &&
-                  fits(t.m(), problem.m) &&
-                  (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) &&
-                  fits(t.k(), problem.k);
-              if (allowed) found.push_back(t);
-            }
-          }
-        }
-      }
-    }
-  }
-  return found;
-}
-
-// Best first. With several problems, which have the same loops, what is best for all: where one is
-// a little slower and another much faster, the latter counts.
-std::vector<Tiling> Candidates(const std::vector<Problem>& problems, const Machine& machine) {
-  std::vector<Tiling> allowed = Allowed(problems.back(), machine);
-  std::vector<std::pair<double, Tiling>> found;
-  for (const Tiling& tiling : allowed) found.push_back({0, tiling});
-  for (const Problem& problem : problems) {
-    std::vector<double> costs;
-    for (const Tiling& tiling : allowed) costs.push_back(Cost(problem, tiling, machine));
-    double lowest = costs.empty() ? 0 : *std::min_element(costs.begin(), costs.end());
-    for (size_t i = 0; i < costs.size(); ++i) found[i].first += costs[i] / lowest;
-  }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<Tiling> best;
-  for (const auto& [cost, tiling] : found) best.push_back(tiling);
-  return best;
-}
 
 class ContractionRule {
  public:
@@ -148,40 +40,40 @@ class ContractionRule {
     for (const NestLoop* loop : spatial) {
       bool rows = view_.DependsOn(rows_, *loop), columns = view_.DependsOn(columns_, *loop);
       Names& names = rows == columns ? batch_ : rows ? m_ : n_;
-      Grow(rows == columns ? &Problem::batch : rows ? &Problem::m : &Problem::n, loop->extent);
+      Grow(rows == columns ? &ProductSize::batch
+           : rows          ? &ProductSize::m
+                           : &ProductSize::n,
+           loop->extent);
       names.push_back(loop->name);
       if (names.size() > 1 && &names == &n_) n_is_one_ = false;
     }
     for (const NestLoop* loop : view_.ReductionLoops()) {
       k_.push_back(loop->name);
-      Grow(&Problem::k, loop->extent);
+      Grow(&ProductSize::k, loop->extent);
     }
     n_loop_ = &innermost;
     widened_ = half_ && IsHalf(rows_) && IsHalf(columns_);
     if (widened_) {
-      for (Problem& problem : problems_) problem.element_bytes = 2;
+      for (ProductSize& product : products_) product.element_bytes = 2;
     }
-    // Sizes that are not open make one problem of the three.
-    if (problems_[0] == problems_[2]) problems_.resize(1);
+    // Sizes that are not open make one product of the three.
+    if (products_[0] == products_[2]) products_.resize(1);
     return !m_.empty() && !k_.empty();
   }
 
-  std::vector<Schedule> Run() {
-    std::vector<Schedule> schedules;
-    // The first fits but for kernels whose registers or tiles come out larger than they seem here.
-    constexpr size_t kMost = 4;
-    for (const Tiling& tiling : Candidates(problems_, machine_)) {
-      schedules.push_back(Write(tiling));
-      if (schedules.size() == kMost) break;
-    }
-    return schedules;
+  std::vector<Candidate> Run(const Sample& sample) {
+    std::vector<Candidate> candidates;
+    std::vector<RankedTiling> ranked = RankTilings(products_, machine_);
+    for (size_t i : sample.Of(ranked.size()))
+      candidates.push_back({Write(ranked[i].tiling), ranked[i].seconds});
+    return candidates;
   }
 
  private:
-  void Grow(double Problem::* side, const Dim& extent) {
+  void Grow(double ProductSize::* side, const Dim& extent) {
     const LikelySizes& sizes = view_.sizes();
     double extents[] = {sizes.Low(extent), sizes.Typical(extent), sizes.High(extent)};
-    for (size_t i = 0; i < problems_.size(); ++i) problems_[i].*side *= std::max(1.0, extents[i]);
+    for (size_t i = 0; i < products_.size(); ++i) products_[i].*side *= std::max(1.0, extents[i]);
   }
 
   // The loop along k that tiles are cut from; loops before it run around the tiles. Short ones are
@@ -224,7 +116,7 @@ class ContractionRule {
     build.Keep(ns[0]);
     if (widened_) build.Add(Narrow{ks[0]});
     StageRows(build, t, ks, ms);
-    StageColumns(build, ks, ns);
+    StageColumns(build, t, ks, ns);
     build.Bind({ks[3], ms[2], ns[1]}, LoopKind::kUnrolled);
     bool whole = n_is_one_ && KnownDivisor(n_loop_->extent) % kLanes == 0;
     build.Bind({ns[4]}, whole ? LoopKind::kVector : LoopKind::kUnrolled);
@@ -253,6 +145,7 @@ class ContractionRule {
     Stage tile{RowsOperand(), ks[0], loop::Space::kWorkgroup, {ms[1], ms[2], ks[1], ks[2], ks[3]}};
     tile.lanes = along_k ? kLanes : 1;
     tile.row = 3;
+    tile.ahead = t.ahead;
     tile.pad = PadOfRows(t, machine_);
     // Where neighbours in memory are rows, threads that are neighbours take those.
     const NestLoop& row = Original(m_.back());
@@ -264,12 +157,13 @@ class ContractionRule {
     build.Add(registers);
   }
 
-  void StageColumns(ScheduleBuilder& build, const Names& ks, const Names& ns) {
+  void StageColumns(ScheduleBuilder& build, const Tiling& t, const Names& ks, const Names& ns) {
     Stage tile{ColumnsOperand(),
                ks[0],
                loop::Space::kWorkgroup,
                {ks[1], ks[2], ks[3], ns[1], ns[2], ns[3], ns[4]}};
     tile.row = 4;
+    tile.ahead = t.ahead;
     bool panels = view_.IsPanelled(columns_, *n_loop_);
     bool along_n = view_.StrideOf(columns_, *n_loop_) == Stride::kOne;
     const NestLoop& last = Original(k_.back());
@@ -293,17 +187,18 @@ class ContractionRule {
   const NestLoop* n_loop_ = nullptr;
   Names batch_, m_, n_, k_;
   // For the sizes that are likely least, typical, and likely most.
-  std::vector<Problem> problems_{3, Problem{1, 1, 1, 1, 4}};
+  std::vector<ProductSize> products_{3, ProductSize{}};
 };
 
 }  // namespace
 
-std::vector<Schedule> GpuContraction(NestView& view, const Target& target) {
+std::vector<Candidate> GpuContraction(NestView& view, const Target& target, const Sample& sample) {
   ContractionRule rule(view, target);
-  if (!rule.FindLoops()) return GpuReduction(view, *target.machine);
-  std::vector<Schedule> schedules = rule.Run();
-  for (Schedule& other : GpuReduction(view, *target.machine)) schedules.push_back(std::move(other));
-  return schedules;
+  std::vector<Candidate> candidates;
+  if (rule.FindLoops()) candidates = rule.Run(sample);
+  for (Schedule& other : GpuReduction(view, *target.machine))
+    candidates.push_back({std::move(other)});
+  return candidates;
 }
 
 }  // namespace webnnc::schedule

@@ -1,0 +1,284 @@
+#include "plan/fuse_launches.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "loop/builder.h"
+#include "loop/parameters.h"
+#include "loop/passes/collapse.h"
+#include "loop/rewrite.h"
+#include "loop/stage.h"
+#include "plan/merge_kernels.h"
+#include "schedule/choose_gpu.h"
+#include "schedule/classify.h"
+
+namespace webnnc::plan {
+
+namespace {
+
+using loop::ExprId;
+
+// The only stage of a kernel that is a map whose loops are its result's dimensions, in order.
+std::optional<loop::Stage> MapOf(const loop::Kernel& kernel) {
+  std::vector<loop::Stage> stages = loop::StagesOf(kernel);
+  if (stages.size() != 1 || stages[0].kind != loop::StageKind::kMap || stages[0].ordered)
+    return std::nullopt;
+  const loop::Stage& map = stages[0];
+  if (map.place.size() != map.loops.size()) return std::nullopt;
+  for (size_t d = 0; d < map.place.size(); ++d) {
+    if (loop::VariableOf(kernel, map.place[d]) != map.loops[d].var) return std::nullopt;
+  }
+  return map;
+}
+
+// What a launch gives for each parameter of its kernel.
+std::map<loop::BufferId, BufferId> ArgumentsOf(const loop::Kernel& kernel, const Launch& launch) {
+  std::map<loop::BufferId, BufferId> arguments;
+  std::vector<loop::BufferId> parameters = loop::ParametersOf(kernel);
+  for (size_t p = 0; p < parameters.size(); ++p) arguments[parameters[p]] = launch.arguments[p];
+  return arguments;
+}
+
+// A kernel of rows with a map before it.
+class Joiner {
+ public:
+  Joiner(const loop::Kernel& map_kernel, const Launch& map, const loop::Kernel& rows_kernel,
+         const Launch& rows)
+      : from_(map_kernel), from_arguments_(ArgumentsOf(map_kernel, map)), to_(rows_kernel) {
+    arguments_ = ArgumentsOf(to_, rows);
+  }
+
+  // `kept`: whether the map's result is needed elsewhere. Fails where shapes differ in a way that
+  // indices cannot follow.
+  bool Run(const loop::Stage& map, bool kept) {
+    const BufferId result = from_arguments_.at(map.buffer());
+    const auto read = std::find_if(arguments_.begin(), arguments_.end(),
+                                   [&](const auto& entry) { return entry.second == result; });
+    CHECK(read != arguments_.end());
+    const loop::BufferId parameter = read->first;
+    const TensorType type = to_.buffers[parameter].type;
+    const loop::BufferId value = to_.buffers.Add({"value", type, loop::Space::kTemporary});
+    loop::Builder build(to_);
+
+    loop::Stage compute;
+    loop::Index place;
+    for (const Dim& extent : type.shape) {
+      loop::VarId var = to_.vars.Add({"v"});
+      compute.loops.push_back({var, extent});
+      place.push_back(build.Var(var));
+    }
+    if (!PlaceVariables(map, type.shape, place, build)) return false;
+    compute.place = place;
+    compute.parts = {{value, Import(map.value()), {}}};
+
+    std::vector<loop::Stage> stages = loop::StagesOf(to_);
+    loop::ExprRewriter read_value(to_, [&](ExprId id, ExprId) {
+      loop::Expr expr = to_.exprs[id];
+      auto* load = std::get_if<loop::Load>(&expr.node);
+      if (!load || load->buffer != parameter) return id;
+      load->buffer = value;
+      return to_.exprs.Add(std::move(expr));
+    });
+    for (loop::Stage& stage : stages) loop::RewriteRoots(stage, read_value);
+    if (kept) {
+      to_.buffers[parameter].space = loop::Space::kOut;
+      std::unordered_map<loop::VarId, ExprId> renamed;
+      loop::Stage store = compute;
+      for (loop::StageLoop& loop : store.loops) {
+        loop::VarId var = to_.vars.Add({"v"});
+        renamed[loop.var] = build.Var(var);
+        loop.var = var;
+      }
+      loop::Substitution rename(to_, std::move(renamed));
+      loop::Index at;
+      for (ExprId index : place) at.push_back(rename(index));
+      store.place = at;
+      store.parts = {{parameter, build.Load(value, at), {}}};
+      stages.insert(stages.begin(), std::move(store));
+    } else {
+      to_.buffers[parameter].space = loop::Space::kTemporary;
+      arguments_.erase(parameter);
+    }
+    stages.insert(stages.begin(), std::move(compute));
+    loop::SetStages(to_, std::move(stages));
+    to_.name = from_.name + "_" + to_.name;
+    return true;
+  }
+
+  loop::Kernel& kernel() { return to_; }
+
+  std::vector<BufferId> Arguments() const {
+    std::vector<BufferId> arguments;
+    for (loop::BufferId parameter : loop::ParametersOf(to_))
+      arguments.push_back(arguments_.at(parameter));
+    return arguments;
+  }
+
+ private:
+  // What the map's variables are at `place`: the same dimensions, or one that runs through all.
+  bool PlaceVariables(const loop::Stage& map, const Shape& shape, const loop::Index& place,
+                      loop::Builder& build) {
+    if (from_.buffers[map.buffer()].type.shape == shape) {
+      for (size_t d = 0; d < shape.size(); ++d) variables_[map.loops[d].var] = place[d];
+      return true;
+    }
+    if (map.loops.size() != 1 || map.loops[0].extent != ElementCount(shape)) return false;
+    ExprId at = build.Int(0);
+    for (size_t d = 0; d < shape.size(); ++d)
+      at = build.Add(build.Mul(at, build.Size(shape[d])), place[d]);
+    variables_[map.loops[0].var] = at;
+    return true;
+  }
+
+  // An expression of the map's kernel in that of rows.
+  ExprId Import(ExprId id) {
+    auto [found, is_new] = imported_.emplace(id, ExprId());
+    if (!is_new) return found->second;
+    loop::Expr expr = from_.exprs[id];
+    if (auto* variable = std::get_if<loop::Variable>(&expr.node))
+      return imported_[id] = variables_.at(variable->var);
+    std::vector<ExprId> operands;
+    for (ExprId operand : loop::Operands(expr)) operands.push_back(Import(operand));
+    expr = loop::WithOperands(std::move(expr), operands);
+    if (auto* load = std::get_if<loop::Load>(&expr.node)) load->buffer = ImportBuffer(load->buffer);
+    return imported_[id] = to_.exprs.Add(std::move(expr));
+  }
+
+  loop::BufferId ImportBuffer(loop::BufferId id) {
+    auto [found, is_new] = buffers_.emplace(id, loop::BufferId());
+    if (is_new) {
+      found->second = to_.buffers.Add(from_.buffers[id]);
+      arguments_[found->second] = from_arguments_.at(id);
+    }
+    return found->second;
+  }
+
+  const loop::Kernel& from_;
+  std::map<loop::BufferId, BufferId> from_arguments_;
+  loop::Kernel to_;
+  std::map<loop::BufferId, BufferId> arguments_;
+  std::map<loop::VarId, ExprId> variables_;
+  std::map<ExprId, ExprId> imported_;
+  std::map<loop::BufferId, loop::BufferId> buffers_;
+};
+
+class Fuser {
+ public:
+  Fuser(Program& program, const LikelySizes& sizes) : program_(program), sizes_(sizes) {}
+
+  void Run() {
+    for (size_t s = 0; s < program_.steps.size(); ++s) {
+      if (TryStep(s)) {
+        program_.steps.erase(program_.steps.begin() + static_cast<int64_t>(s));
+        --s;
+      }
+    }
+    MergeKernels(program_);
+  }
+
+ private:
+  const Launch* LaunchAt(size_t s) const {
+    auto* launch = std::get_if<Launch>(&program_.steps[s]);
+    bool plain = launch && launch->place == Place::kDevice && launch->begins.empty();
+    return plain ? launch : nullptr;
+  }
+
+  // Joins step `s` to the first that reads its result, if it may.
+  bool TryStep(size_t s) {
+    const Launch* map = LaunchAt(s);
+    if (!map) return false;
+    const loop::Kernel& kernel = program_.kernels[map->kernel].plain;
+    auto stage = MapOf(kernel);
+    if (!stage) return false;
+    const BufferId result = ArgumentsOf(kernel, *map).at(stage->buffer());
+    if (program_.buffers[result].kind != BufferKind::kActivation &&
+        program_.buffers[result].kind != BufferKind::kOutput)
+      return false;
+    std::set<BufferId> used(map->arguments.begin(), map->arguments.end());
+    for (size_t t = s + 1; t < program_.steps.size(); ++t) {
+      const Launch* rows = LaunchAt(t);
+      if (!rows) return false;
+      if (std::count(rows->arguments.begin(), rows->arguments.end(), result))
+        return TryJoin(*stage, s, t, result);
+      if (Writes(*rows, used)) return false;
+    }
+    return false;
+  }
+
+  bool Writes(const Launch& launch, const std::set<BufferId>& buffers) const {
+    const loop::Kernel& kernel = program_.kernels[launch.kernel].plain;
+    for (const auto& [parameter, argument] : ArgumentsOf(kernel, launch)) {
+      if (kernel.buffers[parameter].space == loop::Space::kOut && buffers.count(argument))
+        return true;
+    }
+    return false;
+  }
+
+  bool TryJoin(const loop::Stage& stage, size_t s, size_t t, BufferId result) {
+    const Launch &map = *LaunchAt(s), &rows = *LaunchAt(t);
+    const loop::Kernel& to = program_.kernels[rows.kernel].plain;
+    if (schedule::Classify(to) != schedule::Kind::kRows || Writes(rows, {result})) return false;
+    // A parameter is one buffer once (MergeKernels).
+    for (BufferId argument : map.arguments) {
+      bool shared =
+          argument != result && std::count(rows.arguments.begin(), rows.arguments.end(), argument);
+      if (shared) return false;
+    }
+    Joiner joiner(program_.kernels[map.kernel].plain, map, to, rows);
+    if (!joiner.Run(stage, IsNeeded(result, s, t))) return false;
+    loop::Kernel& joined = joiner.kernel();
+    const Machine& machine = *program_.target.machine;
+    if (static_cast<int64_t>(loop::ParametersOf(joined).size()) > machine.max_buffers ||
+        schedule::Classify(joined) != schedule::Kind::kRows ||
+        !IsWorth(program_.buffers[result].dtype, joined))
+      return false;
+    schedule::AlignLoops(joined);
+    Launch launch{{}, joiner.Arguments(), map.origins, Place::kDevice};
+    for (const std::string& origin : rows.origins) {
+      if (!std::count(launch.origins.begin(), launch.origins.end(), origin))
+        launch.origins.push_back(origin);
+    }
+    launch.kernel = program_.kernels.Add({std::move(joined), {}, {}});
+    program_.steps[t] = std::move(launch);
+    return true;
+  }
+
+  // Whether anything but these two steps uses the buffer.
+  bool IsNeeded(BufferId buffer, size_t s, size_t t) const {
+    if (program_.buffers[buffer].kind == BufferKind::kOutput) return true;
+    for (size_t other = 0; other < program_.steps.size(); ++other) {
+      if (other == s || other == t) continue;
+      std::vector<BufferId> used = BuffersOf(program_.steps[other]);
+      if (std::count(used.begin(), used.end(), buffer)) return true;
+    }
+    return false;
+  }
+
+  // A row's workgroup does for the row what the whole machine did. That must take no longer than
+  // the launch that is saved, and there must be a schedule for rows.
+  bool IsWorth(DType dtype, const loop::Kernel& joined) const {
+    const Machine& machine = *program_.target.machine;
+    loop::Kernel aligned = joined;
+    size_t rows = schedule::AlignLoops(aligned, schedule::Kind::kRows).size();
+    std::vector<loop::Stage> stages = loop::StagesOf(aligned);
+    double length = 1;
+    for (size_t l = rows; l < stages[0].loops.size(); ++l)
+      length *= sizes_.Typical(stages[0].loops[l].extent);
+    double operands = static_cast<double>(loop::ParametersOf(joined).size());
+    double bytes = length * operands * static_cast<double>(ByteSize(dtype));
+    if (bytes / machine.bandwidth * static_cast<double>(machine.cores) > machine.launch)
+      return false;
+    return !schedule::CandidatesForGpu(joined, program_.target, sizes_, {1, 0}).empty();
+  }
+
+  Program& program_;
+  const LikelySizes& sizes_;
+};
+
+}  // namespace
+
+void FuseLaunches(Program& program, const LikelySizes& sizes) { Fuser(program, sizes).Run(); }
+
+}  // namespace webnnc::plan

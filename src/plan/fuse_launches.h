@@ -1,0 +1,19 @@
+#pragma once
+
+#include "plan/program.h"
+#include "tensor/likely_sizes.h"
+
+namespace webnnc::plan {
+
+// Joins elementwise work to the kernel of rows that reads its result next, though others read it,
+// too: on a GPU a launch that waits for another costs more than most rows.
+//
+//   run @add(%x, %y, %sum)          ->    run @add_normalize(%x, %y, %sum, %z)
+//   run @normalize(%sum, %z)
+//
+// FormKernels makes kernels of one result each, and FactorReductions leaves sums of parts. What is
+// joined must be a map, with nothing between the two steps that reads or writes what it uses. Each
+// joining takes a step away, so it ends.
+void FuseLaunches(Program& program, const LikelySizes& sizes);
+
+}  // namespace webnnc::plan

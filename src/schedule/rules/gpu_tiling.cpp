@@ -1,0 +1,140 @@
+#include "schedule/rules/gpu_tiling.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace webnnc::schedule {
+
+namespace {
+
+constexpr int64_t kLanes = Machine::kLanes;
+
+double Real(int64_t value) { return static_cast<double>(value); }
+
+int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes, const Machine& machine) {
+  int64_t left = tiling.m() * (tiling.k() + PadOfRows(tiling, machine)),
+          right = tiling.k() * tiling.n();
+  int64_t partial = tiling.slices > 1 ? tiling.slices * tiling.m() * tiling.n() : 0;
+  return static_cast<int64_t>(Real(left + right) * element_bytes) + partial * 4;
+}
+
+// What fits the device and is not much larger than the problem.
+std::vector<Tiling> Allowed(const ProductSize& problem, const Machine& machine) {
+  std::vector<Tiling> found;
+  const Machine::Products& cost = machine.products;
+  auto fits = [&](int64_t tile, double extent) {
+    return tile == 1 || Real(tile) < cost.oversize * extent;
+  };
+  auto is_allowed = [&](const Tiling& t) {
+    return t.threads() >= cost.fewest_threads && t.threads() <= machine.max_threads &&
+           t.m_each * t.n_vectors <= cost.most_vectors &&
+           WorkgroupBytes(t, problem.element_bytes, machine) <= machine.workgroup_bytes &&
+           fits(t.m(), problem.m) && (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) &&
+           fits(t.k(), problem.k);
+  };
+  for (int64_t m_each : {1, 2, 3, 4, 5, 6, 7, 8}) {
+    for (int64_t n_vectors : {1, 2, 4}) {
+      for (int64_t m_threads : {1, 2, 4, 8, 16, 32}) {
+        for (int64_t n_threads : {2, 4, 8, 16, 32}) {
+          for (int64_t slices : {1, 2, 4, 8, 16}) {
+            for (int64_t depth : {4, 8, 16, 32}) {
+              for (bool ahead : {false, true}) {
+                Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth, ahead};
+                if (is_allowed(t)) found.push_back(t);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+int64_t PadOfRows(const Tiling& tiling, const Machine& machine) {
+  return tiling.n_threads < machine.products.unpadded_vectors ? kLanes : 0;
+}
+
+namespace {
+
+// What one workgroup of a product takes, in cycles of its core.
+struct Cycles {
+  // Its share of what the core issues and moves, and the time that it takes at the least.
+  double busy, alone;
+  // How many a core has room for.
+  double resident;
+};
+
+Cycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine& machine) {
+  const Machine::Products& cost = machine.products;
+  const double threads = Real(t.threads()), warps = std::ceil(threads / cost.warp);
+  const double steps = std::ceil(problem.k / Real(t.k())), depth = Real(t.depth);
+  const double products = Real(t.m_each * t.n_vectors * kLanes);
+  // Threads of a warp lie along n first. What several of them read is read once.
+  double columns = std::min(cost.warp, Real(t.n_threads));
+  double rows = std::min(std::max(1.0, cost.warp / Real(t.n_threads)), Real(t.m_threads));
+  double loads = Real(t.m_each) * (cost.row_load + cost.row_spread * rows) +
+                 Real(t.n_vectors * kLanes) * (cost.column_load + cost.column_spread * columns);
+  double tiles = Real(t.k() * (t.m() + t.n()));
+  double combine =
+      t.slices > 1 ? cost.combine + Real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
+
+  double registers = cost.other_registers + products + Real(kLanes * (t.m_each + t.n_vectors)) +
+                     (t.ahead ? tiles / threads : 0);
+  double room = std::min(Real(machine.threads_per_core), cost.registers / registers);
+  double spilled = 1 + cost.spill * std::max(0.0, registers - cost.thread_registers);
+  double fill = (t.ahead ? cost.fill_ahead : cost.fill) * warps / threads / kLanes;
+  return {
+      warps * steps * depth * (products / cost.issued_at_once + loads) * spilled +
+          steps * (tiles * (fill + problem.element_bytes / cost.bytes_a_cycle) + cost.barriers) +
+          combine,
+      steps *
+              ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
+               depth * (products * cost.product + loads)) *
+              spilled +
+          combine + cost.start,
+      std::max(1.0, std::floor(room / threads))};
+}
+
+}  // namespace
+
+double Seconds(const ProductSize& problem, const Tiling& t, const Machine& machine) {
+  const Machine::Products& cost = machine.products;
+  const Cycles group = CyclesOf(problem, t, machine);
+  double groups =
+      std::ceil(problem.m / Real(t.m())) * std::ceil(problem.n / Real(t.n())) * problem.batch;
+  double a_core = std::ceil(groups / Real(machine.cores));
+  double warps = std::min(a_core, group.resident) * std::ceil(Real(t.threads()) / cost.warp);
+  double idle = 1 + cost.idle_warps * std::max(0.0, cost.busy_warps / warps - 1);
+  double cycles =
+      std::max(a_core * group.busy * idle, std::ceil(a_core / group.resident) * group.alone);
+  return cycles / machine.clock;
+}
+
+std::vector<RankedTiling> RankTilings(const std::vector<ProductSize>& products,
+                                      const Machine& machine) {
+  std::vector<RankedTiling> ranked;
+  for (const Tiling& tiling : Allowed(products.back(), machine)) ranked.push_back({tiling});
+  // Each product counts as much as the others, however long it takes.
+  std::vector<double> cost(ranked.size());
+  for (const ProductSize& product : products) {
+    std::vector<double> own;
+    for (const RankedTiling& each : ranked) own.push_back(Seconds(product, each.tiling, machine));
+    double least = own.empty() ? 0 : *std::min_element(own.begin(), own.end());
+    for (size_t i = 0; i < own.size(); ++i) {
+      cost[i] += own[i] / least;
+      ranked[i].seconds += own[i];
+    }
+  }
+  std::vector<size_t> order(ranked.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return cost[a] < cost[b]; });
+  std::vector<RankedTiling> sorted;
+  for (size_t i : order) sorted.push_back(ranked[i]);
+  return sorted;
+}
+
+}  // namespace webnnc::schedule
