@@ -6,7 +6,9 @@
 import { BUILD } from './build.js';
 import { ModelLoadError, messageOf } from './errors.js';
 
-/** @typedef {'wasm' | 'relaxed' | 'weights' | 'worker'} FileKind */
+/** @import { Profiler } from './model.profile.js' */
+
+/** @typedef {'wasm' | 'relaxed' | 'weights' | 'worker' | 'profile'} FileKind */
 /** @typedef {URL | Blob | Uint8Array<ArrayBuffer> | Response} Place where a file's bytes are */
 /**
  * Where to read a file, and what to call it. Of some places the first bytes, up to `from`, are left out.
@@ -16,7 +18,7 @@ import { ModelLoadError, messageOf } from './errors.js';
 /** Where files are. @typedef {Pick<Files, 'find' | 'isGiven'>} Finder */
 /** @typedef {{signal?: AbortSignal, onProgress?: Api.LoadOptions['onProgress']}} LoadControl */
 
-const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'model.weights.bin', worker: 'model.worker.js' };
+const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'model.weights.bin', worker: 'model.worker.js', profile: 'model.profile.js' };
 
 /**
  * The address of a file beside this script. Spelt out one by one, bundlers find these files. In the body of a `try`,
@@ -31,6 +33,7 @@ function beside(kind) {
       case 'relaxed': return new URL('model.relaxed.wasm', import.meta.url);
       case 'weights': return new URL('model.weights.bin', import.meta.url);
       case 'worker': return new URL('model.worker.js', import.meta.url);
+      case 'profile': return new URL('model.profile.js', import.meta.url);
     }
   } catch (cause) {
     throw addressUnknown(kind, cause);
@@ -154,8 +157,8 @@ export class Files {
 /** @param {URL} url */
 const isHttp = (url) => /^https?:$/.test(url.protocol);
 
-/** @param {FileKind} kind @param {URL} url @returns {Source} */
-const sourceAt = (kind, url) => ({ kind, name: short(url), place: url.protocol === 'data:' ? decode(url.href) : url });
+/** What is imported needs its address. @param {FileKind} kind @param {URL} url @returns {Source} */
+const sourceAt = (kind, url) => ({ kind, name: short(url), place: url.protocol === 'data:' && kind !== 'profile' ? decode(url.href) : url });
 
 /** @param {string | URL} address @param {string} option which of them it is */
 function resolve(address, option) {
@@ -326,6 +329,19 @@ async function inTime(arrival) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What is in a file that is of another build. @param {Source} source @param {string} id of that build */
+export const ofOtherBuild = (source, id) => new WrongFileError(source, 'other build', `it belongs to another build of the model, or to another model (${id}, ` +
+  `and this model.js is of ${BUILD.id}): put all files of one build on the server, and two models into two folders`);
+
+/** What measures models. @param {Finder} files @returns {Promise<Profiler>} */
+export async function importProfiler(files) {
+  const source = await files.find('profile');
+  /** @type {Profiler} */
+  const profiler = await import(/** @type {URL} */ (source.place).href).catch((cause) => failToLoad(source, cause));
+  if (profiler.id !== BUILD.id) throw ofOtherBuild(source, profiler.id);
+  return profiler;
 }
 
 /**

@@ -11,6 +11,7 @@
 /** @import { Values } from './inputs.js' */
 /** @import { Drawable, Pixels, Region } from './pictures.js' */
 /** @import { Destination } from './options.js' */
+/** @import { Profiler } from './model.profile.js' */
 /** @import { Room } from './rooms.js' */
 /** @import { Weights } from './weights.js' */
 
@@ -23,10 +24,8 @@ import { GpuFrame } from './frames.js';
 import { GpuFrames } from './gpu_frames.js';
 import { Groups, isEnough, judge } from './gpu_groups.js';
 import { compilerFor } from './gpu_pipelines.js';
-import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
 import { GpuWeights } from './gpu_weights.js';
-import { summarize } from './profile.js';
 import { countOf } from './inputs.js';
 import { isRoom } from './rooms.js';
 
@@ -428,9 +427,12 @@ export class GpuBackend {
 
   // ----
 
-  /** @param {Values} values @param {number} runs @param {() => void} check called before each run */
-  async profile(values, runs, check) {
-    const total = new Float64Array(this.#steps.length), words = this.#toWords(values);
+  /**
+   * @param {Values} values @param {{runs: number, peak?: Api.Peak}} options @param {() => void} check called before each run
+   * @param {Profiler} profiler
+   */
+  async profile(values, { runs, peak }, check, { Tally, hasClock, timeSteps }) {
+    const tally = new Tally(this.#host, this.#index, this.#steps.map((step) => step.name)), words = this.#toWords(values);
     await this.#rehearse(values, words);
     for (let run = 0; run < runs; ++run) {
       check();
@@ -438,9 +440,9 @@ export class GpuBackend {
         this.#upload(words);
         this.#copyInputs(encoder, values);
       });
-      times.forEach((ms, step) => total[step] += ms);
+      times.forEach((ms, step) => tally.add(step, ms));
     }
-    return summarize(hasClock(this.#gpu) ? 'gpu' : 'wall', this.#steps.map((step) => step.name), total, runs);
+    return tally.summary(hasClock(this.#gpu) ? 'gpu' : 'wall', runs, peak);
   }
 
   /** A run to warm up, by which WebGPU may refuse it. @param {Values} values @param {Values} words */

@@ -8,7 +8,7 @@
 import * as abi from './abi.js';
 import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
-import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request, whatIsIt } from './files.js';
+import { WrongFileError, failToLoad, isNodeFile, ofOtherBuild, pastCaches, readBytes, request, whatIsIt } from './files.js';
 import { MODELS, exportsOf } from './models.js';
 import { xxh32 } from './xxh32.js';
 
@@ -117,8 +117,7 @@ async function explain(source, bytes) {
   if (what) return new WrongFileError(source, 'missing', what);
   const id = await WebAssembly.compile(bytes).then((module) => JSON.parse(section(module, 'manifest')).build).catch(() => undefined);
   if (id !== undefined && id !== BUILD.id) {
-    return new WrongFileError(source, 'other build', `it belongs to another build of the model, or to another model (${id}, ` +
-      `and this model.js is of ${BUILD.id}): put all files of one build on the server, and two models into two folders`);
+    return ofOtherBuild(source, id);
   }
   return new WrongFileError(source, 'damaged', bytes.length < total ? `it was cut short: it has ${bytes.length} bytes, not ${total}` : 'it was damaged on its way');
 }

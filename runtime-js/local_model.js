@@ -8,6 +8,7 @@
 
 import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { Frames, decodeFiles, takesPictures } from './frames.js';
+import { importProfiler } from './files.js';
 import { GpuBackend, releaseFrames } from './gpu_backend.js';
 import { searchGpu } from './gpu_device.js';
 import { Host } from './host.js';
@@ -464,18 +465,21 @@ class Model {
   /** @param {any} inputs @param {Api.ProfileOptions} [options] @param {Memory} [memory] of a session @returns {Promise<Api.Profile>} */
   async profile(inputs, options = {}, memory = globalThis.WEBNNC_WALKS !== false ? this.#memory : undefined) {
     checkOptions('profile', options, PROFILE_OPTIONS);
-    const { runs = 5, signal } = options, decoded = decodeFiles(this.inputs, inputs);
+    const { runs = 5, peak, signal } = options, decoded = decodeFiles(this.inputs, inputs);
     let parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { onGpu: false }, memory);
+    // It arrives while others have their turn.
+    const loading = importProfiler(this.#weights.files);
+    loading.catch(() => {});
+    const measure = async (/** @type {Values} */ values) => this.#active.profile(values, { runs, peak }, () => this.#check(signal), await loading);
     return this.#orInWasm(signal, () => this.#inTurn(signal, async () => {
       if (globalThis.WEBNNC_MODELS !== false && this.#active.name === 'wasm' && parsed.inputs.some(isReadable)) parsed = await readBack(parsed, this.#options.validate !== false);
       if (globalThis.WEBNNC_WALKS !== false && memory) {
         const known = memory.recall(parsed.inputs, this.#host, this.#active.device);
         await this.#accept(known);
         const { values, visits } = await memory.enter(known.inputs, this.#shapes, this.#active, this.#host, true);
-        return this.#active.profile(values, runs, () => this.#check(signal)).finally(() => memory.leave(visits));
+        return measure(values).finally(() => memory.leave(visits));
       }
-      const known = /** @type {Known} */ (parsed), values = await this.#accept(known);
-      return this.#active.profile(values, runs, () => this.#check(signal));
+      return measure(await this.#accept(/** @type {Known} */ (parsed)));
     }));
   }
 

@@ -56,6 +56,8 @@ export interface LoadOptions {
     weights?: FileSource;
     /** model.worker.js, or a Worker that you have started with it. */
     worker?: FileSource | WorkerLike;
+    /** model.profile.js, which `profile` imports. */
+    profile?: string | URL;
   };
   /**
    * Whether the model runs in a worker of its own: the page stays responsive whatever it does. All
@@ -158,7 +160,12 @@ export interface Model<I = Inputs, O = Outputs> extends AnyModel {
 
   session(): Session<I, O>;
 
-  /** Measures how long each kernel takes, as the mean of some runs. Throws as `run` does. */
+  /**
+   * Measures how long each kernel takes, as the mean of some runs, and says how much it does in that time. Throws as
+   * `run` does.
+   *
+   * @throws {ModelLoadError} model.profile.js, which is loaded for it, is not there or of another build.
+   */
   profile(inputs: InputValues<I>, options?: ProfileOptions): Promise<Profile>;
 }
 
@@ -217,6 +224,34 @@ export interface ProfileOptions {
   signal?: AbortSignal;
   /** How many runs to take the mean of; 5 if not given. */
   runs?: number;
+  /** What the machine can do; then the profile says what share of it each kernel uses. */
+  peak?: Peak;
+}
+
+/**
+ * What a machine can do at most, as it was measured or as its maker says. A page cannot ask the machine. Kernels in f16 may compute
+ * faster than those in f32: give what fits the model.
+ */
+export interface Peak {
+  /** Operations on elements in a second; a multiply-add counts as two. */
+  flops: number;
+  bytesPerSecond: number;
+}
+
+/** How much a kernel did in a run, for the sizes of that run. */
+export interface Work {
+  /**
+   * Operations on elements: each arithmetic operation of the model counts as one, so a multiply-add as two, and an `exp` as one.
+   * What many elements have in common is counted once, and what is computed to find elements is not counted.
+   */
+  operations: number;
+  /** Bytes that have to be moved: each input, weight and output once, as far as it is read or written. */
+  bytes: number;
+  /**
+   * There if `peak` was given: the time that the machine needs at least, by what it computes or by what it moves, in parts of the
+   * time that it took. 1 is the best that can be, except where data stay in caches from one kernel to the next.
+   */
+  share?: number;
 }
 
 export interface Profile {
@@ -228,9 +263,9 @@ export interface Profile {
   /** The sum of all steps, in milliseconds. */
   total: number;
   /** In the order in which they run. */
-  steps: { kernel: string; ms: number }[];
+  steps: ({ kernel: string; ms: number } & Work)[];
   /** The same by kernel, the slowest first. */
-  kernels: { kernel: string; ms: number; calls: number }[];
+  kernels: ({ kernel: string; ms: number; calls: number } & Work)[];
 }
 
 // ---- Tensors ------------------------------------------------------------------------------------

@@ -27,12 +27,13 @@ export const LOAD_OPTIONS = {
   worker: BOOLEAN,
   validate: BOOLEAN,
 };
-export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null, worker: null };
+export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null, worker: null, profile: null };
 /** The form of `outputs` depends on the model. */
 export const RUN_OPTIONS = { outputs: null, signal: SIGNAL, transfer: BOOLEAN };
 export const PROFILE_OPTIONS = {
   runs: /** @type {Rule} */ ([(value) => Number.isInteger(value) && value > 0, 'a whole number from 1']),
   signal: SIGNAL,
+  peak: null,
 };
 
 /**

@@ -137,8 +137,8 @@ export class RemoteModel {
   /** @param {any} inputs @param {any} options @param {number} session @returns {Promise<Api.Profile>} */
   async #profile(inputs, options = {}, session) {
     checkOptions('profile', options, PROFILE_OPTIONS);
-    const { runs, signal } = options;
-    return this.#call('profile', session, inputs, { runs }, signal, false);
+    const { signal, ...rest } = options;
+    return this.#call('profile', session, inputs, rest, signal, false);
   }
 
   /**

@@ -6,10 +6,12 @@
 /** @import { Values } from './inputs.js' */
 /** @import { Drawable, Pixels, Region } from './pictures.js' */
 /** @import { Destination } from './options.js' */
+/** @import { Profiler } from './model.profile.js' */
 /** @import { Gpu } from './gpu_device.js' */
 /** @import { GpuWeights } from './gpu_weights.js' */
 /** @import { Step } from './gpu_backend.js' */
 /** @import { Room } from './rooms.js' */
+/** @import { Tally } from './tally.js' */
 /** @import { Command } from './walk.js' */
 
 import * as abi from './abi.js';
@@ -19,10 +21,8 @@ import { GpuFrame } from './frames.js';
 import { GpuBackend, refuseBuffer, releaseFrames } from './gpu_backend.js';
 import { COPY_DST, COPY_SRC, INDIRECT, STORAGE, UNIFORM, commonOf, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrames } from './gpu_frames.js';
-import { hasClock, timeSteps } from './gpu_profile.js';
 import { Staging } from './gpu_staging.js';
 import { countOf } from './inputs.js';
-import { summarize } from './profile.js';
 import { Walk, bufferRecord, sizeOf } from './walk.js';
 import { HEARING, nextTask } from './wasm_backend.js';
 
@@ -637,15 +637,19 @@ export class WalkingGpu extends GpuBackend {
 
   // ----
 
-  /** @override @param {Values} values @param {number} runs @param {() => void} check called before each run */
-  async profile(values, runs, check) {
-    const names = this.#program.steps.map((kernel) => this.#program.kernels[kernel].name), total = new Float64Array(names.length);
+  /**
+   * @override @param {Values} values @param {{runs: number, peak?: Api.Peak}} options @param {() => void} check called before each run
+   * @param {Profiler} profiler
+   */
+  async profile(values, { runs, peak }, check, profiler) {
+    const names = this.#program.steps.map((kernel) => this.#program.kernels[kernel].name);
+    const tally = new profiler.Tally(this.#host, this.#index, names);
     for (let run = -1; run < runs; ++run) {
       check();
       try {
         await this.#begin(values, true);
         // The first run is there to warm up.
-        await this.#walkThrough(check, true, async ({ kind, a, b }) => run >= 0 && kind === abi.RUN && this.#timeSteps(a, b, total));
+        await this.#walkThrough(check, true, async ({ kind, a, b }) => run >= 0 && kind === abi.RUN && this.#timeSteps(a, b, tally, profiler));
         this.#submit();
         await this.#hearVerdicts();
         await this.device.queue.onSubmittedWorkDone();
@@ -653,11 +657,11 @@ export class WalkingGpu extends GpuBackend {
         this.#drop();
       }
     }
-    return summarize(hasClock(this.#gpu) ? 'gpu' : 'wall', names, total, runs);
+    return tally.summary(profiler.hasClock(this.#gpu) ? 'gpu' : 'wall', runs, peak);
   }
 
-  /** @param {number} first @param {number} end @param {Float64Array} total of each dispatch, in ms */
-  async #timeSteps(first, end, total) {
+  /** @param {number} first @param {number} end @param {Tally} tally @param {Profiler} profiler */
+  async #timeSteps(first, end, tally, { timeSteps }) {
     this.#submit();
     /** @type {Step[]} */
     const steps = [];
@@ -668,7 +672,7 @@ export class WalkingGpu extends GpuBackend {
       if (step) numbers.push(steps.push(step) && s);
     }
     const times = await timeSteps(this.#gpu, steps, () => {});
-    times.forEach((ms, i) => total[numbers[i]] += ms);
+    times.forEach((ms, i) => tally.add(numbers[i], ms));
     return true;
   }
 

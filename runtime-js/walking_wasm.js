@@ -3,6 +3,7 @@
 /** @import { Host } from './host.js' */
 /** @import { Values } from './inputs.js' */
 /** @import { Destination } from './options.js' */
+/** @import { Tally } from './tally.js' */
 
 import * as abi from './abi.js';
 import { Walk } from './walk.js';
@@ -45,13 +46,13 @@ export class WalkingWasm extends WasmBackend {
     return this.read(this.host.shapes('outputs'), destinations);
   }
 
-  /** @override @param {() => void} check @param {Float64Array} [times] */
-  async runSteps(check, times) {
+  /** @override @param {() => void} check @param {Tally} [tally] */
+  async runSteps(check, tally) {
     const { webnnc_walked: walked } = this.host.exports;
     for (let heard = performance.now(); ;) {
       const start = performance.now(), command = this.walk.next(true), end = performance.now();
       if (!command) return;
-      if (times && command.kind === abi.RUN) times[walked()] += end - start;
+      if (command.kind === abi.RUN) tally?.add(walked(), end - start);
       if (end - heard < HEARING) continue;
       await nextTask();
       check();

@@ -1,9 +1,12 @@
 // Runs a model on the CPU.
 
+/** @import * as Api from './model.js' */
 /** @import { Host, WasmProgram } from './host.js' */
 /** @import { Values } from './inputs.js' */
 /** @import { LoadControl } from './files.js' */
 /** @import { Destination } from './options.js' */
+/** @import { Profiler } from './model.profile.js' */
+/** @import { Tally } from './tally.js' */
 /** @import { Weights } from './weights.js' */
 
 import { BUILD } from './build.js';
@@ -11,7 +14,6 @@ import { ARRAYS, fromBits } from './elements.js';
 import { OutOfMemoryError, UnsupportedError, megabytes } from './errors.js';
 import { countOf } from './inputs.js';
 import { MODELS, needsOf, once } from './models.js';
-import { summarize } from './profile.js';
 
 /** Whether there are programs for the CPU: either every model has one, or none. */
 export const hasWasmProgram = () => indexOfWasm(0) >= 0;
@@ -114,16 +116,16 @@ export class WasmBackend {
   /**
    * Runs step by step, and lets the thread hear of an abort now and then.
    *
-   * @param {() => void} check throws if the run is to end @param {Float64Array} [times] of the steps, to be added to
+   * @param {() => void} check throws if the run is to end @param {Tally} [tally] of the steps
    */
-  async runSteps(check, times) {
+  async runSteps(check, tally) {
     const count = this.steps.length;
     let heard = performance.now();
     for (let step = 0; step < count; ++step) {
       const start = performance.now();
       this.host.exports.webnnc_step(step);
       const end = performance.now();
-      if (times) times[step] += end - start;
+      tally?.add(step, end - start);
       if (end - heard < HEARING) continue;
       await nextTask();
       check();
@@ -131,17 +133,20 @@ export class WasmBackend {
     }
   }
 
-  /** @param {Values} values @param {number} runs @param {() => void} check throws if it is to end */
-  async profile(values, runs, check) {
-    const { steps } = this, total = new Float64Array(steps.length);
+  /**
+   * @param {Values} values @param {{runs: number, peak?: Api.Peak}} options @param {() => void} check throws if it is to end
+   * @param {Profiler} profiler
+   */
+  async profile(values, { runs, peak }, check, { Tally }) {
+    const tally = new Tally(this.host, this.index, this.steps);
     for (let run = -1; run < runs; ++run) {
       check();
       // Other tensors may take the place of an input that has been read.
       this.write(values);
       // The first run is there to warm up.
-      await this.runSteps(check, run < 0 ? undefined : total);
+      await this.runSteps(check, run < 0 ? undefined : tally);
     }
-    return summarize('wall', steps, total, runs);
+    return tally.summary('wall', runs, peak);
   }
 
   dispose() {

@@ -28,7 +28,6 @@ export function piecesOf({ first, end }) {
 
 /** The weights of a model: where they come from, and what of them is kept in the page. */
 export class Weights {
-  /** @type {Finder} */ #files;
   #isCached;
   /** What a lost GPU had. @type {(Range & {blob: Blob}) | undefined} */
   #kept;
@@ -37,14 +36,14 @@ export class Weights {
 
   /** @param {Finder} files @param {boolean} isCached whether the browser's Cache holds them as well */
   constructor(files, isCached) {
-    this.#files = files;
+    this.files = files;
     this.#isCached = isCached && 'caches' in globalThis;
   }
 
   /** Asks for a part of the file; `load` takes what comes. @param {Range} range @param {AbortSignal} [signal] */
   async begin({ first, end }, signal) {
     if (first === end || await this.#cached({ first, end })) return;
-    const source = await this.#files.find('weights');
+    const source = await this.files.find('weights');
     if (!(source.place instanceof URL) || isNodeFile(source.place)) return;
     const response = request(source.place, first, end < BUILD.weights.bytes || first > 0 ? end : Infinity, 0, signal);
     response.catch(() => {});
@@ -86,7 +85,7 @@ export class Weights {
     report(first);
     if (total > 0) {
       if (!await this.#fromStore(range, todo, take)) {
-        const source = this.#begun?.source ?? await this.#files.find('weights');
+        const source = this.#begun?.source ?? await this.files.find('weights');
         await this.#fromSource(range, source, take, signal);
         if (this.#isCached) await this.#store(range, new Blob(parts));
       }
@@ -169,7 +168,7 @@ export class Weights {
    * @param {Range} range
    */
   async #key({ first, end }) {
-    const { place } = await this.#files.find('weights');
+    const { place } = await this.files.find('weights');
     const folder = place instanceof URL && /^http/.test(place.protocol) ? place : 'https://model.invalid/';
     return `${new URL(`webnnc-${encodeURIComponent(BUILD.name)}`, folder)}?weights=${BUILD.weights.id}&part=${first}-${end}`;
   }

@@ -10,6 +10,7 @@
 #include "bundle/identity.h"
 #include "bundle/package.h"
 #include "bundle/page.h"
+#include "bundle/profile_script.h"
 #include "bundle/report.h"
 
 namespace webnnc::bundle {
@@ -54,6 +55,7 @@ Result<std::string> Write(const Contents& contents, const std::vector<Module>& m
   std::string record = BuildRecord(contents, modules);
   for (const char* name : {"model.worker.js", "model.js"})
     TRY(write(name, WithBuildRecord(ScriptFor(contents, name), record)));
+  TRY(write("model.profile.js", ProfileScript(contents, record)));
   TRY(write("model.d.ts", Declarations(contents)));
   for (const char* name : {"index.html", "page.js", "page.worker.js", "page.css"})
     TRY(write(name, PageFile(name)));
@@ -77,9 +79,9 @@ Result<OutputFolder> CreateFolder(const std::string& path, bool force) {
   }
   std::vector<std::string> files;
   for (FeatureSet features : plan::Modules()) files.push_back(Module{features, {}}.file());
-  for (const char* name : {"model.weights.bin", "model.worker.js", "model.d.ts", "page.css",
-                           "page.js", "page.worker.js", "report.css", "report.js", "report.html",
-                           "package.json", "index.html", "model.js"})
+  for (const char* name : {"model.weights.bin", "model.worker.js", "model.profile.js", "model.d.ts",
+                           "page.css", "page.js", "page.worker.js", "report.css", "report.js",
+                           "report.html", "package.json", "index.html", "model.js"})
     files.push_back(name);
   return OutputFolder::Create(
       path, {std::move(files), "model.js", "// Runs a model compiled by webnnc.", force});

@@ -8,6 +8,7 @@
 
 #include "bundle/manifest.h"
 #include "bundle/page.h"
+#include "bundle/profile_script.h"
 
 namespace webnnc::bundle {
 
@@ -74,6 +75,8 @@ std::string BuildId(const Contents& contents, const std::vector<Module>& modules
   for (const Module& module : modules) add(module.bytes);
   add(Hexadecimal(contents.weights_file.id));
   for (const char* script : {"model.js", "model.worker.js"}) add(ScriptFor(contents, script));
+  add(PageFile("model.profile.js"));
+  add(WorkScript(contents));
   return Hexadecimal(XXH64_digest(&state));
 }
 

@@ -1,6 +1,7 @@
 #include "plan/program.h"
 
 #include <algorithm>
+#include <set>
 
 namespace webnnc::plan {
 
@@ -79,6 +80,40 @@ std::vector<std::string> OriginsOf(const Program& program, KernelId kernel, Plac
       origins.insert(origins.end(), launch->origins.begin(), launch->origins.end());
   }
   return origins;
+}
+
+static void AddIfNew(const std::string& symbol, std::vector<std::string>& symbols) {
+  if (std::find(symbols.begin(), symbols.end(), symbol) == symbols.end()) symbols.push_back(symbol);
+}
+
+std::vector<std::string> InputSymbols(const Program& program) {
+  std::vector<std::string> symbols;
+  for (const Port& port : program.inputs) {
+    for (const Dim& size : port.type.shape) {
+      std::set<std::string> own;
+      size.CollectSymbols(own);
+      for (const std::string& symbol : own) AddIfNew(symbol, symbols);
+    }
+  }
+  return symbols;
+}
+
+std::vector<std::string> SymbolsOf(const Program& program) {
+  std::vector<std::string> symbols = InputSymbols(program);
+  for (const Plan* plan : PlansOf(program)) {
+    for (const std::string& symbol : plan->symbols) AddIfNew(symbol, symbols);
+  }
+  return symbols;
+}
+
+std::vector<const Plan*> PlansOf(const Program& program) {
+  std::vector<const Plan*> plans;
+  for (const Step& step : program.steps) {
+    if (auto* own = std::get_if<Plan>(&step)) plans.push_back(own);
+    auto* loop = std::get_if<Loop>(&step);
+    if (loop && loop->plan) plans.push_back(&*loop->plan);
+  }
+  return plans;
 }
 
 Storage StorageOf(const Buffer& buffer) {

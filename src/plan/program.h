@@ -219,6 +219,12 @@ std::vector<BufferId> BuffersOf(const Step& step);
 std::vector<std::string> OriginsOf(const Program& program, KernelId kernel,
                                    Place place = Place::kDevice);
 
+// The symbols of the inputs' shapes, in the order in which they appear there.
+std::vector<std::string> InputSymbols(const Program& program);
+// Behind these, those that plans make known. It is the order in which a run has their values.
+std::vector<std::string> SymbolsOf(const Program& program);
+std::vector<const Plan*> PlansOf(const Program& program);
+
 // What a buffer is to kernels; and what a kernel's parameters are, in order, on which all launches
 // of it agree (MergeKernels).
 Storage StorageOf(const Buffer& buffer);

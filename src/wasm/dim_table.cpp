@@ -5,38 +5,19 @@
 
 namespace webnnc::wasm {
 
-static std::vector<const plan::Plan*> PlansOf(const plan::Program& program) {
-  std::vector<const plan::Plan*> plans;
-  for (const plan::Step& step : program.steps) {
-    if (auto* own = std::get_if<plan::Plan>(&step)) plans.push_back(own);
-    auto* loop = std::get_if<plan::Loop>(&step);
-    if (loop && loop->plan) plans.push_back(&*loop->plan);
-  }
-  return plans;
-}
-
-DimTable::DimTable(const plan::Program& program) : waiting_(1), later_(1) {
-  auto add = [&](const std::string& symbol) {
-    if (std::find(symbols_.begin(), symbols_.end(), symbol) != symbols_.end()) return;
-    symbols_.push_back(symbol);
+DimTable::DimTable(const plan::Program& program)
+    : symbols_(SymbolsOf(program)),
+      input_symbols_(InputSymbols(program).size()),
+      waiting_(1),
+      later_(1) {
+  for (const std::string& symbol : symbols_) {
     index_.emplace(Dim::Symbol(symbol), ~static_cast<abi::Size>(dims_.size()));
     dims_.push_back(Dim::Symbol(symbol));
-  };
-  for (const plan::Port& port : program.inputs) {
-    for (const Dim& size : port.type.shape) {
-      std::set<std::string> symbols;
-      size.CollectSymbols(symbols);
-      for (const std::string& symbol : symbols) add(symbol);
-    }
   }
-  input_symbols_ = symbols_.size();
   for (const plan::Plan* plan : PlansOf(program)) {
     auto number = static_cast<size_t>(plan->number);
     waiting_.resize(std::max(waiting_.size(), number + 1));
-    for (const std::string& symbol : plan->symbols) {
-      add(symbol);
-      plan_of_[symbol] = plan->number;
-    }
+    for (const std::string& symbol : plan->symbols) plan_of_[symbol] = plan->number;
   }
 }
 

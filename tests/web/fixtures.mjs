@@ -232,6 +232,8 @@ export async function makeBundle(name, { edit = () => {}, shaders } = {}) {
   cpSync(join(root, 'runtime-js'), folder, { recursive: true });
   const build = { id: manifest.build, webnnc: 'test', wasm: file, relaxed: file, ...record };
   writeFileSync(join(folder, 'build.js'), `export const BUILD = ${JSON.stringify(build)};`);
+  const work = manifest.programs.map((/** @type {any} */ { steps, kernels }) => (steps ?? kernels).map(() => [0, 0]));
+  writeFileSync(join(folder, 'work.js'), `export const WORK = [${JSON.stringify(work)}.map((steps) => steps.map((work) => () => work))];`);
   return {
     folder,
     /** @returns {Promise<ModelModule>} */

@@ -227,7 +227,7 @@ describe('in Node', () => {
     mkdirSync(media, { recursive: true });
     mkdirSync(route, { recursive: true });
     let code = readFileSync(join(one, 'model.js'), 'utf8');
-    for (const name of ['model.wasm', 'model.relaxed.wasm', 'model.weights.bin', 'model.worker.js']) {
+    for (const name of ['model.wasm', 'model.relaxed.wasm', 'model.weights.bin', 'model.worker.js', 'model.profile.js']) {
       cpSync(join(one, name), join(media, name.replace(/\.(\w+)$/, '.0123abcd.$1')));
       code = code.replace(`new URL("${name}",import.meta.url)`, `({href:"/_next/static/media/${name.replace(/\.(\w+)$/, '.0123abcd.$1')}"})`);
     }
