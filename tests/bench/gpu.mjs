@@ -1,258 +1,160 @@
-// Times compiled models on a real GPU, through Dawn in Node, against ONNX Runtime's WebGPU backend in the
-// same run, and compares what both compute. tools/bench --gpu starts it.
+// Times compiled models on a real GPU, through Dawn in Node, against ONNX Runtime's WebGPU backend and PyTorch in the
+// same call, and compares what they compute. tools/bench --gpu starts it.
 //
-//   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large] MODEL...
+//   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large]... [--no-peer] [--kernels] [--seconds N] [MODEL...]
 //
-// A MODEL is an .onnx file, or matmul:N:f32 or matmul:N:f16, the product of two square matrices.
+// A MODEL is an .onnx file; one of the networks that PyTorch writes, where it is installed; or matmul:N:f32 or matmul:N:f16, the
+// product of two square matrices. Without any it is all of the networks, and matmul:4096:f32. --device is what models are
+// compiled for, `large` and `generic` if it is not given.
 //
-// A run's time is what a caller waits for: inputs uploaded, kernels run, outputs read back; the median
-// and the best are printed, and the sum of the kernels' own times by the GPU's clock. Inputs are
-// made up. A product of matrices is given in TFLOP/s, by the GPU's clock and after two seconds of such
-// products with tensors that stay on the GPU: it takes an H200 0.3 s of work without a pause until one
-// in f16 takes 3.3 ms instead of 19.
+// A row is printed to standard error as soon as there is one. At the end comes the table:
 //
-// Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are. WEBNNC_KERNELS=1 also
-// prints the kernels that take longest.
+//   run            what a caller waits for, in ms: inputs uploaded, kernels run, outputs read back; the median
+//   kernels        the sum of the kernels' own times, by the GPU's clock
+//   ONNX Runtime   the same as `run`, of its WebGPU backend; and how many times as long that is as the first device's
+//   PyTorch        a CUDA graph, by the GPU's clock: compare it with `kernels`; and how many times as long as it these are
+//   differs        from ONNX Runtime's CPU backend, in parts of the largest element; a product from exact sums
+//   TFLOP/s        of a product, by the GPU's clock and after two seconds of such products with tensors that stay on the GPU: it
+//                  takes an H200 0.3 s of work without a pause until one in f16 takes 3.3 ms instead of 19
+//
+// --kernels also prints the kernels of each model for the first device, against what the GPU can compute and move.
+// With --seconds no model begins after that time. Inputs are made up.
+//
+// Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are. PYTHON is the Python that may have torch,
+// torchvision and transformers; MODELS a folder in which networks that it writes are kept.
 
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { onnxModel } from '../onnx_model.mjs';
+import { findAdapter, measurePeak } from './gpu/device.mjs';
+import { describePeak, printKernels } from './gpu/kernels.mjs';
+import { measureNetwork } from './gpu/network.mjs';
+import { runOnnxRuntime } from './gpu/onnx_runtime.mjs';
+import { distanceOfProduct, productModel, productOf } from './gpu/product.mjs';
+import { NETWORKS, PyTorch, hasPyTorch } from './gpu/pytorch.mjs';
+import { distance } from './gpu/tensors.mjs';
 import { printTable } from './table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const webnnc = process.env.WEBNNC ?? join(here, '../../build/webnnc');
-const { values: options, positionals: models } = parseArgs({
+const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     runs: { type: 'string', default: '60' },
-    device: { type: 'string', default: 'generic' },
-    // What ONNX Runtime's result is compared with: its CPU backend.
+    device: { type: 'string', multiple: true, default: ['large', 'generic'] },
     'no-peer': { type: 'boolean', default: false },
+    kernels: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: 'Infinity' },
   },
 });
-const require = createRequire(import.meta.url);
-const { create, globals } = require('webgpu');
-Object.assign(globalThis, globals);
-/** Kept, since devices die with it. */
-const gpu = create([
-  'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
-  'disable-dawn-features=timestamp_quantization',
-]);
+const { device: kinds } = options, runs = Number(options.runs), deadline = performance.now() + 1000 * Number(options.seconds);
 
-/** @param {number[]} values */
-const sorted = (values) => [...values].sort((a, b) => a - b);
+/**
+ * A row of the table, by column; columns that no row has are left out.
+ *
+ * @typedef {Record<string, string>} Row
+ */
 
-/** Numbers that look random and are the same each time. @param {number} count */
-function madeUp(count) {
-  const values = new Float32Array(count);
-  let state = 1;
-  for (let i = 0; i < count; ++i) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    values[i] = state / 2 ** 31 - 1;
+/** @param {number | undefined} value */
+const figure = (value) => value === undefined ? '' : value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+/** @param {number | undefined} of @param {number | undefined} by */
+const ratio = (of, by) => of === undefined || by === undefined ? '' : `${(of / by).toFixed(2)} x`;
+
+const COLUMNS = [
+  'model', ...kinds.flatMap((kind) => [`${kind}: run`, `${kind}: kernels`, `${kind}: dispatches`]), 'ONNX Runtime', 'ratio',
+  'PyTorch f32', 'PyTorch f16', 'kernels to f32', 'differs', 'TFLOP/s', 'problem',
+];
+
+/** What a peer can give; where it fails, that is said and the others go on. @template T @param {Row} row @param {string} who @param {() => Promise<T>} work */
+async function attempt(row, who, work) {
+  try {
+    return await work();
+  } catch (error) {
+    row.problem = [row.problem, `${who}: ${String(/** @type {any} */ (error)?.message ?? error).split('\n')[0].slice(0, 100)}`].filter(Boolean).join('; ');
+    return undefined;
   }
-  return values;
-}
-
-/** Sizes that are symbolic are taken as 1. */
-function inputsOf(ports) {
-  const inputs = {};
-  for (const { name, dataType, shape } of ports) {
-    const sizes = shape.map((size) => (typeof size === 'number' ? size : 1));
-    const count = sizes.reduce((a, b) => a * b, 1);
-    const values = madeUp(count);
-    const data =
-      dataType === 'float32' ? values
-      : dataType === 'float16' ? Uint16Array.from(values, toHalf)
-      : dataType === 'int64' ? BigInt64Array.from(values, (v) => BigInt(Math.floor(Math.abs(v) * 100)))
-      : Int32Array.from(values, (v) => Math.floor(Math.abs(v) * 100));
-    inputs[name] = { data, shape: sizes, dataType };
-  }
-  return inputs;
-}
-
-/** The bits of the f16 that a number is rounded to; for numbers of normal size. @param {number} value */
-function toHalf(value) {
-  const bits = new Uint32Array(new Float32Array([value]).buffer)[0];
-  const exponent = ((bits >> 23) & 255) - 112;
-  if (exponent <= 0) return (bits >> 16) & 0x8000;
-  return ((bits >> 16) & 0x8000) | ((exponent << 10) + ((((bits & 0x7fffff) >> 12) + 1) >> 1));
-}
-
-/** @param {number} half */
-function fromHalf(half) {
-  const exponent = (half >> 10) & 31, fraction = half & 1023;
-  const value = exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction;
-  return half & 0x8000 ? -value : value;
-}
-
-/** What ONNX Runtime's backend takes and gives. */
-async function peer(model, inputs, provider, runs) {
-  const ort = require('onnxruntime-node');
-  const session = await ort.InferenceSession.create(model, { executionProviders: [provider], logSeverityLevel: 3 });
-  const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { data, shape, dataType }]) => [name, new ort.Tensor(dataType, data, shape)]));
-  const times = [];
-  let outputs;
-  for (let i = 0; i < runs + 10; ++i) {
-    const start = performance.now();
-    outputs = await session.run(feeds);
-    for (const output of Object.values(outputs)) await output.getData();
-    if (i >= 10) times.push(performance.now() - start);
-  }
-  const results = {};
-  for (const [name, output] of Object.entries(outputs)) results[name] = await output.getData();
-  await session.release();
-  return { times: sorted(times), results };
-}
-
-/** The largest difference, in parts of the largest element. */
-function distance(results, expected) {
-  let worst = 0;
-  for (const [name, wanted] of Object.entries(expected)) {
-    const half = results[name].dataType === 'float16';
-    const a = half ? Array.from(results[name].data, fromHalf) : results[name].data;
-    const b = half ? Array.from(wanted, fromHalf) : wanted;
-    let most = 0, off = 0;
-    for (let i = 0; i < b.length; ++i) {
-      most = Math.max(most, Math.abs(Number(b[i])));
-      off = Math.max(off, Math.abs(Number(a[i]) - Number(b[i])));
-    }
-    worst = Math.max(worst, off / (most || 1));
-  }
-  return worst;
-}
-
-/** Of matmul:N:DTYPE. @param {string} name */
-function productOf(name) {
-  const match = /^matmul:(\d+):(f16|f32)$/.exec(name);
-  return match && { size: Number(match[1]), half: match[2] === 'f16' };
-}
-
-/** @param {{size: number, half: boolean}} product */
-function productModel({ size, half }) {
-  /** @type {import('../onnx_model.mjs').Type} */
-  const type = [half ? 'f16' : 'f32', [size, size]];
-  return onnxModel({
-    inputs: { a: type, b: type }, outputs: { c: type },
-    nodes: [{ op: 'MatMul', inputs: ['a', 'b'], outputs: ['c'] }],
-  });
 }
 
 /**
- * How far the first rows of a product are from the exact sums, in parts of the largest element.
- *
- * @param {Record<string, any>} inputs @param {any} results @param {{size: number, half: boolean}} product
+ * @param {string} name a MODEL of the command line @param {string} folder for files @param {PyTorch | undefined} pytorch
+ * @param {import('../../runtime-js/model.js').Peak} [peak]
  */
-function distanceOfProduct({ a, b }, { c }, { size, half }) {
-  const rows = 4, [left, right, got] = [a.data.subarray(0, rows * size), b.data, c.data.subarray(0, rows * size)]
-    .map((data) => half ? Float64Array.from(data, fromHalf) : data);
-  let most = 0, off = 0;
-  for (let i = 0; i < rows; ++i) {
-    const sums = new Float64Array(size);
-    for (let k = 0; k < size; ++k) {
-      const factor = left[i * size + k];
-      for (let j = 0; j < size; ++j) sums[j] += factor * right[k * size + j];
-    }
-    sums.forEach((sum, j) => {
-      most = Math.max(most, Math.abs(sum));
-      off = Math.max(off, Math.abs(got[i * size + j] - sum));
-    });
+async function measure(name, folder, pytorch, peak) {
+  const product = productOf(name), isFile = name.endsWith('.onnx');
+  const title = !isFile ? name : basename(name, '.onnx') === 'model' ? basename(dirname(resolve(name))) : basename(name, '.onnx');
+  const row = /** @type {Row} */ ({ model: title });
+  const native = isFile ? undefined : await pytorch?.measure(name);
+  if (native?.error) row.problem = `PyTorch: ${native.error}`;
+  const model = product ? join(folder, 'product.onnx') : isFile ? resolve(name) : native?.path;
+  if (product) writeFileSync(model, productModel(product));
+  if (!model) return { row };
+  /** @type {import('./gpu/network.mjs').Measured[]} */
+  const own = [];
+  for (const kind of kinds) {
+    const measured = await attempt(row, kind, () => measureNetwork(webnnc, model, folder, { kind, runs, peak, isProduct: product !== null }));
+    if (!measured) continue;
+    own.push(measured);
+    Object.assign(row, { [`${kind}: run`]: figure(measured.median), [`${kind}: kernels`]: figure(measured.profile.total), [`${kind}: dispatches`]: String(measured.profile.steps.length) });
   }
-  return off / most;
+  const [first] = own;
+  Object.assign(row, { 'PyTorch f32': figure(native?.f32), 'PyTorch f16': figure(native?.f16) });
+  if (!first) return { row };
+  row['kernels to f32'] = ratio(first.profile.total, native?.f32);
+  if (product) row['TFLOP/s'] = (2 * product.size ** 3 / /** @type {number} */ (first.sustained) / 1e9).toFixed(1);
+  if (product) row.differs = Math.max(...own.map(({ inputs, results }) => distanceOfProduct(inputs, results, product))).toExponential(1);
+  if (!options['no-peer']) await compare(row, model, own, product !== null);
+  return { row, profile: first.profile };
 }
 
-/** Milliseconds that the kernels take on a GPU whose clock has risen. */
-async function sustained(model, device, inputs) {
-  const onGpu = {};
-  for (const [name, { data, shape }] of Object.entries(inputs)) {
-    const buffer = device.createBuffer({ size: data.byteLength, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | GPUBufferUsage.STORAGE });
-    device.queue.writeBuffer(buffer, 0, data);
-    onGpu[name] = { buffer, shape };
-  }
-  // One run is always waiting while another one runs.
-  let before = device.queue.onSubmittedWorkDone();
-  for (const end = performance.now() + 2000; performance.now() < end; ) {
-    const outputs = await model.run(onGpu, { outputs: 'gpu' });
-    const done = device.queue.onSubmittedWorkDone();
-    await before;
-    before = done.then(() => Object.values(outputs).forEach(({ buffer }) => buffer.destroy()));
-  }
-  const { total } = await model.profile(onGpu, { runs: 20 });
-  await before;
-  return total;
+/** @param {Row} row @param {string} model @param {import('./gpu/network.mjs').Measured[]} own @param {boolean} isProduct */
+async function compare(row, model, own, isProduct) {
+  const [{ inputs, median }] = own;
+  const theirs = await attempt(row, 'ONNX Runtime', () => runOnnxRuntime(model, inputs, 'webgpu', { runs, warm: 10 }));
+  row['ONNX Runtime'] = figure(theirs?.median);
+  row.ratio = ratio(theirs?.median, median);
+  if (isProduct) return;
+  const exact = await attempt(row, 'ONNX Runtime on the CPU', () => runOnnxRuntime(model, inputs, 'cpu', { runs: 1, warm: 0 }));
+  if (exact) row.differs = Math.max(...own.map(({ results }) => distance(results, exact.results))).toExponential(1);
 }
 
-/** @param {string} name a MODEL of the command line */
-async function measure(name) {
-  const out = mkdtempSync(join(tmpdir(), 'webnnc-gpu-')), product = productOf(name);
-  try {
-    const model = product ? join(out, 'matmul.onnx') : resolve(name);
-    if (product) writeFileSync(model, productModel(product));
-    execFileSync(webnnc, [model, '-o', join(out, 'b'), '--device', options.device, '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] });
-    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    const features = ['timestamp-query', 'shader-f16'].filter((feature) => adapter.features.has(feature));
-    const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits;
-    const device = await adapter.requestDevice({
-      requiredFeatures: features,
-      requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize },
-    });
-    const { load } = await import(pathToFileURL(join(out, 'b/model.js')).href);
-    const begin = performance.now();
-    const compiled = await load({ backend: 'webgpu', device });
-    const loaded = performance.now() - begin;
-    const inputs = inputsOf(compiled.inputs);
-    const times = [];
-    const runs = Number(options.runs);
-    let results;
-    for (let i = 0; i < runs + 10; ++i) {
-      const start = performance.now();
-      results = await compiled.run(inputs);
-      if (i >= 10) times.push(performance.now() - start);
-    }
-    const own = sorted(times), profile = await compiled.profile(inputs, { runs: 20 });
-    const row = {
-      name: product ? name : basename(model, '.onnx') === 'model' ? basename(dirname(model)) : basename(model, '.onnx'),
-      median: own[runs >> 1], best: own[0], kernels: profile.total, dispatches: profile.steps.length, loaded,
-    };
-    if (product) row.rate = 2 * product.size ** 3 / await sustained(compiled, device, inputs) / 1e9;
-    if (!options['no-peer']) {
-      const theirs = await peer(model, inputs, 'webgpu', runs);
-      row.peer = theirs.times[runs >> 1];
-      if (!product) row.difference = distance(results, (await peer(model, inputs, 'cpu', 1)).results);
-    }
-    if (product) row.difference = distanceOfProduct(inputs, results, product);
-    compiled.dispose();
-    device.destroy();
-    return { row, profile };
-  } finally {
-    rmSync(out, { recursive: true, force: true });
-  }
-}
-
-const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+const adapter = await findAdapter();
 if (!adapter) {
   console.error('error: WebGPU finds no GPU on this machine');
   process.exit(1);
 }
-console.log(`${adapter.info.description || adapter.info.device || adapter.info.vendor}, --device ${options.device}; times in ms\n`);
-/** @param {number | undefined} value */
-const figure = (value) => value === undefined ? '' : value.toPrecision(3);
-const rows = [['model', 'run', 'best', 'kernels', 'dispatches', 'load', 'ONNX Runtime WebGPU', 'speed', 'differs by', 'TFLOP/s']];
-for (const model of models) {
-  const { row, profile } = await measure(model);
-  rows.push([row.name, figure(row.median), figure(row.best), figure(row.kernels), String(row.dispatches), row.loaded.toFixed(0),
-    figure(row.peer), row.peer ? `${(row.peer / row.median).toFixed(2)} x` : '', row.difference?.toExponential(1) ?? '',
-    row.rate?.toFixed(1) ?? '']);
-  // A row as soon as there is one: what comes after may take long.
-  console.error(rows.at(-1).filter(Boolean).join('  '));
-  if (!process.env.WEBNNC_KERNELS) continue;
-  for (const { kernel, ms, calls } of profile.kernels.slice(0, 12)) console.error(`  ${(ms * 1000).toFixed(1).padStart(8)} us  ${calls} x ${kernel}`);
+const isMissing = (/** @type {string} */ name) => !name.endsWith('.onnx') && !productOf(name);
+const named = positionals.length > 0 ? positionals : [...NETWORKS, 'matmul:4096:f32'];
+const withPyTorch = named.some((name) => !name.endsWith('.onnx')) && hasPyTorch();
+const models = withPyTorch ? named : named.filter((name) => !isMissing(name));
+if (models.length < named.length) console.error(`skipped: ${named.filter(isMissing).join(', ')}, which PyTorch writes: ${process.env.PYTHON ?? 'python3'} has none with CUDA`);
+
+const work = mkdtempSync(join(tmpdir(), 'webnnc-gpu-')), kept = process.env.MODELS ?? work;
+if (!existsSync(kept)) mkdirSync(kept, { recursive: true });
+const pytorch = withPyTorch ? new PyTorch(kept) : undefined, peak = options.kernels ? await measurePeak() : undefined;
+console.log(`${adapter.info.description || adapter.info.device || adapter.info.vendor}${peak ? `: ${describePeak(peak)}` : ''}; times in ms\n`);
+/** @type {Awaited<ReturnType<typeof measure>>[]} */
+const measured = [];
+try {
+  for (const name of models) {
+    if (performance.now() > deadline) {
+      console.error(`left out, for want of time: ${models.slice(measured.length).join(', ')}`);
+      break;
+    }
+    const folder = mkdtempSync(join(work, 'model-'));
+    measured.push(await measure(name, folder, pytorch, peak));
+    rmSync(folder, { recursive: true });
+    const { row } = measured[measured.length - 1];
+    console.error(COLUMNS.filter((column) => row[column]).map((column) => column === 'model' ? row.model : `${column} ${row[column]}`).join(', '));
+  }
+} finally {
+  pytorch?.end();
+  rmSync(work, { recursive: true });
 }
-printTable(rows);
+const columns = COLUMNS.filter((column) => measured.some(({ row }) => row[column]));
+printTable([columns, ...measured.map(({ row }) => columns.map((column) => row[column] ?? ''))]);
+if (options.kernels) for (const { row, profile } of measured) if (profile) printKernels(`${row.model} (${kinds[0]})`, profile);
 // Dawn would keep the process alive.
-process.exit(0);
+process.exit(measured.some(({ row }) => row.problem) ? 1 : 0);

@@ -1,0 +1,43 @@
+// A model, compiled for some kind of GPU, and timed here.
+
+/** @import { Peak, Profile } from '../../../runtime-js/model.js' */
+
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { makeDevice } from './device.mjs';
+import { sustained } from './product.mjs';
+import { inputsOf } from './tensors.mjs';
+
+const PROFILED_RUNS = 20, WARM_RUNS = 10;
+
+/** @typedef {{median: number, loaded: number, profile: Profile, inputs: Record<string, any>, results: Record<string, any>, sustained?: number}} Measured times in ms */
+
+/**
+ * @param {string} webnnc the compiler @param {string} model a file @param {string} folder to compile into
+ * @param {{kind: string, runs: number, peak?: Peak, isProduct: boolean}} options `kind`: of the GPU, as --device has it
+ * @returns {Promise<Measured>}
+ */
+export async function measureNetwork(webnnc, model, folder, { kind, runs, peak, isProduct }) {
+  const out = join(folder, kind);
+  execFileSync(webnnc, [model, '-o', out, '--device', kind, '--target', 'webgpu', '--no-report', '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const device = await makeDevice();
+  try {
+    const { load } = await import(pathToFileURL(join(out, 'model.js')).href);
+    const begin = performance.now(), compiled = await load({ backend: 'webgpu', device }), loaded = performance.now() - begin;
+    const inputs = inputsOf(compiled.inputs), times = [];
+    let results;
+    for (let i = -WARM_RUNS; i < runs; ++i) {
+      const start = performance.now();
+      results = await compiled.run(inputs);
+      if (i >= 0) times.push(performance.now() - start);
+    }
+    const profile = await compiled.profile(inputs, { runs: PROFILED_RUNS, peak });
+    const product = isProduct ? { sustained: await sustained(compiled, device, inputs) } : {};
+    compiled.dispose();
+    return { median: times.sort((a, b) => a - b)[runs >> 1], loaded, profile, inputs, results, ...product };
+  } finally {
+    device.destroy();
+  }
+}
