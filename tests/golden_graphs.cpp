@@ -344,6 +344,7 @@ const Steps& GraphSteps() {
     machine.launch = 0;
     machine.bandwidth = 1e18;
     machine.products.shortest_part = 16;
+    machine.products.start = 0;
     return machine;
   }();
   auto factor = [](plan::Program& program, auto&, auto&) {

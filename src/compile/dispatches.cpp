@@ -46,8 +46,7 @@ std::string PrintPorts(const std::string& kind, const std::vector<plan::Port>& p
 }
 
 std::string PrintShader(const plan::Shader& shader, const std::string& name) {
-  std::string out =
-      "shader " + std::to_string(shader.workgroup_size) + " " + shader.bindings + " ";
+  std::string out = "shader " + std::to_string(shader.workgroup_size) + " " + shader.bindings + " ";
   constexpr std::string_view kDigits = "0123456789abcdef";
   for (uint32_t word : shader.spirv) {
     for (int shift = 28; shift >= 0; shift -= 4) out += kDigits[word >> shift & 15];

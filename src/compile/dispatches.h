@@ -12,9 +12,9 @@ namespace webnnc {
 //
 //   program TARGET NAME
 //   arena BYTES
-//   buffer arena|weights OFFSET BYTES NAME        numbered from 0; in the arena, or the weights file
-//   input|output BUFFER DTYPE ELEMENTS NAME
-//   shader WORKGROUP_SIZE BINDINGS WORDS NAME     numbered from 0; bindings as plan::Shader has them,
+//   buffer arena|weights OFFSET BYTES NAME        numbered from 0; in the arena, or the weights
+//   file input|output BUFFER DTYPE ELEMENTS NAME shader WORKGROUP_SIZE BINDINGS WORDS NAME numbered
+//   from 0; bindings as plan::Shader has them,
 //                                                 SPIR-V's words in hexadecimal behind each other
 //   dispatch SHADER X Y Z BUFFER...               in order; the buffers of its bindings
 //   end

@@ -34,6 +34,8 @@ double BytesOfCombining(const loop::Kernel& factored, const LikelySizes& sizes) 
   return elements * static_cast<double>(ByteSize(type.dtype)) * (2 * parts + 2);
 }
 
+constexpr int64_t kWholeTiles = 16;
+
 // Into how many parts it should be; 1 if it is best as it is.
 int64_t BestParts(const loop::Kernel& plain, const Target& target, const LikelySizes& sizes) {
   if (schedule::Classify(plain) != schedule::Kind::kContraction) return 1;
@@ -47,8 +49,8 @@ int64_t BestParts(const loop::Kernel& plain, const Target& target, const LikelyS
   int64_t best = 1;
   double least = seconds_of(plain) * machine.products.worth_factoring;
   for (int64_t parts : {2, 3, 4, 6, 8}) {
-    if (*length % (parts * Machine::kLanes) != 0 ||
-        *length / parts < machine.products.shortest_part)
+    // Parts that are no whole tiles would be guarded in the innermost loops.
+    if (*length % (parts * kWholeTiles) != 0 || *length / parts < machine.products.shortest_part)
       continue;
     loop::Kernel factored = plain;
     loop::FactorReduction(factored, parts);

@@ -10,25 +10,21 @@
 #include <vector>
 
 // Vulkan's functions, by name.
-#define WEBNNC_INSTANCE_FUNCTIONS(X)   \
-  X(EnumeratePhysicalDevices)          \
-  X(GetPhysicalDeviceProperties)       \
-  X(GetPhysicalDeviceFeatures)         \
-  X(GetPhysicalDeviceMemoryProperties) \
-  X(GetPhysicalDeviceQueueFamilyProperties) X(CreateDevice) X(GetDeviceProcAddr)
-#define WEBNNC_DEVICE_FUNCTIONS(X)                                                               \
-  X(GetDeviceQueue)                                                                              \
-  X(CreateBuffer)                                                                                \
-  X(GetBufferMemoryRequirements)                                                                 \
-  X(AllocateMemory)                                                                              \
-  X(BindBufferMemory) X(MapMemory) X(CreateShaderModule) X(CreateDescriptorSetLayout)            \
-      X(CreatePipelineLayout) X(CreateComputePipelines) X(CreateDescriptorPool)                  \
-          X(AllocateDescriptorSets) X(UpdateDescriptorSets) X(CreateCommandPool)                 \
-              X(AllocateCommandBuffers) X(BeginCommandBuffer) X(EndCommandBuffer) X(QueueSubmit) \
-                  X(CreateFence) X(WaitForFences) X(ResetFences) X(CreateQueryPool)              \
-                      X(GetQueryPoolResults) X(CmdBindPipeline) X(CmdBindDescriptorSets)         \
-                          X(CmdDispatch) X(CmdPipelineBarrier) X(CmdCopyBuffer)                  \
-                              X(CmdWriteTimestamp) X(CmdResetQueryPool)
+// clang-format off
+#define WEBNNC_INSTANCE_FUNCTIONS(X) \
+  X(EnumeratePhysicalDevices) X(GetPhysicalDeviceProperties) X(GetPhysicalDeviceFeatures) \
+  X(GetPhysicalDeviceMemoryProperties) X(GetPhysicalDeviceQueueFamilyProperties) \
+  X(CreateDevice) X(GetDeviceProcAddr)
+#define WEBNNC_DEVICE_FUNCTIONS(X) \
+  X(GetDeviceQueue) X(CreateBuffer) X(GetBufferMemoryRequirements) X(AllocateMemory) \
+  X(BindBufferMemory) X(MapMemory) X(CreateShaderModule) X(CreateDescriptorSetLayout) \
+  X(CreatePipelineLayout) X(CreateComputePipelines) X(CreateDescriptorPool) \
+  X(AllocateDescriptorSets) X(UpdateDescriptorSets) X(CreateCommandPool) \
+  X(AllocateCommandBuffers) X(BeginCommandBuffer) X(EndCommandBuffer) X(QueueSubmit) \
+  X(CreateFence) X(WaitForFences) X(ResetFences) X(CreateQueryPool) X(GetQueryPoolResults) \
+  X(CmdBindPipeline) X(CmdBindDescriptorSets) X(CmdDispatch) X(CmdPipelineBarrier) \
+  X(CmdCopyBuffer) X(CmdWriteTimestamp) X(CmdResetQueryPool)
+// clang-format on
 
 struct Vulkan {
 #define X(name) PFN_vk##name name = nullptr;
