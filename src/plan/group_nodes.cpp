@@ -135,6 +135,10 @@ bool NodeGroups::TryMerge(size_t from, size_t into) {
     bool inside = std::count(consumer.nodes.begin(), consumer.nodes.end(), n) > 0;
     used_elsewhere |= !inside || group_of_[n] != into;
   }
+  // What callers get is stored anyway: a GPU reads it there, where another copy is a launch. A CPU
+  // copies in the order in which products read.
+  bool is_gpu = TargetOf(consumer).IsGpu();
+  if (is_gpu && links_.IsOutput(result) && HasSeveralSources(producer)) return false;
   // What is free is copied, the others move.
   if (used_elsewhere && !(producer.is_free && producer.kind == schedule::Kind::kMap)) {
     return false;
