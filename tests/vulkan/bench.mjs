@@ -22,7 +22,8 @@ const { values: options, positionals: models } = parseArgs({
 const { create, globals } = createRequire(import.meta.url)('webgpu');
 Object.assign(globalThis, globals);
 const gpu = create(['enable-dawn-features=allow_unsafe_apis', 'disable-dawn-features=timestamp_quantization']);
-const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+const findAdapter = () => gpu.requestAdapter({ powerPreference: 'high-performance' });
+const adapter = await findAdapter();
 if (!adapter?.features.has('timestamp-query')) throw new Error('there is no GPU with a clock');
 
 /** @param {number[]} values */
@@ -30,6 +31,8 @@ const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 
 /** A device whose compute passes are stamped at both ends. */
 async function stampedDevice() {
+  // An adapter makes one device.
+  const adapter = await findAdapter();
   const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits;
   // Without shader-f16, so that both run the same program.
   const device = await adapter.requestDevice({
