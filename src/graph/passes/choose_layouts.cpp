@@ -102,9 +102,10 @@ class LayoutChooser {
     const Shape& from = ShapeOf(node.operands[0]);
     if (from.size() < 4) return false;
     if (IsToLast(node)) return true;
+    if (!std::holds_alternative<Reshape>(node.op)) return false;
     const Shape& to = ShapeOf(node.result());
-    bool keeps_channels = std::holds_alternative<Reshape>(node.op) && to.size() >= 3 &&
-                          from[0] == to[0] && from[1] == to[1] && !links_.IsOutput(node.result());
+    bool keeps_channels =
+        to.size() >= 3 && from[0] == to[0] && from[1] == to[1] && !links_.IsOutput(node.result());
     const auto& users = links_.UsersOf(node.result());
     return keeps_channels && std::all_of(users.begin(), users.end(),
                                          [](const Node* user) { return IsToLast(*user); });
