@@ -29,7 +29,7 @@ import { GpuWeights } from './gpu_weights.js';
 import { countOf } from './inputs.js';
 import { isRoom } from './rooms.js';
 
-/** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string, told?: {buffer: GPUBuffer, offset: number}}} Step */
+/** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string, number?: number, told?: {buffer: GPUBuffer, offset: number}}} Step */
 /** Where an input or output is in the arena. @typedef {{port: Api.Port, offset: number, bytes: number, count: number}} PortPlace */
 
 /**
@@ -217,7 +217,7 @@ export class GpuBackend {
       const bindings = this.#bindings(at, places);
       const make = () => device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: bindings.map((resource, binding) => ({ binding, resource })) });
       const group = globalThis.WEBNNC_WALKS !== false ? /** @type {any} */ (this).groups?.take(s, bindings, make) ?? make() : make();
-      this.#steps.push({ pipeline, group, x, y, z, name });
+      this.#steps.push({ pipeline, group, x, y, z, name, number: s });
     }
   }
 
@@ -432,7 +432,7 @@ export class GpuBackend {
    * @param {Profiler} profiler
    */
   async profile(values, { runs, peak }, check, { Tally, hasClock, timeSteps }) {
-    const tally = new Tally(this.#host, this.#index, this.#steps.map((step) => step.name)), words = this.#toWords(values);
+    const tally = new Tally(this.#host, this.#index, this.#steps), words = this.#toWords(values);
     await this.#rehearse(values, words);
     for (let run = 0; run < runs; ++run) {
       check();

@@ -7,26 +7,27 @@ import * as abi from './abi.js';
 import { WORK } from './work.js';
 
 /** @typedef {{ms: number, operations: number, bytes: number}} Sums */
+/** A step that runs: its kernel's name, and which of the program's it is. @typedef {{name: string, number?: number}} Timed */
 
 const nothing = () => ({ ms: 0, operations: 0, bytes: 0 });
 
 export class Tally {
   /** @type {Host} */ #host;
   /** @type {(typeof WORK)[0][0]} */ #work;
-  /** @type {string[]} */ #names;
+  /** @type {Timed[]} */ #steps;
   /** @type {Sums[]} */ #sums;
 
-  /** @param {Host} host @param {number} program its index @param {string[]} names of the steps' kernels */
-  constructor(host, program, names) {
+  /** @param {Host} host @param {number} program its index @param {(string | Timed)[]} steps or, where all of the program's are timed, their kernels' names */
+  constructor(host, program, steps) {
     this.#host = host;
     this.#work = WORK[host.index][program];
-    this.#names = names;
-    this.#sums = names.map(nothing);
+    this.#steps = steps.map((step, number) => typeof step === 'string' ? { name: step, number } : step);
+    this.#sums = steps.map(nothing);
   }
 
   /** A step has run, for the sizes that there are now. @param {number} step @param {number} ms */
   add(step, ms) {
-    const { words, model } = this.#host, [operations, bytes] = this.#work[step](words.subarray(this.#host.word(model + abi.MODEL_DIMS) / 4));
+    const { words, model } = this.#host, [operations, bytes] = this.#work[this.#steps[step].number ?? step](words.subarray(this.#host.word(model + abi.MODEL_DIMS) / 4));
     addTo(this.#sums[step], { ms, operations, bytes });
   }
 
@@ -38,7 +39,7 @@ export class Tally {
   summary(clock, runs, peak) {
     checkPeak(peak);
     const steps = this.#sums.map(({ ms, operations, bytes }, s) => ({
-      kernel: this.#names[s], ms: ms / runs, operations: operations / runs, bytes: bytes / runs,
+      kernel: this.#steps[s].name, ms: ms / runs, operations: operations / runs, bytes: bytes / runs,
     }));
     /** @type {Map<string, Sums & {kernel: string, calls: number}>} */
     const kernels = new Map();

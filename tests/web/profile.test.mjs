@@ -63,6 +63,10 @@ const elementwise = compile({
   inputs: { x: ['f32', ['n', 6]] }, outputs: { y: ['f32', ['n', 6]] }, constants: { w: weight(6) },
   nodes: [{ op: 'Mul', inputs: ['x', 'w'], outputs: ['m'] }, { op: 'Exp', inputs: ['m'], outputs: ['e'] }, { op: 'Add', inputs: ['e', 'x'], outputs: ['y'] }],
 });
+const apart = compile({
+  inputs: { x: ['f32', ['n', 4]], w: ['f32', [8]] }, outputs: { y: ['f32', ['n', 4]], z: ['f32', [8]] },
+  nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }, { op: 'Exp', inputs: ['w'], outputs: ['z'] }],
+});
 const gather = compile({
   inputs: { i: ['i64', ['n']] }, outputs: { y: ['f32', ['n', 8]] }, constants: { w: weight(1000, 8) },
   nodes: [{ op: 'Gather', inputs: ['w', 'i'], outputs: ['y'] }],
@@ -104,6 +108,12 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       const { steps } = await model.profile({ i: { data: new BigInt64Array(n), shape: [n] } }, { runs: 1 });
       // On the GPU an index has four bytes.
       assert.equal(steps.at(-1)?.bytes, 4 * (n * 8 + n * 8) + n * (backend === 'wasm' ? 8 : 4));
+      model.dispose();
+    });
+
+    test('a step without elements takes no work from those behind it', async () => {
+      const model = await open(apart, backend), { kernels } = await model.profile({ x: { data: numbers(0), shape: [0, 4] }, w: numbers(8) }, { runs: 1 });
+      assert.deepEqual(kernels.filter(({ bytes }) => bytes > 0).map(({ kernel, operations, bytes }) => [kernel, operations, bytes]), [['exp', 8, 64]]);
       model.dispose();
     });
 
