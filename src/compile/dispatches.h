@@ -12,12 +12,15 @@ namespace webnnc {
 //
 //   program TARGET NAME
 //   arena BYTES
-//   buffer arena|weights OFFSET BYTES NAME        numbered from 0; in the arena, or the weights
-//   file input|output BUFFER DTYPE ELEMENTS NAME shader WORKGROUP_SIZE BINDINGS WORDS NAME numbered
-//   from 0; bindings as plan::Shader has them,
-//                                                 SPIR-V's words in hexadecimal behind each other
-//   dispatch SHADER X Y Z BUFFER...               in order; the buffers of its bindings
+//   buffer arena|weights OFFSET BYTES NAME
+//   input|output BUFFER DTYPE ELEMENTS NAME
+//   shader WORKGROUP_SIZE BINDINGS WORDS NAME
+//   dispatch SHADER X Y Z BUFFER...
 //   end
+//
+// Buffers and shaders are numbered from 0, in order. A buffer is in the arena or in the weights'
+// file. Bindings are as plan::Shader has them, and a dispatch names the buffers of its own; words
+// are SPIR-V's, in hexadecimal behind each other.
 //
 // A name takes the rest of its line. Of a program that does more there is a comment.
 std::string PrintDispatches(const Model& model,

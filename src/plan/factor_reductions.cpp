@@ -2,13 +2,12 @@
 
 #include <map>
 
-#include "loop/parameters.h"
 #include "loop/passes/factor_reduction.h"
+#include "loop/stage.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
-#include "schedule/nest.h"
 
 namespace webnnc::plan {
 

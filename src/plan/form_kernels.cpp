@@ -12,6 +12,7 @@
 #include "loop/stage.h"
 #include "plan/group_nodes.h"
 #include "plan/place_nodes.h"
+#include "tensor/beginning.h"
 
 namespace webnnc::plan {
 
@@ -61,14 +62,7 @@ struct Shared {
 
  private:
   int plans = 0;
-  // By how their bytes begin, and how many there are: most that differ do so there, and the others
-  // are compared. Those before `indexed`.
-  using Beginning = std::pair<size_t, std::string>;
-  static Beginning BeginningOf(const TensorData& data) {
-    constexpr size_t kMost = 256;
-    auto bytes = data.bytes();
-    return {bytes.size(), {bytes.begin(), bytes.begin() + std::min(kMost, bytes.size())}};
-  }
+  // Those before `indexed`.
   std::map<Beginning, std::vector<WeightId>> weights_like;
   int32_t indexed = 0;
 };

@@ -7,7 +7,6 @@
 
 #include "loop/builder.h"
 #include "loop/parameters.h"
-#include "loop/passes/collapse.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "plan/merge_kernels.h"

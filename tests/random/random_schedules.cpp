@@ -17,6 +17,7 @@
 #include "loop/interpret.h"
 #include "loop/parameters.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/factor_reduction.h"
 #include "loop/passes/inline_maps.h"
 #include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
@@ -35,7 +36,7 @@ namespace webnnc::tests {
 namespace {
 
 struct Counts {
-  int64_t kernels = 0, drawn = 0, refused = 0, ruled = 0, directives = 0;
+  int64_t kernels = 0, factored = 0, drawn = 0, refused = 0, ruled = 0, directives = 0;
 };
 
 // ---- Data -------------------------------------------------------------------------------------
@@ -202,6 +203,17 @@ class Case {
     return kSuccess;
   }
 
+  // In as few parts as the sum can be cut into.
+  void FactorReduction(loop::Kernel& plain) {
+    int64_t length = loop::FactorableLength(plain).value_or(0);
+    for (int64_t parts = 2; parts <= std::min<int64_t>(length, 8); ++parts) {
+      if (length % parts != 0) continue;
+      loop::FactorReduction(plain, parts);
+      ++counts_.factored;
+      return;
+    }
+  }
+
   // What forms kernels, in its order; leaves the kernel as rules find it.
   Status CheckPasses(loop::Kernel& plain) {
     auto check = [&](const std::string& pass) -> Status {
@@ -212,7 +224,7 @@ class Case {
       }
       return kSuccess;
     };
-    int chosen = choices_.Below(32);
+    int chosen = choices_.Below(64);
     if (chosen & 1) {
       loop::StoreSingleTerms(plain);
       TRY(check("StoreSingleTerms"));
@@ -228,6 +240,10 @@ class Case {
     if (chosen & 8) {
       loop::Collapse(plain);
       TRY(check("Collapse"));
+    }
+    if (chosen & 32) {
+      FactorReduction(plain);
+      TRY(check("FactorReduction"));
     }
     if (chosen & 16) {
       schedule::AlignLoops(plain);
@@ -380,8 +396,9 @@ int main(int argc, char** argv) {
     constexpr int kMostReports = 3;
     if (++failed == kMostReports) break;
   }
-  std::cout << counts.kernels << " kernels, " << counts.ruled << " schedules of rules, "
-            << counts.drawn << " drawn (" << counts.directives << " directives, " << counts.refused
-            << " schedules refused), " << failed << " failed\n";
+  std::cout << counts.kernels << " kernels (" << counts.factored << " factored), " << counts.ruled
+            << " schedules of rules, " << counts.drawn << " drawn (" << counts.directives
+            << " directives, " << counts.refused << " schedules refused), " << failed
+            << " failed\n";
   return failed != 0;
 }

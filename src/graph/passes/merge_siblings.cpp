@@ -7,6 +7,8 @@
 #include <string>
 #include <tuple>
 
+#include "tensor/beginning.h"
+
 namespace webnnc::graph {
 
 namespace {
@@ -42,14 +44,6 @@ class WeightNumbers {
   }
 
  private:
-  // Most that differ do so there.
-  using Beginning = std::pair<size_t, std::string>;
-  static Beginning BeginningOf(const TensorData& data) {
-    constexpr size_t kMost = 256;
-    auto bytes = data.bytes();
-    return {bytes.size(), {bytes.begin(), bytes.begin() + std::min(kMost, bytes.size())}};
-  }
-
   std::map<Beginning, std::vector<std::pair<Tensor, int>>> like_;
   int count_ = 0;
 };
