@@ -48,7 +48,7 @@ export function compilerFor(device, shaders, { onProgress }) {
  *
  * @param {GPUDevice} device @param {Bound} bound
  */
-function makeLayout(device, { bindings, uniformBytes }) {
+export function makeLayout(device, { bindings, uniformBytes }) {
   const entries = [...bindings].map((letter, binding) => {
     const type = BINDING_TYPES[letter];
     return { binding, visibility: COMPUTE, buffer: type === 'uniform' ? { type, minBindingSize: uniformBytes } : { type } };

@@ -14,6 +14,7 @@
 #include "base/size_text.h"
 #include "cli/arguments.h"
 #include "cli/progress_line.h"
+#include "cli/tune.h"
 #include "compile/failure.h"
 #include "compile/models.h"
 
@@ -87,6 +88,7 @@ std::string Describe(const Summary& summary) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (cli::IsTune(argc, argv)) return cli::StartTuning(argc, argv);
   cli::Stopwatch watch;
   cli::ProgressLine line(watch);
   int exit_code = cli::kFine;

@@ -101,6 +101,9 @@ struct CompileOptions {
   // A file of measured schedules, which override the compiler's own choice.
   std::string schedules;
 
+  // How many schedules of each kernel the step "candidates" prints at most.
+  size_t candidates = 32;
+
   // Whether report.html is made.
   bool report = true;
   // A file with times that model.profile measured, for the report.

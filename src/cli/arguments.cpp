@@ -145,8 +145,9 @@ std::string WithoutFolders(const ModelFile& model) {
 // gives the same bytes wherever it lies.
 std::string CommandLine(const CLI::App& app) {
   static const std::set<std::string> kWithoutEffect = {
-      "--output", "--force", "--allow-external", "--emit", "--dump",       "--explain",
-      "--quiet",  "--json",  "--version",        "--help", "--help-steps", "--help-image"};
+      "--output",  "--force",      "--allow-external", "--emit", "--dump",
+      "--explain", "--candidates", "--quiet",          "--json", "--version",
+      "--help",    "--help-steps", "--help-image"};
   std::string out = "webnnc", models;
   for (const CLI::Option* option : app.get_options()) {
     std::string name = option->get_name();
@@ -253,9 +254,9 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   budgets->add_option("--max-weights", raw.weights, "of the weights file")->type_name("SIZE");
   budgets->add_option("--max-memory", raw.memory, "of a run, besides weights")->type_name("SIZE");
   budgets->add_option("--max-dispatches", raw.dispatches, "of a run")->type_name("N");
-  budgets->add_option("--require", raw.require, "baseline: every WebGPU device can run it")
-      ->type_name("baseline")
-      ->check(CLI::IsMember({"baseline"}));
+  budgets->add_option("--require", raw.require, "every WebGPU device can run it")
+      ->check(CLI::IsMember({"baseline"}))
+      ->option_text("baseline");
 
   app.add_flag_callback(
       "--help-image",
@@ -268,6 +269,8 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   CLI::Option_group* inside = app.add_option_group("Looking inside");
   inside->add_option("--schedules", options.schedules, "measured schedules to use")
       ->type_name("FILE");
+  // For webnnc tune.
+  inside->add_option("--candidates", options.candidates)->check(CLI::Range(1, 4096))->group("");
   inside->add_option("--emit", options.emit, "print what a step makes, and stop there")
       ->type_name("STEP");
   inside->add_option("--dump", options.dump, "write what every step makes to a folder")
@@ -324,7 +327,8 @@ std::optional<Arguments> Parse(int count, char** values, int& exit_code) {
       "Compiles an ONNX model to a folder that a web page imports.\n\n"
       "  webnnc model.onnx -o out/\n"
       "  webnnc model.onnx -o out/ --dim batch=1 --target wasm --max-code-size 60kB\n"
-      "  webnnc encoder.onnx decoder.onnx -o out/\n",
+      "  webnnc encoder.onnx decoder.onnx -o out/\n"
+      "  webnnc tune model.onnx --on browser    measures schedules on a GPU: webnnc tune --help\n",
       "webnnc"};
   AddFlags(app, arguments, raw);
   try {

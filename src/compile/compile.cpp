@@ -11,6 +11,7 @@
 #include "bundle/identity.h"
 #include "compile/boxes.h"
 #include "compile/budgets.h"
+#include "compile/candidates.h"
 #include "compile/dispatches.h"
 #include "compile/explain.h"
 #include "compile/failure.h"
@@ -297,6 +298,9 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     return PrintEach(code, "; ",
                      [&](const Model& model) { return PrintDispatches(model, code.weights); });
   }));
+  // It takes as long as many compilations, so that --dump does not write it.
+  if (options.emit == "candidates")
+    TRY(trace("candidates", [&] { return PrintCandidates(code, options.candidates); }));
   trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // Modules differ in the CPU's kernels alone.

@@ -10,16 +10,12 @@
 
 namespace webnnc {
 
-namespace {
-
-Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool many_names,
-                          bool takes_more_workgroups = false) {
+Result<plan::Shader> EmitShader(const loop::Kernel& flat, const std::vector<Storage>& parameters,
+                                const Target& target, bool many_names, bool takes_more_workgroups) {
   std::vector<bool> read_only;
-  for (Storage kind : plan::ParametersOf(program, id))
-    read_only.push_back(kind == Storage::kWeight);
+  for (Storage kind : parameters) read_only.push_back(kind == Storage::kWeight);
   TRY_ASSIGN(auto module,
-             spirv::Emit(program.kernels[id].flat,
-                         {read_only, program.target.features, !many_names, takes_more_workgroups}));
+             spirv::Emit(flat, {read_only, target.features, !many_names, takes_more_workgroups}));
   plan::Shader shader;
   TRY_ASSIGN(shader.wgsl, wgsl::Print(module.words));
   for (bool only : read_only) shader.bindings += only ? 'r' : 'w';
@@ -31,6 +27,14 @@ Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool 
   if (module.uses_f16) shader.features = {"shader-f16"};
   shader.spirv = std::move(module.words);
   return shader;
+}
+
+namespace {
+
+Result<plan::Shader> Emit(const plan::Program& program, plan::KernelId id, bool many_names,
+                          bool takes_more_workgroups = false) {
+  return EmitShader(program.kernels[id].flat, plan::ParametersOf(program, id), program.target,
+                    many_names, takes_more_workgroups);
 }
 
 // Text of all kernels, each behind a title in a comment.

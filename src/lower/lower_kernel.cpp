@@ -40,6 +40,13 @@ Status CheckFits(const loop::Kernel& kernel, const Options& options) {
   int64_t most = options.spills ? machine.spilled_bytes : machine.register_bytes;
   if (BytesOf(kernel, loop::Space::kRegister, options.target) > most)
     return Error{"too many registers"};
+  bool too_many = false;
+  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+    auto* loop = std::get_if<loop::For>(&stmt);
+    bool is_thread = loop && loop->kind == loop::LoopKind::kThread;
+    too_many |= is_thread && loop->extent.value() > machine.max_threads;
+  });
+  if (options.target.IsGpu() && too_many) return Error{"too many threads"};
   return kSuccess;
 }
 

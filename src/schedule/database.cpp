@@ -1,5 +1,7 @@
 #include "schedule/database.h"
 
+#include <algorithm>
+
 #include "schedule/key.h"
 
 namespace webnnc::schedule {
@@ -26,24 +28,68 @@ Result<Database> Database::Parse(std::string_view text) {
                         " is no key of a kernel, which has 16 hexadecimal digits: --emit schedules "
                         "prints the keys of a model's kernels");
     }
-    TRY_ASSIGN(auto schedule, ParseSchedule(lexer));
-    database.Add(target, key, std::move(schedule));
+    Entry entry{target, key};
+    if (lexer.Eat("on")) {
+      TRY_ASSIGN(entry.device, lexer.Name());
+      TRY_ASSIGN(entry.nanoseconds, lexer.Integer());
+      if (entry.nanoseconds < 1) return lexer.Fail("a kernel takes 1 ns or more");
+      TRY(lexer.Expect("ns"));
+    }
+    TRY_ASSIGN(entry.schedule, ParseSchedule(lexer));
+    if (entry.nanoseconds > 0) {
+      database.measured_[{target, key}].push_back(database.entries_.size());
+      database.entries_.push_back(std::move(entry));
+    } else {
+      database.Add(target, key, std::move(entry.schedule));
+    }
   }
   return database;
 }
 
 void Database::Add(const std::string& target, const std::string& key, Schedule schedule,
                    const std::string& title) {
-  auto [found, is_new] = index_.emplace(std::pair(target, key), entries_.size());
+  auto [found, is_new] = others_.emplace(std::pair(target, key), entries_.size());
   if (is_new) entries_.push_back({target, key, title, {}});
   entries_[found->second].schedule = std::move(schedule);
+}
+
+const Database::Entry* Database::BestOf(const std::vector<size_t>& entries) const {
+  // The least time of each schedule on each device, by its text.
+  std::map<std::string, std::map<std::string, double>> times;
+  std::map<std::string, const Entry*> entry_of;
+  for (size_t i : entries) {
+    const Entry& entry = entries_[i];
+    std::string text = schedule::Print(entry.schedule);
+    entry_of.emplace(text, &entry);
+    auto time = static_cast<double>(entry.nanoseconds);
+    auto [found, is_new] = times[entry.device].emplace(text, time);
+    found->second = std::min(found->second, time);
+  }
+  const Entry* best = nullptr;
+  double least = 0;
+  for (const auto& [text, entry] : entry_of) {
+    double sum = 0;
+    for (const auto& [device, own] : times) {
+      auto by_time = [](const auto& a, const auto& b) { return a.second < b.second; };
+      auto [fastest, slowest] = std::minmax_element(own.begin(), own.end(), by_time);
+      auto found = own.find(text);
+      sum += (found == own.end() ? slowest : found)->second / fastest->second;
+    }
+    if (best && sum >= least) continue;
+    best = entry;
+    least = sum;
+  }
+  return best;
 }
 
 const Schedule* Database::Find(const std::string& target, const loop::Kernel& plain,
                                const LikelySizes& sizes) const {
   if (entries_.empty()) return nullptr;
-  auto found = index_.find({target, KeyOf(plain, sizes)});
-  return found == index_.end() ? nullptr : &entries_[found->second].schedule;
+  std::pair key(target, KeyOf(plain, sizes));
+  auto measured = measured_.find(key);
+  if (measured != measured_.end()) return &BestOf(measured->second)->schedule;
+  auto other = others_.find(key);
+  return other == others_.end() ? nullptr : &entries_[other->second].schedule;
 }
 
 std::string Database::Print() const {
@@ -51,7 +97,10 @@ std::string Database::Print() const {
   for (const Entry& entry : entries_) {
     if (!out.empty()) out += "\n";
     if (!entry.title.empty()) out += "; " + entry.title + "\n";
-    out += "for " + entry.target + " " + Quote(entry.key) + " " + schedule::Print(entry.schedule);
+    out += "for " + entry.target + " " + Quote(entry.key) + " ";
+    if (entry.nanoseconds > 0)
+      out += "on " + Quote(entry.device) + " " + std::to_string(entry.nanoseconds) + " ns ";
+    out += schedule::Print(entry.schedule);
   }
   return out;
 }

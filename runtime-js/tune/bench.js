@@ -1,0 +1,136 @@
+// Measures candidates of a kernel beside each other, on buffers of the size that they have in the model.
+
+/** @import { Clock, Work } from './clock.js' */
+/** @import { Candidate, Kernel } from './job.js' */
+
+import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, roundUp } from '../gpu_device.js';
+import { makeLayout } from '../gpu_pipelines.js';
+import { clockOf } from './clock.js';
+
+/** Rounds before the first that counts, and at least and at most so many that count. */
+const WARM = 2, FEWEST_ROUNDS = 2, MOST_ROUNDS = 6;
+/** What is so much slower than the best after a warm-up, or after rounds that count, is not measured further. */
+const HOPELESS = 2, BEHIND = 1.15;
+const MOST_REPEATS = 4096;
+/** Weights come from memory in a run, since other kernels' have been in the caches since: so they lie there several times, up to so much. */
+const MOST_COPIES = 16, ROTATED_BYTES = 128 << 20;
+const PATTERN_BYTES = 1 << 20;
+
+/** @typedef {{buffer: GPUBuffer, size: number, copies: number}} Operand */
+
+export class Bench {
+  /** @type {GPUDevice} */ #device;
+  /** @type {Promise<Clock> | undefined} */ #clock;
+  /** @type {{kernel: Kernel, operands: Operand[]} | undefined} */ #held;
+  #weightBytes;
+
+  /** @param {GPUDevice} device @param {number} weightBytes of all kernels of the model */
+  constructor(device, weightBytes) {
+    this.#device = device;
+    this.#weightBytes = weightBytes;
+  }
+
+  /**
+   * Seconds of each candidate, in rounds that are interleaved: what disturbs one disturbs all. Infinity where the GPU refuses it.
+   *
+   * @param {Kernel} kernel @param {(Candidate & {wgsl: string})[]} candidates @param {() => void} [check] called between rounds; it may throw
+   */
+  async measure(kernel, candidates, check = () => {}) {
+    const operands = await this.#operandsOf(kernel), best = candidates.map(() => Infinity);
+    const works = await Promise.all(candidates.map((candidate) => this.#prepare(candidate, operands)));
+    let alive = candidates.map((_, i) => i).filter((i) => works[i]);
+    if (!alive.length) return best;
+    const clock = await (this.#clock ??= clockOf(this.#device, /** @type {Work} */ (works[alive[0]])));
+    const repeats = candidates.map(() => 1), leader = () => Math.min(...best);
+    const round = async (/** @type {boolean} */ counts) => {
+      check();
+      const seconds = await clock.time(alive.map((i) => ({ work: /** @type {Work} */ (works[i]), repeats: repeats[i] })));
+      alive.forEach((i, n) => {
+        best[i] = counts ? Math.min(best[i], seconds[n]) : seconds[n];
+        if (!counts) repeats[i] = Math.min(MOST_REPEATS, Math.max(1, Math.ceil(clock.shortest / Math.max(seconds[n], 1e-9))));
+      });
+    };
+    for (let i = 0; i < WARM; ++i) await round(false);
+    alive = alive.filter((i) => best[i] <= HOPELESS * leader());
+    // From here on the least counts, of times that are all long enough.
+    for (const i of alive) best[i] = Infinity;
+    for (let i = 1; i <= MOST_ROUNDS; ++i) {
+      await round(true);
+      if (i < FEWEST_ROUNDS) continue;
+      alive = alive.filter((i) => best[i] <= BEHIND * leader());
+      if (alive.length === 1) break;
+    }
+    return best;
+  }
+
+  /** Nothing where the GPU refuses it. @param {Candidate & {wgsl: string}} candidate @param {Operand[]} operands @returns {Promise<Work | undefined>} */
+  async #prepare({ wgsl, bindings, sizes, workgroups: [x, y, z] }, operands) {
+    const device = this.#device, layout = makeLayout(device, { bindings, uniformBytes: 4 * roundUp(sizes.length, 4) });
+    try {
+      const pipeline = await device.createComputePipelineAsync({ layout, compute: { module: device.createShaderModule({ code: wgsl }), entryPoint: 'main' } });
+      const told = sizes.length ? [this.#tell(sizes)] : [];
+      device.pushErrorScope('validation');
+      const groups = Array.from({ length: Math.max(...operands.map(({ copies }) => copies)) }, (_, copy) => {
+        const resources = [...operands.map(({ buffer, size, copies }) => ({ buffer, size, offset: copy % copies * roundUp(size, 256) })), ...told];
+        return device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: resources.map((resource, binding) => ({ binding, resource })) });
+      });
+      const work = (/** @type {GPUComputePassEncoder} */ pass, /** @type {number} */ repeats) => {
+        pass.setPipeline(pipeline);
+        for (let i = 0; i < repeats; ++i) {
+          pass.setBindGroup(0, groups[i % groups.length]);
+          pass.dispatchWorkgroups(x, y, z);
+        }
+      };
+      const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
+      work(pass, 1);
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+      return await device.popErrorScope() ? undefined : work;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @param {number[]} sizes @returns {GPUBufferBinding} */
+  #tell(sizes) {
+    const buffer = this.#device.createBuffer({ size: 4 * roundUp(sizes.length, 4), usage: UNIFORM | COPY_DST });
+    this.#device.queue.writeBuffer(buffer, 0, Int32Array.from(sizes));
+    return { buffer };
+  }
+
+  /** Those of the last kernel are kept, of which most likely more is measured. @param {Kernel} kernel */
+  async #operandsOf(kernel) {
+    if (this.#held?.kernel === kernel) return this.#held.operands;
+    for (const { buffer } of this.#held?.operands ?? []) buffer.destroy();
+    this.#held = undefined;
+    const device = this.#device;
+    device.pushErrorScope('out-of-memory');
+    const operands = kernel.buffers.map(({ type, bytes, isWeight }) => {
+      const size = Math.max(16, roundUp(bytes, 16)), room = Math.min(ROTATED_BYTES, device.limits.maxBufferSize, this.#weightBytes);
+      const copies = isWeight ? Math.max(1, Math.min(MOST_COPIES, Math.floor(room / size))) : 1;
+      const buffer = device.createBuffer({ size: copies * roundUp(size, 256), usage: STORAGE | COPY_SRC | COPY_DST });
+      fill(device, buffer, type);
+      return { buffer, size, copies };
+    });
+    if (await device.popErrorScope()) throw new Error('the GPU has too little memory for the tensors of this kernel');
+    this.#held = { kernel, operands };
+    return operands;
+  }
+}
+
+/** Numbers without a pattern; integers, which may be indices, are 0 as in a new buffer. @param {GPUDevice} device @param {GPUBuffer} buffer @param {string} type */
+function fill(device, buffer, type) {
+  if (!type.startsWith('f')) return;
+  const bytes = Math.min(PATTERN_BYTES, buffer.size);
+  // In f16, halves from 1 to 2 or their negatives; in f32 the same.
+  const words = Uint32Array.from({ length: bytes / 4 }, (_, i) => {
+    const bits = Math.imul(i + 1, 0x9e3779b1) >>> 0;
+    return type === 'f16' ? 0x3c003c00 | bits & 0x83ff83ff : 0x3f800000 | bits & 0x807fffff;
+  });
+  const pattern = device.createBuffer({ size: bytes, usage: COPY_SRC | COPY_DST });
+  device.queue.writeBuffer(pattern, 0, words);
+  const encoder = device.createCommandEncoder();
+  for (let at = 0; at < buffer.size; at += bytes) encoder.copyBufferToBuffer(pattern, 0, buffer, at, Math.min(bytes, buffer.size - at));
+  device.queue.submit([encoder.finish()]);
+  pattern.destroy();
+}

@@ -1,0 +1,74 @@
+// How long passes take on a GPU: by its own clock where it has one that runs, else by the time that passes here.
+
+import { COPY_DST, COPY_SRC, MAP_READ, QUERY_RESOLVE, READ } from '../gpu_device.js';
+
+/** Encodes so many repeats into a pass. @typedef {(pass: GPUComputePassEncoder, repeats: number) => void} Work */
+/** @typedef {{work: Work, repeats: number}} Timed */
+
+const STAMP_BYTES = 8;
+
+/**
+ * `shortest` is how long a time has to be, in seconds, to be told from others: engines round their clocks to 0.1 ms.
+ *
+ * @typedef {{kind: 'gpu' | 'wall', shortest: number, time: (all: Timed[]) => Promise<number[]>}} Clock seconds of each
+ */
+
+/** @param {GPUDevice} device @param {Work} work that takes some time @returns {Promise<Clock>} */
+export async function clockOf(device, work) {
+  if (device.features.has('timestamp-query')) {
+    const clock = gpuClock(device), [seconds] = await clock.time([{ work, repeats: 1 << 10 }]);
+    if (seconds > 0) return clock;
+  }
+  return wallClock(device);
+}
+
+/** All in one submission, so that what comes back late comes once. @param {GPUDevice} device @returns {Clock} */
+function gpuClock(device) {
+  const time = async (/** @type {Timed[]} */ all) => {
+    const count = 2 * all.length, bytes = count * STAMP_BYTES;
+    const querySet = device.createQuerySet({ type: 'timestamp', count });
+    const resolved = device.createBuffer({ size: bytes, usage: QUERY_RESOLVE | COPY_SRC });
+    const staging = device.createBuffer({ size: bytes, usage: MAP_READ | COPY_DST });
+    try {
+      const encoder = device.createCommandEncoder();
+      all.forEach(({ work, repeats }, i) => {
+        const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+        const pass = encoder.beginComputePass({ timestampWrites });
+        work(pass, repeats);
+        pass.end();
+      });
+      encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
+      device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(READ);
+      const stamps = new BigInt64Array(staging.getMappedRange());
+      return all.map(({ repeats }, i) => Math.max(0, Number(stamps[2 * i + 1] - stamps[2 * i])) / 1e9 / repeats);
+    } finally {
+      for (const each of [querySet, resolved, staging]) each.destroy();
+    }
+  };
+  return { kind: 'gpu', shortest: 0.002, time };
+}
+
+/** So many repeats, and twice as many: the difference is free of what a submission takes. @param {GPUDevice} device @returns {Clock} */
+function wallClock(device) {
+  const submit = async (/** @type {Work} */ work, /** @type {number} */ repeats) => {
+    const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
+    work(pass, repeats);
+    pass.end();
+    const commands = encoder.finish(), start = performance.now();
+    device.queue.submit([commands]);
+    await device.queue.onSubmittedWorkDone();
+    return (performance.now() - start) / 1e3;
+  };
+  const time = async (/** @type {Timed[]} */ all) => {
+    const seconds = [];
+    for (const { work, repeats } of all) {
+      const once = await submit(work, repeats), twice = await submit(work, 2 * repeats);
+      // Noise may be more than the work; then the whole is at least no less than it.
+      seconds.push((twice > once ? twice - once : twice / 2) / repeats);
+    }
+    return seconds;
+  };
+  return { kind: 'wall', shortest: 0.008, time };
+}

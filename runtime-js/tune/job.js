@@ -1,0 +1,31 @@
+// What is to be measured: what `webnnc --emit candidates` prints (src/compile/candidates.h), and which of it a GPU runs.
+
+/**
+ * @typedef {{schedule: string, seconds: number, bindings: string, workgroups: number[], sizes: number[], features: string[], traits: number[],
+ *   wgsl?: string}} Candidate
+ * @typedef {{target: string, key: string, title: string, launches: number, operations: number, bytes: number,
+ *   buffers: {type: string, bytes: number, isWeight: boolean}[], candidates: Candidate[]}} Kernel
+ * @typedef {{model: string, targets: {name: string, features: string[]}[], kernels: Kernel[], most: number, measurements: number, output: string}} Job how many kernels are tuned at most, and how much is measured
+ * @typedef {{kernel: number, candidate: number, seconds: number}} Time of a candidate of a kernel, by their numbers
+ */
+
+/** Those of the program that a model runs on this GPU, the most expensive ones first. @param {Job} job @param {ReadonlySet<string>} features @param {number} most */
+export function kernelsFor({ targets, kernels }, features, most) {
+  const target = targets.find((each) => each.features.every((feature) => features.has(feature)));
+  if (!target) throw new Error(`this GPU lacks what the model needs: ${targets[0]?.features.join(', ')}`);
+  return kernels.map((kernel, index) => ({ kernel, index })).filter(({ kernel }) => kernel.target === target.name).slice(0, most);
+}
+
+/** What a kind of device is called. @param {GPUAdapterInfo} info */
+export const labelOf = ({ vendor, architecture, device, description }) =>
+  [vendor, architecture || device || description].filter(Boolean).join(' ').replaceAll(/[^\w .()-]/g, '') || 'unknown';
+
+/** A device with all that candidates may make use of. @param {GPUAdapter} adapter @param {Job} job */
+export function deviceOf(adapter, { targets }) {
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX } = adapter.limits;
+  const wanted = ['timestamp-query', ...targets.flatMap(({ features }) => features)];
+  return adapter.requestDevice({
+    requiredFeatures: /** @type {GPUFeatureName[]} */ ([...new Set(wanted)].filter((name) => adapter.features.has(name))),
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX },
+  });
+}

@@ -1,0 +1,224 @@
+// `webnnc tune`: measures in Chromium and by Dawn in Node, on a GPU in software. WEBNNC names the compiler; without it, build/webnnc.
+//
+//   node --test tests/web/tune.test.mjs        SCREENSHOT=FILE.png keeps what the page looks like at the end
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import { makeCertificate } from '../../runtime-js/tune/certificate.js';
+import { onnxModel } from '../onnx_model.mjs';
+import { gpu } from './dawn.mjs';
+import { hasBrowser, launch } from './harness.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url)), webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
+const folder = mkdtempSync(join(tmpdir(), 'webnnc-tune-test-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const ROWS = 24, INNER = 40, COLUMNS = 36;
+const model = join(folder, 'product.onnx');
+writeFileSync(model, onnxModel({
+  inputs: { x: ['f32', [ROWS, INNER]], y: ['f32', [INNER, COLUMNS]] }, outputs: { z: ['f32', [ROWS, COLUMNS]], sums: ['f32', [ROWS, 1]] },
+  nodes: [
+    { op: 'MatMul', name: 'product', inputs: ['x', 'y'], outputs: ['z'] },
+    { op: 'ReduceSum', name: 'sum', inputs: ['z'], outputs: ['sums'], attributes: { axes: [1] } },
+  ],
+}));
+const FEW = ['--measurements', '9', '--candidates', '5'];
+
+/** What a file of times holds. @param {string} path */
+const entriesOf = (path) => [...readFileSync(path, 'utf8').matchAll(/^for (\S+) "(\w+)" on "([^"]+)" (\d+) ns (schedule \{[^}]*\})/gm)]
+  .map(([, target, key, device, ns, schedule]) => ({ kernel: `${target} "${key}"`, device, ns: Number(ns), schedule }));
+
+/** @param {ReturnType<typeof entriesOf>} entries */
+const distinct = (entries) => new Set(entries.map(({ kernel, device, schedule }) => `${kernel} ${device} ${schedule}`)).size;
+
+/** The schedules that the compiler takes with a file, by kernel. @param {string} file */
+function takenWith(file) {
+  const { status, stdout, stderr } = spawnSync(webnnc, [model, '--target', 'webgpu', '--emit', 'schedules', '--schedules', file], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.doesNotMatch(stderr, /warning/);
+  return new Map([...stdout.matchAll(/^for (\S+ "\w+") (schedule \{[^}]*\})/gm)].map(([, kernel, schedule]) => [kernel, schedule]));
+}
+
+/** Starts it for a page. @param {string} output @param {string[]} flags */
+async function start(output, ...flags) {
+  const child = spawn(webnnc, ['tune', model, '--on', 'browser', '-o', output, ...FEW, ...flags], { cwd: folder });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => said += text);
+  const ended = new Promise((done) => child.on('close', done));
+  while (!said.includes('Ctrl-C')) {
+    await Promise.race([new Promise((done) => setTimeout(done, 20)), ended.then(() => assert.fail(said))]);
+  }
+  return { url: /http:\S+/.exec(said)?.[0] ?? '', secure: /https:\S+/.exec(said)?.[0], stop: () => (child.kill('SIGINT'), ended), said: () => said };
+}
+
+const press = () => /** @type {HTMLButtonElement} */ (document.getElementById('toggle')).click();
+const isIn = (/** @type {string} */ state) => document.getElementById('main')?.dataset.state === state;
+const hasMeasured = (/** @type {number} */ count) => /** @type {HTMLProgressElement} */ (document.getElementById('progress')).value >= count;
+
+describe('in Chromium', { skip: !hasBrowser('chromium') && 'there is no Chromium', concurrency: false }, () => {
+  test('a page measures, the file is one for --schedules, and another session measures nothing again', async () => {
+    const output = join(folder, 'chromium.schedules'), server = await start(output), browser = await launch('chromium');
+    try {
+      const page = await browser.open(server.url, { timeout: 300_000, viewport: { width: 900, height: 600 } });
+      await page.until(isIn, 'idle');
+      await page.evaluate(press);
+      await page.until(isIn, 'done');
+      assert.deepEqual(page.problems, []);
+      if (process.env.SCREENSHOT) await page.screenshot(process.env.SCREENSHOT);
+      const entries = entriesOf(output);
+      assert.ok(entries.length > 2 && entries.length <= 9, `${entries.length}`);
+      assert.equal(distinct(entries), entries.length);
+      assert.ok(entries.every(({ device, ns }) => device === 'google swiftshader' && ns > 0));
+      for (const [kernel, schedule] of takenWith(output)) {
+        const own = entries.filter((entry) => entry.kernel === kernel), least = Math.min(...own.map(({ ns }) => ns));
+        assert.ok(own.some((entry) => entry.ns === least && entry.schedule === schedule), `${kernel} ${schedule}`);
+      }
+      assert.match(server.said(), /google swiftshader: \d+ of \d+ measured, kernels [\d.]+ ms -> [\d.]+ ms/);
+      const before = readFileSync(output, 'utf8');
+      await page.visit(server.url);
+      await page.until(isIn, 'idle');
+      await page.evaluate(press);
+      await page.until(isIn, 'done');
+      assert.equal(readFileSync(output, 'utf8'), before);
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+
+  test('it can be stopped, and resumed by another call', async () => {
+    const output = join(folder, 'stopped.schedules'), browser = await launch('chromium');
+    const session = async (/** @type {(page: import('./harness.mjs').Page) => Promise<void>} */ work) => {
+      const server = await start(output);
+      try {
+        const page = await browser.open(server.url, { timeout: 300_000 });
+        await page.until(isIn, 'idle');
+        await page.evaluate(press);
+        await work(page);
+        await page.close();
+      } finally {
+        await server.stop();
+      }
+    };
+    try {
+      await session(async (page) => {
+        await page.until(hasMeasured, 1);
+        await page.evaluate(press);
+        await page.until(isIn, 'stopped');
+      });
+      const first = entriesOf(output);
+      assert.ok(first.length >= 1 && first.length < 9, `${first.length}`);
+      await session((page) => page.until(isIn, 'done'));
+      const all = entriesOf(output);
+      assert.deepEqual(all.slice(0, first.length), first);
+      assert.ok(all.length > first.length);
+      assert.equal(distinct(all), all.length);
+    } finally {
+      await browser.close();
+    }
+  });
+
+  test('from another device it is https, which has WebGPU', async (t) => {
+    const server = await start(join(folder, 'https.schedules')), browser = await launch('chromium', { args: ['--ignore-certificate-errors'] });
+    try {
+      if (!server.secure) return t.skip('this machine has no network');
+      const page = await browser.open(server.secure);
+      await page.until(isIn, 'idle');
+      assert.equal(await page.evaluate(() => isSecureContext), true);
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  });
+});
+
+test('who does not know the address gets nothing, and what is no report is refused', async () => {
+  const output = join(folder, 'refused.schedules'), server = await start(output), { origin } = new URL(server.url);
+  try {
+    for (const path of ['/', '/job.json', '/tune.html']) assert.equal((await fetch(`${origin}${path}`)).status, 404);
+    const bad = [{}, { device: 'a"b', times: [] }, { device: 'a', times: [{ kernel: 99, candidate: 0, seconds: 1 }] }, { device: 'a\n', times: [{ kernel: 0, candidate: 0, seconds: 1 }] }];
+    for (const report of bad) assert.equal((await fetch(`${server.url}measured`, { method: 'POST', body: JSON.stringify(report) })).status, 400);
+    assert.ok(!readdirSync(folder).includes('refused.schedules'));
+  } finally {
+    await server.stop();
+  }
+});
+
+/** @param {string[]} flags @param {import('node:child_process').SpawnSyncOptions} [options] */
+const tune = (flags, options) => spawnSync(webnnc, ['tune', ...flags], { encoding: 'utf8', cwd: folder, ...options });
+const dawn = { env: { ...process.env, NODE_PATH: join(root, 'tests/web/node_modules') } };
+
+test('by Dawn in Node it gives a file, too, and goes on from it', () => {
+  const output = join(folder, 'node.schedules');
+  const first = tune([model, '--on', 'node', '-o', output, ...FEW], dawn);
+  assert.equal(first.status, 0, String(first.stderr));
+  const entries = entriesOf(output);
+  assert.ok(entries.length > 2);
+  assert.equal(takenWith(output).size, 2);
+  const again = tune([model, '--on', 'node', '-o', output, ...FEW], dawn);
+  assert.equal(again.status, 0, String(again.stderr));
+  assert.deepEqual(entriesOf(output), entries);
+});
+
+test('whatever is the fastest, the network computes the same', async () => {
+  const { kernels } = JSON.parse(execFileSync(webnnc, [model, '--target', 'webgpu', '--emit', 'candidates', '--candidates', '3'], { encoding: 'utf8' }));
+  const x = Float32Array.from({ length: ROWS * INNER }, (_, i) => (i * 37 % 101) / 100), y = Float32Array.from({ length: INNER * COLUMNS }, (_, i) => (i * 53 % 89) / 89 - 0.5);
+  const z = Float64Array.from({ length: ROWS * COLUMNS }, (_, i) => {
+    const row = Math.floor(i / COLUMNS), column = i % COLUMNS;
+    return Array.from({ length: INNER }, (_, k) => x[row * INNER + k] * y[k * COLUMNS + column]).reduce((a, b) => a + b);
+  });
+  const codes = new Set();
+  for (let fastest = 0; fastest < 3; ++fastest) {
+    const file = join(folder, `fastest${fastest}.schedules`), out = join(folder, `fastest${fastest}`);
+    writeFileSync(file, kernels.flatMap((/** @type {any} */ { target, key, candidates }) => candidates.map((/** @type {any} */ { schedule }, /** @type {number} */ c) =>
+      `for ${target} "${key}" on "some device" ${c === fastest ? 1000 : 2000} ns ${schedule}`)).join(''));
+    execFileSync(webnnc, [model, '-o', out, '--quiet', '--schedules', file]);
+    codes.add(execFileSync(webnnc, [model, '--target', 'webgpu', '--emit', 'wgsl', '--schedules', file], { encoding: 'utf8' }));
+    const { load } = await import(pathToFileURL(join(out, 'model.js')).href), adapter = await gpu.requestAdapter();
+    const network = await load({ device: await adapter?.requestDevice() }), results = await network.run({ x, y });
+    assert.equal(network.backend, 'webgpu');
+    results.z.data.forEach((/** @type {number} */ value, /** @type {number} */ i) => assert.ok(Math.abs(value - z[i]) < 1e-4));
+    network.dispose();
+  }
+  assert.equal(codes.size, 3);
+});
+
+test('what is missing or wrong is said with a way out', () => {
+  const bare = mkdtempSync(join(folder, 'bare-'));
+  for (const [flags, options, expected] of /** @type {[string[], object, RegExp][]} */ ([
+    [[model, '--on', 'node', ...FEW], { cwd: bare, env: { ...process.env, NODE_PATH: '' } }, /npm install webgpu/],
+    [[model], { env: { PATH: bare } }, /tune needs Node.*nodejs\.org/s],
+    [[model, '--on', 'phone'], {}, /--on names "phone": there are browser and node/],
+    [['--on', 'node'], {}, /there is no model/],
+    [[model, '--measurements', '0'], {}, /--measurements 0 is not a number/],
+    [[join(bare, 'missing.onnx')], {}, /missing\.onnx/],
+    [[model, '-o', model], {}, /is no file of schedules: name another one with -o/],
+  ])) {
+    const { status, stderr } = tune(flags, options);
+    assert.notEqual(status, 0, String(expected));
+    assert.match(String(stderr), expected);
+  }
+  assert.match(String(tune(['--help']).stdout), /--on browser/);
+  assert.deepEqual(readdirSync(tmpdir()).filter((name) => /^webnnc-tune-\w{6}$/.test(name) && readdirSync(join(tmpdir(), name)).includes('tune.js')), []);
+});
+
+test('the certificate holds before OpenSSL', async () => {
+  const { key, cert } = makeCertificate(['localhost', '127.0.0.1']), server = createServer({ key, cert }, (_, response) => response.end('yes'));
+  await new Promise((done) => server.listen(0, '127.0.0.1', () => done(undefined)));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  try {
+    for (const host of ['localhost', '127.0.0.1']) {
+      const text = await new Promise((done, fail) => get({ host, port, ca: cert, family: 4 }, (response) => response.setEncoding('utf8').on('data', done)).on('error', fail));
+      assert.equal(text, 'yes');
+    }
+  } finally {
+    server.close();
+  }
+});
