@@ -163,19 +163,31 @@ export function toWords({ name, dataType }, data, half) {
 /** @param {Api.DataType} dataType @param {boolean} half bytes of an element on the GPU */
 export const wordBytes = (dataType, half) => dataType === 'float16' && half ? 2 : 4;
 
+/** Of a system, which gives it when it is first touched. */
+const PAGE = 4096;
+
 /**
- * The reverse of toWords: a copy. (Engines do not clear what they copy a typed array into, as they do for a slice of its
- * buffer, which takes twice as long.)
+ * An array for elements that the GPU computes, whose memory is there: to make it takes longer than to copy what comes, and there
+ * is time while the GPU works.
+ *
+ * @param {Api.DataType} dataType @param {number} count
+ */
+export function makeRoom(dataType, count) {
+  const room = new ARRAYS[dataType](count), bytes = new Uint8Array(room.buffer);
+  for (let i = 0; i < bytes.length; i += PAGE) bytes[i] = 0;
+  return room;
+}
+
+/**
+ * The reverse of toWords: a copy.
  *
  * @param {Api.DataType} dataType @param {ArrayBuffer} bytes the GPU's @param {number} at which of them elements begin @param {number} count @param {boolean} half
+ * @param {any} [room] an array for it
  */
-export function fromWords(dataType, bytes, at, count, half) {
-  const Type = ARRAYS[dataType];
-  if (dataType === 'float16') {
-    return fromBits(half ? new Uint16Array(new Uint16Array(bytes, at, count)) : toHalves(new Float32Array(bytes, at, count)));
-  }
-  const words = new (wordsOf(dataType))(bytes, at, count);
-  return isLong(dataType) ? Type.from(words, BigInt) : new Type(words);
+export function fromWords(dataType, bytes, at, count, half, room = new ARRAYS[dataType](count)) {
+  const isHalf = dataType === 'float16', words = new (isHalf && half ? Uint16Array : wordsOf(dataType))(bytes, at, count);
+  room.set(isLong(dataType) ? Array.from(words, BigInt) : isHalf && !half ? toHalves(words) : words);
+  return isHalf ? fromBits(room) : room;
 }
 
 /** f16 as callers get it. @param {Uint16Array} bits */

@@ -1,7 +1,6 @@
-// Runs a model on the GPU: one compute pass and one submit a run. All that a run needs is made beforehand: bind
-// groups, buffers to read back through and, from the second run on, the commands themselves, which are encoded while
-// the GPU works on the run before. A run waits for no other: any number may be in flight, and the GPU's queue keeps
-// them in order.
+// Runs a model on the GPU. All that a run needs is made beforehand: bind groups, buffers to read back through and, from the
+// second run on, the commands themselves (gpu_commands.js), which are encoded while the GPU works on the run before. A run
+// waits for no other: any number may be in flight, and the GPU's queue keeps them in order.
 
 /** @import * as Api from './model.js' */
 /** @import { GpuProgram, Place } from './host.js' */
@@ -10,6 +9,7 @@
 /** @import { Found } from './bundle.js' */
 /** @import { Values } from './inputs.js' */
 /** @import { Drawable, Pixels, Region } from './pictures.js' */
+/** @import { Copy, Step } from './gpu_commands.js' */
 /** @import { Destination } from './options.js' */
 /** @import { Profiler } from './model.profile.js' */
 /** @import { Room } from './rooms.js' */
@@ -17,26 +17,26 @@
 
 import * as abi from './abi.js';
 import { BUILD } from './build.js';
-import { fromWords, toWords, wordBytes } from './elements.js';
+import { fromWords, makeRoom, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, Gpu, GpuOfOne, STORAGE, UNIFORM, commonOf, isForeign, isGpuBuffer, isOnGpu, roundUp } from './gpu_device.js';
 import { GpuFrame } from './frames.js';
+import { commandsOf } from './gpu_commands.js';
 import { GpuFrames } from './gpu_frames.js';
-import { Groups, isEnough, judge } from './gpu_groups.js';
+import { Groups, isEnough, judge, tableOf } from './gpu_groups.js';
 import { compilerFor } from './gpu_pipelines.js';
 import { Staging } from './gpu_staging.js';
 import { GpuWeights } from './gpu_weights.js';
 import { countOf } from './inputs.js';
 import { isRoom } from './rooms.js';
 
-/** @typedef {{pipeline: GPUComputePipeline, group: GPUBindGroup, x: number, y: number, z: number, name: string, number?: number, told?: {buffer: GPUBuffer, offset: number}}} Step */
 /** Where an input or output is in the arena. @typedef {{port: Api.Port, offset: number, bytes: number, count: number}} PortPlace */
 
 /**
  * Commands, and where they copy the outputs to: one buffer to read back through, of which so many `bytes` are used, and `at`
  * which of them each output begins; and one buffer for each output that stays on the GPU.
  *
- * @typedef {{commands: GPUCommandBuffer, staging: GPUBuffer | undefined, bytes: number, at: number[], kept: (GPUBuffer | undefined)[]}} Encoded
+ * @typedef {{commands: Iterable<GPUCommandBuffer>, staging: GPUBuffer | undefined, bytes: number, at: number[], kept: (GPUBuffer | undefined)[]}} Encoded
  */
 
 /** Gives back the textures of pictures, after they were submitted or where they will not be. @param {Values} values */
@@ -148,21 +148,24 @@ export class GpuBackend {
         throw error;
       });
     }
-    if (globalThis.WEBNNC_WALKS !== false && hasState) {
-      let current = '';
+    if (globalThis.WEBNNC_WALKS !== false && hasState && !('useRooms' in this)) {
+      /** What the steps were made of. @type {{arena?: GPUBuffer, table?: Uint32Array}} */
+      let made = {};
+      /** @type {Promise<void> | undefined} */
+      let verdict;
       Object.assign(this, {
         index: this.#index,
-        groups: /** @type {any} */ (this).groups ?? new Groups(),
+        groups: new Groups(),
         /** Before each run. What it gives tells whether WebGPU takes what was made. @param {Map<number, Room>} rooms by buffer */
         useRooms: (rooms) => {
-          const key = [...rooms.values()].map(({ id }) => id).join() || 'none';
-          if (key === current) return;
-          current = '';
+          const arena = this.#arena, table = tableOf(this.#host, this.#index, rooms);
+          if (arena === made.arena && table.every((word, i) => word === made.table?.[i])) return verdict;
+          made = {};
           this.#dropNext();
           Object.assign(this, { rooms });
-          const verdict = judge(this.device, () => this.#makeSteps());
+          verdict = judge(this.device, () => this.#makeSteps());
           verdict.catch((error) => this.refusal = error);
-          current = key;
+          made = { arena, table };
           return verdict;
         },
       });
@@ -174,9 +177,11 @@ export class GpuBackend {
     const bytes = host.word(program + abi.PROGRAM_ARENA_BYTES);
     if (globalThis.WEBNNC_MODELS !== false) this.#arena = commonOf(gpu).arena;
     if (!this.#arena || this.#arena.size < bytes) {
+      // What has grown will grow on.
+      const size = this.#arena ? Math.max(bytes, Math.min(roundUp(1.5 * bytes, 256), gpu.device.limits.maxBufferSize)) : bytes;
       // Runs that were submitted keep the old one until they end.
       (globalThis.WEBNNC_MODELS !== false ? commonOf(gpu) : gpu).destroyBuffer(this.#arena);
-      this.#arena = (globalThis.WEBNNC_MODELS !== false ? commonOf(gpu) : gpu).makeBuffer('arena', bytes, STORAGE | COPY_SRC | COPY_DST);
+      this.#arena = (globalThis.WEBNNC_MODELS !== false ? commonOf(gpu) : gpu).makeBuffer('arena', size, STORAGE | COPY_SRC | COPY_DST);
       if (globalThis.WEBNNC_MODELS !== false) commonOf(gpu).arena = this.#arena;
     }
     const parameterBytes = host.word(program + abi.PROGRAM_PARAMETER_BYTES);
@@ -251,10 +256,11 @@ export class GpuBackend {
   // ---- A run
 
   /**
-   * @param {Values} values @param {number[][]} shapes of the outputs @param {Destination[]} destinations
+   * @param {Values} values @param {number[][]} shapes of the outputs @param {Destination[]} destinations @param {AbortSignal} [_]
+   * @param {() => Promise<void>} [prepareNext] where the next run most likely has other sizes
    * @returns {Promise<any[]>}
    */
-  start(values, shapes, destinations) {
+  start(values, shapes, destinations, _, prepareNext) {
     const { device } = this, { outputs } = this.#ports, words = this.#toWords(values);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
     const check = !this.isProven || values.some(isForeign) || destinations.includes('gpu');
@@ -265,13 +271,27 @@ export class GpuBackend {
     const ahead = destinations.some(isOnGpu) ? [] : destinations;
     const frames = this.#copyFrames(values), parts = [this.#takeNext(ahead) ?? this.#encode(true, ahead)];
     if (ahead !== destinations) parts.push(this.#encode(false, destinations));
-    device.queue.submit([...frames.commands, ...parts.map(({ commands }) => commands)]);
+    for (const { commands } of [frames, ...parts]) for (const each of commands) device.queue.submit([each]);
     releaseFrames(values);
     const verdict = this.#judge(inputsTaken, [check ? this.#accepted(device.popErrorScope()) : undefined, ...frames.verdicts]);
     const tensors = this.#read(parts[parts.length - 1], outputs, shapes, destinations, verdict);
+    if (globalThis.WEBNNC_WALKS !== false && prepareNext) {
+      const { rooms, useRooms } = /** @type {any} */ (this);
+      const prepared = verdict.then(prepareNext).then(() => {
+        useRooms(rooms);
+        this.#encodeNext(ahead);
+      });
+      return tensors.finally(() => prepared.catch(() => {}));
+    }
     // While the GPU works: the commands of the next run are most likely the same.
-    if (this.isProven) this.#next = { key: ahead.join(), ...this.#encode(true, ahead) };
+    if (this.isProven) this.#encodeNext(ahead);
     return tensors;
+  }
+
+  /** @param {Destination[]} destinations */
+  #encodeNext(destinations) {
+    const next = this.#encode(true, destinations);
+    this.#next = { ...next, key: destinations.join(), commands: [...next.commands] };
   }
 
   /** The commands that the run before has made in advance, if they are for the same outputs. @param {Destination[]} destinations */
@@ -290,30 +310,17 @@ export class GpuBackend {
 
   /** Commands for the steps, if they are wanted, and for the outputs. @param {boolean} hasSteps @param {Destination[]} destinations @returns {Encoded} */
   #encode(hasSteps, destinations) {
-    const encoder = this.device.createCommandEncoder(), arena = /** @type {GPUBuffer} */ (this.#arena), { outputs } = this.#ports;
-    if (hasSteps) this.#encodeSteps(encoder);
+    const { outputs } = this.#ports, arena = /** @type {GPUBuffer} */ (this.#arena), copies = /** @type {Copy[]} */ ([]);
     let end = 0;
     const at = outputs.map(({ bytes }, i) => destinations[i] === 'data' ? (end += bytes) - bytes : 0);
     const staging = destinations.includes('data') ? this.#staging.take(end) : undefined;
     const kept = outputs.map(({ port, offset, bytes }, i) => {
       const own = isOnGpu(destinations[i]) ? this.#gpu.bufferFor(destinations[i], port.name, bytes) : undefined;
       const target = own ?? (destinations[i] === 'data' ? staging : undefined);
-      if (bytes && target) encoder.copyBufferToBuffer(arena, offset, target, at[i], bytes);
+      if (bytes && target) copies.push([arena, offset, target, at[i], bytes]);
       return own;
     });
-    return { commands: encoder.finish(), staging, bytes: end, at, kept };
-  }
-
-  /** @param {GPUCommandEncoder} encoder */
-  #encodeSteps(encoder) {
-    const pass = encoder.beginComputePass();
-    let current;
-    for (const { pipeline, group, x, y, z } of this.#steps) {
-      if (pipeline !== current) pass.setPipeline(current = pipeline);
-      pass.setBindGroup(0, group);
-      pass.dispatchWorkgroups(x, y, z);
-    }
-    pass.end();
+    return { commands: commandsOf(this.device, hasSteps ? this.#steps : [], copies), staging, bytes: end, at, kept };
   }
 
   /**
@@ -396,10 +403,11 @@ export class GpuBackend {
    * @param {Promise<unknown>} verdict
    */
   async #read({ staging, bytes: mappedBytes, at, kept }, outputs, shapes, destinations, verdict) {
+    const rooms = outputs.map(({ port: { dataType }, count }, i) => destinations[i] === 'data' ? makeRoom(dataType, count) : undefined);
     const collect = (/** @type {ArrayBuffer} */ mapped) => outputs.map(({ port: { dataType }, bytes, count }, i) => {
       const shape = shapes[i], buffer = kept[i];
       if (buffer) return { buffer, shape, dataType, read: () => this.#readBack(buffer, bytes, count, shape, dataType) };
-      return destinations[i] === 'data' ? { data: fromWords(dataType, mapped, at[i], count, this.half), shape, dataType } : undefined;
+      return rooms[i] ? { data: fromWords(dataType, mapped, at[i], count, this.half, rooms[i]), shape, dataType } : undefined;
     });
     if (staging) return this.#staging.read(staging, mappedBytes, collect, verdict);
     await verdict;
@@ -450,7 +458,7 @@ export class GpuBackend {
     const { device } = this, inputsTaken = this.#takeBuffers(values);
     device.pushErrorScope('validation');
     this.#upload(words);
-    device.queue.submit([this.#encode(true, []).commands]);
+    device.queue.submit([...this.#encode(true, []).commands]);
     await this.#judge(inputsTaken, [this.#accepted(device.popErrorScope())]);
     await device.queue.onSubmittedWorkDone();
   }

@@ -2,9 +2,11 @@
 // what they were.
 
 /** @import { Host } from './host.js' */
+/** @import { Room } from './rooms.js' */
 
 import * as abi from './abi.js';
 import { GpuError } from './errors.js';
+import { roundUp } from './gpu_device.js';
 
 /** Of one dispatch: sessions may take turns. */
 const MOST_KEPT = 8;
@@ -29,6 +31,24 @@ const areEqual = (a, b) => a.buffer === b.buffer && a.offset === b.offset && a.s
 /** Whether a program's sizes need no more memory than there is. @param {GPUBuffer | undefined} arena @param {GPUBuffer | undefined} parameters @param {Host} host @param {number} index of the program */
 export const isEnough = (arena, parameters, host, index) =>
   arena !== undefined && parameters !== undefined && arena.size >= host.word(host.program(index) + abi.PROGRAM_ARENA_BYTES);
+
+/**
+ * All that tells a program's dispatches: what they launch, where in the arena they read and write, and the rooms of what is elsewhere.
+ *
+ * @param {Host} host @param {number} index of the program @param {Map<number, Room>} rooms by buffer
+ */
+export function tableOf(host, index, rooms) {
+  const program = host.program(index), begin = host.word(program + abi.PROGRAM_DISPATCHES) / 4, places = host.places(index);
+  const end = begin + host.word(program + abi.PROGRAM_STEP_COUNT) * abi.DISPATCH_WORDS;
+  const table = new Uint32Array(end - begin + 2 * places.length);
+  table.set(host.words.subarray(begin, end));
+  let at = end - begin;
+  places.forEach(({ offset, bytes }, b) => {
+    table[at++] = rooms.get(b)?.id ?? offset;
+    table[at++] = rooms.has(b) ? 0 : roundUp(bytes, 256);
+  });
+  return table;
+}
 
 /** Makes what WebGPU may refuse, which the promise tells. @param {GPUDevice} device @param {() => void} make */
 export function judge(device, make) {

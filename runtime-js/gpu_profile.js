@@ -1,6 +1,6 @@
 // Measures how long steps take on the GPU.
 
-/** @import { Step } from './gpu_backend.js' */
+/** @import { Step } from './gpu_commands.js' */
 /** @import { Gpu } from './gpu_device.js' */
 
 import { COPY_DST, COPY_SRC, MAP_READ, QUERY_RESOLVE, READ } from './gpu_device.js';

@@ -429,7 +429,7 @@ class Model {
    */
   async #attemptFrom(memory, given, destinations, isChecked, signal) {
     if (globalThis.WEBNNC_WALKS !== false) {
-      const backend = this.#active, { device } = backend;
+      const backend = this.#active, { device } = backend, isSerial = 'isSerial' in backend;
       if (destinations.includes('gpu') && !device) {
         throw new UnsupportedError(`the model runs in wasm, which keeps no tensors on a GPU (${this.backendReason})`);
       }
@@ -440,7 +440,8 @@ class Model {
       /** @type {any[]} */
       let tensors = [];
       try {
-        tensors = await backend.start(values, shapes.outputs, memory.destinations(destinations, device !== undefined, visits), signal);
+        const wanted = memory.destinations(destinations, device !== undefined, visits), next = device && !isSerial ? memory.foresee(parsed.symbols) : undefined;
+        tensors = await backend.start(values, shapes.outputs, wanted, signal, next && (() => this.#prepare(next)));
         await visits.verdict;
         signal?.throwIfAborted();
         const told = tensors[this.#hidden];
@@ -449,7 +450,7 @@ class Model {
         memory.drop(tensors, visits);
         throw error;
       }
-      return { tensors: Promise.resolve(await memory.keep(tensors, this.#host.shapes('outputs'), destinations, backend, visits)) };
+      return { tensors: Promise.resolve(await memory.keep(tensors, isSerial ? this.#host.shapes('outputs') : shapes.outputs, destinations, backend, visits)) };
     }
   }
 

@@ -62,6 +62,9 @@ export class Memory {
   /** By input; empty before the first run. @type {Map<number, Kept>} */
   #kept = new Map();
 
+  /** The symbols' values in the run before. @type {number[] | undefined} */
+  #before;
+
   /** @param {Manifest} manifest */
   constructor({ inputs, outputs, state = [] }) {
     this.inputs = inputs;
@@ -125,6 +128,13 @@ export class Memory {
     const kept = this.#kept.get(i), port = this.inputs[i];
     if (kept?.room) return { port, data: kept.room, count: countOf(kept.shape), shape: kept.shape };
     return kept && parseInput(port, { data: kept.buffer ?? kept.data, shape: kept.shape });
+  }
+
+  /** The symbols' values that the next run most likely has, if these are others: what has grown grows on. @param {number[]} symbols of this run */
+  foresee(symbols) {
+    const before = this.#before ?? symbols, next = symbols.map((size, i) => 2 * size - before[i]);
+    this.#before = symbols;
+    return next.every((size) => size > 0) && next.join() !== symbols.join() ? next : undefined;
   }
 
   // ---- What has rooms

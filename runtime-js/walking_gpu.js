@@ -9,7 +9,7 @@
 /** @import { Profiler } from './model.profile.js' */
 /** @import { Gpu } from './gpu_device.js' */
 /** @import { GpuWeights } from './gpu_weights.js' */
-/** @import { Step } from './gpu_backend.js' */
+/** @import { Step } from './gpu_commands.js' */
 /** @import { Room } from './rooms.js' */
 /** @import { Tally } from './tally.js' */
 /** @import { Command } from './walk.js' */

@@ -9,7 +9,8 @@
 //
 // A row is printed to standard error as soon as there is one. At the end comes the table:
 //
-//   run            what a caller waits for, in ms: inputs uploaded, kernels run, outputs read back; the median
+//   run            what a caller waits for, in ms: inputs uploaded, kernels run, outputs read back; the median. Of a decoder one
+//                  token after the other: its cache stays on the GPU, as ONNX Runtime's and PyTorch's does
 //   kernels        the sum of the kernels' own times, by the GPU's clock
 //   ONNX Runtime   the same as `run`, of its WebGPU backend; and how many times as long that is as the first device's
 //   PyTorch        a CUDA graph, by the GPU's clock: compare it with `kernels`; and how many times as long as it these are
@@ -17,7 +18,8 @@
 //   TFLOP/s        of a product, by the GPU's clock and after two seconds of such products with tensors that stay on the GPU: it
 //                  takes an H200 0.3 s of work without a pause until one in f16 takes 3.3 ms instead of 19
 //
-// --kernels also prints the kernels of each model for the first device, against what the GPU can compute and move.
+// --kernels also prints the kernels of each model for the first device, against what the GPU can compute and move; of those that
+// reach less than a third of it, why.
 // With --seconds no model begins after that time. Inputs are made up.
 //
 // Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are. PYTHON is the Python that may have torch,
@@ -87,6 +89,7 @@ async function measure(name, folder, pytorch, peak) {
   const title = !isFile ? name : basename(name, '.onnx') === 'model' ? basename(dirname(resolve(name))) : basename(name, '.onnx');
   const row = /** @type {Row} */ ({ model: title });
   const native = isFile ? undefined : await pytorch?.measure(name);
+  const { sizes, memory } = native ?? {};
   if (native?.error) row.problem = `PyTorch: ${native.error}`;
   const model = product ? join(folder, 'product.onnx') : isFile ? resolve(name) : native?.path;
   if (product) writeFileSync(model, productModel(product));
@@ -94,7 +97,7 @@ async function measure(name, folder, pytorch, peak) {
   /** @type {import('./gpu/network.mjs').Measured[]} */
   const own = [];
   for (const kind of kinds) {
-    const measured = await attempt(row, kind, () => measureNetwork(webnnc, model, folder, { kind, runs, peak, isProduct: product !== null }));
+    const measured = await attempt(row, kind, () => measureNetwork(webnnc, model, folder, { sizes, memory, kind, runs, peak, isProduct: product !== null }));
     if (!measured) continue;
     own.push(measured);
     Object.assign(row, { [`${kind}: run`]: figure(measured.median), [`${kind}: kernels`]: figure(measured.profile.total), [`${kind}: dispatches`]: String(measured.profile.steps.length) });
@@ -105,14 +108,14 @@ async function measure(name, folder, pytorch, peak) {
   row['kernels to f32'] = ratio(first.profile.total, native?.f32);
   if (product) row['TFLOP/s'] = (2 * product.size ** 3 / /** @type {number} */ (first.sustained) / 1e9).toFixed(1);
   if (product) row.differs = Math.max(...own.map(({ inputs, results }) => distanceOfProduct(inputs, results, product))).toExponential(1);
-  if (!options['no-peer']) await compare(row, model, own, product !== null);
+  if (!options['no-peer']) await compare(row, model, own, { isProduct: product !== null, memory });
   return { row, profile: first.profile };
 }
 
-/** @param {Row} row @param {string} model @param {import('./gpu/network.mjs').Measured[]} own @param {boolean} isProduct */
-async function compare(row, model, own, isProduct) {
+/** @param {Row} row @param {string} model @param {import('./gpu/network.mjs').Measured[]} own @param {{isProduct: boolean, memory?: Record<string, string>}} what */
+async function compare(row, model, own, { isProduct, memory }) {
   const [{ inputs, median }] = own;
-  const theirs = await attempt(row, 'ONNX Runtime', () => runOnnxRuntime(model, inputs, 'webgpu', { runs, warm: 10 }));
+  const theirs = await attempt(row, 'ONNX Runtime', () => runOnnxRuntime(model, inputs, 'webgpu', { runs, warm: 10, memory }));
   row['ONNX Runtime'] = figure(theirs?.median);
   row.ratio = ratio(theirs?.median, median);
   if (isProduct) return;
@@ -155,6 +158,6 @@ try {
 }
 const columns = COLUMNS.filter((column) => measured.some(({ row }) => row[column]));
 printTable([columns, ...measured.map(({ row }) => columns.map((column) => row[column] ?? ''))]);
-if (options.kernels) for (const { row, profile } of measured) if (profile) printKernels(`${row.model} (${kinds[0]})`, profile);
+if (peak) for (const { row, profile } of measured) if (profile) printKernels(`${row.model} (${kinds[0]})`, profile, peak);
 // Dawn would keep the process alive.
 process.exit(measured.some(({ row }) => row.problem) ? 1 : 0);

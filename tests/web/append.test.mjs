@@ -275,6 +275,22 @@ test('a run on the GPU copies nothing but its outputs; more room is taken, twice
   model.dispose();
 });
 
+test('commands are encoded ahead for sizes that grow on, and others are right all the same', async () => {
+  const { device, seen } = await watched(), model = await load({ backend: 'webgpu', device }), given = [], rows = [1, 1, 1, 1, 1, 2, 1, 3, 3, 1];
+  const sums = (/** @type {number[][]} */ parts, /** @type {number} */ i) => parts.reduce((sum, part) => {
+    for (let at = i % 4 + (i >> 2) * part.length / 2; at < ((i >> 2) + 1) * part.length / 2; at += 4) sum += part[at];
+    return sum;
+  }, 0);
+  for (const [run, count] of rows.entries()) {
+    given.push(numbers(8 * count, run));
+    const { sums: got } = await model.run({ x: { data: Float32Array.from(given[run]), shape: [1, 2, count, 4] } });
+    assert.deepEqual([...got.data], Array.from({ length: 8 }, (_, i) => sums(given, i)), `run ${run}`);
+    // The second run is the first that tells how sizes grow.
+    if (run === 4) assert.equal(seen.passes, 6, 'one for each run, and one that is ahead');
+  }
+  model.dispose();
+});
+
 test('with a capacity all of its room is taken at once, and what would be more is refused', async () => {
   const { out, said } = compile(cache(), '--dim', 'total=40', '--explain'), of = await loaderOf(out);
   assert.match(said, /in place, along axis 2, with room for 40 and no more/);

@@ -11,11 +11,12 @@ afterEach(() => devices.splice(0).forEach((device) => device.destroy()));
 /**
  * @typedef {object} Seen
  * @property {number} written bytes that were written to it
- * @property {number} copied bytes that were copied on it
+ * @property {number} copied bytes that were copied on it, by commands that were submitted
  * @property {number} mapped bytes that were brought back
  * @property {number} read bytes of them that were looked at
  * @property {number} maps how often something was
  * @property {number} waits how often the device was asked for something when it was asked for nothing else
+ * @property {number} passes that began
  * @property {number} late passes that began when something had been
  * @property {number} indirect dispatches whose workgroups the device knows
  * @property {number} states buffers of states that were ever made
@@ -30,7 +31,7 @@ export async function watched() {
   const device = await makeDevice();
   devices.push(device);
   /** @type {Seen} */
-  const seen = { written: 0, copied: 0, mapped: 0, read: 0, maps: 0, waits: 0, late: 0, indirect: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
+  const seen = { written: 0, copied: 0, mapped: 0, read: 0, maps: 0, waits: 0, passes: 0, late: 0, indirect: 0, states: 0, groups: 0, shaders: [], buffers: new Map(), refusal: undefined };
   /** @type {GPUErrorFilter[]} */
   const scopes = [];
   let pending = 0;
@@ -43,22 +44,35 @@ export async function watched() {
     const value = Reflect.get(target, name, target);
     return typeof value === 'function' ? value.bind(target) : value;
   };
-  const queue = new Proxy(device.queue, {
-    get: (target, name) => name !== 'writeBuffer' ? bound(target, name)
-      : (/** @type {any[]} */ ...[buffer, offset, data, from, size]) => {
-        seen.written += size ?? data.byteLength;
-        return target.writeBuffer(buffer, offset, data, from, size);
-      },
+  /** Bytes that commands copy. @type {WeakMap<GPUCommandBuffer, number>} */
+  const copies = new WeakMap();
+  const watchedQueue = /** @type {any} */ ({
+    writeBuffer(/** @type {any[]} */ ...[buffer, offset, data, from, size]) {
+      seen.written += size ?? data.byteLength;
+      return device.queue.writeBuffer(buffer, offset, data, from, size);
+    },
+    submit(/** @type {GPUCommandBuffer[]} */ all) {
+      for (const commands of all) seen.copied += copies.get(commands) ?? 0;
+      return device.queue.submit(all);
+    },
   });
+  const queue = new Proxy(device.queue, { get: (target, name) => watchedQueue[name] ?? bound(target, name) });
   const own = /** @type {any} */ ({
     queue,
     createCommandEncoder() {
-      const encoder = device.createCommandEncoder(), copy = encoder.copyBufferToBuffer.bind(encoder), begin = encoder.beginComputePass.bind(encoder);
+      const encoder = device.createCommandEncoder(), copy = encoder.copyBufferToBuffer.bind(encoder), begin = encoder.beginComputePass.bind(encoder), finish = encoder.finish.bind(encoder);
+      let copied = 0;
       encoder.copyBufferToBuffer = (/** @type {any[]} */ ...all) => {
-        seen.copied += all[4];
+        copied += all[4];
         return /** @type {any} */ (copy)(...all);
       };
+      encoder.finish = () => {
+        const commands = finish();
+        copies.set(commands, copied);
+        return commands;
+      };
       encoder.beginComputePass = (descriptor) => {
+        ++seen.passes;
         if (seen.maps) ++seen.late;
         const pass = begin(descriptor), dispatch = pass.dispatchWorkgroupsIndirect.bind(pass);
         pass.dispatchWorkgroupsIndirect = (buffer, offset) => {

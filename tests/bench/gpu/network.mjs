@@ -1,6 +1,7 @@
 // A model, compiled for some kind of GPU, and timed here.
 
 /** @import { Peak, Profile } from '../../../runtime-js/model.js' */
+/** @import { Decoding } from './pytorch.mjs' */
 
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -15,22 +16,24 @@ const PROFILED_RUNS = 20, WARM_RUNS = 10;
 /** @typedef {{median: number, loaded: number, profile: Profile, inputs: Record<string, any>, results: Record<string, any>, sustained?: number}} Measured times in ms */
 
 /**
+ * A decoder begins with the cache that it is given, and goes on from what it keeps of it on the GPU, a token a run.
+ *
  * @param {string} webnnc the compiler @param {string} model a file @param {string} folder to compile into
- * @param {{kind: string, runs: number, peak?: Peak, isProduct: boolean}} options `kind`: of the GPU, as --device has it
+ * @param {{kind: string, runs: number, peak?: Peak, isProduct: boolean} & Decoding} options `kind`: of the GPU, as --device has it
  * @returns {Promise<Measured>}
  */
-export async function measureNetwork(webnnc, model, folder, { kind, runs, peak, isProduct }) {
+export async function measureNetwork(webnnc, model, folder, { kind, runs, peak, isProduct, sizes, memory = {} }) {
   const out = join(folder, kind);
   execFileSync(webnnc, [model, '-o', out, '--device', kind, '--target', 'webgpu', '--no-report', '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] });
   const device = await makeDevice();
   try {
     const { load } = await import(pathToFileURL(join(out, 'model.js')).href);
     const begin = performance.now(), compiled = await load({ backend: 'webgpu', device }), loaded = performance.now() - begin;
-    const inputs = inputsOf(compiled.inputs), times = [];
-    let results;
+    const inputs = inputsOf(compiled.inputs, sizes), results = await compiled.run(inputs), times = [];
+    const next = Object.fromEntries(Object.entries(inputs).filter(([name]) => !(name in memory)));
     for (let i = -WARM_RUNS; i < runs; ++i) {
       const start = performance.now();
-      results = await compiled.run(inputs);
+      await compiled.run(next);
       if (i >= 0) times.push(performance.now() - start);
     }
     const profile = await compiled.profile(inputs, { runs: PROFILED_RUNS, peak });

@@ -17,7 +17,8 @@ export const NETWORKS = [
 export const hasPyTorch = () =>
   spawnSync(python, ['-c', 'import torch, torchvision, transformers; assert torch.cuda.is_available()'], { stdio: 'ignore' }).status === 0;
 
-/** @typedef {{name: string, path?: string, f32?: number, f16?: number, error?: string}} Measured times in ms, of a CUDA graph */
+/** Sizes that are open in the file; inputs that are outputs of the run before, and these. @typedef {{sizes?: Record<string, number>, memory?: Record<string, string>}} Decoding */
+/** @typedef {Decoding & {name: string, path?: string, f32?: number, f16?: number, error?: string}} Measured times in ms, of a CUDA graph */
 
 /** One process for all networks. It does nothing while it is not asked, so as not to disturb what is timed here. */
 export class PyTorch {

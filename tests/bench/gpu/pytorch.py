@@ -4,11 +4,12 @@
 
 Reads names from standard input, a line each, and answers each with a line of JSON:
 
-    resnet50         {"name": "resnet50", "path": "FOLDER/resnet50.onnx", "f32": 1.23, "f16": 0.45}
+    resnet50         {"name": "resnet50", "path": "FOLDER/resnet50.onnx", "sizes": {}, "memory": {}, "f32": 1.23, "f16": 0.45}
     matmul:4096:f32  {"name": "matmul:4096:f32", "f32": 2.7}
     else             {"name": "else", "error": "..."}
 
-Times are medians in ms, by the GPU's clock, without upload and read-back. f32 is computed without TF32.
+Times are medians in ms, by the GPU's clock, without upload and read-back. f32 is computed without TF32. `sizes` are those
+that the file leaves open, as they were timed; `memory` tells inputs that are outputs of the run before.
 A file that is there already is not written again.
 """
 import json
@@ -133,10 +134,17 @@ NETWORKS = {
 }
 
 
+def memory_of(inputs):
+    """Of a decoder: its cache, which grows along axis 2, by the names that exporters give."""
+    parts = [f"{layer}.{part}" for layer in range((len(inputs) - 1) // 2) for part in ("key", "value")]
+    return {f"past_key_values.{part}": f"present.{part}" for part in parts}
+
+
 def export(network, inputs, path):
-    names = dict(input_names=["input"] + [f"past_{i}" for i in range(len(inputs) - 1)],
-                 output_names=["output"] + [f"present_{i}" for i in range(len(inputs) - 1)])
-    torch.onnx.export(network, tuple(inputs), path + ".part", opset_version=17, dynamo=False, **names)
+    memory = memory_of(inputs)
+    names = dict(input_names=["input", *memory], output_names=["output", *memory.values()])
+    grows = {**{name: {2: "past"} for name in memory}, **{name: {2: "total"} for name in memory.values()}}
+    torch.onnx.export(network, tuple(inputs), path + ".part", opset_version=17, dynamo=False, dynamic_axes=grows, **names)
     os.replace(path + ".part", path)
 
 
@@ -183,10 +191,11 @@ def measure_product(name):
 def measure_network(name, folder):
     network, inputs = NETWORKS[name]()
     network = network.cuda().eval()
-    path = os.path.join(folder, name + ".onnx")
+    path, example = os.path.join(folder, name + ".onnx"), inputs(torch.float32)
     if not os.path.exists(path):
-        export(network, inputs(torch.float32), path)
-    row = {"path": path}
+        export(network, example, path)
+    memory = memory_of(example)
+    row = {"path": path, "sizes": {"past": example[1].shape[2]} if memory else {}, "memory": memory}
     # What a machine cannot time it can still have written.
     for label, dtype in TYPES.items():
         try:

@@ -11,11 +11,11 @@ function madeUp(count) {
   return values;
 }
 
-/** Sizes that are symbolic are taken as 1. */
-export function inputsOf(ports) {
+/** @param {readonly any[]} ports @param {Record<string, number>} [known] sizes that are symbolic; others are taken as 1 */
+export function inputsOf(ports, known = {}) {
   const inputs = {};
   for (const { name, dataType, shape } of ports) {
-    const sizes = shape.map((size) => (typeof size === 'number' ? size : 1));
+    const sizes = shape.map((size) => (typeof size === 'number' ? size : known[size] ?? 1));
     const count = sizes.reduce((a, b) => a * b, 1);
     const values = madeUp(count);
     const data =
