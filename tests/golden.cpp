@@ -34,9 +34,11 @@
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/inline_maps.h"
 #include "loop/passes/promote_half.h"
+#include "loop/passes/share_memory.h"
 #include "loop/passes/simplify.h"
 #include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
+#include "loop/passes/stream_rows.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
 #include "loop/text.h"
@@ -273,6 +275,15 @@ std::function<Outcome(const std::string&)> KernelPass(Pass pass) {
   };
 }
 
+std::function<Outcome(const std::string&)> StreamRows(int64_t parts) {
+  return KernelPass([parts](loop::Kernel& kernel) -> Status {
+    auto streamed = loop::StreamRows(kernel, 4, parts);
+    if (!streamed) return Error{"its stages cannot run in one pass over the columns"};
+    kernel = streamed->kernel;
+    return loop::VerifyPlain(kernel);
+  });
+}
+
 // The schedule by itself: read, printed, read back.
 Outcome ReadSchedule(const std::string& input) {
   Lexer lexer(input);
@@ -300,6 +311,7 @@ Outcome RunStep(const std::string& step, const std::string& input) {
          loop::Simplify(kernel);
        })},
       {"unroll", KernelPass(loop::Unroll)},
+      {"share-memory", KernelPass(loop::ShareMemory)},
       {"guard-stores", KernelPass(loop::GuardStores)},
       {"promote-half",
        KernelPass([](loop::Kernel& kernel) { PromoteHalf(kernel, Storage::kPort); })},
@@ -310,6 +322,8 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"collapse", KernelPass(loop::Collapse)},
       {"factor-reduction",
        KernelPass([](loop::Kernel& kernel) { loop::FactorReduction(kernel, 4); })},
+      {"stream-rows", StreamRows(1)},
+      {"stream-rows-in-parts", StreamRows(3)},
       {"align-rows", KernelPass([](loop::Kernel& kernel) -> Status {
          return loop::AlignRows(kernel) ? Status(kSuccess)
                                         : Status(Error{"the stages share no rows"});

@@ -13,7 +13,6 @@ namespace webnnc {
 namespace {
 
 using Weights = IdVector<plan::WeightTag, plan::Weight>;
-using States = std::vector<graph::State>;
 
 // ---- Forming
 
@@ -71,7 +70,7 @@ bool AreFormedAlike(const Target& a, const Target& b) {
 }
 
 Result<plan::Program> Form(const graph::Graph& graph, const Target& target,
-                           const std::vector<plan::Variant>& before, const States& states,
+                           const std::vector<plan::Variant>& before, const Model& model,
                            Weights& weights) {
   for (const plan::Variant& other : before) {
     if (!AreFormedAlike(other.target(), target)) continue;
@@ -79,19 +78,19 @@ Result<plan::Program> Form(const graph::Graph& graph, const Target& target,
     program.target = target;
     return program;
   }
-  plan::Program program = plan::FormKernels(graph, target, weights, states);
+  plan::Program program = plan::FormKernels(graph, target, weights, model.states, model.likely);
   if (target.IsGpu()) TRY(CheckWeights(program, weights));
   return program;
 }
 
 Result<std::vector<plan::Variant>> FormKind(const graph::Graph& graph, Target::Kind kind,
-                                            const Machine& machine, const States& states,
+                                            const Machine& machine, const Model& model,
                                             Weights& weights) {
   std::vector<plan::Variant> variants;
   for (const plan::VariantKind& variant : plan::kVariants) {
     if (variant.kind != kind || !MakesUseOf(graph, variant.features)) continue;
     Target target{kind, variant.features, &machine};
-    TRY_ASSIGN(auto program, Form(graph, target, variants, states, weights));
+    TRY_ASSIGN(auto program, Form(graph, target, variants, model, weights));
     variants.push_back({std::move(program)});
   }
   return variants;
@@ -119,11 +118,10 @@ Status FormVariants(Model& model, Weights& weights, const Machine& machine,
                     const plan::Warn& warn) {
   std::vector<plan::Variant> wasm;
   if (model.options.wasm) {
-    TRY_ASSIGN(wasm,
-               FormKind(model.graph, Target::Kind::kWasm, WasmMachine(), model.states, weights));
+    TRY_ASSIGN(wasm, FormKind(model.graph, Target::Kind::kWasm, WasmMachine(), model, weights));
   }
   if (model.gpu_graph) {
-    auto webgpu = FormKind(*model.gpu_graph, Target::Kind::kWebGpu, machine, model.states, weights);
+    auto webgpu = FormKind(*model.gpu_graph, Target::Kind::kWebGpu, machine, model, weights);
     if (webgpu) {
       model.variants = std::move(webgpu.value());
     } else if (!wasm.empty()) {

@@ -145,8 +145,7 @@ class PlainVerifier {
       if (kernel_.buffers[load.buffer].space == Space::kIn) return;
       bool is_own = std::any_of(stage.parts.begin(), stage.parts.end(),
                                 [&](const Part& part) { return part.buffer == load.buffer; });
-      // A reduction sets what it stores first.
-      bool finds = stage.ordered && load.index == stage.place && !IsReduction(stage);
+      bool finds = stage.ordered && load.index == stage.place;
       if (is_own && !finds)
         status = Fail("loads " + Named(load.buffer) + ", which it stores");
       else if (!stored_.count(load.buffer) && !carried_.count(load.buffer))
@@ -167,10 +166,22 @@ class PlainVerifier {
   Status CheckStarts(const Stage& stage) const {
     auto is_reduced = [&](VarId var) { return LoopOf(stage, var) && !Names(kernel_, stage, var); };
     for (const Part& part : stage.parts) {
+      // A reduction sets what it stores first.
+      if (IsReduction(stage) && LoadsAny(part.term, stage.parts))
+        return Fail("reduces " + Named(part.buffer) + " by itself");
       if (!part.start.valid() || !Mentions(kernel_, part.start, is_reduced)) continue;
       return Fail("starts " + Named(part.buffer) + " from what depends on a loop that is reduced");
     }
     return kSuccess;
+  }
+
+  bool LoadsAny(ExprId id, const std::vector<Part>& parts) const {
+    bool loads = false;
+    ForEachExpr(kernel_, id, [&](ExprId e) {
+      auto* load = std::get_if<Load>(&kernel_.exprs[e].node);
+      for (const Part& part : parts) loads |= load && load->buffer == part.buffer;
+    });
+    return loads;
   }
 
   Status CheckResults() const {

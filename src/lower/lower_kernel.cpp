@@ -6,6 +6,7 @@
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/legalize_for_gpu.h"
 #include "loop/passes/promote_half.h"
+#include "loop/passes/share_memory.h"
 #include "loop/passes/simplify.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
@@ -32,11 +33,16 @@ int64_t BytesOf(const loop::Kernel& kernel, loop::Space space, const Target& tar
   return bytes;
 }
 
+Status CheckShared(const loop::Kernel& kernel, const Options& options) {
+  if (BytesOf(kernel, loop::Space::kWorkgroup, options.target) <=
+      options.target.machine->workgroup_bytes)
+    return kSuccess;
+  return Error{"too much workgroup memory"};
+}
+
 // What is in registers must be small, or it is not in registers.
 Status CheckFits(const loop::Kernel& kernel, const Options& options) {
   const Machine& machine = *options.target.machine;
-  if (BytesOf(kernel, loop::Space::kWorkgroup, options.target) > machine.workgroup_bytes)
-    return Error{"too much workgroup memory"};
   int64_t most = options.spills ? machine.spilled_bytes : machine.register_bytes;
   if (BytesOf(kernel, loop::Space::kRegister, options.target) > most)
     return Error{"too many registers"};
@@ -112,6 +118,11 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
   }
   loop::Simplify(kernel);
   log("simplify", kernel);
+  if (gpu) {
+    loop::ShareMemory(kernel);
+    log("share-memory", kernel);
+  }
+  TRY(CheckShared(kernel, options));
   if (gpu) {
     loop::GuardStores(kernel);
     log("guard-stores", kernel);

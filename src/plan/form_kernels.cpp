@@ -9,9 +9,11 @@
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/split_groups.h"
+#include "loop/passes/stream_rows.h"
 #include "loop/stage.h"
 #include "plan/group_nodes.h"
 #include "plan/place_nodes.h"
+#include "plan/split_stages.h"
 #include "tensor/beginning.h"
 
 namespace webnnc::plan {
@@ -24,8 +26,9 @@ namespace {
 
 // What the graphs of a model share: the program that they become.
 struct Shared {
-  Shared(const Graph& graph, const Target& target, IdVector<WeightTag, Weight>& weights)
-      : weights(weights), places(graph, target) {
+  Shared(const Graph& graph, const Target& target, IdVector<WeightTag, Weight>& weights,
+         const LikelySizes& sizes)
+      : weights(weights), sizes(sizes), places(graph, target) {
     program.name = graph.name;
     program.target = target;
   }
@@ -57,6 +60,7 @@ struct Shared {
   }
 
   IdVector<WeightTag, Weight>& weights;
+  const LikelySizes& sizes;
   NodePlaces places;
   Program program;
 
@@ -103,7 +107,7 @@ class GraphFormer {
         program_(shared.program),
         links_(graph),
         appended_(std::move(appended)),
-        groups_(graph, links_, program_.target, program_.TargetAt(Place::kHost),
+        groups_(graph, links_, program_.target, program_.TargetAt(Place::kHost), shared.sizes,
                 shared.places.Of(graph), Keys(appended_.nodes)) {
     for (const auto& [n, end] : appended_.nodes)
       GiveValue(graph.nodes[n].result(), Place::kDevice, end.state);
@@ -268,8 +272,14 @@ class GraphFormer {
     }
     if (!launch.begins.empty()) launch.begins.resize(launch.arguments.size(), 0);
     loop::Collapse(kernel);
+    size_t whole = 0;
+    if (group.streams()) {
+      auto stream = loop::StreamRows(kernel, group.block, group.parts);
+      kernel = std::move(stream->kernel);
+      whole = stream->whole;
+    }
     loop::SplitGroups(kernel);
-    schedule::AlignLoops(kernel);
+    if (group.parts == 1) schedule::AlignLoops(kernel);
     for (size_t n : group.nodes) {
       for (const std::string& origin : groups_.NodeAt(n).origins) {
         bool is_new =
@@ -278,6 +288,7 @@ class GraphFormer {
       }
     }
     EmitLaunch(std::move(launch), std::move(kernel));
+    if (group.parts > 1) CutStages(program_, program_.steps.size() - 1, whole);
   }
 
   void EmitLaunch(Launch launch, loop::Kernel kernel) {
@@ -720,8 +731,8 @@ Program FormProgram(const Graph& graph, Shared& shared) {
 }  // namespace
 
 Program FormKernels(const Graph& graph, const Target& target, IdVector<WeightTag, Weight>& weights,
-                    const std::vector<graph::State>& states) {
-  Shared shared(graph, target, weights);
+                    const std::vector<graph::State>& states, const LikelySizes& sizes) {
+  Shared shared(graph, target, weights, sizes);
   shared.program.states = states;
   return FormProgram(graph, shared);
 }

@@ -2,6 +2,7 @@
 
 #include "graph/graph.h"
 #include "plan/program.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::plan {
 
@@ -13,11 +14,15 @@ namespace webnnc::plan {
 // moves elements, and scalars, are copied into every user. Reshapes that are left become nothing at
 // all: their result is their operand's buffer.
 //
+// Products around a softmax are one kernel where that is no slower than three: one pass over the
+// keys of each query (loop::StreamRows).
+//
 // `weights` receives the constants that kernels read. Of a state that is appended
 // (graph::AppendStates) input and output are one buffer: what makes the new part writes it behind
 // what is there.
 Program FormKernels(const graph::Graph& graph, const Target& target,
                     IdVector<WeightTag, Weight>& weights,
-                    const std::vector<graph::State>& states = {});
+                    const std::vector<graph::State>& states = {},
+                    const LikelySizes& sizes = {});
 
 }  // namespace webnnc::plan

@@ -1,6 +1,9 @@
 #include "plan/group_nodes.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
 #include <numeric>
 
 #include "loop/lowering.h"
@@ -8,9 +11,11 @@
 #include "loop/passes/align_rows.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/single_terms.h"
+#include "loop/passes/stream_rows.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "plan/split_stages.h"
+#include "schedule/choose_gpu.h"
 
 namespace webnnc::plan {
 
@@ -26,11 +31,13 @@ bool Decides(const Node& node) {
 }
 
 NodeGroups::NodeGroups(const graph::Graph& graph, const graph::Links& links, const Target& device,
-                       const Target& host, std::vector<Place> places, std::set<size_t> stand_alone)
+                       const Target& host, const LikelySizes& sizes, std::vector<Place> places,
+                       std::set<size_t> stand_alone)
     : graph_(graph),
       links_(links),
       device_(device),
       host_(host),
+      sizes_(sizes),
       places_(std::move(places)),
       stand_alone_(std::move(stand_alone)),
       group_of_(graph.nodes.size()) {
@@ -104,7 +111,7 @@ bool NodeGroups::MergeSomeOperand(size_t into) {
   for (size_t from : operands) {
     if (TryMerge(from, into)) return true;
   }
-  return false;
+  return TryStream(into);
 }
 
 bool NodeGroups::MayMerge(const Group& producer, const Group& consumer) const {
@@ -120,21 +127,11 @@ bool NodeGroups::TryMerge(size_t from, size_t into) {
   // Copying a group again would change nothing.
   const auto &theirs = groups_[from].nodes, &own = groups_[into].nodes;
   if (std::includes(own.begin(), own.end(), theirs.begin(), theirs.end())) return false;
-  // Forming a group takes time that grows with it, and a longer chain saves nothing more.
-  constexpr size_t kMostNodes = 32;
   if (own.size() + theirs.size() > kMostNodes) return false;
   const Group &producer = groups_[from], &consumer = groups_[into];
   if (!MayMerge(producer, consumer)) return false;
   ValueId result = ResultsOf(producer)[0];
-  bool used_elsewhere = links_.IsOutput(result);
-  for (const Node* user : links_.UsersOf(result)) {
-    if (used_elsewhere) break;
-    // Nodes that have not been reached yet are users too, and so is a node whose copy is inside:
-    // the node itself may be needed by others.
-    size_t n = IndexOf(user);
-    bool inside = std::count(consumer.nodes.begin(), consumer.nodes.end(), n) > 0;
-    used_elsewhere |= !inside || group_of_[n] != into;
-  }
+  bool used_elsewhere = IsUsedElsewhere(from, into);
   // What callers get is stored anyway: a GPU reads it there, where another copy is a launch. A CPU
   // copies in the order in which products read.
   bool is_gpu = TargetOf(consumer).IsGpu();
@@ -147,14 +144,74 @@ bool NodeGroups::TryMerge(size_t from, size_t into) {
   std::set_union(producer.nodes.begin(), producer.nodes.end(), consumer.nodes.begin(),
                  consumer.nodes.end(), std::back_inserter(merged.nodes));
   if (!Form(merged) || !Worth(producer, consumer, merged)) return false;
-  if (!used_elsewhere) {
+  Replace(used_elsewhere ? std::vector<size_t>{} : std::vector{from}, into, std::move(merged));
+  return true;
+}
+
+bool NodeGroups::IsUsedElsewhere(size_t from, size_t into) const {
+  ValueId result = ResultsOf(groups_[from])[0];
+  if (links_.IsOutput(result)) return true;
+  const std::vector<size_t>& consumer = groups_[into].nodes;
+  for (const Node* user : links_.UsersOf(result)) {
+    // Nodes that have not been reached yet are users too, and so is a node whose copy is inside:
+    // the node itself may be needed by others.
+    size_t n = IndexOf(user);
+    bool inside = std::count(consumer.begin(), consumer.end(), n) > 0;
+    if (!inside || group_of_[n] != into) return true;
+  }
+  return false;
+}
+
+// Puts `merged` in the place of group `into`, and of those `from` that are in it.
+void NodeGroups::Replace(const std::vector<size_t>& from, size_t into, Group merged) {
+  for (size_t group : from) {
     // Nodes that were copied into it belong elsewhere.
-    for (size_t n : producer.nodes) {
-      if (group_of_[n] == from) group_of_[n] = into;
+    for (size_t n : groups_[group].nodes) {
+      if (group_of_[n] == group) group_of_[n] = into;
     }
-    groups_[from] = {};
+    groups_[group] = {};
   }
   groups_[into] = std::move(merged);
+}
+
+// Merges the rows that a product multiplies, and the product that they are made of, with it.
+bool NodeGroups::TryStream(size_t into) {
+  const Group& product = groups_[into];
+  if (!TargetOf(product).IsGpu() || product.kind != schedule::Kind::kContraction) return false;
+  auto for_operands = [&](const Group& group, const std::function<bool(size_t)>& visit) {
+    for (size_t n : group.nodes) {
+      for (ValueId operand : NodeAt(n).operands) {
+        size_t from = GroupOf(operand);
+        if (from != kNoGroup && !groups_[from].nodes.empty() && visit(from)) return true;
+      }
+    }
+    return false;
+  };
+  return for_operands(product, [&](size_t rows) {
+    if (rows == into || groups_[rows].kind != schedule::Kind::kRows) return false;
+    return for_operands(groups_[rows], [&](size_t scores) {
+      bool multiplies = groups_[scores].kind == schedule::Kind::kContraction;
+      return scores != rows && multiplies && TryStream(scores, rows, into);
+    });
+  });
+}
+
+bool NodeGroups::TryStream(size_t scores, size_t rows, size_t into) {
+  const Group &first = groups_[scores], &second = groups_[rows], &third = groups_[into];
+  if (!MayMerge(first, second) || !MayMerge(second, third) || IsUsedElsewhere(scores, rows) ||
+      IsUsedElsewhere(rows, into))
+    return false;
+  std::set<size_t> nodes(first.nodes.begin(), first.nodes.end());
+  nodes.insert(second.nodes.begin(), second.nodes.end());
+  nodes.insert(third.nodes.begin(), third.nodes.end());
+  Group merged;
+  merged.nodes.assign(nodes.begin(), nodes.end());
+  if (nodes.size() > kMostNodes) return false;
+  // No kernel as it is.
+  Form(merged);
+  if (merged.kind != schedule::Kind::kNone || !ChooseBlock(merged) || !Form(merged)) return false;
+  if (merged.seconds > Seconds(first) + Seconds(second) + Seconds(third)) return false;
+  Replace({scores, rows}, into, std::move(merged));
   return true;
 }
 
@@ -185,6 +242,10 @@ bool NodeGroups::Form(Group& group) {
   loop::Kernel collapsed = kernel;
   loop::Collapse(collapsed);
   group.kind = schedule::Classify(collapsed);
+  bool streams = group.kind == schedule::Kind::kNone && group.streams() &&
+                 loop::StreamRows(collapsed, group.block, group.parts);
+  if (streams) group.kind = schedule::Kind::kOrdered;
+  if (!streams) group.block = 0;
   std::tie(group.is_free, group.work) = WorkOf(group);
   return group.nodes.size() == 1 || (group.kind != schedule::Kind::kNone && Fits(group, collapsed));
 }
@@ -319,6 +380,9 @@ bool NodeGroups::MultipliesLongRows(const Group& group) const {
 bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group& merged) const {
   const Machine::Fusion& costs = CostsOf(merged);
   using schedule::Kind;
+  // What comes after whole rows is computed where they are.
+  if (producer.streams()) return consumer.kind == Kind::kMap && merged.streams();
+  if (consumer.streams() && !merged.streams()) return false;
   // Products are scheduled by themselves: a kernel of rows would compute them one by one.
   if (merged.kind == Kind::kRows &&
       (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction ||
@@ -330,7 +394,8 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
     // The producer's result would be stored in a stage of its own, or computed anew.
     return merged.kind == producer.kind || merged.kind == Kind::kRows;
   }
-  bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction;
+  bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction ||
+                  consumer.streams();
   if (producer.is_free && products && HasSeveralSources(producer)) return false;
   // A window reads every element several times: better where neighbours are.
   bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > costs.window;
@@ -342,6 +407,58 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   if (consumer.kind == Kind::kRows) return cheap && repeats <= costs.repeats_in_rows;
   if (consumer.kind == Kind::kMap) return cheap && repeats <= costs.repeats_in_maps;
   return false;
+}
+
+// How long blocks of rows are that one pass runs over, and by how many parts, if that makes a
+// kernel of the group.
+bool NodeGroups::ChooseBlock(Group& group) const {
+  loop::Kernel kernel = group.kernel;
+  loop::Collapse(kernel);
+  for (int64_t block : kBlocks) {
+    for (int64_t parts : kParts) {
+      double seconds = StreamSeconds(group, kernel, block, parts);
+      if (seconds == 0) return false;
+      if (group.streams() && seconds >= group.seconds) continue;
+      group.block = block;
+      group.parts = parts;
+      group.seconds = seconds;
+    }
+  }
+  return std::isfinite(group.seconds);
+}
+
+// 0 if there is no such pass.
+double NodeGroups::StreamSeconds(const Group& group, const loop::Kernel& collapsed, int64_t block,
+                                 int64_t parts) const {
+  const Target& target = TargetOf(group);
+  auto stream = loop::StreamRows(collapsed, block, parts);
+  if (!stream) return 0;
+  std::vector<loop::Kernel> kernels{stream->kernel};
+  if (parts > 1) kernels = CutStages(stream->kernel, stream->whole);
+  schedule::AlignLoops(kernels[0]);
+  auto candidates = schedule::CandidatesForGpu(kernels[0], target, sizes_, {1, 0});
+  if (candidates.empty() || candidates[0].seconds == 0)
+    return std::numeric_limits<double>::infinity();
+  double seconds = candidates[0].seconds + target.machine->launch;
+  if (parts > 1) seconds += SecondsOf(kernels[1], target);
+  return seconds;
+}
+
+double NodeGroups::Seconds(const Group& group) const {
+  loop::Kernel kernel = group.kernel;
+  loop::Collapse(kernel);
+  return SecondsOf(kernel, TargetOf(group));
+}
+
+// What a kernel takes, roughly: if no rule knows, as long as what it reads and writes.
+double NodeGroups::SecondsOf(const loop::Kernel& kernel, const Target& target) const {
+  auto candidates = schedule::CandidatesForGpu(kernel, target, sizes_, {1, 0});
+  double seconds = candidates.empty() ? 0 : candidates[0].seconds, bytes = 0;
+  for (loop::BufferId parameter : loop::ParametersOf(kernel)) {
+    const TensorType& type = kernel.buffers[parameter].type;
+    bytes += sizes_.Typical(ElementCount(type.shape)) * static_cast<double>(ByteSize(type.dtype));
+  }
+  return std::max(seconds, bytes / target.machine->bandwidth) + target.machine->launch;
 }
 
 // A concatenation and the like: choosing where to read from would stand in the innermost loop.

@@ -10,6 +10,7 @@
 #include "loop/passes/inline_maps.h"
 #include "plan/program.h"
 #include "schedule/classify.h"
+#include "tensor/likely_sizes.h"
 
 namespace webnnc::plan {
 
@@ -22,6 +23,12 @@ struct Group {
   bool is_free = false;
   // An upper bound of the arithmetic operations an element of a map takes.
   int64_t work = 0;
+  // Nothing but one pass over its rows makes a kernel of it (loop::StreamRows): of blocks so long,
+  // by so many parts side by side, in that time.
+  int64_t block = 0, parts = 1;
+  double seconds = 0;
+
+  bool streams() const { return block > 0; }
 };
 
 // What is no kernel: it decides what kernels run, or for which sizes.
@@ -32,7 +39,8 @@ class NodeGroups {
  public:
   // `places` says where each node runs. Nodes that `stand_alone` are no kernels.
   NodeGroups(const graph::Graph& graph, const graph::Links& links, const Target& device,
-             const Target& host, std::vector<Place> places, std::set<size_t> stand_alone = {});
+             const Target& host, const LikelySizes& sizes, std::vector<Place> places,
+             std::set<size_t> stand_alone = {});
 
   // The groups that are needed, in the order in which they run: each when its last node does. A
   // node that decides or stands alone is in a group of its own.
@@ -67,6 +75,10 @@ class NodeGroups {
   // Those of networks have at most 13. LLVM takes a time that grows with the square of a kernel's
   // length.
   static constexpr size_t kMostStages = 24;
+  // Forming a group takes time that grows with it, and a longer chain saves nothing more.
+  static constexpr size_t kMostNodes = 32;
+  // Columns that one pass over rows takes at a time.
+  static constexpr int64_t kBlocks[] = {32, 48, 64, 96, 128}, kParts[] = {1, 2, 4, 8};
 
   const Target& TargetOf(const Group& group) const {
     return PlaceOf(group) == Place::kHost ? host_ : device_;
@@ -90,6 +102,10 @@ class NodeGroups {
   void AddNode(size_t n);
   bool MergeSomeOperand(size_t into);
   bool TryMerge(size_t from, size_t into);
+  bool IsUsedElsewhere(size_t from, size_t into) const;
+  void Replace(const std::vector<size_t>& from, size_t into, Group merged);
+  bool TryStream(size_t into);
+  bool TryStream(size_t scores, size_t rows, size_t into);
   bool MayMerge(const Group& producer, const Group& consumer) const;
   bool Fits(const Group& group, const loop::Kernel& kernel) const;
 
@@ -99,6 +115,11 @@ class NodeGroups {
   double Repeats(const Group& producer, const Group& merged) const;
   bool Worth(const Group& producer, const Group& consumer, const Group& merged) const;
   bool MultipliesLongRows(const Group& group) const;
+  bool ChooseBlock(Group& group) const;
+  double StreamSeconds(const Group& group, const loop::Kernel& collapsed, int64_t block,
+                       int64_t parts) const;
+  double Seconds(const Group& group) const;
+  double SecondsOf(const loop::Kernel& kernel, const Target& target) const;
   bool HasSeveralSources(const Group& producer) const;
   static bool MovesNeighbours(const Group& producer);
 
@@ -109,6 +130,7 @@ class NodeGroups {
   const graph::Graph& graph_;
   const graph::Links& links_;
   Target device_, host_;
+  const LikelySizes& sizes_;
   std::vector<Place> places_;
   std::set<size_t> stand_alone_;
   std::vector<Group> groups_;

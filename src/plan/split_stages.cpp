@@ -8,6 +8,7 @@
 #include "loop/passes/collapse.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
+#include "schedule/classify.h"
 #include "schedule/nest.h"
 
 namespace webnnc::plan {
@@ -56,12 +57,36 @@ void NoteUses(const loop::Kernel& kernel, const std::vector<loop::Stage>& stages
   }
 }
 
-}  // namespace
+using Parts = std::vector<std::vector<loop::Stage>>;
 
-void SplitStages(Program& program, size_t step_number) {
+// A kernel for each part. What flows between them is a parameter of both; buffers keep their ids.
+std::vector<loop::Kernel> KernelsOf(const loop::Kernel& kernel, Parts parts) {
+  std::vector<BufferSet> reads(parts.size()), writes(parts.size());
+  for (size_t n = 0; n < parts.size(); ++n) NoteUses(kernel, parts[n], reads[n], writes[n]);
+  std::vector<loop::Kernel> kernels;
+  for (size_t n = 0; n < parts.size(); ++n) {
+    kernels.push_back(kernel);
+    loop::Kernel& part = kernels.back();
+    part.name += "_" + std::to_string(n);
+    for (int32_t b = 0; b < part.buffers.size(); ++b) {
+      loop::BufferId id{b};
+      loop::Buffer& buffer = part.buffers[id];
+      bool flows = buffer.space == loop::Space::kOut;
+      // What an earlier part has stored is there, and what a later one adds to must be.
+      for (size_t other = 0; other < parts.size(); ++other)
+        flows |= other != n && (reads[other].count(id) > 0 || writes[other].count(id) > 0);
+      bool in = reads[n].count(id) && !writes[n].count(id), out = writes[n].count(id) && flows;
+      buffer.space = in ? loop::Space::kIn : out ? loop::Space::kOut : loop::Space::kTemporary;
+    }
+    loop::SetStages(part, std::move(parts[n]));
+  }
+  return kernels;
+}
+
+// Puts a step for each of these in the place of a step, whose kernel was `plain`.
+void ReplaceStep(Program& program, size_t step_number, const loop::Kernel& plain,
+                 std::vector<loop::Kernel> kernels) {
   const Launch step = std::get<Launch>(program.steps[step_number]);
-  const loop::Kernel& plain = program.KernelsAt(step.place)[step.kernel].plain;
-  schedule::Nests nests = schedule::ExtractNests(plain);
   std::map<loop::BufferId, BufferId> places;
   std::map<loop::BufferId, Dim> begins;
   for (int32_t b = 0, argument = 0; b < plain.buffers.size(); ++b) {
@@ -70,24 +95,13 @@ void SplitStages(Program& program, size_t step_number) {
       begins[loop::BufferId{b}] = step.begins[static_cast<size_t>(argument)];
     places[loop::BufferId{b}] = step.arguments[static_cast<size_t>(argument++)];
   }
-  std::vector<std::vector<loop::Stage>> parts = PartsOf(nests);
-  std::vector<BufferSet> reads(parts.size()), writes(parts.size());
-  for (size_t n = 0; n < parts.size(); ++n) NoteUses(nests.kernel, parts[n], reads[n], writes[n]);
   std::vector<Step> steps;
-  for (size_t n = 0; n < parts.size(); ++n) {
-    loop::Kernel kernel = nests.kernel;
-    kernel.name += "_" + std::to_string(n);
+  for (loop::Kernel& kernel : kernels) {
     Launch part{{}, {}, step.origins, step.place};
     for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
       loop::BufferId id{b};
-      loop::Buffer& buffer = kernel.buffers[id];
-      bool flows = buffer.space == loop::Space::kOut;
-      // What an earlier part has stored is there, and what a later one adds to must be.
-      for (size_t other = 0; other < parts.size(); ++other)
-        flows |= other != n && (reads[other].count(id) > 0 || writes[other].count(id) > 0);
-      bool in = reads[n].count(id) && !writes[n].count(id), out = writes[n].count(id) && flows;
-      buffer.space = in ? loop::Space::kIn : out ? loop::Space::kOut : loop::Space::kTemporary;
-      if (!in && !out) continue;
+      const loop::Buffer& buffer = kernel.buffers[id];
+      if (!IsParameter(buffer)) continue;
       if (!places.count(id)) {
         places[id] =
             program.buffers.Add({buffer.name, buffer.type.dtype, ElementCount(buffer.type.shape)});
@@ -96,7 +110,6 @@ void SplitStages(Program& program, size_t step_number) {
       part.arguments.push_back(places[id]);
       if (!step.begins.empty()) part.begins.push_back(begins.count(id) ? begins.at(id) : 0);
     }
-    loop::SetStages(kernel, std::move(parts[n]));
     loop::DropUnused(kernel);
     part.kernel = program.KernelsAt(step.place).Add({std::move(kernel), {}, {}});
     steps.push_back(std::move(part));
@@ -104,6 +117,29 @@ void SplitStages(Program& program, size_t step_number) {
   auto at = program.steps.begin() + static_cast<int64_t>(step_number);
   at = program.steps.erase(at);
   program.steps.insert(at, steps.begin(), steps.end());
+}
+
+}  // namespace
+
+void SplitStages(Program& program, size_t step_number) {
+  const Launch& step = std::get<Launch>(program.steps[step_number]);
+  const loop::Kernel plain = program.KernelsAt(step.place)[step.kernel].plain;
+  schedule::Nests nests = schedule::ExtractNests(plain);
+  ReplaceStep(program, step_number, plain, KernelsOf(nests.kernel, PartsOf(nests)));
+}
+
+std::vector<loop::Kernel> CutStages(const loop::Kernel& plain, size_t count) {
+  std::vector<loop::Stage> stages = loop::StagesOf(plain);
+  auto cut = stages.begin() + static_cast<int64_t>(count);
+  return KernelsOf(plain, {{stages.begin(), cut}, {cut, stages.end()}});
+}
+
+void CutStages(Program& program, size_t step_number, size_t count) {
+  const Launch& step = std::get<Launch>(program.steps[step_number]);
+  const loop::Kernel plain = program.KernelsAt(step.place)[step.kernel].plain;
+  std::vector<loop::Kernel> kernels = CutStages(plain, count);
+  for (loop::Kernel& kernel : kernels) schedule::AlignLoops(kernel);
+  ReplaceStep(program, step_number, plain, std::move(kernels));
 }
 
 int64_t MostBuffersOfAStage(const loop::Kernel& plain) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "plan/program.h"
 
 namespace webnnc::plan {
@@ -14,6 +16,12 @@ namespace webnnc::plan {
 // Stages of one ordered loop stay together. For stages that share no loops, or more than a
 // workgroup's memory holds.
 void SplitStages(Program& program, size_t step);
+
+// Two kernels of one, of its first `count` stages and of the others. What flows between them is a
+// parameter of both, and buffers keep their ids.
+std::vector<loop::Kernel> CutStages(const loop::Kernel& plain, size_t count);
+// Makes two steps of one with such a kernel.
+void CutStages(Program& program, size_t step, size_t count);
 
 // Whether SplitStages would make more than one step of the kernel.
 bool HasSeveralParts(const loop::Kernel& plain);

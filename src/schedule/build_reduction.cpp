@@ -350,7 +350,9 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
     Append(block, StoreAll(partial, {number(combined), number(spatial)}, values));
     return block;
   });
-  bool halves = parts > Machine::kFewParts && (parts & (parts - 1)) == 0;
+  // Each part of a tuple is in memory again once it is added.
+  bool few = parts * static_cast<int64_t>(partial.size()) <= Machine::kFewParts;
+  bool halves = !few && (parts & (parts - 1)) == 0;
   while (halves && parts > 1) {
     parts /= 2;
     out.push_back(Distribute(parts * elements, threads, [&](ExprId n) {

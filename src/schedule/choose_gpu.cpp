@@ -28,7 +28,12 @@ std::vector<Candidate> CandidatesForGpu(const loop::Kernel& plain, const Target&
   Kind kind = Classify(kernel);
   std::vector<std::string> rows = AlignLoops(kernel, kind);
   if (kind == Kind::kRows) return Unranked(GpuRows(kernel, rows, *target.machine, sizes));
-  if (kind == Kind::kOrdered) return Unranked(GpuOrdered(kernel, rows, *target.machine, sizes));
+  if (kind == Kind::kOrdered) {
+    std::vector<Candidate> candidates = GpuStream(kernel, rows, *target.machine, sizes, sample);
+    for (Candidate& other : Unranked(GpuOrdered(kernel, rows, *target.machine, sizes)))
+      candidates.push_back(std::move(other));
+    return candidates;
+  }
   NestView view(plain, 0, sizes);
   std::vector<Candidate> candidates = ScheduleNest(view, kind, target, sample);
   if (view.nest_count() == 1) candidates.push_back({GpuThreadEach(view, *target.machine)});

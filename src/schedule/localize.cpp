@@ -31,6 +31,7 @@ class Localizer {
     for (const loop::Buffer& buffer : kernel_.buffers) any |= IsTemporary(buffer);
     if (!any) return kSuccess;
     Bind(kernel_.body, -1);
+    FindOwned();
     for (const auto& [id, regions] : regions_) whole_is_region_ &= !regions.count(-1);
     whole_is_region_ &= next_region_ == 1;
     for (BufferId id : carried_) {
@@ -42,6 +43,7 @@ class Localizer {
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       BufferId id{b};
       if (!IsTemporary(kernel_.buffers[id])) continue;
+      if (owned_.count(id)) continue;
       loaded_[id].resize(kernel_.buffers[id].type.shape.size(), 1);
       stored_[id] = loaded_[id];
     }
@@ -51,6 +53,10 @@ class Localizer {
       if (load && IsResult(load->buffer)) {
         CheckFlow(load->buffer, load->index);
         flows_.insert(load->buffer);
+      }
+      if (load && owned_.count(load->buffer)) {
+        load->index = OwnPlace(load->index);
+        return kernel_.exprs.Add(std::move(expr));
       }
       if (!load || !loaded_.count(load->buffer)) return id;
       load->index = Local(load->buffer, load->index, loaded_);
@@ -66,6 +72,12 @@ class Localizer {
       if (differs && flows_.count(id)) Fail(id);
     }
     if (!error_.empty()) return Error{error_};
+    for (const auto& [id, share] : owned_) {
+      loop::Buffer& buffer = kernel_.buffers[id];
+      buffer.type.shape = {threads_};
+      for (const auto& [coefficient, extent] : share.own) buffer.type.shape.push_back(extent);
+      buffer.space = loop::Space::kRegister;
+    }
     for (const auto& [id, sizes] : stored_) {
       loop::Buffer& buffer = kernel_.buffers[id];
       buffer.type.shape.assign(sizes.begin(), sizes.end());
@@ -91,14 +103,22 @@ class Localizer {
     for (const loop::Stmt& stmt : block) {
       if (auto* loop = std::get_if<loop::For>(&stmt)) {
         simplify_.Bind(loop->var, loop->extent);
+        bool copied =
+            loop->kind == loop::LoopKind::kUnrolled || loop->kind == loop::LoopKind::kVector;
+        if (copied || loop->extent.Is(1)) extents_[loop->var] = loop->extent.value();
         bool thread = loop->kind == loop::LoopKind::kThread;
         has_regions_ |= thread;
+        if (thread) {
+          thread_vars_.insert(loop->var);
+          threads_ = std::max(threads_, loop->extent.value());
+        }
         Bind(loop->body, thread ? next_region_++ : region);
       } else if (auto* test = std::get_if<loop::If>(&stmt)) {
         Note(test->condition, region);
         Bind(test->body, region);
       } else if (auto* store = std::get_if<loop::Store>(&stmt)) {
         regions_[store->buffer].insert(region);
+        accesses_[store->buffer].push_back(store->index);
         Note(store->value, region);
         for (ExprId index : store->index) Note(index, region);
       }
@@ -108,8 +128,107 @@ class Localizer {
   void Note(ExprId id, int region) {
     loop::ForEachExpr(kernel_, id, [&](ExprId e) {
       auto* load = std::get_if<loop::Load>(&kernel_.exprs[e].node);
-      if (load) regions_[load->buffer].insert(region);
+      if (!load) return;
+      regions_[load->buffer].insert(region);
+      accesses_[load->buffer].push_back(load->index);
     });
+  }
+
+  // What a thread's number and the loops inside of its region contribute to an index.
+  struct Share {
+    std::vector<loop::Polynomial> thread;  // by dimension, in terms of one variable for all regions
+    // By coefficient, those of the first dimension first: how far each loop runs.
+    std::vector<std::pair<int64_t, int64_t>> own;
+    friend bool operator==(const Share&, const Share&) = default;
+  };
+
+  // Finds the temporaries of which each thread uses what it stored itself, in all of its regions:
+  // if indices are the same function of its number everywhere, and a stage stores no element twice.
+  void FindOwned() {
+    number_ = kernel_.vars.Add({"t"});
+    for (const auto& [id, accesses] : accesses_) {
+      if (!IsTemporary(kernel_.buffers[id]) || regions_[id].size() < 2 || regions_[id].count(-1))
+        continue;
+      auto share = ShareOf(accesses[0]);
+      bool same = share && std::all_of(accesses.begin(), accesses.end(), [&](const auto& index) {
+                    return !StoresAgain(index) && ShareOf(index) == share;
+                  });
+      if (same) owned_[id] = *share;
+    }
+  }
+
+  std::optional<Share> ShareOf(const loop::Index& index) {
+    Share share;
+    bool depends = false;
+    for (ExprId at : index) {
+      loop::Polynomial thread, p = simplify_.ToPolynomial(at);
+      std::map<int64_t, int64_t, std::greater<>> own;
+      thread.constant = p.constant;
+      for (const auto& [monomial, coefficient] : p.terms) {
+        std::set<VarId> vars = VariablesOf(monomial);
+        bool is_thread = vars.size() == 1 && thread_vars_.count(*vars.begin());
+        bool is_shared = std::all_of(vars.begin(), vars.end(),
+                                     [&](VarId var) { return shared_.count(var) > 0; });
+        if (is_thread) {
+          loop::Monomial renamed;
+          for (ExprId factor : monomial)
+            renamed.push_back(
+                loop::Substitution(kernel_, {{*vars.begin(), build_.Var(number_)}})(factor));
+          thread.AddTerm(renamed, coefficient);
+          depends = true;
+          continue;
+        }
+        if (is_shared) continue;
+        auto extent = ExtentOf(monomial);
+        if (!extent) return std::nullopt;
+        if (*extent > 1 && !own.emplace(coefficient, *extent).second) return std::nullopt;
+      }
+      share.thread.push_back(thread);
+      share.own.insert(share.own.end(), own.begin(), own.end());
+    }
+    if (!depends) return std::nullopt;
+    return share;
+  }
+
+  std::set<VarId> VariablesOf(const loop::Monomial& monomial) const {
+    std::set<VarId> vars;
+    for (ExprId factor : monomial) {
+      loop::ForEachExpr(kernel_, factor, [&](ExprId e) {
+        auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[e].node);
+        if (variable) vars.insert(variable->var);
+      });
+    }
+    return vars;
+  }
+
+  // Of a loop of which there is a copy or a lane for each iteration, if that is all that the product
+  // is: only such indices are constants, as those of registers must be.
+  std::optional<int64_t> ExtentOf(const loop::Monomial& monomial) const {
+    auto* variable = monomial.size() == 1
+                         ? std::get_if<loop::Variable>(&kernel_.exprs[monomial[0]].node)
+                         : nullptr;
+    if (!variable || !extents_.count(variable->var)) return std::nullopt;
+    return extents_.at(variable->var);
+  }
+
+  // The thread, and the loops of its region in the order of Share::own.
+  loop::Index OwnPlace(const loop::Index& index) {
+    loop::Index place{ExprId()};
+    for (ExprId at : index) {
+      std::map<int64_t, ExprId, std::greater<>> own;
+      for (const auto& [monomial, coefficient] : simplify_.ToPolynomial(at).terms) {
+        for (VarId var : VariablesOf(monomial)) {
+          if (thread_vars_.count(var)) place[0] = build_.Var(var);
+        }
+        auto extent = ExtentOf(monomial);
+        auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[monomial[0]].node);
+        bool is_own = extent && *extent > 1 && !shared_.count(variable->var) &&
+                      !thread_vars_.count(variable->var);
+        if (is_own) own[coefficient] = monomial[0];
+      }
+      for (const auto& [coefficient, variable] : own) place.push_back(variable);
+    }
+    return place;
   }
 
   void RewriteBlock(loop::Block& block, loop::ExprRewriter& rewrite) {
@@ -124,6 +243,7 @@ class Localizer {
         for (ExprId& index : store->index) index = rewrite(index);
         if (IsResult(store->buffer)) CheckFlow(store->buffer, store->index);
         if (StoresAgain(store->index)) again_.insert(store->buffer);
+        if (owned_.count(store->buffer)) store->index = OwnPlace(store->index);
         if (stored_.count(store->buffer))
           store->index = Local(store->buffer, store->index, stored_);
       }
@@ -211,6 +331,12 @@ class Localizer {
   Sizes loaded_, stored_;
   std::map<std::pair<BufferId, size_t>, loop::Polynomial> shared_part_;
   std::map<BufferId, std::set<int>> regions_;
+  std::map<BufferId, std::vector<loop::Index>> accesses_;
+  std::map<VarId, int64_t> extents_;  // of loops that are copied, or run once
+  std::set<VarId> thread_vars_;
+  int64_t threads_ = 1;
+  VarId number_;
+  std::map<BufferId, Share> owned_;
   const std::set<BufferId>& carried_;
   std::set<BufferId> again_;
   // Results that are loaded, and those whose places do not have the same of the shared loops.

@@ -86,7 +86,9 @@ class WriterFinder {
         if (UsedOutside(nest, part.buffer))
           own.push_back({part.buffer, nest.place, build.Load(part.buffer, nest.place)});
       }
-      nest.writers.insert(nest.writers.begin(), own.begin(), own.end());
+      // What a result starts from may be what was there before it.
+      nest.writers.insert(StartsFromItself(nest) ? nest.writers.end() : nest.writers.begin(),
+                          own.begin(), own.end());
     }
   }
 
@@ -211,6 +213,12 @@ class WriterFinder {
       if (loop.var == var) return loop.extent;
     }
     return -1;
+  }
+
+  bool StartsFromItself(const Nest& nest) {
+    return std::any_of(nest.parts.begin(), nest.parts.end(), [&](const loop::Part& part) {
+      return part.start.valid() && Has(LoadsIn(part.start), part.buffer);
+    });
   }
 
   bool UsedOutside(const Nest& producer, BufferId buffer) {

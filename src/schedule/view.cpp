@@ -186,6 +186,15 @@ bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {
   return panelled;
 }
 
+bool NestView::FlowsAll(loop::ExprId value) const {
+  bool flows = true;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
+    flows &= !load || kernel_.buffers[load->buffer].space == loop::Space::kTemporary;
+  });
+  return flows;
+}
+
 Dim NestView::Footprint(loop::ExprId value) const {
   std::set<loop::BufferId> buffers;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {

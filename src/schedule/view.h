@@ -50,6 +50,8 @@ class NestView {
   std::optional<DType> WidenedFrom(loop::ExprId value) const;
   // Whether `value` is read in panels along the loop (plan::PackWeights): w[o/8, k, o%8].
   bool IsPanelled(loop::ExprId value, const NestLoop& loop) const;
+  // Whether all that it loads flows between the stages of the kernel.
+  bool FlowsAll(loop::ExprId value) const;
   // The bytes that the loads of `value` may touch, each buffer counted once.
   Dim Footprint(loop::ExprId value) const;
 

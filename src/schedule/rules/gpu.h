@@ -42,4 +42,11 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const std::vector<std::
 std::vector<Schedule> GpuOrdered(const loop::Kernel& plain, const std::vector<std::string>& rows,
                                  const Machine& machine, const LikelySizes& sizes);
 
+// Of these, those that multiply rows of what flows between the stages with columns, and combine
+// each row (loop::StreamRows): a workgroup for a tile of rows that read the same columns. None for
+// others.
+std::vector<Candidate> GpuStream(const loop::Kernel& plain, const std::vector<std::string>& rows,
+                                 const Machine& machine, const LikelySizes& sizes,
+                                 const Sample& sample);
+
 }  // namespace webnnc::schedule

@@ -33,6 +33,22 @@ struct ProductSize {
 // different banks.
 int64_t PadOfRows(const Tiling& tiling, const Machine& machine);
 
+// What one workgroup takes, in cycles of its core.
+struct GroupCycles {
+  // Its share of what the core issues and moves, and the time that it takes at the least.
+  double busy, alone;
+  // How many a core has room for.
+  double resident;
+};
+
+// Of a workgroup that computes one tile of a product.
+GroupCycles CyclesOf(const ProductSize& product, const Tiling& tiling, const Machine& machine);
+
+// Seconds that so many workgroups take, of so many threads each. `idle_warps`: what a core loses
+// where it has fewer than Machine::Products::busy_warps, for each part that it has less.
+double SecondsOf(double groups, int64_t threads, const GroupCycles& group, double idle_warps,
+                 const Machine& machine);
+
 // Seconds that the product takes on the machine, roughly.
 double Seconds(const ProductSize& product, const Tiling& tiling, const Machine& machine);
 

@@ -1,0 +1,189 @@
+#include "loop/passes/share_memory.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "loop/passes/collapse.h"
+#include "loop/rewrite.h"
+
+namespace webnnc::loop {
+
+namespace {
+
+// The statements of a block that use a buffer, the first and the last.
+struct Span {
+  size_t first, last;
+};
+
+class Sharer {
+ public:
+  explicit Sharer(Kernel& kernel) : kernel_(kernel) {}
+
+  void Run() {
+    CountUses(kernel_.body);
+    ShareIn(kernel_.body, false);
+    if (into_.empty()) return;
+    ExprRewriter rewrite(kernel_, [this](ExprId id, ExprId) {
+      Expr expr = kernel_.exprs[id];
+      auto* load = std::get_if<Load>(&expr.node);
+      if (!load || !into_.count(load->buffer)) return id;
+      load->buffer = into_.at(load->buffer);
+      return kernel_.exprs.Add(std::move(expr));
+    });
+    RewriteExprs(kernel_.body, rewrite);
+    MoveStores(kernel_.body);
+  }
+
+ private:
+  bool IsShared(BufferId id) const { return kernel_.buffers[id].space == Space::kWorkgroup; }
+
+  // The buffers of workgroup memory that a statement uses, each as often as it stands there.
+  std::map<BufferId, int> UsesOf(const Stmt& stmt) {
+    std::map<BufferId, int> uses;
+    auto note = [&](ExprId id) {
+      ForEachExpr(kernel_, id, [&](ExprId e) {
+        auto* load = std::get_if<Load>(&kernel_.exprs[e].node);
+        if (load && IsShared(load->buffer)) ++uses[load->buffer];
+      });
+    };
+    auto visit = [&](const Stmt& inner) {
+      if (auto* store = std::get_if<Store>(&inner)) {
+        if (IsShared(store->buffer)) ++uses[store->buffer];
+        for (ExprId index : store->index) note(index);
+        note(store->value);
+        if (store->update != Update::kSet && IsShared(store->buffer)) ++uses[store->buffer];
+      } else if (auto* let = std::get_if<Let>(&inner)) {
+        note(let->value);
+      } else if (auto* test = std::get_if<If>(&inner)) {
+        note(test->condition);
+      }
+    };
+    visit(stmt);
+    if (auto* loop = std::get_if<For>(&stmt)) ForEachStmt(loop->body, visit);
+    if (auto* test = std::get_if<If>(&stmt)) ForEachStmt(test->body, visit);
+    return uses;
+  }
+
+  void CountUses(const Block& block) {
+    for (const Stmt& stmt : block) {
+      for (auto [buffer, count] : UsesOf(stmt)) all_[buffer] += count;
+    }
+    ForEachStmt(block, [&](const Stmt& stmt) {
+      auto* store = std::get_if<Store>(&stmt);
+      if (store && IsShared(store->buffer)) NoteLanes(store->buffer, store->value);
+    });
+  }
+
+  void NoteLanes(BufferId buffer, ExprId value) {
+    bool whole = kernel_.exprs[value].lanes % kVector == 0;
+    auto [found, is_new] = by_vectors_.emplace(buffer, whole);
+    if (!is_new) found->second &= whole;
+  }
+
+  // Of the buffers that nothing outside of the block uses. `repeats`: the block is a loop's.
+  void ShareIn(Block& block, bool repeats) {
+    std::map<BufferId, int> counts;
+    std::map<BufferId, Span> spans;
+    for (size_t s = 0; s < block.size(); ++s) {
+      for (auto [buffer, count] : UsesOf(block[s])) {
+        counts[buffer] += count;
+        auto [span, is_new] = spans.emplace(buffer, Span{s, s});
+        span->second.last = s;
+      }
+    }
+    std::erase_if(spans,
+                  [&](const auto& entry) { return counts[entry.first] != all_[entry.first]; });
+    std::vector<BufferId> order;
+    for (const auto& [buffer, span] : spans) {
+      if (!into_.count(buffer)) order.push_back(buffer);
+    }
+    std::stable_sort(order.begin(), order.end(),
+                     [&](BufferId a, BufferId b) { return SizeOf(a) > SizeOf(b); });
+    // The buffers of one memory, the largest first.
+    std::vector<std::vector<BufferId>> memories;
+    for (BufferId buffer : order) {
+      auto memory = std::find_if(memories.begin(), memories.end(), [&](const auto& users) {
+        return std::all_of(users.begin(), users.end(), [&](BufferId other) {
+          return IsOneKind(buffer, other) &&
+                 AreApart(block, spans.at(buffer), spans.at(other), repeats);
+        });
+      });
+      if (memory == memories.end()) {
+        memories.push_back({buffer});
+      } else {
+        memory->push_back(buffer);
+        into_[buffer] = memory->front();
+      }
+    }
+    for (Stmt& stmt : block) {
+      auto* loop = std::get_if<For>(&stmt);
+      if (loop && loop->kind != LoopKind::kThread) ShareIn(loop->body, !IsWorkgroup(loop->kind));
+      if (auto* test = std::get_if<If>(&stmt)) ShareIn(test->body, repeats);
+    }
+  }
+
+  int64_t SizeOf(BufferId id) const { return kernel_.buffers[id].type.shape[0].value(); }
+
+  bool IsOneKind(BufferId a, BufferId b) const {
+    return kernel_.buffers[a].type.dtype == kernel_.buffers[b].type.dtype &&
+           by_vectors_.at(a) == by_vectors_.at(b);
+  }
+
+  // Whether all threads have done with one before any begins with the other.
+  static bool AreApart(const Block& block, const Span& a, const Span& b, bool repeats) {
+    const Span &first = a.first < b.first ? a : b, &second = a.first < b.first ? b : a;
+    if (first.last >= second.first || !Waits(block, first.last, second.first)) return false;
+    if (!repeats) return true;
+    return Waits(block, second.last, block.size()) || StartsWithWait(block[first.first]) ||
+           WaitsBefore(block, first.first);
+  }
+
+  // Whether threads wait between two statements, or where the second begins.
+  static bool Waits(const Block& block, size_t from, size_t to) {
+    for (size_t s = from + 1; s < to; ++s) {
+      if (std::holds_alternative<Barrier>(block[s])) return true;
+    }
+    return to < block.size() && StartsWithWait(block[to]);
+  }
+  static bool WaitsBefore(const Block& block, size_t to) {
+    for (size_t s = 0; s < to; ++s) {
+      if (std::holds_alternative<Barrier>(block[s])) return true;
+    }
+    return false;
+  }
+
+  static bool StartsWithWait(const Stmt& stmt) {
+    auto* loop = std::get_if<For>(&stmt);
+    bool runs = loop && loop->kind != LoopKind::kThread &&
+                LowerBound(loop->extent).value_or(0) > 0 && !loop->body.empty();
+    return runs &&
+           (std::holds_alternative<Barrier>(loop->body[0]) || StartsWithWait(loop->body[0]));
+  }
+
+  void MoveStores(Block& block) {
+    for (Stmt& stmt : block) {
+      auto* store = std::get_if<Store>(&stmt);
+      if (store && into_.count(store->buffer)) store->buffer = into_.at(store->buffer);
+      if (auto* loop = std::get_if<For>(&stmt)) MoveStores(loop->body);
+      if (auto* test = std::get_if<If>(&stmt)) MoveStores(test->body);
+    }
+  }
+
+  static constexpr int32_t kVector = 4;
+
+  Kernel& kernel_;
+  std::map<BufferId, int> all_;
+  // Whether all stores are of whole vectors.
+  std::map<BufferId, bool> by_vectors_;
+  std::map<BufferId, BufferId> into_;
+};
+
+}  // namespace
+
+void ShareMemory(Kernel& kernel) {
+  Sharer(kernel).Run();
+  DropUnused(kernel);
+}
+
+}  // namespace webnnc::loop

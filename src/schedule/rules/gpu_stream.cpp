@@ -1,0 +1,385 @@
+// Rows that are computed in one pass over their columns (loop/passes/stream_rows.h), by blocks: a
+// workgroup takes a tile of rows that read the same columns, and its threads share each stage of a
+// block in the same way, as a grid:
+//
+//   for batch, r.0                 workgroups
+//     for b ordered                blocks
+//       for k.0 { ... }            a product: tiles of both sides go to workgroup memory
+//       for r.1, j.1               threads: rows and columns of what a stage stores or reduces
+//         for j.0, r.2
+//
+// Names: r is the loop over the rows of a tile, batch all other rows.
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <limits>
+
+#include "schedule/rules/gpu.h"
+#include "schedule/rules/gpu_tiling.h"
+#include "schedule/schedule_builder.h"
+
+namespace webnnc::schedule {
+
+using loop::LoopKind;
+using Names = ScheduleBuilder::Names;
+
+namespace {
+
+constexpr int64_t kLanes = Machine::kLanes;
+
+double Real(int64_t value) { return static_cast<double>(value); }
+
+// A stage, as the rule sees it.
+struct Part {
+  Part(size_t number, const loop::Kernel& plain, const LikelySizes& sizes)
+      : number(number), view(plain, number, sizes) {}
+
+  size_t number;
+  NestView view;
+  // Loops that only this stage has, of its place and of what is reduced.
+  Names own, reduced;
+  // The product's sides: with the tile's rows, and with columns.
+  Operand rows = Operand::kLeft, columns = Operand::kRight;
+  bool multiplies = false;
+
+  // Names of other stages' loops differ.
+  std::string Named(const std::string& name) const { return name + std::to_string(number); }
+  loop::ExprId Side(Operand operand) const {
+    return operand == Operand::kLeft ? view.left() : view.right();
+  }
+  const NestLoop& Loop(const std::string& name) const {
+    for (const NestLoop& loop : view.loops()) {
+      if (loop.name == name) return loop;
+    }
+    CHECK(false);
+  }
+  double Length(const Names& names) const {
+    double length = 1;
+    for (const std::string& name : names) length *= LikelyLength(Loop(name), view.sizes());
+    return length;
+  }
+};
+
+class StreamRule {
+ public:
+  StreamRule(const loop::Kernel& plain, const Names& rows, const Machine& machine,
+             const LikelySizes& sizes)
+      : plain_(plain), rows_(rows), machine_(machine), sizes_(sizes) {
+    size_t count = ExtractNests(plain).nests.size();
+    for (size_t n = 0; n < count; ++n) AddPart(n);
+  }
+
+  // Whether the kernel is one of those that the rule is for.
+  bool FindTile() {
+    bool multiplies = false, combines = false;
+    for (const Part& part : parts_) {
+      multiplies |= part.multiplies;
+      combines |= part.own.empty() && !part.reduced.empty();
+    }
+    // Where each stage has results enough for all threads, a workgroup a row is as well.
+    if (!multiplies || !combines) return false;
+    double most = 0;
+    for (const std::string& row : rows_) {
+      double length = sizes_.Typical(parts_[0].Loop(row).extent);
+      if (length <= most || !IsTile(row)) continue;
+      most = length;
+      tile_ = row;
+    }
+    return !tile_.empty();
+  }
+
+  std::vector<Candidate> Run(const Sample& sample) {
+    std::vector<std::pair<double, Tiling>> ranked;
+    for (const Tiling& tiling : Allowed()) ranked.push_back({Seconds(tiling), tiling});
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::vector<Candidate> candidates;
+    for (size_t i : sample.Of(ranked.size()))
+      candidates.push_back({Write(ranked[i].second), ranked[i].first});
+    return candidates;
+  }
+
+ private:
+  void AddPart(size_t n) {
+    Part& part = parts_.emplace_back(n, plain_, sizes_);
+    for (const NestLoop& loop : part.view.loops()) {
+      if (std::count(rows_.begin(), rows_.end(), loop.name)) continue;
+      (loop.reduction ? part.reduced : part.own).push_back(loop.name);
+    }
+    part.multiplies = part.view.is_product() && !part.own.empty() && !part.reduced.empty();
+  }
+
+  // Whether each product has its rows on one side and columns of its own on the other, so that all
+  // rows of a tile share these.
+  bool IsTile(const std::string& row) {
+    for (Part& part : parts_) {
+      if (!part.multiplies) continue;
+      bool left = part.view.DependsOn(part.view.left(), part.Loop(row)),
+           right = part.view.DependsOn(part.view.right(), part.Loop(row));
+      if (left == right) return false;
+      part.rows = left ? Operand::kLeft : Operand::kRight;
+      part.columns = left ? Operand::kRight : Operand::kLeft;
+    }
+    return true;
+  }
+
+  // ---- Which tilings there are, and what they take
+
+  static Tiling TilingOf(const Part& part, Tiling tiling) {
+    double vectors = part.Length(part.own) / Real(tiling.n_threads * kLanes);
+    tiling.n_vectors = std::max<int64_t>(1, static_cast<int64_t>(std::ceil(vectors)));
+    while (Real(tiling.depth) > kLanes && Real(tiling.depth) >= 2 * part.Length(part.reduced))
+      tiling.depth /= 2;
+    return tiling;
+  }
+
+  // What the threads of a workgroup share, in bytes: rows of a block, tiles of one product at a
+  // time, partial sums.
+  double WorkgroupBytes(const Tiling& tiling) const {
+    double rows = 0, tiles = 0, partial = 0;
+    for (const Part& part : parts_) {
+      if (part.multiplies) {
+        const Tiling own = TilingOf(part, tiling);
+        bool flows = part.view.FlowsAll(part.Side(part.rows));
+        if (flows) rows += part.Length(part.reduced);
+        double left = flows ? 0 : Real(own.m());
+        tiles = std::max(tiles, (left + Real(own.n())) * Real(own.depth + kLanes));
+      } else if (part.reduced.empty()) {
+        rows += 1;
+      } else {
+        partial = Real(tiling.n_threads * tiling.m());
+        rows += 1;
+      }
+    }
+    return 4 * (rows * Real(tiling.m()) + tiles + partial);
+  }
+
+  std::vector<Tiling> Allowed() const {
+    std::vector<Tiling> found;
+    const Machine::Products& cost = machine_.products;
+    double rows = sizes_.Typical(parts_[0].Loop(tile_).extent);
+    auto is_allowed = [&](const Tiling& t) {
+      for (const Part& part : parts_) {
+        if (!part.multiplies) continue;
+        Tiling own = TilingOf(part, t);
+        bool idle = Real(own.n()) >= cost.oversize * part.Length(part.own);
+        if (own.m_each * own.n_vectors > cost.most_vectors || idle) return false;
+      }
+      return t.threads() >= cost.fewest_threads && t.threads() <= machine_.max_threads &&
+             (t.m() == 1 || Real(t.m()) < cost.oversize * rows) &&
+             WorkgroupBytes(t) <= Real(machine_.workgroup_bytes);
+    };
+    for (int64_t m_each : {1, 2, 3, 4, 6, 8}) {
+      for (int64_t m_threads : {1, 2, 4, 8, 16, 32}) {
+        for (int64_t n_threads : {4, 8, 16, 32}) {
+          for (int64_t depth : {16, 32, 64}) {
+            for (bool ahead : {false, true}) {
+              Tiling t{m_threads, n_threads, 1, m_each, 1, depth, ahead};
+              if (is_allowed(t)) found.push_back(t);
+            }
+          }
+        }
+      }
+    }
+    return found;
+  }
+
+  double Seconds(const Tiling& tiling) const {
+    double groups = std::ceil(sizes_.Typical(parts_[0].Loop(tile_).extent) / Real(tiling.m()));
+    for (const std::string& row : rows_) {
+      if (row != tile_) groups *= sizes_.Typical(parts_[0].Loop(row).extent);
+    }
+    const Machine::Streams& cost = machine_.streams;
+    double room = cost.core_bytes / (WorkgroupBytes(tiling) + cost.group_bytes);
+    GroupCycles all{0, machine_.products.start, std::max(1.0, std::floor(room))};
+    for (const Part& part : parts_) {
+      const auto& ordered = part.view.nest().ordered;
+      double times = ordered ? std::max(1.0, sizes_.Typical(ordered->extent)) : 1;
+      GroupCycles own = CyclesOf(part, tiling);
+      all.busy += times * cost.busy * own.busy;
+      all.alone += times * cost.alone * own.alone;
+      all.resident = std::min(all.resident, own.resident);
+    }
+    return SecondsOf(groups, tiling.threads(), all, cost.idle_warps, machine_);
+  }
+
+  // What a stage takes in one block.
+  GroupCycles CyclesOf(const Part& part, const Tiling& tiling) const {
+    const Machine::Products& cost = machine_.products;
+    if (part.multiplies) {
+      ProductSize size{1, Real(tiling.m()), part.Length(part.own), part.Length(part.reduced)};
+      GroupCycles cycles = schedule::CyclesOf(size, TilingOf(part, tiling), machine_);
+      cycles.alone -= cost.start;
+      return cycles;
+    }
+    double length = part.Length(part.own) * part.Length(part.reduced);
+    double each = std::ceil(length / Real(tiling.n_threads)) * Real(tiling.m_each);
+    double warps = std::ceil(Real(tiling.threads()) / cost.warp);
+    double combine = part.reduced.empty() ? 0 : cost.combine;
+    double issued = each * machine_.streams.instructions + cost.barriers;
+    return {warps * issued / cost.issued_at_once + combine, issued * cost.product + combine,
+            std::numeric_limits<double>::infinity()};
+  }
+
+  // ---- The schedule
+
+  Schedule Write(const Tiling& tiling) {
+    Schedule schedule;
+    std::vector<ScheduleBuilder> builds;
+    auto add = [&](ScheduleBuilder& build) {
+      for (Directive& directive : build.Take()) AddOnce(schedule, std::move(directive));
+    };
+    Names outer = rows_;
+    std::erase(outer, tile_);
+    for (const Part& part : parts_) {
+      builds.emplace_back(part.view.loops());
+      Names first = outer;
+      first.push_back(tile_);
+      builds.back().OrderFirst(first);
+      add(builds.back());
+    }
+    Names merged, ms;
+    for (ScheduleBuilder& build : builds) {
+      merged.clear();
+      if (!outer.empty()) merged.push_back(build.Fuse(outer, "b"));
+      ms = build.Split(tile_, {tiling.m_threads, tiling.m_each});
+      merged.push_back(ms[0]);
+      Schedule shared = build.Take();
+      if (&build == &builds[0]) schedule.insert(schedule.end(), shared.begin(), shared.end());
+    }
+    for (size_t n = 0; n < parts_.size(); ++n) {
+      WritePart(builds[n], parts_[n], merged, ms, TilingOf(parts_[n], tiling));
+      add(builds[n]);
+    }
+    if (!outer.empty()) schedule.push_back(Bind{{merged[0]}, LoopKind::kWorkgroupY});
+    schedule.push_back(Bind{{ms[0]}, LoopKind::kWorkgroupX});
+    schedule.push_back(Bind{{ms[1]}, LoopKind::kThread});
+    schedule.push_back(Bind{{ms[2]}, LoopKind::kUnrolled});
+    schedule.push_back(Merge{merged});
+    return schedule;
+  }
+
+  // What two stages with the same loops have in common is said once.
+  static void AddOnce(Schedule& schedule, Directive directive) {
+    for (const Directive& other : schedule) {
+      if (Print(other) == Print(directive)) return;
+    }
+    schedule.push_back(std::move(directive));
+  }
+
+  void WritePart(ScheduleBuilder& build, Part& part, const Names& merged, const Names& ms,
+                 const Tiling& tiling) {
+    if (part.multiplies) {
+      WriteProduct(build, part, merged, ms, tiling);
+      return;
+    }
+    Names order = merged;
+    order.push_back(ms[1]);
+    const Names& shared = part.reduced.empty() ? part.own : part.reduced;
+    if (shared.empty()) {
+      order.push_back(ms[2]);
+      build.OrderFirst(order);
+      return;
+    }
+    // What flows between stages is read and written by whole vectors in all of them.
+    const NestLoop& last = part.Loop(shared.back());
+    bool whole = KnownDivisor(last.extent) % kLanes == 0 &&
+                 (!part.reduced.empty() || part.view.StoreStride(last) == Stride::kOne);
+    std::vector<int64_t> factors{tiling.n_threads};
+    if (whole) factors.push_back(kLanes);
+    Names qs = build.Split(build.Fuse(shared, part.Named("q")), factors);
+    order.insert(order.end(), {qs[1], qs[0], ms[2]});
+    if (whole) order.push_back(qs[2]);
+    build.OrderFirst(order);
+    build.Bind({qs[1]}, LoopKind::kThread);
+    if (whole) build.Bind({qs[2]}, LoopKind::kVector);
+    // So that a thread's results may stay in registers from block to block.
+    const Dim rounds = build.Find(qs[0]).extent;
+    if (rounds.IsConstant() && rounds.value() <= machine_.products.most_vectors / tiling.m_each)
+      build.Bind({qs[0]}, LoopKind::kUnrolled);
+    if (part.reduced.empty()) return;
+    build.Combine(qs[1]);
+    if (whole) build.Combine(qs[2]);
+  }
+
+  void WriteProduct(ScheduleBuilder& build, Part& part, const Names& merged, const Names& ms,
+                    const Tiling& tiling) {
+    bool along_n = IsAlong(part, part.columns, part.own),
+         along_k = IsAlong(part, part.columns, part.reduced) && !along_n;
+    std::string n = build.Fuse(part.own, part.Named("n")),
+                k = build.Fuse(part.reduced, part.Named("k"));
+    Names ks = build.Split(k, {tiling.depth / kLanes, kLanes});
+    Names ns = build.Split(n, {tiling.n_vectors, tiling.n_threads, kLanes});
+    Names order = merged;
+    order.insert(order.end(), {ns[0], ks[0], ms[1], ns[2], ks[1], ks[2], ms[2], ns[1], ns[3]});
+    build.OrderFirst(order);
+    build.Bind({ns[2]}, LoopKind::kThread);
+    build.Keep(ns[0]);
+    StageRows(build, part, tiling, ks, ms);
+    Stage tile{part.columns, ks[0], loop::Space::kWorkgroup, {}};
+    tile.ahead = tiling.ahead;
+    if (along_k) {
+      // Neighbouring threads read rows that are neighbours in the tile, and begin in other banks.
+      tile.layout = {ns[1], ns[3], ns[2], ks[1], ks[2]};
+      tile.fill = {ns[1], ns[2], ns[3], ks[1], ks[2]};
+      tile.row = 2;
+      tile.pad = tile.lanes = kLanes;
+      build.Add(tile);
+      Stage registers{part.columns, ks[1], loop::Space::kRegister, {ns[1], ns[3], ks[2]}};
+      registers.lanes = kLanes;
+      build.Add(registers);
+    } else {
+      tile.layout = {ks[1], ks[2], ns[1], ns[2], ns[3]};
+      tile.row = 3;
+      tile.lanes = along_n ? kLanes : 1;
+      build.Add(tile);
+    }
+    build.Bind({ks[2], ns[1]}, LoopKind::kUnrolled);
+    bool whole = KnownDivisor(part.Loop(part.own.back()).extent) % kLanes == 0;
+    build.Bind({ns[3]}, whole ? LoopKind::kVector : LoopKind::kUnrolled);
+  }
+
+  // A thread reads four of k at once; what threads share already is no tile.
+  void StageRows(ScheduleBuilder& build, Part& part, const Tiling& tiling, const Names& ks,
+                 const Names& ms) {
+    bool along_k = IsAlong(part, part.rows, part.reduced);
+    if (!part.view.FlowsAll(part.Side(part.rows))) {
+      Stage tile{part.rows, ks[0], loop::Space::kWorkgroup, {ms[1], ms[2], ks[1], ks[2]}};
+      tile.lanes = along_k ? kLanes : 1;
+      tile.row = 2;
+      tile.pad = kLanes;
+      tile.ahead = tiling.ahead;
+      build.Add(tile);
+    }
+    Stage registers{part.rows, ks[1], loop::Space::kRegister, {ms[2], ks[2]}};
+    registers.lanes = kLanes;
+    build.Add(registers);
+  }
+
+  // Whether neighbours along the last of these loops are neighbours in memory, four by four.
+  static bool IsAlong(Part& part, Operand operand, const Names& names) {
+    const NestLoop& last = part.Loop(names.back());
+    return part.view.StrideOf(part.Side(operand), last) == Stride::kOne &&
+           KnownDivisor(last.extent) % kLanes == 0;
+  }
+
+  const loop::Kernel& plain_;
+  const Names& rows_;
+  const Machine& machine_;
+  const LikelySizes& sizes_;
+  std::deque<Part> parts_;  // which stay where they are, since views do
+  std::string tile_;
+};
+
+}  // namespace
+
+std::vector<Candidate> GpuStream(const loop::Kernel& plain, const Names& rows,
+                                 const Machine& machine, const LikelySizes& sizes,
+                                 const Sample& sample) {
+  if (rows.empty()) return {};
+  StreamRule rule(plain, rows, machine, sizes);
+  if (!rule.FindTile()) return {};
+  return rule.Run(sample);
+}
+
+}  // namespace webnnc::schedule
