@@ -23,7 +23,7 @@ import { COPY_DST, COPY_SRC, Gpu, GpuOfOne, STORAGE, UNIFORM, commonOf, isForeig
 import { GpuFrame } from './frames.js';
 import { commandsOf } from './gpu_commands.js';
 import { GpuFrames } from './gpu_frames.js';
-import { Groups, isEnough, judge, tableOf } from './gpu_groups.js';
+import { Groups, isEnough, judge, roomFor, tableOf } from './gpu_groups.js';
 import { compilerFor } from './gpu_pipelines.js';
 import { Staging } from './gpu_staging.js';
 import { GpuWeights } from './gpu_weights.js';
@@ -159,7 +159,12 @@ export class GpuBackend {
         /** Before each run. What it gives tells whether WebGPU takes what was made. @param {Map<number, Room>} rooms by buffer */
         useRooms: (rooms) => {
           const arena = this.#arena, table = tableOf(this.#host, this.#index, rooms);
-          if (arena === made.arena && table.every((word, i) => word === made.table?.[i])) return verdict;
+          if (arena === made.arena && table.every((word, i) => word === made.table?.[i])) {
+            const steps = this.#steps, dispatches = this.#host.word(this.#host.program(this.#index) + abi.PROGRAM_DISPATCHES) / 4;
+            this.#steps = steps.map((step) => ({ ...step, ...this.#countsAt(dispatches + Number(step.number) * abi.DISPATCH_WORDS, step.name) }));
+            if (this.#steps.some(({ x, y, z }, s) => x !== steps[s].x || y !== steps[s].y || z !== steps[s].z)) this.#dropNext();
+            return verdict;
+          }
           made = {};
           this.#dropNext();
           Object.assign(this, { rooms });
@@ -206,16 +211,10 @@ export class GpuBackend {
   #makeSteps() {
     const host = this.#host, { device } = this, program = host.program(this.#index), places = host.places(this.#index);
     const dispatches = host.word(program + abi.PROGRAM_DISPATCHES) / 4;
-    const most = device.limits.maxComputeWorkgroupsPerDimension;
     this.#steps = [];
     for (let s = 0; s < host.word(program + abi.PROGRAM_STEP_COUNT); ++s) {
       const at = dispatches + s * abi.DISPATCH_WORDS, kernel = host.word(at + abi.DISPATCH_KERNEL);
-      const x = host.word(at + abi.DISPATCH_X), y = host.word(at + abi.DISPATCH_Y), z = host.word(at + abi.DISPATCH_Z);
-      const { name } = this.#program.kernels[kernel];
-      if (Math.max(x, y, z) > most) {
-        throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, ` +
-          `and the GPU allows ${most}: try smaller inputs`);
-      }
+      const { name } = this.#program.kernels[kernel], { x, y, z } = this.#countsAt(at, name);
       // Without elements there is nothing to do, and nothing to bind.
       if (x * y * z === 0) continue;
       const pipeline = this.#pipelines[kernel];
@@ -224,6 +223,17 @@ export class GpuBackend {
       const group = globalThis.WEBNNC_WALKS !== false ? /** @type {any} */ (this).groups?.take(s, bindings, make) ?? make() : make();
       this.#steps.push({ pipeline, group, x, y, z, name, number: s });
     }
+  }
+
+  /** How many workgroups a dispatch has. @param {number} at @param {string} name of its kernel */
+  #countsAt(at, name) {
+    const host = this.#host, most = this.device.limits.maxComputeWorkgroupsPerDimension;
+    const x = host.word(at + abi.DISPATCH_X), y = host.word(at + abi.DISPATCH_Y), z = host.word(at + abi.DISPATCH_Z);
+    if (Math.max(x, y, z) > most) {
+      throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, ` +
+        `and the GPU allows ${most}: try smaller inputs`);
+    }
+    return { x, y, z };
   }
 
   /** What a dispatch binds. @param {number} at @param {Place[]} places @returns {GPUBufferBinding[]} */
@@ -244,8 +254,10 @@ export class GpuBackend {
 
   /** @param {Place} place @returns {GPUBufferBinding} */
   #binding(place) {
-    // Shaders read vectors. A place has room up to the next multiple of 256 bytes, and what is bound changes less often by these.
-    const size = Math.max(16, roundUp(place.bytes, place.isWeight ? 16 : 256)), { maxStorageBufferBindingSize: most } = this.device.limits;
+    // Shaders read vectors. A place has room up to the next multiple of 256 bytes, or more where sizes grow, so that what is bound
+    // changes less often.
+    const grows = globalThis.WEBNNC_WALKS !== false && !place.isWeight && /** @type {any} */ (this).rooms?.size;
+    const size = grows ? roomFor(place.bytes) : Math.max(16, roundUp(place.bytes, place.isWeight ? 16 : 256)), { maxStorageBufferBindingSize: most } = this.device.limits;
     if (size > most) {
       throw new OutOfMemoryError(`a tensor has ${megabytes(size)}, and the GPU allows ${megabytes(most)}: try smaller inputs`);
     }
@@ -277,11 +289,12 @@ export class GpuBackend {
     const tensors = this.#read(parts[parts.length - 1], outputs, shapes, destinations, verdict);
     if (globalThis.WEBNNC_WALKS !== false && prepareNext) {
       const { rooms, useRooms } = /** @type {any} */ (this);
+      // What cannot be prepared is told by the run that needs it.
       const prepared = verdict.then(prepareNext).then(() => {
         useRooms(rooms);
         this.#encodeNext(ahead);
-      });
-      return tensors.finally(() => prepared.catch(() => {}));
+      }).catch(() => {});
+      return tensors.finally(() => prepared);
     }
     // While the GPU works: the commands of the next run are most likely the same.
     if (this.isProven) this.#encodeNext(ahead);

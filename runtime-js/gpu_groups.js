@@ -32,8 +32,11 @@ const areEqual = (a, b) => a.buffer === b.buffer && a.offset === b.offset && a.s
 export const isEnough = (arena, parameters, host, index) =>
   arena !== undefined && parameters !== undefined && arena.size >= host.word(host.program(index) + abi.PROGRAM_ARENA_BYTES);
 
+/** The room for so many bytes in an arena where sizes grow, as the runtime in wasm has it (RoomFor). @param {number} bytes */
+export const roomFor = (bytes) => roundUp(Math.max(1, bytes), Math.max(256, 2 ** (28 - Math.clz32(bytes))));
+
 /**
- * All that tells a program's dispatches: what they launch, where in the arena they read and write, and the rooms of what is elsewhere.
+ * All that tells what a program's dispatches bind: which there are, where in the arena they read and write, and the rooms of what is elsewhere.
  *
  * @param {Host} host @param {number} index of the program @param {Map<number, Room>} rooms by buffer
  */
@@ -42,10 +45,16 @@ export function tableOf(host, index, rooms) {
   const end = begin + host.word(program + abi.PROGRAM_STEP_COUNT) * abi.DISPATCH_WORDS;
   const table = new Uint32Array(end - begin + 2 * places.length);
   table.set(host.words.subarray(begin, end));
+  // How many workgroups does not matter, but whether there are any.
+  for (let at = 0; at < end - begin; at += abi.DISPATCH_WORDS) {
+    const [x, y, z] = [abi.DISPATCH_X, abi.DISPATCH_Y, abi.DISPATCH_Z].map((field) => at + field);
+    table[x] = Number(table[x] * table[y] * table[z] > 0);
+    table[y] = table[z] = 0;
+  }
   let at = end - begin;
   places.forEach(({ offset, bytes }, b) => {
     table[at++] = rooms.get(b)?.id ?? offset;
-    table[at++] = rooms.has(b) ? 0 : roundUp(bytes, 256);
+    table[at++] = rooms.has(b) ? 0 : roomFor(bytes);
   });
   return table;
 }

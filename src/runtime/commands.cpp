@@ -243,6 +243,8 @@ abi::Status PlaceInArena(const PlanCommand& plan, const Arena& in, uint64_t& nee
   auto* items = reinterpret_cast<ArenaItem*>(scratch.base);
   auto* order = reinterpret_cast<uint32_t*>(items + total);
   uint32_t *placed = order + total, *buffers = placed + total;
+  bool has_rooms = BindsRooms(*walk.program);
+  auto room_of = [&](uint32_t b) { return has_rooms ? RoomFor(BytesOf(b)) : BytesOf(b); };
   Hash hash;
   hash.Add(plan.position);
   uint32_t first = abi::kNone;
@@ -252,14 +254,14 @@ abi::Status PlaceInArena(const PlanCommand& plan, const Arena& in, uint64_t& nee
     if (first == abi::kNone) first = b;
     hash.Add(BytesOf(b));
     buffers[count] = b;
-    items[count++] = {BytesOf(b), buffer.first_step, buffer.last_step};
+    items[count++] = {room_of(b), buffer.first_step, buffer.last_step};
   }
   if (count == 0) return abi::kOk;
   for (uint32_t b = 0; b < total; ++b) {
     const abi::Buffer& buffer = BufferAt(b);
     if (buffer.kind != in.kind || !IsFixed(b, plan)) continue;
     ArenaItem& item = items[count + fixed++];
-    item = {BytesOf(b), buffer.first_step, buffer.last_step};
+    item = {room_of(b), buffer.first_step, buffer.last_step};
     item.offset = buffer.offset - in.base;
     hash.Add(BytesOf(b));
     hash.Add(static_cast<uint32_t>(item.offset));

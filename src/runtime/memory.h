@@ -26,6 +26,23 @@ inline bool Reserve(Region& region, uint64_t bytes) {
   return true;
 }
 
+// Whether sizes change from run to run, since the program appends to a state, and the page encodes
+// its steps: those bind a part of an arena, by RoomFor (gpu_backend.js).
+inline bool BindsRooms(const abi::Program& program) {
+  if (program.kind == abi::kCpu || program.commands) return false;
+  for (uint32_t b = 0; b < program.buffer_count; ++b) {
+    if (program.buffers[b].kind == abi::kState) return true;
+  }
+  return false;
+}
+
+// The room for so many bytes: up to an eighth more, so that places stay while sizes grow.
+inline uint64_t RoomFor(uint64_t bytes) {
+  uint64_t step = abi::kBindingAlignment;
+  while (step * 16 <= bytes) step *= 2;
+  return (bytes + step - 1) / step * step;
+}
+
 // A size as it is now.
 inline int32_t Value(abi::Size size) { return size >= 0 ? size : webnnc_model.dims[~size]; }
 

@@ -23,12 +23,14 @@ abi::Status PlaceBuffers(abi::Program& program, uint64_t alignment) {
   auto* order = reinterpret_cast<uint32_t*>(items + program.buffer_count);
   uint32_t* placed = order + program.buffer_count;
   uint32_t count = 0;
+  bool has_rooms = BindsRooms(program);
   for (uint32_t b = 0; b < program.buffer_count; ++b) {
     const abi::Buffer& buffer = program.buffers[b];
     if (buffer.kind != abi::kArena) continue;
     // A tensor without elements has a place too: WebGPU binds no empty range, and no bytes twice.
     uint64_t bytes_needed =
         buffer.bytes == 0 || Value(buffer.bytes) == 0 ? sizeof(uint32_t) : Value(buffer.bytes);
+    if (has_rooms) bytes_needed = RoomFor(bytes_needed);
     items[count++] = {bytes_needed, buffer.first_step, buffer.last_step};
   }
   uint64_t bytes = runtime::PlanArena(items, count, alignment, order, placed);
