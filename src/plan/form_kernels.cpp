@@ -1,3 +1,15 @@
+// NodeGroups (group_nodes.h) says which nodes a kernel computes; here they become steps: a kernel
+// for each group, and what is no kernel, such as branches, copies and states that are appended.
+//
+// Groups are found in one walk over the nodes, in the graph's order. Each node begins as a group,
+// and takes in groups of its operands as long as one of them may be merged and is worth it: those
+// computed last first, so that an epilogue joins the product before it. A product also tries to
+// take in two at a time, the rows that it multiplies and the product that they are made of. No
+// choice is taken back, so that a network takes a time that grows with its nodes; what a later
+// look at whole kernels finds is done by steps of its own (FactorReductions, FuseLaunches).
+//
+// The walk ends: a merge either takes a group away, or copies into a group nodes that it did not
+// have, of which it takes no more than kMostNodes.
 #include "plan/form_kernels.h"
 
 #include <algorithm>

@@ -22,7 +22,6 @@ namespace webnnc::plan {
 // what is there.
 Program FormKernels(const graph::Graph& graph, const Target& target,
                     IdVector<WeightTag, Weight>& weights,
-                    const std::vector<graph::State>& states = {},
-                    const LikelySizes& sizes = {});
+                    const std::vector<graph::State>& states = {}, const LikelySizes& sizes = {});
 
 }  // namespace webnnc::plan

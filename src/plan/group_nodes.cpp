@@ -210,7 +210,8 @@ bool NodeGroups::TryStream(size_t scores, size_t rows, size_t into) {
   // No kernel as it is.
   Form(merged);
   if (merged.kind != schedule::Kind::kNone || !ChooseBlock(merged) || !Form(merged)) return false;
-  if (merged.seconds > Seconds(first) + Seconds(second) + Seconds(third)) return false;
+  const double apart = Seconds(first) + Seconds(second) + Seconds(third);
+  if (merged.seconds > apart * TargetOf(merged).machine->streams.apart) return false;
   Replace({scores, rows}, into, std::move(merged));
   return true;
 }

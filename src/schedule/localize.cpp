@@ -201,8 +201,8 @@ class Localizer {
     return vars;
   }
 
-  // Of a loop of which there is a copy or a lane for each iteration, if that is all that the product
-  // is: only such indices are constants, as those of registers must be.
+  // Of a loop of which there is a copy or a lane for each iteration, if that is all that the
+  // product is: only such indices are constants, as those of registers must be.
   std::optional<int64_t> ExtentOf(const loop::Monomial& monomial) const {
     auto* variable = monomial.size() == 1
                          ? std::get_if<loop::Variable>(&kernel_.exprs[monomial[0]].node)

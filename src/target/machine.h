@@ -143,15 +143,23 @@ struct Machine {
     double busy_warps = 8, idle_warps = 0.055;
   } products;
 
-  // One pass over rows (schedule::GpuStream). A workgroup's memory is of what a core has for all
-  // that run on it side by side; measured on an H200, as are the others, with 311 kernels of
-  // attention: what is chosen takes 12 % longer on average than the best of those.
+  // One pass over rows (schedule::GpuStream), in cycles. Fitted to 294 kernels of nine attentions
+  // on an H200: what is chosen takes 1 % longer on average than the best of these, and for
+  // attentions that it was not fitted to 1.4 %, at most 7 %.
   struct Streams {
-    double core_bytes = 65536, group_bytes = 1024;
-    // What products take here of what they take alone, and an element of another stage in
-    // instructions.
-    double busy = 0.8, alone = 0.8, instructions = 12;
-    double idle_warps = 0.3;
+    // Memory that a core has for all workgroups on it, and what each takes besides its own.
+    double core_bytes = 53400, group_bytes = 1024;
+    // Of what a product takes alone; of another stage and of an element of it, in instructions; of
+    // partial results that are combined.
+    double busy = 0.5, alone = 0.467, stage = 93, instructions = 6.9, combine = 294;
+    // Of a workgroup; and with few warps, for each part that there are less (Products::busy_warps).
+    double start = 4136, idle_warps = 0.485;
+    // Issuing and waiting hide each other in part: the norm that joins them. 1 would be their sum,
+    // and much more the longer of the two.
+    double norm = 1.18;
+    // What kernels of such attentions took one after another, of what is expected of each: at
+    // least.
+    double apart = 1.25;
   } streams;
 
   // ---- What one kernel computes (plan::FormKernels)

@@ -9,8 +9,8 @@ namespace webnnc::loop {
 // side on a core:
 //
 //   workgroup %keys: f32[64]         ->    workgroup %keys: f32[64]
-//   workgroup %values: f32[32]             for b in 8 { ... %keys ... barrier ... %keys ... barrier }
-//   for b in 8 {
+//   workgroup %values: f32[32]             for b in 8 { ... %keys ... barrier ... %keys ... barrier
+//   } for b in 8 {
 //     ... %keys ... barrier ... %values ... barrier
 //   }
 //

@@ -191,6 +191,12 @@ class StreamWriter {
         case After::Kind::kDiv: value = build_.Div(value, by); break;
         case After::Kind::kSelect:
           value = build_.Select(by, value, build_.Real(build_.dtype(value), 0));
+          break;
+        case After::Kind::kNoWeights: {
+          ExprId zero = build_.Real(build_.dtype(by), 0);
+          ExprId none = build_.Or(build_.Apply(UnaryOp::kIsNan, by), build_.Equal(by, zero));
+          value = build_.Select(none, build_.Real(build_.dtype(value), 0), value);
+        }
       }
     }
     // Of no columns the sum is that of nothing, whatever would come after.

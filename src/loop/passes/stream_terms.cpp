@@ -174,14 +174,8 @@ class StreamFinder {
     const Expr expr = kernel_.exprs[id];
     if (auto* binary = std::get_if<Binary>(&expr.node))
       return DecomposeBinary(*binary, term, factors);
-    if (auto* choice = std::get_if<Select>(&expr.node)) {
-      const Scalar* no = build_.ConstantValue(choice->no);
-      bool masks =
-          no && no->AsReal() == 0 && IsOfRow(choice->condition) && IsFree(choice->condition);
-      if (!masks || !Decompose(choice->yes, term, factors)) return false;
-      term.after.push_back({After::Kind::kSelect, choice->condition});
-      return true;
-    }
+    if (auto* choice = std::get_if<Select>(&expr.node))
+      return DecomposeChoice(*choice, term, factors);
     // Rounding a weight on its way would make it no better.
     if (auto* convert = std::get_if<Convert>(&expr.node))
       return IsFloat(expr.dtype) && Decompose(convert->a, term, factors);
@@ -191,6 +185,48 @@ class StreamFinder {
     term.relative_to = maximum;
     factors.push_back(id);
     return true;
+  }
+
+  bool DecomposeChoice(const Select& choice, Streamed& term, std::vector<ExprId>& factors) {
+    if (IsZero(choice.no) && IsOfRow(choice.condition) && IsFree(choice.condition)) {
+      if (!Decompose(choice.yes, term, factors)) return false;
+      term.after.push_back({After::Kind::kSelect, choice.condition});
+      return true;
+    }
+    // Weights that are no numbers are none: then all of a row are, since their sum is none.
+    auto* test = std::get_if<Unary>(&kernel_.exprs[choice.condition].node);
+    bool drops = test && test->op == UnaryOp::kIsNan && test->a == choice.no && IsZero(choice.yes);
+    if (!drops || !term.after.empty() || !Decompose(choice.no, term, factors)) return false;
+    if (factors.size() != 1 || term.after.size() != 1) return false;
+    auto divisor = DivisorOf(term.after[0]);
+    if (!divisor || !IsSumOf(*divisor, factors[0])) return false;
+    term.after.push_back({After::Kind::kNoWeights, *divisor});
+    return true;
+  }
+
+  // x of what divides by x, or multiplies by 1 / x.
+  std::optional<ExprId> DivisorOf(const After& after) const {
+    if (after.kind == After::Kind::kDiv) return after.by;
+    auto* division = std::get_if<Binary>(&kernel_.exprs[after.by].node);
+    bool divides = after.kind == After::Kind::kMul && division && division->op == BinaryOp::kDiv &&
+                   build_.ConstantValue(division->a);
+    return divides ? std::optional(division->b) : std::nullopt;
+  }
+
+  bool IsZero(ExprId id) const {
+    const Scalar* value = build_.ConstantValue(id);
+    return value && value->AsReal() == 0;
+  }
+
+  // Whether it is the sum of a row's `weights`.
+  bool IsSumOf(ExprId id, ExprId weights) const {
+    auto* load = std::get_if<Load>(&kernel_.exprs[id].node);
+    return load &&
+           std::any_of(found_.streamed.begin(), found_.streamed.end(), [&](const Streamed& sum) {
+             return sum.stage.buffer() == load->buffer && sum.stage.update == Update::kAdd &&
+                    sum.in_row == weights && !sum.other.valid() && sum.after.empty() &&
+                    load->index == sum.stage.place;
+           });
   }
 
   bool DecomposeBinary(const Binary& binary, Streamed& term, std::vector<ExprId>& factors) {

@@ -11,10 +11,10 @@
 
 namespace webnnc::loop {
 
-// What is done with a sum once it is whole, from the first to the last: a factor, a divisor, or
-// the condition without which it is 0.
+// What is done with a sum once it is whole, from the first to the last: a factor, a divisor, the
+// condition without which it is 0, or the sum of weights that is 0 or no number if they are none.
 struct After {
-  enum class Kind : uint8_t { kMul, kDiv, kSelect } kind;
+  enum class Kind : uint8_t { kMul, kDiv, kSelect, kNoWeights } kind;
   ExprId by;
 };
 

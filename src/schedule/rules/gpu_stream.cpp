@@ -184,42 +184,54 @@ class StreamRule {
     return found;
   }
 
+  // What is done once for all blocks does not count.
   double Seconds(const Tiling& tiling) const {
     double groups = std::ceil(sizes_.Typical(parts_[0].Loop(tile_).extent) / Real(tiling.m()));
     for (const std::string& row : rows_) {
       if (row != tile_) groups *= sizes_.Typical(parts_[0].Loop(row).extent);
     }
     const Machine::Streams& cost = machine_.streams;
+    const double warps = std::ceil(Real(tiling.threads()) / machine_.products.warp);
     double room = cost.core_bytes / (WorkgroupBytes(tiling) + cost.group_bytes);
-    GroupCycles all{0, machine_.products.start, std::max(1.0, std::floor(room))};
+    double busy = 0, alone = cost.start, resident = std::max(1.0, std::floor(room));
     for (const Part& part : parts_) {
       const auto& ordered = part.view.nest().ordered;
-      double times = ordered ? std::max(1.0, sizes_.Typical(ordered->extent)) : 1;
+      if (!ordered) continue;
       GroupCycles own = CyclesOf(part, tiling);
-      all.busy += times * cost.busy * own.busy;
-      all.alone += times * cost.alone * own.alone;
-      all.resident = std::min(all.resident, own.resident);
+      double blocks = std::max(1.0, sizes_.Typical(ordered->extent));
+      busy += blocks * own.busy;
+      alone += blocks * own.alone;
+      resident = std::min(resident, own.resident);
     }
-    return SecondsOf(groups, tiling.threads(), all, cost.idle_warps, machine_);
+    double a_core = std::ceil(groups / Real(machine_.cores));
+    double few = machine_.products.busy_warps / (std::min(a_core, resident) * warps);
+    double issuing = a_core * busy * (1 + cost.idle_warps * std::max(0.0, few - 1)),
+           waiting = std::ceil(a_core / resident) * alone;
+    return std::pow(std::pow(issuing, cost.norm) + std::pow(waiting, cost.norm), 1 / cost.norm) /
+           machine_.clock;
   }
 
   // What a stage takes in one block.
   GroupCycles CyclesOf(const Part& part, const Tiling& tiling) const {
-    const Machine::Products& cost = machine_.products;
+    const Machine::Products& products = machine_.products;
+    const Machine::Streams& cost = machine_.streams;
     if (part.multiplies) {
       ProductSize size{1, Real(tiling.m()), part.Length(part.own), part.Length(part.reduced)};
       GroupCycles cycles = schedule::CyclesOf(size, TilingOf(part, tiling), machine_);
-      cycles.alone -= cost.start;
-      return cycles;
+      return {cost.busy * cycles.busy, cost.alone * (cycles.alone - products.start),
+              cycles.resident};
     }
     double length = part.Length(part.own) * part.Length(part.reduced);
-    double each = std::ceil(length / Real(tiling.n_threads)) * Real(tiling.m_each);
-    double warps = std::ceil(Real(tiling.threads()) / cost.warp);
+    double elements = std::ceil(length / Real(tiling.n_threads)) * Real(tiling.m_each);
+    double warps = std::ceil(Real(tiling.threads()) / products.warp);
     double combine = part.reduced.empty() ? 0 : cost.combine;
-    double issued = each * machine_.streams.instructions + cost.barriers;
-    return {warps * issued / cost.issued_at_once + combine, issued * cost.product + combine,
+    return {warps * (elements * cost.instructions + cost.stage) / products.issued_at_once +
+                combine * warps / kSchedulers,
+            elements * cost.instructions * products.product + cost.stage + combine,
             std::numeric_limits<double>::infinity()};
   }
+  // Warps that a core issues instructions of at a time.
+  static constexpr double kSchedulers = 4;
 
   // ---- The schedule
 

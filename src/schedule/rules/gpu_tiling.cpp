@@ -88,22 +88,17 @@ GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine&
       std::max(1.0, std::floor(room / threads))};
 }
 
-double SecondsOf(double groups, int64_t threads, const GroupCycles& group, double idle_warps,
-                 const Machine& machine) {
+double Seconds(const ProductSize& problem, const Tiling& t, const Machine& machine) {
   const Machine::Products& cost = machine.products;
+  const GroupCycles group = CyclesOf(problem, t, machine);
+  double groups =
+      std::ceil(problem.m / Real(t.m())) * std::ceil(problem.n / Real(t.n())) * problem.batch;
   double a_core = std::ceil(groups / Real(machine.cores));
-  double warps = std::min(a_core, group.resident) * std::ceil(Real(threads) / cost.warp);
-  double idle = 1 + idle_warps * std::max(0.0, cost.busy_warps / warps - 1);
+  double warps = std::min(a_core, group.resident) * std::ceil(Real(t.threads()) / cost.warp);
+  double idle = 1 + cost.idle_warps * std::max(0.0, cost.busy_warps / warps - 1);
   double cycles =
       std::max(a_core * group.busy * idle, std::ceil(a_core / group.resident) * group.alone);
   return cycles / machine.clock;
-}
-
-double Seconds(const ProductSize& problem, const Tiling& t, const Machine& machine) {
-  double groups =
-      std::ceil(problem.m / Real(t.m())) * std::ceil(problem.n / Real(t.n())) * problem.batch;
-  return SecondsOf(groups, t.threads(), CyclesOf(problem, t, machine), machine.products.idle_warps,
-                   machine);
 }
 
 std::vector<RankedTiling> RankTilings(const std::vector<ProductSize>& products,

@@ -44,11 +44,6 @@ struct GroupCycles {
 // Of a workgroup that computes one tile of a product.
 GroupCycles CyclesOf(const ProductSize& product, const Tiling& tiling, const Machine& machine);
 
-// Seconds that so many workgroups take, of so many threads each. `idle_warps`: what a core loses
-// where it has fewer than Machine::Products::busy_warps, for each part that it has less.
-double SecondsOf(double groups, int64_t threads, const GroupCycles& group, double idle_warps,
-                 const Machine& machine);
-
 // Seconds that the product takes on the machine, roughly.
 double Seconds(const ProductSize& product, const Tiling& tiling, const Machine& machine);
 
