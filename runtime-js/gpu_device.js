@@ -24,13 +24,27 @@ export const isForeign = (value) => isGpuBuffer(value) && (globalThis.WEBNNC_WAL
 /** Whether an output stays on the GPU. @param {Destination | undefined} destination @returns {destination is Exclude<Destination, 'data' | 'none'>} */
 export const isOnGpu = (destination) => destination === 'gpu' || globalThis.WEBNNC_WALKS !== false && typeof destination === 'object';
 
+const MATRICES = 'chromium-experimental-subgroup-matrix';
+/** Whether it is a feature of the device or adapter, or of the engine's WGSL. @param {string} name @param {Offered} from */
+function hasFeature(name, from) {
+  if (name === MATRICES && !multipliesFragments(from)) return false;
+  return from.features.has(name) || Boolean(globalThis.navigator?.gpu?.wgslLanguageFeatures?.has(name));
+}
+
+/** Whether subgroups have 32 threads and multiply fragments of 16 x 16 in f16, with sums in f32. @param {Offered} from */
+function multipliesFragments(from) {
+  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = /** @type {any} */ (from).info ?? /** @type {any} */ (from).adapterInfo ?? {};
+  return subgroupMinSize === 32 && subgroupMaxSize === 32 && subgroupMatrixConfigs.some((/** @type {any} */ { componentType, resultComponentType, M, N, K }) =>
+    componentType === 'f16' && resultComponentType === 'f32' && M === 16 && N === 16 && K === 16);
+}
+
 /**
  * What a program needs that a device or adapter does not have; empty if nothing.
  *
  * @param {ProgramRecord} program @param {Offered} from
  */
 function whatIsMissing(program, from) {
-  const feature = program.features.find((name) => !from.features.has(name));
+  const feature = program.features.find((name) => !hasFeature(name, from));
   if (feature) return `the feature ${feature}`;
   for (const [name, wanted] of Object.entries(program.limits)) {
     const has = /** @type {any} */ (from.limits)[name] ?? 0;
@@ -63,7 +77,10 @@ function chooseForAll(from) {
   const choices = chooseFrom(from);
   if (choices.every(({ index }) => index < 0)) throw choices[0].problem;
   // Tensors go from one model to another as they are: f16 has 16 bits in all of them, or in none.
-  return choices.some(({ index }) => index > 0) ? chooseFrom({ features: new Set(), limits: from.limits }) : choices;
+  const needsHalf = (/** @type {ProgramRecord} */ program) => program.features.includes('shader-f16');
+  const lacksHalf = choices.some(({ index }, m) => index > 0 && needsHalf(MODELS[m].programs[0]) && !needsHalf(MODELS[m].programs[index]));
+  if (!lacksHalf) return choices;
+  return chooseFrom({ features: new Set([...from.features].filter((name) => name !== 'shader-f16')), limits: from.limits });
 }
 
 /** Names of GPUs that are none, where engines do not say so themselves. */
@@ -114,7 +131,7 @@ async function findDevice(isAsked, given) {
 /** @param {GPUAdapter} adapter @param {Needs} needs */
 async function requestDevice(adapter, needs) {
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const features = adapter.features.has('timestamp-query') ? [...needs.features, 'timestamp-query'] : needs.features;
+  const features = [...needs.features, 'timestamp-query'].filter((name) => adapter.features.has(/** @type {GPUFeatureName} */ (name)));
   try {
     return await adapter.requestDevice({
       requiredFeatures: /** @type {GPUFeatureName[]} */ (features),

@@ -98,6 +98,9 @@ struct CompileOptions {
   // The GPU that shaders are made for, one of Devices(). Every profile's result is correct on every
   // GPU that meets its limits.
   std::string device = "generic";
+  // Also programs for GPUs with subgroups, and with products of fragments of matrices by these
+  // where the model is in f16. Pages take the best that the GPU has the features for.
+  bool subgroups = false, matrices = false;
   // A file of measured schedules, which override the compiler's own choice.
   std::string schedules;
 

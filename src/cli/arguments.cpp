@@ -102,6 +102,21 @@ void SetTargets(const std::string& text, CompileOptions& options) {
   }
 }
 
+// "subgroups,matrices"
+void SetGpuFeatures(const std::string& text, CompileOptions& options) {
+  for (const std::string& feature : SplitAt(text, ',')) {
+    if (feature == "subgroups") {
+      options.subgroups = true;
+    } else if (feature == "matrices") {
+      options.matrices = true;
+    } else {
+      throw CLI::ValidationError("--gpu-features", "names \"" + feature +
+                                                       "\", which is not a feature (there are "
+                                                       "subgroups and matrices)");
+    }
+  }
+}
+
 // "60kB", "1.5 MB", "2MiB" or a number of bytes.
 int64_t SizeOf(const std::string& flag, const std::string& text) {
   static const std::map<std::string, double> kUnits = {
@@ -190,7 +205,7 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
 // Texts that become more than text.
 struct Raw {
   std::vector<std::string> models, dims, inputs;
-  std::string targets = "webgpu,wasm";
+  std::string targets = "webgpu,wasm", gpu_features;
   std::string code_size, weights, memory, require;
   std::optional<int64_t> dispatches;
 };
@@ -236,6 +251,9 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
     devices += (devices.empty() ? "" : ", ") + std::string(device);
   app.add_option("--device", options.device, "the kind of GPU: " + devices + " (generic)")
       ->type_name("PROFILE");
+  app.add_option("--gpu-features", raw.gpu_features,
+                 "also shaders for GPUs that have these: subgroups, matrices")
+      ->type_name("LIST");
   app.add_option("--allow-external", options.allow_external,
                  "read weights from there, too: a folder or file outside the model's; repeatable")
       ->type_name("PATH")
@@ -307,6 +325,7 @@ void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
     if (auto problem = PictureProblem(image)) throw CLI::ValidationError("--image", *problem);
   }
   SetTargets(raw.targets, options);
+  if (!raw.gpu_features.empty()) SetGpuFeatures(raw.gpu_features, options);
   Budgets& budgets = options.budgets;
   if (!raw.code_size.empty()) budgets.code_bytes = SizeOf("--max-code-size", raw.code_size);
   if (!raw.weights.empty()) budgets.weight_bytes = SizeOf("--max-weights", raw.weights);

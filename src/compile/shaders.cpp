@@ -25,6 +25,10 @@ Result<plan::Shader> EmitShader(const loop::Kernel& flat, const std::vector<Stor
   shader.workgroup_size = module.workgroup_size;
   shader.workgroup_bytes = module.workgroup_bytes;
   if (module.uses_f16) shader.features = {"shader-f16"};
+  // The second is a feature of the language, which there are engines without.
+  if (module.uses_subgroups)
+    shader.features.insert(shader.features.end(), {"subgroups", "subgroup_id"});
+  if (module.uses_fragments) shader.features.push_back("chromium-experimental-subgroup-matrix");
   shader.spirv = std::move(module.words);
   return shader;
 }

@@ -24,18 +24,22 @@ bool HasType(const graph::Graph& graph, DType dtype) {
   return has;
 }
 
-// Whether a program for a target with the feature is another than for one without.
-bool MakesUseOf(const graph::Graph& graph, Feature feature) {
+// Whether there is a program for targets with the feature: another than for those without, and, of
+// what few models gain by, asked for.
+bool IsWanted(Feature feature, const Model& model) {
+  const CompileOptions& options = model.options;
   switch (feature) {
-    case Feature::kF16: return HasType(graph, DType::kF16);
+    case Feature::kF16: return HasType(model.graph, DType::kF16);
     case Feature::kRelaxedSimd: return true;
+    case Feature::kSubgroups: return options.subgroups || options.matrices;
+    case Feature::kMatrices: return options.matrices;
   }
   return false;
 }
 
-bool MakesUseOf(const graph::Graph& graph, FeatureSet features) {
+bool IsWanted(FeatureSet features, const Model& model) {
   return std::all_of(std::begin(kFeatures), std::end(kFeatures), [&](Feature feature) {
-    return !features.Has(feature) || MakesUseOf(graph, feature);
+    return !features.Has(feature) || IsWanted(feature, model);
   });
 }
 
@@ -83,12 +87,12 @@ Result<plan::Program> Form(const graph::Graph& graph, const Target& target,
   return program;
 }
 
-Result<std::vector<plan::Variant>> FormKind(const graph::Graph& graph, Target::Kind kind,
-                                            const Machine& machine, const Model& model,
+Result<std::vector<plan::Variant>> FormKind(const Model& model, const graph::Graph& graph,
+                                            Target::Kind kind, const Machine& machine,
                                             Weights& weights) {
   std::vector<plan::Variant> variants;
   for (const plan::VariantKind& variant : plan::kVariants) {
-    if (variant.kind != kind || !MakesUseOf(graph, variant.features)) continue;
+    if (variant.kind != kind || !IsWanted(variant.features, model)) continue;
     Target target{kind, variant.features, &machine};
     TRY_ASSIGN(auto program, Form(graph, target, variants, model, weights));
     variants.push_back({std::move(program)});
@@ -118,10 +122,10 @@ Status FormVariants(Model& model, Weights& weights, const Machine& machine,
                     const plan::Warn& warn) {
   std::vector<plan::Variant> wasm;
   if (model.options.wasm) {
-    TRY_ASSIGN(wasm, FormKind(model.graph, Target::Kind::kWasm, WasmMachine(), model, weights));
+    TRY_ASSIGN(wasm, FormKind(model, model.graph, Target::Kind::kWasm, WasmMachine(), weights));
   }
   if (model.gpu_graph) {
-    auto webgpu = FormKind(*model.gpu_graph, Target::Kind::kWebGpu, machine, model, weights);
+    auto webgpu = FormKind(model, *model.gpu_graph, Target::Kind::kWebGpu, machine, weights);
     if (webgpu) {
       model.variants = std::move(webgpu.value());
     } else if (!wasm.empty()) {

@@ -86,12 +86,13 @@ class Machine {
     auto& slot = vars_[static_cast<size_t>(loop.var.index)];
     slot.resize(1, Scalar{DType::kI32});
     for (int64_t i = 0; i < extent && error_.empty(); ++i) {
-      if (loop.kind == LoopKind::kThread) thread_ = static_cast<int32_t>(i);
+      if (IsRegion(loop.kind)) thread_ = static_cast<int32_t>(i);
+      combines_ = loop.kind == LoopKind::kCombined || (combines_ && !IsRegion(loop.kind));
       if (IsWorkgroup(loop.kind)) EnterWorkgroup();
       slot[0].integer = i;
       RunBlock(loop.body);
     }
-    if (loop.kind == LoopKind::kThread) thread_ = -1;
+    if (IsRegion(loop.kind)) thread_ = -1, combines_ = false;
   }
 
   // What a workgroup leaves in its own memory is not there for the next one.
@@ -168,18 +169,20 @@ class Machine {
     // Each thread has registers of its own, and finds there what it left itself.
     bool others = buffer.space == Space::kRegister && shadow.write_thread != thread_;
     if (!write && others) Fail("threads share %" + buffer.name + ", a register");
+    // What threads combine they update together.
+    int32_t thread = combines_ && buffer.space == Space::kWorkgroup ? kMany : thread_;
     if (buffer.space == Space::kWorkgroup) {
-      bool wrote = shadow.write_phase == phase_ && shadow.write_thread != thread_;
-      bool read = write && shadow.read_phase == phase_ && shadow.read_thread != thread_;
+      bool wrote = shadow.write_phase == phase_ && shadow.write_thread != thread;
+      bool read = write && shadow.read_phase == phase_ && shadow.read_thread != thread;
       if (wrote || read) Fail("threads race for %" + buffer.name);
     }
     if (write) {
       shadow.written = true;
       shadow.write_phase = phase_;
-      shadow.write_thread = thread_;
+      shadow.write_thread = thread;
     } else {
-      bool other = shadow.read_phase == phase_ && shadow.read_thread != thread_;
-      shadow.read_thread = other ? kMany : thread_;
+      bool other = shadow.read_phase == phase_ && shadow.read_thread != thread;
+      shadow.read_thread = other ? kMany : thread;
       shadow.read_phase = phase_;
     }
   }
@@ -258,6 +261,8 @@ class Machine {
   std::vector<std::vector<int64_t>> sizes_;
   std::vector<std::vector<Shadow>> shadows_;
   int32_t phase_ = 0, thread_ = -1;
+  // Whether threads combine what they have.
+  bool combines_ = false;
   std::string error_;
   Memory& memory_;
 };

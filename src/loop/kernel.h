@@ -27,6 +27,14 @@
 //              data only through workgroup memory and only across a barrier, and a barrier stands
 //              between regions, never inside one. A register buffer whose first dimension is the
 //              thread is private to it: each iteration touches its own row only.
+//   combined   A region as of `thread` whose iterations update the same places of workgroup memory,
+//              and do nothing else but to start them: what threads contribute may be combined in
+//              any order. A target may use the places behind them, one for each
+//              kSmallestSubgroup threads, which nothing else touches.
+//   subgroup   A region as of `thread` that subgroups run: an iteration each, its threads together.
+//              In it are matrix loops, and loops and conditions around them.
+//   matrix     Iterations are elements of fragments, Machine::kFragment of each: of a store inside
+//              two of these loops, which sets, moves or multiplies fragments (spirv/fragments.h).
 //   vector     Iterations are lanes of one instruction.
 //   unrolled   Copied, not looped.
 //   ordered    No promise, which serial loops of plain kernels give: one iteration comes after
@@ -215,13 +223,20 @@ enum class LoopKind : uint8_t {
   kUnrolled,
   kVector,
   kThread,
+  kCombined,
+  kSubgroup,
+  kMatrix,
   kOrdered,
   kWorkgroupX,
   kWorkgroupY,
   kWorkgroupZ,
 };
-inline constexpr int kLoopKindCount = 8;
+inline constexpr int kLoopKindCount = 11;
 
+// A region of a workgroup's threads.
+inline bool IsRegion(LoopKind kind) {
+  return kind == LoopKind::kThread || kind == LoopKind::kCombined || kind == LoopKind::kSubgroup;
+}
 inline bool IsWorkgroup(LoopKind kind) { return kind >= LoopKind::kWorkgroupX; }
 
 // Runs body with var = 0, 1, ..., extent - 1.

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "loop/thread_rows.h"
+#include "target/machine.h"
 
 namespace webnnc::loop {
 
@@ -57,8 +58,9 @@ class Counter {
       tally_.workgroups *= extent;
       return 1;
     }
-    if (loop.kind != LoopKind::kThread) return extent;
-    tally_.threads = std::max(tally_.threads, extent);
+    if (!IsRegion(loop.kind)) return extent;
+    double threads = loop.kind == LoopKind::kSubgroup ? Machine::kFragmentThreads : 1;
+    tally_.threads = std::max(tally_.threads, extent * threads);
     return 1;
   }
 

@@ -18,7 +18,7 @@ class Finder {
   std::set<BufferId> Run() {
     ForEachStmt(kernel_.body, [&](const Stmt& stmt) {
       auto* loop = std::get_if<For>(&stmt);
-      if (loop && loop->kind == LoopKind::kThread) threads_.insert(loop->var);
+      if (loop && IsRegion(loop->kind)) threads_.insert(loop->var);
     });
     ForEachStmt(kernel_.body, [&](const Stmt& stmt) {
       if (auto* let = std::get_if<Let>(&stmt)) Visit(let->value);

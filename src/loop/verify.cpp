@@ -5,6 +5,7 @@
 
 #include "base/overloaded.h"
 #include "loop/reducer.h"
+#include "loop/rewrite.h"
 #include "loop/thread_rows.h"
 
 namespace webnnc::loop {
@@ -76,8 +77,8 @@ class Verifier {
     }
     bool ordered = loop.kind == LoopKind::kOrdered && !context.in_loop;
     context.in_stage &= ordered || (loop.kind == LoopKind::kSerial && loop.body.size() == 1);
-    bool needs_constant = loop.kind == LoopKind::kThread || loop.kind == LoopKind::kVector ||
-                          loop.kind == LoopKind::kUnrolled;
+    bool needs_constant =
+        IsRegion(loop.kind) || loop.kind == LoopKind::kVector || loop.kind == LoopKind::kUnrolled;
     if (needs_constant && !loop.extent.IsConstant()) {
       return Fail("the " + std::string(Name(loop.kind)) + " loop over " + name +
                   " needs a constant extent");
@@ -92,12 +93,16 @@ class Verifier {
     } else {
       context.in_loop = true;
     }
-    if (loop.kind == LoopKind::kThread) {
-      if (context.in_thread) return Fail("the thread loop over " + name + " is inside another");
+    if (IsRegion(loop.kind)) {
+      if (context.in_thread) {
+        return Fail("the " + std::string(Name(loop.kind)) + " loop over " + name +
+                    " is inside another");
+      }
       context.in_thread = true;
     }
+    if (loop.kind == LoopKind::kCombined) TRY(CheckCombined(loop));
     // Lanes are of one instruction.
-    bool has_lanes = loop.kind == LoopKind::kVector || loop.kind == LoopKind::kThread;
+    bool has_lanes = loop.kind == LoopKind::kVector || IsRegion(loop.kind);
     if (context.in_vector && has_lanes) {
       return Fail("the " + std::string(Name(loop.kind)) + " loop over " + name +
                   " is inside a vector loop");
@@ -107,6 +112,22 @@ class Verifier {
     TRY(CheckBlock(loop.body, context));
     Undefine(loop.var);
     return kSuccess;
+  }
+
+  // All threads update the same places, and the first may set what they start from.
+  Status CheckCombined(const For& loop) {
+    bool fits = true;
+    ForEachStmt(loop.body, [&](const Stmt& stmt) {
+      auto* store = std::get_if<Store>(&stmt);
+      bool is_other = std::holds_alternative<Let>(stmt) || std::holds_alternative<Barrier>(stmt);
+      bool is_shared = store && kernel_.buffers[store->buffer].space == Space::kWorkgroup;
+      fits &= !is_other && (!store || is_shared);
+      for (size_t i = 0; store && i < store->index.size(); ++i)
+        fits &= !Mentions(kernel_, store->index[i], [&](VarId var) { return var == loop.var; });
+    });
+    if (fits) return kSuccess;
+    return Fail("the combined loop over " + kernel_.vars[loop.var].name +
+                " does more than to update places that its iterations share");
   }
 
   Status CheckReduce(const Reduce& reduce, const Context& context) {

@@ -1,5 +1,6 @@
 #include "lower/lower_kernel.h"
 
+#include <algorithm>
 #include <set>
 
 #include "loop/passes/flatten.h"
@@ -19,16 +20,32 @@ namespace webnnc::lower {
 
 namespace {
 
+// The registers that fragments are in, which a subgroup's threads share.
+std::set<loop::BufferId> FragmentsOf(const loop::Kernel& kernel) {
+  std::set<loop::BufferId> fragments;
+  loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
+    auto* loop = std::get_if<loop::For>(&stmt);
+    if (!loop || loop->kind != loop::LoopKind::kMatrix) return;
+    loop::ForEachStmt(loop->body, [&](const loop::Stmt& inner) {
+      auto* store = std::get_if<loop::Store>(&inner);
+      if (store) fragments.insert(store->buffer);
+    });
+  });
+  return fragments;
+}
+
 // Of a workgroup, or of one thread where threads have rows.
 int64_t BytesOf(const loop::Kernel& kernel, loop::Space space, const Target& target) {
   int64_t bytes = 0;
-  std::set<loop::BufferId> rows = loop::ThreadRows(kernel);
+  std::set<loop::BufferId> rows = loop::ThreadRows(kernel), fragments = FragmentsOf(kernel);
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
     if (buffer.space != space) continue;
     DType dtype = StoredType(target, buffer.type.dtype, Storage::kActivation);
     int64_t own = ElementCount(buffer.type.shape).value() * ByteSize(dtype);
-    bytes += rows.count(loop::BufferId{b}) ? own / buffer.type.shape[0].value() : own;
+    if (rows.count(loop::BufferId{b})) own /= buffer.type.shape[0].value();
+    bool is_shared = space == loop::Space::kRegister && fragments.count(loop::BufferId{b});
+    bytes += is_shared ? own / Machine::kFragmentThreads : own;
   }
   return bytes;
 }
@@ -49,19 +66,82 @@ Status CheckFits(const loop::Kernel& kernel, const Options& options) {
   bool too_many = false;
   loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
     auto* loop = std::get_if<loop::For>(&stmt);
-    bool is_thread = loop && loop->kind == loop::LoopKind::kThread;
-    too_many |= is_thread && loop->extent.value() > machine.max_threads;
+    if (!loop || !loop::IsRegion(loop->kind)) return;
+    int64_t each = loop->kind == loop::LoopKind::kSubgroup ? Machine::kFragmentThreads : 1;
+    too_many |= loop->extent.value() * each > machine.max_threads;
   });
   if (options.target.IsGpu() && too_many) return Error{"too many threads"};
   return kSuccess;
 }
+
+// GPUs move vectors of eight halves as the words that these are in: they are loaded, chosen and
+// stored, and nothing else is in the buffers where they are but fragments of matrices.
+class EightHalves {
+ public:
+  explicit EightHalves(const loop::Kernel& kernel) : kernel_(kernel) {}
+
+  Status Check() {
+    Visit(kernel_.body);
+    bool mixed = std::any_of(eight_.begin(), eight_.end(),
+                             [&](loop::BufferId id) { return others_.count(id) > 0; });
+    if (!mixed && !computed_) return kSuccess;
+    return Error{"vectors of eight halves are more than moved"};
+  }
+
+ private:
+  static constexpr int32_t kEight = 8;
+
+  void Visit(const loop::Block& block) {
+    for (const loop::Stmt& stmt : block) {
+      if (auto* loop = std::get_if<loop::For>(&stmt)) {
+        if (loop->kind != loop::LoopKind::kMatrix) Visit(loop->body);
+      } else if (auto* test = std::get_if<loop::If>(&stmt)) {
+        VisitExpr(test->condition);
+        Visit(test->body);
+      } else if (auto* let = std::get_if<loop::Let>(&stmt)) {
+        VisitExpr(let->value);
+      } else if (auto* store = std::get_if<loop::Store>(&stmt)) {
+        Note(store->buffer, kernel_.exprs[store->value]);
+        computed_ |= IsEight(kernel_.exprs[store->value]) && store->update != loop::Update::kSet;
+        VisitExpr(store->index[0]);
+        VisitExpr(store->value);
+      }
+    }
+  }
+
+  void VisitExpr(loop::ExprId root) {
+    loop::ForEachExpr(kernel_, root, [&](loop::ExprId id) {
+      const loop::Expr& expr = kernel_.exprs[id];
+      auto* load = std::get_if<loop::Load>(&expr.node);
+      if (load) Note(load->buffer, expr);
+      bool moves = load || std::holds_alternative<loop::Select>(expr.node) ||
+                   std::holds_alternative<loop::Splat>(expr.node) ||
+                   std::holds_alternative<loop::Constant>(expr.node);
+      computed_ |= expr.lanes > 4 && !(IsEight(expr) && moves);
+      for (loop::ExprId operand : loop::Operands(expr))
+        computed_ |= IsEight(kernel_.exprs[operand]) && !IsEight(expr);
+    });
+  }
+
+  static bool IsEight(const loop::Expr& expr) {
+    return expr.dtype == DType::kF16 && expr.lanes == kEight;
+  }
+
+  void Note(loop::BufferId buffer, const loop::Expr& accessed) {
+    (IsEight(accessed) ? eight_ : others_).insert(buffer);
+  }
+
+  const loop::Kernel& kernel_;
+  std::set<loop::BufferId> eight_, others_;
+  bool computed_ = false;
+};
 
 // A kernel of one element has no loop to bind: one thread does it, within workgroups if there are.
 void GiveThread(loop::Kernel& kernel) {
   bool has_thread = false;
   loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
     auto* loop = std::get_if<loop::For>(&stmt);
-    has_thread |= loop && loop->kind == loop::LoopKind::kThread;
+    has_thread |= loop && loop::IsRegion(loop->kind);
   });
   if (has_thread) return;
   loop::Block* block = &kernel.body;
@@ -129,6 +209,7 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
     TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(kernel, options.parameters, options.target));
     lowered.narrows_64_bits = legalization.narrows_64_bits;
     log("legalize", kernel);
+    TRY(EightHalves(kernel).Check());
   }
   TRY(loop::VerifyFlat(kernel));
   return lowered;

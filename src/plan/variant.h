@@ -11,13 +11,16 @@
 namespace webnnc::plan {
 
 // All variants that there are, best first for each kind: a further one is a further line. A model
-// gets those whose features it makes use of.
+// gets those whose features it makes use of, and that were asked for where not all are worth it.
 struct VariantKind {
   Target::Kind kind;
   FeatureSet features;
 };
 inline constexpr VariantKind kVariants[] = {
+    {Target::Kind::kWebGpu, {Feature::kF16, Feature::kSubgroups, Feature::kMatrices}},
+    {Target::Kind::kWebGpu, {Feature::kF16, Feature::kSubgroups}},
     {Target::Kind::kWebGpu, {Feature::kF16}},
+    {Target::Kind::kWebGpu, {Feature::kSubgroups}},
     {Target::Kind::kWebGpu, {}},
     {Target::Kind::kWasm, {}},
     {Target::Kind::kWasm, {Feature::kRelaxedSimd}},
@@ -45,7 +48,7 @@ struct Shader {
   Grid grid = {};
   int64_t workgroup_size = 1;
   int64_t workgroup_bytes = 0;
-  // WebGPU's names, "shader-f16".
+  // WebGPU's names, "shader-f16", and WGSL's of what not every engine's has.
   std::vector<std::string> features = {};
   // What the text was made of, for --emit.
   std::vector<uint32_t> spirv = {};

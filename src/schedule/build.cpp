@@ -96,7 +96,7 @@ static bool HasThreads(const loop::Stmt& stmt) {
   bool has = false;
   auto note = [&](const loop::Stmt& inner) {
     auto* loop = std::get_if<loop::For>(&inner);
-    has |= loop && loop->kind == LoopKind::kThread;
+    has |= loop && IsRegion(loop->kind);
   };
   note(stmt);
   if (auto* loop = std::get_if<loop::For>(&stmt)) loop::ForEachStmt(loop->body, note);
@@ -114,7 +114,7 @@ static Status CheckThreads(const Block& block) {
     auto* store = std::get_if<loop::Store>(&stmt);
     bool inside = HasThreads(stmt) || (!loop && !test);
     if (store || !inside) return Error{"a stage is bound to thread, and another beside it is not"};
-    if (loop && loop->kind != LoopKind::kThread) TRY(CheckThreads(loop->body));
+    if (loop && !IsRegion(loop->kind)) TRY(CheckThreads(loop->body));
     if (test) TRY(CheckThreads(test->body));
   }
   return kSuccess;

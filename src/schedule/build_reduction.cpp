@@ -63,7 +63,7 @@ Block NestBuilder::EmitKept() {
   bool threads_inside = !Inside(IsThread).empty();
   has_thread_rows_ = threads_inside;
   Shape shape;
-  if (threads_inside) shape.push_back(threads_);
+  if (threads_inside) shape.push_back(bound_);
   part_names_.clear();
   for (const NestLoop* loop : Inside(IsPart)) {
     if (IsThread(*loop)) continue;
@@ -219,6 +219,9 @@ static void ForEachHalf(int64_t count, const std::function<void(int64_t, int64_t
   }
 }
 
+// Results of one reduction over subgroups: each is instructions of its own.
+static constexpr int64_t kMostCombined = 16;
+
 static int64_t CountOf(const std::vector<const NestLoop*>& loops) {
   int64_t count = 1;
   for (const NestLoop* loop : loops) count *= loop->extent.value();
@@ -292,6 +295,7 @@ Block NestBuilder::WriteResult(loop::Tuple results) {
 Block NestBuilder::EmitResult() {
   auto combined_threads = Inside([](const NestLoop& l) { return l.combined && IsThread(l); });
   auto spatial = Inside([](const NestLoop& l) { return !l.reduction; });
+  if (HasFragments()) return EmitFragments(spatial);
   if (combined_threads.empty()) {
     if (nest_.keep && nest_.keep->apart) return EmitResultApart(spatial);
     return EmitAround(spatial, 0, [&] {
@@ -301,6 +305,7 @@ Block NestBuilder::EmitResult() {
       return block;
     });
   }
+  if (CombineBySubgroups(combined_threads, spatial)) return EmitSubgroupCombine(spatial);
   return EmitThreadCombine(combined_threads, spatial);
 }
 
@@ -330,24 +335,22 @@ Block NestBuilder::EmitResultApart(const std::vector<const NestLoop*>& spatial) 
   return out;
 }
 
+ExprId NestBuilder::NumberOf(const std::vector<const NestLoop*>& loops) {
+  ExprId n = build_.Int(0);
+  for (const NestLoop* loop : loops)
+    n = build_.Add(build_.Mul(n, build_.Size(loop->extent)), ValueOf(*loop));
+  return n;
+}
+
 Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combined,
                                      const std::vector<const NestLoop*>& spatial) {
-  int64_t parts = 1, elements = 1, threads = threads_.value();
-  for (const NestLoop* loop : combined) parts *= loop->extent.value();
-  for (const NestLoop* loop : spatial) elements *= loop->extent.value();
+  int64_t parts = CountOf(combined), elements = CountOf(spatial), threads = threads_.value();
   Registers partial = AddRegisters("partial", Space::kWorkgroup, DTypes(), {parts, elements});
-  auto number = [&](const std::vector<const NestLoop*>& loops) {
-    ExprId n = build_.Int(0);
-    for (const NestLoop* loop : loops) {
-      n = build_.Add(build_.Mul(n, build_.Size(loop->extent)), ValueOf(*loop));
-    }
-    return n;
-  };
   auto own = Inside([](const NestLoop& l) { return !l.reduction || (l.combined && IsThread(l)); });
   Block out = EmitAround(own, 0, [&] {
     Block block;
     loop::Tuple values = LanesCombined(block);
-    Append(block, StoreAll(partial, {number(combined), number(spatial)}, values));
+    Append(block, StoreAll(partial, {NumberOf(combined), NumberOf(spatial)}, values));
     return block;
   });
   // Each part of a tuple is in memory again once it is added.
@@ -362,7 +365,52 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
       return loop::CombineInto(kernel_, nest_.update, partial, {part, element}, other);
     }));
   }
-  out.push_back(Distribute(elements, threads, [&](ExprId element) {
+  out.push_back(FinishCombine(partial, parts, elements, spatial));
+  return out;
+}
+
+bool NestBuilder::CombineBySubgroups(const std::vector<const NestLoop*>& combined,
+                                     const std::vector<const NestLoop*>& spatial) {
+  bool wanted = std::any_of(combined.begin(), combined.end(),
+                            [](const NestLoop* loop) { return loop->by_subgroups; });
+  // The instructions are of values, and of all threads of a subgroup, however many those are.
+  return wanted && nest_.parts.size() == 1 && CountOf(combined) == threads_.value() &&
+         CountOf(spatial) <= std::min(kMostCombined, threads_.value());
+}
+
+Block NestBuilder::EmitSubgroupCombine(const std::vector<const NestLoop*>& spatial) {
+  int64_t threads = threads_.value(), elements = CountOf(spatial);
+  int64_t places = std::max<int64_t>(1, threads / Machine::kSmallestSubgroup);
+  Registers total = AddRegisters("total", Space::kWorkgroup, DTypes(), {places, elements});
+  std::vector<NestLoop> copies;
+  for (const NestLoop* loop : spatial) {
+    copies.push_back(*loop);
+    copies.back().kind = LoopKind::kUnrolled;
+  }
+  auto for_each = [&](const Leaf& leaf) { return EmitAround(Names(copies, 0), 0, leaf); };
+  auto place = [&] { return loop::Index{build_.Int(0), NumberOf(spatial)}; };
+  Block out;
+  auto region = [&](ExprId thread) {
+    Block block;
+    block.push_back(loop::If{build_.Equal(thread, build_.Int(0)), for_each([&] {
+                               return StoreAll(total, place(), Neutrals(DTypes()));
+                             })});
+    Append(block, for_each([&] {
+             Block update;
+             loop::Tuple values = LanesCombined(update);
+             update.push_back(loop::Store{total[0], place(), values[0], nest_.update});
+             return update;
+           }));
+    return block;
+  };
+  out.push_back(ThreadLoop(threads, region, LoopKind::kCombined));
+  out.push_back(FinishCombine(total, 1, elements, spatial));
+  return out;
+}
+
+loop::Stmt NestBuilder::FinishCombine(const Registers& partial, int64_t parts, int64_t elements,
+                                      const std::vector<const NestLoop*>& spatial) {
+  return Distribute(elements, threads_.value(), [&](ExprId element) {
     Block block;
     loop::Tuple sum = LoadAll(partial, {build_.Int(0), element});
     for (int64_t part = 1; part < parts; ++part) {
@@ -374,16 +422,10 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
         sum = loop::Combine(kernel_, nest_.update, sum, other);
       }
     }
-    ExprId left = element;
-    for (size_t l = spatial.size(); l-- > 0;) {
-      ExprId size = build_.Size(spatial[l]->extent);
-      env_[spatial[l]->var] = l == 0 ? left : build_.FloorMod(left, size);
-      left = build_.FloorDiv(left, size);
-    }
+    SetLoops(spatial, element);
     Append(block, WriteResult(std::move(sum)));
     return block;
-  }));
-  return out;
+  });
 }
 
 loop::Stmt NestBuilder::Distribute(int64_t count, int64_t threads,

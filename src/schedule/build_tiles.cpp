@@ -25,7 +25,8 @@ ExprId NestBuilder::RawOperand(Operand operand) {
 
 ExprId NestBuilder::SideOf(Operand operand) {
   ExprId side = operand == Operand::kLeft ? nest_.product->left : nest_.product->right;
-  return nest_.narrow ? std::get<loop::Convert>(kernel_.exprs[side].node).a : side;
+  bool as_stored = nest_.narrow || HasFragments();
+  return as_stored ? std::get<loop::Convert>(kernel_.exprs[side].node).a : side;
 }
 
 ExprId NestBuilder::WithoutRemainders(ExprId side, std::vector<ExprId>& remainders) {
@@ -91,8 +92,12 @@ loop::Tuple NestBuilder::Terms() {
     for (size_t p = 0; p < nest_.parts.size(); ++p)
       terms.push_back(GuardedValue(nest_.parts[p].term, neutral[p]));
   } else {
+    auto side = [&](Operand operand) {
+      ExprId value = OperandValue(operand);
+      return HasFragments() ? build_.Convert(value, DTypes()[0]) : value;
+    };
     terms = {whole ? OperandValue(Operand::kValue)
-                   : build_.Mul(OperandValue(Operand::kLeft), OperandValue(Operand::kRight))};
+                   : build_.Mul(side(Operand::kLeft), side(Operand::kRight))};
     neutral = Neutrals({build_.dtype(terms[0])});
   }
   std::vector<ExprId> needed;

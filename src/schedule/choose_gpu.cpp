@@ -15,7 +15,7 @@ static std::vector<Candidate> ScheduleNest(NestView& view, Kind kind, const Targ
                                            const Sample& sample) {
   switch (kind) {
     case Kind::kMap: return Unranked(GpuMap(view, *target.machine));
-    case Kind::kReduction: return Unranked(GpuReduction(view, *target.machine));
+    case Kind::kReduction: return Unranked(GpuReduction(view, target));
     case Kind::kContraction: return GpuContraction(view, target, sample);
     default: return {};
   }
@@ -27,7 +27,7 @@ std::vector<Candidate> CandidatesForGpu(const loop::Kernel& plain, const Target&
   loop::Kernel kernel = plain;
   Kind kind = Classify(kernel);
   std::vector<std::string> rows = AlignLoops(kernel, kind);
-  if (kind == Kind::kRows) return Unranked(GpuRows(kernel, rows, *target.machine, sizes));
+  if (kind == Kind::kRows) return Unranked(GpuRows(kernel, rows, target, sizes));
   if (kind == Kind::kOrdered) {
     std::vector<Candidate> candidates = GpuStream(kernel, rows, *target.machine, sizes, sample);
     for (Candidate& other : Unranked(GpuOrdered(kernel, rows, *target.machine, sizes)))

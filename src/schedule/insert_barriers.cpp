@@ -41,7 +41,7 @@ class Inserter {
     for (loop::Stmt& stmt : block) {
       auto* loop = std::get_if<loop::For>(&stmt);
       auto* test = std::get_if<loop::If>(&stmt);
-      if (loop && loop->kind == loop::LoopKind::kThread) {
+      if (loop && IsRegion(loop->kind)) {
         Uses own = UsesOf(loop->body);
         if (Conflicts(uses, own)) {
           if (insert) out.push_back(loop::Barrier{});

@@ -106,7 +106,7 @@ class Localizer {
         bool copied =
             loop->kind == loop::LoopKind::kUnrolled || loop->kind == loop::LoopKind::kVector;
         if (copied || loop->extent.Is(1)) extents_[loop->var] = loop->extent.value();
-        bool thread = loop->kind == loop::LoopKind::kThread;
+        bool thread = loop::IsRegion(loop->kind);
         has_regions_ |= thread;
         if (thread) {
           thread_vars_.insert(loop->var);

@@ -22,7 +22,7 @@ struct NestLoop {
   Dim extent;
   loop::LoopKind kind = loop::LoopKind::kSerial;
   bool reduction = false;
-  bool combined = false;
+  bool combined = false, by_subgroups = false;
 };
 
 // The value of a variable that is no longer a loop's. Later definitions speak of newer variables.

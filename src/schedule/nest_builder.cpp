@@ -4,6 +4,7 @@
 #include <set>
 
 #include "loop/rewrite.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
@@ -18,10 +19,12 @@ Result<Block> NestBuilder::Run(size_t from) {
   from_ = from;
   TRY(CheckNames());
   TRY(FindKeep());
-  threads_ = 1;
+  TRY(CheckFragments());
+  threads_ = bound_ = 1;
   for (const NestLoop& loop : nest_.main.loops) {
-    if (loop.kind == LoopKind::kThread) threads_ = threads_ * loop.extent.value();
+    if (IsThread(loop)) bound_ = bound_ * loop.extent.value();
   }
+  threads_ = bound_ * (HasFragments() ? Machine::kFragmentThreads : 1);
   list_ = &nest_.main;
   Block block = Emit(Names(nest_.main.loops, from), 0);
   if (error_) return *error_;
@@ -85,7 +88,7 @@ Status NestBuilder::FindKeep() {
   } else {
     // Threads that reduce together run side by side, and share their registers' loop.
     bool combines = first < loops.size() && loops[first].combined;
-    while (combines && keep_ > 0 && loops[keep_ - 1].kind == LoopKind::kThread) --keep_;
+    while (combines && keep_ > 0 && IsThread(loops[keep_ - 1])) --keep_;
   }
   // Lanes do not share a result.
   auto lanes = std::find_if(loops.begin(), loops.end(), [](const NestLoop& loop) {
@@ -97,14 +100,12 @@ Status NestBuilder::FindKeep() {
   keep_ = std::max(std::min(keep_, outermost), from_);
   if (outermost < keep_)
     return Error{"merge: " + lanes->name + " is a vector, whose lanes would share a result"};
-  bool between_threads = keep_ > from_ && keep_ < loops.size() &&
-                         loops[keep_ - 1].kind == LoopKind::kThread &&
-                         loops[keep_].kind == LoopKind::kThread;
+  bool between_threads =
+      keep_ > from_ && keep_ < loops.size() && IsThread(loops[keep_ - 1]) && IsThread(loops[keep_]);
   if (between_threads) return Error{"keep: it would start between loops bound to thread"};
   if (keep_ > first) return Error{"keep: it would start inside the reduction"};
   for (const NestLoop& loop : loops) {
-    bool parallel =
-        loop.kind == LoopKind::kThread || IsWorkgroup(loop.kind) || loop.kind == LoopKind::kVector;
+    bool parallel = IsThread(loop) || IsWorkgroup(loop.kind) || loop.kind == LoopKind::kVector;
     if (loop.reduction && parallel && !loop.combined) {
       return Error{"the reduction over " + loop.name + " is bound but not combined"};
     }
@@ -128,25 +129,23 @@ Block NestBuilder::EmitLoop(const std::vector<const NestLoop*>& loops, size_t i,
                             const std::function<Block(size_t)>& inner) {
   const NestLoop& loop = *loops[i];
   Block out;
-  if (loop.kind == LoopKind::kThread) {
+  if (IsThread(loop)) {
     size_t end = i;
     int64_t count = 1;
-    for (; end < loops.size() && loops[end]->kind == LoopKind::kThread; ++end) {
+    for (; end < loops.size() && loops[end]->kind == loop.kind; ++end) {
       count *= loops[end]->extent.value();
     }
     if (thread_.valid()) Fail("loops bound to thread are not neighbours");
-    out.push_back(ThreadLoop(count, [&](ExprId t) {
-      ExprId left = t;
-      for (size_t l = end; l-- > i;) {
-        ExprId size = build_.Size(loops[l]->extent);
-        env_[loops[l]->var] = l == i ? left : build_.FloorMod(left, size);
-        left = build_.FloorDiv(left, size);
-      }
-      Block body;
-      for (size_t l = i; l < end; ++l) Append(body, Prologue(*loops[l]));
-      Append(body, inner(end));
-      return body;
-    }));
+    auto body = [&](ExprId t) {
+      SetLoops(
+          {loops.begin() + static_cast<ptrdiff_t>(i), loops.begin() + static_cast<ptrdiff_t>(end)},
+          t);
+      Block block;
+      for (size_t l = i; l < end; ++l) Append(block, Prologue(*loops[l]));
+      Append(block, inner(end));
+      return block;
+    };
+    out.push_back(ThreadLoop(count, body, loop.kind));
     return out;
   }
   VarId var = NewLoop(loop.name, loop.extent);
@@ -168,10 +167,20 @@ Block NestBuilder::EmitAround(const std::vector<const NestLoop*>& loops, size_t 
   return out;
 }
 
-loop::Stmt NestBuilder::ThreadLoop(int64_t count, const std::function<Block(ExprId)>& body) {
+void NestBuilder::SetLoops(const std::vector<const NestLoop*>& loops, ExprId number) {
+  ExprId left = number;
+  for (size_t l = loops.size(); l-- > 0;) {
+    ExprId size = build_.Size(loops[l]->extent);
+    env_[loops[l]->var] = l == 0 ? left : build_.FloorMod(left, size);
+    left = build_.FloorDiv(left, size);
+  }
+}
+
+loop::Stmt NestBuilder::ThreadLoop(int64_t count, const std::function<Block(ExprId)>& body,
+                                   LoopKind kind) {
   VarId var = NewLoop("t", count);
   ExprId outside = std::exchange(thread_, build_.Var(var));
-  loop::For region{var, count, LoopKind::kThread, body(thread_)};
+  loop::For region{var, count, kind, body(thread_)};
   thread_ = outside;
   return region;
 }

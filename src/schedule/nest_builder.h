@@ -76,7 +76,8 @@ class NestBuilder {
 
   // All of `loops` around `leaf`, with no staging on the way.
   loop::Block EmitAround(const std::vector<const NestLoop*>& loops, size_t i, const Leaf& leaf);
-  loop::Stmt ThreadLoop(int64_t count, const std::function<loop::Block(loop::ExprId)>& body);
+  loop::Stmt ThreadLoop(int64_t count, const std::function<loop::Block(loop::ExprId)>& body,
+                        loop::LoopKind kind = loop::LoopKind::kThread);
   static void Append(loop::Block& to, loop::Block from);
 
   // A new variable for a loop of this extent.
@@ -107,6 +108,10 @@ class NestBuilder {
 
   // One side of the product, as it was before it was widened where sums are narrow.
   loop::ExprId SideOf(Operand operand);
+  // Whether subgroups multiply fragments, and what the product's loops must be for that.
+  bool HasFragments() const;
+  Status CheckFragments();
+  bool IsStagedHalf(Operand operand) const;
 
   // An operand of the product, or the whole value, in original variables.
   loop::ExprId RawOperand(Operand operand);
@@ -163,7 +168,7 @@ class NestBuilder {
 
   std::vector<const NestLoop*> Inside(const std::function<bool(const NestLoop&)>& wanted);
   static bool IsPart(const NestLoop& loop) { return !loop.reduction || loop.combined; }
-  static bool IsThread(const NestLoop& loop) { return loop.kind == loop::LoopKind::kThread; }
+  static bool IsThread(const NestLoop& loop) { return IsRegion(loop.kind); }
   static bool IsLane(const NestLoop& loop) { return loop.combined && !IsThread(loop); }
 
   // Registers for the parts of the result, of one shape.
@@ -220,11 +225,28 @@ class NestBuilder {
   // Keep::apart: results to memory, then the writers' loops.
   loop::Block EmitResultApart(const std::vector<const NestLoop*>& spatial);
 
+  // The number of an iteration of these loops among all of them.
+  loop::ExprId NumberOf(const std::vector<const NestLoop*>& loops);
+
+  // Of subgroups that multiplied fragments: one fragment of each to workgroup memory, from where
+  // all threads store it by vectors; then the next.
+  loop::Block EmitFragments(const std::vector<const NestLoop*>& spatial);
+  // Sets the variables of these loops for iteration `number` of all of them.
+  void SetLoops(const std::vector<const NestLoop*>& loops, loop::ExprId number);
+
   // Threads put their parts into workgroup memory; then either each of the first threads adds up
   // one element's parts, or, where there are many parts, halves are added to halves until one is
   // left.
   loop::Block EmitThreadCombine(const std::vector<const NestLoop*>& combined,
                                 const std::vector<const NestLoop*>& spatial);
+
+  // By subgroups: all threads update the results' places, which the target combines.
+  bool CombineBySubgroups(const std::vector<const NestLoop*>& combined,
+                          const std::vector<const NestLoop*>& spatial);
+  loop::Block EmitSubgroupCombine(const std::vector<const NestLoop*>& spatial);
+  // The last of it: the first threads add up what `parts` there are of each element, and store it.
+  loop::Stmt FinishCombine(const Registers& partial, int64_t parts, int64_t elements,
+                           const std::vector<const NestLoop*>& spatial);
 
   // A region in which threads take `count` items in turn.
   loop::Stmt Distribute(int64_t count, int64_t threads,
@@ -236,7 +258,8 @@ class NestBuilder {
   Nest& nest_;
   Env env_;
   loop::ExprId thread_;  // the thread's number inside a region, else invalid
-  Dim threads_ = 1;
+  // Threads of the workgroup, and those or the subgroups that the nest's loops are bound to.
+  Dim threads_ = 1, bound_ = 1;
   size_t from_ = 0, keep_ = SIZE_MAX;
   LoopList* list_ = nullptr;
   bool staging_enabled_ = true;

@@ -90,9 +90,11 @@ struct Keep {
 struct Skip {};
 
 // A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or
-// copy reduces its own part, and the parts are combined at the end.
+// copy reduces its own part, and the parts are combined at the end. Of threads, `by_subgroups`:
+// with the instructions that reduce over a subgroup, where all threads share each result.
 struct Combine {
   std::string loop;
+  bool by_subgroups = false;
 };
 
 // A sum of products of elements that were widened first: within each iteration of `at` they are

@@ -93,8 +93,8 @@ void ScheduleBuilder::Bind(const Names& names, loop::LoopKind kind) {
   if (!names.empty()) schedule_.push_back(schedule::Bind{names, kind});
 }
 
-void ScheduleBuilder::Combine(const std::string& name) {
-  schedule_.push_back(schedule::Combine{name});
+void ScheduleBuilder::Combine(const std::string& name, bool by_subgroups) {
+  schedule_.push_back(schedule::Combine{name, by_subgroups});
 }
 void ScheduleBuilder::Keep(const std::string& at) { schedule_.push_back(schedule::Keep{at}); }
 

@@ -37,7 +37,7 @@ class ScheduleBuilder {
   // These loops come first, in this order; the others follow as they are.
   void OrderFirst(const Names& names);
   void Bind(const Names& names, loop::LoopKind kind);
-  void Combine(const std::string& name);
+  void Combine(const std::string& name, bool by_subgroups = false);
   void Keep(const std::string& at);
   void Add(Directive directive) { schedule_.push_back(std::move(directive)); }
 

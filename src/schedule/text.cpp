@@ -42,7 +42,9 @@ std::string Print(const Directive& directive) {
                    (keep.apart ? " apart" : "");
           },
           [](const Skip&) { return std::string("skip"); },
-          [](const Combine& combine) { return "combine " + combine.loop; },
+          [](const Combine& combine) {
+            return "combine " + combine.loop + (combine.by_subgroups ? " via=subgroup" : "");
+          },
           [](const Narrow& narrow) { return "narrow " + narrow.at; },
           [](const Subtotal& subtotal) {
             std::string every = subtotal.every > 1 ? " " + std::to_string(subtotal.every) : "";
@@ -72,10 +74,11 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {
-    "split",  "peel",     "fuse",      "order",    "merge",       "bind",        "unroll",
-    "vector", "keep",     "skip",      "combine",  "stage",       "thread",      "into",
-    "tail",   "fill",     "lanes",     "pad",      "row",         "ahead",       "apart",
-    "narrow", "subtotal", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
+    "split",    "peel",      "fuse",     "order",       "merge",       "bind",
+    "unroll",   "vector",    "keep",     "skip",        "combine",     "stage",
+    "thread",   "subgroup",  "matrix",   "into",        "tail",        "fill",
+    "lanes",    "pad",       "row",      "ahead",       "apart",       "narrow",
+    "subtotal", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -150,7 +153,13 @@ class Parser {
     if (lexer_.Eat("skip")) return Directive(Skip{});
     if (lexer_.Eat("combine")) {
       TRY_ASSIGN(auto name, lexer_.Word());
-      return Directive(Combine{name});
+      Combine combine{name};
+      if (lexer_.Eat("via")) {
+        TRY(lexer_.Expect("="));
+        TRY(lexer_.Expect("subgroup"));
+        combine.by_subgroups = true;
+      }
+      return Directive(combine);
     }
     if (lexer_.Eat("narrow")) {
       TRY_ASSIGN(auto name, lexer_.Word());
@@ -193,8 +202,8 @@ class Parser {
     Bind bind{};
     TRY_ASSIGN(bind.loops, Loops());
     using loop::LoopKind;
-    for (LoopKind kind :
-         {LoopKind::kThread, LoopKind::kWorkgroupX, LoopKind::kWorkgroupY, LoopKind::kWorkgroupZ}) {
+    for (LoopKind kind : {LoopKind::kThread, LoopKind::kSubgroup, LoopKind::kMatrix,
+                          LoopKind::kWorkgroupX, LoopKind::kWorkgroupY, LoopKind::kWorkgroupZ}) {
       if (!lexer_.Eat(Name(kind))) continue;
       bind.kind = kind;
       return Directive(bind);

@@ -10,12 +10,16 @@ Value CodeBuilder::Constant(const Scalar& value, int32_t lanes) {
   return {this, module_.Constant(value, lanes), value.dtype, lanes};
 }
 
-Value CodeBuilder::Emit(spv::Op op, DType dtype, int32_t lanes, const Words& operands) {
-  Value result{this, module_.NewId(), dtype, lanes};
-  Words all = {module_.Type(dtype, lanes), result.id};
+spv::Id CodeBuilder::EmitOfType(spv::Op op, spv::Id type, const Words& operands) {
+  spv::Id result = module_.NewId();
+  Words all = {type, result};
   all.insert(all.end(), operands.begin(), operands.end());
   Append(*out_, op, all);
   return result;
+}
+
+Value CodeBuilder::Emit(spv::Op op, DType dtype, int32_t lanes, const Words& operands) {
+  return {this, EmitOfType(op, module_.Type(dtype, lanes), operands), dtype, lanes};
 }
 
 Value CodeBuilder::Math(GLSLstd450 function, const std::vector<Value>& arguments) {
@@ -64,6 +68,78 @@ Value CodeBuilder::AtDepth(size_t depth, const std::function<Value()>& f) {
   Value value = f();
   out_ = inside;
   return value;
+}
+
+// ---- Subgroups --------------------------------------------------------------------------------
+
+static spv::Op ReductionOf(loop::Update update, DType dtype) {
+  auto for_type = [&](spv::Op of_floats, spv::Op of_signed, spv::Op of_unsigned) {
+    return IsFloat(dtype) ? of_floats : IsSigned(dtype) ? of_signed : of_unsigned;
+  };
+  switch (update) {
+    case loop::Update::kAdd:
+      return for_type(spv::OpGroupNonUniformFAdd, spv::OpGroupNonUniformIAdd,
+                      spv::OpGroupNonUniformIAdd);
+    case loop::Update::kMul:
+      return for_type(spv::OpGroupNonUniformFMul, spv::OpGroupNonUniformIMul,
+                      spv::OpGroupNonUniformIMul);
+    case loop::Update::kMax:
+      return for_type(spv::OpGroupNonUniformFMax, spv::OpGroupNonUniformSMax,
+                      spv::OpGroupNonUniformUMax);
+    case loop::Update::kMin:
+      return for_type(spv::OpGroupNonUniformFMin, spv::OpGroupNonUniformSMin,
+                      spv::OpGroupNonUniformUMin);
+    default: CHECK(false);
+  }
+}
+
+Value CodeBuilder::SubgroupReduce(loop::Update update, const Value& value) {
+  module_.Require(spv::CapabilityGroupNonUniform);
+  module_.Require(spv::CapabilityGroupNonUniformArithmetic);
+  spv::Id scope = module_.Constant(Scalar::Integer(DType::kU32, spv::ScopeSubgroup));
+  return Emit(ReductionOf(update, value.dtype), value.dtype, value.lanes,
+              {scope, spv::GroupOperationReduce, value.id});
+}
+
+Value CodeBuilder::BuiltIn(spv::BuiltIn built_in) {
+  bool of_subgroups = built_in != spv::BuiltInLocalInvocationIndex;
+  if (of_subgroups) module_.Require(spv::CapabilityGroupNonUniform);
+  spv::Id input = module_.BuiltInVariable(built_in, module_.Type(DType::kU32));
+  return AtEntry([&] { return Bitcast(Load({input, DType::kU32, 1}), DType::kI32); });
+}
+
+// ---- Fragments --------------------------------------------------------------------------------
+
+spv::Id CodeBuilder::FragmentVariable(DType dtype, std::string_view name) {
+  spv::Id type = module_.PointerType(spv::StorageClassFunction, module_.FragmentType(dtype));
+  spv::Id id = module_.NewId();
+  Append(variables_, spv::OpVariable, {type, id, spv::StorageClassFunction});
+  module_.Name(id, name);
+  return id;
+}
+
+spv::Id CodeBuilder::LoadFragment(DType dtype, spv::Id element, int64_t stride, bool by_columns) {
+  return EmitOfType(spv::OpCooperativeMatrixLoadNV, module_.FragmentType(dtype),
+                    {element, Int(stride).id, Constant(Scalar::Bool(by_columns)).id});
+}
+
+void CodeBuilder::StoreFragment(spv::Id variable, DType dtype, spv::Id element, int64_t stride,
+                                bool by_columns) {
+  spv::Id value = EmitOfType(spv::OpLoad, module_.FragmentType(dtype), {variable});
+  Append(*out_, spv::OpCooperativeMatrixStoreNV,
+         {element, value, Int(stride).id, Constant(Scalar::Bool(by_columns)).id});
+}
+
+void CodeBuilder::ClearFragment(spv::Id variable, DType dtype) {
+  spv::Id zero = Constant(Scalar::Of(dtype, 0)).id;
+  Append(*out_, spv::OpStore,
+         {variable, module_.CompositeConstant(module_.FragmentType(dtype), {zero})});
+}
+
+void CodeBuilder::MultiplyFragments(spv::Id variable, DType dtype, spv::Id left, spv::Id right) {
+  spv::Id type = module_.FragmentType(dtype), sum = EmitOfType(spv::OpLoad, type, {variable});
+  spv::Id result = EmitOfType(spv::OpCooperativeMatrixMulAddNV, type, {left, right, sum});
+  Append(*out_, spv::OpStore, {variable, result});
 }
 
 // ---- Memory -----------------------------------------------------------------------------------
@@ -309,7 +385,9 @@ Value Select(const Value& condition, const Value& yes, const Value& no) {
   CHECK(yes.dtype == no.dtype && yes.lanes == no.lanes);
   // Before SPIR-V 1.4 a condition has as many lanes as what it chooses.
   Value wide = condition;
-  if (condition.lanes != yes.lanes) wide = condition.code->Splat(condition, yes.lanes);
+  bool as_words = yes.dtype == DType::kF16 && yes.lanes == 8;
+  if (condition.lanes != yes.lanes)
+    wide = condition.code->Splat(condition, as_words ? 4 : yes.lanes);
   return yes.code->Emit(spv::OpSelect, yes.dtype, yes.lanes, {wide.id, yes.id, no.id});
 }
 

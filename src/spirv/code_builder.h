@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 
+#include "loop/kernel.h"
 #include "spirv/module_builder.h"
 
 namespace webnnc::spirv {
@@ -63,6 +64,25 @@ class CodeBuilder {
   // How many Ifs and loops are being written.
   size_t depth() const { return open_.size(); }
 
+  // ---- Subgroups
+
+  // What all invocations of the subgroup have, combined: of kAdd, kMul, kMax or kMin.
+  Value SubgroupReduce(loop::Update update, const Value& value);
+  // An input of type u32, as i32.
+  Value BuiltIn(spv::BuiltIn built_in);
+
+  // ---- Fragments of matrices, which a subgroup holds
+
+  spv::Id FragmentVariable(DType dtype, std::string_view name);
+  // From or to memory, beginning with an element of an array; rows are so many elements of the
+  // array apart, or columns.
+  spv::Id LoadFragment(DType dtype, spv::Id element, int64_t stride, bool by_columns);
+  void StoreFragment(spv::Id variable, DType dtype, spv::Id element, int64_t stride,
+                     bool by_columns);
+  void ClearFragment(spv::Id variable, DType dtype);
+  // variable += left * right
+  void MultiplyFragments(spv::Id variable, DType dtype, spv::Id left, spv::Id right);
+
   // ---- Memory
 
   Pointer Variable(DType dtype, int32_t lanes, std::string_view name);
@@ -95,6 +115,7 @@ class CodeBuilder {
   struct LoopParts {
     spv::Id header, test, body, next, end;
   };
+  spv::Id EmitOfType(spv::Op op, spv::Id type, const Words& operands);
   LoopParts BeginLoop(const std::function<Value()>& condition);
   void EndLoop(const LoopParts& loop);
   void Branch(spv::Id label);

@@ -18,7 +18,7 @@ Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
   CodeBuilder code(builder);
   Expressions expressions(prepared, simplify, code, layouts, options.read_only);
   Grid grid = ChooseGrid(prepared, options.takes_more_workgroups);
-  EmitStatements(prepared, grid, code, expressions);
+  EmitStatements(prepared, grid, code, expressions, simplify);
   expressions.DeclareSizes(options.names_symbols);
 
   Module module;
@@ -30,6 +30,8 @@ Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
   spv::Id main = code.Finish("main");
   module.words = builder.Finish(main, module.workgroup_size);
   module.uses_f16 = builder.uses_f16();
+  module.uses_fragments = builder.uses_fragments();
+  module.uses_subgroups = builder.uses_subgroups();
   TRY(Validate(module.words));
   TRY_ASSIGN(module.words, Optimize(module.words));
   return module;

@@ -23,7 +23,8 @@ static spv::StorageClass StorageOf(Layout::Kind kind) {
     case Layout::Kind::kParameter: return spv::StorageClassStorageBuffer;
     case Layout::Kind::kWorkgroup: return spv::StorageClassWorkgroup;
     case Layout::Kind::kArray:
-    case Layout::Kind::kVariables: break;
+    case Layout::Kind::kVariables:
+    case Layout::Kind::kFragments: break;
   }
   return spv::StorageClassFunction;
 }
@@ -69,6 +70,9 @@ void Expressions::DeclareBuffer(BufferId id, bool read_only) {
     spv::Id array = module.ArrayType(module.Type(dtype, layout.width), layout.count);
     variables = {module.GlobalVariable(spv::StorageClassWorkgroup, array, buffer.name)};
     workgroup_bytes_ += bytes * layout.count;
+  } else if (layout.kind == Layout::Kind::kFragments) {
+    for (int64_t f = 0; f < layout.count; ++f)
+      variables.push_back(code_.FragmentVariable(dtype, buffer.name + "_" + std::to_string(f)));
   } else if (layout.kind == Layout::Kind::kArray) {
     variables = {code_.ArrayVariable(dtype, layout.width, layout.count, buffer.name)};
   } else {
@@ -116,6 +120,12 @@ void Expressions::Store(const loop::Store& store) {
     code_.Store(pointer, part);
   }
   changed_[static_cast<size_t>(store.buffer.index)] = ++time_;
+}
+
+spv::Id Expressions::ElementAt(BufferId buffer, ExprId index) {
+  const Layout& layout = layouts_[static_cast<size_t>(buffer.index)];
+  Place place = PlacesOf(kernel_, simplify_, layout, index, layout.width)[0];
+  return PointerTo(buffer, place, {}, Contexts::kAlways).id;
 }
 
 // ---- Changes of memory ------------------------------------------------------------------------

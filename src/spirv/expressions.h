@@ -49,6 +49,16 @@ class Expressions {
   Value DefineLet(loop::VarId var, loop::ExprId value);
   // Stores what EnterStatement was told of.
   void Store(const loop::Store& store);
+  // The variable of a buffer's fragment.
+  spv::Id FragmentOf(loop::BufferId buffer, int64_t number) const {
+    return variables_[static_cast<size_t>(buffer.index)][static_cast<size_t>(number)];
+  }
+  // The array's element that begins with element `index` of the buffer.
+  spv::Id ElementAt(loop::BufferId buffer, loop::ExprId index);
+  // Elements of the buffer that are one of the array's.
+  int32_t WidthOf(loop::BufferId buffer) const {
+    return layouts_[static_cast<size_t>(buffer.index)].width;
+  }
 
   // ---- Scopes
 

@@ -5,6 +5,8 @@
 
 #include "loop/parameters.h"
 #include "loop/rewrite.h"
+#include "spirv/fragments.h"
+#include "target/machine.h"
 
 namespace webnnc::spirv {
 
@@ -34,11 +36,14 @@ class Survey {
         simplify_(simplify),
         accesses_(static_cast<size_t>(kernel.buffers.size())) {}
 
-  std::vector<std::vector<Access>> Run() {
+  Result<std::vector<std::vector<Access>>> Run() {
     BindThreads();
     Visit(kernel_.body);
+    if (error_) return *error_;
     return std::move(accesses_);
   }
+
+  const std::set<BufferId>& fragments() const { return fragments_; }
 
  private:
   // A thread's number is known from the beginning, as a workgroup's is: indices begin with what
@@ -47,7 +52,7 @@ class Survey {
     for (bool workgroup : {true, false}) {
       loop::ForEachStmt(kernel_.body, [&](const loop::Stmt& stmt) {
         auto* loop = std::get_if<loop::For>(&stmt);
-        bool now = loop && (workgroup ? IsWorkgroup(loop->kind) : loop->kind == LoopKind::kThread);
+        bool now = loop && (workgroup ? IsWorkgroup(loop->kind) : IsRegion(loop->kind));
         if (now && bound_.insert(loop->var).second) simplify_.Bind(loop->var, loop->extent);
       });
     }
@@ -57,7 +62,7 @@ class Survey {
     for (const loop::Stmt& stmt : block) {
       if (auto* loop = std::get_if<loop::For>(&stmt)) {
         if (bound_.insert(loop->var).second) simplify_.Bind(loop->var, loop->extent);
-        Visit(loop->body);
+        loop->kind == LoopKind::kMatrix ? VisitFragments(*loop) : Visit(loop->body);
       } else if (auto* let = std::get_if<loop::Let>(&stmt)) {
         // A value that was loaded may have changed since.
         if (!VisitLoads(let->value)) simplify_.Define(let->var, let->value);
@@ -70,6 +75,24 @@ class Survey {
         Note(store->buffer, store->index[0], kernel_.exprs[store->value].lanes, true);
       }
     }
+  }
+
+  void VisitFragments(const loop::For& outermost) {
+    auto read = FragmentStoreOf(kernel_, simplify_, outermost);
+    if (!read) {
+      error_ = read.error();
+      return;
+    }
+    const FragmentStore& store = read.value();
+    fragments_.insert(store.buffer);
+    auto note = [&](const FragmentPlace& place, bool is_store) {
+      Access access{LanesOf(simplify_, place), is_store, simplify_.KnownDivisor(place.first), {}};
+      accesses_[static_cast<size_t>(place.buffer.index)].push_back(access);
+    };
+    if (store.kind == FragmentStore::Kind::kMove) note(store.to, true);
+    if (store.kind != FragmentStore::Kind::kMultiply) return;
+    note(store.left, false);
+    note(store.right, false);
   }
 
   // Whether there are any.
@@ -98,6 +121,8 @@ class Survey {
   std::set<loop::VarId> bound_;
   std::set<ExprId> seen_;
   std::vector<std::vector<Access>> accesses_;
+  std::set<BufferId> fragments_;
+  std::optional<Error> error_;
 };
 
 // ---- Arrays -----------------------------------------------------------------------------------
@@ -114,9 +139,18 @@ bool Suits(int32_t width, const std::vector<Access>& accesses, bool is_private) 
   return serves;
 }
 
+// Whether all accesses are of as many lanes.
+bool AllWhole(int32_t width, const std::vector<Access>& accesses) {
+  return std::all_of(accesses.begin(), accesses.end(), [&](const Access& access) {
+    return access.lanes % width == 0 && IsAligned(access.divisor, width);
+  });
+}
+
 int32_t ChooseWidth(const loop::Buffer& buffer, const std::vector<Access>& accesses) {
   bool is_parameter = IsParameter(buffer);
-  for (int32_t width : {4, 2}) {
+  bool has_halves = buffer.type.dtype == DType::kF16;
+  for (int32_t width : {8, 4, 2}) {
+    if (width == 8 && !(has_halves && AllWhole(width, accesses))) continue;
     // The host's buffer ends with its last element.
     if (is_parameter && !IsAligned(KnownDivisor(buffer.type.shape[0]), width)) continue;
     if (Suits(width, accesses, buffer.space == Space::kRegister)) return width;
@@ -189,7 +223,8 @@ void PlaceInVariables(Layout& layout, int64_t count, const std::vector<Access>& 
 
 Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simplifier& simplify,
                                           FeatureSet features) {
-  std::vector<std::vector<Access>> accesses = Survey(kernel, simplify).Run();
+  Survey survey(kernel, simplify);
+  TRY_ASSIGN(auto accesses, survey.Run());
   std::vector<Layout> layouts;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const loop::Buffer& buffer = kernel.buffers[BufferId{b}];
@@ -208,6 +243,11 @@ Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simp
         return Error{"@" + kernel.name + ": accesses %" + buffer.name + " outside its " +
                      std::to_string(count) + " elements"};
       }
+    }
+    if (survey.fragments().count(BufferId{b})) {
+      layout.kind = Layout::Kind::kFragments;
+      layout.count = count / (Machine::kFragment * Machine::kFragment);
+      continue;
     }
     if (buffer.space == Space::kRegister && AllConstant(own)) PlaceInVariables(layout, count, own);
   }

@@ -4,7 +4,7 @@
 // whole, aligned vectors: two threads that write different components of one vector would race.
 // Registers become one variable for each element or vector, if all indices are constants; loops
 // have normally been unrolled until they are. Only else are they an array, which drivers may put
-// into memory.
+// into memory. Those that matrix loops access are fragments, a variable each.
 //
 //   %x[8*i : 4]   with elements vec4   ->   x[2*i]
 //   %x[4*i + 1]   with elements vec4   ->   x[i].y
@@ -24,13 +24,14 @@
 namespace webnnc::spirv {
 
 struct Layout {
-  enum class Kind : uint8_t { kParameter, kWorkgroup, kArray, kVariables };
+  enum class Kind : uint8_t { kParameter, kWorkgroup, kArray, kVariables, kFragments };
   Kind kind = Kind::kParameter;
   // Of a parameter of f16 where the device has none: elements are u32, and hold two each.
   bool halves = false;
-  // Lanes of the array's elements: 1, 2 or 4.
+  // Lanes of the array's elements: 1, 2 or 4; 8 of f16, as the words that hold them.
   int32_t width = 1;
-  // The array's elements; 0 for a parameter, which has as many as the host gives it.
+  // The array's elements, or the fragments; 0 for a parameter, which has as many as the host gives
+  // it.
   int64_t count = 0;
 
   // In variables: the lanes of each, and where each element of the buffer is. An element that is

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/result.h"
+#include "target/machine.h"
 #include "tensor/f16.h"
 
 namespace webnnc::spirv {
@@ -44,6 +45,7 @@ spv::Id ModuleBuilder::Declare(spv::Op op, spv::Id type, const Words& operands) 
 spv::Id ModuleBuilder::VoidType() { return Declare(spv::OpTypeVoid, 0, {}); }
 
 spv::Id ModuleBuilder::Type(DType dtype, int32_t lanes) {
+  if (dtype == DType::kF16 && lanes == 8) return Type(DType::kU32, 4);
   if (lanes > 1) {
     return Declare(spv::OpTypeVector, 0, {Type(dtype), static_cast<uint32_t>(lanes)});
   }
@@ -57,6 +59,13 @@ spv::Id ModuleBuilder::Type(DType dtype, int32_t lanes) {
   }
   CHECK(false);
   return 0;
+}
+
+spv::Id ModuleBuilder::FragmentType(DType dtype) {
+  Require(spv::CapabilityCooperativeMatrixNV);
+  auto number = [&](int64_t value) { return Constant(Scalar::Integer(DType::kU32, value)); };
+  spv::Id side = number(Machine::kFragment), scope = number(spv::ScopeSubgroup);
+  return Declare(spv::OpTypeCooperativeMatrixNV, 0, {Type(dtype), scope, side, side});
 }
 
 spv::Id ModuleBuilder::PointerType(spv::StorageClass storage, spv::Id to) {
@@ -103,6 +112,9 @@ static uint32_t Bits(const Scalar& value) {
 }
 
 spv::Id ModuleBuilder::Constant(const Scalar& value, int32_t lanes) {
+  if (value.dtype == DType::kF16 && lanes == 8) {
+    return Constant(Scalar::Integer(DType::kU32, Bits(value) * 0x10001u), 4);
+  }
   spv::Id type = Type(value.dtype);
   spv::Id scalar;
   if (value.dtype == DType::kBool) {
@@ -182,6 +194,9 @@ Words ModuleBuilder::Finish(spv::Id main, int64_t workgroup_size) {
   Words words = {spv::MagicNumber, kVersion, 0, next_id_, 0};
   for (spv::Capability capability : capabilities_) {
     Append(words, spv::OpCapability, {static_cast<uint32_t>(capability)});
+  }
+  if (uses_fragments()) {
+    Append(words, spv::OpExtension, StringWords("SPV_NV_cooperative_matrix"));
   }
   Words import = {math_instructions_};
   Words import_name = StringWords("GLSL.std.450");

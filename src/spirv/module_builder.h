@@ -35,7 +35,10 @@ class ModuleBuilder {
   // ---- Types
 
   spv::Id VoidType();
-  // A scalar, or a vector if there are more lanes.
+  // A fragment of a matrix, which a subgroup holds.
+  spv::Id FragmentType(DType dtype);
+  // A scalar, or a vector if there are more lanes. Eight of f16 are the words that hold them, which
+  // may be moved and chosen.
   spv::Id Type(DType dtype, int32_t lanes = 1);
   spv::Id PointerType(spv::StorageClass storage, spv::Id to);
   spv::Id FunctionType(spv::Id result, const std::vector<spv::Id>& parameters);
@@ -76,7 +79,11 @@ class ModuleBuilder {
   // The module whose compute shader is function `main`. Nothing may be added afterwards.
   Words Finish(spv::Id main, int64_t workgroup_size);
 
+  bool uses_fragments() const {
+    return capabilities_.count(spv::CapabilityCooperativeMatrixNV) > 0;
+  }
   bool uses_f16() const { return capabilities_.count(spv::CapabilityFloat16) > 0; }
+  bool uses_subgroups() const { return capabilities_.count(spv::CapabilityGroupNonUniform) > 0; }
 
  private:
   // The id of a declaration that needs to be made once: `operands` follow the result's id, and its

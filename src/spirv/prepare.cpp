@@ -74,7 +74,7 @@ void ShareThreadVariables(loop::Kernel& kernel) {
       auto* loop = std::get_if<loop::For>(&stmt);
       if (!loop) continue;
       visit(loop->body);
-      if (loop->kind != loop::LoopKind::kThread) continue;
+      if (!loop::IsRegion(loop->kind)) continue;
       loop::VarId shared = by_extent.try_emplace(loop->extent.value(), loop->var).first->second;
       if (loop->var != shared) values[loop->var] = build.Var(shared);
       loop->var = shared;
@@ -149,8 +149,8 @@ class Checker {
       }
     }
     loop::ForEachStmt(kernel_.body, [&](const loop::Stmt& stmt) {
-      has_threads_ |= std::holds_alternative<loop::For>(stmt) &&
-                      std::get<loop::For>(stmt).kind == loop::LoopKind::kThread;
+      has_threads_ |=
+          std::holds_alternative<loop::For>(stmt) && loop::IsRegion(std::get<loop::For>(stmt).kind);
     });
     return CheckBlock(kernel_.body, false);
   }
@@ -161,7 +161,7 @@ class Checker {
   Status CheckBlock(const loop::Block& block, bool in_thread) {
     for (const loop::Stmt& stmt : block) {
       if (auto* loop = std::get_if<loop::For>(&stmt)) {
-        TRY(CheckBlock(loop->body, in_thread || loop->kind == loop::LoopKind::kThread));
+        TRY(CheckBlock(loop->body, in_thread || loop::IsRegion(loop->kind)));
       } else if (auto* let = std::get_if<loop::Let>(&stmt)) {
         TRY(CheckExpr(let->value));
       } else if (auto* test = std::get_if<loop::If>(&stmt)) {
@@ -194,7 +194,10 @@ class Checker {
     std::string type(Name(expr.dtype));
     if (!IsStored(expr.dtype) && expr.dtype != DType::kBool) return Refuse("computes " + type);
     if (!has_half_ && !std::holds_alternative<loop::Convert>(expr.node)) TRY(CheckHasNoHalf(expr));
-    if (expr.lanes > 4) return Refuse("has vectors of " + std::to_string(expr.lanes) + " lanes");
+    // Which the words that hold them are moved as.
+    bool are_words = expr.dtype == DType::kF16 && expr.lanes == 8;
+    if (expr.lanes > 4 && !are_words)
+      return Refuse("has vectors of " + std::to_string(expr.lanes) + " lanes");
     if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
       DType dtype = kernel_.exprs[unary->a].dtype;
       if (!Takes(unary->op, dtype)) {

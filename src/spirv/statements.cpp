@@ -1,9 +1,13 @@
 #include "spirv/statements.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/overloaded.h"
+#include "loop/builder.h"
 #include "loop/rewrite.h"
+#include "spirv/fragments.h"
+#include "target/machine.h"
 
 namespace webnnc::spirv {
 
@@ -15,7 +19,9 @@ int64_t WorkgroupSize(const loop::Kernel& kernel) {
   int64_t size = 1;
   loop::ForEachStmt(kernel.body, [&](const loop::Stmt& stmt) {
     auto* loop = std::get_if<loop::For>(&stmt);
-    if (loop && loop->kind == LoopKind::kThread) size = std::max(size, loop->extent.value());
+    if (!loop || !IsRegion(loop->kind)) return;
+    int64_t threads = loop->kind == LoopKind::kSubgroup ? Machine::kFragmentThreads : 1;
+    size = std::max(size, loop->extent.value() * threads);
   });
   return size;
 }
@@ -24,12 +30,13 @@ namespace {
 
 class StatementEmitter {
  public:
-  StatementEmitter(const loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
-                   Expressions& expressions)
+  StatementEmitter(loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
+                   Expressions& expressions, loop::Simplifier& simplify)
       : kernel_(kernel),
         grid_(grid),
         code_(code),
         expressions_(expressions),
+        simplify_(simplify),
         threads_(WorkgroupSize(kernel)) {}
 
   void RunKernel(const Block& block) {
@@ -46,9 +53,11 @@ class StatementEmitter {
 
  private:
   void Run(const Block& block, bool repeats = false) {
+    fragments_.clear();
     expressions_.EnterBlock(repeats);
     RunInSameBlock(block);
     expressions_.LeaveBlock();
+    fragments_.clear();
   }
 
   // For what is executed whenever its surroundings are.
@@ -85,6 +94,12 @@ class StatementEmitter {
       RunInSameBlock(loop.body);
     } else if (loop.kind == LoopKind::kThread) {
       RunThreads(loop);
+    } else if (loop.kind == LoopKind::kCombined) {
+      RunCombined(loop);
+    } else if (loop.kind == LoopKind::kSubgroup) {
+      RunSubgroups(loop);
+    } else if (loop.kind == LoopKind::kMatrix) {
+      RunFragments(loop);
     } else if (loop.extent.Is(1)) {
       expressions_.Define(loop.var, code_.Int(0));
       RunInSameBlock(loop.body);
@@ -99,11 +114,125 @@ class StatementEmitter {
   }
 
   void RunThreads(const loop::For& loop) {
-    if (!thread_.valid()) thread_ = ThreadId(NameOf(loop.var));
-    expressions_.Define(loop.var, thread_);
+    DefineThread(loop);
     int64_t extent = loop.extent.value();
     if (extent == threads_) return RunInSameBlock(loop.body);
     if (extent > 0) code_.If(thread_ < code_.Int(extent), [&] { Run(loop.body); });
+  }
+
+  void DefineThread(const loop::For& loop) {
+    if (!thread_.valid()) {
+      thread_ = code_.BuiltIn(spv::BuiltInLocalInvocationIndex);
+      code_.module().Name(thread_.id, NameOf(loop.var));
+    }
+    expressions_.Define(loop.var, thread_);
+  }
+
+  void RunSubgroups(const loop::For& loop) {
+    Value subgroup = code_.BuiltIn(spv::BuiltInSubgroupId);
+    expressions_.Define(loop.var, subgroup);
+    int64_t extent = loop.extent.value();
+    if (extent * Machine::kFragmentThreads == threads_) return RunInSameBlock(loop.body);
+    code_.If(subgroup < code_.Int(extent), [&] { Run(loop.body); });
+  }
+
+  void RunFragments(const loop::For& loop) {
+    // Survey has read it.
+    FragmentStore store = FragmentStoreOf(kernel_, simplify_, loop).value();
+    spv::Id variable = expressions_.FragmentOf(store.buffer, store.number);
+    DType dtype = kernel_.buffers[store.buffer].type.dtype;
+    switch (store.kind) {
+      case FragmentStore::Kind::kSet: return code_.ClearFragment(variable, dtype);
+      case FragmentStore::Kind::kMultiply: {
+        spv::Id left = Load(store.left), right = Load(store.right);
+        return code_.MultiplyFragments(variable, dtype, left, right);
+      }
+      case FragmentStore::Kind::kMove: {
+        auto [element, stride] = Find(store.to);
+        code_.StoreFragment(variable, dtype, element, stride, store.to.by_columns);
+        expressions_.Change(loop.body);
+        fragments_.clear();
+      }
+    }
+  }
+
+  // The array's element that a fragment begins with, and its stride in such elements.
+  std::pair<spv::Id, int64_t> Find(const FragmentPlace& place) {
+    ExprId first = simplify_.FromPolynomial(place.first);
+    expressions_.EnterStatement({first});
+    int64_t width = expressions_.WidthOf(place.buffer);
+    return {expressions_.ElementAt(place.buffer, first), place.stride / width};
+  }
+
+  // Several products share an operand.
+  spv::Id Load(const FragmentPlace& place) {
+    auto& known = fragments_[{place.buffer, simplify_.FromPolynomial(place.first)}];
+    if (known) return known;
+    auto [element, stride] = Find(place);
+    DType dtype = kernel_.buffers[place.buffer].type.dtype;
+    return known = code_.LoadFragment(dtype, element, stride, place.by_columns);
+  }
+
+  // Each subgroup reduces what its threads have to a row of places of its own. Then a thread a
+  // result combines the rows, however many there are. What the first thread would set is left out.
+  void RunCombined(const loop::For& loop) {
+    DefineThread(loop);
+    std::vector<const loop::Store*> updates;
+    for (const loop::Stmt& stmt : loop.body) {
+      if (auto* store = std::get_if<loop::Store>(&stmt)) updates.push_back(store);
+    }
+    Value subgroup = code_.BuiltIn(spv::BuiltInSubgroupId),
+          lane = code_.BuiltIn(spv::BuiltInSubgroupLocalInvocationId);
+    loop::Builder build(kernel_);
+    ExprId row = NewVariable("subgroup", subgroup);
+    loop::Block stores;
+    for (const loop::Store* update : updates) {
+      ExprId place = build.Add(update->index[0], build.Mul(row, build.Int(Count(updates))));
+      ExprId part = NewVariable("part", Reduced(*update, loop.extent.value()));
+      stores.push_back(loop::Store{update->buffer, {place}, part});
+    }
+    code_.If(lane == 0.0, [&] { Run(stores); });
+    RunBarrier();
+    code_.If(thread_ < code_.Int(Count(updates)), [&] { RunRows(*updates[0], Count(updates)); });
+  }
+
+  static int64_t Count(const std::vector<const loop::Store*>& updates) {
+    return static_cast<int64_t>(updates.size());
+  }
+
+  // What the subgroup's threads contribute; those beyond the region's, nothing.
+  Value Reduced(const loop::Store& update, int64_t threads) {
+    expressions_.EnterStatement({update.value});
+    Value value = expressions_.Eval(update.value);
+    if (threads < threads_) {
+      Value nothing = code_.Constant(loop::Neutral(update.update, value.dtype), value.lanes);
+      value = Select(thread_ < code_.Int(threads), value, nothing);
+    }
+    return code_.SubgroupReduce(update.update, value);
+  }
+
+  // The thread's result, in as many rows as there are subgroups: all are added to the first.
+  void RunRows(const loop::Store& update, int64_t results) {
+    expressions_.EnterBlock(false);
+    Value rows = code_.BuiltIn(spv::BuiltInNumSubgroups);
+    loop::Builder build(kernel_);
+    ExprId first = NewVariable("result", thread_);
+    code_.Loop("row", rows - 1.0, [&](Value i) {
+      ExprId row = build.Add(NewVariable("row", i, true), build.Int(1));
+      ExprId place = build.Add(build.Mul(row, build.Int(results)), first);
+      loop::Block add;
+      add.push_back(
+          loop::Store{update.buffer, {first}, build.Load(update.buffer, {place}), update.update});
+      expressions_.Change(add);
+      Run(add, true);
+    });
+    expressions_.LeaveBlock();
+  }
+
+  ExprId NewVariable(const std::string& name, const Value& value, bool of_loop = false) {
+    loop::VarId var = kernel_.vars.Add({name, value.dtype, value.lanes});
+    of_loop ? expressions_.DefineLoop(var, value) : expressions_.Define(var, value);
+    return kernel_.exprs.Add({loop::Variable{var}, value.dtype, value.lanes});
   }
 
   Value WorkgroupId(size_t axis) {
@@ -142,17 +271,6 @@ class StatementEmitter {
         left = EmitBinary(loop::BinaryOp::kDiv, left, size, facts);
       }
       return number;
-    });
-  }
-
-  Value ThreadId(const std::string& name) {
-    ModuleBuilder& module = code_.module();
-    spv::Id input =
-        module.BuiltInVariable(spv::BuiltInLocalInvocationIndex, module.Type(DType::kU32));
-    return code_.AtEntry([&] {
-      Value id = Bitcast(code_.Load({input, DType::kU32, 1}), DType::kI32);
-      module.Name(id.id, name);
-      return id;
     });
   }
 
@@ -208,15 +326,19 @@ class StatementEmitter {
 
   void RunBarrier() {
     code_.WorkgroupBarrier();
+    fragments_.clear();
     expressions_.ChangeByBarrier();
   }
 
-  const loop::Kernel& kernel_;
+  loop::Kernel& kernel_;
   const Grid& grid_;
   CodeBuilder& code_;
   Expressions& expressions_;
+  loop::Simplifier& simplify_;
   int64_t threads_;
   Value thread_;
+  // Those that were loaded in the block that is being written, by where they begin.
+  std::map<std::pair<loop::BufferId, ExprId>, spv::Id> fragments_;
   std::array<Value, 3> positions_;  // of the workgroup loops
   // The conditions that hold, or do not, where statements are being written.
   std::unordered_map<ExprId, bool> known_;
@@ -224,10 +346,10 @@ class StatementEmitter {
 
 }  // namespace
 
-void EmitStatements(const loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
-                    Expressions& expressions) {
+void EmitStatements(loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
+                    Expressions& expressions, loop::Simplifier& simplify) {
   // The block is a copy, since evaluating adds to the kernel's expressions.
-  StatementEmitter(kernel, grid, code, expressions).RunKernel(Block(kernel.body));
+  StatementEmitter(kernel, grid, code, expressions, simplify).RunKernel(Block(kernel.body));
 }
 
 }  // namespace webnnc::spirv

@@ -13,7 +13,7 @@ int64_t WorkgroupSize(const loop::Kernel& kernel);
 //   for i in .. workgroup.x { }   what is inside, with workgroup_id.x for i, or as grid.h says
 //   for t in n thread { }         what is inside, with local_invocation_index for t, if it is below
 //   n for k in n { }                a loop
-void EmitStatements(const loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
-                    Expressions& expressions);
+void EmitStatements(loop::Kernel& kernel, const Grid& grid, CodeBuilder& code,
+                    Expressions& expressions, loop::Simplifier& simplify);
 
 }  // namespace webnnc::spirv

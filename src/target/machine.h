@@ -25,6 +25,10 @@ struct Machine {
   // Partial sums that one thread adds one by one: each barrier takes longer than a few of them. Of
   // more, all threads add halves.
   static constexpr int64_t kFewParts = 16;
+  // Threads of a subgroup at the least. How many it has is the device's matter.
+  static constexpr int64_t kSmallestSubgroup = 4;
+  // Rows and columns of a fragment of a matrix, and threads of the subgroups that hold them.
+  static constexpr int64_t kFragment = 16, kFragmentThreads = 32;
   // Of a vector type, and copies that unrolled loops make of a kernel's statements: each takes time
   // to compile.
   static constexpr int64_t kMostLanes = 64;
@@ -103,6 +107,8 @@ struct Machine {
     int64_t in_a_line = 8, in_half_a_vector = 2;
     // Copies that a window's sums are unrolled to.
     int64_t unrolled_sums = 9;
+    // Rows of a product that a thread computes all of, so that it reads columns once.
+    int64_t most_rows = 8;
     // Rows up to this length get a thread each; of longer ones a thread takes this many elements.
     double short_row = 32, elements = 4;
     // Few rows longer than this are no reason to keep stages together whose loops differ.
@@ -161,6 +167,22 @@ struct Machine {
     // least.
     double apart = 1.25;
   } streams;
+
+  // Cycles of a product whose fragments subgroups multiply, roughly: in the order in which 51
+  // tilings of five products took on an H200.
+  struct Fragments {
+    // Of a tile's step that a core computes: for the workgroup, and for each fragment that a
+    // subgroup loads or multiplies.
+    double step = 150, load = 9, product = 5;
+    // Of a workgroup that waits for itself: at the start, for each step, each fragment along k in
+    // it, and each product.
+    double start = 4000, latency = 250, depth_latency = 200, product_latency = 60;
+    // Registers that a core's threads share; of these a thread needs some for each fragment, and
+    // others.
+    double registers = 65536, sum = 8, operand = 4, other_registers = 60;
+    // Elements that a tile's rows are padded by, so that rows of a fragment are in different banks.
+    int64_t pad = 8;
+  } fragments;
 
   // ---- What one kernel computes (plan::FormKernels)
 

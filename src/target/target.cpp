@@ -14,6 +14,8 @@ static std::string_view Name(Feature feature) {
   switch (feature) {
     case Feature::kRelaxedSimd: return "relaxed";
     case Feature::kF16: return "f16";
+    case Feature::kSubgroups: return "subgroups";
+    case Feature::kMatrices: return "matrices";
   }
   return "";
 }

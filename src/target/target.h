@@ -17,8 +17,11 @@ namespace webnnc {
 enum class Feature : uint8_t {
   kRelaxedSimd,  // wasm: fused multiply-add and the like, whose last bits depend on the machine
   kF16,          // WebGPU: arithmetic on f16 (shader-f16)
+  kSubgroups,    // WebGPU: threads reduce with their neighbours (subgroups)
+  kMatrices,     // WebGPU: subgroups of 32 multiply fragments of matrices (subgroup matrix)
 };
-inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kF16};
+inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kF16, Feature::kSubgroups,
+                                        Feature::kMatrices};
 
 class FeatureSet {
  public:

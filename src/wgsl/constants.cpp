@@ -11,6 +11,7 @@ ExprId Values::Constant(const SPIRConstant& constant) {
   std::vector<ExprId> parts;
   if (IsArray(type) || IsStruct(type)) {
     for (SpirvId part : constant.subconstants) parts.push_back(Constant(*source_.Constant(part)));
+    if (source_.Matrix(type)) return module_.Add(Call{TypeText(source_, type), parts});
     return Construct(type, parts);
   }
   if (type.vecsize == 1) return Number(type, constant, 0);

@@ -13,6 +13,8 @@ class ModuleLowering {
 
   Result<Module> Run() {
     if (source_.UsesF16()) module_.enables.push_back("f16");
+    if (source_.UsesSubgroups()) module_.enables.push_back("subgroups");
+    if (source_.UsesMatrices()) module_.enables.push_back("chromium_experimental_subgroup_matrix");
     for (SpirvId id : source_.GlobalVariables()) TRY(DeclareVariable(id));
     std::vector<SpirvId> functions = source_.Functions();
     for (SpirvId id : functions) globals_.Name(id, module_.NewSymbol(source_.NameOf(id)));
@@ -50,8 +52,13 @@ class ModuleLowering {
     if (!source_.Has(id, spv::DecorationBuiltIn)) {
       return Error{"the SPIR-V has an input that is not a built-in one"};
     }
-    bool is_workgroup = source_.Decoration(id, spv::DecorationBuiltIn) == spv::BuiltInWorkgroupId;
-    return std::string(is_workgroup ? "workgroup_id" : "local_invocation_index");
+    switch (source_.Decoration(id, spv::DecorationBuiltIn)) {
+      case spv::BuiltInWorkgroupId: return std::string("workgroup_id");
+      case spv::BuiltInSubgroupId: return std::string("subgroup_id");
+      case spv::BuiltInSubgroupLocalInvocationId: return std::string("subgroup_invocation_id");
+      case spv::BuiltInNumSubgroups: return std::string("num_subgroups");
+      default: return std::string("local_invocation_index");
+    }
   }
 
   Status AddFunction(SpirvId id) {

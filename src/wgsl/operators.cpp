@@ -47,6 +47,17 @@ static constexpr Operator kOperators[] = {
     {spv::OpFOrdLessThan, Notation::kInfix, "<"},
     {spv::OpFOrdLessThanEqual, Notation::kInfix, "<="},
 
+    {spv::OpGroupNonUniformFAdd, Notation::kCall, "subgroupAdd"},
+    {spv::OpGroupNonUniformIAdd, Notation::kCall, "subgroupAdd"},
+    {spv::OpGroupNonUniformFMul, Notation::kCall, "subgroupMul"},
+    {spv::OpGroupNonUniformIMul, Notation::kCall, "subgroupMul"},
+    {spv::OpGroupNonUniformFMax, Notation::kCall, "subgroupMax"},
+    {spv::OpGroupNonUniformSMax, Notation::kCall, "subgroupMax"},
+    {spv::OpGroupNonUniformUMax, Notation::kCall, "subgroupMax"},
+    {spv::OpGroupNonUniformFMin, Notation::kCall, "subgroupMin"},
+    {spv::OpGroupNonUniformSMin, Notation::kCall, "subgroupMin"},
+    {spv::OpGroupNonUniformUMin, Notation::kCall, "subgroupMin"},
+
     {spv::OpConvertSToF, Notation::kConversion, "", Taken::kAsSigned},
     {spv::OpConvertUToF, Notation::kConversion, "", Taken::kAsUnsigned},
     {spv::OpConvertFToS, Notation::kConversion, ""},

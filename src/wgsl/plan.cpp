@@ -49,7 +49,9 @@ void Plan::FindWrites() {
   for (size_t b = 0; b < blocks_.size(); ++b) {
     const auto& instructions = blocks_[b].instructions;
     for (size_t i = 0; i < instructions.size(); ++i) {
-      if (instructions[i].op == spv::OpStore) {
+      bool stores = instructions[i].op == spv::OpStore ||
+                    instructions[i].op == spv::OpCooperativeMatrixStoreNV;
+      if (stores) {
         writes_[RootOf(instructions[i].operands[0])].push_back({b, i});
       }
       if (instructions[i].op == spv::OpControlBarrier) barriers_.push_back({b, i});
@@ -154,6 +156,9 @@ void Plan::Decide() {
 Form Plan::FormOf(const Instruction& instruction, Position at, const std::vector<Position>& uses) {
   if (uses.empty()) return Form::kDropped;
   if (instruction.op == spv::OpAccessChain) return Form::kInline;
+  // Where it is evaluated matters.
+  if (IsReduction(instruction.op) || instruction.op == spv::OpCooperativeMatrixLoadNV)
+    return Form::kNamed;
   if (instruction.op == spv::OpLoad) return FormOfLoad(instruction, at, uses);
   // Beside a vector, a scalar stands for a vector of it.
   if (instruction.op == spv::OpCompositeExtract || IsSplat(instruction)) return Form::kInline;

@@ -18,7 +18,10 @@ using Operands = std::span<const uint32_t>;
 
 bool KnowsCapability(uint32_t capability) {
   return capability == spv::CapabilityShader || capability == spv::CapabilityFloat16 ||
-         capability == spv::CapabilityStorageBuffer16BitAccess;
+         capability == spv::CapabilityStorageBuffer16BitAccess ||
+         capability == spv::CapabilityGroupNonUniform ||
+         capability == spv::CapabilityGroupNonUniformArithmetic ||
+         capability == spv::CapabilityCooperativeMatrixNV;
 }
 
 bool KnowsDecoration(Operands operands) {
@@ -31,7 +34,9 @@ bool KnowsDecoration(Operands operands) {
     case spv::DecorationDescriptorSet: return operands[1] == 0;
     case spv::DecorationBuiltIn:
       return operands[1] == spv::BuiltInWorkgroupId ||
-             operands[1] == spv::BuiltInLocalInvocationIndex;
+             operands[1] == spv::BuiltInLocalInvocationIndex ||
+             operands[1] == spv::BuiltInSubgroupId || operands[1] == spv::BuiltInNumSubgroups ||
+             operands[1] == spv::BuiltInSubgroupLocalInvocationId;
     default: return false;
   }
 }
@@ -75,6 +80,8 @@ bool KnowsDeclaration(spv::Op op, Operands operands) {
     case spv::OpTypeVector:
     case spv::OpTypeArray:
     case spv::OpTypeRuntimeArray:
+    case spv::OpTypeCooperativeMatrixNV:
+    case spv::OpExtension:
     case spv::OpTypeFunction:
     case spv::OpConstantTrue:
     case spv::OpConstantFalse:
@@ -104,10 +111,16 @@ bool KnowsValue(spv::Op op, Operands operands) {
     case spv::OpAccessChain:
     case spv::OpControlBarrier:
     case spv::OpCompositeConstruct:
-    case spv::OpSelect: return true;
+    case spv::OpSelect:
+    case spv::OpCooperativeMatrixMulAddNV: return true;
+    // In order of rows or columns, without what else may be said of the access.
+    case spv::OpCooperativeMatrixLoadNV: return operands.size() == 5;
+    case spv::OpCooperativeMatrixStoreNV: return operands.size() == 4;
     case spv::OpCompositeExtract: return operands.size() == 4;
     case spv::OpExtInst: return FindMath(operands[3]) != nullptr;
-    default: return FindOperator(op) != nullptr;
+    default:
+      if (IsReduction(op) && operands[3] != spv::GroupOperationReduce) return false;
+      return FindOperator(op) != nullptr;
   }
 }
 

@@ -18,12 +18,18 @@ std::vector<SpirvId> Source::GlobalVariables() const {
   return ids;
 }
 
-bool Source::UsesF16() const {
+bool Source::Declares(spv::Capability capability) const {
   const auto& declared = get_declared_capabilities();
-  return std::find(declared.begin(), declared.end(), spv::CapabilityFloat16) != declared.end();
+  return std::find(declared.begin(), declared.end(), capability) != declared.end();
 }
 
-static bool HasResult(spv::Op op) { return op != spv::OpStore && op != spv::OpControlBarrier; }
+bool IsReduction(spv::Op op) {
+  return op >= spv::OpGroupNonUniformIAdd && op <= spv::OpGroupNonUniformFMax;
+}
+
+static bool HasResult(spv::Op op) {
+  return op != spv::OpStore && op != spv::OpControlBarrier && op != spv::OpCooperativeMatrixStoreNV;
+}
 
 std::vector<Instruction> Source::Instructions(const SPIRBlock& block) const {
   std::vector<Instruction> instructions;
@@ -44,12 +50,16 @@ std::vector<Instruction> Source::Instructions(const SPIRBlock& block) const {
 
 std::vector<SpirvId> ValuesOf(const Instruction& instruction) {
   std::span operands = instruction.operands;
+  // Behind the scope and the kind of operation.
+  if (IsReduction(instruction.op)) return {operands.begin() + 2, operands.end()};
   switch (instruction.op) {
     case spv::OpControlBarrier: return {};
     // What follows the pointer says how memory is accessed.
     case spv::OpLoad:
     case spv::OpCompositeExtract: operands = operands.first(1); break;
-    case spv::OpStore: operands = operands.first(2); break;
+    case spv::OpStore:
+    case spv::OpCooperativeMatrixLoadNV: operands = operands.first(2); break;
+    case spv::OpCooperativeMatrixStoreNV: operands = operands.first(3); break;
     case spv::OpFunctionCall: operands = operands.subspan(1); break;
     case spv::OpExtInst: operands = operands.subspan(2); break;
     default: break;

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "wgsl/matrices.h"
+
 namespace webnnc::wgsl {
 
 using SpirvId = uint32_t;
@@ -27,13 +29,16 @@ struct Instruction {
   std::span<const uint32_t> operands;
 };
 
+// Whether it reduces what the invocations of a subgroup have.
+bool IsReduction(spv::Op op);
+
 // The operands of `instruction` that are values and pointers: neither literals nor what is called.
 std::vector<SpirvId> ValuesOf(const Instruction& instruction);
 
 class Source : private spirv_cross::Compiler {
  public:
   // Throws spirv_cross::CompilerError if SPIRV-Cross cannot make sense of the words.
-  explicit Source(std::vector<uint32_t> words) : Compiler(std::move(words)) {}
+  explicit Source(const std::vector<uint32_t>& words) : Source(Matrices(words)) {}
   // Not called: a Compiler compiles, a Source is read.
   std::string compile() override { return ""; }
 
@@ -69,9 +74,25 @@ class Source : private spirv_cross::Compiler {
     return ir.get_buffer_block_flags(variable).get(spv::DecorationNonWritable);
   }
 
-  bool UsesF16() const;
+  bool UsesF16() const { return Declares(spv::CapabilityFloat16); }
+  bool UsesMatrices() const { return Declares(spv::CapabilityCooperativeMatrixNV); }
+  bool UsesSubgroups() const { return Declares(spv::CapabilityGroupNonUniform); }
 
   std::vector<Instruction> Instructions(const SPIRBlock& block) const;
+
+  // Null if the type is something else.
+  const Matrices::Type* Matrix(const SPIRType& type) const {
+    auto found = matrices_.types.find(type.self);
+    return found == matrices_.types.end() ? nullptr : &found->second;
+  }
+  bool IsRight(SpirvId matrix) const { return matrices_.right.count(matrix) > 0; }
+
+ private:
+  explicit Source(Matrices matrices) : Compiler(matrices.words), matrices_(std::move(matrices)) {}
+
+  bool Declares(spv::Capability capability) const;
+
+  Matrices matrices_;
 };
 
 }  // namespace webnnc::wgsl

@@ -33,7 +33,15 @@ SPIRType WithComponents(const SPIRType& type, SPIRType::BaseType components) {
   return other;
 }
 
+std::string MatrixText(const Source& source, const SPIRType& type) {
+  auto [rows, columns] = *source.Matrix(type);
+  return TypeText(source, Inside(source, type)) + ", " + std::to_string(columns) + ", " +
+         std::to_string(rows);
+}
+
 std::string TypeText(const Source& source, const SPIRType& type) {
+  // What a variable holds; of a value only its load says which side it is.
+  if (source.Matrix(type)) return "subgroup_matrix_result<" + MatrixText(source, type) + ">";
   if (IsStruct(type)) return TypeText(source, Inside(source, type));
   if (IsArray(type)) {
     std::string element = TypeText(source, Inside(source, type));

@@ -11,6 +11,8 @@ namespace webnnc::wgsl {
 // "vec4f", "array<u32, 64>". A struct, which has one member, is written as that member: a buffer of
 // struct { float data[]; } is simply an array<f32>.
 std::string TypeText(const Source& source, const SPIRType& type);
+// Of a matrix: its elements' type, columns and rows.
+std::string MatrixText(const Source& source, const SPIRType& type);
 // The type of what is inside: a struct's member, an array's element, a vector's component.
 const SPIRType& Inside(const Source& source, const SPIRType& type);
 

@@ -39,6 +39,7 @@ ExprId Values::Of(SpirvId value) {
 void Values::Run(const Instruction& instruction, Block& out) {
   switch (instruction.op) {
     case spv::OpStore: return Store(instruction, out);
+    case spv::OpCooperativeMatrixStoreNV: out.push_back(Do{StoreMatrix(instruction)}); return;
     case spv::OpControlBarrier:
       out.push_back(Do{module_.Add(Call{"workgroupBarrier", {}})});
       return;
@@ -118,6 +119,36 @@ ExprId Values::PlaceOf(SpirvId pointer) {
   return place;
 }
 
+// ---- Matrices ---------------------------------------------------------------------------------
+
+std::vector<ExprId> Values::MatrixPlace(SpirvId pointer) {
+  const auto element = std::get<Index>(module_.exprs[PlaceOf(pointer)]);
+  return {module_.Add(Prefix{'&', element.base}), element.index};
+}
+
+static const char* OrderOf(const Source& source, SpirvId by_columns) {
+  return source.Constant(by_columns)->scalar() ? "col_major" : "row_major";
+}
+
+ExprId Values::LoadMatrix(const Instruction& instruction) {
+  std::span operands = instruction.operands;
+  std::string side = source_.IsRight(instruction.result) ? "right" : "left";
+  std::string type =
+      "subgroup_matrix_" + side + "<" + MatrixText(source_, source_.Type(instruction.type)) + ">";
+  std::vector<ExprId> arguments = MatrixPlace(operands[0]);
+  arguments.push_back(Of(operands[1]));
+  return module_.Add(
+      Call{"subgroupMatrixLoad<" + type + ", " + OrderOf(source_, operands[2]) + ">", arguments});
+}
+
+ExprId Values::StoreMatrix(const Instruction& instruction) {
+  std::span operands = instruction.operands;
+  std::vector<ExprId> arguments = MatrixPlace(operands[0]);
+  arguments.insert(arguments.end(), {Of(operands[1]), Of(operands[2])});
+  return module_.Add(
+      Call{std::string("subgroupMatrixStore<") + OrderOf(source_, operands[3]) + ">", arguments});
+}
+
 // ---- Expressions ------------------------------------------------------------------------------
 
 ExprId Values::Evaluate(const Instruction& instruction, Block& out) {
@@ -129,6 +160,11 @@ ExprId Values::Evaluate(const Instruction& instruction, Block& out) {
   switch (instruction.op) {
     case spv::OpLoad: return PlaceOf(operands[0]);
     case spv::OpSelect: return EvaluateSelect(instruction);
+    case spv::OpCooperativeMatrixLoadNV: return LoadMatrix(instruction);
+    case spv::OpCooperativeMatrixMulAddNV: {
+      evaluate(operands);
+      return module_.Add(Call{"subgroupMatrixMultiplyAccumulate", values});
+    }
     case spv::OpExtInst: {
       evaluate(operands.subspan(2));
       return CallOf(std::string(FindMath(operands[1])->name), values, out);
@@ -221,11 +257,12 @@ static SPIRType::BaseType ComponentsTaken(const Operator& op, const SPIRType& ty
 ExprId Values::EvaluateOperator(const Instruction& instruction, Block& out) {
   const Operator& op = *FindOperator(instruction.op);
   const SPIRType& type = source_.Type(instruction.type);
-  const SPIRType& first = TypeOf(instruction.operands[0]);
+  std::vector<SpirvId> taking = ValuesOf(instruction);
+  const SPIRType& first = TypeOf(taking[0]);
   SPIRType::BaseType taken = ComponentsTaken(op, first, type);
   std::vector<ExprId> operands;
   bool constant = true;
-  for (SpirvId id : instruction.operands) {
+  for (SpirvId id : taking) {
     ExprId operand = Of(id);
     constant &= IsConstant(operand);
     bool is_shift = op.text == "<<" || op.text == ">>";

@@ -64,6 +64,10 @@ class Values {
   ExprId Construct(const SPIRType& type, const std::vector<ExprId>& parts);
   ExprId CallOf(std::variant<std::string, SymbolId> function, std::vector<ExprId> arguments,
                 Block& out);
+  // A load or store of a matrix whose first element a pointer leads to.
+  ExprId LoadMatrix(const Instruction& instruction);
+  ExprId StoreMatrix(const Instruction& instruction);
+  std::vector<ExprId> MatrixPlace(SpirvId pointer);
   ExprId PlaceOf(SpirvId pointer);
   ExprId Element(ExprId base, const SPIRType& type, const SPIRConstant* constant, ExprId index);
 

@@ -28,7 +28,7 @@ Object.assign(globalThis, globals);
 
 /**
  * @typedef {{name: string, type: 'i32'|'u32'|'f32'|'f16', bytes: number, before: number, after?: number}} Buffer
- * @typedef {{name: string, workgroups: [number, number, number], sizes: number[], usesF16: boolean,
+ * @typedef {{name: string, workgroups: [number, number, number], sizes: number[], features: string[],
  *   tolerance: number, buffers: Buffer[]}} Case
  */
 
@@ -59,8 +59,9 @@ function nagaObjects(source) {
 const gpu = create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia']);
 const adapter = await gpu.requestAdapter();
 if (!adapter) throw new Error('no WebGPU adapter');
-const hasF16 = adapter.features.has('shader-f16');
-const device = await adapter.requestDevice({ requiredFeatures: hasF16 ? ['shader-f16'] : [] });
+const features = /** @type {GPUFeatureName[]} */ (['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix'])
+  .filter((name) => adapter.features.has(name));
+const device = await adapter.requestDevice({ requiredFeatures: features });
 console.log(`on ${adapter.info.vendor} ${adapter.info.device || adapter.info.description}`);
 
 /** @param {string} code @returns {Promise<GPUComputePipeline>} */
@@ -173,9 +174,11 @@ for (const test of cases) {
   const code = readFileSync(join(folder, `${test.name}.wgsl`), 'utf8');
   const data = new Uint8Array(readFileSync(join(folder, `${test.name}.bin`)));
   bytes += code.length;
-  let problem = nagaObjects(code);
+  // Which has neither subgroups nor what they do together.
+  const isForNaga = test.features.every((name) => name === 'shader-f16');
+  let problem = isForNaga ? nagaObjects(code) : null;
   if (problem) problem = `naga: ${problem}`;
-  if (!problem && test.usesF16 && !hasF16) {
+  if (!problem && !test.features.every((name) => device.features.has(name))) {
     skipped.push(test.name);
     continue;
   }
@@ -188,6 +191,6 @@ for (const test of cases) {
   problem ? ++failed : ++passed;
 }
 console.log(`${passed} passed, ${failed} failed, ${skipped.length} not run, ${bytes} bytes of WGSL`);
-if (skipped.length) console.log(`not run, since the adapter has no shader-f16: ${skipped.join(' ')}`);
+if (skipped.length) console.log(`not run, since the adapter lacks a feature: ${skipped.join(' ')}`);
 device.destroy();
 process.exit(failed ? 1 : 0);

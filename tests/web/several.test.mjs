@@ -426,6 +426,35 @@ test('f16 is in the same bits in all models of a device', async () => {
   assert.deepEqual(await chosen([], 32768), [1, 1, 0]);
 });
 
+test('a GPU gets the best program that it and the engine have the features for', async () => {
+  const scripts = join(mkdtempSync(join(folder, 'scripts-')), 'js'), plain = { kind: 'webgpu', features: [], limits: {}, first: 0, end: 0 };
+  const subgroups = ['subgroups', 'subgroup_id'], matrix = 'chromium-experimental-subgroup-matrix';
+  const programs = [['shader-f16', ...subgroups, matrix], ['shader-f16', ...subgroups], ['shader-f16'], subgroups, []].map((features) => ({ ...plain, features }));
+  cpSync(join(root, 'runtime-js'), scripts, { recursive: true });
+  writeFileSync(join(scripts, 'build.js'), `export const BUILD = ${JSON.stringify({ programs })};`);
+  const { searchGpu } = await import(pathToFileURL(join(scripts, 'gpu_device.js')).href);
+  const config = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }, info = { subgroupMinSize: 32, subgroupMaxSize: 32, subgroupMatrixConfigs: [config] };
+  const chosen = async (/** @type {string[]} */ features, /** @type {any} */ adapterInfo = info) =>
+    (await searchGpu('webgpu', { features: new Set(features), limits: {}, adapterInfo })).choices[0].index;
+  const all = ['shader-f16', 'subgroups', matrix], { navigator } = globalThis;
+  const setLanguage = (/** @type {string[]} */ names) => Object.defineProperty(globalThis, 'navigator', { configurable: true, value: { gpu: { wgslLanguageFeatures: new Set(names) } } });
+  try {
+    setLanguage(['subgroup_id']);
+    assert.equal(await chosen(all), 0);
+    assert.equal(await chosen(all, { ...info, subgroupMinSize: 8 }), 1);
+    assert.equal(await chosen(all, { ...info, subgroupMatrixConfigs: [{ ...config, resultComponentType: 'f16' }] }), 1);
+    assert.equal(await chosen(all, {}), 1);
+    assert.equal(await chosen(['shader-f16', 'subgroups']), 1);
+    assert.equal(await chosen(['subgroups']), 3);
+    assert.equal(await chosen([]), 4);
+    setLanguage([]);
+    assert.equal(await chosen(all), 2);
+    assert.equal(await chosen(['subgroups']), 4);
+  } finally {
+    Object.defineProperty(globalThis, 'navigator', { configurable: true, value: navigator });
+  }
+});
+
 test('in Chromium, in the page and in a worker', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, async () => {
   const server = await serve({ '/out': out, '/test': join(root, 'tests/web/pages') }, { csp: STRICT_CSP }), browser = await launch('chromium');
   try {

@@ -233,12 +233,12 @@ TEST(Print, RefusesUnknownStorageByName) {
 
 TEST(Print, RefusesUnknownBuiltInsByName) {
   std::string text = Shader("", "%result = OpIAdd %uint %n %n");
-  text.replace(text.find("LocalInvocationIndex"), 20, "SubgroupLocalInvocationId");
+  text.replace(text.find("LocalInvocationIndex"), 20, "SubgroupSize");
   text.replace(text.find("OpCapability Shader"), 19,
                "OpCapability Shader\nOpCapability GroupNonUniform");
   auto printed = Print(Assemble(text));
   ASSERT_FALSE(printed);
-  ExpectContains(printed.error().message, "OpCapability GroupNonUniform");
+  ExpectContains(printed.error().message, "BuiltIn SubgroupSize");
 }
 
 TEST(Print, RefusesMemoryThatWgslLaysOutOtherwise) {

@@ -3,7 +3,7 @@
 //
 //   run_cases FOLDER KERNEL...      @PATH stands for all files in a folder
 //
-//   FOLDER/cases.json        [{ name, shader, workgroups, sizes, usesF16, tolerance, buffers }]
+//   FOLDER/cases.json        [{ name, shader, workgroups, sizes, features, tolerance, buffers }]
 //   FOLDER/NAME.wgsl
 //   FOLDER/NAME.bin          of each buffer: what it holds before, and of outputs what after
 #include <algorithm>
@@ -28,6 +28,18 @@ std::string Workgroups(const KernelFile& file, const spirv::Module& module) {
     text += (text.empty() ? "[" : ", ") + std::to_string(count.Evaluate(file.symbols));
   }
   return text + "]";
+}
+
+// By WebGPU's names.
+std::string Features(const spirv::Module& module) {
+  std::string text;
+  auto add = [&](bool used, const std::string& name) {
+    if (used) text += (text.empty() ? "" : ", ") + Quoted(name);
+  };
+  add(module.uses_f16, "shader-f16");
+  add(module.uses_subgroups, "subgroups");
+  add(module.uses_fragments, "chromium-experimental-subgroup-matrix");
+  return "[" + text + "]";
 }
 
 std::string Sizes(const KernelFile& file, const spirv::Module& module) {
@@ -123,8 +135,7 @@ Result<std::string> MakeCase(const std::string& path, const std::filesystem::pat
   std::string data;
   std::string json = "{\"name\": " + Quoted(name) +
                      ", \"workgroups\": " + Workgroups(file, module) +
-                     ", \"sizes\": " + Sizes(file, module) +
-                     ", \"usesF16\": " + (module.uses_f16 ? "true" : "false") +
+                     ", \"sizes\": " + Sizes(file, module) + ", \"features\": " + Features(module) +
                      ", \"tolerance\": " + PrintReal(file.tolerance) +
                      ", \"buffers\": " + Buffers(file, before, after, data) + "}";
   std::ofstream(folder / (name + ".wgsl")) << shader;

@@ -118,7 +118,7 @@ class Sharer {
     }
     for (Stmt& stmt : block) {
       auto* loop = std::get_if<For>(&stmt);
-      if (loop && loop->kind != LoopKind::kThread) ShareIn(loop->body, !IsWorkgroup(loop->kind));
+      if (loop && !IsRegion(loop->kind)) ShareIn(loop->body, !IsWorkgroup(loop->kind));
       if (auto* test = std::get_if<If>(&stmt)) ShareIn(test->body, repeats);
     }
   }
@@ -155,8 +155,8 @@ class Sharer {
 
   static bool StartsWithWait(const Stmt& stmt) {
     auto* loop = std::get_if<For>(&stmt);
-    bool runs = loop && loop->kind != LoopKind::kThread &&
-                LowerBound(loop->extent).value_or(0) > 0 && !loop->body.empty();
+    bool runs = loop && !IsRegion(loop->kind) && LowerBound(loop->extent).value_or(0) > 0 &&
+                !loop->body.empty();
     return runs &&
            (std::holds_alternative<Barrier>(loop->body[0]) || StartsWithWait(loop->body[0]));
   }

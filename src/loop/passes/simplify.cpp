@@ -297,8 +297,8 @@ class KernelSimplifier {
         loop->body = Run(std::move(loop->body));
         if (loop->body.empty()) continue;
         // A variable that can only be 0 has been replaced already.
-        bool once = loop->extent.Is(1) && !IsWorkgroup(loop->kind) &&
-                    loop->kind != LoopKind::kThread && loop->kind != LoopKind::kOrdered;
+        bool once = loop->extent.Is(1) && !IsWorkgroup(loop->kind) && !IsRegion(loop->kind) &&
+                    loop->kind != LoopKind::kOrdered;
         if (once) {
           for (Stmt& inner : loop->body) out.push_back(std::move(inner));
         } else {

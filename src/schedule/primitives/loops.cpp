@@ -4,6 +4,7 @@
 #include "loop/builder.h"
 #include "schedule/accuracy.h"
 #include "schedule/nest.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
@@ -122,12 +123,11 @@ static Status CheckMerged(Nests& nests) {
 }
 
 Status ApplyBind(Nests& nests, const Bind& bind) {
-  bool needs_constant = bind.kind == loop::LoopKind::kThread ||
-                        bind.kind == loop::LoopKind::kVector ||
+  bool needs_constant = IsRegion(bind.kind) || bind.kind == loop::LoopKind::kVector ||
                         bind.kind == loop::LoopKind::kUnrolled;
   // Unrolling and vectors are for each loop by itself; threads are taken together.
   std::vector<std::vector<std::string>> groups;
-  if (bind.kind == loop::LoopKind::kThread) {
+  if (IsRegion(bind.kind)) {
     groups.push_back(bind.loops);
   } else {
     for (const std::string& name : bind.loops) groups.push_back({name});
@@ -136,8 +136,12 @@ Status ApplyBind(Nests& nests, const Bind& bind) {
     TRY(ForMatching(nests, "bind", group, [&](LoopList& list) -> Status {
       for (const std::string& name : group) {
         NestLoop& loop = *list.Find(name);
-        if (bind.kind == loop::LoopKind::kThread && loop.extent.Is(0))
+        if (IsRegion(bind.kind) && loop.extent.Is(0))
           return Error{"bind: " + name + " has no iterations"};
+        if (bind.kind == loop::LoopKind::kMatrix && !loop.extent.Is(Machine::kFragment)) {
+          return Error{"bind: " + name + " is no side of a fragment, which has " +
+                       std::to_string(Machine::kFragment) + " elements"};
+        }
         if (needs_constant && !loop.extent.IsConstant()) {
           return Error{"bind: the extent of " + name + " is not constant"};
         }
@@ -181,7 +185,10 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
                    " is bound to neither thread nor vector, nor unrolled"};
     }
     if (loop.extent.Is(0)) return Error{"combine: " + combine.loop + " has no iterations"};
+    if (combine.by_subgroups && loop.kind != loop::LoopKind::kThread)
+      return Error{"combine: " + combine.loop + " is not bound to thread, of which subgroups are"};
     loop.combined = true;
+    loop.by_subgroups = combine.by_subgroups;
     return kSuccess;
   });
 }

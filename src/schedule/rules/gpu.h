@@ -24,7 +24,10 @@ Schedule GpuThreadEach(NestView& view, const Machine& machine);
 
 // Reductions and products that share all their loops: depthwise convolution, pooling, sums, matrix
 // times vector. Threads divide the results first and then, if those are few, what is summed.
-std::vector<Schedule> GpuReduction(NestView& view, const Machine& machine);
+std::vector<Schedule> GpuReduction(NestView& view, const Target& target);
+
+// The same of a product of few rows: each thread computes all of the loops `rows`.
+Schedule GpuFewRows(NestView& view, const Target& target, const std::vector<std::string>& rows);
 
 // Products of two tensors with loops of their own: matmul and convolution as implicit matmul. A
 // workgroup computes a tile of the result from tiles of both operands in workgroup memory, a thread
@@ -35,7 +38,7 @@ std::vector<Candidate> GpuContraction(NestView& view, const Target& target, cons
 // each, short ones a thread each. None where a likely number of rows would leave most of the device
 // idle for long: then each stage is better a dispatch of its own.
 std::vector<Schedule> GpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                              const Machine& machine, const LikelySizes& sizes);
+                              const Target& target, const LikelySizes& sizes);
 
 // Stages in ordered loops, which share the loops `rows`: recurrences, scatters. A workgroup a row
 // where stages have loops of their own to divide among its threads, else a thread a row.

@@ -5,10 +5,21 @@
 //       for k.1, m.1, n.2, n.3   threads: slices of k, rows, vectors of columns
 //         for k.2         four rows' worth of the left operand go to registers
 //           for k.3 in 4, m.2, n.1, n.4 in 4    products, unrolled
+// Where subgroups multiply fragments of matrices (f16), they have tiles of a workgroup's in the
+// threads' place:
+//
+//   for m.0, n.0, batch, k.0
+//     for m.1, n.1        subgroups
+//       for k.1, m.2, n.2   fragments, unrolled
 //
 // Names: m are the result's loops that only one operand (the left, here) depends on, n those that
 // only the other depends on, the result's innermost loop among them. Loops of both are the batch.
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
 #include "schedule/rules/gpu.h"
+#include "schedule/rules/gpu_fragments.h"
 #include "schedule/rules/gpu_tiling.h"
 #include "schedule/schedule_builder.h"
 
@@ -24,7 +35,11 @@ constexpr int64_t kLanes = Machine::kLanes, kPanel = Machine::kPanelVectors;
 class ContractionRule {
  public:
   ContractionRule(NestView& view, const Target& target)
-      : view_(view), machine_(*target.machine), half_(target.Has(Feature::kF16)) {}
+      : view_(view),
+        target_(target),
+        machine_(*target.machine),
+        half_(target.Has(Feature::kF16)),
+        matrices_(target.Has(Feature::kMatrices)) {}
 
   // Whether the loops are what this rule is for.
   bool FindLoops() {
@@ -66,6 +81,9 @@ class ContractionRule {
     std::vector<RankedTiling> ranked = RankTilings(products_, machine_);
     for (size_t i : sample.Of(ranked.size()))
       candidates.push_back({Write(ranked[i].tiling), ranked[i].seconds});
+    if (widened_ && matrices_) Add(Fragments(sample), candidates);
+    if (std::optional<Candidate> few = FewRows())
+      candidates.insert(candidates.begin(), std::move(*few));
     return candidates;
   }
 
@@ -78,9 +96,9 @@ class ContractionRule {
 
   // The loop along k that tiles are cut from; loops before it run around the tiles. Short ones are
   // made one first.
-  std::string TileLoop(ScheduleBuilder& build, const Tiling& tiling, Names& around) {
+  std::string TileLoop(ScheduleBuilder& build, int64_t depth, Names& around) {
     const auto& last = build.Find(k_.back());
-    if (k_.size() == 1 || view_.Estimate(last.extent) >= static_cast<double>(tiling.k())) {
+    if (k_.size() == 1 || view_.Estimate(last.extent) >= static_cast<double>(depth)) {
       around.assign(k_.begin(), k_.end() - 1);
       return k_.back();
     }
@@ -90,7 +108,7 @@ class ContractionRule {
   Schedule Write(const Tiling& t) {
     ScheduleBuilder build(view_.loops());
     Names around;
-    std::string k = TileLoop(build, t, around);
+    std::string k = TileLoop(build, t.k(), around);
     std::string m = build.Fuse(m_, "m"), n = build.Fuse(n_, "n");
     std::string batch = batch_.empty() ? "" : build.Fuse(batch_, "b");
     Names ks = build.Split(k, {t.slices, t.depth / kLanes, kLanes});
@@ -121,6 +139,88 @@ class ContractionRule {
     bool whole = n_is_one_ && KnownDivisor(n_loop_->extent) % kLanes == 0;
     build.Bind({ns[4]}, whole ? LoopKind::kVector : LoopKind::kUnrolled);
     return build.Take();
+  }
+
+  // Where the best of `others` is better than that of `candidates`, they go first.
+  static void Add(std::vector<Candidate> others, std::vector<Candidate>& candidates) {
+    bool first =
+        !others.empty() && (candidates.empty() || others[0].seconds < candidates[0].seconds);
+    if (first) candidates.swap(others);
+    std::move(others.begin(), others.end(), std::back_inserter(candidates));
+  }
+
+  std::vector<Candidate> Fragments(const Sample& sample) {
+    std::vector<Candidate> candidates;
+    std::vector<FragmentTiling> tilings = FragmentTilings(products_, machine_);
+    // By words, and by what else there is where not all vectors are whole.
+    for (int64_t lanes : {2 * kLanes, kLanes}) {
+      for (size_t i : sample.Of(tilings.size()))
+        candidates.push_back({WriteFragments(tilings[i], lanes), tilings[i].seconds});
+    }
+    return candidates;
+  }
+
+  // Columns are read once then, which is what takes the time: no tile reads less.
+  std::optional<Candidate> FewRows() {
+    Dim rows = 1;
+    for (const std::string& name : m_) rows = rows * Original(name).extent;
+    bool few = rows.IsConstant() && rows.value() <= machine_.threads.most_rows;
+    if (!few || k_.size() > 1 || n_.size() > 1) return std::nullopt;
+    double seconds = 0;
+    for (const ProductSize& p : products_)
+      seconds += p.batch * p.n * p.k * p.element_bytes / machine_.bandwidth;
+    return Candidate{GpuFewRows(view_, target_, m_), seconds};
+  }
+
+  Schedule WriteFragments(const FragmentTiling& t, int64_t lanes) {
+    ScheduleBuilder build(view_.loops());
+    Names around;
+    std::string k = TileLoop(build, t.k(), around);
+    std::string m = build.Fuse(m_, "m"), n = build.Fuse(n_, "n");
+    std::string batch = batch_.empty() ? "" : build.Fuse(batch_, "b");
+    constexpr int64_t kSide = Machine::kFragment;
+    Names ks = build.Split(k, {t.k_each, kSide});
+    Names ms = build.Split(m, {t.m_subgroups, t.m_each, kSide});
+    Names ns = build.Split(n, {t.n_subgroups, t.n_each, kSide});
+    Names order;
+    if (!batch.empty()) order.push_back(batch);
+    order.insert(order.end(), {ms[0], ns[0]});
+    order.insert(order.end(), around.begin(), around.end());
+    order.insert(order.end(), {ks[0], ms[1], ns[1], ks[1], ms[2], ns[2], ms[3], ns[3], ks[2]});
+    build.OrderFirst(order);
+    if (!batch.empty()) build.Bind({batch}, LoopKind::kWorkgroupZ);
+    build.Bind({ms[0]}, LoopKind::kWorkgroupY);
+    build.Bind({ns[0]}, LoopKind::kWorkgroupX);
+    build.Bind({ms[1], ns[1]}, LoopKind::kSubgroup);
+    build.Bind({ms[3], ns[3], ks[2]}, LoopKind::kMatrix);
+    build.Keep(ns[0]);
+    Names m_side{ms[1], ms[2], ms[3]}, n_side{ns[1], ns[2], ns[3]}, depth{ks[1], ks[2]};
+    StageFragments(build, lanes, RowsOperand(), ks[0], m_side, Original(m_.back()), depth);
+    StageFragments(build, lanes, ColumnsOperand(), ks[0], n_side, *n_loop_, depth);
+    build.Bind({ks[1], ms[2], ns[2]}, LoopKind::kUnrolled);
+    return build.Take();
+  }
+
+  // A tile lies as its operand does in memory: with what are neighbours there in its rows.
+  void StageFragments(ScheduleBuilder& build, int64_t lanes, Operand operand, const std::string& at,
+                      const Names& side, const NestLoop& side_loop, const Names& depth) {
+    loop::ExprId value = operand == RowsOperand() ? rows_ : columns_;
+    const NestLoop& depth_loop = Original(k_.back());
+    bool along_depth = view_.StrideOf(value, depth_loop) == Stride::kOne;
+    const NestLoop& neighbours = along_depth ? depth_loop : side_loop;
+    Stage tile{operand, at, loop::Space::kWorkgroup, along_depth ? side : depth};
+    const Names& rows = along_depth ? depth : side;
+    tile.layout.insert(tile.layout.end(), rows.begin(), rows.end());
+    tile.row = static_cast<int64_t>(rows.size());
+    tile.pad = machine_.fragments.pad;
+    tile.ahead = true;
+    bool packed = view_.IsPanelled(value, side_loop);
+    bool whole = packed || (view_.StrideOf(value, neighbours) == Stride::kOne &&
+                            KnownDivisor(neighbours.extent) % lanes == 0);
+    if (whole) tile.lanes = lanes;
+    // Panels have neighbours along the depth behind each other.
+    if (packed) tile.fill = {side[0], side[1], depth[0], depth[1], side[2]};
+    build.Add(tile);
   }
 
   // An element of f16 that is widened for the product.
@@ -180,8 +280,9 @@ class ContractionRule {
   }
 
   NestView& view_;
+  const Target& target_;
   const Machine& machine_;
-  const bool half_;
+  const bool half_, matrices_;
   bool swapped_ = false, n_is_one_ = true, widened_ = false;
   loop::ExprId rows_, columns_;
   const NestLoop* n_loop_ = nullptr;
@@ -196,8 +297,7 @@ std::vector<Candidate> GpuContraction(NestView& view, const Target& target, cons
   ContractionRule rule(view, target);
   std::vector<Candidate> candidates;
   if (rule.FindLoops()) candidates = rule.Run(sample);
-  for (Schedule& other : GpuReduction(view, *target.machine))
-    candidates.push_back({std::move(other)});
+  for (Schedule& other : GpuReduction(view, target)) candidates.push_back({std::move(other)});
   return candidates;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "schedule/rules/gpu.h"
 #include "schedule/schedule_builder.h"
@@ -14,8 +15,13 @@ constexpr int64_t kLanes = Machine::kLanes;
 
 class ReductionRule {
  public:
-  ReductionRule(NestView& view, const Machine& machine)
-      : view_(view), machine_(machine), build_(view.loops()) {}
+  // Each thread computes all results of the loops `kept`.
+  ReductionRule(NestView& view, const Target& target, Names kept = {})
+      : view_(view),
+        target_(target),
+        machine_(*target.machine),
+        build_(view.loops()),
+        kept_(std::move(kept)) {}
 
   std::vector<Schedule> Run() {
     if (view_.loops().empty()) return {{}};
@@ -24,9 +30,10 @@ class ReductionRule {
       // With few results threads share them: as many as are needed when there are fewest.
       if (loop.reduction) {
         depth_ *= std::max(1.0, LikelyLength(loop, view_.sizes()));
-      } else {
+      } else if (std::find(kept_.begin(), kept_.end(), loop.name) == kept_.end()) {
         results_ *= std::max(1.0, view_.sizes().Low(loop.extent));
         spatial_.push_back(loop.name);
+        spatial_loops_.push_back(&loop);
       }
     }
     ChooseLane();
@@ -69,9 +76,43 @@ class ReductionRule {
     return power;
   }
 
-  Schedule Threads() {
+  // The side of a product that is a matrix, where the other is a vector, or a few rows; or neither.
+  std::optional<loop::ExprId> Matrix() const {
+    if (!view_.is_product() || view_.ReductionLoops().size() != 1) return std::nullopt;
+    for (loop::ExprId side : {view_.left(), view_.right()}) {
+      bool is_matrix =
+          std::all_of(spatial_loops_.begin(), spatial_loops_.end(),
+                      [&](const NestLoop* loop) { return view_.DependsOn(side, *loop); });
+      if (is_matrix && !spatial_loops_.empty()) return side;
+    }
+    return std::nullopt;
+  }
+
+  // Of a matrix that is read once neighbours read what lies side by side, and all threads of a
+  // workgroup are busy with the same few results.
+  std::optional<Schedule> ThreadsOfMatrix() {
     const Machine::Threads& limits = machine_.threads;
-    double wanted = static_cast<double>(machine_.cores * machine_.threads_per_core) * limits.enough;
+    std::optional<loop::ExprId> matrix = Matrix();
+    if (!matrix || depth_ < limits.short_sum) return std::nullopt;
+    if (view_.StrideOf(*matrix, *view_.ReductionLoops()[0]) == Stride::kOne)
+      return Write(PowerBelow(depth_, machine_.max_threads), 1);
+    if (lane_.empty() || lane_reduces_ || results_ >= Busy()) return std::nullopt;
+    bool panels = view_.IsPanelled(*matrix, *spatial_loops_.back());
+    int64_t across = panels ? Machine::kPanelVectors : limits.in_a_line / 2;
+    while (across > limits.in_half_a_vector && results_ < Real(across * machine_.cores))
+      across /= 2;
+    return Write(PowerBelow(depth_ / limits.fewest_terms, machine_.max_threads / across), across);
+  }
+
+  static double Real(int64_t value) { return static_cast<double>(value); }
+  double Busy() const {
+    return Real(machine_.cores * machine_.threads_per_core) * machine_.threads.enough;
+  }
+
+  Schedule Threads() {
+    if (std::optional<Schedule> schedule = ThreadsOfMatrix()) return *schedule;
+    const Machine::Threads& limits = machine_.threads;
+    double wanted = Busy();
     int64_t sharing = 1;
     bool along_sum = lane_reduces_ || lane_.empty();
     if (results_ < wanted && depth_ >= limits.short_sum) {
@@ -119,13 +160,17 @@ class ReductionRule {
     Names order = workgroup;
     order.insert(order.end(), threads.begin(), threads.end());
     order.insert(order.end(), serial.begin(), serial.end());
+    order.insert(order.end(), kept_.begin(), kept_.end());
     if (!lane_.empty()) order.push_back(lane_);
     build_.OrderFirst(order);
     build_.Bind(workgroup, LoopKind::kWorkgroupX);
     build_.Bind(threads, LoopKind::kThread);
     if (!lane_.empty()) build_.Bind({lane_}, LoopKind::kVector);
-    if (!reduced_by_threads_.empty()) build_.Combine(reduced_by_threads_);
+    if (!reduced_by_threads_.empty())
+      build_.Combine(reduced_by_threads_, target_.Has(Feature::kSubgroups));
     if (lane_reduces_) build_.Combine(lane_);
+    if (!kept_.empty()) build_.Bind(kept_, LoopKind::kUnrolled);
+    if (!kept_.empty() && !workgroup.empty()) build_.Keep(workgroup.back());
     UnrollShort(serial);
     return build_.Take();
   }
@@ -142,9 +187,11 @@ class ReductionRule {
   }
 
   NestView& view_;
+  const Target& target_;
   const Machine& machine_;
   ScheduleBuilder build_;
-  Names spatial_, reduction_;
+  Names kept_, spatial_, reduction_;
+  std::vector<const NestLoop*> spatial_loops_;
   double results_ = 1, depth_ = 1;  // in vectors, where lanes are used
   std::string lane_, reduced_by_threads_;
   bool lane_reduces_ = false;
@@ -152,8 +199,12 @@ class ReductionRule {
 
 }  // namespace
 
-std::vector<Schedule> GpuReduction(NestView& view, const Machine& machine) {
-  return ReductionRule(view, machine).Run();
+Schedule GpuFewRows(NestView& view, const Target& target, const Names& rows) {
+  return ReductionRule(view, target, rows).Run()[0];
+}
+
+std::vector<Schedule> GpuReduction(NestView& view, const Target& target) {
+  return ReductionRule(view, target).Run();
 }
 
 }  // namespace webnnc::schedule

@@ -54,8 +54,9 @@ bool LoopsAreSame(const loop::Kernel& plain, size_t rows) {
 
 }  // namespace
 
-std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const Machine& machine,
+std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const Target& target,
                               const LikelySizes& sizes) {
+  const Machine& machine = *target.machine;
   const Machine::Threads& limits = machine.threads;
   std::vector<NestLoop> loops = LongestStage(plain, rows.size(), sizes);
   Names within;
@@ -95,7 +96,7 @@ std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, cons
       return order;
     }());
     build.Bind({parts[1]}, LoopKind::kThread);
-    build.Combine(parts[1]);
+    build.Combine(parts[1], target.Has(Feature::kSubgroups));
     if (!merged.empty()) build.Add(Merge{merged});
     return build.Take();
   };
