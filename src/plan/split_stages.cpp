@@ -6,6 +6,7 @@
 
 #include "loop/parameters.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/inline_maps.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "schedule/classify.h"
@@ -138,7 +139,10 @@ void CutStages(Program& program, size_t step_number, size_t count) {
   const Launch& step = std::get<Launch>(program.steps[step_number]);
   const loop::Kernel plain = program.KernelsAt(step.place)[step.kernel].plain;
   std::vector<loop::Kernel> kernels = CutStages(plain, count);
-  for (loop::Kernel& kernel : kernels) schedule::AlignLoops(kernel);
+  for (loop::Kernel& kernel : kernels) {
+    loop::InlineMaps(kernel);
+    schedule::AlignLoops(kernel);
+  }
   ReplaceStep(program, step_number, plain, std::move(kernels));
 }
 

@@ -49,7 +49,7 @@ class StreamFinder {
     bool relative = std::any_of(found_.streamed.begin(), found_.streamed.end(),
                                 [](const Streamed& each) { return each.relative_to.has_value(); });
     // Without that each stage of a row is as well off by itself.
-    if (!relative) return std::nullopt;
+    if (!relative || IsMaximumWanted()) return std::nullopt;
     return std::move(found_);
   }
 
@@ -58,6 +58,19 @@ class StreamFinder {
     bool loads = false;
     ForEachLoad(kernel_, stage, [&](const Load& load) { loads |= load.buffer == buffer; });
     return loads;
+  }
+
+  // Whether somebody wants to know a maximum itself, which begins with a finite number here.
+  bool IsMaximumWanted() {
+    for (const Streamed& each : found_.streamed) {
+      if (!found_.IsMaximum(each)) continue;
+      const BufferId maximum = each.stage.buffer();
+      if (kernel_.buffers[maximum].space == Space::kOut) return true;
+      for (const Stage& stage : found_.stages) {
+        if (!IsReduction(stage) && Loads(stage, maximum)) return true;
+      }
+    }
+    return false;
   }
 
   // The dimension of the first stage's result along which all others reduce it.
@@ -110,11 +123,20 @@ class StreamFinder {
     if (!same || renamed.size() != found_.place.size()) return std::nullopt;
     for (StageLoop& loop : stage.loops) {
       auto found = renamed.find(loop.var);
-      if (found != renamed.end()) loop.var = found->second;
+      if (found == renamed.end()) continue;
+      loop.var = found->second;
+      // Not of a part of them.
+      if (loop.extent != ExtentOf(loop.var)) return std::nullopt;
     }
     Substitution rename(kernel_, std::move(values));
     RewriteRoots(stage, [&](ExprId id) { return rename(id); });
     return stage;
+  }
+
+  const Dim& ExtentOf(VarId var) const {
+    size_t d = 0;
+    while (found_.place[d] != var) ++d;
+    return kernel_.buffers[found_.first].type.shape[d];
   }
 
   bool AddReduction(const Stage& original) {

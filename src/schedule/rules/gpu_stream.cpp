@@ -96,6 +96,12 @@ class StreamRule {
     std::vector<Candidate> candidates;
     for (size_t i : sample.Of(ranked.size()))
       candidates.push_back({Write(ranked[i].second), ranked[i].first});
+    // Where they need more memory than it seems.
+    auto smallest =
+        std::min_element(ranked.begin(), ranked.end(), [&](const auto& a, const auto& b) {
+          return WorkgroupBytes(a.second) < WorkgroupBytes(b.second);
+        });
+    if (smallest != ranked.end()) candidates.push_back({Write(smallest->second), smallest->first});
     return candidates;
   }
 
