@@ -280,7 +280,8 @@ class Matcher {
     return Attended({*queries, *keys, *values}, at_.TypeOf(last.result()));
   }
 
-  std::optional<ValueId> Attended(std::vector<ValueId> operands, const TensorType& result) {
+  // `result` is a copy: types move where values are added.
+  std::optional<ValueId> Attended(std::vector<ValueId> operands, const TensorType result) {
     if (bias_) operands.push_back(*bias_);
     if (mask_) operands.push_back(*mask_);
     Types types;
