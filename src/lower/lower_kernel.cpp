@@ -196,20 +196,21 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
     loop::PromoteHalf(kernel, options.parameters, options.target);
     log("promote-half", kernel);
   }
-  loop::Simplify(kernel);
-  log("simplify", kernel);
+  // It numbers expressions anew, and simplified ones are in order.
   if (gpu) {
     loop::ShareMemory(kernel);
     log("share-memory", kernel);
   }
   TRY(CheckShared(kernel, options));
+  loop::Simplify(kernel);
+  log("simplify", kernel);
   if (gpu) {
     loop::GuardStores(kernel);
     log("guard-stores", kernel);
     TRY_ASSIGN(auto legalization, loop::LegalizeForGpu(kernel, options.parameters, options.target));
     lowered.narrows_64_bits = legalization.narrows_64_bits;
     log("legalize", kernel);
-    TRY(EightHalves(kernel).Check());
+    if (options.target.Has(Feature::kMatrices)) TRY(EightHalves(kernel).Check());
   }
   TRY(loop::VerifyFlat(kernel));
   return lowered;

@@ -146,9 +146,11 @@ bool AllWhole(int32_t width, const std::vector<Access>& accesses) {
   });
 }
 
-int32_t ChooseWidth(const loop::Buffer& buffer, const std::vector<Access>& accesses) {
+int32_t ChooseWidth(const loop::Buffer& buffer, const std::vector<Access>& accesses,
+                    FeatureSet features) {
   bool is_parameter = IsParameter(buffer);
-  bool has_halves = buffer.type.dtype == DType::kF16;
+  // Words of eight halves are what fragments of matrices are moved in.
+  bool has_halves = buffer.type.dtype == DType::kF16 && features.Has(Feature::kMatrices);
   for (int32_t width : {8, 4, 2}) {
     if (width == 8 && !(has_halves && AllWhole(width, accesses))) continue;
     // The host's buffer ends with its last element.
@@ -231,7 +233,8 @@ Result<std::vector<Layout>> ChooseLayouts(const loop::Kernel& kernel, loop::Simp
     const auto& own = accesses[static_cast<size_t>(b)];
     Layout& layout = layouts.emplace_back();
     layout.halves = !features.Has(Feature::kF16) && buffer.type.dtype == DType::kF16;
-    layout.width = layout.halves ? ChooseWidthOfHalves(buffer, own) : ChooseWidth(buffer, own);
+    layout.width =
+        layout.halves ? ChooseWidthOfHalves(buffer, own) : ChooseWidth(buffer, own, features);
     if (IsParameter(buffer)) continue;
     int64_t count = buffer.type.shape[0].value();
     layout.count = std::max<int64_t>(1, (count + layout.width - 1) / layout.width);

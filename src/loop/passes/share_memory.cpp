@@ -20,10 +20,11 @@ class Sharer {
  public:
   explicit Sharer(Kernel& kernel) : kernel_(kernel) {}
 
-  void Run() {
+  // Whether any is shared.
+  bool Run() {
     CountUses(kernel_.body);
     ShareIn(kernel_.body, false);
-    if (into_.empty()) return;
+    if (into_.empty()) return false;
     ExprRewriter rewrite(kernel_, [this](ExprId id, ExprId) {
       Expr expr = kernel_.exprs[id];
       auto* load = std::get_if<Load>(&expr.node);
@@ -33,6 +34,7 @@ class Sharer {
     });
     RewriteExprs(kernel_.body, rewrite);
     MoveStores(kernel_.body);
+    return true;
   }
 
  private:
@@ -182,8 +184,7 @@ class Sharer {
 }  // namespace
 
 void ShareMemory(Kernel& kernel) {
-  Sharer(kernel).Run();
-  DropUnused(kernel);
+  if (Sharer(kernel).Run()) DropUnused(kernel);
 }
 
 }  // namespace webnnc::loop
