@@ -346,7 +346,6 @@ std::optional<Arguments> Parse(int count, char** values, int& exit_code) {
       "Compiles an ONNX model to a folder that a web page imports.\n\n"
       "  webnnc model.onnx -o out/\n"
       "  webnnc model.onnx -o out/ --dim batch=1 --target wasm --max-code-size 60kB\n"
-      "  webnnc encoder.onnx decoder.onnx -o out/\n"
       "  webnnc tune model.onnx --on browser    measures schedules on a GPU: webnnc tune --help\n",
       "webnnc"};
   AddFlags(app, arguments, raw);
