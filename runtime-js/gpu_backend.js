@@ -13,6 +13,7 @@
 /** @import { Destination } from './options.js' */
 /** @import { Profiler } from './model.profile.js' */
 /** @import { Room } from './rooms.js' */
+/** @import { Faster } from './tune/choose.js' */
 /** @import { Weights } from './weights.js' */
 
 import * as abi from './abi.js';
@@ -73,6 +74,8 @@ export class GpuBackend {
   /** @type {Staging} */ #staging;
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   isProven = false;
+  /** By kernel, shaders that were measured to be faster. @type {Map<number, Faster>} */ #faster = new Map();
+  /** The symbols' values. @type {readonly number[]} */ #symbols = [];
   /** Why WebGPU refuses what the model does. @type {GpuError | undefined} */
   refusal;
   /** @type {(Encoded & {key: string}) | undefined} */
@@ -124,11 +127,17 @@ export class GpuBackend {
     return this.#program.half;
   }
 
+  /** Takes the shaders that are fastest here. @param {Profiler} profiler */
+  async tune({ choose }) {
+    this.#faster = await choose(this.device, this.#host.index, this.#index);
+  }
+
   // ---- For the sizes of the next runs
 
   /** @param {readonly number[]} symbols */
   async prepare(symbols) {
-    this.#host.prepare(this.#index, symbols);
+    this.#host.prepare(this.#index, this.#symbols = symbols);
+    for (const { tell } of this.#faster.values()) tell(symbols);
     this.isProven = false;
     if (globalThis.WEBNNC_MODELS !== false) Object.assign(this, { isVoid: () => this.#arena !== commonOf(this.#gpu).arena });
     this.#dropNext();
@@ -214,11 +223,11 @@ export class GpuBackend {
     this.#steps = [];
     for (let s = 0; s < host.word(program + abi.PROGRAM_STEP_COUNT); ++s) {
       const at = dispatches + s * abi.DISPATCH_WORDS, kernel = host.word(at + abi.DISPATCH_KERNEL);
-      const { name } = this.#program.kernels[kernel], { x, y, z } = this.#countsAt(at, name);
+      const faster = this.#faster.get(kernel), { name } = this.#program.kernels[kernel], { x, y, z } = this.#countsAt(at, name);
       // Without elements there is nothing to do, and nothing to bind.
       if (x * y * z === 0) continue;
-      const pipeline = this.#pipelines[kernel];
-      const bindings = this.#bindings(at, places);
+      const pipeline = faster?.pipeline ?? this.#pipelines[kernel];
+      const own = this.#bindings(at, places), bindings = faster?.bind(own) ?? own;
       const make = () => device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: bindings.map((resource, binding) => ({ binding, resource })) });
       const group = globalThis.WEBNNC_WALKS !== false ? /** @type {any} */ (this).groups?.take(s, bindings, make) ?? make() : make();
       this.#steps.push({ pipeline, group, x, y, z, name, number: s });
@@ -228,7 +237,8 @@ export class GpuBackend {
   /** How many workgroups a dispatch has. @param {number} at @param {string} name of its kernel */
   #countsAt(at, name) {
     const host = this.#host, most = this.device.limits.maxComputeWorkgroupsPerDimension;
-    const x = host.word(at + abi.DISPATCH_X), y = host.word(at + abi.DISPATCH_Y), z = host.word(at + abi.DISPATCH_Z);
+    const faster = this.#faster.get(host.word(at + abi.DISPATCH_KERNEL));
+    const [x, y, z] = faster?.grid(this.#symbols) ?? [host.word(at + abi.DISPATCH_X), host.word(at + abi.DISPATCH_Y), host.word(at + abi.DISPATCH_Z)];
     if (Math.max(x, y, z) > most) {
       throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, ` +
         `and the GPU allows ${most}: try smaller inputs`);

@@ -141,6 +141,12 @@ class Model {
         if (globalThis.WEBNNC_MODELS !== false && problem) throw problem;
         const Gpu = globalThis.WEBNNC_WALKS !== false && walks(this.#host, index) ? WalkingGpu : GpuBackend;
         const backend = await Gpu.open(this.#host, index, this.#weights, control, found, isOwn);
+        if (this.#options.tune) {
+          await importProfiler(this.#weights.files).then((profiler) => backend.tune(profiler)).catch((error) => {
+            backend.dispose();
+            throw error;
+          });
+        }
         // A bundle tells it once for all.
         if (globalThis.WEBNNC_MODELS === false) {
           backend.device.lost.then(({ reason, message }) => {

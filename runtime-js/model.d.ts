@@ -67,6 +67,12 @@ export interface LoadOptions {
    */
   worker?: boolean;
   /**
+   * Whether the most expensive kernels run with the shaders that are fastest on this GPU, out of up to four that a model has which
+   * was compiled with `--tunable`. They are measured when the model is loaded for the first time, which takes two seconds
+   * more at most, and the browser remembers what came of it. Off if not given.
+   */
+  tune?: boolean;
+  /**
    * Whether the weights are also kept in the browser's Cache, beside what it keeps by itself: for
    * models that are to run offline. Weights of builds before are removed. Off if not given.
    */

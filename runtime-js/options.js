@@ -25,6 +25,7 @@ export const LOAD_OPTIONS = {
   files: /** @type {Rule} */ ([(value) => typeof value === 'object' && value !== null, 'an object']),
   cache: BOOLEAN,
   worker: BOOLEAN,
+  tune: BOOLEAN,
   validate: BOOLEAN,
 };
 export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null, worker: null, profile: null };

@@ -104,6 +104,9 @@ struct CompileOptions {
   // A file of measured schedules, which override the compiler's own choice.
   std::string schedules;
 
+  // Whether pages are given other shaders of the most expensive kernels, to measure which is the
+  // fastest: load({ tune: true }).
+  bool tunable = false;
   // How many schedules of each kernel the step "candidates" prints at most.
   size_t candidates = 32;
 

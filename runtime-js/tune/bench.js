@@ -12,17 +12,22 @@ const WARM = 2, FEWEST_ROUNDS = 2, MOST_ROUNDS = 6;
 /** What is so much slower than the best after a warm-up, or after rounds that count, is not measured further. */
 const HOPELESS = 2, BEHIND = 1.15;
 const MOST_REPEATS = 4096;
+/** A GPU that did nothing for so many ms may have lowered its clock; it takes work without a pause, of so many seconds at a time, until it is back. */
+const ASLEEP = 20, HEAT = 0.1, MOST_HEATS = 6, CALM = 0.97;
 /** Weights come from memory in a run, since other kernels' have been in the caches since: so they lie there several times, up to so much. */
 const MOST_COPIES = 16, ROTATED_BYTES = 128 << 20;
 const PATTERN_BYTES = 1 << 20;
 
 /** @typedef {{buffer: GPUBuffer, size: number, copies: number}} Operand */
+/** What is measured of a kernel, and of a candidate. @typedef {Pick<Kernel, 'buffers'>} Measured @typedef {Pick<Candidate, 'bindings' | 'workgroups' | 'sizes'> & {wgsl: string, pipeline?: GPUComputePipeline}} Shader */
 
 export class Bench {
   /** @type {GPUDevice} */ #device;
   /** @type {Promise<Clock> | undefined} */ #clock;
-  /** @type {{kernel: Kernel, operands: Operand[]} | undefined} */ #held;
+  /** @type {{kernel: Measured, operands: Operand[]} | undefined} */ #held;
   #weightBytes;
+  /** When the last one was measured. */
+  #last = -Infinity;
 
   /** @param {GPUDevice} device @param {number} weightBytes of all kernels of the model */
   constructor(device, weightBytes) {
@@ -33,7 +38,7 @@ export class Bench {
   /**
    * Seconds of each candidate, in rounds that are interleaved: what disturbs one disturbs all. Infinity where the GPU refuses it.
    *
-   * @param {Kernel} kernel @param {(Candidate & {wgsl: string})[]} candidates @param {() => void} [check] called between rounds; it may throw
+   * @param {Measured} kernel @param {Shader[]} candidates @param {() => void} [check] called between rounds; it may throw
    */
   async measure(kernel, candidates, check = () => {}) {
     const operands = await this.#operandsOf(kernel), best = candidates.map(() => Infinity);
@@ -41,9 +46,13 @@ export class Bench {
     let alive = candidates.map((_, i) => i).filter((i) => works[i]);
     if (!alive.length) return best;
     const clock = await (this.#clock ??= clockOf(this.#device, /** @type {Work} */ (works[alive[0]])));
-    const repeats = candidates.map(() => 1), leader = () => Math.min(...best);
+    const first = /** @type {Work} */ (works[alive[0]]);
+    if (performance.now() - this.#last > ASLEEP) await heat(clock, first, check);
+    const few = Math.ceil(clock.shortest / 4 / await estimate(clock, first)), repeats = candidates.map(() => Math.min(MOST_REPEATS, few)), leader = () => Math.min(...best);
     const round = async (/** @type {boolean} */ counts) => {
       check();
+      // Another one first in each round: that one may find the device asleep.
+      alive.push(.../** @type {number[]} */ (alive.splice(0, 1)));
       const seconds = await clock.time(alive.map((i) => ({ work: /** @type {Work} */ (works[i]), repeats: repeats[i] })));
       alive.forEach((i, n) => {
         best[i] = counts ? Math.min(best[i], seconds[n]) : seconds[n];
@@ -60,14 +69,15 @@ export class Bench {
       alive = alive.filter((i) => best[i] <= BEHIND * leader());
       if (alive.length === 1) break;
     }
+    this.#last = performance.now();
     return best;
   }
 
-  /** Nothing where the GPU refuses it. @param {Candidate & {wgsl: string}} candidate @param {Operand[]} operands @returns {Promise<Work | undefined>} */
-  async #prepare({ wgsl, bindings, sizes, workgroups: [x, y, z] }, operands) {
-    const device = this.#device, layout = makeLayout(device, { bindings, uniformBytes: 4 * roundUp(sizes.length, 4) });
+  /** Nothing where the GPU refuses it. @param {Shader} candidate @param {Operand[]} operands @returns {Promise<Work | undefined>} */
+  async #prepare(candidate, operands) {
+    const device = this.#device, { sizes, workgroups: [x, y, z] } = candidate;
     try {
-      const pipeline = await device.createComputePipelineAsync({ layout, compute: { module: device.createShaderModule({ code: wgsl }), entryPoint: 'main' } });
+      const pipeline = candidate.pipeline ?? await compilePipeline(device, candidate);
       const told = sizes.length ? [this.#tell(sizes)] : [];
       device.pushErrorScope('validation');
       const groups = Array.from({ length: Math.max(...operands.map(({ copies }) => copies)) }, (_, copy) => {
@@ -98,11 +108,16 @@ export class Bench {
     return { buffer };
   }
 
-  /** Those of the last kernel are kept, of which most likely more is measured. @param {Kernel} kernel */
-  async #operandsOf(kernel) {
-    if (this.#held?.kernel === kernel) return this.#held.operands;
+  /** Frees the memory that is kept. */
+  release() {
     for (const { buffer } of this.#held?.operands ?? []) buffer.destroy();
     this.#held = undefined;
+  }
+
+  /** Those of the last kernel are kept, of which most likely more is measured. @param {Measured} kernel */
+  async #operandsOf(kernel) {
+    if (this.#held?.kernel === kernel) return this.#held.operands;
+    this.release();
     const device = this.#device;
     device.pushErrorScope('out-of-memory');
     const operands = kernel.buffers.map(({ type, bytes, isWeight }) => {
@@ -116,6 +131,31 @@ export class Bench {
     this.#held = { kernel, operands };
     return operands;
   }
+}
+
+/** How long one takes, roughly: as few repeats as the clock can tell. @param {Clock} clock @param {Work} work */
+async function estimate(clock, work) {
+  for (let repeats = 1; ; repeats *= 4) {
+    const [seconds] = await clock.time([{ work, repeats }]);
+    if (repeats * seconds >= clock.shortest / 8 || repeats >= MOST_REPEATS) return Math.max(seconds, 1e-9);
+  }
+}
+
+/** Works until times no longer fall. @param {Clock} clock @param {Work} work @param {() => void} check */
+async function heat(clock, work, check) {
+  let last = await estimate(clock, work);
+  for (let i = 0; i < MOST_HEATS; ++i) {
+    check();
+    const repeats = Math.min(16 * MOST_REPEATS, Math.ceil(HEAT / last)), [seconds] = await clock.time([{ work, repeats }]);
+    if (i > 0 && seconds > CALM * last) return;
+    last = seconds;
+  }
+}
+
+/** @param {GPUDevice} device @param {Shader} shader */
+export function compilePipeline(device, { wgsl, bindings, sizes }) {
+  const layout = makeLayout(device, { bindings, uniformBytes: 4 * roundUp(sizes.length, 4) });
+  return device.createComputePipelineAsync({ layout, compute: { module: device.createShaderModule({ code: wgsl }), entryPoint: 'main' } });
 }
 
 /** Numbers without a pattern; integers, which may be indices, are 0 as in a new buffer. @param {GPUDevice} device @param {GPUBuffer} buffer @param {string} type */

@@ -16,10 +16,17 @@ const STAMP_BYTES = 8;
 /** @param {GPUDevice} device @param {Work} work that takes some time @returns {Promise<Clock>} */
 export async function clockOf(device, work) {
   if (device.features.has('timestamp-query')) {
-    const clock = gpuClock(device), [seconds] = await clock.time([{ work, repeats: 1 << 10 }]);
-    if (seconds > 0) return clock;
+    const clock = gpuClock(device);
+    for (let repeats = 1; repeats <= 1 << 10; repeats *= 4) if ((await clock.time([{ work, repeats }]))[0] > 0) return clock;
   }
   return wallClock(device);
+}
+
+/** @param {GPUCommandEncoder} encoder @param {Timed} timed @param {GPUComputePassDescriptor} [descriptor] */
+function runPass(encoder, { work, repeats }, descriptor) {
+  const pass = encoder.beginComputePass(descriptor);
+  work(pass, repeats);
+  pass.end();
 }
 
 /** All in one submission, so that what comes back late comes once. @param {GPUDevice} device @returns {Clock} */
@@ -33,9 +40,7 @@ function gpuClock(device) {
       const encoder = device.createCommandEncoder();
       all.forEach(({ work, repeats }, i) => {
         const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
-        const pass = encoder.beginComputePass({ timestampWrites });
-        work(pass, repeats);
-        pass.end();
+        runPass(encoder, { work, repeats }, { timestampWrites });
       });
       encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
       encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
@@ -53,9 +58,8 @@ function gpuClock(device) {
 /** So many repeats, and twice as many: the difference is free of what a submission takes. @param {GPUDevice} device @returns {Clock} */
 function wallClock(device) {
   const submit = async (/** @type {Work} */ work, /** @type {number} */ repeats) => {
-    const encoder = device.createCommandEncoder(), pass = encoder.beginComputePass();
-    work(pass, repeats);
-    pass.end();
+    const encoder = device.createCommandEncoder();
+    runPass(encoder, { work, repeats });
     const commands = encoder.finish(), start = performance.now();
     device.queue.submit([commands]);
     await device.queue.onSubmittedWorkDone();

@@ -9,9 +9,9 @@
  * @typedef {{kernel: number, candidate: number, seconds: number}} Time of a candidate of a kernel, by their numbers
  */
 
-/** Those of the program that a model runs on this GPU, the most expensive ones first. @param {Job} job @param {ReadonlySet<string>} features @param {number} most */
-export function kernelsFor({ targets, kernels }, features, most) {
-  const target = targets.find((each) => each.features.every((feature) => features.has(feature)));
+/** Those of the program that a model runs on this GPU, the most expensive ones first. @param {Job} job @param {(feature: string) => boolean} has @param {number} most */
+export function kernelsFor({ targets, kernels }, has, most) {
+  const target = targets.find((each) => each.features.every(has));
   if (!target) throw new Error(`this GPU lacks what the model needs: ${targets[0]?.features.join(', ')}`);
   return kernels.map((kernel, index) => ({ kernel, index })).filter(({ kernel }) => kernel.target === target.name).slice(0, most);
 }

@@ -99,7 +99,7 @@ async function tuneHere(job, record) {
   if (!adapter) throw new UsageError('Dawn finds no GPU on this machine: tune --on browser');
   const stop = new AbortController(), device = () => adapter.info.description || adapter.info.device || adapter.info.vendor;
   process.on('SIGINT', () => stop.abort());
-  await tune(adapter, {
+  await tune(gpu, adapter, {
     job, signal: stop.signal, onState: (state) => say(device(), state),
     measuredOn: async (label) => record.measuredOn(label),
     wgsl: async (kernel, candidate) => /** @type {string} */ (job.kernels[kernel].candidates[candidate].wgsl),

@@ -58,7 +58,7 @@ async function run() {
   // A phone that goes to sleep measures nothing.
   const awake = await navigator.wakeLock?.request('screen').catch(() => undefined);
   try {
-    await tune(adapter, {
+    await tune(navigator.gpu, adapter, {
       job, signal: running.signal, onState: show,
       measuredOn: async (device) => (await ask(`measured.json?device=${encodeURIComponent(device)}`)).json(),
       wgsl: async (kernel, candidate) => (await ask(`${kernel}/${candidate}.wgsl`)).text(),

@@ -20,9 +20,11 @@ import { Search } from './search.js';
  *   report: (device: string, times: Time[]) => Promise<void>, onState: (state: State) => void, signal: AbortSignal}} Desk
  */
 
-/** @param {GPUAdapter} adapter @param {Desk} desk */
-export async function tune(adapter, { job, measuredOn, wgsl, report, onState, signal }) {
-  const label = labelOf(adapter.info), chosen = kernelsFor(job, adapter.features, job.most);
+/** @param {GPU} gpu @param {GPUAdapter} adapter @param {Desk} desk */
+export async function tune(gpu, adapter, { job, measuredOn, wgsl, report, onState, signal }) {
+  const label = labelOf(adapter.info);
+  // Some features are the shading language's.
+  const chosen = kernelsFor(job, (name) => adapter.features.has(name) || gpu.wgslLanguageFeatures.has(name), job.most);
   const kernels = chosen.map(({ kernel }) => kernel), search = new Search(kernels, job.measurements);
   for (const { kernel, candidate, seconds } of await measuredOn(label)) {
     const at = chosen.findIndex(({ index }) => index === kernel);

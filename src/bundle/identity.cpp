@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bundle/alternatives_script.h"
 #include "bundle/manifest.h"
 #include "bundle/page.h"
 #include "bundle/profile_script.h"
@@ -77,6 +78,7 @@ std::string BuildId(const Contents& contents, const std::vector<Module>& modules
   for (const char* script : {"model.js", "model.worker.js"}) add(ScriptFor(contents, script));
   add(PageFile("model.profile.js"));
   add(WorkScript(contents));
+  add(AlternativesScript(contents));
   return Hexadecimal(XXH64_digest(&state));
 }
 

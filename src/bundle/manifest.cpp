@@ -234,9 +234,7 @@ std::string Manifest(const Contents& contents) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// Without the spaces that people alone need: those between two words stay, and those between two
-// operators. Lines stay, which errors speak of.
-static std::string Compact(const std::string& wgsl) {
+std::string Compact(const std::string& wgsl) {
   auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
   auto is_operator = [](char c) {
     return std::string_view("+-*/%<>=!&|^~").find(c) != std::string_view::npos;

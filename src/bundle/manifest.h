@@ -18,4 +18,8 @@ namespace webnnc::bundle {
 std::string Manifest(const Contents& contents);
 std::string Shaders(const Contents& contents);
 
+// A shader without the spaces that people alone need: those between two words stay, and those
+// between two operators. Lines stay, which errors speak of.
+std::string Compact(const std::string& wgsl);
+
 }  // namespace webnnc::bundle

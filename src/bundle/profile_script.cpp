@@ -1,60 +1,18 @@
 #include "bundle/profile_script.h"
 
-#include <algorithm>
-
+#include "bundle/alternatives_script.h"
 #include "bundle/identity.h"
 #include "bundle/page.h"
+#include "bundle/size_script.h"
 #include "plan/work.h"
 
 namespace webnnc::bundle {
 
 namespace {
 
-// What stands in runtime-js/work.js where the work belongs.
-constexpr std::string_view kPlaceholder = "globalThis.__webnnc_work__";
-
-// Sizes as JavaScript, in which `s` has the symbols' values.
-class SizePrinter {
- public:
-  explicit SizePrinter(std::vector<std::string> symbols) : symbols_(std::move(symbols)) {}
-
-  std::string Print(const Dim& size) const {
-    std::string sum;
-    for (const DimTerm& term : size.terms()) {
-      sum += (sum.empty() || term.coefficient < 0 ? "" : "+") + std::to_string(term.coefficient);
-      for (const DimAtom& atom : term.factors) sum += "*" + PrintAtom(atom);
-    }
-    if (sum.empty()) return std::to_string(size.constant());
-    if (size.constant() == 0) return sum;
-    return sum + (size.constant() < 0 ? "" : "+") + std::to_string(size.constant());
-  }
-
- private:
-  std::string PrintAtom(const DimAtom& atom) const {
-    if (atom.kind == DimAtom::Kind::kSymbol) {
-      auto found = std::find(symbols_.begin(), symbols_.end(), atom.symbol);
-      CHECK(found != symbols_.end());
-      return "s[" + std::to_string(found - symbols_.begin()) + "]";
-    }
-    std::string a = Print(atom.arguments->first), b = Print(atom.arguments->second);
-    switch (atom.kind) {
-      case DimAtom::Kind::kFloorDiv: return "Math.floor((" + a + ")/(" + b + "))";
-      case DimAtom::Kind::kMod: return "((" + a + ")%(" + b + ")+(" + b + "))%(" + b + ")";
-      case DimAtom::Kind::kMin: return "Math.min(" + a + "," + b + ")";
-      case DimAtom::Kind::kMax: return "Math.max(" + a + "," + b + ")";
-      // The size that is not 1.
-      default: return "([" + a + "," + b + "].find(n=>n!==1)??1)";
-    }
-  }
-
-  std::vector<std::string> symbols_;
-};
-
-std::string ListOf(const std::vector<std::string>& parts) {
-  std::string list = "[";
-  for (const std::string& part : parts) list += (list.size() > 1 ? ",\n" : "") + part;
-  return list + "]";
-}
+// What stands in runtime-js/work.js where the work belongs, and in tune/alternatives.js.
+constexpr std::string_view kWork = "globalThis.__webnnc_work__";
+constexpr std::string_view kAlternatives = "globalThis.__webnnc_alternatives__";
 
 // One a step.
 std::string ProgramScript(const plan::Program& program, const SizePrinter& sizes) {
@@ -76,22 +34,22 @@ std::string ProgramScript(const plan::Program& program, const SizePrinter& sizes
 }  // namespace
 
 std::string WorkScript(const Contents& contents) {
-  std::vector<std::string> models;
-  for (const ModelContents& model : contents.models) {
-    SizePrinter sizes(SymbolsOf(model.variants.any()));
-    std::vector<std::string> programs;
-    for (const plan::Variant* variant : model.variants.all())
-      programs.push_back(ProgramScript(variant->program, sizes));
-    models.push_back(ListOf(programs));
-  }
-  return ListOf(models);
+  return ScriptOfPrograms(
+      contents, [](const plan::Variant& variant, const ModelContents&, const SizePrinter& sizes) {
+        return ProgramScript(variant.program, sizes);
+      });
 }
 
 std::string ProfileScript(const Contents& contents, const std::string& record) {
   std::string script = WithBuildRecord(PageFile("model.profile.js"), record);
-  size_t at = script.find(kPlaceholder);
-  CHECK(at != std::string::npos);
-  return script.replace(at, kPlaceholder.size(), WorkScript(contents));
+  auto fill = [&](std::string_view placeholder, const std::string& text) {
+    size_t at = script.find(placeholder);
+    CHECK(at != std::string::npos);
+    script.replace(at, placeholder.size(), text);
+  };
+  fill(kWork, WorkScript(contents));
+  fill(kAlternatives, AlternativesScript(contents));
+  return script;
 }
 
 }  // namespace webnnc::bundle

@@ -254,6 +254,7 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.add_option("--gpu-features", raw.gpu_features,
                  "also shaders for GPUs that have these: subgroups, matrices")
       ->type_name("LIST");
+  app.add_flag("--tunable", options.tunable, "let pages measure shaders: load({ tune: true })");
   app.add_option("--allow-external", options.allow_external,
                  "read weights from there, too: a folder or file outside the model's; repeatable")
       ->type_name("PATH")
@@ -266,7 +267,7 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.add_flag("--quiet", arguments.quiet, "print errors only");
 
   CLI::Option_group* budgets =
-      app.add_option_group("Budgets", "what the build fails for, with the reason");
+      app.add_option_group("Budgets: what the build fails for, with the reason");
   budgets->add_option("--max-code-size", raw.code_size, "of model.js and a module, gzipped")
       ->type_name("SIZE");
   budgets->add_option("--max-weights", raw.weights, "of the weights file")->type_name("SIZE");

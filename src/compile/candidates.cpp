@@ -7,11 +7,11 @@
 #include <set>
 
 #include "base/parallel.h"
+#include "compile/expensive.h"
 #include "compile/shaders.h"
 #include "loop/parameters.h"
 #include "loop/tally.h"
-#include "lower/lower_kernel.h"
-#include "plan/work.h"
+#include "plan/schedule_for_gpu.h"
 #include "schedule/choose_gpu.h"
 #include "schedule/key.h"
 #include "schedule/variations.h"
@@ -23,47 +23,24 @@ namespace {
 using Json = nlohmann::ordered_json;
 using schedule::Candidate;
 
-// A kernel that is to be measured, and where it is from.
-struct Kernel {
-  const Model* model;
-  const plan::Program* program;
-  plan::KernelId id;
-  int launches = 0;
-  // Of one launch.
-  double operations = 0, bytes = 0;
+using Kernel = ExpensiveKernel;
 
-  const plan::Kernel& get() const { return program->kernels[id]; }
-  double Cost() const;
-};
-
-// No more than a guess of which kernels matter: arithmetic, memory and the launch, on the machine.
-double Kernel::Cost() const {
-  const Machine& machine = *program->target.machine;
-  double operations_a_second =
-      static_cast<double>(machine.cores) * machine.clock * machine.products.warp * 2;
-  return launches *
-         (machine.launch + std::max(operations / operations_a_second, bytes / machine.bandwidth));
-}
-
+// Of all programs, those with the same target and key once.
 std::vector<Kernel> KernelsOf(const Code& code) {
   std::vector<Kernel> kernels;
   std::map<std::pair<std::string, std::string>, size_t> known;
   for (const Model& model : code.models) {
     for (const plan::Variant& variant : model.variants) {
       if (!variant.target().IsGpu()) continue;
-      const plan::Program& program = variant.program;
-      for (const plan::Launch* launch : LaunchesOf(program, plan::Place::kDevice)) {
-        const plan::Kernel& kernel = program.kernels[launch->kernel];
-        auto [found, is_new] = known.emplace(
-            std::pair(variant.name(), schedule::KeyOf(kernel.plain, model.likely)), kernels.size());
+      for (const Kernel& own : ExpensiveKernels(model, variant)) {
+        auto [found, is_new] =
+            known.emplace(std::pair(variant.name(), schedule::KeyOf(own.get().plain, model.likely)),
+                          kernels.size());
         if (is_new) {
-          Kernel own{&model, &program, launch->kernel};
-          own.operations = model.likely.Typical(plan::Operations(kernel.plain));
-          own.bytes = model.likely.Typical(
-              plan::BytesMoved(program, *launch, plan::ElementsTouched(kernel.plain)));
           kernels.push_back(own);
+        } else {
+          kernels[found->second].launches += own.launches;
         }
-        kernels[found->second].launches++;
       }
     }
   }
@@ -118,12 +95,11 @@ int64_t Whole(const Model& model, const Dim& dim) {
 Json Describe(const Kernel& kernel, const Candidate& candidate, bool many_names) {
   const Model& model = *kernel.model;
   const plan::Program& program = *kernel.program;
-  std::vector<Storage> parameters = plan::ParametersOf(program, kernel.id);
-  auto lowered = lower::LowerKernel(kernel.get().plain, candidate.schedule,
-                                    lower::Options{program.target, parameters});
+  auto lowered = plan::LowerForGpu(program, kernel.id, candidate.schedule);
   if (!lowered) return {};
   const loop::Kernel& flat = lowered.value().flat;
-  auto shader = EmitShader(flat, parameters, program.target, many_names);
+  auto shader =
+      EmitShader(flat, plan::ParametersOf(program, kernel.id), program.target, many_names);
   if (!shader) return {};
   const plan::Grid& grid = shader.value().grid;
   Json sizes = Json::array(), traits = Json::array();
@@ -140,19 +116,18 @@ Json Describe(const Kernel& kernel, const Candidate& candidate, bool many_names)
           {"traits", traits}};
 }
 
+// As they are stored.
 Json DescribeBuffers(const Kernel& kernel) {
-  const plan::Program& program = *kernel.program;
-  const loop::Kernel& plain = kernel.get().plain;
-  std::vector<Storage> storage = plan::ParametersOf(program, kernel.id);
+  const loop::Kernel& flat = kernel.get().flat;
+  std::vector<Storage> storage = plan::ParametersOf(*kernel.program, kernel.id);
   Json buffers = Json::array();
-  for (loop::BufferId id : loop::ParametersOf(plain)) {
-    const TensorType& type = plain.buffers[id].type;
-    Storage own = storage[buffers.size()];
-    DType stored = StoredType(program.target, type.dtype, own);
-    int64_t bytes = Whole(*kernel.model, ElementCount(type.shape)) * ByteSize(stored);
-    buffers.push_back({{"type", std::string(Name(stored))},
-                       {"bytes", bytes},
-                       {"isWeight", own == Storage::kWeight}});
+  for (loop::BufferId id : loop::ParametersOf(flat)) {
+    const TensorType& type = flat.buffers[id].type;
+    bool is_weight = storage[buffers.size()] == Storage::kWeight;
+    buffers.push_back(
+        {{"type", std::string(Name(type.dtype))},
+         {"bytes", Whole(*kernel.model, ElementCount(type.shape)) * ByteSize(type.dtype)},
+         {"isWeight", is_weight}});
   }
   return buffers;
 }

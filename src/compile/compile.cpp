@@ -9,6 +9,7 @@
 
 #include "bundle/bundle.h"
 #include "bundle/identity.h"
+#include "compile/alternatives.h"
 #include "compile/boxes.h"
 #include "compile/budgets.h"
 #include "compile/candidates.h"
@@ -292,6 +293,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   const bool many_names = code.HasManyNames();
   TRY(each([&](Model& model) { return EmitShaders(model, many_names); }));
+  if (options.tunable) AddAlternatives(code, measured);
   TRY(trace("spirv", [&] { return PrintEach(code, "; ", PrintSpirv); }));
   TRY(trace("wgsl", [&] { return PrintEach(code, "// ", PrintWgsl); }));
   TRY(trace("dispatches", [&] {

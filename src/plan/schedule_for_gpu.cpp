@@ -74,6 +74,18 @@ Result<lower::Lowered> ApplyFirst(Kernel& kernel,
 
 }  // namespace
 
+Result<lower::Lowered> LowerForGpu(const Program& program, KernelId id,
+                                   const schedule::Schedule& schedule) {
+  lower::Options options{program.target, ParametersOf(program, id)};
+  TRY_ASSIGN(auto lowered, lower::LowerKernel(program.kernels[id].plain, schedule, options));
+  for (const Launch* launch : LaunchesOf(program, Place::kDevice)) {
+    if (launch->kernel != id) continue;
+    BeginAt(lowered.flat, launch->begins);
+    break;
+  }
+  return lowered;
+}
+
 Status ScheduleForGpu(Program& program, const schedule::Database& measured,
                       const LikelySizes& sizes, std::set<std::string>& narrowed, const Warn& warn) {
   // Of tensors without elements nothing is to be computed.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "lower/lower_kernel.h"
 #include "plan/program.h"
 #include "plan/schedule_kernels.h"
 #include "schedule/database.h"
@@ -19,5 +20,10 @@ namespace webnnc::plan {
 // not fit is warned of.
 Status ScheduleForGpu(Program& program, const schedule::Database& measured,
                       const LikelySizes& sizes, std::set<std::string>& narrowed, const Warn& warn);
+
+// A kernel of a program that is scheduled, as it would be with another schedule. Fails if that does
+// not fit.
+Result<lower::Lowered> LowerForGpu(const Program& program, KernelId kernel,
+                                   const schedule::Schedule& schedule);
 
 }  // namespace webnnc::plan

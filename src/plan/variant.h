@@ -57,11 +57,20 @@ struct Shader {
   int64_t told_at = -1;
 };
 
+// Shaders that a kernel of a GPU may have, the one in use first: a page may measure which is the
+// fastest.
+struct Alternatives {
+  KernelId kernel;
+  std::vector<Shader> shaders;
+};
+
 struct Variant {
   Program program;
   // Of a GPU: one a kernel, when they have been emitted. Kernels of the CPU become code together
   // (wasm::Compile).
   std::vector<Shader> shaders = {};
+  // Of its most expensive kernels, if the bundle is to have them.
+  std::vector<Alternatives> alternatives = {};
 
   const Target& target() const { return program.target; }
   std::string name() const { return Name(target()); }

@@ -53,7 +53,7 @@ void Database::Add(const std::string& target, const std::string& key, Schedule s
   entries_[found->second].schedule = std::move(schedule);
 }
 
-const Database::Entry* Database::BestOf(const std::vector<size_t>& entries) const {
+std::vector<const Database::Entry*> Database::Ranked(const std::vector<size_t>& entries) const {
   // The least time of each schedule on each device, by its text.
   std::map<std::string, std::map<std::string, double>> times;
   std::map<std::string, const Entry*> entry_of;
@@ -65,30 +65,52 @@ const Database::Entry* Database::BestOf(const std::vector<size_t>& entries) cons
     auto [found, is_new] = times[entry.device].emplace(text, time);
     found->second = std::min(found->second, time);
   }
-  const Entry* best = nullptr;
-  double least = 0;
+  struct Rank {
+    const Entry* entry;
+    double sum;
+    // Whether no other is faster on some device.
+    bool is_fastest;
+  };
+  std::vector<Rank> ranks;
   for (const auto& [text, entry] : entry_of) {
-    double sum = 0;
+    Rank rank{entry, 0, false};
     for (const auto& [device, own] : times) {
       auto by_time = [](const auto& a, const auto& b) { return a.second < b.second; };
       auto [fastest, slowest] = std::minmax_element(own.begin(), own.end(), by_time);
       auto found = own.find(text);
-      sum += (found == own.end() ? slowest : found)->second / fastest->second;
+      rank.sum += (found == own.end() ? slowest : found)->second / fastest->second;
+      rank.is_fastest |= found == fastest;
     }
-    if (best && sum >= least) continue;
-    best = entry;
-    least = sum;
+    ranks.push_back(rank);
   }
-  return best;
+  std::stable_sort(ranks.begin(), ranks.end(),
+                   [](const Rank& a, const Rank& b) { return a.sum < b.sum; });
+  if (!ranks.empty()) {
+    std::stable_partition(ranks.begin() + 1, ranks.end(),
+                          [](const Rank& rank) { return rank.is_fastest; });
+  }
+  std::vector<const Entry*> ranked;
+  for (const Rank& rank : ranks) ranked.push_back(rank.entry);
+  return ranked;
+}
+
+std::vector<const Schedule*> Database::FindMeasured(const std::string& target,
+                                                    const loop::Kernel& plain,
+                                                    const LikelySizes& sizes) const {
+  std::vector<const Schedule*> schedules;
+  if (measured_.empty()) return schedules;
+  auto found = measured_.find({target, KeyOf(plain, sizes)});
+  if (found == measured_.end()) return schedules;
+  for (const Entry* entry : Ranked(found->second)) schedules.push_back(&entry->schedule);
+  return schedules;
 }
 
 const Schedule* Database::Find(const std::string& target, const loop::Kernel& plain,
                                const LikelySizes& sizes) const {
   if (entries_.empty()) return nullptr;
-  std::pair key(target, KeyOf(plain, sizes));
-  auto measured = measured_.find(key);
-  if (measured != measured_.end()) return &BestOf(measured->second)->schedule;
-  auto other = others_.find(key);
+  std::vector<const Schedule*> measured = FindMeasured(target, plain, sizes);
+  if (!measured.empty()) return measured.front();
+  auto other = others_.find({target, KeyOf(plain, sizes)});
   return other == others_.end() ? nullptr : &entries_[other->second].schedule;
 }
 

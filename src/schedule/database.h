@@ -44,6 +44,11 @@ class Database {
   const Schedule* Find(const std::string& target, const loop::Kernel& plain,
                        const LikelySizes& sizes) const;
 
+  // All that were measured for it, the best for all devices first; then those that are the best on
+  // one of them, then the others by how good they are.
+  std::vector<const Schedule*> FindMeasured(const std::string& target, const loop::Kernel& plain,
+                                            const LikelySizes& sizes) const;
+
   // Entries in the order in which they were added.
   std::string Print() const;
 
@@ -55,7 +60,7 @@ class Database {
     std::string device = {};
     int64_t nanoseconds = 0;
   };
-  const Entry* BestOf(const std::vector<size_t>& entries) const;
+  std::vector<const Entry*> Ranked(const std::vector<size_t>& entries) const;
 
   std::vector<Entry> entries_;
   // By target and key: those that were measured, and the one that was not.

@@ -41,6 +41,7 @@ test('npx compiles a model, which then runs', async () => {
   const { digit_probabilities } = await (await load()).run({ image: new Float32Array(784) });
   assert.equal(digit_probabilities.data.length, 10);
   assert.equal(spawnSync('npx', ['--offline', 'webnnc', '--nonsense'], { cwd: project }).status, 2);
+  assert.match(spawnSync('npx', ['--offline', 'webnnc', 'tune', '--help'], { cwd: project, encoding: 'utf8' }).stdout, /--on browser/);
 });
 
 test('an empty folder, three commands, and the page shows a result', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, async (context) => {

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { makeCertificate } from '../../runtime-js/tune/certificate.js';
 import { onnxModel } from '../onnx_model.mjs';
 import { gpu } from './dawn.mjs';
-import { hasBrowser, launch } from './harness.mjs';
+import { hasBrowser, launch, serve } from './harness.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)), webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-tune-test-'));
@@ -207,6 +207,90 @@ test('what is missing or wrong is said with a way out', () => {
   }
   assert.match(String(tune(['--help']).stdout), /--on browser/);
   assert.deepEqual(readdirSync(tmpdir()).filter((name) => /^webnnc-tune-\w{6}$/.test(name) && readdirSync(join(tmpdir(), name)).includes('tune.js')), []);
+});
+
+// ---- load({ tune: true })
+
+const openModel = join(folder, 'open.onnx');
+writeFileSync(openModel, onnxModel({
+  inputs: { x: ['f32', ['n', INNER]], y: ['f32', [INNER, COLUMNS]] }, outputs: { z: ['f32', ['n', COLUMNS]] },
+  nodes: [{ op: 'MatMul', name: 'product', inputs: ['x', 'y'], outputs: ['z'] }],
+}));
+const tunable = join(folder, 'tunable');
+execFileSync(webnnc, [openModel, '-o', tunable, '--quiet', '--tunable']);
+
+/** @param {number} rows @returns {{x: {data: Float32Array, shape: number[]}, y: Float32Array, z: number[]}} */
+function productOf(rows) {
+  const x = Float32Array.from({ length: rows * INNER }, (_, i) => (i * 37 % 101) / 100), y = Float32Array.from({ length: INNER * COLUMNS }, (_, i) => (i * 53 % 89) / 89 - 0.5);
+  const z = Array.from({ length: rows * COLUMNS }, (_, i) => Array.from({ length: INNER }, (_, k) => x[Math.floor(i / COLUMNS) * INNER + k] * y[k * COLUMNS + i % COLUMNS]).reduce((a, b) => a + b));
+  return { x: { data: x, shape: [rows, INNER] }, y, z };
+}
+
+/** Loads a copy of the bundle, so that nothing is known from before, with a Cache that holds this. @param {string} name @param {number[]} [chosen] */
+async function loadTuned(name, chosen) {
+  const copy = join(folder, name), /** @type {any[]} */ put = [], /** @type {string[]} */ codes = [];
+  cpSync(tunable, copy, { recursive: true });
+  Object.assign(globalThis, { caches: { open: async () => ({ match: async () => chosen && Response.json(chosen), put: async (/** @type {string} */ key, /** @type {Response} */ value) => put.push({ key, value: await value.json() }) }) } });
+  const adapter = await gpu.requestAdapter(), device = await /** @type {GPUAdapter} */ (adapter).requestDevice();
+  const make = device.createShaderModule.bind(device);
+  device.createShaderModule = (descriptor) => (codes.push(descriptor.code), make(descriptor));
+  const { load } = await import(pathToFileURL(join(copy, 'model.js')).href), network = await load({ device, tune: true });
+  return { network, put, codes };
+}
+
+test('a bundle has other shaders, of which the page chooses, and results are the same for any sizes', async () => {
+  const codes = new Set();
+  for (const chosen of [[0], [1], [2], [3]]) {
+    const tuned = await loadTuned(`chosen${chosen[0]}`, chosen);
+    assert.equal(tuned.codes.length, chosen[0] ? 2 : 1, 'what is remembered is not measured');
+    codes.add(tuned.codes.at(-1));
+    for (const rows of [1, 70, 24]) {
+      const { x, y, z } = productOf(rows), results = await tuned.network.run({ x, y });
+      assert.deepEqual(results.z.shape, [rows, COLUMNS]);
+      results.z.data.forEach((/** @type {number} */ value, /** @type {number} */ i) => assert.ok(Math.abs(value - z[i]) < 1e-4, `${chosen} ${rows} ${i}`));
+    }
+    assert.deepEqual(tuned.put, []);
+    tuned.network.dispose();
+  }
+  assert.equal(codes.size, 4);
+});
+
+test('what was measured is remembered, by the kind of device and the build', async () => {
+  const { network, put, codes } = await loadTuned('measured'), [{ key, value }] = put;
+  assert.equal(put.length, 1);
+  assert.match(decodeURIComponent(key), /google swiftshader\/[0-9a-f]{16}\/0\/0$/);
+  assert.ok(value.length === 1 && value[0] >= 0 && value[0] < 4, JSON.stringify(value));
+  assert.ok(codes.length >= 5);
+  const { x, y, z } = productOf(24), results = await network.run({ x, y });
+  results.z.data.forEach((/** @type {number} */ value, /** @type {number} */ i) => assert.ok(Math.abs(value - z[i]) < 1e-4));
+  network.dispose();
+});
+
+test('a bundle without other shaders says so', async () => {
+  const plain = join(folder, 'plain');
+  execFileSync(webnnc, [openModel, '-o', plain, '--quiet']);
+  const { load } = await import(pathToFileURL(join(plain, 'model.js')).href), adapter = await gpu.requestAdapter();
+  await assert.rejects(load({ tune: true, device: await adapter?.requestDevice() }), { name: 'TypeError', message: /--tunable/ });
+  assert.equal((await load({ tune: true, backend: 'wasm' })).backend, 'wasm');
+});
+
+test('in Chromium, in a worker, the browser remembers', { skip: !hasBrowser('chromium') && 'there is no Chromium' }, async () => {
+  const server = await serve({ '/': tunable }), browser = await launch('chromium');
+  try {
+    const page = await browser.open(`${server.url}/report.html`, { timeout: 300_000 });
+    for (const worker of [true, false]) {
+      const { z, known } = await page.evaluate(async (worker, x, shape, y) => {
+        const { load } = await import(/** @type {any} */ ('/model.js')), model = await load({ backend: 'webgpu', tune: true, worker });
+        const results = await model.run({ x: { data: new Float32Array(x), shape }, y: new Float32Array(y) });
+        return { z: [...results.z.data], known: (await (await caches.open('webnnc-tune')).keys()).map(({ url }) => url) };
+      }, worker, [...productOf(24).x.data], [24, INNER], [...productOf(24).y]);
+      z.forEach((/** @type {number} */ value, /** @type {number} */ i) => assert.ok(Math.abs(value - productOf(24).z[i]) < 1e-4));
+      assert.equal(known.length, 1);
+    }
+  } finally {
+    await browser.close();
+    await server.close();
+  }
 });
 
 test('the certificate holds before OpenSSL', async () => {

@@ -25,6 +25,8 @@ export interface CompileOptions {
   boxes?: string | Record<string, string>;
   /** Whether to make report.html; true if not given. */
   report?: boolean;
+  /** Whether pages may measure shaders, by `load({ tune: true })`; false if not given. */
+  tunable?: boolean;
   /** Times for the report: a file. */
   profile?: string;
   /** Measured schedules: a file. */

@@ -39,7 +39,7 @@ function modelsOf(model) {
   return several.map(([name, path]) => `${name}=${path}`);
 }
 
-function flagsOf({ model, output, dims = {}, inputs = {}, targets, image, labels, boxes, report = true, force = false, signal, ...values }) {
+function flagsOf({ model, output, dims = {}, inputs = {}, targets, image, labels, boxes, report = true, tunable = false, force = false, signal, ...values }) {
   const unknown = Object.keys(values).find((key) => !(key in VALUES));
   if (unknown) throw new TypeError(`compile: there is no option "${unknown}"`);
   return [
@@ -47,7 +47,7 @@ function flagsOf({ model, output, dims = {}, inputs = {}, targets, image, labels
     ...Object.entries(dims).flatMap(([name, size]) => ['--dim', `${name}=${size}`]),
     ...Object.entries(inputs).flatMap(([name, shape]) => ['--input', `${name}:${shape.join(',')}`]),
     ...targets ? ['--target', targets.join(',')] : [], ...named('--image', image), ...named('--labels', labels), ...named('--boxes', boxes),
-    ...report ? [] : ['--no-report'], ...force ? ['--force'] : [],
+    ...report ? [] : ['--no-report'], ...tunable ? ['--tunable'] : [], ...force ? ['--force'] : [],
     ...Object.entries(values).flatMap(([key, value]) => value === undefined ? [] : [VALUES[key], String(value)]),
   ];
 }
