@@ -1,21 +1,17 @@
 #include "plan/group_nodes.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <limits>
 #include <numeric>
 
 #include "loop/lowering.h"
 #include "loop/parameters.h"
-#include "loop/passes/align_rows.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/single_terms.h"
 #include "loop/passes/stream_rows.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "plan/split_stages.h"
-#include "schedule/choose_gpu.h"
 
 namespace webnnc::plan {
 
@@ -294,208 +290,6 @@ void NodeGroups::LowerNode(loop::Kernel& kernel, size_t n, const std::set<size_t
   // Lower must not see the kernel's earlier statements as its own: it only appends.
   loop::Lowering lowering{kernel, operands, results};
   std::visit([&](const auto& op) { op.Lower(lowering); }, node.op);
-}
-
-// ---- What merging is worth
-
-// Whether a map computes nothing, and how many operations an element takes otherwise. Functions
-// like exp count as several.
-std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
-  const Machine::Fusion& costs = CostsOf(group);
-  if (group.kind != schedule::Kind::kMap || group.kernel.body.size() != 1) return {false, 0};
-  const loop::Kernel& kernel = group.kernel;
-  loop::Stage stage = loop::StagesOf(kernel)[0];
-  int64_t work = 0;
-  bool looks_up = false;
-  loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
-    const loop::Expr& expr = kernel.exprs[id];
-    if (auto* load = std::get_if<loop::Load>(&expr.node)) {
-      for (loop::ExprId index : load->index) {
-        loop::ForEachExpr(kernel, index, [&](loop::ExprId e) {
-          looks_up |= std::holds_alternative<loop::Load>(kernel.exprs[e].node);
-        });
-      }
-    }
-    // i32 is what indices are computed in.
-    if (expr.dtype == DType::kI32 || expr.dtype == DType::kBool) return;
-    if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
-      bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;
-      work += simple ? 1 : costs.function;
-    }
-    if (auto* b = std::get_if<loop::Binary>(&expr.node)) {
-      work += b->op == loop::BinaryOp::kPow   ? costs.power
-              : b->op == loop::BinaryOp::kDiv ? costs.division
-                                              : 1;
-    }
-    work += std::holds_alternative<loop::Convert>(expr.node);
-  });
-  if (looks_up) work += costs.look_up;
-  return {work == 0, work};
-}
-
-// A size, or what an open one stands for.
-double NodeGroups::Count(const Group& group, const Dim& dim) const {
-  SymbolValues values;
-  std::set<std::string> symbols;
-  dim.CollectSymbols(symbols);
-  for (const std::string& symbol : symbols) values[symbol] = CostsOf(group).open_size;
-  return static_cast<double>(std::max<int64_t>(1, dim.Evaluate(values)));
-}
-
-// How often the consumer's kernel computes an element of the producer's result, at most.
-double NodeGroups::Repeats(const Group& producer, const Group& merged) const {
-  const Shape& shape = graph_.values[ResultsOf(producer)[0]].type.shape;
-  double elements = Count(merged, ElementCount(shape)), most = 0;
-  for (const loop::Stage& stage : loop::StagesOf(merged.kernel)) {
-    most = std::max(most, Count(merged, IterationsOf(stage)) / elements);
-  }
-  return most;
-}
-
-// Whether a kernel of rows multiplies a row by a matrix, which keeps a workgroup longer than it
-// should work alone. (A product of many rows is a contraction.) On a CPU, where starting a kernel
-// takes no time, that is any matrix to speak of; as a kernel's only reduction its weight is packed.
-bool NodeGroups::MultipliesLongRows(const Group& group) const {
-  const Machine& machine = *TargetOf(group).machine;
-  loop::Kernel kernel = group.kernel;
-  loop::Collapse(kernel);
-  auto rows = loop::AlignRows(kernel);
-  CHECK(rows);
-  auto of_row = [&](const loop::StageLoop& loop) {
-    return std::count(rows->begin(), rows->end(), kernel.vars[loop.var].name) == 0;
-  };
-  for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-    if (!loop::ProductOf(kernel, stage)) continue;
-    double columns = 1, products = 1;
-    for (const loop::StageLoop& loop : stage.loops) {
-      if (!of_row(loop)) continue;
-      products *= Count(group, loop.extent);
-      if (loop::Names(kernel, stage, loop.var)) columns *= Count(group, loop.extent);
-    }
-    double most = machine.threads.longest_alone * static_cast<double>(machine.max_threads);
-    if (columns > 1 && products > most) return true;
-  }
-  return false;
-}
-
-bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group& merged) const {
-  const Machine::Fusion& costs = CostsOf(merged);
-  using schedule::Kind;
-  // What comes after whole rows is computed where they are.
-  if (producer.streams()) return consumer.kind == Kind::kMap && merged.streams();
-  if (consumer.streams() && !merged.streams()) return false;
-  // Products are scheduled by themselves: a kernel of rows would compute them one by one.
-  if (merged.kind == Kind::kRows &&
-      (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction ||
-       MultipliesLongRows(merged))) {
-    return false;
-  }
-  if (producer.kind == Kind::kOrdered) return false;
-  if (producer.kind != Kind::kMap) {
-    // The producer's result would be stored in a stage of its own, or computed anew.
-    return merged.kind == producer.kind || merged.kind == Kind::kRows;
-  }
-  bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction ||
-                  consumer.streams();
-  if (producer.is_free && products && HasSeveralSources(producer)) return false;
-  // A window reads every element several times: better where neighbours are.
-  bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > costs.window;
-  if (producer.is_free) return !(windows && MovesNeighbours(producer));
-  // Arithmetic is repeated where the consumer reads an element more than once.
-  double repeats = Repeats(producer, merged);
-  if (repeats <= costs.once) return true;
-  bool cheap = producer.work <= costs.cheap;
-  if (consumer.kind == Kind::kRows) return cheap && repeats <= costs.repeats_in_rows;
-  if (consumer.kind == Kind::kMap) return cheap && repeats <= costs.repeats_in_maps;
-  return false;
-}
-
-// How long blocks of rows are that one pass runs over, and by how many parts, if that makes a
-// kernel of the group.
-bool NodeGroups::ChooseBlock(Group& group) const {
-  loop::Kernel kernel = group.kernel;
-  loop::Collapse(kernel);
-  for (int64_t block : kBlocks) {
-    for (int64_t parts : kParts) {
-      double seconds = StreamSeconds(group, kernel, block, parts);
-      if (seconds == 0) return false;
-      if (group.streams() && seconds >= group.seconds) continue;
-      group.block = block;
-      group.parts = parts;
-      group.seconds = seconds;
-    }
-  }
-  return std::isfinite(group.seconds);
-}
-
-// 0 if there is no such pass.
-double NodeGroups::StreamSeconds(const Group& group, const loop::Kernel& collapsed, int64_t block,
-                                 int64_t parts) const {
-  const Target& target = TargetOf(group);
-  auto stream = loop::StreamRows(collapsed, block, parts);
-  if (!stream) return 0;
-  std::vector<loop::Kernel> kernels{stream->kernel};
-  if (parts > 1) kernels = CutStages(stream->kernel, stream->whole);
-  schedule::AlignLoops(kernels[0]);
-  auto candidates = schedule::CandidatesForGpu(kernels[0], target, sizes_, {1, 0});
-  if (candidates.empty() || candidates[0].seconds == 0)
-    return std::numeric_limits<double>::infinity();
-  double seconds = candidates[0].seconds + target.machine->launch;
-  if (parts > 1) seconds += SecondsOf(kernels[1], target);
-  return seconds;
-}
-
-double NodeGroups::Seconds(const Group& group) const {
-  loop::Kernel kernel = group.kernel;
-  loop::Collapse(kernel);
-  return SecondsOf(kernel, TargetOf(group));
-}
-
-// What a kernel takes, roughly: if no rule knows, as long as what it reads and writes.
-double NodeGroups::SecondsOf(const loop::Kernel& kernel, const Target& target) const {
-  auto candidates = schedule::CandidatesForGpu(kernel, target, sizes_, {1, 0});
-  double seconds = candidates.empty() ? 0 : candidates[0].seconds, bytes = 0;
-  for (loop::BufferId parameter : loop::ParametersOf(kernel)) {
-    const TensorType& type = kernel.buffers[parameter].type;
-    bytes += sizes_.Typical(ElementCount(type.shape)) * static_cast<double>(ByteSize(type.dtype));
-  }
-  return std::max(seconds, bytes / target.machine->bandwidth) + target.machine->launch;
-}
-
-// A concatenation and the like: choosing where to read from would stand in the innermost loop.
-bool NodeGroups::HasSeveralSources(const Group& producer) const {
-  const loop::Kernel& kernel = producer.kernel;
-  auto loads = [&](loop::ExprId value) {
-    bool found = false;
-    loop::ForEachExpr(kernel, value, [&](loop::ExprId id) {
-      found |= std::holds_alternative<loop::Load>(kernel.exprs[id].node);
-    });
-    return found;
-  };
-  bool chooses = false;
-  for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-    loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
-      auto* select = std::get_if<loop::Select>(&kernel.exprs[id].node);
-      chooses |= select && loads(select->yes) && loads(select->no);
-    });
-  }
-  return chooses;
-}
-
-// A transpose and the like: what is stored side by side was not loaded so.
-bool NodeGroups::MovesNeighbours(const Group& producer) {
-  const loop::Kernel& kernel = producer.kernel;
-  bool moves = false;
-  for (const loop::Stage& stage : loop::StagesOf(kernel)) {
-    loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
-      auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
-      if (!load || load->index.empty() || stage.place.empty()) return;
-      auto* last = std::get_if<loop::Variable>(&kernel.exprs[stage.place.back()].node);
-      moves |= last && !loop::Mentions(kernel, load->index.back(),
-                                       [&](loop::VarId var) { return var == last->var; });
-    });
-  }
-  return moves;
 }
 
 // ---- What is needed

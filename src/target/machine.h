@@ -163,8 +163,8 @@ struct Machine {
     // Issuing and waiting hide each other in part: the norm that joins them. 1 would be their sum,
     // and much more the longer of the two.
     double norm = 1.18;
-    // What kernels of such attentions took one after another, of what is expected of each: at
-    // least.
+    // What the kernels of these attentions took one after another, of what is expected: 1.07 to
+    // 1.7, in the middle 1.37. Where the two are close, one is not much worse than the other.
     double apart = 1.25;
   } streams;
 
