@@ -45,7 +45,6 @@
 #include "loop/verify.h"
 #include "lower/lower_kernel.h"
 #include "schedule/choose.h"
-#include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
 #include "schedule/schedule.h"
 
@@ -243,7 +242,7 @@ Outcome RunChosen(const std::string& input, const Choose& choose,
 Outcome ChooseForCpu(const std::string& input, const FeatureSet& features) {
   Target target = Wasm(features);
   auto choose = [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
-    return schedule::ChooseForCpu(kernel, target, sizes);
+    return schedule::Choose(kernel, target, sizes);
   };
   return RunChosen(input, choose, [&](loop::Kernel& kernel, const schedule::Schedule& schedule) {
     return LowerForCpu(kernel, schedule, target);
@@ -253,7 +252,7 @@ Outcome ChooseForCpu(const std::string& input, const FeatureSet& features) {
 // What is tried first for a GPU of moderate size.
 Outcome ChooseForGpu(const std::string& input) {
   auto choose = [](const loop::Kernel& kernel, const LikelySizes& sizes) {
-    auto candidates = schedule::CandidatesForGpu(kernel, WebGpu(), sizes);
+    auto candidates = schedule::Candidates(kernel, WebGpu(), sizes);
     return candidates.empty() ? std::nullopt : std::optional(candidates.front().schedule);
   };
   return RunChosen(input, choose, LowerForGpu);

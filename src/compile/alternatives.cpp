@@ -6,7 +6,7 @@
 #include "compile/expensive.h"
 #include "compile/shaders.h"
 #include "plan/schedule_for_gpu.h"
-#include "schedule/choose_gpu.h"
+#include "schedule/choose.h"
 
 namespace webnnc {
 
@@ -26,7 +26,7 @@ std::vector<schedule::Schedule> OthersOf(const ExpensiveKernel& kernel,
   if (!others.empty()) return others;
   schedule::Sample sample{2 * kMostShaders, 0};
   for (schedule::Candidate& own :
-       schedule::CandidatesForGpu(plain, program.target, kernel.model->likely, sample))
+       schedule::Candidates(plain, program.target, kernel.model->likely, sample))
     others.push_back(std::move(own.schedule));
   return others;
 }

@@ -12,7 +12,7 @@
 #include "loop/parameters.h"
 #include "loop/tally.h"
 #include "plan/schedule_for_gpu.h"
-#include "schedule/choose_gpu.h"
+#include "schedule/choose.h"
 #include "schedule/key.h"
 #include "schedule/variations.h"
 
@@ -56,7 +56,7 @@ std::vector<Candidate> CandidatesOf(const Kernel& kernel, size_t most) {
   schedule::Sample sample{most - most / 4, most / 4};
   std::vector<Candidate> candidates{{kernel.get().schedule}};
   for (Candidate& own :
-       schedule::CandidatesForGpu(plain, kernel.program->target, kernel.model->likely, sample))
+       schedule::Candidates(plain, kernel.program->target, kernel.model->likely, sample))
     candidates.push_back(std::move(own));
   for (size_t i = 0, own = candidates.size(); i < own && candidates.size() < most; ++i) {
     for (schedule::Schedule& other : schedule::Variations(candidates[i].schedule))

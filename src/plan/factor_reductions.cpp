@@ -6,7 +6,7 @@
 #include "loop/stage.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
-#include "schedule/choose_gpu.h"
+#include "schedule/choose.h"
 #include "schedule/classify.h"
 
 namespace webnnc::plan {
@@ -42,7 +42,7 @@ int64_t BestParts(const loop::Kernel& plain, const Target& target, const LikelyS
   if (!length) return 1;
   const Machine& machine = *target.machine;
   auto seconds_of = [&](const loop::Kernel& kernel) {
-    auto candidates = schedule::CandidatesForGpu(kernel, target, sizes, {1, 0});
+    auto candidates = schedule::Candidates(kernel, target, sizes, {1, 0});
     return candidates.empty() ? 0 : candidates[0].seconds;
   };
   int64_t best = 1;

@@ -10,7 +10,7 @@
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "plan/merge_kernels.h"
-#include "schedule/choose_gpu.h"
+#include "schedule/choose.h"
 #include "schedule/classify.h"
 
 namespace webnnc::plan {
@@ -269,7 +269,7 @@ class Fuser {
     double bytes = length * operands * static_cast<double>(ByteSize(dtype));
     if (bytes / machine.bandwidth * static_cast<double>(machine.cores) > machine.launch)
       return false;
-    return !schedule::CandidatesForGpu(joined, program_.target, sizes_, {1, 0}).empty();
+    return !schedule::Candidates(joined, program_.target, sizes_, {1, 0}).empty();
   }
 
   Program& program_;

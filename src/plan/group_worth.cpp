@@ -11,7 +11,7 @@
 #include "loop/stage.h"
 #include "plan/group_nodes.h"
 #include "plan/split_stages.h"
-#include "schedule/choose_gpu.h"
+#include "schedule/choose.h"
 
 namespace webnnc::plan {
 
@@ -156,7 +156,7 @@ double NodeGroups::StreamSeconds(const Group& group, const loop::Kernel& collaps
   std::vector<loop::Kernel> kernels{stream->kernel};
   if (parts > 1) kernels = CutStages(stream->kernel, stream->whole);
   schedule::AlignLoops(kernels[0]);
-  auto candidates = schedule::CandidatesForGpu(kernels[0], target, sizes_, {1, 0});
+  auto candidates = schedule::Candidates(kernels[0], target, sizes_, {1, 0});
   if (candidates.empty() || candidates[0].seconds == 0)
     return std::numeric_limits<double>::infinity();
   double seconds = candidates[0].seconds + target.machine->launch;
@@ -172,7 +172,7 @@ double NodeGroups::Seconds(const Group& group) const {
 
 // What a kernel takes, roughly: if no rule knows, as long as what it reads and writes.
 double NodeGroups::SecondsOf(const loop::Kernel& kernel, const Target& target) const {
-  auto candidates = schedule::CandidatesForGpu(kernel, target, sizes_, {1, 0});
+  auto candidates = schedule::Candidates(kernel, target, sizes_, {1, 0});
   double seconds = candidates.empty() ? 0 : candidates[0].seconds, bytes = 0;
   for (loop::BufferId parameter : loop::ParametersOf(kernel)) {
     const TensorType& type = kernel.buffers[parameter].type;

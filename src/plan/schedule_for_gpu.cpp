@@ -9,7 +9,7 @@
 #include "lower/lower_kernel.h"
 #include "plan/merge_kernels.h"
 #include "plan/split_stages.h"
-#include "schedule/choose_gpu.h"
+#include "schedule/choose.h"
 #include "schedule/nest.h"
 
 namespace webnnc::plan {
@@ -110,7 +110,7 @@ Status ScheduleForGpu(Program& program, const schedule::Database& measured,
     }
     if (!applied) {
       std::vector<schedule::Candidate> candidates =
-          schedule::CandidatesForGpu(kernel.plain, target, sizes);
+          schedule::Candidates(kernel.plain, target, sizes);
       applied = ApplyFirst(kernel, candidates, options);
       // What can be cut up is better cut up than slow.
       options.spills = !applied && !HasSeveralParts(kernel.plain);

@@ -33,7 +33,7 @@ static void AddVersion(Kernel& kernel, const lower::Options& options, const Like
   std::optional<EqualVersion> version = VersionOf(kernel.plain, sizes, *options.target.machine);
   if (!version) return;
   Kernel equal{version->plain, {}, {}};
-  if (Apply(equal, schedule::ChooseForCpu(equal.plain, options.target, sizes), options))
+  if (Apply(equal, schedule::Choose(equal.plain, options.target, sizes), options))
     AddVersion(kernel.flat, *version, equal.flat);
 }
 
@@ -51,13 +51,13 @@ Status ScheduleKernels(Program& program, Place place, const schedule::Database& 
     Status applied = found ? Apply(kernel, *found, options) : kSuccess;
     if (!applied) warn(MisfitWarning(target, kernel, sizes, applied.error()));
     if (!found || !applied)
-      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, target, sizes), options);
+      applied = Apply(kernel, schedule::Choose(kernel.plain, target, sizes), options);
     // Loops as they are fit every kernel but those of several stages that share too little: then
     // what flows between the stages is in buffers.
     if (!applied) applied = Apply(kernel, {}, options);
     options.spills = !applied && !HasSeveralParts(kernel.plain);
     if (options.spills)
-      applied = Apply(kernel, schedule::ChooseForCpu(kernel.plain, target, sizes), options);
+      applied = Apply(kernel, schedule::Choose(kernel.plain, target, sizes), options);
     if (applied) {
       AddVersion(kernel, options, sizes);
       done.insert(launch->kernel);

@@ -1,37 +1,36 @@
 #include "schedule/choose.h"
 
-#include "schedule/classify.h"
-#include "schedule/rules/cpu_contraction.h"
-#include "schedule/rules/cpu_map.h"
-#include "schedule/rules/cpu_ordered.h"
-#include "schedule/rules/cpu_reduction.h"
-#include "schedule/rules/cpu_rows.h"
-#include "schedule/view.h"
+#include <algorithm>
+#include <iterator>
+
+#include "schedule/rules/rules.h"
 
 namespace webnnc::schedule {
 
-// The first rule that fits; the loops as they are where none does.
-static Schedule ScheduleNest(const loop::Kernel& kernel, Kind kind, const Target& target,
-                             const LikelySizes& sizes) {
-  NestView view(kernel, 0, sizes);
-  std::optional<Schedule> schedule;
-  if (kind == Kind::kContraction) schedule = ScheduleCpuContraction(view, target);
-  if (!schedule) schedule = ScheduleCpuReduction(view, *target.machine);
-  if (!schedule) schedule = ScheduleCpuMap(view, *target.machine);
-  return schedule.value_or(Schedule{});
+std::vector<Candidate> Candidates(const loop::Kernel& plain, const Target& target,
+                                  const LikelySizes& sizes, const Sample& sample) {
+  if (plain.body.empty()) return {};
+  Problem problem(plain, target, sizes);
+  const Processor processor = target.IsGpu() ? Processor::kGpu : Processor::kCpu;
+  std::vector<Candidate> all;
+  size_t last = 0;  // where those of the rule before begin
+  for (const auto& [rule, is_rival] : kRules) {
+    if (rule->processor != processor) continue;
+    std::vector<Candidate> own = rule->candidates(problem, sample);
+    size_t begin = all.size();
+    std::move(own.begin(), own.end(), std::back_inserter(all));
+    bool faster =
+        is_rival && last < begin && begin < all.size() && all[begin].seconds < all[last].seconds;
+    auto at = [&](size_t i) { return all.begin() + static_cast<ptrdiff_t>(i); };
+    if (faster) std::rotate(at(last), at(begin), all.end());
+    last = begin;
+  }
+  return all;
 }
 
-Schedule ChooseForCpu(const loop::Kernel& plain, const Target& target, const LikelySizes& sizes) {
-  if (plain.body.empty()) return {};
-  loop::Kernel kernel = plain;
-  Kind kind = Classify(kernel);
-  std::vector<std::string> rows = AlignLoops(kernel, kind);
-  switch (kind) {
-    case Kind::kNone: return {};
-    case Kind::kOrdered: return ScheduleCpuOrdered(kernel, rows, *target.machine, sizes);
-    case Kind::kRows: return ScheduleCpuRows(kernel, rows, *target.machine, sizes);
-    default: return ScheduleNest(kernel, kind, target, sizes);
-  }
+Schedule Choose(const loop::Kernel& plain, const Target& target, const LikelySizes& sizes) {
+  std::vector<Candidate> candidates = Candidates(plain, target, sizes, {1, 0});
+  return candidates.empty() ? Schedule{} : std::move(candidates[0].schedule);
 }
 
 }  // namespace webnnc::schedule

@@ -26,7 +26,6 @@
 #include "loop/verify.h"
 #include "lower/lower_kernel.h"
 #include "schedule/choose.h"
-#include "schedule/choose_gpu.h"
 #include "schedule/classify.h"
 #include "schedule/schedule.h"
 #include "tests/random/random_kernel.h"
@@ -305,12 +304,12 @@ class Case {
     loop::Kernel plain = before;
     schedule::AlignLoops(plain);
     for (FeatureSet features : {FeatureSet{}, FeatureSet{Feature::kRelaxedSimd}}) {
-      auto schedule = schedule::ChooseForCpu(plain, Wasm(features), {});
+      auto schedule = schedule::Choose(plain, Wasm(features), {});
       ++counts_.ruled;
       TRY(CheckLowered("the rule for the CPU", plain, schedule, ForCpu(plain)));
     }
     Target gpu = DrawGpu();
-    auto candidates = schedule::CandidatesForGpu(plain, gpu, {}, {4, 4});
+    auto candidates = schedule::Candidates(plain, gpu, {}, {4, 4});
     for (size_t c = 0; c < candidates.size(); ++c) {
       ++counts_.ruled;
       TRY(CheckLowered("rule " + std::to_string(c) + " for a GPU", plain, candidates[c].schedule,

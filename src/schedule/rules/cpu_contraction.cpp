@@ -1,7 +1,23 @@
-#include "schedule/rules/cpu_contraction.h"
-
+// Matrix products and the convolutions that are such. A tile of the result stays in registers while
+// the loops that are summed over run; one side is read by vectors (a panel of packed weights), the
+// other element by element:
+//
+//   c[i, o] += a[i, k] * b[o/8, k, o%8]
+//
+//   for o.0 { for i.0 {
+//     acc[4][2] = 0                                    8 vectors
+//     for k { acc[r][v] += a[4*i.0 + r, k] * b[o.0, k, 4*v : 4] }
+//     c[4*i.0 + r, 8*o.0 + 4*v : 4] = acc[r][v]
+//   } }
+//
+// What tile, which loop it cuts, and whether panels or rows come first is chosen by cost: tiles
+// that stand over the end, and what the caches have to deliver. Where no side can be read by
+// vectors along a loop of the result, but both along one that is summed over, lanes sum parts of
+// it.
 #include <algorithm>
 #include <cmath>
+
+#include "schedule/rules/rules.h"
 
 namespace webnnc::schedule {
 
@@ -23,28 +39,33 @@ struct RowTile {
   double tiles = 1;  // of all loops over rows
 };
 
-class Contraction {
+class CpuContraction : public OnePoint {
  public:
-  Contraction(NestView& view, const Target& target)
-      : view_(view),
-        machine_(*target.machine),
-        tile_rows_(target.Has(Feature::kRelaxedSimd) ? machine_.tiles.rows_fused
-                                                     : machine_.tiles.rows) {}
+  static constexpr std::string_view kName = "cpu_contraction";
+  static constexpr Processor kProcessor = Processor::kCpu;
+  static constexpr Kind kKinds[] = {Kind::kContraction};
 
-  std::optional<Schedule> Run() {
-    if (view_.ReductionLoops().empty()) return std::nullopt;
+  explicit CpuContraction(Problem& problem)
+      : view_(problem.view()),
+        machine_(problem.machine()),
+        tile_rows_(problem.target().Has(Feature::kRelaxedSimd) ? machine_.tiles.rows_fused
+                                                               : machine_.tiles.rows) {}
+
+  bool Fits() {
+    if (view_.ReductionLoops().empty()) return false;
     for (bool stored : {true, false}) {
-      if (!FindLanes(view_.right(), view_.left(), stored) &&
-          !FindLanes(view_.left(), view_.right(), stored))
-        continue;
-      SortLoops();
-      return AlongLanes();
+      if (FindLanes(view_.right(), view_.left(), stored) ||
+          FindLanes(view_.left(), view_.right(), stored))
+        return true;
     }
     vectors_ = view_.right();
     elements_ = view_.left();
-    if (!FindSum()) return std::nullopt;
+    return FindSum();
+  }
+
+  Schedule Write(const Point&) {
     SortLoops();
-    return AlongSum();
+    return lane_ ? AlongLanes() : AlongSum();
   }
 
  private:
@@ -197,7 +218,7 @@ class Contraction {
 
   // ---- The schedule
 
-  std::optional<Schedule> AlongLanes() {
+  Schedule AlongLanes() {
     tile_ = ChooseRows();
     // The tile's loop is the innermost of the rows.
     Loops rows = rows_;
@@ -247,7 +268,7 @@ class Contraction {
   }
 
   // A tile of the result whose elements' parts are vectors.
-  std::optional<Schedule> AlongSum() {
+  Schedule AlongSum() {
     std::vector<std::string> outer = Names(batch_), inner, tile;
     for (const auto* side : {&rows_, &columns_}) {
       int64_t size = side == &rows_ ? tile_rows_ : Machine::kPanelVectors;
@@ -380,9 +401,6 @@ class Contraction {
 
 }  // namespace
 
-std::optional<Schedule> ScheduleCpuContraction(NestView& view, const Target& target) {
-  if (!view.is_product() || view.nest_count() != 1) return std::nullopt;
-  return Contraction(view, target).Run();
-}
+constinit const Rule kCpuContraction = RuleOf<CpuContraction>();
 
 }  // namespace webnnc::schedule

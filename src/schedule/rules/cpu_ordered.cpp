@@ -1,8 +1,14 @@
-#include "schedule/rules/cpu_ordered.h"
-
+// Stages in ordered loops: recurrences, scatters. Lanes are rows where neighbours stand side by
+// side in all stages,
+//
+//   for r0.0 { state[v] = 0;  for t { state[v] += x[t, 4*r0.0 + v];  y[t, 4*r0.0 + v] = state[v] }
+//   }
+//
+// else each row runs by itself, and each stage in it has lanes of its own. `rows` are the loops
+// that all stages share, as loop::AlignOrdered names them.
 #include <algorithm>
 
-#include "schedule/view.h"
+#include "schedule/rules/rules.h"
 
 namespace webnnc::schedule {
 
@@ -10,17 +16,18 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-class Ordered {
+class CpuOrdered : public OnePoint {
  public:
-  Ordered(const loop::Kernel& plain, const Names& rows, const Machine& machine,
-          const LikelySizes& sizes)
-      : rows_(rows), limits_(machine.tiles) {
-    size_t count = NestView(plain, 0, sizes).nest_count();
-    for (size_t n = 0; n < count; ++n)
-      views_.push_back(std::make_unique<NestView>(plain, n, sizes));
-  }
+  static constexpr std::string_view kName = "cpu_ordered";
+  static constexpr Processor kProcessor = Processor::kCpu;
+  static constexpr Kind kKinds[] = {Kind::kOrdered};
 
-  Schedule Run() {
+  explicit CpuOrdered(Problem& problem)
+      : rows_(problem.rows()), limits_(problem.machine().tiles), views_(problem.views()) {}
+
+  bool Fits() { return true; }
+
+  Schedule Write(const Point&) {
     if (!rows_.empty() && RowsAreLanes()) {
       AlongRows();
     } else {
@@ -32,7 +39,7 @@ class Ordered {
  private:
   bool AnyReduction() const {
     return std::any_of(views_.begin(), views_.end(),
-                       [](const auto& view) { return view->is_reduction(); });
+                       [](const NestView* view) { return view->is_reduction(); });
   }
 
   // The loops of a stage that are not rows, and of these the ones that it sums over or not.
@@ -43,7 +50,7 @@ class Ordered {
   }
 
   bool RowsAreLanes() {
-    for (auto& view : views_) {
+    for (NestView* view : views_) {
       const NestLoop& loop = *view->nest().main.Find(rows_.back());
       // A tile over the end would need a tail, and rows are what all stages share.
       bool whole = KnownDivisor(loop.extent) % Machine::kLanes == 0;
@@ -59,7 +66,7 @@ class Ordered {
     schedule_.push_back(Split{lane, {Machine::kLanes}, Tail::kGuard});
     Names shared(rows_.begin(), rows_.end() - 1);
     shared.push_back(lane + ".0");
-    for (auto& view : views_) {
+    for (NestView* view : views_) {
       Names order = shared;
       for (const NestLoop* loop : Own(*view)) order.push_back(loop->name);
       order.push_back(lane + ".1");
@@ -78,7 +85,7 @@ class Ordered {
   void WithinRows() {
     if (!rows_.empty()) schedule_.push_back(Merge{rows_});
     if (AnyReduction()) schedule_.push_back(Keep{rows_.empty() ? "" : rows_.back()});
-    for (auto& view : views_) {
+    for (NestView* view : views_) {
       if (!AlongResult(*view)) AlongSum(*view);
     }
   }
@@ -139,17 +146,14 @@ class Ordered {
     schedule_.push_back(Bind{{lane.name + ".2"}, loop::LoopKind::kVector});
   }
 
-  Names rows_;
+  const Names& rows_;
   const Machine::Tiles& limits_;
-  std::vector<std::unique_ptr<NestView>> views_;
+  std::vector<NestView*> views_;
   Schedule schedule_;
 };
 
 }  // namespace
 
-Schedule ScheduleCpuOrdered(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                            const Machine& machine, const LikelySizes& sizes) {
-  return Ordered(plain, rows, machine, sizes).Run();
-}
+constinit const Rule kCpuOrdered = RuleOf<CpuOrdered>();
 
 }  // namespace webnnc::schedule

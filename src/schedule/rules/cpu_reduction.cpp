@@ -1,8 +1,19 @@
-#include "schedule/rules/cpu_reduction.h"
-
+// Reductions whose value has no two sides to keep apart: sums and maxima along axes, pooling,
+// depthwise convolutions. Lanes are neighbours in the result where they are in the operand too:
+//
+//   for y { for x.0 { for c.0 {
+//     acc[5] = 0
+//     ky, kx unrolled: acc[x.1] += x[y + ky, 5*x.0 + x.1 + kx, 4*c.0 : 4] * w[ky, kx, 4*c.0 : 4]
+//     y[y, 5*x.0 + x.1, 4*c.0 : 4] = acc[x.1]
+//   } } }
+//
+// A window's neighbours share most of what they read, so that a few stay in registers together, and
+// where a window stands over the edge of its input runs apart. Where the operand's neighbours are
+// summed over instead, lanes sum parts of it.
 #include <algorithm>
 #include <cmath>
 
+#include "schedule/rules/rules.h"
 #include "schedule/rules/subtotals.h"
 
 namespace webnnc::schedule {
@@ -11,20 +22,25 @@ namespace {
 
 using Loops = std::vector<const NestLoop*>;
 
-class Reduction {
+class CpuReduction : public OnePoint {
  public:
-  Reduction(NestView& view, const Machine& machine)
-      : view_(view), limits_(machine.tiles), value_(view.nest().value()) {}
+  static constexpr std::string_view kName = "cpu_reduction";
+  static constexpr Processor kProcessor = Processor::kCpu;
+  static constexpr Kind kKinds[] = {Kind::kReduction, Kind::kContraction};
 
-  std::optional<Schedule> Run() {
-    spatial_ = view_.SpatialLoops();
-    sums_ = view_.ReductionLoops();
-    if (FindLanes(Stride::kOne)) return AlongResult();
-    if (FindSum()) return AlongSum();
+  explicit CpuReduction(Problem& problem)
+      : view_(problem.view()),
+        limits_(problem.machine().tiles),
+        value_(view_.nest().value()),
+        spatial_(view_.SpatialLoops()),
+        sums_(view_.ReductionLoops()) {}
+
+  bool Fits() {
     // A vector of sums is stored element by element, once for all that is summed.
-    if (FindLanes(Stride::kOther)) return AlongResult();
-    return std::nullopt;
+    return FindLanes(Stride::kOne) || FindSum() || FindLanes(Stride::kOther);
   }
+
+  Schedule Write(const Point&) { return lane_->reduction ? AlongSum() : AlongResult(); }
 
  private:
   // ---- Lanes are neighbours in the result
@@ -79,7 +95,7 @@ class Reduction {
     return best;
   }
 
-  std::optional<Schedule> AlongResult() {
+  Schedule AlongResult() {
     std::vector<std::string> unrolled = UnrolledSums();
     const NestLoop* window = unrolled.empty() ? nullptr : WindowLoop();
     std::vector<std::string> outer, inner;
@@ -146,7 +162,7 @@ class Reduction {
     return false;
   }
 
-  std::optional<Schedule> AlongSum() {
+  Schedule AlongSum() {
     int64_t parts = limits_.sum_vectors;
     auto is_long = static_cast<double>(limits_.rounds * parts * Machine::kLanes);
     if (LikelyLength(*lane_, view_.sizes()) < is_long) parts = 1;
@@ -177,9 +193,6 @@ class Reduction {
 
 }  // namespace
 
-std::optional<Schedule> ScheduleCpuReduction(NestView& view, const Machine& machine) {
-  if (!view.is_reduction() || view.nest_count() != 1) return std::nullopt;
-  return Reduction(view, machine).Run();
-}
+constinit const Rule kCpuReduction = RuleOf<CpuReduction>();
 
 }  // namespace webnnc::schedule

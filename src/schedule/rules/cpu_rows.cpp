@@ -1,29 +1,38 @@
-#include "schedule/rules/cpu_rows.h"
-
+// Several stages over the same rows: softmax, normalisation. A row's stages run one after another,
+// so that what flows between them stays in registers and the row in the cache. Lanes are neighbours
+// in the row, whose sums they keep in parts,
+//
+//   for r { max = -inf;  for q.0 { max[v] max= x[r, 4*q.0 + v] };  sum = ... }
+//
+// or, where a row's elements are not neighbours but those of neighbouring rows are, rows.
+// `rows` are the shared loops as loop::AlignRows names them.
 #include <algorithm>
 #include <map>
 #include <set>
 
+#include "schedule/rules/rules.h"
 #include "schedule/rules/subtotals.h"
-#include "schedule/view.h"
 
 namespace webnnc::schedule {
 
 namespace {
 
-class Rows {
+class CpuRows : public OnePoint {
  public:
-  Rows(const loop::Kernel& plain, const std::vector<std::string>& rows, const Machine& machine,
-       const LikelySizes& sizes)
-      : rows_(rows), machine_(machine), sizes_(sizes) {
-    size_t count = NestView(plain, 0, sizes).nest_count();
-    for (size_t n = 0; n < count; ++n)
-      views_.push_back(std::make_unique<NestView>(plain, n, sizes));
-  }
+  static constexpr std::string_view kName = "cpu_rows";
+  static constexpr Processor kProcessor = Processor::kCpu;
+  static constexpr Kind kKinds[] = {Kind::kRows};
 
-  Schedule Run() {
-    if (!rows_.empty() && RowsAreLanes()) return AlongRows();
-    return WithinRows();
+  explicit CpuRows(Problem& problem)
+      : rows_(problem.rows()),
+        machine_(problem.machine()),
+        sizes_(problem.sizes()),
+        views_(problem.views()) {}
+
+  bool Fits() { return true; }
+
+  Schedule Write(const Point&) {
+    return !rows_.empty() && RowsAreLanes() ? AlongRows() : WithinRows();
   }
 
  private:
@@ -33,7 +42,7 @@ class Rows {
   bool RowsAreLanes() {
     const std::string& name = rows_.back();
     bool reads = false;
-    for (auto& view : views_) {
+    for (NestView* view : views_) {
       const NestLoop& loop = *view->nest().main.Find(name);
       if (!loop.extent.IsConstant() || loop.extent.value() < Machine::kLanes) return false;
       Stride read = view->StrideOf(view->nest().value(), loop), write = view->StoreStride(loop);
@@ -53,7 +62,7 @@ class Rows {
     // Stages that have loops within the row have the same: those of the longest are cut for all.
     std::vector<NestLoop> within;
     bool agree = true;
-    for (auto& view : views_) {
+    for (NestView* view : views_) {
       auto own = view->loops().begin() + static_cast<int64_t>(rows_.size());
       std::vector<NestLoop> loops(own, view->loops().end());
       agree &= loops.empty() || within.empty() || loops.size() == within.size();
@@ -66,7 +75,7 @@ class Rows {
       for (const NestLoop& loop : within) names.push_back(loop.name);
     }
     std::set<std::vector<std::string>> orders;
-    for (auto& view : views_) {
+    for (NestView* view : views_) {
       std::vector<std::string> order = shared;
       if (agree && HasOwnLoops(*view)) {
         order.insert(order.end(), names.begin(), names.end());
@@ -85,7 +94,7 @@ class Rows {
 
   bool AnyReduction() const {
     return std::any_of(views_.begin(), views_.end(),
-                       [](const auto& view) { return view->is_reduction(); });
+                       [](const NestView* view) { return view->is_reduction(); });
   }
 
   // ---- Lanes are within a row
@@ -109,7 +118,7 @@ class Rows {
   // The innermost loops of the stages that run through neighbours wherever they stand.
   std::set<std::string> InnerLanes() {
     std::set<std::string> lanes, others;
-    for (auto& view : views_) {
+    for (NestView* view : views_) {
       for (size_t i = rows_.size(); i < view->loops().size(); ++i) {
         const NestLoop& loop = view->loops()[i];
         bool innermost = i + 1 == view->loops().size();
@@ -131,19 +140,16 @@ class Rows {
     return read != Stride::kOther && view.StoreStride(loop) == Stride::kOne;
   }
 
-  std::vector<std::string> rows_;
+  const std::vector<std::string>& rows_;
   const Machine& machine_;
   const LikelySizes& sizes_;
-  std::vector<std::unique_ptr<NestView>> views_;
+  std::vector<NestView*> views_;
   std::map<std::string, int64_t> parts_;
   Schedule schedule_;
 };
 
 }  // namespace
 
-Schedule ScheduleCpuRows(const loop::Kernel& plain, const std::vector<std::string>& rows,
-                         const Machine& machine, const LikelySizes& sizes) {
-  return Rows(plain, rows, machine, sizes).Run();
-}
+constinit const Rule kCpuRows = RuleOf<CpuRows>();
 
 }  // namespace webnnc::schedule

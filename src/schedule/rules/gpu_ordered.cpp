@@ -1,6 +1,8 @@
+// Stages in ordered loops, which share the loops over rows: recurrences, scatters. A workgroup a
+// row where stages have loops of their own to divide among its threads, else a thread a row.
 #include <algorithm>
 
-#include "schedule/rules/gpu.h"
+#include "schedule/rules/rules.h"
 #include "schedule/schedule_builder.h"
 
 namespace webnnc::schedule {
@@ -56,37 +58,61 @@ Schedule WorkgroupEach(const Nests& nests, const Names& rows, int64_t threads) {
   return schedule;
 }
 
+class GpuOrdered {
+ public:
+  static constexpr std::string_view kName = "gpu_ordered";
+  static constexpr Processor kProcessor = Processor::kGpu;
+  static constexpr Kind kKinds[] = {Kind::kOrdered};
+  // Threads that share a row; none where a thread has one of its own.
+  struct Point {
+    int64_t sharing = 0;
+  };
+
+  explicit GpuOrdered(Problem& problem)
+      : rows_(problem.rows()),
+        machine_(problem.machine()),
+        sizes_(problem.sizes()),
+        nests_(ExtractNests(problem.kernel())) {}
+
+  bool Fits() { return true; }
+
+  std::vector<Point> Space() {
+    double most = 1;
+    bool all_have_own = true;
+    for (const Nest& nest : nests_.nests) {
+      double results = 1;
+      for (size_t i = rows_.size(); i < nest.main.loops.size(); ++i) {
+        const NestLoop& loop = nest.main.loops[i];
+        if (!loop.reduction) results *= LikelyLength(loop, sizes_);
+      }
+      most = std::max(most, results);
+      all_have_own &= !OwnResults(nest, rows_.size()).empty();
+    }
+    if (!all_have_own) return {{}};
+    int64_t threads = machine_.threads.sharing;
+    while (threads * 2 <= machine_.max_threads && static_cast<double>(threads) < most) threads *= 2;
+    return {{threads}, {}};
+  }
+
+  Schedule Write(const Point& point) {
+    if (point.sharing > 0) return WorkgroupEach(nests_, rows_, point.sharing);
+    // One thread for all.
+    if (rows_.empty()) return {};
+    auto loops = nests_.nests.at(0).main.loops.begin();
+    return ThreadEach({loops, loops + static_cast<int64_t>(rows_.size())}, rows_, machine_);
+  }
+
+  double Seconds(const Point&) { return 0; }
+
+ private:
+  const Names& rows_;
+  const Machine& machine_;
+  const LikelySizes& sizes_;
+  const Nests nests_;
+};
+
 }  // namespace
 
-std::vector<Schedule> GpuOrdered(const loop::Kernel& plain, const Names& rows,
-                                 const Machine& machine, const LikelySizes& sizes) {
-  Nests nests = ExtractNests(plain);
-  double most = 1;
-  bool all_have_own = true;
-  for (const Nest& nest : nests.nests) {
-    double results = 1;
-    for (size_t i = rows.size(); i < nest.main.loops.size(); ++i) {
-      const NestLoop& loop = nest.main.loops[i];
-      if (!loop.reduction) results *= LikelyLength(loop, sizes);
-    }
-    most = std::max(most, results);
-    all_have_own &= !OwnResults(nest, rows.size()).empty();
-  }
-  std::vector<Schedule> schedules;
-  if (all_have_own) {
-    int64_t threads = machine.threads.sharing;
-    while (threads * 2 <= machine.max_threads && static_cast<double>(threads) < most) threads *= 2;
-    schedules.push_back(WorkgroupEach(nests, rows, threads));
-  }
-  const auto& loops = nests.nests.at(0).main.loops;
-  if (!rows.empty()) {
-    auto end = loops.begin() + static_cast<int64_t>(rows.size());
-    schedules.push_back(ThreadEach({loops.begin(), end}, rows, machine));
-  } else {
-    // One thread for all.
-    schedules.push_back({});
-  }
-  return schedules;
-}
+constinit const Rule kGpuOrdered = RuleOf<GpuOrdered>();
 
 }  // namespace webnnc::schedule

@@ -1,8 +1,12 @@
+// Reductions and products that share all their loops: depthwise convolution, pooling, sums, matrix
+// times vector. Threads divide the results first and then, if those are few, what is summed.
+//
+// The same is written for products of few rows: each thread computes all rows of its columns.
 #include <algorithm>
 #include <optional>
 
-#include "schedule/rules/gpu.h"
-#include "schedule/schedule_builder.h"
+#include "schedule/rules/gpu_product.h"
+#include "schedule/rules/rules.h"
 
 namespace webnnc::schedule {
 
@@ -13,18 +17,21 @@ namespace {
 
 constexpr int64_t kLanes = Machine::kLanes;
 
-class ReductionRule {
+// How threads divide what a kernel computes.
+struct Division {
+  int64_t sharing = 1;       // those that share a sum
+  int64_t side_by_side = 1;  // neighbours with results of their own, in each workgroup
+};
+
+class Threads {
  public:
   // Each thread computes all results of the loops `kept`.
-  ReductionRule(NestView& view, const Target& target, Names kept = {})
-      : view_(view),
-        target_(target),
-        machine_(*target.machine),
-        build_(view.loops()),
-        kept_(std::move(kept)) {}
-
-  std::vector<Schedule> Run() {
-    if (view_.loops().empty()) return {{}};
+  Threads(Problem& problem, Names kept)
+      : view_(problem.view()),
+        target_(problem.target()),
+        machine_(problem.machine()),
+        build_(view_.loops()),
+        kept_(std::move(kept)) {
     for (const NestLoop* loop : view_.ReductionLoops()) reduction_.push_back(loop->name);
     for (const NestLoop& loop : view_.loops()) {
       // With few results threads share them: as many as are needed when there are fewest.
@@ -37,7 +44,75 @@ class ReductionRule {
       }
     }
     ChooseLane();
-    return {Threads()};
+  }
+
+  Division Divide() {
+    if (std::optional<Division> division = DivideMatrix()) return *division;
+    const Machine::Threads& limits = machine_.threads;
+    double wanted = Busy();
+    int64_t sharing = 1;
+    bool along_sum = lane_reduces_ || lane_.empty();
+    if (results_ < wanted && depth_ >= limits.short_sum) {
+      sharing = PowerBelow(std::min(wanted / results_ * 2, depth_ / limits.fewest_terms),
+                           machine_.max_threads);
+    }
+    int64_t most = machine_.max_threads / sharing, side_by_side = std::min(most, limits.alone);
+    if (sharing > 1) {
+      // Memory is read in pieces of 32 bytes; more than that side by side is only good for the
+      // count.
+      int64_t fewest = along_sum ? 1 : limits.in_half_a_vector;
+      side_by_side = std::min(most, limits.in_a_line);
+      while (side_by_side > fewest &&
+             results_ / static_cast<double>(side_by_side) < static_cast<double>(machine_.cores)) {
+        side_by_side /= 2;
+      }
+    }
+    return {sharing, side_by_side};
+  }
+
+  Schedule Write(const Division& division) {
+    if (view_.loops().empty()) return {};
+    ScheduleBuilder build = build_;
+    Names workgroup, threads, serial;
+    std::string reduced_by_threads;
+    bool has_results = !spatial_.empty();
+    if (has_results) {
+      build.OrderFirst(spatial_);
+      auto parts = build.Split(build.Fuse(spatial_, "e"), {division.side_by_side});
+      workgroup.push_back(parts[0]);
+      threads.push_back(parts[1]);
+    }
+    if (division.sharing > 1 || !has_results) {
+      Names order = workgroup;
+      order.insert(order.end(), threads.begin(), threads.end());
+      order.insert(order.end(), reduction_.begin(), reduction_.end());
+      build.OrderFirst(order);
+      std::string sum = build.Fuse(reduction_, "r");
+      auto parts = build.Split(sum, {division.sharing});
+      serial = {parts[0]};
+      // Neighbours take neighbouring terms where those are side by side in memory.
+      bool along_sum = lane_reduces_ || lane_.empty();
+      threads.insert(along_sum ? threads.end() : threads.begin(), parts[1]);
+      reduced_by_threads = parts[1];
+    } else {
+      serial = reduction_;
+    }
+    Names order = workgroup;
+    order.insert(order.end(), threads.begin(), threads.end());
+    order.insert(order.end(), serial.begin(), serial.end());
+    order.insert(order.end(), kept_.begin(), kept_.end());
+    if (!lane_.empty()) order.push_back(lane_);
+    build.OrderFirst(order);
+    build.Bind(workgroup, LoopKind::kWorkgroupX);
+    build.Bind(threads, LoopKind::kThread);
+    if (!lane_.empty()) build.Bind({lane_}, LoopKind::kVector);
+    if (!reduced_by_threads.empty())
+      build.Combine(reduced_by_threads, target_.Has(Feature::kSubgroups));
+    if (lane_reduces_) build.Combine(lane_);
+    if (!kept_.empty()) build.Bind(kept_, LoopKind::kUnrolled);
+    if (!kept_.empty() && !workgroup.empty()) build.Keep(workgroup.back());
+    UnrollShort(build, serial);
+    return build.Take();
   }
 
  private:
@@ -90,18 +165,19 @@ class ReductionRule {
 
   // Of a matrix that is read once neighbours read what lies side by side, and all threads of a
   // workgroup are busy with the same few results.
-  std::optional<Schedule> ThreadsOfMatrix() {
+  std::optional<Division> DivideMatrix() {
     const Machine::Threads& limits = machine_.threads;
     std::optional<loop::ExprId> matrix = Matrix();
     if (!matrix || depth_ < limits.short_sum) return std::nullopt;
     if (view_.StrideOf(*matrix, *view_.ReductionLoops()[0]) == Stride::kOne)
-      return Write(PowerBelow(depth_, machine_.max_threads), 1);
+      return Division{PowerBelow(depth_, machine_.max_threads), 1};
     if (lane_.empty() || lane_reduces_ || results_ >= Busy()) return std::nullopt;
     bool panels = view_.IsPanelled(*matrix, *spatial_loops_.back());
     int64_t across = panels ? Machine::kPanelVectors : limits.in_a_line / 2;
     while (across > limits.in_half_a_vector && results_ < Real(across * machine_.cores))
       across /= 2;
-    return Write(PowerBelow(depth_ / limits.fewest_terms, machine_.max_threads / across), across);
+    return Division{PowerBelow(depth_ / limits.fewest_terms, machine_.max_threads / across),
+                    across};
   }
 
   static double Real(int64_t value) { return static_cast<double>(value); }
@@ -109,80 +185,14 @@ class ReductionRule {
     return Real(machine_.cores * machine_.threads_per_core) * machine_.threads.enough;
   }
 
-  Schedule Threads() {
-    if (std::optional<Schedule> schedule = ThreadsOfMatrix()) return *schedule;
-    const Machine::Threads& limits = machine_.threads;
-    double wanted = Busy();
-    int64_t sharing = 1;
-    bool along_sum = lane_reduces_ || lane_.empty();
-    if (results_ < wanted && depth_ >= limits.short_sum) {
-      sharing = PowerBelow(std::min(wanted / results_ * 2, depth_ / limits.fewest_terms),
-                           machine_.max_threads);
-    }
-    int64_t most = machine_.max_threads / sharing, side_by_side = std::min(most, limits.alone);
-    if (sharing > 1) {
-      // Memory is read in pieces of 32 bytes; more than that side by side is only good for the
-      // count.
-      int64_t fewest = along_sum ? 1 : limits.in_half_a_vector;
-      side_by_side = std::min(most, limits.in_a_line);
-      while (side_by_side > fewest &&
-             results_ / static_cast<double>(side_by_side) < static_cast<double>(machine_.cores)) {
-        side_by_side /= 2;
-      }
-    }
-    return Write(sharing, side_by_side);
-  }
-
-  Schedule Write(int64_t sharing, int64_t side_by_side) {
-    Names workgroup, threads, serial;
-    bool has_results = !spatial_.empty();
-    if (has_results) {
-      build_.OrderFirst(spatial_);
-      auto parts = build_.Split(build_.Fuse(spatial_, "e"), {side_by_side});
-      workgroup.push_back(parts[0]);
-      threads.push_back(parts[1]);
-    }
-    if (sharing > 1 || !has_results) {
-      Names order = workgroup;
-      order.insert(order.end(), threads.begin(), threads.end());
-      order.insert(order.end(), reduction_.begin(), reduction_.end());
-      build_.OrderFirst(order);
-      std::string sum = build_.Fuse(reduction_, "r");
-      auto parts = build_.Split(sum, {sharing});
-      serial = {parts[0]};
-      // Neighbours take neighbouring terms where those are side by side in memory.
-      bool along_sum = lane_reduces_ || lane_.empty();
-      threads.insert(along_sum ? threads.end() : threads.begin(), parts[1]);
-      reduced_by_threads_ = parts[1];
-    } else {
-      serial = reduction_;
-    }
-    Names order = workgroup;
-    order.insert(order.end(), threads.begin(), threads.end());
-    order.insert(order.end(), serial.begin(), serial.end());
-    order.insert(order.end(), kept_.begin(), kept_.end());
-    if (!lane_.empty()) order.push_back(lane_);
-    build_.OrderFirst(order);
-    build_.Bind(workgroup, LoopKind::kWorkgroupX);
-    build_.Bind(threads, LoopKind::kThread);
-    if (!lane_.empty()) build_.Bind({lane_}, LoopKind::kVector);
-    if (!reduced_by_threads_.empty())
-      build_.Combine(reduced_by_threads_, target_.Has(Feature::kSubgroups));
-    if (lane_reduces_) build_.Combine(lane_);
-    if (!kept_.empty()) build_.Bind(kept_, LoopKind::kUnrolled);
-    if (!kept_.empty() && !workgroup.empty()) build_.Keep(workgroup.back());
-    UnrollShort(serial);
-    return build_.Take();
-  }
-
   // Windows of a few taps.
-  void UnrollShort(const Names& serial) {
+  void UnrollShort(ScheduleBuilder& build, const Names& serial) {
     int64_t copies = 1;
     for (size_t i = serial.size(); i-- > 0;) {
-      const Dim& extent = build_.Find(serial[i]).extent;
+      const Dim& extent = build.Find(serial[i]).extent;
       if (!extent.IsConstant() || copies * extent.value() > machine_.threads.unrolled_sums) return;
       copies *= extent.value();
-      build_.Bind({serial[i]}, LoopKind::kUnrolled);
+      build.Bind({serial[i]}, LoopKind::kUnrolled);
     }
   }
 
@@ -193,18 +203,64 @@ class ReductionRule {
   Names kept_, spatial_, reduction_;
   std::vector<const NestLoop*> spatial_loops_;
   double results_ = 1, depth_ = 1;  // in vectors, where lanes are used
-  std::string lane_, reduced_by_threads_;
+  std::string lane_;
   bool lane_reduces_ = false;
+};
+
+class GpuReduction {
+ public:
+  static constexpr std::string_view kName = "gpu_reduction";
+  static constexpr Processor kProcessor = Processor::kGpu;
+  static constexpr Kind kKinds[] = {Kind::kReduction, Kind::kContraction};
+  using Point = Division;
+
+  explicit GpuReduction(Problem& problem) : threads_(problem, {}) {}
+
+  bool Fits() { return true; }
+  std::vector<Point> Space() { return {threads_.Divide()}; }
+  Schedule Write(const Point& point) { return threads_.Write(point); }
+  double Seconds(const Point&) { return 0; }
+
+ private:
+  Threads threads_;
+};
+
+class GpuFewRows {
+ public:
+  static constexpr std::string_view kName = "gpu_few_rows";
+  static constexpr Processor kProcessor = Processor::kGpu;
+  static constexpr Kind kKinds[] = {Kind::kContraction};
+  using Point = Division;
+
+  explicit GpuFewRows(Problem& problem) : product_(problem), threads_(problem, product_.m) {}
+
+  bool Fits() {
+    if (!product_.IsValid()) return false;
+    Dim rows = 1;
+    for (const std::string& name : product_.m) rows = rows * product_.Loop(name).extent;
+    return rows.IsConstant() && rows.value() <= product_.machine.threads.most_rows &&
+           product_.k.size() == 1 && product_.n.size() == 1;
+  }
+
+  std::vector<Point> Space() { return {threads_.Divide()}; }
+  Schedule Write(const Point& point) { return threads_.Write(point); }
+
+  // Columns are read once, which is what takes the time: no tile reads less.
+  double Seconds(const Point&) {
+    double seconds = 0;
+    for (const ProductSize& p : product_.sizes)
+      seconds += p.batch * p.n * p.k * p.element_bytes / product_.machine.bandwidth;
+    return seconds;
+  }
+
+ private:
+  GpuProduct product_;
+  Threads threads_;
 };
 
 }  // namespace
 
-Schedule GpuFewRows(NestView& view, const Target& target, const Names& rows) {
-  return ReductionRule(view, target, rows).Run()[0];
-}
-
-std::vector<Schedule> GpuReduction(NestView& view, const Target& target) {
-  return ReductionRule(view, target).Run();
-}
+constinit const Rule kGpuReduction = RuleOf<GpuReduction>();
+constinit const Rule kGpuFewRows = RuleOf<GpuFewRows>();
 
 }  // namespace webnnc::schedule

@@ -1,7 +1,9 @@
+// Several stages that share the loops over rows: softmax, normalisation. Long rows get a workgroup
+// each, short ones a thread each. None where a likely number of rows would leave most of the device
+// idle for long: then each stage is better a dispatch of its own.
 #include <algorithm>
-#include <map>
 
-#include "schedule/rules/gpu.h"
+#include "schedule/rules/rules.h"
 #include "schedule/schedule_builder.h"
 
 namespace webnnc::schedule {
@@ -52,67 +54,105 @@ bool LoopsAreSame(const loop::Kernel& plain, size_t rows) {
   return true;
 }
 
-}  // namespace
+class GpuRows {
+ public:
+  static constexpr std::string_view kName = "gpu_rows";
+  static constexpr Processor kProcessor = Processor::kGpu;
+  static constexpr Kind kKinds[] = {Kind::kRows};
+  // Threads that share a row; none where a thread has one of its own.
+  struct Point {
+    int64_t sharing = 0;
+  };
 
-std::vector<Schedule> GpuRows(const loop::Kernel& plain, const Names& rows, const Target& target,
-                              const LikelySizes& sizes) {
-  const Machine& machine = *target.machine;
-  const Machine::Threads& limits = machine.threads;
-  std::vector<NestLoop> loops = LongestStage(plain, rows.size(), sizes);
-  Names within;
-  double length = 1, fewest_rows = 1;
-  for (const NestLoop& loop : loops) {
-    bool is_row = std::find(rows.begin(), rows.end(), loop.name) != rows.end();
-    if (is_row) {
-      fewest_rows *= sizes.Low(loop.extent);
-    } else {
-      length *= LikelyLength(loop, sizes);
-      within.push_back(loop.name);
+  explicit GpuRows(Problem& problem)
+      : plain_(problem.kernel()),
+        rows_(problem.rows()),
+        target_(problem.target()),
+        machine_(problem.machine()),
+        limits_(machine_.threads),
+        sizes_(problem.sizes()),
+        loops_(LongestStage(plain_, rows_.size(), sizes_)) {
+    for (const NestLoop& loop : loops_) {
+      if (std::find(rows_.begin(), rows_.end(), loop.name) != rows_.end()) {
+        fewest_rows_ *= sizes_.Low(loop.extent);
+      } else {
+        length_ *= LikelyLength(loop, sizes_);
+        within_.push_back(loop.name);
+      }
     }
+    agree_ = !within_.empty() && StagesAgree(plain_, rows_.size(), loops_.size());
   }
-  auto thread_each = [&] {
-    ScheduleBuilder build(loops);
-    auto parts = build.Split(build.Fuse(rows, "r"), {std::min(limits.alone, machine.max_threads)});
+
+  bool Fits() {
+    // Few rows whose stages differ in their loops: nothing to divide among threads.
+    bool idle = fewest_rows_ < static_cast<double>(machine_.cores * machine_.threads_per_core) &&
+                length_ > limits_.longest_alone;
+    if (!agree_) return !rows_.empty() && !idle;
+    // A gate for each channel, and an image multiplied by it: rows are all that the two have in
+    // common, and by itself the second stage has work for the whole machine.
+    bool few = fewest_rows_ < static_cast<double>(machine_.cores * limits_.alone);
+    return !few || length_ <= limits_.parted_row || LoopsAreSame(plain_, rows_.size());
+  }
+
+  std::vector<Point> Space() {
+    if (!agree_ || (length_ <= limits_.short_row && !rows_.empty())) return {{}};
+    int64_t threads = limits_.sharing;
+    while (threads * 2 <= machine_.max_threads &&
+           static_cast<double>(threads) * limits_.elements < length_)
+      threads *= 2;
+    std::vector<Point> space{{threads}};
+    if (!rows_.empty()) space.push_back({});
+    return space;
+  }
+
+  Schedule Write(const Point& point) {
+    return point.sharing > 0 ? WorkgroupEach(point.sharing) : ThreadEach();
+  }
+
+  double Seconds(const Point&) { return 0; }
+
+ private:
+  Schedule ThreadEach() const {
+    ScheduleBuilder build(loops_);
+    auto parts =
+        build.Split(build.Fuse(rows_, "r"), {std::min(limits_.alone, machine_.max_threads)});
     build.Bind({parts[0]}, LoopKind::kWorkgroupX);
     build.Bind({parts[1]}, LoopKind::kThread);
     build.Add(Merge{parts});
     return build.Take();
-  };
-  auto workgroup_each = [&] {
-    ScheduleBuilder build(loops);
+  }
+
+  Schedule WorkgroupEach(int64_t threads) const {
+    ScheduleBuilder build(loops_);
     Names merged;
-    if (!rows.empty()) {
-      merged = {build.Fuse(rows, "r")};
+    if (!rows_.empty()) {
+      merged = {build.Fuse(rows_, "r")};
       build.Bind(merged, LoopKind::kWorkgroupX);
     }
-    int64_t threads = limits.sharing;
-    while (threads * 2 <= machine.max_threads &&
-           static_cast<double>(threads) * limits.elements < length)
-      threads *= 2;
-    auto parts = build.Split(build.Fuse(within, "q"), {threads});
-    build.OrderFirst([&] {
-      Names order = merged;
-      order.insert(order.end(), {parts[1], parts[0]});
-      return order;
-    }());
+    auto parts = build.Split(build.Fuse(within_, "q"), {threads});
+    Names order = merged;
+    order.insert(order.end(), {parts[1], parts[0]});
+    build.OrderFirst(order);
     build.Bind({parts[1]}, LoopKind::kThread);
-    build.Combine(parts[1], target.Has(Feature::kSubgroups));
+    build.Combine(parts[1], target_.Has(Feature::kSubgroups));
     if (!merged.empty()) build.Add(Merge{merged});
     return build.Take();
-  };
-  // Few rows whose stages differ in their loops: nothing to divide among threads.
-  bool agree = !within.empty() && StagesAgree(plain, rows.size(), loops.size());
-  bool idle = fewest_rows < static_cast<double>(machine.cores * machine.threads_per_core) &&
-              length > limits.longest_alone;
-  if (!agree && (rows.empty() || idle)) return {};
-  // A gate for each channel, and an image multiplied by it: rows are all that the two have in
-  // common, and by itself the second stage has work for the whole machine.
-  bool few = fewest_rows < static_cast<double>(machine.cores * limits.alone);
-  if (agree && few && length > limits.parted_row && !LoopsAreSame(plain, rows.size())) return {};
-  if (!agree || (length <= limits.short_row && !rows.empty())) return {thread_each()};
-  std::vector<Schedule> schedules{workgroup_each()};
-  if (!rows.empty()) schedules.push_back(thread_each());
-  return schedules;
-}
+  }
+
+  const loop::Kernel& plain_;
+  const Names& rows_;
+  const Target& target_;
+  const Machine& machine_;
+  const Machine::Threads& limits_;
+  const LikelySizes& sizes_;
+  const std::vector<NestLoop> loops_;  // of the longest stage
+  Names within_;                       // those of them within a row
+  double length_ = 1, fewest_rows_ = 1;
+  bool agree_ = false;
+};
+
+}  // namespace
+
+constinit const Rule kGpuRows = RuleOf<GpuRows>();
 
 }  // namespace webnnc::schedule

@@ -11,11 +11,10 @@
 // Names: r is the loop over the rows of a tile, batch all other rows.
 #include <algorithm>
 #include <cmath>
-#include <deque>
 #include <limits>
 
-#include "schedule/rules/gpu.h"
 #include "schedule/rules/gpu_tiling.h"
+#include "schedule/rules/rules.h"
 #include "schedule/schedule_builder.h"
 
 namespace webnnc::schedule {
@@ -31,11 +30,10 @@ double Real(int64_t value) { return static_cast<double>(value); }
 
 // A stage, as the rule sees it.
 struct Part {
-  Part(size_t number, const loop::Kernel& plain, const LikelySizes& sizes)
-      : number(number), view(plain, number, sizes) {}
+  Part(size_t number, NestView& view) : number(number), view(view) {}
 
   size_t number;
-  NestView view;
+  NestView& view;
   // Loops that only this stage has, of its place and of what is reduced.
   Names own, reduced;
   // The product's sides: with the tile's rows, and with columns.
@@ -60,17 +58,22 @@ struct Part {
   }
 };
 
-class StreamRule {
+class GpuStream {
  public:
-  StreamRule(const loop::Kernel& plain, const Names& rows, const Machine& machine,
-             const LikelySizes& sizes)
-      : plain_(plain), rows_(rows), machine_(machine), sizes_(sizes) {
-    size_t count = ExtractNests(plain).nests.size();
-    for (size_t n = 0; n < count; ++n) AddPart(n);
-  }
+  static constexpr std::string_view kName = "gpu_stream";
+  static constexpr Processor kProcessor = Processor::kGpu;
+  static constexpr Kind kKinds[] = {Kind::kOrdered};
+  using Point = Tiling;
 
-  // Whether the kernel is one of those that the rule is for.
-  bool FindTile() {
+  explicit GpuStream(Problem& problem)
+      : problem_(problem),
+        rows_(problem.rows()),
+        machine_(problem.machine()),
+        sizes_(problem.sizes()) {}
+
+  bool Fits() {
+    if (rows_.empty()) return false;
+    for (size_t n = 0; n < problem_.nest_count(); ++n) AddPart(n);
     bool multiplies = false, combines = false;
     for (const Part& part : parts_) {
       multiplies |= part.multiplies;
@@ -88,26 +91,90 @@ class StreamRule {
     return !tile_.empty();
   }
 
-  std::vector<Candidate> Run(const Sample& sample) {
+  std::vector<Point> Space() {
     std::vector<std::pair<double, Tiling>> ranked;
     for (const Tiling& tiling : Allowed()) ranked.push_back({Seconds(tiling), tiling});
     std::stable_sort(ranked.begin(), ranked.end(),
                      [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::vector<Candidate> candidates;
-    for (size_t i : sample.Of(ranked.size()))
-      candidates.push_back({Write(ranked[i].second), ranked[i].first});
-    // Where they need more memory than it seems.
-    auto smallest =
-        std::min_element(ranked.begin(), ranked.end(), [&](const auto& a, const auto& b) {
-          return WorkgroupBytes(a.second) < WorkgroupBytes(b.second);
-        });
-    if (smallest != ranked.end()) candidates.push_back({Write(smallest->second), smallest->first});
-    return candidates;
+    std::vector<Point> space;
+    for (const auto& [seconds, tiling] : ranked) space.push_back(tiling);
+    return space;
+  }
+
+  // Where they need more memory than it seems.
+  std::optional<Point> Smallest(const std::vector<Point>& space) const {
+    auto smallest = std::min_element(
+        space.begin(), space.end(),
+        [&](const Tiling& a, const Tiling& b) { return WorkgroupBytes(a) < WorkgroupBytes(b); });
+    return smallest == space.end() ? std::nullopt : std::optional(*smallest);
+  }
+
+  // What is done once for all blocks does not count.
+  double Seconds(const Tiling& tiling) const {
+    double groups = std::ceil(sizes_.Typical(parts_[0].Loop(tile_).extent) / Real(tiling.m()));
+    for (const std::string& row : rows_) {
+      if (row != tile_) groups *= sizes_.Typical(parts_[0].Loop(row).extent);
+    }
+    const Machine::Streams& cost = machine_.streams;
+    const double warps = std::ceil(Real(tiling.threads()) / machine_.products.warp);
+    double room = cost.core_bytes / (WorkgroupBytes(tiling) + cost.group_bytes);
+    double busy = 0, alone = cost.start, resident = std::max(1.0, std::floor(room));
+    for (const Part& part : parts_) {
+      const auto& ordered = part.view.nest().ordered;
+      if (!ordered) continue;
+      GroupCycles own = CyclesOf(part, tiling);
+      double blocks = std::max(1.0, sizes_.Typical(ordered->extent));
+      busy += blocks * own.busy;
+      alone += blocks * own.alone;
+      resident = std::min(resident, own.resident);
+    }
+    double a_core = std::ceil(groups / Real(machine_.cores));
+    double few = machine_.products.busy_warps / (std::min(a_core, resident) * warps);
+    double issuing = a_core * busy * (1 + cost.idle_warps * std::max(0.0, few - 1)),
+           waiting = std::ceil(a_core / resident) * alone;
+    return std::pow(std::pow(issuing, cost.norm) + std::pow(waiting, cost.norm), 1 / cost.norm) /
+           machine_.clock;
+  }
+
+  Schedule Write(const Tiling& tiling) {
+    Schedule schedule;
+    std::vector<ScheduleBuilder> builds;
+    auto add = [&](ScheduleBuilder& build) {
+      for (Directive& directive : build.Take()) AddOnce(schedule, std::move(directive));
+    };
+    Names outer = rows_;
+    std::erase(outer, tile_);
+    for (const Part& part : parts_) {
+      builds.emplace_back(part.view.loops());
+      Names first = outer;
+      first.push_back(tile_);
+      builds.back().OrderFirst(first);
+      add(builds.back());
+    }
+    Names merged, ms;
+    for (ScheduleBuilder& build : builds) {
+      merged.clear();
+      if (!outer.empty()) merged.push_back(build.Fuse(outer, "b"));
+      ms = build.Split(tile_, {tiling.m_threads, tiling.m_each});
+      merged.push_back(ms[0]);
+      Schedule shared = build.Take();
+      if (&build == &builds[0]) schedule.insert(schedule.end(), shared.begin(), shared.end());
+    }
+    for (size_t n = 0; n < parts_.size(); ++n) {
+      WritePart(builds[n], parts_[n], merged, ms, TilingOf(parts_[n], tiling));
+      add(builds[n]);
+    }
+    if (!outer.empty()) schedule.push_back(Bind{{merged[0]}, LoopKind::kWorkgroupY});
+    schedule.push_back(Bind{{ms[0]}, LoopKind::kWorkgroupX});
+    schedule.push_back(Bind{{ms[1]}, LoopKind::kThread});
+    schedule.push_back(Bind{{ms[2]}, LoopKind::kUnrolled});
+    schedule.push_back(Merge{merged});
+    return schedule;
   }
 
  private:
   void AddPart(size_t n) {
-    Part& part = parts_.emplace_back(n, plain_, sizes_);
+    Part& part = parts_.emplace_back(n, problem_.view(n));
     for (const NestLoop& loop : part.view.loops()) {
       if (std::count(rows_.begin(), rows_.end(), loop.name)) continue;
       (loop.reduction ? part.reduced : part.own).push_back(loop.name);
@@ -190,33 +257,6 @@ class StreamRule {
     return found;
   }
 
-  // What is done once for all blocks does not count.
-  double Seconds(const Tiling& tiling) const {
-    double groups = std::ceil(sizes_.Typical(parts_[0].Loop(tile_).extent) / Real(tiling.m()));
-    for (const std::string& row : rows_) {
-      if (row != tile_) groups *= sizes_.Typical(parts_[0].Loop(row).extent);
-    }
-    const Machine::Streams& cost = machine_.streams;
-    const double warps = std::ceil(Real(tiling.threads()) / machine_.products.warp);
-    double room = cost.core_bytes / (WorkgroupBytes(tiling) + cost.group_bytes);
-    double busy = 0, alone = cost.start, resident = std::max(1.0, std::floor(room));
-    for (const Part& part : parts_) {
-      const auto& ordered = part.view.nest().ordered;
-      if (!ordered) continue;
-      GroupCycles own = CyclesOf(part, tiling);
-      double blocks = std::max(1.0, sizes_.Typical(ordered->extent));
-      busy += blocks * own.busy;
-      alone += blocks * own.alone;
-      resident = std::min(resident, own.resident);
-    }
-    double a_core = std::ceil(groups / Real(machine_.cores));
-    double few = machine_.products.busy_warps / (std::min(a_core, resident) * warps);
-    double issuing = a_core * busy * (1 + cost.idle_warps * std::max(0.0, few - 1)),
-           waiting = std::ceil(a_core / resident) * alone;
-    return std::pow(std::pow(issuing, cost.norm) + std::pow(waiting, cost.norm), 1 / cost.norm) /
-           machine_.clock;
-  }
-
   // What a stage takes in one block.
   GroupCycles CyclesOf(const Part& part, const Tiling& tiling) const {
     const Machine::Products& products = machine_.products;
@@ -240,42 +280,6 @@ class StreamRule {
   static constexpr double kSchedulers = 4;
 
   // ---- The schedule
-
-  Schedule Write(const Tiling& tiling) {
-    Schedule schedule;
-    std::vector<ScheduleBuilder> builds;
-    auto add = [&](ScheduleBuilder& build) {
-      for (Directive& directive : build.Take()) AddOnce(schedule, std::move(directive));
-    };
-    Names outer = rows_;
-    std::erase(outer, tile_);
-    for (const Part& part : parts_) {
-      builds.emplace_back(part.view.loops());
-      Names first = outer;
-      first.push_back(tile_);
-      builds.back().OrderFirst(first);
-      add(builds.back());
-    }
-    Names merged, ms;
-    for (ScheduleBuilder& build : builds) {
-      merged.clear();
-      if (!outer.empty()) merged.push_back(build.Fuse(outer, "b"));
-      ms = build.Split(tile_, {tiling.m_threads, tiling.m_each});
-      merged.push_back(ms[0]);
-      Schedule shared = build.Take();
-      if (&build == &builds[0]) schedule.insert(schedule.end(), shared.begin(), shared.end());
-    }
-    for (size_t n = 0; n < parts_.size(); ++n) {
-      WritePart(builds[n], parts_[n], merged, ms, TilingOf(parts_[n], tiling));
-      add(builds[n]);
-    }
-    if (!outer.empty()) schedule.push_back(Bind{{merged[0]}, LoopKind::kWorkgroupY});
-    schedule.push_back(Bind{{ms[0]}, LoopKind::kWorkgroupX});
-    schedule.push_back(Bind{{ms[1]}, LoopKind::kThread});
-    schedule.push_back(Bind{{ms[2]}, LoopKind::kUnrolled});
-    schedule.push_back(Merge{merged});
-    return schedule;
-  }
 
   // What two stages with the same loops have in common is said once.
   static void AddOnce(Schedule& schedule, Directive directive) {
@@ -381,23 +385,16 @@ class StreamRule {
            KnownDivisor(last.extent) % kLanes == 0;
   }
 
-  const loop::Kernel& plain_;
+  Problem& problem_;
   const Names& rows_;
   const Machine& machine_;
   const LikelySizes& sizes_;
-  std::deque<Part> parts_;  // which stay where they are, since views do
+  std::vector<Part> parts_;
   std::string tile_;
 };
 
 }  // namespace
 
-std::vector<Candidate> GpuStream(const loop::Kernel& plain, const Names& rows,
-                                 const Machine& machine, const LikelySizes& sizes,
-                                 const Sample& sample) {
-  if (rows.empty()) return {};
-  StreamRule rule(plain, rows, machine, sizes);
-  if (!rule.FindTile()) return {};
-  return rule.Run(sample);
-}
+constinit const Rule kGpuStream = RuleOf<GpuStream>();
 
 }  // namespace webnnc::schedule

@@ -1,0 +1,26 @@
+// The table of rules. Of several that fit a kernel the first in the table is taken, and those after
+// it where its schedules do not fit.
+#pragma once
+
+#include "schedule/rule.h"
+
+namespace webnnc::schedule {
+
+extern const Rule kCpuContraction, kCpuReduction, kCpuMap, kCpuRows, kCpuOrdered;
+extern const Rule kGpuFewRows, kGpuContraction, kGpuFragments, kGpuReduction, kGpuMap, kGpuRows,
+    kGpuStream, kGpuOrdered, kGpuThreadEach;
+
+struct RuleEntry {
+  const Rule* rule;
+  // It goes before the rule above it where it is faster by the machine's cost model.
+  bool is_rival = false;
+};
+
+inline constexpr RuleEntry kRules[] = {
+    {&kCpuContraction}, {&kCpuReduction},  {&kCpuMap},         {&kCpuRows},
+    {&kCpuOrdered},     {&kGpuFewRows},    {&kGpuContraction}, {&kGpuFragments, true},
+    {&kGpuReduction},   {&kGpuMap},        {&kGpuRows},        {&kGpuStream},
+    {&kGpuOrdered},     {&kGpuThreadEach},
+};
+
+}  // namespace webnnc::schedule
