@@ -104,7 +104,7 @@ class Bounder {
   static int64_t PartOf(const Nest& nest, const LoopList& list, const NestLoop& loop) {
     int64_t part = 0;
     for (const Subtotal& subtotal : nest.subtotals) {
-      bool counts = subtotal.at == loop.name && (subtotal.every > 1 || &list == &nest.main);
+      bool counts = subtotal.at.name == loop.name && (subtotal.every > 1 || &list == &nest.main);
       if (counts) part = std::max(part, subtotal.every);
     }
     return part;

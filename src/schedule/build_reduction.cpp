@@ -91,7 +91,7 @@ Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t 
     auto& subtotals = nest_.subtotals;
     bool apart = std::find(subtotals.begin(), subtotals.end(), Subtotal{name}) != subtotals.end();
     auto body = [&](size_t next) {
-      if (nest_.narrow && name == nest_.narrow->at)
+      if (nest_.narrow && name == nest_.narrow->at.name)
         return EmitApart(loops, next, "narrow", {build_.dtype(RawOperand(Operand::kLeft))});
       // What is left behind whole parts is few.
       if (apart && list_ == &nest_.main) return EmitApart(loops, next, "subtotal", DTypes());
@@ -154,7 +154,7 @@ std::vector<int64_t> NestBuilder::PartsOf(const NestLoop& loop) const {
   std::vector<int64_t> parts;
   int64_t most = UpperBound(loop.extent).value_or(INT64_MAX);
   for (const Subtotal& subtotal : nest_.subtotals) {
-    if (subtotal.at == loop.name && subtotal.every > 1 && subtotal.every < most)
+    if (subtotal.at.name == loop.name && subtotal.every > 1 && subtotal.every < most)
       parts.push_back(subtotal.every);
   }
   std::sort(parts.begin(), parts.end());

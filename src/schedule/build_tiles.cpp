@@ -127,7 +127,7 @@ bool NestBuilder::MakesNeutral(const Guard& guard, bool whole) {
 std::vector<Stage> NestBuilder::StagesAt(const NestLoop& loop) {
   std::vector<Stage> stages;
   for (const Stage& stage : nest_.stages) {
-    if (staging_enabled_ && stage.at == loop.name) stages.push_back(stage);
+    if (staging_enabled_ && stage.at.name == loop.name) stages.push_back(stage);
   }
   return stages;
 }
@@ -136,7 +136,7 @@ Tile NestBuilder::MakeTile(const Stage& stage) {
   for (const NestLoop& loop : list_->loops) {
     if (loop.kind == LoopKind::kVector)
       Fail("stage: the lanes of " + loop.name + " would share one tile");
-    if (loop.name == stage.at) break;
+    if (loop.name == stage.at.name) break;
   }
   DType dtype = build_.dtype(RawOperand(stage.operand));
   Tile tile{{},

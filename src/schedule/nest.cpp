@@ -12,19 +12,20 @@ using loop::BufferId;
 using loop::ExprId;
 using loop::VarId;
 
-const NestLoop* LoopList::Find(const std::string& name) const {
-  int at = Position(name);
+const NestLoop* LoopList::Find(const LoopId& id) const {
+  int at = Position(id);
   return at < 0 ? nullptr : &loops[static_cast<size_t>(at)];
 }
 
-NestLoop* LoopList::Find(const std::string& name) {
-  int at = Position(name);
+NestLoop* LoopList::Find(const LoopId& id) {
+  int at = Position(id);
   return at < 0 ? nullptr : &loops[static_cast<size_t>(at)];
 }
 
-int LoopList::Position(const std::string& name) const {
+int LoopList::Position(const LoopId& id) const {
+  if (id.stage != LoopId::kEveryStage && id.stage != stage) return -1;
   for (size_t i = 0; i < loops.size(); ++i) {
-    if (loops[i].name == name) return static_cast<int>(i);
+    if (loops[i].name == id.name) return static_cast<int>(i);
   }
   return -1;
 }
@@ -245,6 +246,8 @@ Nests ExtractNests(const loop::Kernel& plain) {
     nests.nests.push_back(NestOf(plain, stage));
   nests.kernel.body.clear();
   WriterFinder(nests).Run();
+  int stage = 0;
+  for (Nest& nest : nests.nests) nest.main.stage = stage++;
   return nests;
 }
 

@@ -39,13 +39,14 @@ struct Guard {
 
 // Loops from the outermost in, and the variables that are defined by them.
 struct LoopList {
+  int stage = 0;  // whose they are
   std::vector<NestLoop> loops;
   std::vector<Definition> definitions;
 
-  const NestLoop* Find(const std::string& name) const;
-  NestLoop* Find(const std::string& name);
+  const NestLoop* Find(const LoopId& id) const;
+  NestLoop* Find(const LoopId& id);
   // The position in `loops`, or -1.
-  int Position(const std::string& name) const;
+  int Position(const LoopId& id) const;
 };
 
 struct Nest {

@@ -52,7 +52,7 @@ Status NestBuilder::CheckNames() {
   if (!nest_.Reduces()) return kSuccess;
   const LoopList& main = nest_.main;
   if (nest_.keep && !nest_.keep->at.empty() && !main.Find(nest_.keep->at))
-    return Error{"keep: there is no loop " + nest_.keep->at + " any more"};
+    return Error{"keep: there is no loop " + Print(nest_.keep->at) + " any more"};
   for (const LoopList& list : nest_.rest) {
     for (const NestLoop& loop : main.loops) {
       if (IsPart(loop) && !list.Find(loop.name))
@@ -67,7 +67,8 @@ Status NestBuilder::CheckNames() {
         bool inside = loop && main.Find(stage.at) && loop->extent.IsConstant() &&
                       main.Position(name) > main.Position(stage.at);
         if (!inside)
-          return Error{"stage: " + name + " is not inside " + stage.at + ", of a constant extent"};
+          return Error{"stage: " + name + " is not inside " + Print(stage.at) +
+                       ", of a constant extent"};
       }
     }
   }

@@ -15,8 +15,8 @@
 //     vector j.2
 //   }
 //
-// A directive speaks of loops by name and holds for every stage that has a loop of that name. It
-// may speak of loops only as earlier directives left them.
+// A directive speaks of loops by handles: of one stage's, s1.k.0, or of those of every stage that
+// has a loop of that name, k.0. It may speak of loops only as earlier directives left them.
 #pragma once
 
 #include <optional>
@@ -29,6 +29,29 @@
 
 namespace webnnc::schedule {
 
+// A loop: of the stage with this number, or of every stage that has one of that name. Stages are
+// counted as nests are (ExtractNests): what a reduction's result is used for is one with it.
+struct LoopId {
+  static constexpr int kEveryStage = -1;
+
+  LoopId() = default;
+  LoopId(std::string name, int stage = kEveryStage) : name(std::move(name)), stage(stage) {}
+  LoopId(const char* name) : name(name) {}
+  bool empty() const { return name.empty(); }
+
+  std::string name;
+  int stage = kEveryStage;
+
+  friend bool operator==(const LoopId&, const LoopId&) = default;
+};
+
+struct LoopIds : std::vector<LoopId> {
+  using std::vector<LoopId>::vector;
+  LoopIds(const std::vector<std::string>& names, int stage = LoopId::kEveryStage) {
+    for (const std::string& name : names) emplace_back(name, stage);
+  }
+};
+
 // What happens where the factors do not divide the extent.
 enum class Tail : uint8_t {
   kGuard,  // iterations past the end do nothing; loads there give the neutral element
@@ -39,7 +62,7 @@ enum class Tail : uint8_t {
 
 // `loop` becomes loop.0, of ceil(extent / product of factors), loop.1 of factors[0], ...
 struct Split {
-  std::string loop;
+  LoopId loop;
   std::vector<int64_t> factors;
   Tail tail = Tail::kGuard;
 };
@@ -47,31 +70,31 @@ struct Split {
 // The first and the last iterations run apart from the others, with the same directives. So what
 // holds in the middle alone, that a window is inside its input, is known there.
 struct Peel {
-  std::string loop;
+  LoopId loop;
   int64_t first = 0, last = 0;
 };
 
 // Loops that are directly inside each other become one, the first named the slowest.
 struct Fuse {
-  std::vector<std::string> loops;
+  LoopIds loops;
   std::string into;
 };
 
 // All loops of the stages that have exactly these, outermost first.
 struct Order {
-  std::vector<std::string> loops;
+  LoopIds loops;
 };
 
 // Stages share their outermost loops, which these name, and run one after another inside them.
 // What flows between the stages stays in workgroup memory or registers.
 struct Merge {
-  std::vector<std::string> loops;
+  LoopIds loops;
 };
 
 // Runs a loop in parallel, unrolled or as a vector. Several loops may be bound to `thread`
 // together: neighbours, the first the slowest.
 struct Bind {
-  std::vector<std::string> loops;
+  LoopIds loops;
   loop::LoopKind kind;
 };
 
@@ -80,7 +103,7 @@ struct Bind {
 // first, and loops that are not unrolled compute from there what is to be stored. So functions of
 // many instructions are in the code once, and take no registers from the reduction.
 struct Keep {
-  std::string at;
+  LoopId at;
   bool apart = false;
 };
 
@@ -93,7 +116,7 @@ struct Skip {};
 // copy reduces its own part, and the parts are combined at the end. Of threads, `by_subgroups`:
 // with the instructions that reduce over a subgroup, where all threads share each result.
 struct Combine {
-  std::string loop;
+  LoopId loop;
   bool by_subgroups = false;
 };
 
@@ -101,7 +124,7 @@ struct Combine {
 // multiplied and summed as they are in memory, and what comes of it is widened and added to the
 // result. For types of which there are few enough in one iteration not to lose much: f16.
 struct Narrow {
-  std::string at;
+  LoopId at;
 };
 
 // What one iteration of `at` adds to a sum is summed apart first; with `every`, what so many of
@@ -109,7 +132,7 @@ struct Narrow {
 // a long sum; sums of sums lose much less (pairwise summation). A loop may have several, one within
 // another.
 struct Subtotal {
-  std::string at;
+  LoopId at;
   int64_t every = 1;
 
   friend bool operator==(const Subtotal&, const Subtotal&) = default;
@@ -123,7 +146,7 @@ enum class Operand : uint8_t { kLeft, kRight, kValue };
 // vectors of `lanes`.
 struct Stage {
   Operand operand = Operand::kLeft;
-  std::string at;
+  LoopId at;
   loop::Space space = loop::Space::kWorkgroup;
   std::vector<std::string> layout;
   std::vector<std::string> fill = {};  // empty: as `layout`
@@ -140,6 +163,8 @@ using Directive = std::variant<Split, Peel, Fuse, Order, Merge, Bind, Keep, Skip
                                Subtotal, Stage>;
 using Schedule = std::vector<Directive>;
 
+// "k.0", or "s1.k.0".
+std::string Print(const LoopId& loop);
 std::string Print(const Directive& directive);
 // "schedule {\n  split i 64 4\n}\n"
 std::string Print(const Schedule& schedule);

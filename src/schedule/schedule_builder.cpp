@@ -36,7 +36,7 @@ ScheduleBuilder::Names ScheduleBuilder::Split(const std::string& name, std::vect
   }
   loops_.erase(loops_.begin() + static_cast<int64_t>(at));
   loops_.insert(loops_.begin() + static_cast<int64_t>(at), loops.begin(), loops.end());
-  schedule_.push_back(schedule::Split{name, std::move(factors), tail});
+  schedule_.push_back(schedule::Split{Handle(name), std::move(factors), tail});
   return names;
 }
 
@@ -72,7 +72,7 @@ std::string ScheduleBuilder::Fuse(const Names& names, const std::string& wanted)
   loops_.erase(loops_.begin() + static_cast<int64_t>(at),
                loops_.begin() + static_cast<int64_t>(at + names.size()));
   loops_.insert(loops_.begin() + static_cast<int64_t>(at), Loop{into, extent, reduction});
-  schedule_.push_back(schedule::Fuse{names, into});
+  schedule_.push_back(schedule::Fuse{Handles(names), into});
   return into;
 }
 
@@ -86,16 +86,18 @@ void ScheduleBuilder::OrderFirst(const Names& names) {
   for (const Loop& loop : ordered) all.push_back(loop.name);
   for (const Loop& loop : loops_) before.push_back(loop.name);
   loops_ = std::move(ordered);
-  if (all != before) schedule_.push_back(Order{all});
+  if (all != before) schedule_.push_back(Order{Handles(all)});
 }
 
 void ScheduleBuilder::Bind(const Names& names, loop::LoopKind kind) {
-  if (!names.empty()) schedule_.push_back(schedule::Bind{names, kind});
+  if (!names.empty()) schedule_.push_back(schedule::Bind{Handles(names), kind});
 }
 
 void ScheduleBuilder::Combine(const std::string& name, bool by_subgroups) {
-  schedule_.push_back(schedule::Combine{name, by_subgroups});
+  schedule_.push_back(schedule::Combine{Handle(name), by_subgroups});
 }
-void ScheduleBuilder::Keep(const std::string& at) { schedule_.push_back(schedule::Keep{at}); }
+void ScheduleBuilder::Keep(const std::string& at) {
+  schedule_.push_back(schedule::Keep{Handle(at)});
+}
 
 }  // namespace webnnc::schedule

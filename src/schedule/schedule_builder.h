@@ -26,6 +26,9 @@ class ScheduleBuilder {
 
   explicit ScheduleBuilder(const std::vector<NestLoop>& loops);
 
+  // From now on directives are for this stage alone; until then for all that have the loops.
+  void Only(int stage) { stage_ = stage; }
+
   const std::vector<Loop>& loops() const { return loops_; }
   const Loop& Find(const std::string& name) const;
 
@@ -47,7 +50,11 @@ class ScheduleBuilder {
   std::string FreeName(const std::string& wanted) const;
   size_t Position(const std::string& name) const;
 
+  LoopId Handle(const std::string& name) const { return {name, stage_}; }
+  LoopIds Handles(const Names& names) const { return {names, stage_}; }
+
   std::vector<Loop> loops_;
+  int stage_ = LoopId::kEveryStage;
   Schedule schedule_;
 };
 

@@ -8,17 +8,41 @@ namespace webnnc::schedule {
 static constexpr std::string_view kTailNames[] = {"guard", "shift", "peel"};
 static constexpr std::string_view kOperandNames[] = {"left", "right", "value"};
 
+static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
 static std::string Words(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) out += " " + word;
   return out;
 }
 
+static std::string Words(const LoopIds& loops) {
+  std::string out;
+  for (const LoopId& loop : loops) out += " " + Print(loop);
+  return out;
+}
+
+std::string Print(const LoopId& loop) {
+  if (loop.stage == LoopId::kEveryStage) return loop.name;
+  return "s" + std::to_string(loop.stage) + "." + loop.name;
+}
+
+// "s1.k.0" is a stage's; "s1.0" is what a split left of a loop s1.
+static LoopId LoopNamed(const std::string& text) {
+  size_t dot = text.find('.');
+  bool has_stage =
+      text.starts_with("s") && dot != std::string::npos && dot > 1 && dot < 6 &&
+      dot + 1 < text.size() && !IsDigit(text[dot + 1]) &&
+      std::all_of(text.begin() + 1, text.begin() + static_cast<ptrdiff_t>(dot), IsDigit);
+  if (!has_stage) return text;
+  return {text.substr(dot + 1), std::stoi(text.substr(1, dot - 1))};
+}
+
 std::string Print(const Directive& directive) {
   return std::visit(
       Overloaded{
           [](const Split& split) {
-            std::string out = "split " + split.loop;
+            std::string out = "split " + Print(split.loop);
             for (int64_t factor : split.factors) out += " " + std::to_string(factor);
             if (split.tail != Tail::kGuard) {
               out += " tail=" + std::string(kTailNames[static_cast<int>(split.tail)]);
@@ -26,7 +50,7 @@ std::string Print(const Directive& directive) {
             return out;
           },
           [](const Peel& peel) {
-            return "peel " + peel.loop + " " + std::to_string(peel.first) + " " +
+            return "peel " + Print(peel.loop) + " " + std::to_string(peel.first) + " " +
                    std::to_string(peel.last);
           },
           [](const Fuse& fuse) { return "fuse" + Words(fuse.loops) + " into " + fuse.into; },
@@ -38,22 +62,22 @@ std::string Print(const Directive& directive) {
             return "bind" + Words(bind.loops) + " " + std::string(Name(bind.kind));
           },
           [](const Keep& keep) {
-            return std::string("keep") + (keep.at.empty() ? "" : " " + keep.at) +
+            return std::string("keep") + (keep.at.empty() ? "" : " " + Print(keep.at)) +
                    (keep.apart ? " apart" : "");
           },
           [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) {
-            return "combine " + combine.loop + (combine.by_subgroups ? " via=subgroup" : "");
+            return "combine " + Print(combine.loop) + (combine.by_subgroups ? " via=subgroup" : "");
           },
-          [](const Narrow& narrow) { return "narrow " + narrow.at; },
+          [](const Narrow& narrow) { return "narrow " + Print(narrow.at); },
           [](const Subtotal& subtotal) {
             std::string every = subtotal.every > 1 ? " " + std::to_string(subtotal.every) : "";
-            return "subtotal " + subtotal.at + every;
+            return "subtotal " + Print(subtotal.at) + every;
           },
           [](const Stage& stage) {
-            std::string out = "stage " +
-                              std::string(kOperandNames[static_cast<int>(stage.operand)]) + " " +
-                              stage.at + " " + std::string(Name(stage.space)) + Words(stage.layout);
+            std::string out =
+                "stage " + std::string(kOperandNames[static_cast<int>(stage.operand)]) + " " +
+                Print(stage.at) + " " + std::string(Name(stage.space)) + Words(stage.layout);
             if (!stage.fill.empty()) out += " fill" + Words(stage.fill);
             if (stage.lanes != 1) out += " lanes=" + std::to_string(stage.lanes);
             if (stage.pad != 0) out += " pad=" + std::to_string(stage.pad);
@@ -96,23 +120,35 @@ class Parser {
   }
 
  private:
-  // Loop names up to the next keyword or brace.
-  Result<std::vector<std::string>> Loops() {
-    std::vector<std::string> loops;
+  // Words up to the next keyword or brace.
+  Result<std::vector<std::string>> Names() {
+    std::vector<std::string> names;
     for (;;) {
       bool stops = lexer_.Sees("}") || lexer_.AtEnd();
       for (std::string_view keyword : kKeywords) stops |= lexer_.Sees(keyword);
-      if (stops) return loops;
+      if (stops) return names;
       TRY_ASSIGN(auto name, lexer_.Word());
-      loops.push_back(name);
+      names.push_back(name);
     }
+  }
+
+  Result<LoopIds> Loops() {
+    TRY_ASSIGN(auto names, Names());
+    LoopIds loops;
+    for (const std::string& name : names) loops.push_back(LoopNamed(name));
+    return loops;
+  }
+
+  Result<LoopId> Loop() {
+    TRY_ASSIGN(auto name, lexer_.Word());
+    return LoopNamed(name);
   }
 
   Result<Directive> ParseDirective() {
     if (lexer_.Eat("split")) return ParseSplit();
     if (lexer_.Eat("peel")) {
       Peel peel;
-      TRY_ASSIGN(peel.loop, lexer_.Word());
+      TRY_ASSIGN(peel.loop, Loop());
       for (int64_t* count : {&peel.first, &peel.last}) {
         TRY_ASSIGN(*count, lexer_.Integer());
         if (*count < 0 || *count > 1 << 20)
@@ -148,11 +184,11 @@ class Parser {
       TRY_ASSIGN(auto loops, Loops());
       if (loops.size() > 1) return lexer_.Fail("keep takes one loop");
       bool apart = lexer_.Eat("apart");
-      return Directive(Keep{loops.empty() ? "" : loops[0], apart});
+      return Directive(Keep{loops.empty() ? LoopId() : loops[0], apart});
     }
     if (lexer_.Eat("skip")) return Directive(Skip{});
     if (lexer_.Eat("combine")) {
-      TRY_ASSIGN(auto name, lexer_.Word());
+      TRY_ASSIGN(auto name, Loop());
       Combine combine{name};
       if (lexer_.Eat("via")) {
         TRY(lexer_.Expect("="));
@@ -162,12 +198,12 @@ class Parser {
       return Directive(combine);
     }
     if (lexer_.Eat("narrow")) {
-      TRY_ASSIGN(auto name, lexer_.Word());
+      TRY_ASSIGN(auto name, Loop());
       return Directive(Narrow{name});
     }
     if (lexer_.Eat("subtotal")) {
       Subtotal subtotal;
-      TRY_ASSIGN(subtotal.at, lexer_.Word());
+      TRY_ASSIGN(subtotal.at, Loop());
       if (lexer_.SeesNumber()) {
         TRY_ASSIGN(subtotal.every, lexer_.Integer());
         bool is_power = subtotal.every > 1 && subtotal.every <= 1 << 30 &&
@@ -182,7 +218,7 @@ class Parser {
 
   Result<Directive> ParseSplit() {
     Split split;
-    TRY_ASSIGN(split.loop, lexer_.Word());
+    TRY_ASSIGN(split.loop, Loop());
     while (lexer_.SeesNumber()) {
       TRY_ASSIGN(auto factor, lexer_.Integer());
       if (factor < 1 || factor > 1 << 20) return lexer_.Fail("a factor is from 1 to 2^20");
@@ -217,15 +253,15 @@ class Parser {
     auto found = std::find(std::begin(kOperandNames), std::end(kOperandNames), operand);
     if (found == std::end(kOperandNames)) return lexer_.Fail("no operand '" + operand + "'");
     stage.operand = static_cast<Operand>(found - std::begin(kOperandNames));
-    TRY_ASSIGN(stage.at, lexer_.Word());
+    TRY_ASSIGN(stage.at, Loop());
     if (lexer_.Eat("register")) {
       stage.space = loop::Space::kRegister;
     } else {
       TRY(lexer_.Expect("workgroup"));
     }
-    TRY_ASSIGN(stage.layout, Loops());
+    TRY_ASSIGN(stage.layout, Names());
     if (lexer_.Eat("fill")) {
-      TRY_ASSIGN(stage.fill, Loops());
+      TRY_ASSIGN(stage.fill, Names());
     }
     for (auto [name, value] :
          {std::pair{"lanes", &stage.lanes}, {"pad", &stage.pad}, {"row", &stage.row}}) {

@@ -17,14 +17,14 @@ std::vector<Place> ThreadFactors(const Schedule& schedule) {
   std::set<std::string> threads;
   for (const Directive& directive : schedule) {
     auto* bind = std::get_if<Bind>(&directive);
-    if (bind && bind->kind == loop::LoopKind::kThread)
-      threads.insert(bind->loops.begin(), bind->loops.end());
+    if (!bind || bind->kind != loop::LoopKind::kThread) continue;
+    for (const LoopId& loop : bind->loops) threads.insert(Print(loop));
   }
   std::vector<Place> places;
   for (size_t d = 0; d < schedule.size(); ++d) {
     auto* split = std::get_if<Split>(&schedule[d]);
     for (size_t f = 0; split && f < split->factors.size(); ++f) {
-      if (threads.count(split->loop + "." + std::to_string(f + 1))) places.push_back({d, f});
+      if (threads.count(Print(split->loop) + "." + std::to_string(f + 1))) places.push_back({d, f});
     }
   }
   return places;

@@ -8,26 +8,25 @@
 
 namespace webnnc::schedule {
 
-static bool HasAll(const LoopList& list, const std::vector<std::string>& names) {
-  return std::all_of(names.begin(), names.end(),
-                     [&](const std::string& name) { return list.Position(name) >= 0; });
+static bool HasAll(const LoopList& list, const LoopIds& loops) {
+  return std::all_of(loops.begin(), loops.end(),
+                     [&](const LoopId& loop) { return list.Position(loop) >= 0; });
 }
 
-// Calls f(list) for every list of loops that has all of `names`.
+// Calls f(list) for every list that has all of `loops`.
 template <typename F>
-static Status ForMatching(Nests& nests, const char* what, const std::vector<std::string>& names,
-                          F f) {
+static Status ForMatching(Nests& nests, const char* what, const LoopIds& loops, F f) {
   bool found = false;
   for (Nest& nest : nests.nests) {
     for (LoopList* list : nest.Lists()) {
-      if (!HasAll(*list, names)) continue;
+      if (!HasAll(*list, loops)) continue;
       found = true;
       TRY(f(*list));
     }
   }
   if (found) return kSuccess;
   std::string text;
-  for (const std::string& name : names) text += " " + name;
+  for (const LoopId& loop : loops) text += " " + Print(loop);
   return Error{std::string(what) + ": no stage has loops" + text};
 }
 
@@ -37,14 +36,16 @@ Status ApplyFuse(Nests& nests, const Fuse& fuse) {
     auto first = static_cast<size_t>(list.Position(fuse.loops[0]));
     Dim extent = 1;
     for (size_t i = 0; i < fuse.loops.size(); ++i) {
-      if (first + i >= list.loops.size() || list.loops[first + i].name != fuse.loops[i]) {
-        return Error{"fuse: " + fuse.loops[i] + " does not follow " + fuse.loops[i ? i - 1 : 0]};
+      if (first + i >= list.loops.size() || list.loops[first + i].name != fuse.loops[i].name) {
+        return Error{"fuse: " + Print(fuse.loops[i]) + " does not follow " +
+                     Print(fuse.loops[i ? i - 1 : 0])};
       }
       if (list.loops[first + i].reduction != list.loops[first].reduction) {
-        return Error{"fuse: " + fuse.loops[i] + " is a reduction and " + fuse.loops[0] + " is not"};
+        return Error{"fuse: " + Print(fuse.loops[i]) + " is a reduction and " +
+                     Print(fuse.loops[0]) + " is not"};
       }
       if (list.loops[first + i].kind != loop::LoopKind::kSerial)
-        return Error{"fuse: " + fuse.loops[i] + " is bound"};
+        return Error{"fuse: " + Print(fuse.loops[i]) + " is bound"};
       extent = extent * list.loops[first + i].extent;
     }
     loop::Builder build(nests.kernel);
@@ -68,23 +69,24 @@ Status ApplyFuse(Nests& nests, const Fuse& fuse) {
 }
 
 Status ApplyOrder(Nests& nests, const Order& order) {
-  for (const std::string& name : order.loops) {
-    bool twice = std::count(order.loops.begin(), order.loops.end(), name) > 1;
-    if (twice) return Error{"order: " + name + " is named twice"};
+  for (const LoopId& loop : order.loops) {
+    bool twice = std::count(order.loops.begin(), order.loops.end(), loop) > 1;
+    if (twice) return Error{"order: " + Print(loop) + " is named twice"};
   }
   bool found = false;
   std::optional<Error> error;
   TRY(ForMatching(nests, "order", order.loops, [&](LoopList& list) -> Status {
     if (list.loops.size() != order.loops.size()) {
       for (const NestLoop& loop : list.loops) {
-        bool named = std::count(order.loops.begin(), order.loops.end(), loop.name) == 1;
+        bool named = std::any_of(order.loops.begin(), order.loops.end(),
+                                 [&](const LoopId& id) { return id.name == loop.name; });
         if (!named) error = Error{"order: where does " + loop.name + " go?"};
       }
       return kSuccess;
     }
     found = true;
     std::vector<NestLoop> loops;
-    for (const std::string& name : order.loops) loops.push_back(*list.Find(name));
+    for (const LoopId& loop : order.loops) loops.push_back(*list.Find(loop));
     list.loops = std::move(loops);
     return kSuccess;
   }));
@@ -97,8 +99,8 @@ Status ApplyMerge(Nests& nests, const Merge& merge) {
     for (LoopList* list : nest.Lists()) {
       if (!HasAll(*list, merge.loops)) return Error{"merge: a stage lacks one of the loops"};
       for (size_t i = 0; i < merge.loops.size(); ++i) {
-        if (list->loops[i].name == merge.loops[i]) continue;
-        return Error{"merge: " + merge.loops[i] + " is not an outermost loop of all stages"};
+        if (list->loops[i].name == merge.loops[i].name) continue;
+        return Error{"merge: " + Print(merge.loops[i]) + " is not an outermost loop of all stages"};
       }
     }
   }
@@ -126,16 +128,17 @@ Status ApplyBind(Nests& nests, const Bind& bind) {
   bool needs_constant = IsRegion(bind.kind) || bind.kind == loop::LoopKind::kVector ||
                         bind.kind == loop::LoopKind::kUnrolled;
   // Unrolling and vectors are for each loop by itself; threads are taken together.
-  std::vector<std::vector<std::string>> groups;
+  std::vector<LoopIds> groups;
   if (IsRegion(bind.kind)) {
     groups.push_back(bind.loops);
   } else {
-    for (const std::string& name : bind.loops) groups.push_back({name});
+    for (const LoopId& loop : bind.loops) groups.push_back({loop});
   }
   for (const auto& group : groups) {
     TRY(ForMatching(nests, "bind", group, [&](LoopList& list) -> Status {
-      for (const std::string& name : group) {
-        NestLoop& loop = *list.Find(name);
+      for (const LoopId& id : group) {
+        NestLoop& loop = *list.Find(id);
+        const std::string name = Print(id);
         if (IsRegion(bind.kind) && loop.extent.Is(0))
           return Error{"bind: " + name + " has no iterations"};
         if (bind.kind == loop::LoopKind::kMatrix && !loop.extent.Is(Machine::kFragment)) {
@@ -158,9 +161,9 @@ Status ApplyKeep(Nests& nests, const Keep& keep) {
   for (Nest& nest : nests.nests) {
     if (!nest.Reduces() || (!keep.at.empty() && !nest.main.Find(keep.at))) continue;
     found = true;
-    nest.keep = keep;
+    nest.keep = Keep{keep.at.name, keep.apart};
   }
-  if (!found) return Error{"keep: no reduction inside a loop " + keep.at};
+  if (!found) return Error{"keep: no reduction inside a loop " + Print(keep.at)};
   return kSuccess;
 }
 
@@ -181,12 +184,13 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
     // In stages where the loop is spatial there is nothing to combine.
     if (!loop.reduction) return kSuccess;
     if (loop.kind == loop::LoopKind::kSerial || IsWorkgroup(loop.kind)) {
-      return Error{"combine: " + combine.loop +
+      return Error{"combine: " + Print(combine.loop) +
                    " is bound to neither thread nor vector, nor unrolled"};
     }
-    if (loop.extent.Is(0)) return Error{"combine: " + combine.loop + " has no iterations"};
+    if (loop.extent.Is(0)) return Error{"combine: " + Print(combine.loop) + " has no iterations"};
     if (combine.by_subgroups && loop.kind != loop::LoopKind::kThread)
-      return Error{"combine: " + combine.loop + " is not bound to thread, of which subgroups are"};
+      return Error{"combine: " + Print(combine.loop) +
+                   " is not bound to thread, of which subgroups are"};
     loop.combined = true;
     loop.by_subgroups = combine.by_subgroups;
     return kSuccess;
@@ -202,7 +206,7 @@ static Status CheckNarrow(const LoopList& list, const Narrow& narrow) {
   }
   auto most = UpperBound(terms);
   if (most && *most <= kMostNarrow) return kSuccess;
-  return Error{"narrow: one iteration of " + narrow.at + " has " + Print(terms) +
+  return Error{"narrow: one iteration of " + Print(narrow.at) + " has " + Print(terms) +
                " terms; no more than " + std::to_string(kMostNarrow) +
                " are summed in the narrow type"};
 }
@@ -221,10 +225,10 @@ Status ApplyNarrow(Nests& nests, const Narrow& narrow) {
         return Error{"narrow: the operands are of two types"};
       from = dtype;
     }
-    nest.narrow = narrow;
+    nest.narrow = Narrow{narrow.at.name};
     return kSuccess;
   }
-  return Error{"narrow: no sum over a loop " + narrow.at};
+  return Error{"narrow: no sum over a loop " + Print(narrow.at)};
 }
 
 // What lies behind whole parts of a split has no more results side by side than they have.
@@ -256,9 +260,10 @@ Status ApplySubtotal(Nests& nests, const Subtotal& subtotal) {
     if (!nest.Reduces() || !loop || !loop->reduction) continue;
     found = true;
     auto& all = nest.subtotals;
-    if (std::find(all.begin(), all.end(), subtotal) == all.end()) all.push_back(subtotal);
+    Subtotal own{subtotal.at.name, subtotal.every};
+    if (std::find(all.begin(), all.end(), own) == all.end()) all.push_back(own);
   }
-  if (!found) return Error{"subtotal: no reduction over a loop " + subtotal.at};
+  if (!found) return Error{"subtotal: no reduction over a loop " + Print(subtotal.at)};
   return kSuccess;
 }
 
@@ -269,7 +274,7 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
     if (!nest.Reduces() || !nest.main.Find(stage.at)) continue;
     for (const std::string& name : stage.layout) {
       bool inside = nest.main.Position(name) > nest.main.Position(stage.at);
-      if (!inside) return Error{"stage: " + name + " is not inside " + stage.at};
+      if (!inside) return Error{"stage: " + name + " is not inside " + Print(stage.at)};
       if (!nest.main.Find(name)->extent.IsConstant()) {
         return Error{"stage: the extent of " + name + " is not constant"};
       }
@@ -287,8 +292,9 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
     if (nest.parts.size() != 1) return Error{"stage: the reducer has several values"};
     found = true;
     nest.stages.push_back(stage);
+    nest.stages.back().at = stage.at.name;
   }
-  if (!found) return Error{"stage: no reduction inside a loop " + stage.at};
+  if (!found) return Error{"stage: no reduction inside a loop " + Print(stage.at)};
   return kSuccess;
 }
 

@@ -4,11 +4,11 @@
 namespace webnnc::schedule {
 
 // Makes the loop run over `extent` iterations from number `from` on.
-static void Restrict(loop::Kernel& kernel, LoopList& list, const std::string& name, int64_t from,
+static void Restrict(loop::Kernel& kernel, LoopList& list, const LoopId& id, int64_t from,
                      const Dim& extent) {
   loop::Builder build(kernel);
-  NestLoop& loop = *list.Find(name);
-  loop::VarId var = kernel.vars.Add({name});
+  NestLoop& loop = *list.Find(id);
+  loop::VarId var = kernel.vars.Add({loop.name});
   list.definitions.push_back({loop.var, build.Add(build.Var(var), build.Int(from))});
   loop.var = var;
   loop.extent = extent;
@@ -24,11 +24,12 @@ Status ApplyPeel(Nests& nests, const Peel& peel) {
       continue;
     }
     found = true;
-    if (loop->reduction) return Error{"peel: " + peel.loop + " is a reduction"};
-    if (loop->kind != loop::LoopKind::kSerial) return Error{"peel: " + peel.loop + " is bound"};
+    if (loop->reduction) return Error{"peel: " + Print(peel.loop) + " is a reduction"};
+    if (loop->kind != loop::LoopKind::kSerial)
+      return Error{"peel: " + Print(peel.loop) + " is bound"};
     Dim extent = loop->extent;
     if (!extent.IsConstant() || extent.value() < peel.first + peel.last) {
-      return Error{"peel: the loop over " + peel.loop + " may be shorter than its ends"};
+      return Error{"peel: the loop over " + Print(peel.loop) + " may be shorter than its ends"};
     }
     int64_t middle = extent.value() - peel.first - peel.last, from = 0;
     for (int64_t part : {peel.first, middle, peel.last}) {
@@ -41,7 +42,7 @@ Status ApplyPeel(Nests& nests, const Peel& peel) {
     }
   }
   nests.nests = std::move(out);
-  if (!found) return Error{"peel: no loop " + peel.loop};
+  if (!found) return Error{"peel: no loop " + Print(peel.loop)};
   return kSuccess;
 }
 

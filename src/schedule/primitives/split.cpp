@@ -71,22 +71,23 @@ class Splitter {
     Dim extent = loop.extent;
     bool reduction = loop.reduction, divides = KnownDivisor(extent) % product_.value() == 0;
     loop::VarId var = loop.var;
-    if (loop.kind != loop::LoopKind::kSerial) return Error{"split of a bound loop " + split_.loop};
+    if (loop.kind != loop::LoopKind::kSerial)
+      return Error{"split of a bound loop " + Print(split_.loop)};
     for (const LoopList& list : nest.rest) {
       const NestLoop* other = list.Find(split_.loop);
       if (!other || other->var != loop.var)
-        return Error{"split of " + split_.loop + ", which was peeled by another split"};
+        return Error{"split of " + Print(split_.loop) + ", which was peeled by another split"};
     }
     Tail tail = divides ? Tail::kGuard : split_.tail;
     bool short_loop = extent.IsConstant() && extent.value() < product_.value();
     if (tail == Tail::kShift && short_loop) tail = Tail::kPeel;
     if (tail == Tail::kShift) {
-      if (reduction) return Error{"a reduction over " + split_.loop + " cannot be shifted"};
+      if (reduction) return Error{"a reduction over " + Print(split_.loop) + " cannot be shifted"};
       if (!ProvablyLessEqual(product_, extent)) {
-        return Error{"the loop over " + split_.loop + " may be shorter than its tile"};
+        return Error{"the loop over " + Print(split_.loop) + " may be shorter than its tile"};
       }
       if (!MayRepeat(nest)) {
-        return Error{"the loop over " + split_.loop +
+        return Error{"the loop over " + Print(split_.loop) +
                      " cannot be shifted: what it stores depends on what was there"};
       }
       shifts_ = true;
@@ -145,7 +146,7 @@ Status ApplySplit(Nests& nests, const Split& split) {
     for (Nest& rest : peeled) out.push_back(std::move(rest));
   }
   nests.nests = std::move(out);
-  if (!found) return Error{"split: no loop " + split.loop};
+  if (!found) return Error{"split: no loop " + Print(split.loop)};
   return kSuccess;
 }
 

@@ -73,7 +73,7 @@ class CpuOrdered : public OnePoint {
       // One order is that of all stages without loops of their own.
       bool known = std::any_of(schedule_.begin(), schedule_.end(), [&](const Directive& directive) {
         auto* other = std::get_if<Order>(&directive);
-        return other && other->loops == order;
+        return other && other->loops == LoopIds(order);
       });
       if (!known) schedule_.push_back(Order{order});
     }

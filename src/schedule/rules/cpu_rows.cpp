@@ -100,33 +100,45 @@ class CpuRows : public OnePoint {
   // ---- Lanes are within a row
 
   Schedule WithinRows() {
-    std::set<std::string> lanes = InnerLanes();
-    for (const std::string& lane : lanes) {
-      schedule_.push_back(Split{lane, {parts_.at(lane), Machine::kLanes}, Tail::kPeel});
-    }
+    std::vector<LoopId> lanes = InnerLanes();
+    for (const LoopId& lane : lanes)
+      schedule_.push_back(Split{lane, {parts_.at(lane.name), Machine::kLanes}, Tail::kPeel});
     if (!rows_.empty()) schedule_.push_back(Merge{rows_});
     if (AnyReduction()) schedule_.push_back(Keep{rows_.empty() ? "" : rows_.back()});
-    for (const std::string& lane : lanes) {
-      schedule_.push_back(Bind{{lane + ".1"}, loop::LoopKind::kUnrolled});
-      schedule_.push_back(Bind{{lane + ".2"}, loop::LoopKind::kVector});
-      schedule_.push_back(Combine{lane + ".1"});
-      schedule_.push_back(Combine{lane + ".2"});
+    for (const LoopId& lane : lanes) {
+      auto part = [&](const char* number) { return LoopId(lane.name + number, lane.stage); };
+      schedule_.push_back(Bind{{part(".1")}, loop::LoopKind::kUnrolled});
+      schedule_.push_back(Bind{{part(".2")}, loop::LoopKind::kVector});
+      schedule_.push_back(Combine{part(".1")});
+      schedule_.push_back(Combine{part(".2")});
     }
     return schedule_;
   }
 
-  // The innermost loops of the stages that run through neighbours wherever they stand.
-  std::set<std::string> InnerLanes() {
-    std::set<std::string> lanes, others;
-    for (NestView* view : views_) {
-      for (size_t i = rows_.size(); i < view->loops().size(); ++i) {
-        const NestLoop& loop = view->loops()[i];
-        bool innermost = i + 1 == view->loops().size();
-        (innermost && IsLane(*view, loop) ? lanes : others).insert(loop.name);
+  // The innermost loops of the stages that run through neighbours; of all stages at once where it
+  // is so wherever the name stands.
+  std::vector<LoopId> InnerLanes() {
+    std::map<std::string, std::vector<int>> lanes;
+    std::set<std::string> others;
+    for (size_t n = 0; n < views_.size(); ++n) {
+      const std::vector<NestLoop>& loops = views_[n]->loops();
+      for (size_t i = rows_.size(); i < loops.size(); ++i) {
+        if (i + 1 == loops.size() && IsLane(*views_[n], loops[i])) {
+          lanes[loops[i].name].push_back(static_cast<int>(n));
+        } else {
+          others.insert(loops[i].name);
+        }
       }
     }
-    for (const std::string& name : others) lanes.erase(name);
-    return lanes;
+    std::vector<LoopId> found;
+    for (const auto& [name, stages] : lanes) {
+      if (!others.count(name)) {
+        found.emplace_back(name);
+      } else {
+        for (int stage : stages) found.emplace_back(name, stage);
+      }
+    }
+    return found;
   }
 
   bool IsLane(NestView& view, const NestLoop& loop) {

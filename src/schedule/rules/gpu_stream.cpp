@@ -11,6 +11,7 @@
 // Names: r is the loop over the rows of a tile, batch all other rows.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "schedule/rules/gpu_tiling.h"
@@ -30,9 +31,9 @@ double Real(int64_t value) { return static_cast<double>(value); }
 
 // A stage, as the rule sees it.
 struct Part {
-  Part(size_t number, NestView& view) : number(number), view(view) {}
+  Part(int number, NestView& view) : number(number), view(view) {}
 
-  size_t number;
+  int number;
   NestView& view;
   // Loops that only this stage has, of its place and of what is reduced.
   Names own, reduced;
@@ -40,8 +41,6 @@ struct Part {
   Operand rows = Operand::kLeft, columns = Operand::kRight;
   bool multiplies = false;
 
-  // Names of other stages' loops differ.
-  std::string Named(const std::string& name) const { return name + std::to_string(number); }
   loop::ExprId Side(Operand operand) const {
     return operand == Operand::kLeft ? view.left() : view.right();
   }
@@ -138,31 +137,35 @@ class GpuStream {
 
   Schedule Write(const Tiling& tiling) {
     Schedule schedule;
-    std::vector<ScheduleBuilder> builds;
-    auto add = [&](ScheduleBuilder& build) {
-      for (Directive& directive : build.Take()) AddOnce(schedule, std::move(directive));
+    auto add = [&](Schedule more) {
+      std::move(more.begin(), more.end(), std::back_inserter(schedule));
     };
-    Names outer = rows_;
+    Names outer = rows_, merged, ms;
     std::erase(outer, tile_);
+    Names first = outer;
+    first.push_back(tile_);
+    std::vector<ScheduleBuilder> builds;
     for (const Part& part : parts_) {
-      builds.emplace_back(part.view.loops());
-      Names first = outer;
-      first.push_back(tile_);
-      builds.back().OrderFirst(first);
-      add(builds.back());
+      ScheduleBuilder& build = builds.emplace_back(part.view.loops());
+      build.Only(part.number);
+      build.OrderFirst(first);
+      add(build.Take());
     }
-    Names merged, ms;
+    // What rows become is the same in all stages.
     for (ScheduleBuilder& build : builds) {
+      build.Only(LoopId::kEveryStage);
       merged.clear();
       if (!outer.empty()) merged.push_back(build.Fuse(outer, "b"));
       ms = build.Split(tile_, {tiling.m_threads, tiling.m_each});
       merged.push_back(ms[0]);
       Schedule shared = build.Take();
-      if (&build == &builds[0]) schedule.insert(schedule.end(), shared.begin(), shared.end());
+      if (&build == &builds[0]) add(std::move(shared));
     }
-    for (size_t n = 0; n < parts_.size(); ++n) {
-      WritePart(builds[n], parts_[n], merged, ms, TilingOf(parts_[n], tiling));
-      add(builds[n]);
+    for (Part& part : parts_) {
+      ScheduleBuilder& build = builds[static_cast<size_t>(part.number)];
+      build.Only(part.number);
+      WritePart(build, part, merged, ms, TilingOf(part, tiling));
+      add(build.Take());
     }
     if (!outer.empty()) schedule.push_back(Bind{{merged[0]}, LoopKind::kWorkgroupY});
     schedule.push_back(Bind{{ms[0]}, LoopKind::kWorkgroupX});
@@ -174,7 +177,7 @@ class GpuStream {
 
  private:
   void AddPart(size_t n) {
-    Part& part = parts_.emplace_back(n, problem_.view(n));
+    Part& part = parts_.emplace_back(static_cast<int>(n), problem_.view(n));
     for (const NestLoop& loop : part.view.loops()) {
       if (std::count(rows_.begin(), rows_.end(), loop.name)) continue;
       (loop.reduction ? part.reduced : part.own).push_back(loop.name);
@@ -281,14 +284,6 @@ class GpuStream {
 
   // ---- The schedule
 
-  // What two stages with the same loops have in common is said once.
-  static void AddOnce(Schedule& schedule, Directive directive) {
-    for (const Directive& other : schedule) {
-      if (Print(other) == Print(directive)) return;
-    }
-    schedule.push_back(std::move(directive));
-  }
-
   void WritePart(ScheduleBuilder& build, Part& part, const Names& merged, const Names& ms,
                  const Tiling& tiling) {
     if (part.multiplies) {
@@ -309,7 +304,7 @@ class GpuStream {
                  (!part.reduced.empty() || part.view.StoreStride(last) == Stride::kOne);
     std::vector<int64_t> factors{tiling.n_threads};
     if (whole) factors.push_back(kLanes);
-    Names qs = build.Split(build.Fuse(shared, part.Named("q")), factors);
+    Names qs = build.Split(build.Fuse(shared, "q"), factors);
     order.insert(order.end(), {qs[1], qs[0], ms[2]});
     if (whole) order.push_back(qs[2]);
     build.OrderFirst(order);
@@ -328,8 +323,7 @@ class GpuStream {
                     const Tiling& tiling) {
     bool along_n = IsAlong(part, part.columns, part.own),
          along_k = IsAlong(part, part.columns, part.reduced) && !along_n;
-    std::string n = build.Fuse(part.own, part.Named("n")),
-                k = build.Fuse(part.reduced, part.Named("k"));
+    std::string n = build.Fuse(part.own, "n"), k = build.Fuse(part.reduced, "k");
     Names ks = build.Split(k, {tiling.depth / kLanes, kLanes});
     Names ns = build.Split(n, {tiling.n_vectors, tiling.n_threads, kLanes});
     Names order = merged;
@@ -338,7 +332,7 @@ class GpuStream {
     build.Bind({ns[2]}, LoopKind::kThread);
     build.Keep(ns[0]);
     StageRows(build, part, tiling, ks, ms);
-    Stage tile{part.columns, ks[0], loop::Space::kWorkgroup, {}};
+    Stage tile{part.columns, {ks[0], part.number}, loop::Space::kWorkgroup, {}};
     tile.ahead = tiling.ahead;
     if (along_k) {
       // Neighbouring threads read rows that are neighbours in the tile, and begin in other banks.
@@ -347,7 +341,8 @@ class GpuStream {
       tile.row = 2;
       tile.pad = tile.lanes = kLanes;
       build.Add(tile);
-      Stage registers{part.columns, ks[1], loop::Space::kRegister, {ns[1], ns[3], ks[2]}};
+      Stage registers{
+          part.columns, {ks[1], part.number}, loop::Space::kRegister, {ns[1], ns[3], ks[2]}};
       registers.lanes = kLanes;
       build.Add(registers);
     } else {
@@ -366,14 +361,15 @@ class GpuStream {
                  const Names& ms) {
     bool along_k = IsAlong(part, part.rows, part.reduced);
     if (!part.view.FlowsAll(part.Side(part.rows))) {
-      Stage tile{part.rows, ks[0], loop::Space::kWorkgroup, {ms[1], ms[2], ks[1], ks[2]}};
+      Stage tile{
+          part.rows, {ks[0], part.number}, loop::Space::kWorkgroup, {ms[1], ms[2], ks[1], ks[2]}};
       tile.lanes = along_k ? kLanes : 1;
       tile.row = 2;
       tile.pad = kLanes;
       tile.ahead = tiling.ahead;
       build.Add(tile);
     }
-    Stage registers{part.rows, ks[1], loop::Space::kRegister, {ms[2], ks[2]}};
+    Stage registers{part.rows, {ks[1], part.number}, loop::Space::kRegister, {ms[2], ks[2]}};
     registers.lanes = kLanes;
     build.Add(registers);
   }
