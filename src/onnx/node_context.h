@@ -204,6 +204,13 @@ class NodeContext {
     return changed;
   }
 
+  // The same with these operands alone.
+  NodeContext WithOperands(std::vector<ValueId> operands) const {
+    NodeContext changed = *this;
+    changed.operands_ = std::move(operands);
+    return changed;
+  }
+
   void SetOperand(size_t i, ValueId operand) { operands_.at(i) = operand; }
 
   int64_t opset() const { return opset_; }

@@ -218,12 +218,12 @@ describe('files that are no models', () => {
 });
 
 test('nodes that are not supported are told by operator, with what to do', () => {
-  const nodes = Array.from({ length: 5 }, (_, i) => ({ op: 'DynamicQuantizeLinear', name: `quantise${i}`, inputs: ['x'], outputs: [`q${i}`] }));
+  const nodes = Array.from({ length: 5 }, (_, i) => ({ op: 'MatMulBnb4', domain: 'com.microsoft', name: `quantise${i}`, inputs: ['x'], outputs: [`q${i}`] }));
   nodes.push({ op: 'StringNormalizer', name: 'words', inputs: ['x'], outputs: ['y'] });
   writeFileSync(join(folder, 'unsupported.onnx'), onnxModel({ inputs: { x: ['f32', [2]] }, outputs: { y: ['i64', [1, 2]] }, nodes }));
   const { stderr } = run(['unsupported.onnx', '-o', 'unsupported']);
   assert.match(stderr, /error: 6 nodes cannot be compiled/);
-  assert.match(stderr, /5 nodes of DynamicQuantizeLinear \("quantise0", "quantise1", "quantise2", ...\): the operator is not supported\n {4}note: quantised models are not supported yet/);
+  assert.match(stderr, /5 nodes of com.microsoft.MatMulBnb4 \("quantise0", "quantise1", "quantise2", ...\): the operator is not supported\n {4}note: weights of four bits are not supported yet/);
   assert.match(stderr, /node "words" \(StringNormalizer, opset \d+\): the operator is not supported\n {4}note: text and files are prepared in the page/);
   assert.equal(stderr.trim().split('\n').length, 5);
 });

@@ -206,7 +206,56 @@ for (const n of [1, 2, 3, 6])
   add(`Inverse of ${n} by ${n}`, { x: ['f32', ['n', 2, n, n]] }, fused('y = Inverse(x)'), { sizes: { n: 2 } });
 add('Inverse of a permutation', { x: ['f32', [3, 3]] }, fused('y = Inverse(x)'), { given: { x: [0, 0, 1, 2, 0, 0, 0, 4, 0] } });
 
-/** Made-up elements for the inputs of a case, and their shapes. @param {string} name @returns {Record<string, { data: Float32Array | Int32Array | BigInt64Array, shape: number[] }>} */
+// ---- Quantised numbers
+
+/** A scalar constant. @param {'f32' | 'u8' | 'i8' | 'u16'} dtype @param {number} value @returns {import('../onnx_model.mjs').Tensor} */
+const scalar = (dtype, value) => ({ type: [dtype, []], bytes: new Uint8Array((dtype === 'f32' ? Float32Array : dtype === 'u16' ? Uint16Array : Uint8Array).of(value).buffer) });
+// Of which no ratio is of small numbers, so that nothing is halfway between two results.
+const SCALES = { s: scalar('f32', 0.02137), r: scalar('f32', 0.0131), t: scalar('f32', 0.03079) };
+for (const dtype of /** @type {const} */ (['u8', 'i8'])) {
+  const zeros = { z: scalar(dtype, 100), o: scalar(dtype, 120), p: scalar(dtype, 90) }, constants = { ...SCALES, ...zeros };
+  const result = (/** @type {number} */ rank) => ({ constants, outputs: { y: /** @type {[Type[0], number]} */ ([dtype, rank]) } });
+  for (const op of ['QLinearAdd', 'QLinearMul'])
+    add(`${op} of ${dtype}`, { a: [dtype, ['n', 3, 8]], b: [dtype, [8]] }, fused(`y = ${op}(a, s, z, b, r, o, t, p)`), { sizes: { n: 2 }, ...result(3) });
+  add(`QLinearConcat of ${dtype}`, { a: [dtype, ['n', 3]], b: [dtype, ['n', 4]] }, fused('y = QLinearConcat(t, p, a, s, z, b, r, o)', { axis: 1 }), { sizes: { n: 2 }, ...result(2) });
+  const image = /** @type {Type} */ ([dtype, [1, 2, 6, 7]]);
+  for (const pads of [0, 1])
+    add(`QLinearAveragePool of ${dtype}, pads counted: ${pads}`, { x: image }, fused('y = QLinearAveragePool(x, s, z, t, p)', { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: pads }), result(4));
+  add(`QLinearGlobalAveragePool of ${dtype}`, { x: image }, fused('y = QLinearGlobalAveragePool(x, s, z, r, p)'), result(4));
+  add(`QLinearGlobalAveragePool of ${dtype} with channels last`, { x: image }, fused('y = QLinearGlobalAveragePool(x, s, z, r, p)', { channels_last: 1 }), result(4));
+  add(`QLinearSigmoid of ${dtype}`, { x: image }, fused('y = QLinearSigmoid(x, s, z, r, p)'), result(4));
+  add(`QLinearLeakyRelu of ${dtype}`, { x: image }, fused('y = QLinearLeakyRelu(x, s, z, r, p)', { alpha: float(0.1) }), result(4));
+  for (const opset of [12, 13])
+    add(`QLinearSoftmax of ${dtype} as in opset ${opset}`, { x: [dtype, [2, 3, 5]] }, fused('y = QLinearSoftmax(x, s, z, e, f)', { axis: 1, opset }),
+      { ...result(3), constants: { ...constants, e: scalar('f32', 1 / 256), f: scalar(dtype, dtype === 'u8' ? 0 : -128) } });
+  const c = { type: /** @type {Type} */ (['i32', [5]]), bytes: new Uint8Array(Int32Array.of(1000, -2000, 30, 0, 7).buffer) };
+  const columns = { type: /** @type {Type} */ (['f32', [5]]), bytes: new Uint8Array(Float32Array.of(0.01, 0.02, 0.03, 0.04, 0.05).buffer) };
+  const columnZeros = { type: /** @type {Type} */ ([dtype, [5]]), bytes: Uint8Array.of(1, 2, 3, 100, 120) };
+  add(`QGemm of ${dtype}`, { a: [dtype, [4, 6]], b: [dtype, [6, 5]] }, fused('y = QGemm(a, s, z, b, r, o, c, w, p)', { alpha: float(0.5) }),
+    { ...result(2), constants: { ...constants, c, w: scalar('f32', 0.5) } });
+  add(`QGemm of ${dtype} to numbers`, { a: [dtype, [6, 4]], b: [dtype, [5, 6]] }, fused('y = QGemm(a, s, z, b, v, u, c)', { transA: 1, transB: 1 }),
+    { constants: { ...constants, c, v: columns, u: columnZeros }, outputs: { y: ['f32', 2] } });
+  add(`MatMulIntegerToFloat of ${dtype}`, { a: ['u8', ['n', 3, 6]], b: [dtype, [6, 5]], q: ['f32', [5]] }, fused('y = MatMulIntegerToFloat(a, b, s, v, x, u, q)'),
+    { sizes: { n: 2 }, constants: { ...constants, v: columns, u: columnZeros, x: scalar('u8', 77) }, outputs: { y: ['f32', 3] } });
+  add(`DynamicQuantizeMatMul of ${dtype}`, { a: ['f32', ['n', 3, 6]], b: [dtype, [6, 5]], q: ['f32', [5]] }, fused('y = DynamicQuantizeMatMul(a, b, v, u, q)'),
+    { sizes: { n: 2 }, constants: { v: columns, u: columnZeros } });
+}
+add('QuantizeLinear', { x: ROWS }, fused('y = QuantizeLinear(x, s, z)'), { sizes: { n: 2 }, constants: { s: scalar('f32', 0.0001), z: scalar('u16', 30000) }, outputs: { y: ['u16', 3] } });
+add('DequantizeLinear', { x: ['u16', [3, 4]] }, fused('y = DequantizeLinear(x, s, z)'), { constants: { s: scalar('f32', 0.0001), z: scalar('u16', 30000) }, outputs: { y: ['f32', 2] } });
+
+/** Numbers from -1 to 1 as elements; bytes take all values. @param {Type[0]} dtype @param {number[]} data */
+function elements(dtype, data) {
+  switch (dtype) {
+    case 'i32': return Int32Array.from(data);
+    case 'i64': return BigInt64Array.from(data, BigInt);
+    case 'u8': return Uint8Array.from(data, (x) => (x + 1) * 128);
+    case 'i8': return Int8Array.from(data, (x) => x * 128);
+    case 'u16': return Uint16Array.from(data, (x) => (x + 1) * 32768);
+    default: return Float32Array.from(data);
+  }
+}
+
+/** Made-up elements for the inputs of a case, and their shapes. @param {string} name @returns {Record<string, { data: ReturnType<typeof elements>, shape: number[] }>} */
 export function inputsOf(name) {
   const { inputs, sizes, given = {} } = CASES[name];
   let state = 12345;
@@ -219,7 +268,7 @@ export function inputsOf(name) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       return (state >>> 8) / 2 ** 23 - 1;
     });
-    made[input] = { shape, data: dtype === 'i32' ? Int32Array.from(data) : dtype === 'i64' ? BigInt64Array.from(data, BigInt) : Float32Array.from(data) };
+    made[input] = { shape, data: elements(dtype, data) };
   }
   return made;
 }

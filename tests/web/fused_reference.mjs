@@ -11,7 +11,7 @@ import { CASES, inputsOf, modelOf } from './fused.mjs';
 
 const ort = createRequire(new URL('../bench/package.json', import.meta.url))('onnxruntime-node');
 /** @type {Record<string, string>} */
-const TYPES = { f32: 'float32', i32: 'int32', i64: 'int64' };
+const TYPES = { f32: 'float32', i32: 'int32', i64: 'int64', u8: 'uint8', i8: 'int8', u16: 'uint16' };
 
 const lines = [];
 for (const [name, { inputs, nodes, reference }] of Object.entries(CASES)) {

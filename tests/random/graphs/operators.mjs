@@ -20,6 +20,9 @@ export const LEFT_OUT = {
   ...Object.fromEntries(['Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'].map((op) => [op, 'ONNX states no generator, so numbers differ; onnx_random compares with the hash that is documented'])),
   ...Object.fromEntries(['BiasAdd', 'BiasSplitGelu', 'GroupNorm', 'SkipGroupNorm', 'NhwcConv', 'SimplifiedLayerNormalization'].map((op) => [`com.microsoft.${op}`, 'ONNX Runtime has no kernel for the CPU; web_fused compares with what its documentation says'])),
   ...Object.fromEntries(['com.microsoft.GroupQueryAttention', 'com.microsoft.CausalConvWithState', 'LinearAttention', 'com.microsoft.LinearAttention'].map((op) => [op, 'caches, states and lengths that must agree; web_fused and onnx_operators have their forms'])),
+  ...Object.fromEntries(['QuantizeLinear', 'DequantizeLinear', 'DynamicQuantizeLinear', 'MatMulInteger', 'ConvInteger', 'QLinearConv', 'QLinearMatMul',
+    ...['QuantizeLinear', 'DequantizeLinear', 'QLinearAdd', 'QLinearMul', 'QLinearConcat', 'QLinearAveragePool', 'QLinearGlobalAveragePool', 'QLinearSigmoid', 'QLinearLeakyRelu', 'QLinearSoftmax',
+      'QGemm', 'DynamicQuantizeMatMul', 'MatMulIntegerToFloat'].map((op) => `com.microsoft.${op}`)].map((op) => [op, 'scales and zero points that must fit; web_fused and models_quantised have their forms'])),
   SequenceMap: 'graphs inside it; onnx_operators has its forms',
   'ai.onnx.preview.FlexAttention': 'graphs inside it; onnx_operators has its forms',
 };

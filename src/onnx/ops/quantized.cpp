@@ -1,0 +1,117 @@
+// ONNX Runtime's operators whose operands and results are quantised: what they are of numbers, of
+// what the operands stand for.
+
+#include "onnx/operators.h"
+#include "onnx/ops/quantization.h"
+
+namespace webnnc::onnx {
+
+using loop::BinaryOp;
+
+namespace {
+
+constexpr std::string_view kPrefix = "QLinear";
+
+// A quantised operand and what it stands for: its scale and zero point are the operands behind it.
+struct Operand {
+  DType dtype;
+  Term real;
+};
+
+Result<Operand> OperandAt(Formula& f, size_t i) {
+  NodeContext& c = f.context();
+  if (!c.Has(i)) return Error{"operand " + std::to_string(i) + " is missing"};
+  DType dtype = c.Type(i).dtype;
+  if (!IsInteger(dtype) || ByteSize(dtype) > 2)
+    return Error{"operand " + std::to_string(i) + " is " + Print(c.Type(i)) +
+                 ", which is not quantised"};
+  TRY_ASSIGN(auto by, WholeQuantization(f, i + 1, i + 2));
+  return Operand{dtype, Dequantized(f(c[i]), by)};
+}
+
+// A result quantised by operands `scale` and the one behind it.
+Result<Values> QuantizedResult(Formula& f, Term real, size_t scale, DType dtype) {
+  TRY_ASSIGN(auto by, WholeQuantization(f, scale, scale + 1));
+  TRY_ASSIGN(auto result, f.Result(Quantized(real, by, dtype)));
+  return Values{result};
+}
+
+}  // namespace
+
+template <BinaryOp op>
+static Result<Values> ImportQLinearBinary(NodeContext& c) {
+  Formula f(c);
+  TRY_ASSIGN(auto a, OperandAt(f, 0));
+  TRY_ASSIGN(auto b, OperandAt(f, 3));
+  return QuantizedResult(f, Binary(op, a.real, b.real), 6, a.dtype);
+}
+
+// ONNX's operator that is called so behind "QLinear", with the node's attributes.
+static Result<Values> ImportQLinear(NodeContext& c) {
+  Formula f(c);
+  TRY_ASSIGN(auto x, OperandAt(f, 0));
+  TRY_ASSIGN(auto real, f.Result(x.real));
+  NodeContext numbers = c.WithOperands({real});
+  std::string_view name = c.op_type();
+  name.remove_prefix(kPrefix.size());
+  TRY_ASSIGN(auto results, FindOperator("", name)->import(numbers));
+  return QuantizedResult(f, f(results[0]), 3, x.dtype);
+}
+
+// The same of images, whose channels may be last.
+static Result<Values> ImportQLinearPool(NodeContext& c) {
+  int64_t rank = c.Type(0).rank();
+  if (c.Int("channels_last", 0) == 0) return ImportQLinear(c);
+  if (rank < 3) return Error{"x is " + Print(c.Type(0))};
+  std::vector<int64_t> first{0, rank - 1}, last{0};
+  for (int64_t d = 1; d + 1 < rank; ++d) first.push_back(d);
+  for (int64_t d = 2; d < rank; ++d) last.push_back(d);
+  last.push_back(1);
+  TRY_ASSIGN(auto x, c.Transpose(c[0], first));
+  NodeContext turned = c.WithOperand(0, x);
+  TRY_ASSIGN(auto results, ImportQLinear(turned));
+  TRY_ASSIGN(auto result, c.Transpose(results[0], last));
+  return Values{result};
+}
+
+// Up to opset 12, softmax takes all dimensions from `axis` on as one.
+static Result<Values> ImportQLinearSoftmax(NodeContext& c) {
+  constexpr int64_t kOneAxis = 13;
+  Formula f(c);
+  TRY_ASSIGN(auto x, OperandAt(f, 0));
+  int64_t rank = c.Type(0).rank();
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", -1), rank));
+  graph::Softmax softmax{{axis}};
+  for (int64_t d = axis + 1; c.Int("opset", 0) < kOneAxis && d < rank; ++d)
+    softmax.axes.push_back(d);
+  return QuantizedResult(f, f.Add(softmax, {x.real}), 3, x.dtype);
+}
+
+// The result's scale and zero point come first.
+static Result<Values> ImportQLinearConcat(NodeContext& c) {
+  Formula f(c);
+  constexpr size_t kFirst = 2, kEach = 3;
+  if ((c.count() - kFirst) % kEach != 0) return Error{"an operand has no scale or zero point"};
+  std::vector<Term> parts;
+  for (size_t i = kFirst; i < c.count(); i += kEach) {
+    TRY_ASSIGN(auto part, OperandAt(f, i));
+    parts.push_back(part.real);
+  }
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 0), c.Type(kFirst).rank()));
+  return QuantizedResult(f, Concat(parts, axis), 0, c.Type(1).dtype);
+}
+
+static constexpr Operator kOperators[] = {
+    {"com.microsoft", "QLinearAdd", 2, ImportQLinearBinary<BinaryOp::kAdd>},
+    {"com.microsoft", "QLinearAveragePool", 2, ImportQLinearPool},
+    {"com.microsoft", "QLinearConcat", 2, ImportQLinearConcat},
+    {"com.microsoft", "QLinearGlobalAveragePool", 2, ImportQLinearPool},
+    {"com.microsoft", "QLinearLeakyRelu", 2, ImportQLinear},
+    {"com.microsoft", "QLinearMul", 2, ImportQLinearBinary<BinaryOp::kMul>},
+    {"com.microsoft", "QLinearSigmoid", 2, ImportQLinear},
+    {"com.microsoft", "QLinearSoftmax", 2, ImportQLinearSoftmax},
+};
+
+std::span<const Operator> QuantizedOperators() { return kOperators; }
+
+}  // namespace webnnc::onnx
