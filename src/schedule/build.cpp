@@ -30,12 +30,14 @@ class KernelBuilder {
   Result<Block> Run(size_t i) {
     // Of loops that never run peeling leaves nothing.
     if (i == nests_.merged || nests_.nests.empty()) return EmitNests(i);
-    const NestLoop& loop = nests_.nests[0].main.loops[i];
+    const NestLoop& loop = nests_.First().main.loops[i];
     VarId var = nests_.kernel.vars.Add({loop.name});
     simplify_.Bind(var, loop.extent);
     shared_.push_back(var);
     for (Nest& nest : nests_.nests) {
-      for (LoopList* list : nest.Lists()) env_[list->loops[i].var] = build_.Var(var);
+      for (LoopList* list : nest.Lists()) {
+        if (!nest.host) env_[list->loops[i].var] = build_.Var(var);
+      }
     }
     if (loop.kind == LoopKind::kThread) {
       if (thread_.valid()) return Error{"merge: only one shared loop may be bound to thread"};
@@ -50,6 +52,7 @@ class KernelBuilder {
   }
 
   const std::vector<VarId>& shared() const { return shared_; }
+  const Hosted& hosted() const { return hosted_; }
 
  private:
   // All nests from loop `from` on, those of one ordered loop together.
@@ -57,6 +60,7 @@ class KernelBuilder {
     Block out;
     std::optional<loop::StageLoop> open;
     for (Nest& nest : nests_.nests) {
+      if (nest.host) continue;
       if (nest.ordered && nest.ordered != open) {
         VarId var = nests_.kernel.vars.Add({nests_.kernel.vars[nest.ordered->var].name});
         simplify_.Bind(var, nest.ordered->extent);
@@ -64,7 +68,8 @@ class KernelBuilder {
         out.push_back(loop::For{var, nest.ordered->extent, LoopKind::kSerial, {}});
       }
       open = nest.ordered;
-      TRY_ASSIGN(auto block, NestBuilder(nests_.kernel, simplify_, nest, env_, thread_).Run(from));
+      TRY_ASSIGN(auto block,
+                 NestBuilder(nests_, simplify_, nest, env_, thread_, hosted_).Run(from));
       Block& into = open ? std::get<loop::For>(out.back()).body : out;
       for (loop::Stmt& stmt : block) into.push_back(std::move(stmt));
     }
@@ -77,6 +82,7 @@ class KernelBuilder {
   Env env_;
   ExprId thread_;
   std::vector<VarId> shared_;
+  Hosted hosted_;
 };
 
 }  // namespace
@@ -123,7 +129,10 @@ static Status CheckThreads(const Block& block) {
 Result<loop::Kernel> Build(Nests nests) {
   KernelBuilder builder(nests);
   TRY_ASSIGN(nests.kernel.body, builder.Run(0));
-  TRY(LocalizeTemporaries(nests.kernel, builder.shared(), CarriedBy(nests)));
+  std::map<loop::BufferId, HostedPlace> hosted;
+  for (const auto& [buffer, vars] : builder.hosted())
+    hosted[buffer] = {vars, nests.hosted.at(buffer)};
+  TRY(LocalizeTemporaries(nests.kernel, builder.shared(), CarriedBy(nests), hosted));
   loop::Simplify(nests.kernel);
   loop::DropUnused(nests.kernel);
   TRY(CheckThreads(nests.kernel.body));
@@ -164,6 +173,7 @@ Status ApplyAll(Nests& nests, const Schedule& schedule) {
           if constexpr (std::is_same_v<T, Fuse>) return ApplyFuse(nests, d);
           if constexpr (std::is_same_v<T, Order>) return ApplyOrder(nests, d);
           if constexpr (std::is_same_v<T, Merge>) return ApplyMerge(nests, d);
+          if constexpr (std::is_same_v<T, At>) return ApplyAt(nests, d);
           if constexpr (std::is_same_v<T, Bind>) return ApplyBind(nests, d);
           if constexpr (std::is_same_v<T, Keep>) return ApplyKeep(nests, d);
           if constexpr (std::is_same_v<T, Skip>) return ApplySkip(nests, d);

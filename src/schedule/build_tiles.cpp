@@ -291,8 +291,54 @@ Block NestBuilder::BeforeLoop(const NestLoop& loop) {
   return out;
 }
 
+Block NestBuilder::Guests(const NestLoop& loop) {
+  Block out;
+  if (!staging_enabled_) return out;
+  for (Nest& guest : nests_.nests) {
+    bool is_here =
+        guest.host && guest.host->stage == nest_.main.stage && guest.host->loop == loop.name;
+    if (!is_here) continue;
+    std::set<VarId> around;
+    for (const NestLoop& each : list_->loops) {
+      auto var = loop::VariableOf(kernel_, ValueOf(each));
+      if (!var || thread_.valid() || each.kind == LoopKind::kVector)
+        Fail("at: " + loop.name + " is inside of threads or lanes");
+      if (var) around.insert(*var);
+      if (each.name == loop.name) break;
+    }
+    CheckTiles(guest);
+    auto note = [&](BufferId buffer) {
+      if (nests_.hosted.count(buffer)) hosted_[buffer].insert(around.begin(), around.end());
+    };
+    for (const loop::Part& part : guest.parts) note(part.buffer);
+    for (const loop::Store& store : guest.writers) note(store.buffer);
+    auto block = NestBuilder(nests_, simplify_, guest, env_, thread_, hosted_).Run(0);
+    if (!block) {
+      Fail(block.error().message);
+    } else {
+      Append(out, std::move(block.value()));
+    }
+  }
+  return out;
+}
+
+// What is loaded ahead of the guest's loop is not there yet.
+void NestBuilder::CheckTiles(const Nest& guest) {
+  int at = list_->Position(guest.host->loop);
+  for (const Stage& stage : nest_.stages) {
+    int tile = list_->Position(stage.at);
+    bool reads = false;
+    loop::ForEachExpr(kernel_, RawOperand(stage.operand), [&](ExprId e) {
+      auto* load = std::get_if<loop::Load>(&kernel_.exprs[e].node);
+      reads |= load && nests_.hosted.count(load->buffer);
+    });
+    if (reads && (tile < at || (tile == at && stage.ahead)))
+      Fail("stage: the operand is not computed yet outside of " + guest.host->loop);
+  }
+}
+
 Block NestBuilder::Prologue(const NestLoop& loop) {
-  Block out, next;
+  Block out = Guests(loop), next;
   std::vector<std::pair<Operand, Tile>> made;
   for (const Stage& stage : StagesAt(loop)) {
     Tile tile = MakeTile(stage);

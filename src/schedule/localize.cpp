@@ -19,12 +19,13 @@ namespace {
 class Localizer {
  public:
   Localizer(loop::Kernel& kernel, const std::vector<VarId>& shared,
-            const std::set<BufferId>& carried)
+            const std::set<BufferId>& carried, const std::map<BufferId, HostedPlace>& hosted)
       : kernel_(kernel),
         build_(kernel),
         simplify_(kernel),
         shared_(shared.begin(), shared.end()),
-        carried_(carried) {}
+        carried_(carried),
+        hosted_(hosted) {}
 
   Status Run() {
     bool any = !shared_.empty() || !carried_.empty();
@@ -55,7 +56,7 @@ class Localizer {
         flows_.insert(load->buffer);
       }
       if (load && owned_.count(load->buffer)) {
-        load->index = OwnPlace(load->index);
+        load->index = OwnPlace(load->buffer, load->index);
         return kernel_.exprs.Add(std::move(expr));
       }
       if (!load || !loaded_.count(load->buffer)) return id;
@@ -94,6 +95,17 @@ class Localizer {
   }
 
  private:
+  // Whether all that uses the buffer is inside of the variable's loop.
+  bool IsShared(BufferId id, VarId var) const {
+    auto hosted = hosted_.find(id);
+    return shared_.count(var) > 0 || (hosted != hosted_.end() && hosted->second.around.count(var));
+  }
+
+  int64_t LowOf(BufferId id, size_t dimension) const {
+    auto hosted = hosted_.find(id);
+    return hosted == hosted_.end() ? 0 : hosted->second.lows[dimension];
+  }
+
   static bool IsTemporary(const loop::Buffer& buffer) {
     return buffer.space == loop::Space::kTemporary;
   }
@@ -149,15 +161,15 @@ class Localizer {
     for (const auto& [id, accesses] : accesses_) {
       if (!IsTemporary(kernel_.buffers[id]) || regions_[id].size() < 2 || regions_[id].count(-1))
         continue;
-      auto share = ShareOf(accesses[0]);
+      auto share = ShareOf(id, accesses[0]);
       bool same = share && std::all_of(accesses.begin(), accesses.end(), [&](const auto& index) {
-                    return !StoresAgain(index) && ShareOf(index) == share;
+                    return !StoresAgain(index) && ShareOf(id, index) == share;
                   });
       if (same) owned_[id] = *share;
     }
   }
 
-  std::optional<Share> ShareOf(const loop::Index& index) {
+  std::optional<Share> ShareOf(BufferId id, const loop::Index& index) {
     Share share;
     bool depends = false;
     for (ExprId at : index) {
@@ -167,8 +179,8 @@ class Localizer {
       for (const auto& [monomial, coefficient] : p.terms) {
         std::set<VarId> vars = VariablesOf(monomial);
         bool is_thread = vars.size() == 1 && thread_vars_.count(*vars.begin());
-        bool is_shared = std::all_of(vars.begin(), vars.end(),
-                                     [&](VarId var) { return shared_.count(var) > 0; });
+        bool is_shared =
+            std::all_of(vars.begin(), vars.end(), [&](VarId var) { return IsShared(id, var); });
         if (is_thread) {
           loop::Monomial renamed;
           for (ExprId factor : monomial)
@@ -212,7 +224,7 @@ class Localizer {
   }
 
   // The thread, and the loops of its region in the order of Share::own.
-  loop::Index OwnPlace(const loop::Index& index) {
+  loop::Index OwnPlace(BufferId id, const loop::Index& index) {
     loop::Index place{ExprId()};
     for (ExprId at : index) {
       std::map<int64_t, ExprId, std::greater<>> own;
@@ -222,7 +234,7 @@ class Localizer {
         }
         auto extent = ExtentOf(monomial);
         auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[monomial[0]].node);
-        bool is_own = extent && *extent > 1 && !shared_.count(variable->var) &&
+        bool is_own = extent && *extent > 1 && !IsShared(id, variable->var) &&
                       !thread_vars_.count(variable->var);
         if (is_own) own[coefficient] = monomial[0];
       }
@@ -243,7 +255,7 @@ class Localizer {
         for (ExprId& index : store->index) index = rewrite(index);
         if (IsResult(store->buffer)) CheckFlow(store->buffer, store->index);
         if (StoresAgain(store->index)) again_.insert(store->buffer);
-        if (owned_.count(store->buffer)) store->index = OwnPlace(store->index);
+        if (owned_.count(store->buffer)) store->index = OwnPlace(store->buffer, store->index);
         if (stored_.count(store->buffer))
           store->index = Local(store->buffer, store->index, stored_);
       }
@@ -295,7 +307,7 @@ class Localizer {
           loop::ForEachExpr(kernel_, factor, [&](ExprId e) {
             auto* variable = std::get_if<loop::Variable>(&kernel_.exprs[e].node);
             if (!variable) return;
-            (shared_.count(variable->var) ? shared : other) = true;
+            (IsShared(id, variable->var) ? shared : other) = true;
           });
         }
         if (shared && other) Fail(id);
@@ -303,6 +315,7 @@ class Localizer {
       }
       shared_part_.try_emplace({id, d}, p - own);
       if (shared_part_.at({id, d}) != p - own) Fail(id);
+      own.constant -= LowOf(id, d);
       auto high = simplify_.ConstantAbove(own);
       const Dim& whole = kernel_.buffers[id].type.shape[d];
       bool bounded = high && simplify_.ProvablyNonNegative(own);
@@ -338,6 +351,7 @@ class Localizer {
   VarId number_;
   std::map<BufferId, Share> owned_;
   const std::set<BufferId>& carried_;
+  const std::map<BufferId, HostedPlace>& hosted_;
   std::set<BufferId> again_;
   // Results that are loaded, and those whose places do not have the same of the shared loops.
   std::set<BufferId> flows_;
@@ -352,8 +366,9 @@ class Localizer {
 }  // namespace
 
 Status LocalizeTemporaries(loop::Kernel& kernel, const std::vector<VarId>& shared,
-                           const std::set<BufferId>& carried) {
-  return Localizer(kernel, shared, carried).Run();
+                           const std::set<BufferId>& carried,
+                           const std::map<BufferId, HostedPlace>& hosted) {
+  return Localizer(kernel, shared, carried, hosted).Run();
 }
 
 }  // namespace webnnc::schedule

@@ -41,6 +41,10 @@ std::vector<LoopList*> Nest::Lists() {
   return lists;
 }
 
+const Nest& Nests::First() const {
+  return *std::find_if(nests.begin(), nests.end(), [](const Nest& nest) { return !nest.host; });
+}
+
 namespace {
 
 Nest NestOf(const loop::Kernel& kernel, const loop::Stage& stage) {
@@ -241,7 +245,7 @@ class WriterFinder {
 }  // namespace
 
 Nests ExtractNests(const loop::Kernel& plain) {
-  Nests nests{plain, {}, 0};
+  Nests nests{.kernel = plain};
   for (const loop::Stage& stage : loop::StagesOf(plain))
     nests.nests.push_back(NestOf(plain, stage));
   nests.kernel.body.clear();

@@ -6,6 +6,7 @@
 // never rewrites an expression.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,6 +50,13 @@ struct LoopList {
   int Position(const LoopId& id) const;
 };
 
+// Where a nest is computed that has a place inside another one's loops (At).
+struct Host {
+  int stage;
+  std::string loop;
+  std::vector<loop::VarId> around;  // that loop and those outside of it, from the outermost in
+};
+
 struct Nest {
   LoopList main;
   // A reduction whose split was peeled runs these after `main`, onto the same result. They have
@@ -79,6 +87,8 @@ struct Nest {
   // outside of all loops of the nest but those that all nests share.
   std::optional<loop::StageLoop> ordered;
 
+  std::optional<Host> host;
+
   std::vector<LoopList*> Lists();
   bool Reduces() const { return kind == loop::StageKind::kReduce; }
   // What it stores, or reduces: of the first part.
@@ -87,11 +97,19 @@ struct Nest {
   bool Stores(loop::BufferId buffer) const;
 };
 
+// Of a temporary that is computed inside a nest's loops: in each dimension, the least of its index
+// there besides what the loops around contribute.
+using Lows = std::vector<int64_t>;
+
 struct Nests {
   loop::Kernel kernel;  // its body is not used
   std::vector<Nest> nests;
-  // How many outer loops all nests share.
+  std::map<loop::BufferId, Lows> hosted;
+  // How many outer loops all nests share but those that have a host.
   size_t merged = 0;
+
+  // One that has none.
+  const Nest& First() const;
 };
 
 // Makes nests of the stages of a plain kernel. Maps that use a reduction's results, each iteration
@@ -105,6 +123,7 @@ Status ApplyPeel(Nests& nests, const Peel& peel);
 Status ApplyFuse(Nests& nests, const Fuse& fuse);
 Status ApplyOrder(Nests& nests, const Order& order);
 Status ApplyMerge(Nests& nests, const Merge& merge);
+Status ApplyAt(Nests& nests, const At& at);
 Status ApplyBind(Nests& nests, const Bind& bind);
 Status ApplyKeep(Nests& nests, const Keep& keep);
 Status ApplySkip(Nests& nests, const Skip& skip);
@@ -113,7 +132,8 @@ Status ApplyNarrow(Nests& nests, const Narrow& narrow);
 Status ApplySubtotal(Nests& nests, const Subtotal& subtotal);
 Status ApplyStage(Nests& nests, const Stage& stage);
 
-// What later directives may change: whether merged loops are still shared, and narrow sums short.
+// What later directives may change: whether merged loops are still shared, those around a hosted
+// nest as they were, and narrow sums short.
 Status CheckPromises(Nests& nests);
 
 // All of them, one after another.

@@ -254,7 +254,8 @@ bool NestBuilder::IsThere(ExprId id) {
     auto* load = std::get_if<loop::Load>(&expr.node);
     if (!load) return;
     // Past the end the stage before has written nothing, in a place that may be the thread's own.
-    inside &= from_ == 0 || kernel_.buffers[load->buffer].space != Space::kTemporary;
+    bool shares = from_ > 0 || nest_.host.has_value();
+    inside &= !shares || kernel_.buffers[load->buffer].space != Space::kTemporary;
     const Shape shape = kernel_.buffers[load->buffer].type.shape;
     for (size_t d = 0; d < shape.size() && inside; ++d) {
       loop::Polynomial p = simplify_.ToPolynomial(load->index[d]);

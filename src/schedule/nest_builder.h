@@ -37,15 +37,20 @@ struct Tile {
   size_t row = 1;
 };
 
+// Of temporaries that are computed inside a nest's loops: the variables of these.
+using Hosted = std::map<loop::BufferId, std::set<loop::VarId>>;
+
 // What loops are called now: their variables' values in the place that is being written.
 using Env = std::unordered_map<loop::VarId, loop::ExprId>;
 
 class NestBuilder {
  public:
-  NestBuilder(loop::Kernel& kernel, loop::Simplifier& simplify, Nest& nest, Env outer,
-              loop::ExprId thread)
-      : kernel_(kernel),
-        build_(kernel),
+  NestBuilder(Nests& nests, loop::Simplifier& simplify, Nest& nest, Env outer, loop::ExprId thread,
+              Hosted& hosted)
+      : nests_(nests),
+        hosted_(hosted),
+        kernel_(nests.kernel),
+        build_(kernel_),
         simplify_(simplify),
         nest_(nest),
         env_(std::move(outer)),
@@ -161,8 +166,11 @@ class NestBuilder {
   // What must happen before the loop starts: the first tile is on its way.
   loop::Block BeforeLoop(const NestLoop& loop);
 
-  // What happens first in each iteration of `loop`: its tiles are filled.
+  // What happens first in each iteration of `loop`: stages that have their place there are
+  // computed, and its tiles are filled.
   loop::Block Prologue(const NestLoop& loop);
+  loop::Block Guests(const NestLoop& loop);
+  void CheckTiles(const Nest& guest);
 
   // ---- Reductions (build_reduction.cpp)
 
@@ -252,6 +260,8 @@ class NestBuilder {
   loop::Stmt Distribute(int64_t count, int64_t threads,
                         const std::function<loop::Block(loop::ExprId)>& body);
 
+  Nests& nests_;
+  Hosted& hosted_;
   loop::Kernel& kernel_;
   loop::Builder build_;
   loop::Simplifier& simplify_;  // knows the loops that have been written

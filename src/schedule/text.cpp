@@ -56,6 +56,7 @@ std::string Print(const Directive& directive) {
           [](const Fuse& fuse) { return "fuse" + Words(fuse.loops) + " into " + fuse.into; },
           [](const Order& order) { return "order" + Words(order.loops); },
           [](const Merge& merge) { return "merge" + Words(merge.loops); },
+          [](const At& at) { return "at s" + std::to_string(at.stage) + " " + Print(at.loop); },
           [](const Bind& bind) {
             if (bind.kind == loop::LoopKind::kUnrolled) return "unroll" + Words(bind.loops);
             if (bind.kind == loop::LoopKind::kVector) return "vector" + Words(bind.loops);
@@ -98,11 +99,11 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {
-    "split",    "peel",      "fuse",     "order",       "merge",       "bind",
-    "unroll",   "vector",    "keep",     "skip",        "combine",     "stage",
-    "thread",   "subgroup",  "matrix",   "into",        "tail",        "fill",
-    "lanes",    "pad",       "row",      "ahead",       "apart",       "narrow",
-    "subtotal", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
+    "split",       "peel",        "fuse",       "order",  "merge",    "at",        "bind",
+    "unroll",      "vector",      "keep",       "skip",   "combine",  "stage",     "thread",
+    "subgroup",    "matrix",      "into",       "tail",   "fill",     "lanes",     "pad",
+    "row",         "ahead",       "apart",      "narrow", "subtotal", "workgroup", "register",
+    "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -170,6 +171,13 @@ class Parser {
     if (lexer_.Eat("merge")) {
       TRY_ASSIGN(auto loops, Loops());
       return Directive(Merge{loops});
+    }
+    if (lexer_.Eat("at")) {
+      TRY_ASSIGN(auto name, lexer_.Word());
+      LoopId stage = LoopNamed(name + ".all");
+      if (stage.stage == LoopId::kEveryStage) return lexer_.Fail("no stage '" + name + "'");
+      TRY_ASSIGN(auto loop, Loop());
+      return Directive(At{stage.stage, loop});
     }
     if (lexer_.Eat("unroll")) {
       TRY_ASSIGN(auto loops, Loops());

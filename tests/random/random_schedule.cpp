@@ -44,7 +44,7 @@ class Drawer {
     if (loops.empty()) return std::nullopt;
     auto at = static_cast<size_t>(choices_.Below(static_cast<int>(loops.size())));
     const NestLoop& loop = loops[at];
-    switch (choices_.Below(16)) {
+    switch (choices_.Below(17)) {
       case 0:
       case 1:
       case 2: return DrawSplit(loop);
@@ -66,6 +66,7 @@ class Drawer {
       case 12: return DrawStage(loops, at);
       case 13: return DrawSubtotal(loop);
       case 14: return DrawMerge(loops);
+      case 15: return DrawAt(nest, loop);
       default: return DrawRare(loop);
     }
   }
@@ -127,6 +128,12 @@ class Drawer {
   Directive DrawSubtotal(const NestLoop& loop) {
     static const std::vector<int64_t> kEvery{1, 2, 4, 8};
     return schedule::Subtotal{loop.name, choices_.Pick(kEvery)};
+  }
+
+  std::optional<Directive> DrawAt(const schedule::Nest& host, const NestLoop& loop) {
+    int stage = host.main.stage;
+    if (stage == 0) return std::nullopt;
+    return schedule::At{choices_.Chance(2) ? stage - 1 : choices_.Below(stage), {loop.name, stage}};
   }
 
   Directive DrawMerge(const std::vector<NestLoop>& loops) {

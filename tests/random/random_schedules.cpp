@@ -253,7 +253,7 @@ class Case {
   }
 
   // What LowerKernel makes of it, after each of its passes. It refuses schedules that do not fit
-  // the kernel or the device, before anything is flat.
+  // the kernel or the device, the last time for their memory, before it simplifies.
   Status CheckLowered(const std::string& what, const loop::Kernel& plain,
                       const schedule::Schedule& schedule, lower::Options options) {
     text_ = loop::Print(plain) + schedule::Print(schedule);
@@ -261,7 +261,7 @@ class Case {
     Status wrong = kSuccess;
     bool fits = false;
     options.log = [&](std::string_view pass, const loop::Kernel& kernel) {
-      fits |= pass == "flatten";
+      fits |= pass == "simplify";
       if (wrong) wrong = CheckKernel(what + ", after " + std::string(pass), kernel, bounds);
     };
     auto lowered = lower::LowerKernel(plain, schedule, options);

@@ -96,6 +96,7 @@ Status ApplyOrder(Nests& nests, const Order& order) {
 
 Status ApplyMerge(Nests& nests, const Merge& merge) {
   for (Nest& nest : nests.nests) {
+    if (nest.host) continue;
     for (LoopList* list : nest.Lists()) {
       if (!HasAll(*list, merge.loops)) return Error{"merge: a stage lacks one of the loops"};
       for (size_t i = 0; i < merge.loops.size(); ++i) {
@@ -110,9 +111,10 @@ Status ApplyMerge(Nests& nests, const Merge& merge) {
 
 static Status CheckMerged(Nests& nests) {
   for (Nest& nest : nests.nests) {
+    if (nest.host) continue;
     for (LoopList* list : nest.Lists()) {
       for (size_t i = 0; i < nests.merged; ++i) {
-        const NestLoop& first = nests.nests[0].main.loops[i];
+        const NestLoop& first = nests.First().main.loops[i];
         bool same = i < list->loops.size() && list->loops[i].name == first.name &&
                     list->loops[i].extent == first.extent && !list->loops[i].reduction;
         if (!same) return Error{"merge: " + first.name + " is not an outermost loop of all stages"};
@@ -245,8 +247,23 @@ static Status CheckCombined(const Nest& nest) {
   return kSuccess;
 }
 
+// The loops around it are those that its own were counted from.
+static Status CheckHost(const Nests& nests, const Host& host) {
+  for (const Nest& nest : nests.nests) {
+    if (nest.main.stage != host.stage) continue;
+    bool same = nest.rest.empty() && nest.main.loops.size() >= host.around.size();
+    for (size_t i = 0; same && i < host.around.size(); ++i)
+      same = nest.main.loops[i].var == host.around[i];
+    if (!same) return Error{"at: " + host.loop + " and what is around it may not change any more"};
+  }
+  if (nests.merged >= host.around.size())
+    return Error{"merge: " + host.loop + " has a stage inside that does not share it"};
+  return kSuccess;
+}
+
 Status CheckPromises(Nests& nests) {
   for (const Nest& nest : nests.nests) {
+    if (nest.host) TRY(CheckHost(nests, *nest.host));
     TRY(CheckCombined(nest));
     if (nest.narrow && nest.main.Find(nest.narrow->at)) TRY(CheckNarrow(nest.main, *nest.narrow));
   }
