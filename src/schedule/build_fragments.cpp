@@ -34,15 +34,15 @@ Status NestBuilder::CheckFragments() {
   if (reduces != std::vector{false, false, true})
     return Error{"bind: a fragment has a loop of rows, one of columns and one of their products"};
   bool widened = nest_.product && nest_.update == loop::Update::kAdd && nest_.rest.empty();
-  for (Operand operand : {Operand::kLeft, Operand::kRight}) {
+  for (Operand::Part operand : {Operand::kLeft, Operand::kRight}) {
     widened = widened && IsStagedHalf(operand);
   }
   if (widened && !nest_.narrow && nest_.subtotals.empty()) return kSuccess;
   return Error{"bind: fragments are of sums in f32 of products of staged f16"};
 }
 
-bool NestBuilder::IsStagedHalf(Operand operand) const {
-  ExprId side = operand == Operand::kLeft ? nest_.product->left : nest_.product->right;
+bool NestBuilder::IsStagedHalf(const Operand& operand) const {
+  ExprId side = operand.part == Operand::kLeft ? nest_.product->left : nest_.product->right;
   auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[side].node);
   bool staged = std::any_of(nest_.stages.begin(), nest_.stages.end(), [&](const Stage& stage) {
     return stage.operand == operand && stage.space == Space::kWorkgroup;

@@ -16,15 +16,16 @@ using loop::LoopKind;
 using loop::Space;
 using loop::VarId;
 
-ExprId NestBuilder::RawOperand(Operand operand) {
-  if (operand == Operand::kValue) return nest_.value();
+ExprId NestBuilder::RawOperand(const Operand& operand) {
+  if (operand.part == Operand::kValue) return nest_.value();
+  if (operand.part == Operand::kLoad) return LoadOf(kernel_, nest_, operand).value();
   ExprId side = SideOf(operand);
   std::vector<ExprId> skipped;
   return nest_.skips ? WithoutRemainders(side, skipped) : side;
 }
 
-ExprId NestBuilder::SideOf(Operand operand) {
-  ExprId side = operand == Operand::kLeft ? nest_.product->left : nest_.product->right;
+ExprId NestBuilder::SideOf(const Operand& operand) {
+  ExprId side = operand.part == Operand::kLeft ? nest_.product->left : nest_.product->right;
   bool as_stored = nest_.narrow || HasFragments();
   return as_stored ? std::get<loop::Convert>(kernel_.exprs[side].node).a : side;
 }
@@ -58,17 +59,34 @@ ExprId NestBuilder::NotSkipped() {
   return AllOf(remainders);
 }
 
-ExprId NestBuilder::OperandValue(Operand operand) {
+ExprId NestBuilder::OperandValue(const Operand& operand) {
   auto tile = tiles_.find(operand);
   if (tile != tiles_.end()) return LoadTile(tile->second);
   ExprId raw = RawOperand(operand);
-  return GuardedValue(raw, build_.Constant(loop::Neutral(nest_.update, build_.dtype(raw))));
+  const DType dtype = build_.dtype(raw);
+  // What is made of a load decides what is neutral, where it is used.
+  bool loads = operand.part == Operand::kLoad;
+  return GuardedValue(
+      raw, build_.Constant(loads ? Scalar::Of(dtype, 0) : loop::Neutral(nest_.update, dtype)));
 }
 
 ExprId NestBuilder::GuardedValue(ExprId raw, ExprId neutral) {
-  ExprId value = Resolve(raw);
+  ExprId value = WithTiles(Resolve(raw));
   ExprId guards = GuardsOf(raw, !IsThere(value), true);
   return build_.Select(Resolve(guards), value, neutral);
+}
+
+ExprId NestBuilder::WithTiles(ExprId value) {
+  std::map<std::string, const Tile*> loads;
+  for (const auto& [operand, tile] : tiles_) {
+    if (operand.part == Operand::kLoad) loads[operand.buffer] = &tile;
+  }
+  if (loads.empty()) return value;
+  return loop::ExprRewriter(kernel_, [&](ExprId id, ExprId) {
+    auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
+    auto tile = load ? loads.find(kernel_.buffers[load->buffer].name) : loads.end();
+    return tile == loads.end() ? id : LoadTile(*tile->second);
+  })(value);
 }
 
 loop::Index NestBuilder::TileIndex(const Tile& tile) {
@@ -87,12 +105,12 @@ loop::Index NestBuilder::TileIndex(const Tile& tile) {
 
 loop::Tuple NestBuilder::Terms() {
   loop::Tuple neutral = Neutrals(DTypes()), terms;
-  bool whole = !nest_.product || tiles_.count(Operand::kValue);
+  bool whole = !nest_.product || tiles_.count({Operand::kValue});
   if (nest_.parts.size() > 1) {
     for (size_t p = 0; p < nest_.parts.size(); ++p)
       terms.push_back(GuardedValue(nest_.parts[p].term, neutral[p]));
   } else {
-    auto side = [&](Operand operand) {
+    auto side = [&](const Operand& operand) {
       ExprId value = OperandValue(operand);
       return HasFragments() ? build_.Convert(value, DTypes()[0]) : value;
     };
@@ -156,7 +174,8 @@ Tile NestBuilder::MakeTile(const Stage& stage) {
   }
   type.shape.push_back(row + stage.pad);
   static constexpr const char* kNames[] = {"left", "right", "value"};
-  std::string name = kNames[static_cast<int>(stage.operand)];
+  const Operand& operand = stage.operand;
+  std::string name = operand.part == Operand::kLoad ? operand.buffer : kNames[operand.part];
   tile.buffer = kernel_.buffers.Add(
       {name + (stage.space == Space::kRegister ? "_registers" : "_tile"), type, stage.space});
   CheckDependence(stage);

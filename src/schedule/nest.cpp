@@ -41,6 +41,31 @@ std::vector<LoopList*> Nest::Lists() {
   return lists;
 }
 
+Result<ExprId> LoadOf(const loop::Kernel& kernel, const Nest& nest, const Operand& operand) {
+  ExprId found;
+  bool several = false, chosen = false;
+  auto is_wanted = [&](ExprId id) {
+    auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
+    return load && kernel.buffers[load->buffer].name == operand.buffer;
+  };
+  for (const loop::Part& part : nest.parts) {
+    loop::ForEachExpr(kernel, part.term, [&](ExprId id) {
+      if (auto* select = std::get_if<loop::Select>(&kernel.exprs[id].node)) {
+        for (ExprId branch : {select->yes, select->no})
+          loop::ForEachExpr(kernel, branch, [&](ExprId inner) { chosen |= is_wanted(inner); });
+      }
+      if (!is_wanted(id)) return;
+      auto at = [&](ExprId load) { return std::get<loop::Load>(kernel.exprs[load].node).index; };
+      several |= found.valid() && at(found) != at(id);
+      found = id;
+    });
+  }
+  const std::string name = "stage: %" + operand.buffer;
+  if (several) return Error{name + " is loaded from several places"};
+  if (chosen) return Error{name + " is loaded under a condition, which the whole side has"};
+  return found;
+}
+
 const Nest& Nests::First() const {
   return *std::find_if(nests.begin(), nests.end(), [](const Nest& nest) { return !nest.host; });
 }

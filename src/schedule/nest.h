@@ -116,6 +116,10 @@ struct Nests {
 // one place of them, become its writers.
 Nests ExtractNests(const loop::Kernel& plain);
 
+// The load that the operand names, in original variables, if the nest has it; an error if it loads
+// from several places, or only where some condition holds.
+Result<loop::ExprId> LoadOf(const loop::Kernel& kernel, const Nest& nest, const Operand& operand);
+
 // The primitives, one a directive. Each changes the nests that have the loops it names, and fails
 // if none has.
 Status ApplySplit(Nests& nests, const Split& split);

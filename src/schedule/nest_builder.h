@@ -112,14 +112,14 @@ class NestBuilder {
   // ---- Operands and their tiles (build_tiles.cpp)
 
   // One side of the product, as it was before it was widened where sums are narrow.
-  loop::ExprId SideOf(Operand operand);
+  loop::ExprId SideOf(const Operand& operand);
   // Whether subgroups multiply fragments, and what the product's loops must be for that.
   bool HasFragments() const;
   Status CheckFragments();
-  bool IsStagedHalf(Operand operand) const;
+  bool IsStagedHalf(const Operand& operand) const;
 
   // An operand of the product, or the whole value, in original variables.
-  loop::ExprId RawOperand(Operand operand);
+  loop::ExprId RawOperand(const Operand& operand);
 
   // For select(x % 2 == 0 && inside, a, 0): select(inside, a, 0), and the condition on a remainder.
   loop::ExprId WithoutRemainders(loop::ExprId side, std::vector<loop::ExprId>& remainders);
@@ -130,7 +130,9 @@ class NestBuilder {
   // The operand where it is used: its tile's element, or itself. Past the end of a reduction it is
   // the neutral element; past the end of other loops only if it could not be loaded there, since
   // what comes of it is not stored.
-  loop::ExprId OperandValue(Operand operand);
+  loop::ExprId OperandValue(const Operand& operand);
+  // Loads that have tiles, which are current terms already, from there.
+  loop::ExprId WithTiles(loop::ExprId value);
   // `raw`, or `neutral` where it is guarded.
   loop::ExprId GuardedValue(loop::ExprId raw, loop::ExprId neutral);
   loop::ExprId LoadTile(const Tile& tile) { return build_.Load(tile.buffer, TileIndex(tile)); }

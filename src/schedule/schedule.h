@@ -151,12 +151,22 @@ struct Subtotal {
   friend bool operator==(const Subtotal&, const Subtotal&) = default;
 };
 
-enum class Operand : uint8_t { kLeft, kRight, kValue };
+// What of a reduction: a side of its product, the whole value, or what it loads from a buffer, at
+// one place in each iteration.
+struct Operand {
+  enum Part : uint8_t { kLeft, kRight, kValue, kLoad };
 
-// Computes an operand of the reduction's product (or the whole value) for all iterations inside
-// `at` once, ahead of them, into memory laid out by `layout`: loops inside `at`, the last the
-// fastest. All threads together fill a tile in workgroup memory, in the order of `fill` and by
-// vectors of `lanes`.
+  Operand(Part part, std::string buffer = "") : part(part), buffer(std::move(buffer)) {}
+
+  Part part;
+  std::string buffer;  // of a load
+
+  friend auto operator<=>(const Operand&, const Operand&) = default;
+};
+
+// Computes an operand of the reduction for all iterations inside `at` once, ahead of them, into
+// memory laid out by `layout`: loops inside `at`, the last the fastest. All threads together fill a
+// tile in workgroup memory, in the order of `fill` and by vectors of `lanes`.
 struct Stage {
   Operand operand = Operand::kLeft;
   LoopId at;

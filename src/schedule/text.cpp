@@ -8,6 +8,11 @@ namespace webnnc::schedule {
 static constexpr std::string_view kTailNames[] = {"guard", "shift", "peel"};
 static constexpr std::string_view kOperandNames[] = {"left", "right", "value"};
 
+static std::string Print(const Operand& operand) {
+  if (operand.part == Operand::kLoad) return "%" + operand.buffer;
+  return std::string(kOperandNames[operand.part]);
+}
+
 static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 static std::string Words(const std::vector<std::string>& words) {
@@ -76,9 +81,8 @@ std::string Print(const Directive& directive) {
             return "subtotal " + Print(subtotal.at) + every;
           },
           [](const Stage& stage) {
-            std::string out =
-                "stage " + std::string(kOperandNames[static_cast<int>(stage.operand)]) + " " +
-                Print(stage.at) + " " + std::string(Name(stage.space)) + Words(stage.layout);
+            std::string out = "stage " + Print(stage.operand) + " " + Print(stage.at) + " " +
+                              std::string(Name(stage.space)) + Words(stage.layout);
             if (!stage.fill.empty()) out += " fill" + Words(stage.fill);
             if (stage.lanes != 1) out += " lanes=" + std::to_string(stage.lanes);
             if (stage.pad != 0) out += " pad=" + std::to_string(stage.pad);
@@ -257,10 +261,16 @@ class Parser {
 
   Result<Directive> ParseStage() {
     Stage stage;
+    bool loads = lexer_.Eat("%");
     TRY_ASSIGN(auto operand, lexer_.Word());
     auto found = std::find(std::begin(kOperandNames), std::end(kOperandNames), operand);
-    if (found == std::end(kOperandNames)) return lexer_.Fail("no operand '" + operand + "'");
-    stage.operand = static_cast<Operand>(found - std::begin(kOperandNames));
+    if (loads) {
+      stage.operand = {Operand::kLoad, operand};
+    } else if (found == std::end(kOperandNames)) {
+      return lexer_.Fail("no operand '" + operand + "'");
+    } else {
+      stage.operand = static_cast<Operand::Part>(found - std::begin(kOperandNames));
+    }
     TRY_ASSIGN(stage.at, Loop());
     if (lexer_.Eat("register")) {
       stage.space = loop::Space::kRegister;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "loop/rewrite.h"
 #include "schedule/nest.h"
 
 namespace webnnc::tests {
@@ -63,7 +64,7 @@ class Drawer {
       }
       case 10: return schedule::Keep{choices_.Chance(3) ? "" : loop.name, choices_.Chance(3)};
       case 11: return schedule::Combine{loop.name};
-      case 12: return DrawStage(loops, at);
+      case 12: return DrawStage(nest, at);
       case 13: return DrawSubtotal(loop);
       case 14: return DrawMerge(loops);
       case 15: return DrawAt(nest, loop);
@@ -104,9 +105,25 @@ class Drawer {
     return bind;
   }
 
-  std::optional<Directive> DrawStage(const std::vector<NestLoop>& loops, size_t at) {
+  schedule::Operand DrawOperand(const schedule::Nest& nest) {
+    using schedule::Operand;
+    int part = choices_.Below(4);
+    if (part < 3) return static_cast<Operand::Part>(part);
+    std::vector<std::string> loaded;
+    for (const loop::Part& each : nest.parts) {
+      loop::ForEachExpr(nests_.kernel, each.term, [&](loop::ExprId id) {
+        auto* load = std::get_if<loop::Load>(&nests_.kernel.exprs[id].node);
+        if (load) loaded.push_back(nests_.kernel.buffers[load->buffer].name);
+      });
+    }
+    if (loaded.empty()) return Operand::kValue;
+    return {Operand::kLoad, choices_.Pick(loaded)};
+  }
+
+  std::optional<Directive> DrawStage(const schedule::Nest& nest, size_t at) {
+    const std::vector<NestLoop>& loops = nest.main.loops;
     schedule::Stage stage;
-    stage.operand = static_cast<schedule::Operand>(choices_.Below(3));
+    stage.operand = DrawOperand(nest);
     stage.at = loops[at].name;
     for (size_t i = at + 1; i < loops.size(); ++i) {
       if (!choices_.Chance(4)) stage.layout.push_back(loops[i].name);

@@ -289,6 +289,9 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
   bool found = false;
   for (Nest& nest : nests.nests) {
     if (!nest.Reduces() || !nest.main.Find(stage.at)) continue;
+    bool loads = stage.operand.part == Operand::kLoad;
+    TRY_ASSIGN(auto load, LoadOf(nests.kernel, nest, stage.operand));
+    if (loads && !load.valid()) continue;
     for (const std::string& name : stage.layout) {
       bool inside = nest.main.Position(name) > nest.main.Position(stage.at);
       if (!inside) return Error{"stage: " + name + " is not inside " + Print(stage.at)};
@@ -304,13 +307,17 @@ Status ApplyStage(Nests& nests, const Stage& stage) {
     std::sort(fill.begin(), fill.end());
     if (!fill.empty() && fill != layout) return Error{"stage: fill and layout name other loops"};
     if (!nest.rest.empty()) return Error{"stage: the reduction was peeled"};
-    if (stage.operand != Operand::kValue && !nest.product)
+    bool is_side = stage.operand.part == Operand::kLeft || stage.operand.part == Operand::kRight;
+    if (is_side && !nest.product)
       return Error{"stage: not a sum of products, which has a left and a right"};
-    if (nest.parts.size() != 1) return Error{"stage: the reducer has several values"};
+    if (!loads && nest.parts.size() != 1) return Error{"stage: the reducer has several values"};
     found = true;
     nest.stages.push_back(stage);
     nest.stages.back().at = stage.at.name;
   }
+  if (!found && stage.operand.part == Operand::kLoad)
+    return Error{"stage: no reduction inside a loop " + Print(stage.at) + " loads %" +
+                 stage.operand.buffer};
   if (!found) return Error{"stage: no reduction inside a loop " + Print(stage.at)};
   return kSuccess;
 }
