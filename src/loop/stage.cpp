@@ -24,6 +24,11 @@ std::optional<Stage> StageOf(const Stmt& stmt) {
     stage.loops.push_back({loop->var, loop->extent});
     at = &loop->body[0];
   }
+  if (auto* test = std::get_if<If>(at)) {
+    if (test->body.size() != 1) return std::nullopt;
+    stage.condition = test->condition;
+    at = &test->body[0];
+  }
   if (auto* reduce = std::get_if<Reduce>(at)) {
     stage.kind = StageKind::kReduce;
     stage.update = reduce->update;
@@ -44,6 +49,11 @@ Stmt StmtOf(Stage stage) {
   Stmt stmt = Store{stage.buffer(), stage.place, stage.value(), stage.update};
   if (IsReduction(stage))
     stmt = Reduce{stage.update, std::move(stage.place), std::move(stage.parts)};
+  if (stage.condition.valid()) {
+    If test{stage.condition, {}};
+    test.body.push_back(std::move(stmt));
+    stmt = std::move(test);
+  }
   for (size_t i = stage.loops.size(); i-- > 0;) {
     For loop{stage.loops[i].var, stage.loops[i].extent, LoopKind::kSerial, {}};
     loop.body.push_back(std::move(stmt));
@@ -132,6 +142,7 @@ void ForEachRoot(const Stage& stage, const std::function<void(ExprId)>& visit) {
     if (part.start.valid()) visit(part.start);
   }
   for (ExprId index : stage.place) visit(index);
+  if (stage.condition.valid()) visit(stage.condition);
 }
 
 void RewriteRoots(Stage& stage, const std::function<ExprId(ExprId)>& f) {
@@ -140,6 +151,7 @@ void RewriteRoots(Stage& stage, const std::function<ExprId(ExprId)>& f) {
     if (part.start.valid()) part.start = f(part.start);
   }
   for (ExprId& index : stage.place) index = f(index);
+  if (stage.condition.valid()) stage.condition = f(stage.condition);
 }
 
 void ForEachLoad(const Kernel& kernel, const Stage& stage,
@@ -155,6 +167,7 @@ Stage StartOf(const Kernel& kernel, const Stage& reduction, size_t part) {
   const Part& own = reduction.parts[part];
   Stage start = MapStage(PlaceLoops(kernel, reduction), {own.buffer, reduction.place, own.start});
   start.ordered = reduction.ordered;
+  start.condition = reduction.condition;
   return start;
 }
 
@@ -171,11 +184,12 @@ std::vector<Stage> WithoutEmptyLoops(const Kernel& kernel, Stage stage) {
   return starts;
 }
 
-// The innermost block of a stage's loops.
-static Block& BodyOf(Stmt& stmt) {
-  auto& loop = std::get<For>(stmt);
-  bool has_inner = loop.body.size() == 1 && std::holds_alternative<For>(loop.body[0]);
-  return has_inner ? BodyOf(loop.body[0]) : loop.body;
+// The block that a stage's statement is in, `block` if in no other.
+static Block& BodyOf(Block& block) {
+  if (block.size() != 1) return block;
+  if (auto* loop = std::get_if<For>(&block[0])) return BodyOf(loop->body);
+  auto* test = std::get_if<If>(&block[0]);
+  return test ? BodyOf(test->body) : block;
 }
 
 static void AppendInSteps(Kernel& kernel, const Stmt& stmt, Block& into) {
@@ -199,12 +213,9 @@ static void AppendInSteps(Kernel& kernel, const Stmt& stmt, Block& into) {
     terms.push_back(stage->parts[p].term);
   }
   Block stores = CombineInto(kernel, stage->update, buffers, stage->place, terms);
-  if (stage->loops.empty()) {
-    for (Stmt& store : stores) into.push_back(std::move(store));
-    return;
-  }
-  into.push_back(stmt);
-  BodyOf(into.back()) = std::move(stores);
+  Block steps{stmt};
+  BodyOf(steps) = std::move(stores);
+  for (Stmt& step : steps) into.push_back(std::move(step));
 }
 
 Kernel WithoutReductions(const Kernel& plain) {

@@ -22,7 +22,7 @@ enum class StageKind : uint8_t {
   kReplace,  // in ordered loops: each combines with what is there
 };
 
-// Serial loops, outermost first, around a store or a Reduce.
+// Serial loops, outermost first, around a store or a Reduce, which may stand under a condition.
 struct Stage {
   StageKind kind = StageKind::kMap;
   std::vector<StageLoop> loops;
@@ -35,6 +35,10 @@ struct Stage {
   // The ordered loop that the stage stands in, together with its neighbours that have the same: all
   // of them run in each iteration, one after another.
   std::optional<StageLoop> ordered = std::nullopt;
+  // In an ordered loop: where it does not hold, the iteration would leave what is stored as it is,
+  // and need not run. It speaks of the place's loops and the ordered one. Invalid: nothing is
+  // known.
+  ExprId condition = {};
 
   BufferId buffer() const { return parts[0].buffer; }
   ExprId value() const { return parts[0].term; }
@@ -70,7 +74,8 @@ std::optional<Product> ProductOf(const Kernel& kernel, const Stage& stage);
 
 bool IsOrdered(const std::vector<Stage>& stages);
 
-// Calls `visit` for each expression that the stage computes: its place, its terms and their starts.
+// Calls `visit` for each expression that the stage computes: its place, its terms and their starts,
+// its condition.
 void ForEachRoot(const Stage& stage, const std::function<void(ExprId)>& visit);
 // Replaces each of these by what `f` gives for it.
 void RewriteRoots(Stage& stage, const std::function<ExprId(ExprId)>& f);

@@ -59,7 +59,7 @@ class Verifier {
         if (expr.dtype != DType::kBool || expr.lanes != 1) return Fail("a condition is not a bool");
         Context inner = context;
         inner.in_loop = true;
-        inner.in_stage = false;
+        inner.in_stage &= test->body.size() == 1;
         TRY(CheckBlock(test->body, inner));
       } else if (context.in_thread || context.in_vector) {
         return Fail(std::string("a barrier stands inside a ") +

@@ -15,6 +15,11 @@
 // computed, but each loop is a dimension of it, so that the loops of one stage stay free:
 //
 //   for t in 6 ordered { for j in 4 { %y[%p[t], j] += %x[t, j] } }
+//
+// There a stage may say of which of its iterations nothing comes, so that a schedule may leave them
+// out or not:
+//
+//   for b in 6 ordered { for i in 24 { if b * 4 <= i { %m[i] max= ... from %m[i] } } }
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -67,6 +72,7 @@ class PlainVerifier {
     for (const Part& part : stage->parts) TRY(CheckPlace(*stage, part.buffer));
     TRY(CheckLoads(*stage));
     TRY(CheckStarts(*stage));
+    TRY(CheckCondition(*stage));
     for (const Part& part : stage->parts) {
       bool again = !stored_.insert(part.buffer).second;
       if (again && !stage->ordered) return Fail("sets " + Named(part.buffer) + " once more");
@@ -172,6 +178,19 @@ class PlainVerifier {
       if (!part.start.valid() || !Mentions(kernel_, part.start, is_reduced)) continue;
       return Fail("starts " + Named(part.buffer) + " from what depends on a loop that is reduced");
     }
+    return kSuccess;
+  }
+
+  // What need not run is told apart by the place alone, and by how far the ordered loop is.
+  Status CheckCondition(const Stage& stage) const {
+    if (!stage.condition.valid()) return kSuccess;
+    if (!stage.ordered) return Fail("has a condition, and is in no ordered loop");
+    bool loads = false;
+    ForEachExpr(kernel_, stage.condition,
+                [&](ExprId id) { loads |= std::holds_alternative<Load>(kernel_.exprs[id].node); });
+    auto is_reduced = [&](VarId var) { return LoopOf(stage, var) && !Names(kernel_, stage, var); };
+    if (loads || Mentions(kernel_, stage.condition, is_reduced))
+      return Fail("has a condition on more than where it stores");
     return kSuccess;
   }
 

@@ -17,18 +17,19 @@ namespace webnnc::plan {
 
 using graph::ValueId;
 
-// Whether a map computes nothing, and how many operations an element takes otherwise. Functions
-// like exp count as several.
+// Whether a map computes nothing, or little from indices alone, which a GPU sooner does again than
+// wait for; and how many operations an element takes. Functions like exp count as several.
 std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
   const Machine::Fusion& costs = CostsOf(group);
   if (group.kind != schedule::Kind::kMap || group.kernel.body.size() != 1) return {false, 0};
   const loop::Kernel& kernel = group.kernel;
   loop::Stage stage = loop::StagesOf(kernel)[0];
   int64_t work = 0;
-  bool looks_up = false;
+  bool looks_up = false, loads = false;
   loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
     const loop::Expr& expr = kernel.exprs[id];
     if (auto* load = std::get_if<loop::Load>(&expr.node)) {
+      loads = true;
       for (loop::ExprId index : load->index) {
         loop::ForEachExpr(kernel, index, [&](loop::ExprId e) {
           looks_up |= std::holds_alternative<loop::Load>(kernel.exprs[e].node);
@@ -49,7 +50,8 @@ std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
     work += std::holds_alternative<loop::Convert>(expr.node);
   });
   if (looks_up) work += costs.look_up;
-  return {work == 0, work};
+  bool of_indices = TargetOf(group).IsGpu() && !loads && work <= costs.cheap;
+  return {work == 0 || of_indices, work};
 }
 
 // A size, or what an open one stands for.

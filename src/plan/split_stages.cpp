@@ -28,13 +28,14 @@ std::vector<loop::StageLoop> LoopsOf(const schedule::Nest& nest, bool reduction)
 
 // The nest as stages of a plain kernel again.
 std::vector<loop::Stage> StagesOfNest(const schedule::Nest& nest) {
-  std::vector<loop::Stage> stages{
-      {nest.kind, LoopsOf(nest, true), nest.update, nest.place, nest.parts, nest.ordered}};
+  std::vector<loop::Stage> stages{{nest.kind, LoopsOf(nest, true), nest.update, nest.place,
+                                   nest.parts, nest.ordered, nest.condition}};
   for (const loop::Store& writer : nest.writers) {
     // What only makes a result known outside is the result's own store.
     if (nest.Stores(writer.buffer)) continue;
     stages.push_back(loop::MapStage(LoopsOf(nest, false), writer));
     stages.back().ordered = nest.ordered;
+    stages.back().condition = nest.condition;
   }
   return stages;
 }

@@ -1,9 +1,11 @@
 // Applies directives one after another, and writes the loops out.
 #include <algorithm>
+#include <map>
 
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/simplify.h"
+#include "loop/relax.h"
 #include "loop/rewrite.h"
 #include "loop/verify.h"
 #include "schedule/insert_barriers.h"
@@ -68,12 +70,37 @@ class KernelBuilder {
         out.push_back(loop::For{var, nest.ordered->extent, LoopKind::kSerial, {}});
       }
       open = nest.ordered;
+      ExprId condition = ConditionOf(nest, from);
       TRY_ASSIGN(auto block,
                  NestBuilder(nests_, simplify_, nest, env_, thread_, hosted_).Run(from));
-      Block& into = open ? std::get<loop::For>(out.back()).body : out;
+      Block& into = Under(condition, open ? std::get<loop::For>(out.back()).body : out);
       for (loop::Stmt& stmt : block) into.push_back(std::move(stmt));
     }
     return out;
+  }
+
+  // Without which none of the nest's iterations inside of the loops so far needs to run; invalid if
+  // there is no such condition.
+  ExprId ConditionOf(const Nest& nest, size_t from) {
+    if (!nest.condition.valid() || !nest.rest.empty()) return {};
+    Env values = env_;
+    const auto& definitions = nest.main.definitions;
+    for (size_t d = definitions.size(); d-- > 0;)
+      values[definitions[d].var] = loop::Substitution(nests_.kernel, values)(definitions[d].value);
+    std::map<VarId, Dim> open;
+    for (size_t l = from; l < nest.main.loops.size(); ++l)
+      open[nest.main.loops[l].var] = nest.main.loops[l].extent;
+    ExprId condition = loop::Substitution(nests_.kernel, values)(nest.condition);
+    condition = simplify_(loop::Relax(nests_.kernel, condition, open));
+    return build_.ConstantValue(condition) ? ExprId() : condition;
+  }
+
+  // Where in `block` stands what needs to run under the condition only.
+  static Block& Under(ExprId condition, Block& block) {
+    if (!condition.valid()) return block;
+    auto* last = block.empty() ? nullptr : std::get_if<loop::If>(&block.back());
+    if (!last || last->condition != condition) block.push_back(loop::If{condition, {}});
+    return std::get<loop::If>(block.back()).body;
   }
 
   Nests& nests_;

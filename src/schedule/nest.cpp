@@ -85,6 +85,7 @@ Nest NestOf(const loop::Kernel& kernel, const loop::Stage& stage) {
   nest.parts = stage.parts;
   nest.product = loop::ProductOf(kernel, stage);
   nest.ordered = stage.ordered;
+  nest.condition = stage.condition;
   // Two loops of one name could not be told apart.
   std::set<std::string> taken;
   for (NestLoop& loop : nest.main.loops) {
@@ -160,7 +161,9 @@ class WriterFinder {
     for (auto producer = earlier.rbegin(); producer != earlier.rend(); ++producer) {
       auto values = MapLoops(writer, *producer);
       if (!values) continue;
-      if (writer.ordered != producer->ordered || IsReadSince(writer.buffer(), *producer, earlier))
+      if (writer.ordered != producer->ordered ||
+          writer.condition.valid() != producer->condition.valid() ||
+          IsReadSince(writer.buffer(), *producer, earlier))
         return false;
       // Everything the writer reads must be there when the producer's result is.
       if (producer != earlier.rbegin() && ReadsAnyOf(writer, earlier, *producer)) return false;

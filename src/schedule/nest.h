@@ -86,6 +86,8 @@ struct Nest {
   // The ordered loop that the nest stands in, with its neighbours that have the same. It is
   // outside of all loops of the nest but those that all nests share.
   std::optional<loop::StageLoop> ordered;
+  // Where it does not hold, the nest may run or not (loop::Stage). In original variables.
+  loop::ExprId condition;
 
   std::optional<Host> host;
 

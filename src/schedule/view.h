@@ -30,6 +30,7 @@ class NestView {
   NestView(const loop::Kernel& plain, size_t n, const LikelySizes& sizes);
 
   size_t nest_count() const { return nest_count_; }
+  const loop::Kernel& kernel() const { return kernel_; }
   const Nest& nest() const { return nest_; }
   const std::vector<NestLoop>& loops() const { return nest_.main.loops; }
   const LikelySizes& sizes() const { return sizes_; }

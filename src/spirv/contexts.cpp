@@ -35,6 +35,10 @@ void Contexts::Enter(const std::vector<ExprId>& roots) {
 }
 
 Contexts::Id Contexts::Of(ExprId id, Id use) const {
+  // What a context requires is known before it is entered.
+  for (Id around = use; around > kAlways; around = nodes_[static_cast<size_t>(around)].outer) {
+    if (nodes_[static_cast<size_t>(around)].condition == id) use = Outer(around);
+  }
   auto found = contexts_.find(id);
   if (found == contexts_.end()) return use;
   for (Id context : found->second) {

@@ -148,6 +148,9 @@ add('MultiHeadAttention with biases and a mask', { ...QUERY, b: ['f32', [28]], m
 add('MultiHeadAttention with ends', { ...QUERY, m: ['i32', ['n']] }, fused('y = MultiHeadAttention(q, k, v, , m)', { num_heads: 2 }), { sizes: NST, given: { m: [4, 2] } });
 add('MultiHeadAttention with a bias of scores', { ...QUERY, a: ['f32', [1, 2, 's', 't']] }, fused('y = MultiHeadAttention(q, k, v, , , a)', { num_heads: 2, scale: float(0.2) }), { sizes: NST });
 add('MultiHeadAttention that is causal', { ...QUERY, k: ['f32', ['n', 's', 8]], v: ['f32', ['n', 's', 8]] }, fused('y = MultiHeadAttention(q, k, v)', { num_heads: 2, unidirectional: 1 }), { sizes: NST });
+// Blocks of keys that the mask leaves nothing of are not computed on a GPU.
+add('MultiHeadAttention that is causal and long', { q: ['f32', [1, 's', 32]], k: ['f32', [1, 's', 32]], v: ['f32', [1, 's', 32]] },
+  fused('y = MultiHeadAttention(q, k, v)', { num_heads: 1, unidirectional: 1 }), { sizes: { s: 110 } });
 add('MultiHeadAttention with past', { q: ['f32', ['n', 's', 8]], k: ['f32', ['n', 's', 8]], v: ['f32', ['n', 's', 8]], pk: ['f32', ['n', 2, 'p', 4]], pv: ['f32', ['n', 2, 'p', 4]] },
   fused('y rk rv = MultiHeadAttention(q, k, v, , , , pk, pv)', { num_heads: 2 }), { sizes: { n: 2, s: 3, p: 2 }, outputs: { y: ['f32', 3], rk: ['f32', 4], rv: ['f32', 4] } });
 add('MultiHeadAttention to what is there', { q: ['f32', ['n', 's', 8]], k: ['f32', ['n', 2, 't', 4]], v: ['f32', ['n', 2, 't', 4]] }, fused('y = MultiHeadAttention(q, k, v)', { num_heads: 2 }), { sizes: NST });

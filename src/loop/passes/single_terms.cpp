@@ -43,6 +43,7 @@ void StoreSingleTerms(Kernel& kernel) {
     for (size_t p = 0; p < results.size(); ++p) {
       Stage map = MapStage(stage.loops, {stage.parts[p].buffer, stage.place, results[p]});
       map.ordered = stage.ordered;
+      map.condition = stage.condition;
       DropUnitLoops(kernel, map);
       stages.push_back(std::move(map));
     }

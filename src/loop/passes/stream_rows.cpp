@@ -6,7 +6,9 @@
 
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/mask.h"
 #include "loop/passes/stream_terms.h"
+#include "loop/relax.h"
 #include "loop/rewrite.h"
 
 namespace webnnc::loop {
@@ -31,6 +33,7 @@ class StreamWriter {
     at_ = build_.Add(build_.Mul(block, build_.Int(block_)), build_.Var(found_.column));
     bool whole = KnownDivisor(found_.length) % (block_ * parts_) == 0;
     if (!whole) inside_ = build_.Less(at_, build_.Size(found_.length));
+    FindCondition();
     FindRowBuffers();
     for (const Streamed& each : found_.streamed) WriteStart(each);
     WriteFirst();
@@ -51,8 +54,18 @@ class StreamWriter {
   }
 
  private:
+  // Of a block in which the mask leaves none of a row's columns nothing comes for that row.
+  void FindCondition() {
+    ExprId mask = MaskOf(kernel_, found_);
+    if (!mask.valid()) return;
+    Substitution place(kernel_, {{found_.column, at_}});
+    ExprId any = Relax(kernel_, place(mask), {{found_.column, block_}});
+    if (!build_.ConstantValue(any)) condition_ = any;
+  }
+
   // Adds a stage with variables of its own. Columns are those of a block.
   void Add(Stage stage, bool in_block) {
+    if (in_block) stage.condition = condition_;
     std::unordered_map<VarId, ExprId> values;
     for (StageLoop& loop : stage.loops) {
       if (loop.var == found_.column) loop.extent = block_;
@@ -328,6 +341,8 @@ class StreamWriter {
   // The column in the whole row, and whether it is one.
   ExprId at_;
   std::optional<ExprId> inside_;
+  // Without which a row has nothing of a block; invalid if that is not known.
+  ExprId condition_;
   std::map<ExprId, BufferId> row_buffers_;
   std::set<ExprId> relative_;
   // By the reduction's result.

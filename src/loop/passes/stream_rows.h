@@ -28,6 +28,9 @@ namespace webnnc::loop {
 // that factor for another maximum is the one for this times exp(%m - %other); and factors,
 // quotients and conditions that do not depend on j, which go behind the sum.
 //
+// Where a mask is a condition on indices (passes/mask.h), blocks that it leaves no column of need
+// not run: each stage of the block is under a condition on its row, `if b * 64 <= i { ... }`.
+//
 // With several `parts` each row's blocks are divided among them, which may run side by side: rows
 // of all parts are kept as if they were others, and the stages from `whole` on put them together
 // ("flash decoding"; Dao et al., 2023):

@@ -13,7 +13,9 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <map>
 
+#include "loop/relax.h"
 #include "schedule/rules/gpu_tiling.h"
 #include "schedule/rules/rules.h"
 #include "schedule/schedule_builder.h"
@@ -122,7 +124,8 @@ class GpuStream {
       const auto& ordered = part.view.nest().ordered;
       if (!ordered) continue;
       GroupCycles own = CyclesOf(part, tiling);
-      double blocks = std::max(1.0, sizes_.Typical(ordered->extent));
+      double blocks =
+          std::max(1.0, sizes_.Typical(ordered->extent)) * ShareThatRuns(part, tiling.m());
       busy += blocks * own.busy;
       alone += blocks * own.alone;
       resident = std::min(resident, own.resident);
@@ -260,6 +263,19 @@ class GpuStream {
     return found;
   }
 
+  // Of all blocks, those that a tile of so many rows runs, on average.
+  double ShareThatRuns(const Part& part, int64_t m) const {
+    loop::ExprId condition = part.view.nest().condition;
+    if (!condition.valid()) return 1;
+    auto [known, is_new] = shares_.emplace(std::pair(part.number, m), 1);
+    if (!is_new) return known->second;
+    const loop::StageLoop& blocks = *part.view.nest().ordered;
+    std::map<loop::VarId, double> over{{blocks.var, sizes_.Typical(blocks.extent)}};
+    for (const NestLoop& loop : part.view.loops()) over[loop.var] = sizes_.Typical(loop.extent);
+    return known->second =
+               loop::ShareOf(part.view.kernel(), condition, over, part.Loop(tile_).var, m, sizes_);
+  }
+
   // What a stage takes in one block.
   GroupCycles CyclesOf(const Part& part, const Tiling& tiling) const {
     const Machine::Products& products = machine_.products;
@@ -387,6 +403,8 @@ class GpuStream {
   const LikelySizes& sizes_;
   std::vector<Part> parts_;
   std::string tile_;
+  // ShareThatRuns, by the part's number and m.
+  mutable std::map<std::pair<size_t, int64_t>, double> shares_;
 };
 
 }  // namespace
