@@ -33,6 +33,7 @@
 #include "loop/passes/flatten.h"
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/inline_maps.h"
+#include "loop/passes/join_reductions.h"
 #include "loop/passes/promote_half.h"
 #include "loop/passes/share_memory.h"
 #include "loop/passes/simplify.h"
@@ -321,6 +322,12 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"collapse", KernelPass(loop::Collapse)},
       {"factor-reduction",
        KernelPass([](loop::Kernel& kernel) { loop::FactorReduction(kernel, 4); })},
+      {"join-reductions", KernelPass([](loop::Kernel& kernel) -> Status {
+         auto joined = loop::JoinReductions(kernel);
+         if (!joined) return Error{"its reductions are not one"};
+         kernel = std::move(*joined);
+         return loop::VerifyPlain(kernel);
+       })},
       {"stream-rows", StreamRows(1)},
       {"stream-rows-in-parts", StreamRows(3)},
       {"align-rows", KernelPass([](loop::Kernel& kernel) -> Status {

@@ -156,9 +156,9 @@ class Parser {
       reduce.parts.push_back({other.buffer, {}, {}});
     }
     TRY_ASSIGN(reduce.update, ParseUpdate());
-    if (reduce.parts.size() != PartsOf(reduce.update))
-      return lexer_.Fail(std::string(Name(reduce.update)) + " has " +
-                         std::to_string(PartsOf(reduce.update)) + " parts");
+    if (!HasParts(reduce.update, reduce.parts.size()))
+      return lexer_.Fail(std::string(Name(reduce.update)) + " does not have " +
+                         std::to_string(reduce.parts.size()) + " parts");
     for (Part& part : reduce.parts) {
       if (&part != &reduce.parts[0]) TRY(lexer_.Expect(","));
       TRY_ASSIGN(part.term, ParseStored(part.buffer, access.lanes));

@@ -4,8 +4,12 @@
 
 namespace webnnc::loop {
 
-size_t PartsOf(Update reducer) {
-  return reducer == Update::kArgMax || reducer == Update::kArgMin ? 2 : 1;
+static bool IsOfTuples(Update reducer) {
+  return reducer == Update::kArgMax || reducer == Update::kArgMin;
+}
+
+bool HasParts(Update reducer, size_t count) {
+  return IsOfTuples(reducer) ? count == 2 : count == 1 || reducer != Update::kSet;
 }
 
 // Whether b replaces a.
@@ -16,7 +20,11 @@ static ExprId IsBetter(Builder& build, Update reducer, const Tuple& a, const Tup
 }
 
 Tuple Combine(Kernel& kernel, Update reducer, const Tuple& a, const Tuple& b) {
-  if (PartsOf(reducer) == 1) return {Combine(kernel, reducer, a[0], b[0])};
+  if (!IsOfTuples(reducer)) {
+    Tuple combined;
+    for (size_t p = 0; p < a.size(); ++p) combined.push_back(Combine(kernel, reducer, a[p], b[p]));
+    return combined;
+  }
   Builder build(kernel);
   ExprId better = IsBetter(build, reducer, a, b);
   return {build.Select(better, b[0], a[0]), build.Select(better, b[1], a[1])};
@@ -24,7 +32,11 @@ Tuple Combine(Kernel& kernel, Update reducer, const Tuple& a, const Tuple& b) {
 
 Tuple NeutralTuple(Kernel& kernel, Update reducer, const std::vector<DType>& dtypes) {
   Builder build(kernel);
-  if (PartsOf(reducer) == 1) return {build.Constant(Neutral(reducer, dtypes[0]))};
+  if (!IsOfTuples(reducer)) {
+    Tuple neutral;
+    for (DType dtype : dtypes) neutral.push_back(build.Constant(Neutral(reducer, dtype)));
+    return neutral;
+  }
   Update value = reducer == Update::kArgMax ? Update::kMax : Update::kMin;
   // Behind whatever has the same value.
   return {build.Constant(Neutral(value, dtypes[0])),
@@ -34,8 +46,9 @@ Tuple NeutralTuple(Kernel& kernel, Update reducer, const std::vector<DType>& dty
 Block CombineInto(Kernel& kernel, Update reducer, const std::vector<BufferId>& buffers,
                   const Index& index, const Tuple& terms) {
   Block block;
-  if (buffers.size() == 1) {
-    block.push_back(Store{buffers[0], index, terms[0], reducer});
+  if (!IsOfTuples(reducer)) {
+    for (size_t p = 0; p < buffers.size(); ++p)
+      block.push_back(Store{buffers[p], index, terms[p], reducer});
     return block;
   }
   Builder build(kernel);

@@ -1,5 +1,5 @@
-// How values combine. A reducer of one part is an update of a store; one of several combines
-// tuples.
+// How values combine. An update of a store is a reducer, which of several parts combines each with
+// its own; others combine tuples.
 //
 // All reducers are associative and commutative, up to rounding, so that terms may be combined in
 // any order, and each has a neutral element, so that parts of a reduction can be combined apart.
@@ -17,8 +17,8 @@
 
 namespace webnnc::loop {
 
-// How many parts a tuple of this reducer has.
-size_t PartsOf(Update reducer);
+// Whether a tuple of this reducer may have so many parts.
+bool HasParts(Update reducer, size_t count);
 
 using Tuple = std::vector<ExprId>;
 Tuple Combine(Kernel& kernel, Update reducer, const Tuple& a, const Tuple& b);

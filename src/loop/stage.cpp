@@ -125,7 +125,8 @@ Dim IterationsOf(const Stage& stage) {
 }
 
 std::optional<Product> ProductOf(const Kernel& kernel, const Stage& stage) {
-  if (!IsReduction(stage) || stage.update != Update::kAdd) return std::nullopt;
+  if (!IsReduction(stage) || stage.update != Update::kAdd || stage.parts.size() != 1)
+    return std::nullopt;
   auto* product = std::get_if<Binary>(&kernel.exprs[stage.value()].node);
   if (!product || product->op != BinaryOp::kMul) return std::nullopt;
   return Product{product->a, product->b};

@@ -133,7 +133,7 @@ class Verifier {
   Status CheckReduce(const Reduce& reduce, const Context& context) {
     if (!context.in_stage)
       return Fail("a reduction is inside of more than the serial loops of its stage");
-    if (reduce.update == Update::kSet || reduce.parts.size() != PartsOf(reduce.update))
+    if (reduce.update == Update::kSet || !HasParts(reduce.update, reduce.parts.size()))
       return Fail("a reduction has other parts than its reducer");
     for (const Part& part : reduce.parts) {
       TRY(CheckStore({part.buffer, reduce.place, part.term}));
@@ -143,7 +143,7 @@ class Verifier {
   }
 
   Status CheckStore(const Store& store) {
-    if (PartsOf(store.update) != 1)
+    if (!HasParts(store.update, 1))
       return Fail(std::string(Name(store.update)) + " is for reductions");
     const Buffer& buffer = kernel_.buffers[store.buffer];
     const Expr& value = kernel_.exprs[store.value];

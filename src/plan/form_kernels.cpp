@@ -20,6 +20,7 @@
 #include "graph/ops/regions.h"
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/join_reductions.h"
 #include "loop/passes/split_groups.h"
 #include "loop/passes/stream_rows.h"
 #include "loop/stage.h"
@@ -290,6 +291,7 @@ class GraphFormer {
       kernel = std::move(stream->kernel);
       whole = stream->whole;
     }
+    if (group.joins) kernel = *loop::JoinReductions(kernel);
     loop::SplitGroups(kernel);
     if (group.parts == 1) schedule::AlignLoops(kernel);
     for (size_t n : group.nodes) {

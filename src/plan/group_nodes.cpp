@@ -7,6 +7,7 @@
 #include "loop/lowering.h"
 #include "loop/parameters.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/join_reductions.h"
 #include "loop/passes/single_terms.h"
 #include "loop/passes/stream_rows.h"
 #include "loop/rewrite.h"
@@ -243,8 +244,19 @@ bool NodeGroups::Form(Group& group) {
                  loop::StreamRows(collapsed, group.block, group.parts);
   if (streams) group.kind = schedule::Kind::kOrdered;
   if (!streams) group.block = 0;
+  group.joins = TargetOf(group).IsGpu() && Joined(group.kind, collapsed).has_value();
+  if (group.joins) group.kind = schedule::Kind::kReduction;
   std::tie(group.is_free, group.work) = WorkOf(group);
   return group.nodes.size() == 1 || (group.kind != schedule::Kind::kNone && Fits(group, collapsed));
+}
+
+// A kernel whose reductions are one, which threads can divide: rows are whole before the next
+// stage.
+std::optional<loop::Kernel> NodeGroups::Joined(schedule::Kind kind, const loop::Kernel& collapsed) {
+  if (kind != schedule::Kind::kRows && kind != schedule::Kind::kNone) return std::nullopt;
+  auto joined = loop::JoinReductions(collapsed);
+  bool is_one = joined && schedule::Classify(*joined) == schedule::Kind::kReduction;
+  return is_one ? std::move(joined) : std::nullopt;
 }
 
 // Whether a device can bind what the kernel reads and writes, also if its stages must run one by

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct Group {
   double seconds = 0;
 
   bool streams() const { return block > 0; }
+  // Its reductions are parts of one (loop::JoinReductions).
+  bool joins = false;
 };
 
 // What is no kernel: it decides what kernels run, or for which sizes.
@@ -109,12 +112,15 @@ class NodeGroups {
   bool MayMerge(const Group& producer, const Group& consumer) const;
   bool Fits(const Group& group, const loop::Kernel& kernel) const;
 
+  static std::optional<loop::Kernel> Joined(schedule::Kind kind, const loop::Kernel& collapsed);
+
   // What merging is worth.
   std::pair<bool, int64_t> WorkOf(const Group& group) const;
   double Count(const Group& group, const Dim& dim) const;
   double Repeats(const Group& producer, const Group& merged) const;
   bool Worth(const Group& producer, const Group& consumer, const Group& merged) const;
   bool MultipliesLongRows(const Group& group) const;
+  bool JoiningIsWorth(const Group& producer, const Group& consumer, const Group& merged) const;
   bool ChooseBlock(Group& group) const;
   double StreamSeconds(const Group& group, const loop::Kernel& collapsed, int64_t block,
                        int64_t parts) const;

@@ -6,6 +6,7 @@
 #include "loop/parameters.h"
 #include "loop/passes/align_rows.h"
 #include "loop/passes/collapse.h"
+#include "loop/passes/join_reductions.h"
 #include "loop/passes/stream_rows.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
@@ -105,6 +106,7 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   // What comes after whole rows is computed where they are.
   if (producer.streams()) return consumer.kind == Kind::kMap && merged.streams();
   if (consumer.streams() && !merged.streams()) return false;
+  if (merged.joins) return JoiningIsWorth(producer, consumer, merged);
   // Products are scheduled by themselves: a kernel of rows would compute them one by one.
   if (merged.kind == Kind::kRows &&
       (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction ||
@@ -129,6 +131,46 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   if (consumer.kind == Kind::kRows) return cheap && repeats <= costs.repeats_in_rows;
   if (consumer.kind == Kind::kMap) return cheap && repeats <= costs.repeats_in_maps;
   return false;
+}
+
+// What all reductions of a kernel compute, in operations on elements.
+static double ReducedOperations(const loop::Kernel& kernel, const LikelySizes& sizes) {
+  double operations = 0;
+  for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+    if (!loop::IsReduction(stage)) continue;
+    double terms = 0;
+    for (const loop::Part& part : stage.parts) {
+      terms += 1;
+      loop::ForEachExpr(kernel, part.term, [&](loop::ExprId id) {
+        const loop::Expr& expr = kernel.exprs[id];
+        bool computes = std::holds_alternative<loop::Unary>(expr.node) ||
+                        std::holds_alternative<loop::Binary>(expr.node);
+        terms += computes && IsFloat(expr.dtype);
+      });
+    }
+    operations += terms * sizes.Typical(loop::IterationsOf(stage));
+  }
+  return operations;
+}
+
+// A sum that joins others with more results is computed for each of these, which takes no launch.
+// Products of many rows are tiled, which sums of several parts are not.
+bool NodeGroups::JoiningIsWorth(const Group& producer, const Group& consumer,
+                                const Group& merged) const {
+  if (producer.kind == schedule::Kind::kContraction ||
+      consumer.kind == schedule::Kind::kContraction)
+    return false;
+  loop::Kernel collapsed = merged.kernel;
+  loop::Collapse(collapsed);
+  const Machine& machine = *TargetOf(merged).machine;
+  const loop::Kernel joined = *loop::JoinReductions(collapsed);
+  // Threads that share sums put vectors of all of them into workgroup memory.
+  const auto parts = static_cast<int64_t>(loop::StagesOf(joined)[0].parts.size());
+  if (parts * machine.max_threads * Machine::kLanes * 4 > machine.workgroup_bytes) return false;
+  double more = ReducedOperations(joined, sizes_) - ReducedOperations(producer.kernel, sizes_) -
+                ReducedOperations(consumer.kernel, sizes_);
+  double issued = static_cast<double>(machine.cores) * machine.clock * machine.products.warp;
+  return more / issued <= machine.launch;
 }
 
 // How long blocks of rows are that one pass runs over, and by how many parts, if that makes a

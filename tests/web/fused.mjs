@@ -90,6 +90,9 @@ add('SkipSimplifiedLayerNormalization', { x: ROWS, s: ROWS, g: ['f32', [8]], b: 
 add('SkipSimplifiedLayerNormalization without a bias', { x: ROWS, s: ROWS, g: ['f32', [8]] }, fused('y = SkipSimplifiedLayerNormalization(x, s, g)'), { sizes: { n: 2 } });
 add('SimplifiedLayerNormalization', { x: ROWS, g: ['f32', [8]] }, node('y d = SimplifiedLayerNormalization(x, g)', { axis: 2, epsilon: float(1e-3) }),
   { sizes: { n: 2 }, outputs: { y: ['f32', 3], d: ['f32', 3] } });
+// One reduction on a GPU.
+add('SimplifiedLayerNormalization before two products', { x: ['f32', [1, 64]], g: ['f32', [64]], v: ['f32', [64, 40]], w: ['f32', [64, 40]] },
+  [node('n = SimplifiedLayerNormalization(x, g)', { axis: 1, epsilon: float(1e-3) }), node('a = MatMul(n, v)'), node('b = MatMul(n, w)'), node('y = Mul(a, b)')], { outputs: { y: ['f32', 2] } });
 const WORDS = /** @type {Record<string, Type>} */ ({ ids: ['i32', ['n', 4]], seg: ['i32', ['n', 4]], words: ['f32', [6, 8]], places: ['f32', [5, 8]], segments: ['f32', [2, 8]], ...VECTORS, mask: ['i32', ['n', 4]] });
 const WORDS_GIVEN = { ids: [0, 5, 3, 1, 2, 2, 4, 0], seg: [0, 0, 1, 1, 0, 1, 1, 1], mask: [1, 1, 1, 0, 1, 1, 0, 0], at: [3, 2, 1, 0, 4, 4, 0, 1] };
 add('EmbedLayerNormalization', WORDS, fused('y c t = EmbedLayerNormalization(ids, seg, words, places, segments, g, e, mask)', { epsilon: float(1e-5) }),

@@ -136,12 +136,26 @@ class Threads {
     }
   }
 
+  // What is multiplied and then summed, in all parts of the reduction; what is only summed is by
+  // itself.
+  std::vector<loop::ExprId> Sides() const {
+    std::vector<loop::ExprId> sides;
+    for (const loop::Part& part : view_.nest().parts) {
+      auto* product = std::get_if<loop::Binary>(&view_.kernel().exprs[part.term].node);
+      bool multiplies = product && product->op == loop::BinaryOp::kMul;
+      if (multiplies) sides.insert(sides.end(), {product->a, product->b});
+      if (!multiplies) sides.push_back(part.term);
+    }
+    return sides;
+  }
+
   // How what is summed moves: along a row of a matrix that is multiplied by a vector, with the row.
   Stride ValueStride(const NestLoop& loop) {
-    Stride left = view_.StrideOf(view_.left(), loop);
-    if (!view_.is_product()) return left;
-    Stride right = view_.StrideOf(view_.right(), loop);
-    return left == Stride::kOne || right == Stride::kOne ? Stride::kOne : Stride::kOther;
+    std::vector<loop::ExprId> sides = Sides();
+    bool any = std::any_of(sides.begin(), sides.end(), [&](loop::ExprId side) {
+      return view_.StrideOf(side, loop) == Stride::kOne;
+    });
+    return any ? Stride::kOne : Stride::kOther;
   }
 
   // The largest power of two up to `limit` and up to `value`.
@@ -153,9 +167,10 @@ class Threads {
 
   // The side of a product that is a matrix, where the other is a vector, or a few rows; or neither.
   std::optional<loop::ExprId> Matrix() const {
-    if (!view_.is_product() || view_.ReductionLoops().size() != 1) return std::nullopt;
-    for (loop::ExprId side : {view_.left(), view_.right()}) {
+    if (view_.ReductionLoops().size() != 1) return std::nullopt;
+    for (loop::ExprId side : Sides()) {
       bool is_matrix =
+          view_.DependsOn(side, *view_.ReductionLoops()[0]) &&
           std::all_of(spatial_loops_.begin(), spatial_loops_.end(),
                       [&](const NestLoop* loop) { return view_.DependsOn(side, *loop); });
       if (is_matrix && !spatial_loops_.empty()) return side;
