@@ -97,9 +97,15 @@ static Value Remainder(const Value& a, const Value& b, const Value& quotient, bo
 }
 
 // By 2^n: shifts round toward minus infinity, and toward zero if there is nothing below it.
-static Value DivideByPowerOfTwo(BinaryOp op, const Value& a, int64_t divisor) {
-  if (op == BinaryOp::kMod || op == BinaryOp::kFloorMod) return a & Like(a, divisor - 1);
-  return ShiftRight(a, std::countr_zero(static_cast<uint64_t>(divisor)));
+static Value DivideByPowerOfTwo(BinaryOp op, const Value& a, int64_t divisor, bool non_negative) {
+  if (op != BinaryOp::kMod && op != BinaryOp::kFloorMod)
+    return ShiftRight(a, std::countr_zero(static_cast<uint64_t>(divisor)));
+  // Browsers check indices of arrays unless they see that they are inside. Chromium's compiler
+  // (Tint) knows bounds of u32(i) % 4u, not those of i & 3. GPUs' compilers make one of both.
+  bool is_index = a.dtype == DType::kI32 && a.lanes == 1 && non_negative;
+  if (!is_index) return a & Like(a, divisor - 1);
+  Value bits = EmitConvert(a, DType::kU32);
+  return EmitConvert(Remainder(bits, Like(bits, divisor), {}, true), DType::kI32);
 }
 
 static Value DivideByConstant(BinaryOp op, const Value& a, int64_t divisor,
@@ -110,7 +116,8 @@ static Value DivideByConstant(BinaryOp op, const Value& a, int64_t divisor,
   if (divisor == 1) return wants_rest ? Like(a, 0) : a;
   if (divisor == -1 && IsSigned(a.dtype)) return wants_rest ? Like(a, 0) : -a;
   bool non_negative = !IsSigned(a.dtype) || (facts.a_non_negative && divisor > 0);
-  if (IsPowerOfTwo(divisor) && (floors || non_negative)) return DivideByPowerOfTwo(op, a, divisor);
+  if (IsPowerOfTwo(divisor) && (floors || non_negative))
+    return DivideByPowerOfTwo(op, a, divisor, non_negative);
   Value b = Like(a, divisor);
   Value quotient;
   if (!wants_rest || !non_negative) quotient = Quotient(a, b);

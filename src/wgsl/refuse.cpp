@@ -150,6 +150,8 @@ class Refuser {
       if (!KnowsDeclaration(op, operands) && !KnowsControl(op) && !KnowsValue(op, operands)) {
         return Fail(i, "something that cannot be printed");
       }
+      if (op == spv::OpVariable || op == spv::OpAccessChain) places_.insert(operands[1]);
+      if (FindOperator(op) && TakesPlace(operands)) return Fail(i, "a pointer taken for a number");
       if (!in_entry_point_ && TouchesGlobals(op, operands)) {
         return Fail(i, "a function that is more than its result");
       }
@@ -193,6 +195,11 @@ class Refuser {
                        [&](uint32_t id) { return pointers_.count(id) > 0; });
   }
 
+  bool TakesPlace(Operands operands) const {
+    return std::any_of(operands.begin(), operands.end(),
+                       [&](uint32_t id) { return places_.count(id) > 0; });
+  }
+
   // Calls of functions other than the entry point are taken for arithmetic.
   bool TouchesGlobals(spv::Op op, Operands operands) const {
     if (op == spv::OpControlBarrier) return true;
@@ -205,7 +212,7 @@ class Refuser {
   const std::vector<uint32_t>& words_;
   uint32_t entry_point_ = 0;
   bool in_entry_point_ = true;
-  std::set<uint32_t> globals_, pointers_;
+  std::set<uint32_t> globals_, pointers_, places_;
 };
 
 }  // namespace
