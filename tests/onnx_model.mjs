@@ -10,7 +10,7 @@
 // their length (2). The numbers are those of onnx.proto.
 
 /** Numbers of ONNX's element types. */
-export const TYPES = { f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, u32: 12, u64: 13 };
+export const TYPES = { f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, u32: 12, u64: 13, u4: 21, i4: 22 };
 
 /** Negative numbers as the 64 bits of two's complement. @param {number | bigint} value @returns {number[]} */
 const varint = (value) => value < 0 ? varint(BigInt.asUintN(64, BigInt(value)))
@@ -136,23 +136,40 @@ function readVarint(message, at) {
   }
 }
 
-/** A tensor of ONNX's test data: a TensorProto of f32 or i64, its elements raw or as numbers. @param {Buffer} message */
-export function readTensor(message) {
-  /** @type {number[]} */
-  const shape = [], values = [];
-  let type = 0, raw = message.subarray(0, 0);
+/** The fields of a message: numbers, or bytes. @param {Buffer} message @returns {Generator<{ field: number, value: number, content?: Buffer }>} */
+function* fieldsOf(message) {
   for (let at = 0; at < message.length;) {
-    let key, value, content = message.subarray(0, 0);
+    let key, value, content;
     [key, at] = readVarint(message, at);
     const field = Number(key >> 3n), wire = Number(key & 7n);
     if (wire === 5) [content, value, at] = [message.subarray(at, at + 4), 0n, at + 4];
     else [value, at] = readVarint(message, at);
     if (wire === 2) [content, at] = [message.subarray(at, at + Number(value)), at + Number(value)];
-    if (field === 1) shape.push(...wire === 2 ? varintsIn(content) : [Number(value)]);
-    if (field === 2) type = Number(value);
-    if (field === 4) for (let i = 0; i < content.length; i += 4) values.push(content.readFloatLE(i));
-    if (field === 7) values.push(...wire === 2 ? varintsIn(content) : [Number(value)]);
-    if (field === 9) raw = content;
+    yield { field, value: Number(value), content };
+  }
+}
+
+/** How many bytes the weights in a model's file take. @param {Buffer} model */
+export function weightBytes(model) {
+  let bytes = 0;
+  for (const { field, content = model } of fieldsOf(model)) {
+    for (const { field: part, content: weight = model } of field === 7 ? fieldsOf(content) : [])
+      for (const { field: kind, content: elements } of part === 5 ? fieldsOf(weight) : []) bytes += elements && [4, 5, 7, 9].includes(kind) ? elements.length : 0;
+  }
+  return bytes;
+}
+
+/** A tensor of ONNX's test data: a TensorProto of f32 or i64, its elements raw or as numbers. @param {Buffer} message */
+export function readTensor(message) {
+  /** @type {number[]} */
+  const shape = [], values = [];
+  let type = 0, raw = message.subarray(0, 0);
+  for (const { field, value, content } of fieldsOf(message)) {
+    if (field === 1) shape.push(...content ? varintsIn(content) : [value]);
+    if (field === 2) type = value;
+    if (field === 4 && content) for (let i = 0; i < content.length; i += 4) values.push(content.readFloatLE(i));
+    if (field === 7) values.push(...content ? varintsIn(content) : [value]);
+    if (field === 9 && content) raw = content;
   }
   for (let i = 0; i < raw.length; i += type === TYPES.i64 ? 8 : 4) values.push(type === TYPES.i64 ? Number(raw.readBigInt64LE(i)) : raw.readFloatLE(i));
   return { shape, values };

@@ -287,7 +287,7 @@ class Parser {
     Dim count = ElementCount(value.type.shape);
     if (count.value() < 0 || count.value() > kMostElements) return lexer_.Fail("too many elements");
     auto elements = static_cast<size_t>(count.value());
-    std::vector<uint8_t> bytes(elements * static_cast<size_t>(ByteSize(value.type.dtype)));
+    std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(value.type).value()));
     auto set = [&](size_t i, const Scalar& element) {
       WriteScalar(bytes.data(), static_cast<int64_t>(i), element);
     };

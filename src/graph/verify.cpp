@@ -76,6 +76,21 @@ static Status VerifyExpand(const Graph& graph, const Pairs& pairs, const Expand&
   return kSuccess;
 }
 
+// Elements of less than a byte are those of constants, and are cast.
+static Status VerifyPacked(const Graph& graph, const Node& node, const Types& operands) {
+  bool packed = std::any_of(operands.begin(), operands.end(),
+                            [](const TensorType& type) { return IsPacked(type.dtype); });
+  if (packed && !std::holds_alternative<Cast>(node.op))
+    return Error{std::string(Name(node.op)) +
+                 " of elements of less than a byte, which are cast only"};
+  for (ValueId result : node.results) {
+    const TensorType& type = graph.values[result].type;
+    if (IsPacked(type.dtype) && !std::holds_alternative<Constant>(node.op))
+      return Error{"is " + Print(type) + ", as only constants are"};
+  }
+  return kSuccess;
+}
+
 Status Verify(const Graph& graph) {
   const Pairs pairs = BroadcastingPairs(graph);
   std::vector<bool> defined(static_cast<size_t>(graph.values.size()));
@@ -90,6 +105,8 @@ Status Verify(const Graph& graph) {
     if (!define(port.value)) return Error{"two values are named %" + name};
     if (HasNegativeSize(graph.values[port.value].type.shape))
       return Error{"a size of %" + name + " is negative"};
+    if (IsPacked(graph.values[port.value].type.dtype))
+      return Error{"%" + name + " has elements of less than a byte, as only constants have"};
   }
   for (const Node& node : graph.nodes) {
     if (node.results.empty()) return Error{std::string(Name(node.op)) + " has no result"};
@@ -104,6 +121,8 @@ Status Verify(const Graph& graph) {
     for (const Graph& body : node.bodies) {
       if (auto status = Verify(body); !status) return status;
     }
+    if (auto status = VerifyPacked(graph, node, operands); !status)
+      return Error{status.error().message, here};
     auto types = InferTypes(node.op, operands, node.bodies);
     if (!types) return Error{types.error().message, here};
     Status status = kSuccess;

@@ -153,7 +153,7 @@ Scalar Evaluate(BinaryOp op, const Scalar& a, const Scalar& b) {
     return Scalar::Bool(is_unsigned ? Compare(op, ua, ub) : Compare(op, a.integer, b.integer));
   }
   if (IsFloat(a.dtype)) return Scalar::Real(a.dtype, EvaluateReal(op, a.real, b.real));
-  int width = static_cast<int>(ByteSize(a.dtype)) * 8;
+  int width = static_cast<int>(BitSize(a.dtype));
   int64_t value = is_unsigned ? static_cast<int64_t>(EvaluateInteger(op, ua, ub, width))
                               : EvaluateInteger(op, a.integer, b.integer, width);
   return Scalar::Integer(a.dtype, value);

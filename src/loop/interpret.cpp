@@ -42,7 +42,7 @@ class Machine {
         sizes_[at].push_back(dim.Evaluate(options_.symbols));
         count *= sizes_[at].back();
       }
-      auto bytes = static_cast<size_t>(count * ByteSize(buffer.type.dtype));
+      auto bytes = static_cast<size_t>(ByteSize({buffer.type.dtype, {count}}).value());
       bool parameter = IsParameter(buffer);
       if (!parameter || memory_[at].empty()) memory_[at].assign(bytes, 0);
       if (memory_[at].size() != bytes) {

@@ -346,6 +346,11 @@ class StripMachine {
       out[i] = offsets_[i] < 0 ? Out(0) : f(ReadAt<T>(bytes, offsets_[i]));
   }
 
+  void GatherBits(const uint8_t* bytes, DType dtype, int64_t* out) {
+    for (size_t i = 0; i < count_; ++i)
+      out[i] = offsets_[i] < 0 ? 0 : ReadScalar(bytes, dtype, offsets_[i]).integer;
+  }
+
   void ComputeLoad(ExprId id, const Load& load) {
     ComputeOffsets(load.buffer, load.index);
     const uint8_t* bytes = read_[static_cast<size_t>(load.buffer.index)].data();
@@ -365,6 +370,10 @@ class StripMachine {
       case DType::kF16: return Gather<uint16_t>(bytes, Reals(id), HalfToFloat);
       case DType::kF32: return Gather<float>(bytes, Reals(id), real);
       case DType::kF64: return Gather<double>(bytes, Reals(id), real);
+      case DType::kI4:
+      case DType::kU4:
+      case DType::kI2:
+      case DType::kU2: return GatherBits(bytes, kernel_.exprs[id].dtype, Integers(id));
     }
   }
 

@@ -21,7 +21,7 @@ class Counter {
     for (int32_t b = 0; b < kernel_.buffers.size(); ++b) {
       const Buffer& buffer = kernel_.buffers[BufferId{b}];
       double bytes = sizes_.Typical(ElementCount(buffer.type.shape)) *
-                     static_cast<double>(ByteSize(buffer.type.dtype));
+                     static_cast<double>(BitSize(buffer.type.dtype)) / 8;
       if (buffer.space == Space::kWorkgroup) tally_.shared_bytes += bytes;
       if (buffer.space == Space::kRegister)
         tally_.register_bytes += rows.count(BufferId{b}) ? bytes / tally_.threads : bytes;
@@ -69,7 +69,7 @@ class Counter {
     if (buffer.space == Space::kRegister) return;
     Tally::Accesses& to = buffer.space == Space::kWorkgroup ? tally_.shared : tally_.global;
     to.count += times;
-    to.bytes += times * element.lanes * static_cast<double>(ByteSize(buffer.type.dtype));
+    to.bytes += times * element.lanes * static_cast<double>(BitSize(buffer.type.dtype)) / 8;
   }
 
   void Operate(const Expr& result, double times) {

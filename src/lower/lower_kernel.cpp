@@ -9,6 +9,7 @@
 #include "loop/passes/promote_half.h"
 #include "loop/passes/share_memory.h"
 #include "loop/passes/simplify.h"
+#include "loop/passes/unpack_words.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
 #include "loop/rewrite.h"
@@ -190,9 +191,11 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
   loop::Unroll(kernel);
   log("unroll", kernel);
 
-  // The CPU has no arithmetic on f16. On GPUs types come last, where words can be seen of which
-  // packed weights are read.
+  // The CPU has no arithmetic on f16, and reads no less than a byte. On GPUs types come last, where
+  // words can be seen of which packed weights are read.
   if (!gpu) {
+    loop::UnpackWords(kernel, options.parameters, options.target);
+    log("unpack-words", kernel);
     loop::PromoteHalf(kernel, options.parameters, options.target);
     log("promote-half", kernel);
   }

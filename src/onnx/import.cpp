@@ -8,6 +8,7 @@
 #include "onnx/advice.h"
 #include "onnx/assume.h"
 #include "onnx/flatten_model.h"
+#include "onnx/narrow.h"
 #include "onnx/node_context.h"
 #include "onnx/operators.h"
 #include "onnx/ops/lists.h"
@@ -277,6 +278,8 @@ class Importer {
       }
       TRY_ASSIGN(auto type, InputType(input, *of));
       TRY(AddInput(input.name(), type));
+      frame_->scope.SetNarrow(frame_->names.values[input.name()],
+                              NarrowType(of->tensor_type().elem_type()));
     }
     for (const auto& [name, shape] : options_.input_shapes) {
       if (!names.count(name)) {
@@ -329,9 +332,24 @@ class Importer {
     TRY(CheckName("an output", output.name()));
     TRY_ASSIGN(auto id, Lookup(output.name()));
     if (frame_->scope.FindList(id)) return AddListOutput(output, id);
+    TRY_ASSIGN(id, AsDeclared(output, id));
     frame_->graph.outputs.push_back({output.name(), id});
     CompareDeclared(output, id);
     return kSuccess;
+  }
+
+  // Of a narrow float an output has numbers that the type has, though wider ones were computed
+  // with.
+  Result<ValueId> AsDeclared(const pb::ValueInfoProto& output, ValueId id) {
+    const Narrow* narrow = NarrowType(output.type().tensor_type().elem_type());
+    bool rounds = narrow && narrow->IsFloat() && frame_->scope.NarrowOf(id) != narrow &&
+                  frame_->graph.values[id].type.dtype == narrow->carried;
+    if (!rounds) return id;
+    static const pb::NodeProto kNone;
+    NodeContext c(*frame_, kNone, 0, {}, "", output.name(), {});
+    frame_->scope.SetNode("");
+    Formula f(c);
+    return f.Result(Rounded(f(id), *narrow, true));
   }
 
   // Its parts are outputs. Where nothing was ever in it, the model says of what type that would be.
@@ -436,16 +454,38 @@ class Importer {
   Result<ValueId> AddWeight(Frame& frame, const std::string& name) {
     auto dense = frame.names.weights.find(name);
     bool is_dense = dense != frame.names.weights.end();
-    auto tensor = is_dense ? model_.ReadTensor(*dense->second)
+    auto tensor = is_dense ? model_.ReadStored(*dense->second)
                            : model_.ReadTensor(*frame.names.sparse_weights.at(name));
     if (!tensor)
       return Error{
           "weight " + Quote(name) + ": " + tensor.error().message, {}, tensor.error().notes};
     if (frame.bodies_open > 0 || frame.around) tensor = Owned(tensor.value());
     frame.scope.SetNode("");
+    const Narrow* narrow = is_dense ? NarrowType(dense->second->data_type()) : nullptr;
+    if (narrow) {
+      TRY_ASSIGN(auto id, AddNarrow(frame, name, tensor.value(), *narrow));
+      return frame.names.values[name] = id;
+    }
     TRY_ASSIGN(auto id,
                frame.scope.Add(graph::Constant{std::move(tensor.value()), name}, {}, name));
     return frame.names.values[name] = id;
+  }
+
+  // The numbers of a narrow type that are stored as `tensor` has them. Of large weights these bytes
+  // stay, and are decoded where they are read.
+  Result<ValueId> AddNarrow(Frame& frame, const std::string& name, const Tensor& tensor,
+                            const Narrow& type) {
+    constexpr int64_t kAlwaysSmall = 4096;
+    bool stays = ByteSize(tensor.type).value() > kAlwaysSmall;
+    const Tensor& kept = stays ? tensor : Decoded(tensor, type);
+    TRY_ASSIGN(auto id, frame.scope.Add(graph::Constant{kept, name}, {}, name));
+    if (stays) {
+      static const pb::NodeProto kNone;
+      NodeContext c(frame, kNone, 0, {}, "", name, {});
+      TRY_ASSIGN(id, Decoded(c, id, type));
+    }
+    frame.scope.SetNarrow(id, &type);
+    return id;
   }
 
   bool IsPoisoned(const std::string& name) const {

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "onnx/file_kinds.h"
+#include "onnx/narrow.h"
 
 namespace webnnc::onnx {
 
@@ -28,13 +29,10 @@ Result<DType> ElementType(int32_t onnx_type) {
     case pb::TensorProto::DOUBLE: return DType::kF64;
     default: break;
   }
+  if (const Narrow* narrow = NarrowType(onnx_type)) return narrow->carried;
   // Types newer than the description of ONNX that this is built with have numbers only.
   static const std::map<int32_t, const char*> kNames = {
-      {0, "undefined"},       {8, "string"},      {14, "complex64"},
-      {15, "complex128"},     {16, "bfloat16"},   {17, "float8e4m3fn"},
-      {18, "float8e4m3fnuz"}, {19, "float8e5m2"}, {20, "float8e5m2fnuz"},
-      {21, "uint4"},          {22, "int4"},       {23, "float4e2m1"},
-      {24, "float8e8m0"},     {25, "uint2"},      {26, "int2"}};
+      {0, "undefined"}, {8, "string"}, {14, "complex64"}, {15, "complex128"}, {24, "float8e8m0"}};
   auto found = kNames.find(onnx_type);
   std::string name = found == kNames.end() ? "number " + std::to_string(onnx_type) : found->second;
   return Error{"the element type " + name + " is not supported"};
@@ -177,7 +175,12 @@ static Result<TensorData> FromField(const Field& field, DType dtype, int64_t cou
   return TensorData::Own(std::move(bytes));
 }
 
-static Result<TensorData> ReadTyped(const pb::TensorProto& tensor, DType dtype, int64_t count) {
+static Result<TensorData> ReadTyped(const pb::TensorProto& tensor, const TensorType& type) {
+  DType dtype = type.dtype;
+  // What is less than a byte is given byte by byte.
+  if (IsPacked(dtype))
+    return FromField(tensor.int32_data(), DType::kU8, ByteSize(type).value(), false);
+  int64_t count = ElementCount(type.shape).value();
   switch (dtype) {
     case DType::kF32: return FromField(tensor.float_data(), dtype, count, false);
     case DType::kF64: return FromField(tensor.double_data(), dtype, count, false);
@@ -190,15 +193,22 @@ static Result<TensorData> ReadTyped(const pb::TensorProto& tensor, DType dtype, 
 }
 
 Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
+  TRY_ASSIGN(auto stored, ReadStored(tensor));
+  const Narrow* narrow = NarrowType(tensor.data_type());
+  return narrow ? Decoded(stored, *narrow) : stored;
+}
+
+Result<Tensor> Model::ReadStored(const pb::TensorProto& tensor) const {
   Tensor result;
   TRY_ASSIGN(result.type.dtype, ElementType(tensor.data_type()));
+  if (const Narrow* narrow = NarrowType(tensor.data_type())) result.type.dtype = narrow->stored;
   for (int64_t size : tensor.dims()) {
     if (size < 0) return Error{"it has a negative size"};
     result.type.shape.push_back(size);
   }
   Dim total = ByteSize(result.type);
   if (IsAbsurd(total)) return Error{"its size is absurd: " + Print(result.type)};
-  int64_t bytes = total.value(), count = bytes / ByteSize(result.type.dtype);
+  int64_t bytes = total.value();
   if (tensor.has_segment()) return Error{"it is stored in segments, which is not supported"};
   if (tensor.data_location() == pb::TensorProto::EXTERNAL) {
     TRY_ASSIGN(result.data, ReadExternal(tensor, bytes));
@@ -211,7 +221,7 @@ Result<Tensor> Model::ReadTensor(const pb::TensorProto& tensor) const {
     result.data =
         TensorData::View({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()}, proto_);
   } else {
-    TRY_ASSIGN(result.data, ReadTyped(tensor, result.type.dtype, count));
+    TRY_ASSIGN(result.data, ReadTyped(tensor, result.type));
   }
   return result;
 }

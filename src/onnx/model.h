@@ -31,7 +31,10 @@ class Model {
   // The tensor's elements. Raw bytes are not copied: they stay in the parsed model, or in the
   // mapped file that external data names. Errors: an element type that is not supported, too few
   // or too many bytes, an external file that is missing, short, or outside the model's folder.
+  // Elements of types that graphs do not have are the numbers that stand for them (narrow.h).
   Result<Tensor> ReadTensor(const pb::TensorProto& tensor) const;
+  // The same with such elements as they are stored.
+  Result<Tensor> ReadStored(const pb::TensorProto& tensor) const;
   // The same with zeros where the tensor stores nothing. A model's sparse tensors may take a GiB in
   // all when they are written out so.
   Result<Tensor> ReadTensor(const pb::SparseTensorProto& tensor) const;
@@ -59,7 +62,8 @@ Tensor Owned(const Tensor& tensor);
 // The type of a tensor or, of a sequence or an optional, that of its tensors; null of what is none.
 const pb::TypeProto* TensorTypeIn(const pb::TypeProto& type);
 
-// The element type, or an error that names the one ONNX has there.
+// The element type, or the one that stands for it (narrow.h), or an error that names the one ONNX
+// has there.
 Result<DType> ElementType(int32_t onnx_type);
 
 }  // namespace webnnc::onnx

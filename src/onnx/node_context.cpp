@@ -6,6 +6,7 @@
 
 #include "graph/passes/merge_common.h"
 #include "onnx/assume.h"
+#include "onnx/narrow.h"
 
 namespace webnnc::onnx {
 
@@ -505,6 +506,11 @@ std::vector<std::string> NodeContext::Strings(const std::string& name) const {
   return {attribute->strings().begin(), attribute->strings().end()};
 }
 
+const Narrow* Scope::NarrowOf(ValueId id) const {
+  auto found = narrow_.find(id);
+  return found == narrow_.end() ? nullptr : found->second;
+}
+
 Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
   auto* attribute = Find(name);
   if (!attribute || !(attribute->has_t() || attribute->has_sparse_tensor())) {
@@ -514,6 +520,11 @@ Result<Tensor> NodeContext::TensorAttribute(const std::string& name) const {
                               ? scope().model.ReadTensor(attribute->t())
                               : scope().model.ReadTensor(attribute->sparse_tensor()));
   return Owned(tensor);
+}
+
+const Narrow* NodeContext::NarrowAttribute(const std::string& name) const {
+  auto* attribute = Find(name);
+  return attribute && attribute->has_t() ? NarrowType(attribute->t().data_type()) : nullptr;
 }
 
 std::vector<std::string> NodeContext::AttributeNames() const {

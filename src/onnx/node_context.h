@@ -17,6 +17,7 @@
 namespace webnnc::onnx {
 
 using graph::ValueId;
+struct Narrow;
 
 // What a model's graph and the bodies in it have in common while they are imported.
 struct ImportState {
@@ -115,6 +116,10 @@ class Scope {
   ValueId AddList(List list, const std::string& name);
   std::optional<List> FindList(ValueId id) const;
 
+  // The narrow type whose numbers a value has, if a model says so; null for others.
+  const Narrow* NarrowOf(ValueId id) const;
+  void SetNarrow(ValueId id, const Narrow* type) { narrow_[id] = type; }
+
   // The two sizes whose equality a condition asks for.
   std::optional<std::pair<Dim, Dim>> EqualityBehind(ValueId condition) const;
 
@@ -148,6 +153,7 @@ class Scope {
   std::map<ValueId, size_t> definition_;  // index into graph.nodes
   std::vector<std::pair<ValueId, ValueId>> captures_;
   std::map<ValueId, List> lists_;
+  std::map<ValueId, const Narrow*> narrow_;
   // What has been defined as sizes.
   std::vector<std::pair<ValueId, graph::SizeElements>> defined_;
   std::set<Dim> tensor_sizes_;  // those that are open
@@ -215,6 +221,8 @@ class NodeContext {
 
   int64_t opset() const { return opset_; }
   const std::string& op_type() const { return node_.op_type(); }
+  // The narrow type of an operand's elements; null for types that graphs have.
+  const Narrow* NarrowOf(size_t i) const { return scope().NarrowOf(operands_.at(i)); }
   // What the model calls its first result.
   const std::string& result_name() const { return name_; }
   const Model& model() const { return scope().model; }
@@ -277,6 +285,8 @@ class NodeContext {
   std::vector<double> Floats(const std::string& name) const;
   std::vector<std::string> Strings(const std::string& name) const;
   Result<Tensor> TensorAttribute(const std::string& name) const;
+  // The narrow type of a tensor that is an attribute; null for others.
+  const Narrow* NarrowAttribute(const std::string& name) const;
   std::vector<std::string> AttributeNames() const;
   // Where axes may be an attribute (older opsets) or operand `i` (newer).
   Result<std::vector<int64_t>> IntsOrOperand(const std::string& name, size_t i,

@@ -51,6 +51,7 @@ Result<Values> InWide(NodeContext& c) {
 // The families, one a file of ops/.
 std::span<const Operator> ActivationOperators();
 std::span<const Operator> AttentionOperators();
+std::span<const Operator> BlockQuantizedOperators();
 std::span<const Operator> ControlOperators();
 std::span<const Operator> ElementwiseOperators();
 std::span<const Operator> FlexAttentionOperators();

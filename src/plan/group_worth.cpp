@@ -220,7 +220,8 @@ double NodeGroups::SecondsOf(const loop::Kernel& kernel, const Target& target) c
   double seconds = candidates.empty() ? 0 : candidates[0].seconds, bytes = 0;
   for (loop::BufferId parameter : loop::ParametersOf(kernel)) {
     const TensorType& type = kernel.buffers[parameter].type;
-    bytes += sizes_.Typical(ElementCount(type.shape)) * static_cast<double>(ByteSize(type.dtype));
+    bytes +=
+        sizes_.Typical(ElementCount(type.shape)) * static_cast<double>(BitSize(type.dtype)) / 8;
   }
   return std::max(seconds, bytes / target.machine->bandwidth) + target.machine->launch;
 }

@@ -103,7 +103,8 @@ class Packer {
     // The other side must be the same for neighbours, or there is nothing to gain.
     if (loop::Mentions(kernel, other, [&](loop::VarId var) { return var == *innermost; }))
       return std::nullopt;
-    const Shape& shape = kernel.buffers[load.buffer].type.shape;
+    const auto& [dtype, shape] = kernel.buffers[load.buffer].type;
+    if (IsPacked(dtype)) return std::nullopt;
     Packing packing;
     std::vector<std::pair<size_t, size_t>> inner;  // position of the loop, dimension
     bool has_cut = false;

@@ -140,8 +140,8 @@ Dim ByteSize(const Program& program, const Buffer& buffer) {
 }
 
 Dim ByteSize(const Program& program, const Buffer& buffer, const Dim& elements) {
-  return elements * webnnc::ByteSize(StoredType(program.TargetAt(buffer.place), buffer.dtype,
-                                                StorageOf(buffer)));
+  DType stored = StoredType(program.TargetAt(buffer.place), buffer.dtype, StorageOf(buffer));
+  return webnnc::ByteSize(TensorType{stored, {elements}});
 }
 
 namespace {

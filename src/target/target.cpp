@@ -38,6 +38,7 @@ std::string_view Name(Target::Kind kind) {
 
 DType StoredType(const Target& target, DType dtype, Storage storage) {
   if (storage == Storage::kWeight) return dtype;
+  if (IsPacked(dtype)) dtype = IsSigned(dtype) ? DType::kI8 : DType::kU8;
   if (!target.IsGpu()) {
     // Without arithmetic on f16, kernels would widen each load and round each result.
     return dtype == DType::kF16 && storage == Storage::kActivation ? DType::kF32 : dtype;

@@ -79,6 +79,8 @@ enum class Storage : uint8_t {
 //   u8 .. u64  as is    u32                u32
 //   bool       as is    i32                i32
 //   f64        f64      none               none
+//   i2, i4     i8       i32                i32
+//   u2, u4     u8       u32                u32
 //
 // Weights keep their bytes everywhere, and on wasm so do inputs and outputs. On WebGPU the page
 // converts these (runtime-js/elements.js).

@@ -32,11 +32,12 @@ Tensor ScalarTensor(const Scalar& value) {
 }
 
 Tensor IntegerTensor(DType dtype, const std::vector<int64_t>& values) {
-  std::vector<uint8_t> bytes(values.size() * static_cast<size_t>(ByteSize(dtype)));
+  const TensorType type{dtype, {static_cast<int64_t>(values.size())}};
+  std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(type).value()));
   for (size_t i = 0; i < values.size(); ++i) {
     WriteScalar(bytes.data(), static_cast<int64_t>(i), Scalar::Integer(dtype, values[i]));
   }
-  return {{dtype, {static_cast<int64_t>(values.size())}}, TensorData::Own(std::move(bytes))};
+  return {type, TensorData::Own(std::move(bytes))};
 }
 
 std::vector<int64_t> Integers(const Tensor& tensor) {

@@ -6,11 +6,12 @@ namespace webnnc {
 
 static constexpr struct {
   std::string_view name, web_name;
-  int64_t bytes;
+  int64_t bits;
 } kDTypes[] = {
-    {"bool", "bool", 1},  {"i8", "int8", 1},     {"u8", "uint8", 1},    {"i16", "int16", 2},
-    {"u16", "uint16", 2}, {"i32", "int32", 4},   {"u32", "uint32", 4},  {"i64", "int64", 8},
-    {"u64", "uint64", 8}, {"f16", "float16", 2}, {"f32", "float32", 4}, {"f64", "float64", 8},
+    {"bool", "bool", 8},   {"i8", "int8", 8},      {"u8", "uint8", 8},     {"i16", "int16", 16},
+    {"u16", "uint16", 16}, {"i32", "int32", 32},   {"u32", "uint32", 32},  {"i64", "int64", 64},
+    {"u64", "uint64", 64}, {"f16", "float16", 16}, {"f32", "float32", 32}, {"f64", "float64", 64},
+    {"i4", "int4", 4},     {"u4", "uint4", 4},     {"i2", "int2", 2},      {"u2", "uint2", 2},
 };
 static_assert(std::size(kDTypes) == kDTypeCount);
 
@@ -25,11 +26,13 @@ std::optional<DType> DTypeNamed(std::string_view name) {
   return std::nullopt;
 }
 
-int64_t ByteSize(DType dtype) { return kDTypes[static_cast<int>(dtype)].bytes; }
+int64_t BitSize(DType dtype) { return kDTypes[static_cast<int>(dtype)].bits; }
 
-bool IsFloat(DType dtype) { return dtype >= DType::kF16; }
+int64_t ByteSize(DType dtype) { return IsPacked(dtype) ? 1 : BitSize(dtype) / 8; }
 
-bool IsInteger(DType dtype) { return dtype != DType::kBool && dtype < DType::kF16; }
+bool IsFloat(DType dtype) { return dtype >= DType::kF16 && dtype <= DType::kF64; }
+
+bool IsInteger(DType dtype) { return dtype != DType::kBool && !IsFloat(dtype); }
 
 bool IsSigned(DType dtype) {
   switch (dtype) {
@@ -37,6 +40,8 @@ bool IsSigned(DType dtype) {
     case DType::kI16:
     case DType::kI32:
     case DType::kI64:
+    case DType::kI4:
+    case DType::kI2:
     case DType::kF16:
     case DType::kF32:
     case DType::kF64: return true;

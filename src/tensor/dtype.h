@@ -20,8 +20,14 @@ enum class DType : uint8_t {
   kF16,
   kF32,
   kF64,
+  // Integers of less than a byte, which weights are stored in: elements follow each other from the
+  // lowest bits of a byte on, as in ONNX. Graphs cast them to others and do nothing else with them.
+  kI4,
+  kU4,
+  kI2,
+  kU2,
 };
-inline constexpr int kDTypeCount = 12;
+inline constexpr int kDTypeCount = 16;
 
 // "f32", as the text forms write it.
 std::string_view Name(DType dtype);
@@ -29,7 +35,11 @@ std::string_view Name(DType dtype);
 std::string_view WebName(DType dtype);
 std::optional<DType> DTypeNamed(std::string_view name);
 
+int64_t BitSize(DType dtype);
+// Of an element by itself: what is less than a byte takes one.
 int64_t ByteSize(DType dtype);
+// Whether several elements are in a byte.
+inline bool IsPacked(DType dtype) { return dtype >= DType::kI4; }
 bool IsFloat(DType dtype);
 // Integers in the arithmetic sense: kBool is not one.
 bool IsInteger(DType dtype);

@@ -19,6 +19,13 @@ static int64_t Wrap(DType dtype, int64_t value) {
     case DType::kU16: return static_cast<uint16_t>(value);
     case DType::kI32: return static_cast<int32_t>(value);
     case DType::kU32: return static_cast<uint32_t>(value);
+    case DType::kU4:
+    case DType::kU2: return value & ((1 << BitSize(dtype)) - 1);
+    case DType::kI4:
+    case DType::kI2: {
+      int64_t unused = 64 - BitSize(dtype);
+      return static_cast<int64_t>(static_cast<uint64_t>(value) << unused) >> unused;
+    }
     default: return value;
   }
 }
@@ -75,6 +82,8 @@ Scalar Lowest(DType dtype, bool infinite) {
     case DType::kI16: return {dtype, std::numeric_limits<int16_t>::min()};
     case DType::kI32: return {dtype, std::numeric_limits<int32_t>::min()};
     case DType::kI64: return {dtype, std::numeric_limits<int64_t>::min()};
+    case DType::kI4:
+    case DType::kI2: return {dtype, -(1 << (BitSize(dtype) - 1))};
     case DType::kF16:
     case DType::kF32:
     case DType::kF64: return {dtype, 0, -Highest(dtype, infinite).real};
@@ -94,6 +103,10 @@ Scalar Highest(DType dtype, bool infinite) {
     case DType::kU32: return {dtype, std::numeric_limits<uint32_t>::max()};
     case DType::kI64: return {dtype, std::numeric_limits<int64_t>::max()};
     case DType::kU64: return {dtype, -1};
+    case DType::kI4:
+    case DType::kI2: return {dtype, (1 << (BitSize(dtype) - 1)) - 1};
+    case DType::kU4:
+    case DType::kU2: return {dtype, (1 << BitSize(dtype)) - 1};
     case DType::kF16: return {dtype, 0, 65504};
     case DType::kF32: return {dtype, 0, std::numeric_limits<float>::max()};
     case DType::kF64: return {dtype, 0, std::numeric_limits<double>::max()};
@@ -114,7 +127,20 @@ static void WriteAs(uint8_t* bytes, int64_t index, T value) {
   std::memcpy(bytes + index * static_cast<int64_t>(sizeof(T)), &value, sizeof(T));
 }
 
+// Where in memory an element of a type with several in a byte is.
+struct BitPlace {
+  BitPlace(DType dtype, int64_t index)
+      : byte(index * BitSize(dtype) / 8), shift(static_cast<int>(index * BitSize(dtype) % 8)) {}
+
+  int64_t byte;
+  int shift;
+};
+
 Scalar ReadScalar(const uint8_t* bytes, DType dtype, int64_t index) {
+  if (IsPacked(dtype)) {
+    const BitPlace at(dtype, index);
+    return {dtype, Wrap(dtype, bytes[at.byte] >> at.shift)};
+  }
   switch (dtype) {
     case DType::kBool: return {dtype, bytes[index] != 0};
     case DType::kI8: return {dtype, ReadAs<int8_t>(bytes, index)};
@@ -128,12 +154,21 @@ Scalar ReadScalar(const uint8_t* bytes, DType dtype, int64_t index) {
     case DType::kF16: return {dtype, 0, HalfToFloat(ReadAs<uint16_t>(bytes, index))};
     case DType::kF32: return {dtype, 0, ReadAs<float>(bytes, index)};
     case DType::kF64: return {dtype, 0, ReadAs<double>(bytes, index)};
+    default: break;
   }
   CHECK(false);
   return {};
 }
 
 void WriteScalar(uint8_t* bytes, int64_t index, const Scalar& value) {
+  if (IsPacked(value.dtype)) {
+    const BitPlace at(value.dtype, index);
+    int mask = (1 << BitSize(value.dtype)) - 1;
+    int others = bytes[at.byte] & ~(mask << at.shift);
+    bytes[at.byte] =
+        static_cast<uint8_t>(others | (static_cast<int>(value.integer) & mask) << at.shift);
+    return;
+  }
   switch (value.dtype) {
     case DType::kF16: return WriteAs(bytes, index, FloatToHalf(static_cast<float>(value.real)));
     case DType::kF32: return WriteAs(bytes, index, static_cast<float>(value.real));

@@ -10,7 +10,11 @@ Dim ElementCount(const Shape& shape) {
   return count;
 }
 
-Dim ByteSize(const TensorType& type) { return ElementCount(type.shape) * ByteSize(type.dtype); }
+Dim ByteSize(const TensorType& type) {
+  const Dim count = ElementCount(type.shape);
+  if (IsPacked(type.dtype)) return CeilDiv(count * BitSize(type.dtype), 8);
+  return count * ByteSize(type.dtype);
+}
 
 bool IsStatic(const Shape& shape) {
   return std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d.IsConstant(); });

@@ -223,9 +223,25 @@ test('nodes that are not supported are told by operator, with what to do', () =>
   writeFileSync(join(folder, 'unsupported.onnx'), onnxModel({ inputs: { x: ['f32', [2]] }, outputs: { y: ['i64', [1, 2]] }, nodes }));
   const { stderr } = run(['unsupported.onnx', '-o', 'unsupported']);
   assert.match(stderr, /error: 6 nodes cannot be compiled/);
-  assert.match(stderr, /5 nodes of com.microsoft.MatMulBnb4 \("quantise0", "quantise1", "quantise2", ...\): the operator is not supported\n {4}note: weights of four bits are not supported yet/);
+  assert.match(stderr, /5 nodes of com.microsoft.MatMulBnb4 \("quantise0", "quantise1", "quantise2", ...\): the operator is not supported\n {4}note: its weights are made for bitsandbytes/);
   assert.match(stderr, /node "words" \(StringNormalizer, opset \d+\): the operator is not supported\n {4}note: text and files are prepared in the page/);
   assert.equal(stderr.trim().split('\n').length, 5);
+});
+
+test('quantised models say what does not fit', () => {
+  const refused = (/** @type {string} */ op, /** @type {string[]} */ inputs, /** @type {Record<string, import('../onnx_model.mjs').Type>} */ types, attributes = {}, domain = '') => {
+    const own = Object.fromEntries(inputs.filter((name) => name in types).map((name) => [name, types[name]]));
+    writeFileSync(join(folder, 'quantised.onnx'), onnxModel({ inputs: own, outputs: { y: ['f32', [1]] }, nodes: [{ op, domain, name: 'node', inputs, outputs: ['y'], attributes }], opset: 21 }));
+    return run(['quantised.onnx', '-o', 'quantised']).stderr;
+  };
+  const types = /** @type {Record<string, import('../onnx_model.mjs').Type>} */ ({ x: ['f32', [2, 3]], q: ['i8', [2, 3]], s: ['f32', [4]], z: ['i8', [4]], m: ['f32', [2, 2]], w: ['u8', [4, 1, 16]], k: ['f32', [4, 1]] });
+  assert.match(refused('QuantizeLinear', ['x', 's', 'z'], types), /the scale or zero point is f32\[4\], but must have one element for each index of its axis, of which there are 3/);
+  assert.match(refused('QuantizeLinear', ['x', 'm'], types, { axis: 0, block_size: 2 }), /the scale or zero point is f32\[2,2\], but must be \[1,3\]: one for each block/);
+  assert.match(refused('DequantizeLinear', ['x', 's'], types), /x is f32\[2,3\], which is not quantised/);
+  assert.match(refused('MatMulInteger', ['q', 'x'], types), /operand 1 is f32\[2,3\], but must be of integers of 8 bits/);
+  assert.match(refused('MatMulNBits', ['x', 'w', 'k'], types, { K: 32, N: 4, bits: 4, block_size: 32 }, 'com.microsoft'), /operand 1 must be known when the model is compiled/);
+  assert.match(refused('MatMulNBits', ['x', 'w', 'k'], types, { K: 32, N: 4, bits: 3, block_size: 32 }, 'com.microsoft'), /elements of 3 bits are not supported/);
+  assert.match(refused('Cast', ['x'], types, { to: 24 }), /the element type float8e8m0 is not supported/);
 });
 
 test('help fits a screen, and shows how to begin', () => {

@@ -47,6 +47,11 @@ TEST(LegalizeForGpu, ReadsWeightsOutOfWords) {
                       {kWeight}),
             "kernel @k(in %w: u32[3], out %y: i32[10]) {\n  for i in 10 {\n"
             "    %y[i] = i32(and(shr(%w[i / 4], u32(i % 4 * 8)), 255:u32))\n  }\n}\n");
+  EXPECT_EQ(Legalized("kernel @k(in %w: i4[10], out %y: f32[10]) {\n"
+                      "  for i in 10 {\n    %y[i] = f32(%w[i])\n  }\n}",
+                      {kWeight}),
+            "kernel @k(in %w: i32[2], out %y: f32[10]) {\n  for i in 10 {\n"
+            "    %y[i] = f32(shr(shl(%w[i / 8], 28 - i % 8 * 4), 28))\n  }\n}\n");
   EXPECT_EQ(Legalized("kernel @k(in %w: i64[10], out %y: i32[10]) {\n"
                       "  for i in 10 {\n    %y[i] = i32(%w[i])\n  }\n}",
                       {kWeight}),

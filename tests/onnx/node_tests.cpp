@@ -129,7 +129,7 @@ std::vector<std::string> RunCompiled(const Options& options, const std::string& 
 std::map<std::string, Verdicts> RunAll(const Options& options, const std::vector<TestCase>& cases) {
   std::map<std::string, Verdicts> verdicts;
   auto note = [&](const TestCase& test, const std::string& backend, const std::string& verdict) {
-    bool known = verdict.starts_with("failed") && KnownDifferences().count(test.name);
+    bool known = verdict.starts_with("failed") && HasKnownDifference(test.id());
     verdicts[test.id()][backend] = known ? "differs" + verdict.substr(6) : verdict;
   };
   // Gives back the cases for which there is no verdict yet.

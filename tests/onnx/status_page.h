@@ -12,8 +12,9 @@ namespace webnnc {
 // A case that cannot be imported has the same on each.
 using Verdicts = std::map<std::string, std::string>;
 
-// Cases whose expected data is wrong, by name, with the reason.
+// Cases whose expected data is wrong, by name or by name and opset, with the reason.
 const std::map<std::string, std::string>& KnownDifferences();
+bool HasKnownDifference(const std::string& id);
 
 // The page for these verdicts, by case.
 std::string WriteStatusPage(const std::map<std::string, Verdicts>& cases);

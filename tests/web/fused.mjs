@@ -249,6 +249,42 @@ for (const dtype of /** @type {const} */ (['u8', 'i8'])) {
 add('QuantizeLinear', { x: ROWS }, fused('y = QuantizeLinear(x, s, z)'), { sizes: { n: 2 }, constants: { s: scalar('f32', 0.0001), z: scalar('u16', 30000) }, outputs: { y: ['u16', 3] } });
 add('DequantizeLinear', { x: ['u16', [3, 4]] }, fused('y = DequantizeLinear(x, s, z)'), { constants: { s: scalar('f32', 0.0001), z: scalar('u16', 30000) }, outputs: { y: ['f32', 2] } });
 
+/** Made-up bytes. @param {(number | string)[]} shape @param {number} seed @param {'u8' | 'u4' | 'i4'} dtype elements of half a byte are so many halves @returns {import('../onnx_model.mjs').Tensor} */
+function bytesOf(shape, seed, dtype = 'u8') {
+  const count = shape.reduce((/** @type {number} */ a, b) => a * Number(b), 1) / (dtype === 'u8' ? 1 : 2);
+  return { type: [dtype, shape], bytes: Uint8Array.from({ length: Math.ceil(count) }, (_, i) => Math.imul(i + seed, 2654435761) >>> 16 & 255) };
+}
+/** Made-up scales. @param {number[]} shape @returns {import('../onnx_model.mjs').Tensor} */
+const scalesOf = (shape) => ({ type: ['f32', shape], bytes: new Uint8Array(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => 0.01 + (i * 7 % 11) / 500).buffer) });
+for (const bits of [2, 4, 8]) {
+  for (const [name, K, block_size] of /** @type {const} */ ([['', 64, 32], [' of a part of a block', 40, 16]])) {
+    const N = 6, blocks = Math.ceil(K / block_size), b = bytesOf([N, blocks, block_size * bits / 8], bits), s = scalesOf([N, blocks]);
+    const z = bytesOf([N, Math.ceil(blocks * bits / 8)], bits + 5);
+    add(`MatMulNBits with ${bits}${name}`, { a: ['f32', ['n', 2, K]] }, fused('y = MatMulNBits(a, b, s)', { K, N, bits, block_size }), { sizes: { n: 2 }, constants: { b, s } });
+    add(`MatMulNBits with ${bits}, zero points${name}`, { a: ['f32', ['n', 2, K]] }, fused('y = MatMulNBits(a, b, s, z)', { K, N, bits, block_size }), { sizes: { n: 2 }, constants: { b, s, z } });
+  }
+}
+const HALVES = { K: 64, N: 6, bits: 4, block_size: 32 };
+add('MatMulNBits with groups and a bias', { a: ['f32', ['n', 2, 64]], q: ['f32', [6]] }, fused('y = MatMulNBits(a, b, s, , g, q)', HALVES), {
+  sizes: { n: 2 }, constants: { b: bytesOf([6, 2, 16], 3), s: scalesOf([6, 2]), g: { type: ['i32', [64]], bytes: new Uint8Array(Int32Array.from({ length: 64 }, (_, i) => i % 2).buffer) } },
+});
+add('MatMulNBits with zero points that are floats', { a: ['f32', ['n', 2, 64]] }, fused('y = MatMulNBits(a, b, s, z)', HALVES),
+  { sizes: { n: 2 }, constants: { b: bytesOf([6, 2, 16], 3), s: scalesOf([6, 2]), z: { type: ['f32', [6, 2]], bytes: new Uint8Array(Float32Array.from({ length: 12 }, (_, i) => i / 3 + 5).buffer) } } });
+// Large enough that constants stay as they are.
+add('MatMulNBits of many weights', { a: ['f32', ['n', 256]] }, fused('y = MatMulNBits(a, b, s, z)', { K: 256, N: 96, bits: 4, block_size: 32 }),
+  { sizes: { n: 3 }, constants: { b: bytesOf([96, 8, 16], 1), s: scalesOf([96, 8]), z: bytesOf([96, 4], 9) } });
+const ROW_IDS = /** @type {Record<string, Type>} */ ({ i: ['i64', ['n', 3]] }), GATHERED = { sizes: { n: 2 }, given: { i: [0, 4, 1, 3, 3, 2] }, outputs: { y: /** @type {[Type[0], number]} */ (['f32', 3]) } };
+add('GatherBlockQuantized of bytes', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s)', { block_size: 16, bits: 4 }), { ...GATHERED, constants: { d: bytesOf([5, 16], 3), s: scalesOf([5, 2]) } });
+add('GatherBlockQuantized of bytes with zero points', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 16, bits: 4, gather_axis: 0, quantize_axis: 1 }),
+  { ...GATHERED, constants: { d: bytesOf([5, 16], 3), s: scalesOf([5, 2]), z: bytesOf([5, 1], 4) } });
+for (const dtype of /** @type {const} */ (['u4', 'i4'])) {
+  add(`GatherBlockQuantized of ${dtype}`, ROW_IDS, fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 16, gather_axis: 0, quantize_axis: 1 }),
+    { ...GATHERED, constants: { d: bytesOf([6, 32], 3, dtype), s: scalesOf([6, 2]), z: bytesOf([6, 2], 4, dtype) } });
+  add(`DequantizeLinear of blocks of ${dtype}`, { x: ['f32', [3, 96]] }, [node('w = DequantizeLinear(d, s, z)', { axis: 0, block_size: 32 }), node('y = MatMul(x, w)')],
+    { constants: { d: bytesOf([96, 128], 3, dtype), s: scalesOf([3, 128]), z: bytesOf([3, 128], 4, dtype) }, outputs: { y: ['f32', 2] } });
+  add(`QuantizeLinear to ${dtype}`, { x: ROWS }, [node('q = QuantizeLinear(x, s, z)', { axis: 2 }), node('y = DequantizeLinear(q, s, z)', { axis: 2 })],
+    { sizes: { n: 2 }, constants: { s: scalesOf([8]), z: bytesOf([8], 4, dtype) } });
+}
 /** Numbers from -1 to 1 as elements; bytes take all values. @param {Type[0]} dtype @param {number[]} data */
 function elements(dtype, data) {
   switch (dtype) {

@@ -13,6 +13,14 @@ static bool MentionsSymbols(const Graph& graph, const Node& node) {
   return !symbols.empty();
 }
 
+// Weights that are stored in few bits stay so: kernels widen them where they are read.
+static bool WidensIntegers(const Graph& graph, const Node& node) {
+  auto* cast = std::get_if<Cast>(&node.op);
+  if (!cast) return false;
+  DType from = graph.values[node.operands[0]].type.dtype;
+  return IsInteger(from) && BitSize(from) < 32 && BitSize(cast->to) > BitSize(from);
+}
+
 void FoldConstants(Graph& graph, EvaluationBudget& budget) {
   std::map<ValueId, Tensor> known;
   Rewriter rewrite(graph);
@@ -34,10 +42,11 @@ void FoldConstants(Graph& graph, EvaluationBudget& budget) {
       operand_bytes += ByteSize(found->second.type).value();
     }
     constexpr int64_t kAlwaysSmall = 4096;
+    const int64_t most =
+        std::max(kAlwaysSmall, (WidensIntegers(graph, node) ? 1 : 2) * operand_bytes);
     for (ValueId result : node.results) {
       const TensorType& type = graph.values[result].type;
-      folds = folds && IsStatic(type.shape) &&
-              ByteSize(type).value() <= std::max(kAlwaysSmall, 2 * operand_bytes);
+      folds = folds && IsStatic(type.shape) && ByteSize(type).value() <= most;
     }
     folds = folds && !MentionsSymbols(graph, node);
     auto results = folds ? Evaluate(node.op, operands, budget) : std::nullopt;

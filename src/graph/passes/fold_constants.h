@@ -9,9 +9,9 @@ namespace webnnc::graph {
 //   %w: f32[64,10] = constant(...)
 //   %t: f32[10,64] = transpose(%w, order=[1,0])      ->    %t: f32[10,64] = constant(...)
 //
-// A result much larger than its operands, such as a scalar expanded to an image, stays what it is:
-// kernels make it for nothing. And what would take more than `budget` has left is computed when the
-// model runs.
+// A result much larger than its operands, such as a scalar expanded to an image or integers cast to
+// wider ones, stays what it is: kernels make it for nothing. And what would take more than `budget`
+// has left is computed when the model runs.
 void FoldConstants(Graph& graph, EvaluationBudget& budget);
 
 }  // namespace webnnc::graph

@@ -335,7 +335,7 @@ class Legalizer {
   }
 
   ExprId Wrapped(ExprId result, DType dtype) {
-    int64_t bits = ByteSize(dtype) * 8;
+    int64_t bits = BitSize(dtype);
     if (bits >= 32) return result;
     auto number = [&](int64_t value) {
       Scalar scalar = Scalar::Integer(build_.dtype(result), value);

@@ -11,6 +11,7 @@
 //
 //   in %w: i8[n]    %w[i]         ->   in %w: i32[ceil(n/4)]   %w[i / 4] << (24 - i % 4 * 8) >> 24
 //   in %w: u8[n]    %w[4*i : 4]   ->   in %w: u32[ceil(n/4)]   (one word) >> (0, 8, 16, 24) & 255
+//   in %w: u4[n]    %w[i]         ->   in %w: u32[ceil(n/8)]   %w[i / 8] >> i % 8 * 4 & 15
 //   in %w: i64[n]   %w[i]         ->   in %w: i32[2*n]         %w[2*i]
 //
 // Where f16 is f32, f16 weights stay as they are; what is loaded is converted to f32 at once, which

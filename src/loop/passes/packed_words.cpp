@@ -8,7 +8,7 @@ namespace webnnc::loop {
 
 namespace {
 
-constexpr int64_t kWordBytes = 4, kWordBits = 32;
+constexpr int64_t kWordBits = 32;
 
 class Reader {
  public:
@@ -18,10 +18,10 @@ class Reader {
         buffer_(buffer),
         word_(WordType(dtype)),
         is_bool_(dtype == DType::kBool),
-        bytes_(ByteSize(dtype)) {}
+        bits_(BitSize(dtype)) {}
 
   ExprId Load(ExprId index, int32_t lanes) {
-    int64_t per_word = kWordBytes / std::min(bytes_, kWordBytes);
+    int64_t per_word = kWordBits / std::min(bits_, kWordBits);
     int64_t divisor = simplify_.KnownDivisor(simplify_.ToPolynomial(index));
     if (per_word > 1 && lanes == per_word && divisor % per_word == 0) return LoadWord(index, lanes);
     std::vector<ExprId> elements;
@@ -44,10 +44,10 @@ class Reader {
   }
 
   ExprId LoadElement(ExprId index) {
-    if (bytes_ >= kWordBytes) {
-      return WordAt(build_.Mul(index, build_.Int(bytes_ / kWordBytes)));
+    if (bits_ >= kWordBits) {
+      return WordAt(build_.Mul(index, build_.Int(bits_ / kWordBits)));
     }
-    ExprId per_word = build_.Int(kWordBytes / bytes_);
+    ExprId per_word = build_.Int(kWordBits / bits_);
     ExprId word = WordAt(build_.FloorDiv(index, per_word));
     ExprId position = simplify_(build_.FloorMod(index, per_word));
     ExprId shift = build_.Mul(position, build_.Int(ShiftOf(1) - ShiftOf(0)));
@@ -58,19 +58,17 @@ class Reader {
   // By how much the element at `position` is shifted: to the top if it has a sign, else to the
   // bottom.
   int64_t ShiftOf(int64_t position) const {
-    int64_t bits = bytes_ * 8;
-    return IsSigned(word_) ? kWordBits - bits - position * bits : position * bits;
+    return IsSigned(word_) ? kWordBits - bits_ - position * bits_ : position * bits_;
   }
 
   ExprId Cut(ExprId word, ExprId shift, int32_t lanes) {
-    int64_t bits = bytes_ * 8;
     auto all = [&](int64_t value) { return build_.Splat(Number(value), lanes); };
     if (IsSigned(word_)) {
       ExprId top = build_.Apply(BinaryOp::kShiftLeft, word, shift);
-      return build_.Apply(BinaryOp::kShiftRight, top, all(kWordBits - bits));
+      return build_.Apply(BinaryOp::kShiftRight, top, all(kWordBits - bits_));
     }
     ExprId bottom = build_.Apply(BinaryOp::kShiftRight, word, shift);
-    ExprId element = build_.And(bottom, all((int64_t{1} << bits) - 1));
+    ExprId element = build_.And(bottom, all((int64_t{1} << bits_) - 1));
     return is_bool_ ? build_.Convert(element, DType::kBool) : element;
   }
 
@@ -79,16 +77,14 @@ class Reader {
   BufferId buffer_;
   DType word_;
   bool is_bool_;
-  int64_t bytes_;
+  int64_t bits_;
 };
 
 }  // namespace
 
 DType WordType(DType dtype) { return IsSigned(dtype) ? DType::kI32 : DType::kU32; }
 
-Dim WordCount(DType dtype, const Dim& count) {
-  return CeilDiv(count * ByteSize(dtype), kWordBytes);
-}
+Dim WordCount(DType dtype, const Dim& count) { return CeilDiv(count * BitSize(dtype), kWordBits); }
 
 ExprId LoadFromWords(Kernel& kernel, Simplifier& simplify, BufferId buffer, DType dtype,
                      ExprId index, int32_t lanes) {

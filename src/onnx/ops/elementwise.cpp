@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "onnx/formula.h"
+#include "onnx/narrow.h"
 #include "onnx/operators.h"
 
 namespace webnnc::onnx {
@@ -93,10 +94,22 @@ static Result<Values> ImportWhere(NodeContext& c) {
 
 static Result<Values> ImportIdentity(NodeContext& c) { return Values{c[0]}; }
 
-static Result<Values> ImportCast(NodeContext& c) {
-  TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
-  TRY_ASSIGN(auto result, c.CastExactly(c[0], to));
+static Result<Values> CastTo(NodeContext& c, DType to, const Narrow* narrow) {
+  if (!narrow) {
+    TRY_ASSIGN(auto result, c.CastExactly(c[0], to));
+    return Values{result};
+  }
+  Formula f(c);
+  Term numbers = Rounded(f(c[0]), *narrow, c.Int("saturate", 1) != 0);
+  TRY_ASSIGN(auto result, f.Result(numbers));
+  c.scope().SetNarrow(result, narrow);
   return Values{result};
+}
+
+static Result<Values> ImportCast(NodeContext& c) {
+  auto onnx_type = static_cast<int32_t>(c.Int("to", 0));
+  TRY_ASSIGN(auto to, ElementType(onnx_type));
+  return CastTo(c, to, NarrowType(onnx_type));
 }
 
 namespace {
@@ -129,7 +142,10 @@ Term HalfOfBits(Formula& f, Term bits) {
 // The same bits as another type of the same size.
 static Result<Values> ImportBitCast(NodeContext& c) {
   DType from = c.Type(0).dtype;
-  TRY_ASSIGN(auto to, ElementType(static_cast<int32_t>(c.Int("to", 0))));
+  auto onnx_type = static_cast<int32_t>(c.Int("to", 0));
+  TRY_ASSIGN(auto to, ElementType(onnx_type));
+  if (c.NarrowOf(0) || NarrowType(onnx_type))
+    return Error{"the bits of types narrower than a byte or f16 are not supported"};
   if (ByteSize(from) != ByteSize(to))
     return Error{"elements of " + std::string(Name(from)) + " and " + std::string(Name(to)) +
                  " have different sizes"};
@@ -148,8 +164,7 @@ static Result<Values> ImportBitCast(NodeContext& c) {
 }
 
 static Result<Values> ImportCastLike(NodeContext& c) {
-  TRY_ASSIGN(auto result, c.CastExactly(c[0], c.Type(1).dtype));
-  return Values{result};
+  return CastTo(c, c.Type(1).dtype, c.NarrowOf(1));
 }
 
 // Bounds are attributes up to opset 10 and operands since.

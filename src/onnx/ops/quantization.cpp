@@ -19,19 +19,6 @@ Result<Term> OneElement(Formula& f, size_t operand) {
   return Reshape(f(c[operand]), {});
 }
 
-// A tensor with one element for each block of an axis, as one of `size` elements along it.
-Term Repeated(Term blocks, size_t axis, int64_t block, const Dim& size) {
-  Shape shape = blocks.formula->TypeOf(blocks).shape;
-  auto at = static_cast<std::ptrdiff_t>(axis);
-  Shape apart = shape, whole = shape;
-  apart.insert(apart.begin() + at + 1, 1);
-  Term parts = Reshape(blocks, apart);
-  apart[axis + 1] = block;
-  whole[axis] = shape[axis] * block;
-  Term repeated = Reshape(Expand(parts, apart), whole);
-  return whole[axis] == size ? repeated : Slice(repeated, static_cast<int64_t>(axis), 0, size);
-}
-
 // Operand `by` of the node, so that it broadcasts to x.
 Result<Term> Spread(Formula& f, size_t by, const TensorType& x, int64_t axis, int64_t block) {
   NodeContext& c = f.context();
@@ -63,6 +50,18 @@ Term Real(Term x) { return Cast(x, DType::kF32); }
 
 }  // namespace
 
+Term Repeated(Term blocks, size_t axis, int64_t block, const Dim& size) {
+  Shape shape = blocks.formula->TypeOf(blocks).shape;
+  auto at = static_cast<std::ptrdiff_t>(axis);
+  Shape apart = shape, whole = shape;
+  apart.insert(apart.begin() + at + 1, 1);
+  Term parts = Reshape(blocks, apart);
+  apart[axis + 1] = block;
+  whole[axis] = shape[axis] * block;
+  Term repeated = Reshape(Expand(parts, apart), whole);
+  return whole[axis] == size ? repeated : Slice(repeated, static_cast<int64_t>(axis), 0, size);
+}
+
 Result<Quantization> WholeQuantization(Formula& f, size_t scale, size_t zero) {
   TRY_ASSIGN(auto whole, OneElement(f, scale));
   Quantization by{whole, std::nullopt};
@@ -89,20 +88,30 @@ Term Centered(Term x, const std::optional<Term>& zero) {
 }
 
 Term Dequantized(Term x, const Quantization& by) {
+  // Floats of few bits have no zero point but 0.
+  if (IsFloat(x.formula->TypeOf(x).dtype)) return x * Real(by.scale);
   return Real(Centered(x, by.zero)) * Real(by.scale);
 }
 
-static Term Shifted(Term quotient, const Quantization& by, DType to) {
+static Term Shifted(Term quotient, const Quantization& by) {
   Term rounded = Unary(Function::kRound, quotient);
-  return Cast(by.zero ? rounded + Real(*by.zero) : rounded, to);
+  return by.zero ? rounded + Real(*by.zero) : rounded;
 }
 
 Term Quantized(Term x, const Quantization& by, DType to) {
-  return Shifted(Real(x) / Real(by.scale), by, to);
+  return Cast(Shifted(Real(x) / Real(by.scale), by), to);
+}
+
+Term Quantized(Term x, const Quantization& by, const Narrow& to, bool saturate) {
+  Term quotient = Real(x) / Real(by.scale);
+  if (to.IsFloat()) return Rounded(quotient, to, saturate);
+  Term shifted = Shifted(quotient, by);
+  double lowest = Lowest(to.stored).AsReal(), highest = Highest(to.stored).AsReal();
+  return Cast(Min(Max(shifted, lowest), highest), to.carried);
 }
 
 Term Requantized(Term x, Term scale, const Quantization& by, DType to) {
-  return Shifted(Real(x) * (scale / Real(by.scale)), by, to);
+  return Cast(Shifted(Real(x) * (scale / Real(by.scale)), by), to);
 }
 
 Dynamic QuantizedByRange(Term x) {
@@ -121,40 +130,46 @@ Dynamic QuantizedByRange(Term x) {
 
 // ---- Operators --------------------------------------------------------------------------------
 
-// What a number quantised is of: said by its zero point, an attribute, or nothing.
-static Result<DType> QuantizedType(NodeContext& c) {
-  auto said = static_cast<int32_t>(c.Int("output_dtype", 0));
-  DType dtype = c.Has(2) ? c.Type(2).dtype : DType::kU8;
-  if (said != 0 && !c.Has(2)) {
-    TRY_ASSIGN(dtype, ElementType(said));
-  }
-  if (IsInteger(dtype) && ByteSize(dtype) <= 2) return dtype;
-  return Error{"elements of " + std::string(Name(dtype)) +
-               " are not what numbers are quantised to"};
-}
+// An attribute that may name an element type: 0 if it does not.
+static int32_t OutputType(NodeContext& c) { return static_cast<int32_t>(c.Int("output_dtype", 0)); }
 
 static Result<Values> ImportQuantizeLinear(NodeContext& c) {
   Formula f(c);
-  TRY_ASSIGN(auto dtype, QuantizedType(c));
+  // What numbers are quantised to is said by the zero point, by an attribute, or by nothing.
+  const Narrow* narrow = c.Has(2) ? c.NarrowOf(2) : NarrowType(OutputType(c));
+  DType dtype = c.Has(2) ? c.Type(2).dtype : DType::kU8;
+  if (!c.Has(2) && OutputType(c) != 0) {
+    TRY_ASSIGN(dtype, ElementType(OutputType(c)));
+  }
+  if (!narrow && (!IsInteger(dtype) || ByteSize(dtype) > 2))
+    return Error{"numbers are not quantised to " + std::string(Name(dtype))};
   TRY_ASSIGN(auto block, BlockSize(c));
   TRY_ASSIGN(auto by, QuantizationOf(f, 0, 1, 2, c.Int("axis", 1), block));
-  TRY_ASSIGN(auto result, f.Result(Quantized(f(c[0]), by, dtype)));
+  bool saturate = c.Int("saturate", 1) != 0;
+  TRY_ASSIGN(auto result, f.Result(narrow ? Quantized(f(c[0]), by, *narrow, saturate)
+                                          : Quantized(f(c[0]), by, dtype)));
+  c.scope().SetNarrow(result, narrow);
   return Values{result};
 }
 
 static Result<Values> ImportDequantizeLinear(NodeContext& c) {
   Formula f(c);
-  if (!IsInteger(c.Type(0).dtype) || ByteSize(c.Type(0).dtype) > 4)
+  DType from = c.Type(0).dtype, to = c.Type(1).dtype;
+  bool is_float = c.NarrowOf(0) && c.NarrowOf(0)->IsFloat();
+  if (!is_float && (!IsInteger(from) || ByteSize(from) > 4))
     return Error{"x is " + Print(c.Type(0)) + ", which is not quantised"};
-  DType dtype = c.Type(1).dtype;
-  if (c.Int("output_dtype", 0) != 0) {
-    TRY_ASSIGN(dtype, ElementType(static_cast<int32_t>(c.Int("output_dtype", 0))));
+  const Narrow* narrow = OutputType(c) != 0 ? NarrowType(OutputType(c)) : c.NarrowOf(1);
+  if (OutputType(c) != 0) {
+    TRY_ASSIGN(to, ElementType(OutputType(c)));
   }
-  if (!IsFloat(dtype)) return Error{"the result is of " + std::string(Name(dtype))};
+  if (!IsFloat(to)) return Error{"the result is of " + std::string(Name(to))};
   TRY_ASSIGN(auto block, BlockSize(c));
   TRY_ASSIGN(auto by, QuantizationOf(f, 0, 1, 2, c.Int("axis", 1), block));
-  TRY_ASSIGN(auto real, f.Result(Dequantized(f(c[0]), by)));
-  TRY_ASSIGN(auto result, c.CastExactly(real, dtype));
+  Term real = Dequantized(f(c[0]), by);
+  if (narrow) real = Rounded(real, *narrow, false);
+  TRY_ASSIGN(auto wide, f.Result(real));
+  TRY_ASSIGN(auto result, c.CastExactly(wide, to));
+  c.scope().SetNarrow(result, narrow);
   return Values{result};
 }
 

@@ -4,8 +4,12 @@
 #include <optional>
 
 #include "onnx/formula.h"
+#include "onnx/narrow.h"
 
 namespace webnnc::onnx {
+
+// One element for each block of an axis, as `size` elements along it.
+Term Repeated(Term blocks, size_t axis, int64_t block, const Dim& size);
 
 // A scale and a zero point, which broadcast to what they belong to; without a zero point it is 0.
 struct Quantization {
@@ -28,6 +32,7 @@ Term Centered(Term x, const std::optional<Term>& zero);
 Term Dequantized(Term x, const Quantization& by);
 // round(x / scale) + zero as the nearest number of the type; halves round to even.
 Term Quantized(Term x, const Quantization& by, DType to);
+Term Quantized(Term x, const Quantization& by, const Narrow& to, bool saturate);
 // The same of x * scale / by.scale, as kernels for sums of integers compute it.
 Term Requantized(Term x, Term scale, const Quantization& by, DType to);
 

@@ -101,7 +101,35 @@ static Result<Values> ImportQLinearConcat(NodeContext& c) {
   return QuantizedResult(f, Concat(parts, axis), 0, c.Type(1).dtype);
 }
 
+// LSTM with quantised weights, which lie [directions, inputs, gates] here. ONNX Runtime quantises
+// what they are multiplied by, too, before each product; this is not done, so results are more
+// exact.
+static Result<Values> ImportDynamicQuantizeLSTM(NodeContext& c) {
+  constexpr size_t kFirstScale = 8;
+  Formula f(c);
+  std::vector<ValueId> operands;
+  for (size_t i = 0; i < kFirstScale; ++i) operands.push_back(c.Has(i) ? c[i] : ValueId());
+  for (size_t i : {1, 2}) {
+    const size_t scale = kFirstScale + 2 * (i - 1);
+    const TensorType& type = c.Type(i);
+    if (type.rank() != 3) return Error{"operand " + std::to_string(i) + " is " + Print(type)};
+    auto spread = [&](size_t by) {
+      const Shape shape = c.Type(by).shape;
+      return Reshape(f(c[by]), {shape[0], 1, shape.size() == 2 ? shape[1] : Dim(1)});
+    };
+    for (size_t by : {scale, scale + 1}) {
+      if (!c.Has(by) || c.Type(by).rank() < 1 || c.Type(by).rank() > 2)
+        return Error{"operand " + std::to_string(by) + " is no vector or matrix"};
+    }
+    const Quantization by{spread(scale), spread(scale + 1)};
+    TRY_ASSIGN(operands[i], f.Result(Transpose(Dequantized(f(c[i]), by), {0, 2, 1})));
+  }
+  NodeContext numbers = c.WithOperands(operands);
+  return FindOperator("", "LSTM")->import(numbers);
+}
+
 static constexpr Operator kOperators[] = {
+    {"com.microsoft", "DynamicQuantizeLSTM", 3, ImportDynamicQuantizeLSTM},
     {"com.microsoft", "QLinearAdd", 2, ImportQLinearBinary<BinaryOp::kAdd>},
     {"com.microsoft", "QLinearAveragePool", 2, ImportQLinearPool},
     {"com.microsoft", "QLinearConcat", 2, ImportQLinearConcat},

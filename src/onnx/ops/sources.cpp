@@ -37,6 +37,7 @@ static Result<Values> ImportConstant(NodeContext& c) {
                  " is not supported"};
   }
   TRY_ASSIGN(auto result, c.AddConstant(std::move(tensor)));
+  c.scope().SetNarrow(result, c.NarrowAttribute("value"));
   return Values{result};
 }
 

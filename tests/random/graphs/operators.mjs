@@ -6,11 +6,12 @@ import { ELEMENTWISE } from './elementwise.mjs';
 import { FUSED, LOOKUPS } from './lookups.mjs';
 import { MOVES } from './moves.mjs';
 import { PRODUCTS } from './products.mjs';
+import { QUANTISED } from './quantised.mjs';
 import { SEQUENCES } from './sequences.mjs';
 import { SUMS } from './sums.mjs';
 
 /** @type {Record<string, import('./elementwise.mjs').Operator>} */
-export const OPERATORS = { ...ELEMENTWISE, ...MOVES, ...SUMS, ...PRODUCTS, ...LOOKUPS, ...FUSED, ...COUNTED, ...CONTROL, ...SEQUENCES };
+export const OPERATORS = { ...ELEMENTWISE, ...MOVES, ...SUMS, ...PRODUCTS, ...LOOKUPS, ...FUSED, ...COUNTED, ...CONTROL, ...SEQUENCES, ...QUANTISED };
 
 /** What decides what is run, or how large results are, by values. @type {Record<string, unknown>} */
 export const DECIDING = { ...CONTROL, ...Object.fromEntries(['NonZero', 'Compress', 'Unique', 'NonMaxSuppression'].map((op) => [op, COUNTED[op]])) };
@@ -20,9 +21,8 @@ export const LEFT_OUT = {
   ...Object.fromEntries(['Bernoulli', 'Multinomial', 'RandomNormal', 'RandomNormalLike', 'RandomUniform', 'RandomUniformLike'].map((op) => [op, 'ONNX states no generator, so numbers differ; onnx_random compares with the hash that is documented'])),
   ...Object.fromEntries(['BiasAdd', 'BiasSplitGelu', 'GroupNorm', 'SkipGroupNorm', 'NhwcConv', 'SimplifiedLayerNormalization'].map((op) => [`com.microsoft.${op}`, 'ONNX Runtime has no kernel for the CPU; web_fused compares with what its documentation says'])),
   ...Object.fromEntries(['com.microsoft.GroupQueryAttention', 'com.microsoft.CausalConvWithState', 'LinearAttention', 'com.microsoft.LinearAttention'].map((op) => [op, 'caches, states and lengths that must agree; web_fused and onnx_operators have their forms'])),
-  ...Object.fromEntries(['QuantizeLinear', 'DequantizeLinear', 'DynamicQuantizeLinear', 'MatMulInteger', 'ConvInteger', 'QLinearConv', 'QLinearMatMul',
-    ...['QuantizeLinear', 'DequantizeLinear', 'QLinearAdd', 'QLinearMul', 'QLinearConcat', 'QLinearAveragePool', 'QLinearGlobalAveragePool', 'QLinearSigmoid', 'QLinearLeakyRelu', 'QLinearSoftmax',
-      'QGemm', 'DynamicQuantizeMatMul', 'MatMulIntegerToFloat'].map((op) => `com.microsoft.${op}`)].map((op) => [op, 'scales and zero points that must fit; web_fused and models_quantised have their forms'])),
+  ...Object.fromEntries(['QuantizeLinear', 'DequantizeLinear'].map((op) => [`com.microsoft.${op}`, 'they are those of ONNX'])),
+  ...Object.fromEntries(['MatMulNBits', 'GatherBlockQuantized', 'QGemm', 'QLinearAveragePool', 'QLinearSoftmax', 'DynamicQuantizeLSTM'].map((op) => [`com.microsoft.${op}`, 'packed weights and scales that must fit; web_fused and models_quantised have their forms'])),
   SequenceMap: 'graphs inside it; onnx_operators has its forms',
   'ai.onnx.preview.FlexAttention': 'graphs inside it; onnx_operators has its forms',
 };

@@ -19,6 +19,7 @@ export const RULES = {
   Concat: ofFittingParts, ConcatFromSequence: (operands) => operands.some((value) => value && count(value.shape) === 0) && 'ONNX Runtime leaves out parts without elements, whatever their shape', Pad: ofWhatIsThere, GatherND: ofSlices, ScatterND: ofSlices,
   ReduceLogSum: ofElements, ReduceLogSumExp: ofElements,
   ...Object.fromEntries(['L1', 'L2', 'Max', 'Min', 'Prod', 'Sum', 'SumSquare'].map((kind) => [`Reduce${kind}`, keepsElements])),
+  ReduceL2: (operands, node) => ofSmallIntegers(operands) || keepsElements(operands, node),
   NegativeLogLikelihoodLoss: ofTargets, SoftmaxCrossEntropyLoss: ofTargets,
   MeanVarianceNormalization: ([x]) => x && (new Set(toNumbers(x)).size < 2 || x.shape.includes(1)) && 'ONNX Runtime divides by the deviation, where ONNX adds 1e-9',
   SkipLayerNormalization: sameShape, SkipSimplifiedLayerNormalization: sameShape,
@@ -107,6 +108,11 @@ function keepsElements([x, axes], { attributes }) {
   if (given.some((axis) => axis < 0)) return 'ONNX Runtime leaves dimensions counted from the end as they are where x has no elements';
   const reduced = given.map((axis) => axis < 0 ? axis + x.shape.length : axis);
   return reduced.length > 0 && x.shape.some((size, d) => size === 0 && !reduced.includes(d)) && 'ONNX Runtime gives back the shape of x where the result has no elements';
+}
+
+/** @param {(Value | undefined)[]} operands */
+function ofSmallIntegers([x]) {
+  return x?.type === 'i32' && toNumbers(x).reduce((sum, number) => sum + number * number, 0) >= 2 ** 31 && 'ONNX does not say how squares are added up that are beyond their type';
 }
 
 /** @param {(Value | undefined)[]} operands */

@@ -1,0 +1,146 @@
+// ONNX Runtime's operators whose weights are of a few bits, with a scale for each block of a row.
+// The bytes that a model has become constants of elements of so many bits: these stay as they are
+// in the weights file and in memory, and kernels widen what they read.
+
+#include "onnx/operators.h"
+#include "onnx/ops/quantization.h"
+
+namespace webnnc::onnx {
+
+namespace {
+
+Result<DType> UnsignedOf(int64_t bits) {
+  switch (bits) {
+    case 2: return DType::kU2;
+    case 4: return DType::kU4;
+    case 8: return DType::kU8;
+    default: return Error{"elements of " + std::to_string(bits) + " bits are not supported"};
+  }
+}
+
+// Operand `i`, bytes, as elements of fewer bits: as many as its rows have room for.
+Result<Term> Elements(Formula& f, size_t i, DType dtype, Shape shape) {
+  NodeContext& c = f.context();
+  TRY_ASSIGN(auto known, c.KnownConstant(i));
+  if (!known)
+    return Error{"operand " + std::to_string(i) + " must be known when the model is compiled"};
+  const TensorType type{dtype, std::move(shape)};
+  if (known->type.dtype != DType::kU8 || ByteSize(type) != ByteSize(known->type))
+    return Error{"operand " + std::to_string(i) + " is " + Print(known->type) +
+                 ", which has no room for " + Print(type)};
+  const std::string name = c.scope().graph.values[c[i]].name;
+  return f.Take(c.scope().Add(graph::Constant{{type, known->data}, name}, {}, name));
+}
+
+// How many elements of so many bits fill whole bytes, if there are to be `count`.
+int64_t InWholeBytes(int64_t count, DType dtype) {
+  int64_t per_byte = 8 / BitSize(dtype);
+  return (count + per_byte - 1) / per_byte * per_byte;
+}
+
+Result<int64_t> BlockSize(NodeContext& c, int64_t otherwise) {
+  int64_t block = c.Int("block_size", otherwise);
+  if (block < 1 || block > INT32_MAX || block % 4 != 0)
+    return Error{"block_size is " + std::to_string(block)};
+  return block;
+}
+
+Term Real(Term x) { return Cast(x, DType::kF32); }
+
+}  // namespace
+
+// y[..., n] = sum over k of a[..., k] * w[n, k] + bias[n], where w[n, k] is (b[n, k] - zero) *
+// scale with those of block k / block_size, or of block g_idx[k]. accuracy_level allows to compute
+// less exactly, which is not made use of.
+static Result<Values> ImportMatMulNBits(NodeContext& c) {
+  enum Operands : size_t { kA, kB, kScales, kZeros, kGroups, kBias };
+  Formula f(c);
+  int64_t rows = c.Int("N", 0), depth = c.Int("K", 0);
+  if (rows < 1 || depth < 1 || rows > INT32_MAX || depth > INT32_MAX)
+    return Error{"N and K are " + std::to_string(rows) + " and " + std::to_string(depth)};
+  if (c.Int("weight_prepacked", 0) != 0) return Error{"the weights are packed for one processor"};
+  TRY_ASSIGN(auto dtype, UnsignedOf(c.Int("bits", 4)));
+  TRY_ASSIGN(auto block, BlockSize(c, 32));
+  const int64_t blocks = (depth + block - 1) / block;
+  TRY_ASSIGN(auto b, Elements(f, kB, dtype, {rows, blocks * block}));
+  Term scales = Reshape(f(c[kScales]), {rows, blocks});
+  Term zeros = f.Number(static_cast<double>(1 << (BitSize(dtype) - 1)), DType::kF32);
+  if (c.Has(kZeros) && IsFloat(c.Type(kZeros).dtype)) {
+    zeros = Real(Reshape(f(c[kZeros]), {rows, blocks}));
+  } else if (c.Has(kZeros)) {
+    TRY_ASSIGN(auto packed, Elements(f, kZeros, dtype, {rows, InWholeBytes(blocks, dtype)}));
+    zeros = Slice(Real(packed), 1, 0, blocks);
+  }
+  Term weights = Slice(Real(b), 1, 0, depth);
+  auto spread = [&](Term by) {
+    if (f.TypeOf(by).rank() == 0) return by;
+    if (c.Has(kGroups)) return f.Add(graph::Gather{1}, {by, f(c[kGroups])});
+    return Repeated(by, 1, block, depth);
+  };
+  weights = Cast((weights - spread(zeros)) * spread(Real(scales)), c.Type(kA).dtype);
+  Term product = f.Add(graph::MatMul{false, true}, {f(c[kA]), weights});
+  if (c.Has(kBias)) product = product + f(c[kBias]);
+  TRY_ASSIGN(auto result, f.Result(product));
+  return Values{result};
+}
+
+// Rows of a quantised table: these are widened, not the table.
+static Result<Values> ImportGatherBlockQuantized(NodeContext& c) {
+  enum Operands : size_t { kData, kIndices, kScales, kZeros };
+  Formula f(c);
+  const TensorType table = c.Type(kData);
+  TRY_ASSIGN(auto along, c.Axis(c.Int("gather_axis", 0), table.rank()));
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("quantize_axis", 1), table.rank()));
+  TRY_ASSIGN(auto block, BlockSize(c, 128));
+  if (along == axis) return Error{"gather_axis is quantize_axis"};
+  Term data = f(c[kData]), scales = f(c[kScales]);
+  std::optional<Term> zeros;
+  if (c.Has(kZeros)) zeros = f(c[kZeros]);
+  // Bytes have several elements of the last dimension.
+  bool is_bytes = table.dtype == DType::kU8 && !c.NarrowOf(kData);
+  if (is_bytes) {
+    TRY_ASSIGN(auto dtype, UnsignedOf(c.Int("bits", 4)));
+    auto widened = [&](size_t i) -> Result<Term> {
+      Shape shape = c.Type(i).shape;
+      if (dtype == DType::kU8) return f(c[i]);
+      shape.back() = shape.back() * (8 / BitSize(dtype));
+      TRY_ASSIGN(auto elements, Elements(f, i, dtype, shape));
+      return Cast(elements, DType::kU8);
+    };
+    TRY_ASSIGN(data, widened(kData));
+    if (zeros) {
+      TRY_ASSIGN(zeros, widened(kZeros));
+    } else {
+      zeros = f.Number(static_cast<double>(1 << (BitSize(dtype) - 1)), DType::kU8);
+    }
+  }
+  auto gathered = [&](Term x) { return f.Add(graph::Gather{along}, {x, f(c[kIndices])}); };
+  Term rows = gathered(data);
+  // Where the quantised dimension is among those of the result.
+  int64_t added = c.Type(kIndices).rank() - 1;
+  auto at = static_cast<size_t>(axis + (axis > along ? added : 0));
+  const Shape shape = f.TypeOf(rows).shape;
+  auto spread = [&](Term by) {
+    if (f.TypeOf(by).rank() == 0) return by;
+    Term blocks = gathered(by);
+    // Zero points in whole bytes may be more than there are blocks.
+    if (at < f.TypeOf(blocks).shape.size() &&
+        f.TypeOf(blocks).shape[at] != CeilDiv(shape[at], block))
+      blocks = Slice(blocks, static_cast<int64_t>(at), 0, CeilDiv(shape[at], block));
+    return Repeated(blocks, at, block, shape[at]);
+  };
+  Quantization by{spread(scales), std::nullopt};
+  if (zeros) by.zero = spread(*zeros);
+  TRY_ASSIGN(auto real, f.Result(Dequantized(rows, by)));
+  TRY_ASSIGN(auto result, c.CastExactly(real, c.Type(kScales).dtype));
+  return Values{result};
+}
+
+static constexpr Operator kOperators[] = {
+    {"com.microsoft", "GatherBlockQuantized", 3, ImportGatherBlockQuantized},
+    {"com.microsoft", "MatMulNBits", 3, ImportMatMulNBits},
+};
+
+std::span<const Operator> BlockQuantizedOperators() { return kOperators; }
+
+}  // namespace webnnc::onnx
