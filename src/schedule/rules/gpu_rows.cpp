@@ -1,6 +1,7 @@
 // Several stages that share the loops over rows: softmax, normalisation. Long rows get a workgroup
-// each, short ones a thread each. None where a likely number of rows would leave most of the device
-// idle for long: then each stage is better a dispatch of its own.
+// each, of many short ones a workgroup takes several, and very short ones get a thread each. None
+// where a likely number of rows would leave most of the device idle for long: then each stage is
+// better a dispatch of its own.
 #include <algorithm>
 
 #include "schedule/rules/rules.h"
@@ -59,9 +60,9 @@ class GpuRows {
   static constexpr std::string_view kName = "gpu_rows";
   static constexpr Processor kProcessor = Processor::kGpu;
   static constexpr Kind kKinds[] = {Kind::kRows};
-  // Threads that share a row; none where a thread has one of its own.
+  // Threads that share a row, and rows of a workgroup; none where a thread has one of its own.
   struct Point {
-    int64_t sharing = 0;
+    int64_t sharing = 0, rows = 1;
   };
 
   explicit GpuRows(Problem& problem)
@@ -95,23 +96,47 @@ class GpuRows {
   }
 
   std::vector<Point> Space() {
-    if (!agree_ || (length_ <= limits_.short_row && !rows_.empty())) return {{}};
+    if (!agree_) return {{}};
+    std::vector<Point> space;
+    if (std::optional<Point> point = SideBySide()) space.push_back(*point);
+    if (length_ <= limits_.short_row && !rows_.empty()) {
+      space.push_back({});
+      return space;
+    }
     int64_t threads = limits_.sharing;
     while (threads * 2 <= machine_.max_threads &&
            static_cast<double>(threads) * limits_.elements < length_)
       threads *= 2;
-    std::vector<Point> space{{threads}};
+    space.push_back({threads});
     if (!rows_.empty()) space.push_back({});
     return space;
   }
 
   Schedule Write(const Point& point) {
-    return point.sharing > 0 ? WorkgroupEach(point.sharing) : ThreadEach();
+    return point.sharing > 0 ? ThreadsEach(point) : ThreadEach();
   }
 
   double Seconds(const Point&) { return 0; }
 
  private:
+  static constexpr double kLongestSideBySide = 256;
+
+  // Many short rows: a workgroup takes several, so that its threads read what lies side by side,
+  // and each has some elements.
+  std::optional<Point> SideBySide() const {
+    // Subgroups combine a workgroup's threads in one go.
+    double longest = target_.Has(Feature::kSubgroups) ? limits_.parted_row : kLongestSideBySide;
+    Point point{1, 1};
+    while (static_cast<double>(point.sharing) * limits_.elements < length_) point.sharing *= 2;
+    if (length_ > longest || static_cast<double>(point.sharing) < limits_.elements)
+      return std::nullopt;
+    const double most = fewest_rows_ / static_cast<double>(machine_.cores);
+    while (static_cast<double>(point.rows * 2) <= most &&
+           point.sharing * point.rows * 2 <= std::min(2 * limits_.alone, machine_.max_threads))
+      point.rows *= 2;
+    return point.rows > 1 ? std::optional(point) : std::nullopt;
+  }
+
   Schedule ThreadEach() const {
     ScheduleBuilder build(loops_);
     auto parts =
@@ -122,18 +147,25 @@ class GpuRows {
     return build.Take();
   }
 
-  Schedule WorkgroupEach(int64_t threads) const {
+  Schedule ThreadsEach(const Point& point) const {
     ScheduleBuilder build(loops_);
-    Names merged;
+    Names merged, threads;
     if (!rows_.empty()) {
       merged = {build.Fuse(rows_, "r")};
+      if (point.rows > 1) {
+        auto rows = build.Split(merged[0], {point.rows});
+        merged = {rows[0]};
+        threads = {rows[1]};
+      }
       build.Bind(merged, LoopKind::kWorkgroupX);
     }
-    auto parts = build.Split(build.Fuse(within_, "q"), {threads});
+    auto parts = build.Split(build.Fuse(within_, "q"), {point.sharing});
+    threads.push_back(parts[1]);
     Names order = merged;
-    order.insert(order.end(), {parts[1], parts[0]});
+    order.insert(order.end(), threads.begin(), threads.end());
+    order.push_back(parts[0]);
     build.OrderFirst(order);
-    build.Bind({parts[1]}, LoopKind::kThread);
+    build.Bind(threads, LoopKind::kThread);
     build.Combine(parts[1], target_.Has(Feature::kSubgroups));
     if (!merged.empty()) build.Add(Merge{merged});
     return build.Take();
