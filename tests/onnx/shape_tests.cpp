@@ -40,11 +40,20 @@ bool IsKnown(const onnx::ModelProto& model) {
 
 std::string ElementName(int32_t element) {
   using Proto = onnx::TensorProto;
-  static const std::map<int32_t, std::string> kNames = {
-      {Proto::BOOL, "bool"},   {Proto::INT8, "i8"},    {Proto::UINT8, "u8"},
-      {Proto::INT16, "i16"},   {Proto::UINT16, "u16"}, {Proto::INT32, "i32"},
-      {Proto::UINT32, "u32"},  {Proto::INT64, "i64"},  {Proto::UINT64, "u64"},
-      {Proto::FLOAT16, "f16"}, {Proto::FLOAT, "f32"},  {Proto::DOUBLE, "f64"}};
+  static const std::map<int32_t, std::string> kNames = {{Proto::BOOL, "bool"},
+                                                        {Proto::INT8, "i8"},
+                                                        {Proto::UINT8, "u8"},
+                                                        {Proto::INT16, "i16"},
+                                                        {Proto::UINT16, "u16"},
+                                                        {Proto::INT32, "i32"},
+                                                        {Proto::UINT32, "u32"},
+                                                        {Proto::INT64, "i64"},
+                                                        {Proto::UINT64, "u64"},
+                                                        {Proto::FLOAT16, "f16"},
+                                                        {Proto::FLOAT, "f32"},
+                                                        {Proto::DOUBLE, "f64"},
+                                                        // What stands for it (onnx/narrow.h).
+                                                        {Proto::BFLOAT16, "f32"}};
   auto found = kNames.find(element);
   return found == kNames.end() ? "type " + std::to_string(element) : found->second;
 }
