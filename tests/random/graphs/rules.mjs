@@ -16,7 +16,7 @@ export const RULES = {
   Resize: betweenElements,
   FusedMatMul: ofTerms, TransposeMatMul: ofTerms,
   Compress: ofCondition,
-  Concat: ofFittingParts, ConcatFromSequence: (operands) => operands.some((value) => value && count(value.shape) === 0) && 'ONNX Runtime leaves out parts without elements, whatever their shape', Pad: ofWhatIsThere, GatherND: ofSlices, ScatterND: ofSlices,
+  Concat: ofFittingParts, QLinearConcat: (operands, node) => ofFittingParts([operands[2], operands[5]], node), ConcatFromSequence: (operands) => operands.some((value) => value && count(value.shape) === 0) && 'ONNX Runtime leaves out parts without elements, whatever their shape', Pad: ofWhatIsThere, GatherND: ofSlices, ScatterND: ofSlices,
   ReduceLogSum: ofElements, ReduceLogSumExp: ofElements,
   ...Object.fromEntries(['L1', 'L2', 'Max', 'Min', 'Prod', 'Sum', 'SumSquare'].map((kind) => [`Reduce${kind}`, keepsElements])),
   ReduceL2: (operands, node) => ofSmallIntegers(operands) || keepsElements(operands, node),
