@@ -42,6 +42,7 @@ class Hosting {
     }
     for (const loop::Store& store : stores) stored_.insert(store.buffer);
     TRY(FindReads());
+    TRY(CheckOrder());
     for (const loop::Store& store : stores) TRY(Match(store));
     for (const NestLoop& own : guest_.main.loops) {
       if (!own.reduction && !regions_.count(own.var))
@@ -120,6 +121,30 @@ class Hosting {
       auto& dimensions = reads_[load.buffer];
       dimensions.resize(load.index.size());
       for (size_t d = 0; d < load.index.size(); ++d) TRY(Widen(dimensions[d], load.index[d]));
+    }
+    return kSuccess;
+  }
+
+  // The guest is computed later than it was: what it reads must be the same there.
+  Status CheckOrder() {
+    std::set<BufferId> read;
+    auto note = [&](ExprId id) {
+      if (!id.valid()) return;
+      loop::ForEachExpr(kernel_, id, [&](ExprId e) {
+        if (auto* load = std::get_if<loop::Load>(&kernel_.exprs[e].node)) read.insert(load->buffer);
+      });
+    };
+    for (const loop::Part& part : guest_.parts) {
+      note(part.start);
+      note(part.term);
+    }
+    for (const loop::Store& store : guest_.writers) note(store.value);
+    for (const Nest* nest = &guest_ + 1; nest <= &host_; ++nest) {
+      bool changes =
+          std::any_of(nest->parts.begin(), nest->parts.end(),
+                      [&](const loop::Part& part) { return read.count(part.buffer) > 0; });
+      for (const loop::Store& store : nest->writers) changes |= read.count(store.buffer) > 0;
+      if (changes) return Error{"at: what the stage reads is stored before it would be computed"};
     }
     return kSuccess;
   }
