@@ -36,6 +36,8 @@ ExprId Simplifier::Compute(ExprId id) {
     return found == defined_.end() ? id : (*this)(found->second);
   }
   expr = WithOperands(std::move(expr), operands);
+  if (auto* select = std::get_if<Select>(&expr.node))
+    return build_.Select(select->condition, select->yes, select->no);
   if (expr.lanes > 1) return kernel_.exprs.Add(std::move(expr));
   if (auto* unary = std::get_if<Unary>(&expr.node)) return build_.Apply(unary->op, unary->a);
   if (auto* binary = std::get_if<Binary>(&expr.node)) {
@@ -43,9 +45,6 @@ ExprId Simplifier::Compute(ExprId id) {
       return SimplifyComparison(*binary);
     }
     return build_.Apply(binary->op, binary->a, binary->b);
-  }
-  if (auto* select = std::get_if<Select>(&expr.node)) {
-    return build_.Select(select->condition, select->yes, select->no);
   }
   if (auto* convert = std::get_if<Convert>(&expr.node)) {
     return convert->rounded ? build_.RoundToHalf(convert->a)
