@@ -111,6 +111,8 @@ struct Machine {
     int64_t most_rows = 8;
     // Rows up to this length get a thread each; of longer ones a thread takes this many elements.
     double short_row = 32, elements = 4;
+    // Of many rows up to this length a workgroup takes several.
+    double longest_side_by_side = 256;
     // Few rows longer than this are no reason to keep stages together whose loops differ.
     double parted_row = 64;
     // A thread that works alone does no more than this.

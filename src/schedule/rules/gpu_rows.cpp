@@ -119,13 +119,12 @@ class GpuRows {
   double Seconds(const Point&) { return 0; }
 
  private:
-  static constexpr double kLongestSideBySide = 256;
-
   // Many short rows: a workgroup takes several, so that its threads read what lies side by side,
   // and each has some elements.
   std::optional<Point> SideBySide() const {
     // Subgroups combine a workgroup's threads in one go.
-    double longest = target_.Has(Feature::kSubgroups) ? limits_.parted_row : kLongestSideBySide;
+    double longest =
+        target_.Has(Feature::kSubgroups) ? limits_.parted_row : limits_.longest_side_by_side;
     Point point{1, 1};
     while (static_cast<double>(point.sharing) * limits_.elements < length_) point.sharing *= 2;
     if (length_ > longest || static_cast<double>(point.sharing) < limits_.elements)
