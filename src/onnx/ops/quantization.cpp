@@ -34,7 +34,13 @@ Result<Term> Spread(Formula& f, size_t by, const TensorType& x, int64_t axis, in
   }
   Shape wanted = x.shape;
   wanted[d] = CeilDiv(wanted[d], block);
-  if (type.shape != wanted)
+  bool differs = type.rank() != x.rank();
+  for (size_t i = 0; i < wanted.size() && !differs; ++i) {
+    bool known = wanted[i].IsConstant() && type.shape[i].IsConstant();
+    differs = known && wanted[i] != type.shape[i];
+    if (!known) c.AssumeEqual(type.shape[i], wanted[i]);
+  }
+  if (differs)
     return Error{"the scale or zero point is " + Print(type) + ", but must be " + Print(wanted) +
                  ": one for each block"};
   return Repeated(f(c[by]), d, block, x.shape[d]);

@@ -64,8 +64,10 @@ function moved(value, direction, rounds) {
 }
 /** Operands are moved further than they are off, so that results are safe to compare; what results move is divided by somewhat less. */
 const AMPLIFIED = 4, REDUCED = 3;
-/** All up and all down, where what rounds to integers jumps, and at random. @param {Chance} chance */
-const trialsOf = (chance) => [() => 1, () => -1, ...Array.from({ length: 3 }, () => () => (chance.is() ? 1 : -1))];
+/** All up and all down, where what rounds to integers jumps, and at random. @param {Chance} chance @param {number} atRandom */
+const trialsOf = (chance, atRandom) => [() => 1, () => -1, ...Array.from({ length: atRandom }, () => () => (chance.is() ? 1 : -1))];
+/** How often at random. Of two scales that move alike the ratio stays, and an integer jumps in one direction only. */
+const TRIALS = { real: 3, integer: 12 };
 
 /** The largest finite difference of two arrays; nothing where they differ in what is not finite. @param {Float64Array} a @param {Float64Array} b */
 function largestDifference(a, b) {
@@ -150,8 +152,9 @@ export async function evaluateNode(node, opset, values, leaves, seen) {
     const chance = new Chance(node.outputs.length), isExact = fed.every((name) => values.get(name)?.exact);
     /** @type {Record<string, any>[]} */
     const trials = [];
+    const rounds = node.outputs.some((name) => name && !isFloat(typeNamed(results[name].type) ?? 'f32'));
     if (!(isExact && node.exact) && fed.some((name) => isFloat(/** @type {Value} */ (values.get(name)).type)))
-      for (const direction of trialsOf(chance)) trials.push(await run((value) => moved(value, direction, !node.exact)));
+      for (const direction of trialsOf(chance, rounds ? TRIALS.integer : TRIALS.real)) trials.push(await run((value) => moved(value, direction, !node.exact)));
     const areFinite = fed.every((name) => { const value = /** @type {Value} */ (values.get(name)); return count(value.shape) > 0 && toNumbers(value).every(Number.isFinite); });
     const furthest = Math.max(0, ...fed.map((name) => AMPLIFIED * /** @type {Value} */ (values.get(name)).error));
     return node.outputs.filter(Boolean).map((name) => judged(node, name, results, trials, isExact, furthest, areFinite));
