@@ -304,18 +304,20 @@ describe('a story', { skip: !models }, () => {
     example = new Example('story', compile(join(folder, 'model.onnx'), 'story'));
     copyFileSync(join(folder, 'vocab.json'), join(example.folder, 'vocab.json'));
   });
+  // A GPU in software writes some five a second beside other tests.
+  const TOKENS = { wasm: 200, webgpu: 100 };
   for (const backend of BACKENDS) {
     test(`is the one that ONNX Runtime writes, ${backend}`, () => example.with(async (page) => {
       await isReady(page);
       await slide(page, 'temperature', '0');
       if (backend === 'webgpu') await crossedIn(page);
       await click(page);
-      await page.until(() => Number.parseInt(document.getElementById('speed')?.textContent ?? '') >= 200);
+      await page.until((least) => Number.parseInt(document.getElementById('speed')?.textContent ?? '') >= least, TOKENS[backend]);
       await photograph(page, `story_${backend}`);
       await stop(page);
       const speed = /^(\d+) tokens, ([\d.]+) a second on the (.PU)$/.exec(await textOf(page, 'speed')), count = Number(speed?.[1]);
       assert.equal(speed?.[3], backend === 'wasm' ? 'CPU' : 'GPU');
-      await assertIsRight(page, 200);
+      await assertIsRight(page, TOKENS[backend]);
       console.log(`a story on ${backend}: ${speed?.[0]}`);
       if (backend === 'webgpu') {
         const { written, read, largest } = await crossedIn(page);
