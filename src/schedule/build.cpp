@@ -83,14 +83,11 @@ class KernelBuilder {
   // there is no such condition.
   ExprId ConditionOf(const Nest& nest, size_t from) {
     if (!nest.condition.valid() || !nest.rest.empty()) return {};
-    Env values = env_;
-    const auto& definitions = nest.main.definitions;
-    for (size_t d = definitions.size(); d-- > 0;)
-      values[definitions[d].var] = loop::Substitution(nests_.kernel, values)(definitions[d].value);
     std::map<VarId, Dim> open;
     for (size_t l = from; l < nest.main.loops.size(); ++l)
       open[nest.main.loops[l].var] = nest.main.loops[l].extent;
-    ExprId condition = loop::Substitution(nests_.kernel, values)(nest.condition);
+    loop::Substitution resolve(nests_.kernel, ValuesOf(nests_.kernel, nest.main, env_));
+    ExprId condition = resolve(nest.condition);
     condition = simplify_(loop::Relax(nests_.kernel, condition, open));
     return build_.ConstantValue(condition) ? ExprId() : condition;
   }

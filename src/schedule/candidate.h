@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "schedule/schedule.h"
@@ -11,6 +12,7 @@ struct Candidate {
   Schedule schedule;
   // What the machine's cost model says that it takes; 0 where the rule has no model.
   double seconds = 0;
+  std::string_view rule = {};
 };
 
 // How many of a rule's candidates are wanted: the best, and some of the others, from the better

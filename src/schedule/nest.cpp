@@ -41,6 +41,15 @@ std::vector<LoopList*> Nest::Lists() {
   return lists;
 }
 
+std::unordered_map<VarId, ExprId> ValuesOf(loop::Kernel& kernel, const LoopList& list,
+                                           std::unordered_map<VarId, ExprId> loops) {
+  // Later definitions speak of newer variables.
+  for (auto definition = list.definitions.rbegin(); definition != list.definitions.rend();
+       ++definition)
+    loops[definition->var] = loop::Substitution(kernel, loops)(definition->value);
+  return loops;
+}
+
 Result<ExprId> LoadOf(const loop::Kernel& kernel, const Nest& nest, const Operand& operand) {
   ExprId found;
   bool several = false, chosen = false;

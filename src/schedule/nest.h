@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "loop/kernel.h"
@@ -117,6 +118,11 @@ struct Nests {
 // Makes nests of the stages of a plain kernel. Maps that use a reduction's results, each iteration
 // one place of them, become its writers.
 Nests ExtractNests(const loop::Kernel& plain);
+
+// What variables are, those that `list` defines among them, where its loops' are `loops`.
+std::unordered_map<loop::VarId, loop::ExprId> ValuesOf(
+    loop::Kernel& kernel, const LoopList& list,
+    std::unordered_map<loop::VarId, loop::ExprId> loops = {});
 
 // The load that the operand names, in original variables, if the nest has it; an error if it loads
 // from several places, or only where some condition holds.

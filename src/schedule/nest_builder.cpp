@@ -191,12 +191,7 @@ void NestBuilder::Append(Block& to, Block from) {
 }
 
 ExprId NestBuilder::Resolve(ExprId id) {
-  Env values = env_;
-  const auto& definitions = list_->definitions;
-  for (size_t i = definitions.size(); i-- > 0;) {
-    values[definitions[i].var] = loop::Substitution(kernel_, values)(definitions[i].value);
-  }
-  return loop::Substitution(kernel_, std::move(values))(id);
+  return loop::Substitution(kernel_, ValuesOf(kernel_, *list_, env_))(id);
 }
 
 loop::Index NestBuilder::Resolve(const loop::Index& index) {

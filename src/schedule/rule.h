@@ -13,9 +13,7 @@
 //     bool Fits();                          whether it is for such a kernel
 //     std::vector<Point> Space();           what there is to choose from, best first
 //     Schedule Write(const Point& point);   the schedule of one of them
-//     double Seconds(const Point& point);   what it takes by the machine's cost model, 0 where
-//     there
-//                                           is none
+//     double Seconds(const Point& point);   by the machine's cost model; 0 where there is none
 //     std::optional<Point> Smallest(space)  (if it likes) what fits where the best need too much
 //   };
 //   constinit const Rule kGpuMap = RuleOf<GpuMap>();
@@ -57,7 +55,6 @@ struct OnePoint {
 };
 
 struct Rule {
-  std::string_view name;
   Processor processor;
   // Those of the wanted points, best first; none where the rule does not fit.
   std::vector<Candidate> (*candidates)(Problem& problem, const Sample& sample);
@@ -71,17 +68,17 @@ std::vector<Candidate> CandidatesOf(Problem& problem, const Sample& sample) {
   const auto space = rule.Space();
   std::vector<Candidate> candidates;
   for (size_t i : sample.Of(space.size()))
-    candidates.push_back({rule.Write(space[i]), rule.Seconds(space[i])});
+    candidates.push_back({rule.Write(space[i]), rule.Seconds(space[i]), R::kName});
   if constexpr (requires { rule.Smallest(space); }) {
     if (auto point = rule.Smallest(space))
-      candidates.push_back({rule.Write(*point), rule.Seconds(*point)});
+      candidates.push_back({rule.Write(*point), rule.Seconds(*point), R::kName});
   }
   return candidates;
 }
 
 template <WritesSchedules R>
 constexpr Rule RuleOf() {
-  return {R::kName, R::kProcessor, CandidatesOf<R>};
+  return {R::kProcessor, CandidatesOf<R>};
 }
 
 }  // namespace webnnc::schedule

@@ -310,9 +310,9 @@ class Case {
     }
     Target gpu = DrawGpu();
     auto candidates = schedule::Candidates(plain, gpu, {}, {4, 4});
-    for (size_t c = 0; c < candidates.size(); ++c) {
+    for (const schedule::Candidate& candidate : candidates) {
       ++counts_.ruled;
-      TRY(CheckLowered("rule " + std::to_string(c) + " for a GPU", plain, candidates[c].schedule,
+      TRY(CheckLowered("the rule " + std::string(candidate.rule), plain, candidate.schedule,
                        {gpu}));
     }
     return kSuccess;

@@ -236,12 +236,15 @@ describe('what is where', () => {
   });
 });
 
-/** Counts the bytes that a page gives to the GPU and takes from it, in `crossed`. */
+/** For 200 tokens, of which a GPU in software may write five a second beside other tests; in ms. */
+const SLOW_GPU = 180_000;
+
+/** Counts the bytes that a page gives to the GPU and takes from it, in `crossed`. `largest`: given at once. */
 function countBytes() {
   const crossed = { written: 0, read: 0, largest: 0 };
   const count = (/** @type {'written' | 'read'} */ way, /** @type {number} */ bytes) => {
     crossed[way] += bytes;
-    crossed.largest = Math.max(crossed.largest, bytes);
+    if (way === 'written') crossed.largest = Math.max(crossed.largest, bytes);
   };
   Object.assign(globalThis, { crossed });
   const { writeBuffer } = GPUQueue.prototype, { getMappedRange } = GPUBuffer.prototype;
@@ -274,8 +277,7 @@ const crossedIn = (page) => page.evaluate(() => {
 function assertStays({ written, read, largest }, count, vocabulary) {
   const said = `${written} bytes there, ${read} back, ${largest} at most, of ${count} tokens`, back = read / count - 4 * vocabulary;
   assert.ok(Number.isInteger(back) && back >= 0 && back <= 64, said);
-  const sizes = [count, count + 1].map((times) => (written - 4 * count) / times).find(Number.isInteger);
-  assert.ok(sizes !== undefined && sizes < 128 * 256 && largest < 128 * 256, said);
+  assert.ok([count, count + 1].includes((written - 4 * count) / largest) && largest < 128 * 256, said);
 }
 
 /** What ONNX Runtime writes, token by token. @type {Record<string, number[]>} */
@@ -304,20 +306,18 @@ describe('a story', { skip: !models }, () => {
     example = new Example('story', compile(join(folder, 'model.onnx'), 'story'));
     copyFileSync(join(folder, 'vocab.json'), join(example.folder, 'vocab.json'));
   });
-  // A GPU in software writes some five a second beside other tests.
-  const TOKENS = { wasm: 200, webgpu: 100 };
   for (const backend of BACKENDS) {
     test(`is the one that ONNX Runtime writes, ${backend}`, () => example.with(async (page) => {
       await isReady(page);
       await slide(page, 'temperature', '0');
       if (backend === 'webgpu') await crossedIn(page);
       await click(page);
-      await page.until((least) => Number.parseInt(document.getElementById('speed')?.textContent ?? '') >= least, TOKENS[backend]);
+      await page.until(() => Number.parseInt(document.getElementById('speed')?.textContent ?? '') >= 200);
       await photograph(page, `story_${backend}`);
       await stop(page);
       const speed = /^(\d+) tokens, ([\d.]+) a second on the (.PU)$/.exec(await textOf(page, 'speed')), count = Number(speed?.[1]);
       assert.equal(speed?.[3], backend === 'wasm' ? 'CPU' : 'GPU');
-      await assertIsRight(page, TOKENS[backend]);
+      await assertIsRight(page, 200);
       console.log(`a story on ${backend}: ${speed?.[0]}`);
       if (backend === 'webgpu') {
         const { written, read, largest } = await crossedIn(page);
@@ -326,7 +326,7 @@ describe('a story', { skip: !models }, () => {
       }
       await assertFits(page);
       assert.deepEqual(page.problems, []);
-    }, { query: `?backend=${backend}`, viewport: PHONE, dark: backend === 'webgpu', ...backend === 'webgpu' && { before: countBytes } }));
+    }, { query: `?backend=${backend}`, viewport: PHONE, dark: backend === 'webgpu', ...backend === 'webgpu' && { before: countBytes, timeout: SLOW_GPU } }));
   }
 
   test('is the same in Firefox', { skip: !hasBrowser('firefox') }, () => example.with(async (page) => {

@@ -117,10 +117,12 @@ class Hosting {
     std::vector<loop::Load> loads;
     for (const loop::Part& part : host_.parts)
       ForEachRead(part.term, [&](const loop::Load& load) { loads.push_back(load); });
+    loop::Substitution resolve(kernel_, ValuesOf(kernel_, host_.main));
     for (const loop::Load& load : loads) {
       auto& dimensions = reads_[load.buffer];
       dimensions.resize(load.index.size());
-      for (size_t d = 0; d < load.index.size(); ++d) TRY(Widen(dimensions[d], load.index[d]));
+      for (size_t d = 0; d < load.index.size(); ++d)
+        TRY(Widen(dimensions[d], resolve(load.index[d])));
     }
     return kSuccess;
   }
@@ -138,7 +140,11 @@ class Hosting {
       note(part.start);
       note(part.term);
     }
-    for (const loop::Store& store : guest_.writers) note(store.value);
+    for (ExprId index : guest_.place) note(index);
+    for (const loop::Store& store : guest_.writers) {
+      note(store.value);
+      for (ExprId index : store.index) note(index);
+    }
     for (const Nest* nest = &guest_ + 1; nest <= &host_; ++nest) {
       bool changes =
           std::any_of(nest->parts.begin(), nest->parts.end(),
@@ -149,16 +155,8 @@ class Hosting {
     return kSuccess;
   }
 
-  ExprId Resolve(ExprId id) {
-    std::unordered_map<VarId, ExprId> values;
-    const auto& definitions = host_.main.definitions;
-    for (size_t i = definitions.size(); i-- > 0;)
-      values[definitions[i].var] = loop::Substitution(kernel_, values)(definitions[i].value);
-    return loop::Substitution(kernel_, std::move(values))(id);
-  }
-
   Status Widen(std::optional<Region>& region, ExprId index) {
-    loop::Polynomial p = simplify_.ToPolynomial(Resolve(index)), rest;
+    loop::Polynomial p = simplify_.ToPolynomial(index), rest;
     rest.constant = p.constant;
     for (const auto& [monomial, coefficient] : p.terms) {
       bool around = false, inside = false;

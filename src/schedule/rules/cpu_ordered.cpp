@@ -4,8 +4,7 @@
 //   for r0.0 { state[v] = 0;  for t { state[v] += x[t, 4*r0.0 + v];  y[t, 4*r0.0 + v] = state[v] }
 //   }
 //
-// else each row runs by itself, and each stage in it has lanes of its own. `rows` are the loops
-// that all stages share, as loop::AlignOrdered names them.
+// else each row runs by itself, and each stage in it has lanes of its own.
 #include <algorithm>
 
 #include "schedule/rules/rules.h"

@@ -5,7 +5,6 @@
 //   for r { max = -inf;  for q.0 { max[v] max= x[r, 4*q.0 + v] };  sum = ... }
 //
 // or, where a row's elements are not neighbours but those of neighbouring rows are, rows.
-// `rows` are the shared loops as loop::AlignRows names them.
 #include <algorithm>
 #include <map>
 #include <set>
