@@ -24,7 +24,7 @@ import { COPY_DST, COPY_SRC, Gpu, GpuOfOne, STORAGE, UNIFORM, commonOf, isForeig
 import { GpuFrame } from './frames.js';
 import { commandsOf } from './gpu_commands.js';
 import { GpuFrames } from './gpu_frames.js';
-import { Groups, isEnough, judge, roomFor, tableOf } from './gpu_groups.js';
+import { Groups, areSame, isEnough, judge, roomFor, tableOf } from './gpu_groups.js';
 import { compilerFor } from './gpu_pipelines.js';
 import { Staging } from './gpu_staging.js';
 import { GpuWeights } from './gpu_weights.js';
@@ -74,6 +74,8 @@ export class GpuBackend {
   /** @type {Staging} */ #staging;
   /** Whether a run has passed WebGPU's validation since `prepare`. */
   isProven = false;
+  /** Whether there are no steps yet for the sizes that were prepared last. */
+  #isAnew = true;
   /** By kernel, shaders that were measured to be faster. @type {Map<number, Faster>} */ #faster = new Map();
   /** The symbols' values. @type {readonly number[]} */ #symbols = [];
   /** Why WebGPU refuses what the model does. @type {GpuError | undefined} */
@@ -139,6 +141,7 @@ export class GpuBackend {
     this.#host.prepare(this.#index, this.#symbols = symbols);
     for (const { tell } of this.#faster.values()) tell(symbols);
     this.isProven = false;
+    this.#isAnew = true;
     if (globalThis.WEBNNC_MODELS !== false) Object.assign(this, { isVoid: () => this.#arena !== commonOf(this.#gpu).arena });
     this.#dropNext();
     const hasState = globalThis.WEBNNC_WALKS !== false && this.#host.manifest.state;
@@ -158,7 +161,7 @@ export class GpuBackend {
       });
     }
     if (globalThis.WEBNNC_WALKS !== false && hasState && !('useRooms' in this)) {
-      /** What the steps were made of. @type {{arena?: GPUBuffer, table?: Uint32Array}} */
+      /** What the steps were made of. @type {{arena?: GPUBuffer, table?: Uint32Array, rooms?: Map<number, Room>}} */
       let made = {};
       /** @type {Promise<void> | undefined} */
       let verdict;
@@ -167,19 +170,19 @@ export class GpuBackend {
         groups: new Groups(),
         /** Before each run. What it gives tells whether WebGPU takes what was made. @param {Map<number, Room>} rooms by buffer */
         useRooms: (rooms) => {
+          if (!this.#isAnew && areSame(rooms, made.rooms)) return verdict;
           const arena = this.#arena, table = tableOf(this.#host, this.#index, rooms);
           if (arena === made.arena && table.every((word, i) => word === made.table?.[i])) {
-            const steps = this.#steps, dispatches = this.#host.word(this.#host.program(this.#index) + abi.PROGRAM_DISPATCHES) / 4;
-            this.#steps = steps.map((step) => ({ ...step, ...this.#countsAt(dispatches + Number(step.number) * abi.DISPATCH_WORDS, step.name) }));
-            if (this.#steps.some(({ x, y, z }, s) => x !== steps[s].x || y !== steps[s].y || z !== steps[s].z)) this.#dropNext();
-            return verdict;
+            this.#countAgain();
+          } else {
+            made = {};
+            this.#dropNext();
+            Object.assign(this, { rooms });
+            verdict = judge(this.device, () => this.#makeSteps());
+            verdict.catch((error) => this.refusal = error);
           }
-          made = {};
-          this.#dropNext();
-          Object.assign(this, { rooms });
-          verdict = judge(this.device, () => this.#makeSteps());
-          verdict.catch((error) => this.refusal = error);
-          made = { arena, table };
+          made = { arena, table, rooms };
+          this.#isAnew = false;
           return verdict;
         },
       });
@@ -192,7 +195,7 @@ export class GpuBackend {
     if (globalThis.WEBNNC_MODELS !== false) this.#arena = commonOf(gpu).arena;
     if (!this.#arena || this.#arena.size < bytes) {
       // What has grown will grow on.
-      const size = this.#arena ? Math.max(bytes, Math.min(roundUp(1.5 * bytes, 256), gpu.device.limits.maxBufferSize)) : bytes;
+      const size = this.#arena ? Math.max(bytes, Math.min(roundUp(1.5 * bytes, 256), gpu.limits.maxBufferSize)) : bytes;
       // Runs that were submitted keep the old one until they end.
       (globalThis.WEBNNC_MODELS !== false ? commonOf(gpu) : gpu).destroyBuffer(this.#arena);
       this.#arena = (globalThis.WEBNNC_MODELS !== false ? commonOf(gpu) : gpu).makeBuffer('arena', size, STORAGE | COPY_SRC | COPY_DST);
@@ -236,7 +239,7 @@ export class GpuBackend {
 
   /** How many workgroups a dispatch has. @param {number} at @param {string} name of its kernel */
   #countsAt(at, name) {
-    const host = this.#host, most = this.device.limits.maxComputeWorkgroupsPerDimension;
+    const host = this.#host, { maxComputeWorkgroupsPerDimension: most } = this.#gpu.limits;
     const faster = this.#faster.get(host.word(at + abi.DISPATCH_KERNEL));
     const [x, y, z] = faster?.grid(this.#symbols) ?? [host.word(at + abi.DISPATCH_X), host.word(at + abi.DISPATCH_Y), host.word(at + abi.DISPATCH_Z)];
     if (Math.max(x, y, z) > most) {
@@ -244,6 +247,12 @@ export class GpuBackend {
         `and the GPU allows ${most}: try smaller inputs`);
     }
     return { x, y, z };
+  }
+
+  /** Tells the steps that are there how many workgroups they have now. */
+  #countAgain() {
+    const dispatches = this.#host.word(this.#host.program(this.#index) + abi.PROGRAM_DISPATCHES) / 4;
+    for (const step of this.#steps) Object.assign(step, this.#countsAt(dispatches + Number(step.number) * abi.DISPATCH_WORDS, step.name));
   }
 
   /** What a dispatch binds. @param {number} at @param {Place[]} places @returns {GPUBufferBinding[]} */
@@ -267,7 +276,7 @@ export class GpuBackend {
     // Shaders read vectors. A place has room up to the next multiple of 256 bytes, or more where sizes grow, so that what is bound
     // changes less often.
     const grows = globalThis.WEBNNC_WALKS !== false && !place.isWeight && /** @type {any} */ (this).rooms?.size;
-    const size = grows ? roomFor(place.bytes) : Math.max(16, roundUp(place.bytes, place.isWeight ? 16 : 256)), { maxStorageBufferBindingSize: most } = this.device.limits;
+    const size = grows ? roomFor(place.bytes) : Math.max(16, roundUp(place.bytes, place.isWeight ? 16 : 256)), { maxStorageBufferBindingSize: most } = this.#gpu.limits;
     if (size > most) {
       throw new OutOfMemoryError(`a tensor has ${megabytes(size)}, and the GPU allows ${megabytes(most)}: try smaller inputs`);
     }

@@ -152,6 +152,9 @@ export class Gpu {
   constructor(device, isOwn) {
     this.device = device;
     this.isOwn = isOwn;
+    const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = device.limits;
+    /** Those that a run asks for: engines may make an object of all whenever they are asked. */
+    this.limits = { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension };
     /** Why the device was lost. */
     this.loss = device.lost.then(({ message }) => {
       this.isLost = true;
@@ -189,7 +192,7 @@ export class Gpu {
 
   /** A buffer that someone else destroys. @param {string} label @param {number} bytes @param {number} usage */
   makeLooseBuffer(label, bytes, usage) {
-    const { maxBufferSize } = this.device.limits;
+    const { maxBufferSize } = this.limits;
     if (bytes > maxBufferSize) {
       throw new OutOfMemoryError(`the model needs a buffer of ${megabytes(bytes)} on the GPU, ` +
         `which allows ${megabytes(maxBufferSize)}: try smaller inputs`);

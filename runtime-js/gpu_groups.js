@@ -33,7 +33,7 @@ export const isEnough = (arena, parameters, host, index) =>
   arena !== undefined && parameters !== undefined && arena.size >= host.word(host.program(index) + abi.PROGRAM_ARENA_BYTES);
 
 /** The room for so many bytes in an arena where sizes grow, as the runtime in wasm has it (RoomFor). @param {number} bytes */
-export const roomFor = (bytes) => roundUp(Math.max(1, bytes), Math.max(256, 2 ** (28 - Math.clz32(bytes))));
+export const roomFor = (bytes) => roundUp(Math.max(1, bytes), 1 << Math.max(8, 28 - Math.clz32(bytes)));
 
 /**
  * All that tells what a program's dispatches bind: which there are, where in the arena they read and write, and the rooms of what is elsewhere.
@@ -41,22 +41,30 @@ export const roomFor = (bytes) => roundUp(Math.max(1, bytes), Math.max(256, 2 **
  * @param {Host} host @param {number} index of the program @param {Map<number, Room>} rooms by buffer
  */
 export function tableOf(host, index, rooms) {
-  const program = host.program(index), begin = host.word(program + abi.PROGRAM_DISPATCHES) / 4, places = host.places(index);
+  const program = host.program(index), begin = host.word(program + abi.PROGRAM_DISPATCHES) / 4;
   const end = begin + host.word(program + abi.PROGRAM_STEP_COUNT) * abi.DISPATCH_WORDS;
-  const table = new Uint32Array(end - begin + 2 * places.length);
+  const buffers = host.word(program + abi.PROGRAM_BUFFERS) / 4, count = host.word(program + abi.PROGRAM_BUFFER_COUNT);
+  const table = new Uint32Array(end - begin + 2 * count);
   table.set(host.words.subarray(begin, end));
   // How many workgroups does not matter, but whether there are any.
   for (let at = 0; at < end - begin; at += abi.DISPATCH_WORDS) {
-    const [x, y, z] = [abi.DISPATCH_X, abi.DISPATCH_Y, abi.DISPATCH_Z].map((field) => at + field);
+    const x = at + abi.DISPATCH_X, y = at + abi.DISPATCH_Y, z = at + abi.DISPATCH_Z;
     table[x] = Number(table[x] * table[y] * table[z] > 0);
     table[y] = table[z] = 0;
   }
-  let at = end - begin;
-  places.forEach(({ offset, bytes }, b) => {
-    table[at++] = rooms.get(b)?.id ?? offset;
-    table[at++] = rooms.has(b) ? 0 : roomFor(bytes);
-  });
+  for (let b = 0, to = end - begin; b < count; ++b) {
+    const room = rooms.get(b), at = buffers + b * abi.BUFFER_WORDS;
+    table[to++] = room ? room.id : host.word(at + abi.BUFFER_OFFSET);
+    table[to++] = room ? 0 : roomFor(host.size(at + abi.BUFFER_BYTES));
+  }
   return table;
+}
+
+/** @param {Map<number, Room>} rooms by buffer @param {Map<number, Room>} [others] */
+export function areSame(rooms, others) {
+  if (rooms.size !== others?.size) return false;
+  for (const [b, { id }] of rooms) if (others.get(b)?.id !== id) return false;
+  return true;
 }
 
 /** Makes what WebGPU may refuse, which the promise tells. @param {GPUDevice} device @param {() => void} make */

@@ -162,9 +162,9 @@ export class Host {
     this.symbols = Array.from({ length: count }, (_, i) => this.text(this.word(names / 4 + i)));
   }
 
-  // Memory that grows gets a new buffer.
+  // Memory that grows gets a new buffer, and arrays of the one before have no elements then. (The memory itself takes longer to ask.)
   get words() {
-    if (this.view?.buffer !== this.exports.memory.buffer) this.view = new Int32Array(this.exports.memory.buffer);
+    if (!this.view?.length) this.view = new Int32Array(this.exports.memory.buffer);
     return /** @type {Int32Array<ArrayBuffer>} */ (this.view);
   }
   get bytes() {

@@ -34,7 +34,7 @@ class Buffers {
 
   /** @param {Gpu} gpu @param {number} bytes */
   take(gpu, bytes) {
-    const fitting = this.#spare.find(({ size }) => size >= bytes), { maxBufferSize } = gpu.device.limits;
+    const fitting = this.#spare.find(({ size }) => size >= bytes), { maxBufferSize } = gpu.limits;
     this.#spare = this.#spare.filter((buffer) => buffer !== fitting);
     this.dispose();
     if (fitting) return fitting;

@@ -66,7 +66,6 @@ export class WalkingGpu extends GpuBackend {
   /** @type {GpuFrames} */ #frames;
   /** @type {Staging} */ #staging;
   /** @type {number} */ #index;
-  /** Along an axis. @type {number} */ #mostWorkgroups;
   /** @type {GPUBuffer | undefined} */
   #arena;
   /** @type {GPUBuffer | undefined} */
@@ -121,7 +120,6 @@ export class WalkingGpu extends GpuBackend {
     this.#walk = new Walk(host, index);
     this.#frames = new GpuFrames(gpu);
     this.#staging = new Staging(gpu);
-    this.#mostWorkgroups = gpu.device.limits.maxComputeWorkgroupsPerDimension;
   }
 
   // ---- Places
@@ -195,7 +193,7 @@ export class WalkingGpu extends GpuBackend {
   async #grow(number, bytes) {
     const { buffer: old } = this.#grownBuffer(number);
     if (old.size >= bytes) return;
-    const { maxBufferSize } = this.device.limits, size = Math.max(bytes, Math.min(2 * old.size, maxBufferSize));
+    const { maxBufferSize } = this.#gpu.limits, size = Math.max(bytes, Math.min(2 * old.size, maxBufferSize));
     const buffer = await this.#makeBuffer('grown', roundUp(size, 16));
     this.#copyEncoder().copyBufferToBuffer(old, 0, buffer, 0, old.size);
     this.#submit();
@@ -276,9 +274,9 @@ export class WalkingGpu extends GpuBackend {
     // The most that there can be, if the GPU alone knows how many.
     const x = words[at + abi.DISPATCH_X] >>> 0, y = words[at + abi.DISPATCH_Y] >>> 0, z = words[at + abi.DISPATCH_Z] >>> 0;
     if (x * y * z === 0) return undefined;
-    const { name } = this.#program.kernels[kernel];
-    if (Math.max(x, y, z) > this.#mostWorkgroups) {
-      throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, and the GPU allows ${this.#mostWorkgroups}: try smaller inputs`);
+    const { name } = this.#program.kernels[kernel], { maxComputeWorkgroupsPerDimension: most } = this.#gpu.limits;
+    if (Math.max(x, y, z) > most) {
+      throw new OutOfMemoryError(`kernel ${name} needs ${Math.max(x, y, z)} workgroups, and the GPU allows ${most}: try smaller inputs`);
     }
     const group = this.#group(dispatch, words);
     const told = dispatch.isTold && x * y * z > MOST_IDLE ? { buffer: /** @type {GPUBuffer} */ (this.#told), offset: dispatch.counts } : undefined;
@@ -309,7 +307,7 @@ export class WalkingGpu extends GpuBackend {
   /** @param {number} b @returns {GPUBufferBinding} */
   #binding(b) {
     // As in gpu_backend.js: shaders read vectors, for which there is room.
-    const size = Math.max(16, roundUp(this.#walk.bytes(b), 16)), { maxStorageBufferBindingSize: most } = this.device.limits;
+    const size = Math.max(16, roundUp(this.#walk.bytes(b), 16)), { maxStorageBufferBindingSize: most } = this.#gpu.limits;
     if (size > most) throw new OutOfMemoryError(`a tensor has ${megabytes(size)}, and the GPU allows ${megabytes(most)}: try smaller inputs`);
     return { ...this.#place(b, size), size };
   }
