@@ -124,6 +124,18 @@ export function onnxModel({ functions = {}, opset = 13, ...graph }) {
     ...Object.entries(functions).flatMap(([name, body]) => bytes(25, functionProto(name, body, opset)))]);
 }
 
+/** A model that has weights besides, however large. @param {Buffer} model @param {Record<string, Tensor>} weights */
+export function withWeights(model, weights) {
+  const graph = /** @type {Buffer} */ ([...fieldsOf(model)].find(({ field }) => field === 7)?.content), at = graph.byteOffset - model.byteOffset;
+  const head = (/** @type {number} */ field, /** @type {number} */ length) => Buffer.from([...varint(field << 3 | 2), ...varint(length)]);
+  const tensors = Object.entries(weights).flatMap(([name, { type: [dtype, shape], bytes: content }]) => {
+    const fields = Buffer.from([...shape.flatMap((size) => integer(1, Number(size))), ...integer(2, TYPES[dtype]), ...bytes(8, name)]), data = head(9, content.length);
+    return [head(5, fields.length + data.length + content.length), fields, data, content];
+  });
+  const length = tensors.reduce((sum, part) => sum + part.length, graph.length);
+  return Buffer.concat([model.subarray(0, at - head(7, graph.length).length), head(7, length), graph, ...tensors, model.subarray(at + graph.length)]);
+}
+
 // ---- Reading
 
 /** A varint, and where it ends. @param {Buffer} message @param {number} at @returns {[bigint, number]} */

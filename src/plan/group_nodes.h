@@ -127,6 +127,7 @@ class NodeGroups {
   double Seconds(const Group& group) const;
   double SecondsOf(const loop::Kernel& kernel, const Target& target) const;
   bool HasSeveralSources(const Group& producer) const;
+  bool WidensWeights(const Group& producer) const;
   static bool MovesNeighbours(const Group& producer);
 
   // What is needed.

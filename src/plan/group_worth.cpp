@@ -121,6 +121,8 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction ||
                   consumer.streams();
   if (producer.is_free && products && HasSeveralSources(producer)) return false;
+  bool multiplies = consumer.kind == Kind::kContraction && merged.kind == Kind::kContraction;
+  if (multiplies && WidensWeights(producer)) return true;
   // A window reads every element several times: better where neighbours are.
   bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > costs.window;
   if (producer.is_free) return !(windows && MovesNeighbours(producer));
@@ -244,6 +246,23 @@ bool NodeGroups::HasSeveralSources(const Group& producer) const {
     });
   }
   return chooses;
+}
+
+// Weights of a few bits, which would be written in many, and read again, by each run. A product
+// widens them where it reads them: for the tiles of a GPU, or once for all rows on a CPU.
+bool NodeGroups::WidensWeights(const Group& producer) const {
+  bool few_bits = false;
+  for (size_t n : producer.nodes) {
+    for (ValueId operand : NodeAt(n).operands) {
+      const graph::Node* node = links_.DefinitionOf(operand);
+      bool is_weight = node && (IsWeight(*node) || IsInlineSource(*node));
+      if (!is_weight &&
+          (!node || !std::count(producer.nodes.begin(), producer.nodes.end(), IndexOf(node))))
+        return false;
+      few_bits |= is_weight && IsPacked(graph_.values[operand].type.dtype);
+    }
+  }
+  return few_bits;
 }
 
 // A transpose and the like: what is stored side by side was not loaded so.

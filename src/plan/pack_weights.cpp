@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "loop/builder.h"
 #include "loop/parameters.h"
@@ -17,11 +19,15 @@ using loop::ExprId;
 
 constexpr int64_t kPanelWidth = Machine::kPanelWidth;
 
+constexpr int64_t kWordBits = 32;
+
 // How the dimensions of a weight are arranged: those before the panels' number, then what is inside
-// a panel, the cut one last.
+// a panel, the cut one last. Of a few bits each, so many neighbours along the last of `inner` are
+// one word.
 struct Packing {
   std::vector<size_t> outer, inner;
   size_t cut = 0;
+  int64_t in_word = 1;
 };
 
 // A plain kernel's only reduction, a sum of products.
@@ -47,21 +53,28 @@ class Packer {
     loop::Kernel& kernel = program_.kernels[step.kernel].plain;
     for (const ProductStage& product : FindProducts(kernel, known)) {
       for (int side = 0; side < 2; ++side) {
-        auto load = DirectLoad(kernel, product.sides[side]);
-        if (!load) continue;
-        size_t argument = ArgumentOf(kernel, load->buffer);
-        BufferId buffer = step.arguments[argument];
-        if (program_.buffers[buffer].kind != BufferKind::kWeight) continue;
-        auto packing = PackingFor(kernel, product, *load, product.sides[1 - side]);
-        if (!packing) continue;
-        const TensorType& type = kernel.buffers[load->buffer].type;
-        WeightId source = program_.buffers[buffer].weight;
-        if (known && !FindPacked(source, LayoutOf(type, *packing))) continue;
-        step.arguments[argument] = PackedBuffer(type, source, *packing);
-        RewriteKernel(kernel, load->buffer, *packing);
-        return;
+        bool packed = false;
+        for (const loop::Load& load : LoadsOf(kernel, product.sides[side]))
+          packed |= PackLoad(step, product, load, product.sides[1 - side], known);
+        if (packed) return;
       }
     }
+  }
+
+  bool PackLoad(Launch& step, const ProductStage& product, const loop::Load& load, ExprId other,
+                bool known) {
+    loop::Kernel& kernel = program_.kernels[step.kernel].plain;
+    size_t argument = ArgumentOf(kernel, load.buffer);
+    BufferId buffer = step.arguments[argument];
+    if (program_.buffers[buffer].kind != BufferKind::kWeight) return false;
+    auto packing = PackingFor(kernel, product, load, other);
+    if (!packing) return false;
+    const TensorType type = kernel.buffers[load.buffer].type;
+    WeightId source = program_.buffers[buffer].weight;
+    if (known && !FindPacked(source, LayoutOf(type, *packing))) return false;
+    step.arguments[argument] = PackedBuffer(type, source, *packing);
+    RewriteKernel(kernel, load.buffer, *packing);
+    return true;
   }
 
   // The sums of products: all, or the kernel's only reduction.
@@ -79,12 +92,18 @@ class Packer {
     return products;
   }
 
-  // The load that a side of the product is, widened perhaps.
-  static std::optional<loop::Load> DirectLoad(const loop::Kernel& kernel, ExprId id) {
-    while (auto* convert = std::get_if<loop::Convert>(&kernel.exprs[id].node)) id = convert->a;
-    auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
-    if (!load || kernel.buffers[load->buffer].space != loop::Space::kIn) return std::nullopt;
-    return *load;
+  // What a side of the product loads, once from each parameter: a weight, or one of a few bits, its
+  // scales and zero points.
+  static std::vector<loop::Load> LoadsOf(const loop::Kernel& kernel, ExprId side) {
+    std::vector<loop::Load> loads;
+    std::set<loop::BufferId> seen;
+    loop::ForEachExpr(kernel, side, [&](ExprId id) {
+      auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
+      bool is_first = load && kernel.buffers[load->buffer].space == loop::Space::kIn &&
+                      seen.insert(load->buffer).second;
+      if (is_first) loads.push_back(*load);
+    });
+    return loads;
   }
 
   static size_t ArgumentOf(const loop::Kernel& kernel, loop::BufferId buffer) {
@@ -104,7 +123,6 @@ class Packer {
     if (loop::Mentions(kernel, other, [&](loop::VarId var) { return var == *innermost; }))
       return std::nullopt;
     const auto& [dtype, shape] = kernel.buffers[load.buffer].type;
-    if (IsPacked(dtype)) return std::nullopt;
     Packing packing;
     std::vector<std::pair<size_t, size_t>> inner;  // position of the loop, dimension
     bool has_cut = false;
@@ -128,24 +146,36 @@ class Packer {
       return std::nullopt;
     std::sort(inner.begin(), inner.end());
     for (auto [position, d] : inner) packing.inner.push_back(d);
+    if (IsPacked(dtype)) {
+      packing.in_word = kWordBits / BitSize(dtype);
+      bool whole = shape[packing.cut].value() % kPanelWidth == 0 &&
+                   shape[packing.inner.back()].value() % packing.in_word == 0;
+      if (!whole) return std::nullopt;
+    }
     return packing;
   }
 
-  static Shape PackedShape(const Shape& shape, const Packing& packing) {
-    Shape packed;
-    for (size_t d : packing.outer) packed.push_back(shape[d]);
-    packed.push_back(CeilDiv(shape[packing.cut], kPanelWidth));
-    for (size_t d : packing.inner) packed.push_back(shape[d]);
-    packed.push_back(kPanelWidth);
+  static TensorType PackedType(const TensorType& type, const Packing& packing) {
+    TensorType packed{packing.in_word > 1 ? DType::kI32 : type.dtype, {}};
+    for (size_t d : packing.outer) packed.shape.push_back(type.shape[d]);
+    packed.shape.push_back(CeilDiv(type.shape[packing.cut], kPanelWidth));
+    for (size_t d : packing.inner) packed.shape.push_back(type.shape[d]);
+    packed.shape.back() = CeilDiv(packed.shape.back(), packing.in_word);
+    packed.shape.push_back(kPanelWidth);
     return packed;
   }
 
   static void RewriteKernel(loop::Kernel& kernel, loop::BufferId buffer, const Packing& packing) {
     loop::Builder build(kernel);
-    kernel.buffers[buffer].type.shape = PackedShape(kernel.buffers[buffer].type.shape, packing);
+    const DType dtype = kernel.buffers[buffer].type.dtype;
+    kernel.buffers[buffer].type = PackedType(kernel.buffers[buffer].type, packing);
     kernel.buffers[buffer].panels = true;
+    std::map<ExprId, ExprId> elements;  // as i32, by what stands for them in their own type
     loop::ExprRewriter rewrite(kernel, [&](ExprId id, ExprId) {
       loop::Expr expr = kernel.exprs[id];
+      auto* convert = std::get_if<loop::Convert>(&expr.node);
+      auto element = convert ? elements.find(convert->a) : elements.end();
+      if (element != elements.end()) return build.Convert(element->second, expr.dtype);
       auto* load = std::get_if<loop::Load>(&expr.node);
       if (!load || load->buffer != buffer) return id;
       loop::Index index;
@@ -153,11 +183,31 @@ class Packer {
       ExprId width = build.Int(kPanelWidth);
       index.push_back(build.FloorDiv(load->index[packing.cut], width));
       for (size_t d : packing.inner) index.push_back(load->index[d]);
+      ExprId last = index.back(), in_word = build.Int(packing.in_word);
+      index.back() = build.FloorDiv(last, in_word);
       index.push_back(build.FloorMod(load->index[packing.cut], width));
-      load->index = std::move(index);
-      return kernel.exprs.Add(std::move(expr));
+      ExprId loaded = build.Load(buffer, std::move(index));
+      if (packing.in_word == 1) return loaded;
+      ExprId cut = Cut(build, loaded, dtype, build.FloorMod(last, in_word));
+      ExprId narrow = build.Convert(cut, dtype);
+      elements[narrow] = cut;
+      return narrow;
     });
     loop::RewriteExprs(kernel.body, rewrite);
+  }
+
+  // The element at `position` of a word, as i32.
+  static ExprId Cut(loop::Builder& build, ExprId word, DType dtype, ExprId position) {
+    using loop::BinaryOp;
+    const int64_t bits = BitSize(dtype);
+    if (!IsSigned(dtype)) {
+      ExprId bottom =
+          build.Apply(BinaryOp::kShiftRight, word, build.Mul(position, build.Int(bits)));
+      return build.And(bottom, build.Int((int64_t{1} << bits) - 1));
+    }
+    ExprId behind = build.Sub(build.Int(kWordBits / bits - 1), position);
+    ExprId top = build.Apply(BinaryOp::kShiftLeft, word, build.Mul(behind, build.Int(bits)));
+    return build.Apply(BinaryOp::kShiftRight, top, build.Int(kWordBits - bits));
   }
 
   // The program's buffer for the packed weight. `type` is how the kernel sees the unpacked one,
@@ -195,7 +245,7 @@ class Packer {
     if (auto known = FindPacked(source, layout)) return *known;
     Weight packed;
     packed.name = weights_[source].name;
-    packed.type = {type.dtype, PackedShape(type.shape, packing)};
+    packed.type = PackedType(type, packing);
     packed.data = PackedData(weights_[source].data, type, packed.type, packing);
     packed.packed_from = source;
     packed.packing = layout;
@@ -215,22 +265,28 @@ class Packer {
     order.push_back(packing.cut);
     order.insert(order.end(), packing.inner.begin(), packing.inner.end());
     // Offsets of everything but the place within a panel, in the packed order.
-    auto element = static_cast<size_t>(ByteSize(from.dtype));
+    auto element = static_cast<size_t>(ByteSize(to.dtype));
     std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(to).value()));
     std::vector<int64_t> packed_sizes = StaticShape(to.shape), at(order.size(), 0);
     const uint8_t* source = data.bytes().data();
+    const int64_t along = strides[order.back()];
     for (size_t out = 0; out < bytes.size(); out += element * kPanelWidth) {
       int64_t offset = 0, first = 0;
       for (size_t i = 0; i < order.size(); ++i) {
         bool cut = order[i] == packing.cut;
         if (cut) first = at[i] * kPanelWidth;
-        offset += (cut ? first : at[i]) * strides[order[i]];
+        int64_t index = i + 1 == order.size() ? at[i] * packing.in_word : at[i];
+        offset += (cut ? first : index) * strides[order[i]];
       }
       int64_t count = std::min(kPanelWidth, sizes[packing.cut] - first);
       for (int64_t j = 0; j < count; ++j) {
-        std::memcpy(bytes.data() + out + static_cast<size_t>(j) * element,
-                    source + static_cast<size_t>(offset + j * strides[packing.cut]) * element,
-                    element);
+        int64_t from_element = offset + j * strides[packing.cut];
+        uint8_t* to_bytes = bytes.data() + out + static_cast<size_t>(j) * element;
+        if (packing.in_word > 1) {
+          CopyWord(to_bytes, source, from_element, along, BitSize(from.dtype));
+        } else {
+          std::memcpy(to_bytes, source + static_cast<size_t>(from_element) * element, element);
+        }
       }
       for (size_t i = order.size(); i-- > 0;) {
         if (++at[i] < packed_sizes[i]) break;
@@ -238,6 +294,21 @@ class Packer {
       }
     }
     return TensorData::Own(std::move(bytes));
+  }
+
+  // Elements of so many bits from number `first` on, `stride` apart: a word, as they are side by
+  // side.
+  static void CopyWord(uint8_t* word, const uint8_t* source, int64_t first, int64_t stride,
+                       int64_t bits) {
+    if (stride == 1) {
+      std::memcpy(word, source + first * bits / 8, kWordBits / 8);
+      return;
+    }
+    for (int64_t i = 0; i < kWordBits / bits; ++i) {
+      int64_t from = (first + i * stride) * bits;
+      int element = source[from / 8] >> from % 8 & ((1 << bits) - 1);
+      word[i * bits / 8] |= static_cast<uint8_t>(element << i * bits % 8);
+    }
   }
 
   Program& program_;

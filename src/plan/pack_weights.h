@@ -10,6 +10,10 @@ namespace webnnc::plan {
 //
 //   %w: f32[3,3,64,100]  %w[k0, k1, c, o]   ->   %w: f32[13,3,3,64,8]  %w[o/8, k0, k1, c, o%8]
 //
+// Elements of less than a byte are words: neighbours along the innermost loop that is summed over.
+//
+//   %w: i4[64,128]  %w[o, k]   ->   %w: i32[8,16,8]  shr(shl(%w[o/8, k/8, o%8], (7 - k%8)*4), 28)
+//
 // So the innermost loop walks through memory, on the CPU a vector at a time, and a GPU's threads
 // read whole lines. Both targets read the same bytes. Weights that are not read this way stay.
 void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights);

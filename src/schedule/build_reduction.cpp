@@ -75,9 +75,10 @@ Block NestBuilder::EmitKept() {
   accumulator_ = AddRegisters("acc", Space::kRegister, DTypes(), shape);
 
   Block out = SetNeutral(accumulator_, Inside(IsPart));
+  const auto outside = tiles_;
   for (LoopList* list : nest_.Lists()) {
     list_ = list;
-    tiles_.clear();
+    tiles_ = outside;
     Append(out, EmitUpdate(Names(list->loops, keep_), 0));
   }
   list_ = &nest_.main;
@@ -106,18 +107,61 @@ Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t 
 
 Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
                              const std::string& name, const std::vector<DType>& dtypes) {
-  std::vector<const NestLoop*> parts = Inside(IsPart);
-  for (const NestLoop* part : parts) {
-    if (list_->Position(part->name) < list_->Position(loops[i - 1]->name))
-      Fail(name + ": " + part->name + " is outside");
-  }
+  const std::string& at = loops[i - 1]->name;
+  std::vector<const NestLoop*> parts = PartsInside(at);
   Registers result = accumulator_, apart = ApartRegisters(name, dtypes);
   Block out = SetNeutral(apart, parts);
+  const auto sides = sides_;
+  std::vector<ExprId> factors = TakeFactors(at);
   accumulator_ = apart;
   Append(out, EmitUpdate(loops, i));
   accumulator_ = result;
-  Append(out, AddTo(result, apart, parts));
+  sides_ = sides;
+  Append(out, AddTo(result, apart, parts, factors));
   return out;
+}
+
+std::vector<ExprId> NestBuilder::TakeFactors(const std::string& at) {
+  const DType dtype = DTypes()[0];
+  bool multiplies = nest_.product && !nest_.narrow && !HasFragments() && IsFloat(dtype);
+  if (!multiplies) return {};
+  std::set<VarId> summed;
+  for (const NestLoop& loop : list_->loops) {
+    if (loop.reduction && list_->Position(loop.name) > list_->Position(at)) summed.insert(loop.var);
+  }
+  std::vector<ExprId> factors;
+  for (Operand::Part part : {Operand::kLeft, Operand::kRight}) {
+    // A tile has the whole side.
+    bool is_staged = std::any_of(nest_.stages.begin(), nest_.stages.end(), [&](const Stage& stage) {
+      return stage.operand.part == part || stage.operand.part == Operand::kValue;
+    });
+    ExprId side = SideOf(part);
+    if (!is_staged && build_.dtype(side) == dtype)
+      sides_[part] = WithoutFactors(side, summed, factors);
+  }
+  return factors;
+}
+
+bool NestBuilder::IsSame(ExprId value, const std::set<VarId>& summed) {
+  std::set<VarId> vars = VariablesOf(value);
+  for (const Definition& definition : list_->definitions) {
+    if (vars.count(definition.var)) vars.merge(VariablesOf(definition.value));
+  }
+  return std::none_of(vars.begin(), vars.end(), [&](VarId var) { return summed.count(var) > 0; });
+}
+
+ExprId NestBuilder::WithoutFactors(ExprId side, const std::set<VarId>& summed,
+                                   std::vector<ExprId>& factors) {
+  auto* product = std::get_if<loop::Binary>(&kernel_.exprs[side].node);
+  if (!product || product->op != loop::BinaryOp::kMul || IsSame(side, summed)) return side;
+  const loop::Binary of = *product;
+  for (auto [factor, other] : {std::pair(of.a, of.b), std::pair(of.b, of.a)}) {
+    if (!IsSame(factor, summed)) continue;
+    factors.push_back(factor);
+    return WithoutFactors(other, summed, factors);
+  }
+  ExprId a = WithoutFactors(of.a, summed, factors), b = WithoutFactors(of.b, summed, factors);
+  return build_.Mul(a, b);
 }
 
 NestBuilder::Registers NestBuilder::ApartRegisters(const std::string& name,
@@ -141,9 +185,12 @@ Block NestBuilder::SetNeutral(const Registers& registers,
 }
 
 Block NestBuilder::AddTo(const Registers& total, const Registers& registers,
-                         const std::vector<const NestLoop*>& parts) {
+                         const std::vector<const NestLoop*>& parts,
+                         const std::vector<ExprId>& factors) {
   return EmitAround(parts, 0, [&] {
     loop::Tuple values = LoadAll(registers, AccumulatorIndex());
+    for (ExprId factor : factors)
+      values[0] = build_.Mul(values[0], GuardedValue(factor, build_.Real(build_.dtype(factor), 0)));
     for (size_t p = 0; p < values.size(); ++p)
       values[p] = build_.Convert(values[p], kernel_.buffers[total[p]].type.dtype);
     return loop::CombineInto(kernel_, nest_.update, total, AccumulatorIndex(), values);

@@ -25,6 +25,7 @@ ExprId NestBuilder::RawOperand(const Operand& operand) {
 }
 
 ExprId NestBuilder::SideOf(const Operand& operand) {
+  if (auto side = sides_.find(operand.part); side != sides_.end()) return side->second;
   ExprId side = operand.part == Operand::kLeft ? nest_.product->left : nest_.product->right;
   bool as_stored = nest_.narrow || HasFragments();
   return as_stored ? std::get<loop::Convert>(kernel_.exprs[side].node).a : side;
@@ -258,6 +259,9 @@ Block NestBuilder::Fill(const Stage& stage, const Tile& tile) {
   });
 }
 
+// Elements of a tile in registers that are filled by code of their own.
+static constexpr int64_t kMostUnrolled = 1024;
+
 Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
   Env outside = env_;
   std::vector<loop::For> loops;
@@ -268,7 +272,9 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
     bool vector = stage.lanes > 1 && name == stage.layout.back();
     if (vector && loop.extent.value() > Machine::kMostLanes)
       Fail("stage: a row of " + Print(loop.extent) + " elements is longer than the longest vector");
-    loops.push_back({var, loop.extent, vector ? LoopKind::kVector : LoopKind::kUnrolled, {}});
+    // Of a tile that is large copies would be too many.
+    LoopKind kind = TileSize(stage) > kMostUnrolled ? LoopKind::kSerial : LoopKind::kUnrolled;
+    loops.push_back({var, loop.extent, vector ? LoopKind::kVector : kind, {}});
   }
   Block block;
   block.push_back(loop::Store{tile.buffer, TileIndex(tile), OperandValue(stage.operand)});

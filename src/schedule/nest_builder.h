@@ -202,13 +202,21 @@ class NestBuilder {
   loop::Block EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
                         const std::string& name, const std::vector<DType>& dtypes);
 
+  // Takes factors out of the product's sides that are the same for all that is summed inside `at`:
+  // they multiply the sum, and not each of its terms. In original variables.
+  std::vector<loop::ExprId> TakeFactors(const std::string& at);
+  bool IsSame(loop::ExprId value, const std::set<loop::VarId>& summed);
+  loop::ExprId WithoutFactors(loop::ExprId side, const std::set<loop::VarId>& summed,
+                              std::vector<loop::ExprId>& factors);
+
   // Registers like the accumulator's, and what is done with them around loop `at`: for all parts
   // inside of it, which are loops to be written.
   Registers ApartRegisters(const std::string& name, const std::vector<DType>& dtypes);
   std::vector<const NestLoop*> PartsInside(const std::string& at);
   loop::Block SetNeutral(const Registers& registers, const std::vector<const NestLoop*>& parts);
   loop::Block AddTo(const Registers& total, const Registers& registers,
-                    const std::vector<const NestLoop*>& parts);
+                    const std::vector<const NestLoop*>& parts,
+                    const std::vector<loop::ExprId>& factors = {});
 
   // Subtotal::every of a loop, the smallest first, as far as it runs longer.
   std::vector<int64_t> PartsOf(const NestLoop& loop) const;
@@ -278,6 +286,8 @@ class NestBuilder {
   std::map<Operand, Tile> tiles_;
   std::map<Operand, loop::BufferId> ahead_;
   std::vector<loop::BufferId> accumulator_;
+  // A side of the product without the factors that were taken out of it.
+  std::map<Operand::Part, loop::ExprId> sides_;
   bool has_thread_rows_ = false;
   std::vector<std::string> part_names_;
   std::optional<Error> error_;

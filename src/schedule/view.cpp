@@ -186,6 +186,32 @@ bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {
   return panelled;
 }
 
+bool NestView::ReadsPanels(loop::ExprId value) const {
+  bool reads = false;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
+    reads |= load && kernel_.buffers[load->buffer].panels;
+  });
+  return reads;
+}
+
+int64_t NestView::ElementsInWord(loop::ExprId value, const NestLoop& loop) const {
+  int64_t elements = 1;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* shift = std::get_if<loop::Binary>(&kernel_.exprs[id].node);
+    bool cuts = shift && shift->op == loop::BinaryOp::kShiftRight && ReadsPanels(id);
+    if (!cuts) return;
+    loop::ForEachExpr(kernel_, id, [&](loop::ExprId part) {
+      auto* remainder = std::get_if<loop::Binary>(&kernel_.exprs[part].node);
+      if (!remainder || remainder->op != loop::BinaryOp::kFloorMod) return;
+      auto* modulus = std::get_if<loop::Constant>(&kernel_.exprs[remainder->b].node);
+      if (modulus && loop::VariableOf(kernel_, remainder->a) == loop.var)
+        elements = modulus->value.integer;
+    });
+  });
+  return elements;
+}
+
 bool NestView::FlowsAll(loop::ExprId value) const {
   bool flows = true;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {

@@ -51,6 +51,9 @@ class NestView {
   std::optional<DType> WidenedFrom(loop::ExprId value) const;
   // Whether `value` is read in panels along the loop (plan::PackWeights): w[o/8, k, o%8].
   bool IsPanelled(loop::ExprId value, const NestLoop& loop) const;
+  // How many elements along the loop `value` reads out of each word that it loads
+  // (plan::PackWeights); 1 if it does not.
+  int64_t ElementsInWord(loop::ExprId value, const NestLoop& loop) const;
   // Whether all that it loads flows between the stages of the kernel.
   bool FlowsAll(loop::ExprId value) const;
   // The bytes that the loads of `value` may touch, each buffer counted once.
@@ -72,6 +75,7 @@ class NestView {
   std::vector<const NestLoop*> ReductionLoops() const;
 
  private:
+  bool ReadsPanels(loop::ExprId value) const;
   // Widens `border` to where `condition` may fail; false if that cannot be seen.
   bool WidenBorder(loop::ExprId condition, const NestLoop& loop, Border& border);
   Stride AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop);

@@ -1,12 +1,15 @@
 // Times compiled models against ONNX Runtime Web, in headless Chromium, one thread each.
 //
-//   WEBNNC=build/webnnc node tests/bench/bench.mjs [--rounds 5] [--runs 20] [--dim NAME=SIZE]... MODEL.onnx...
+//   WEBNNC=build/webnnc node tests/bench/bench.mjs [--rounds 5] [--runs 20] [--dim NAME=SIZE]... MODEL...
+//
+// A MODEL is an .onnx file; or nbits:M:K:N, M rows by a matrix of K x N weights of 4 bits with a scale for 32 (MatMulNBits), or
+// nbits:M:K:N:BITS:BLOCK.
 //
 // Each measurement is a fresh page. Rounds interleave the engines, so that other work on the machine
 // slows both. Compare only figures of one call.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
 import { launch, serve } from '../web/harness.mjs';
+import { nbitsModel, nbitsOf } from './nbits_model.mjs';
 import { printTable } from './table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -81,27 +85,28 @@ function difference(a, b) {
   return Math.max(...a.map((value, i) => Object.is(value, b[i]) ? 0 : Math.abs(value - b[i]))) / largest;
 }
 
-/** @param {string} model */
-async function report(model) {
+/** @param {string} name a MODEL of the command line */
+async function report(name) {
   const folder = mkdtempSync(join(tmpdir(), 'webnnc-bench-'));
   try {
-    const bundle = join(folder, 'out');
+    const bundle = join(folder, 'out'), product = nbitsOf(name), model = product ? join(folder, 'product.onnx') : resolve(name);
+    if (product) writeFileSync(model, nbitsModel(product));
     execFileSync(webnnc, [model, '-o', bundle, '--quiet']);
     const results = await measure(model, bundle);
     const reference = [...results.values()][1];
     const base = median(reference.flatMap(({ times }) => times)), baseFirst = median(reference.map(({ first }) => first));
     const rows = [['engine', 'run, ms', 'best', 'speed', 'first result, ms', 'speed', 'differs by']];
-    for (const [name, taken] of results) {
+    for (const [engine, taken] of results) {
       const times = taken.flatMap((result) => result.times), first = median(taken.map((result) => result.first));
-      rows.push([name, median(times).toPrecision(3), Math.min(...times).toPrecision(3), `${(base / median(times)).toFixed(2)} x`,
+      rows.push([engine, median(times).toPrecision(3), Math.min(...times).toPrecision(3), `${(base / median(times)).toFixed(2)} x`,
         first.toFixed(0), `${(baseFirst / first).toFixed(2)} x`, difference(taken[0].output, reference[0].output).toExponential(1)]);
     }
     const code = ['model.wasm', 'model.js'].reduce((sum, file) => sum + gzipSync(readFileSync(join(bundle, file)), { level: 9 }).length, 0);
-    console.log(`\n${basename(dirname(model))}/${basename(model)}: code ${(code / 1000).toFixed(1)} kB gzipped\n`);
+    console.log(`\n${product ? name : `${basename(dirname(model))}/${basename(model)}`}: code ${(code / 1000).toFixed(1)} kB gzipped\n`);
     printTable(rows);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-for (const model of models) await report(resolve(model));
+for (const model of models) await report(model);

@@ -273,6 +273,14 @@ add('MatMulNBits with zero points that are floats', { a: ['f32', ['n', 2, 64]] }
 // Large enough that constants stay as they are.
 add('MatMulNBits of many weights', { a: ['f32', ['n', 256]] }, fused('y = MatMulNBits(a, b, s, z)', { K: 256, N: 96, bits: 4, block_size: 32 }),
   { sizes: { n: 3 }, constants: { b: bytesOf([96, 8, 16], 1), s: scalesOf([96, 8]), z: bytesOf([96, 4], 9) } });
+// Whole panels of whole words: of a row, of as many as a thread has registers for, and of many.
+for (const bits of [2, 4]) {
+  const N = 96, K = 256, b = bytesOf([N, K / 32, 4 * bits], bits), s = scalesOf([N, K / 32]), z = bytesOf([N, K / 32 * bits / 8], bits + 5);
+  for (const rows of [1, 5, 40]) {
+    add(`MatMulNBits with ${bits} of ${rows} rows`, { a: ['f32', [rows, K]] }, fused('y = MatMulNBits(a, b, s)', { K, N, bits, block_size: 32 }), { constants: { b, s } });
+    add(`MatMulNBits with ${bits} of ${rows} rows, zero points`, { a: ['f32', [rows, K]] }, fused('y = MatMulNBits(a, b, s, z)', { K, N, bits, block_size: 32 }), { constants: { b, s, z } });
+  }
+}
 const ROW_IDS = /** @type {Record<string, Type>} */ ({ i: ['i64', ['n', 3]] }), GATHERED = { sizes: { n: 2 }, given: { i: [0, 4, 1, 3, 3, 2] }, outputs: { y: /** @type {[Type[0], number]} */ (['f32', 3]) } };
 add('GatherBlockQuantized of bytes', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s)', { block_size: 16, bits: 4 }), { ...GATHERED, constants: { d: bytesOf([5, 16], 3), s: scalesOf([5, 2]) } });
 add('GatherBlockQuantized of bytes with zero points', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 16, bits: 4, gather_axis: 0, quantize_axis: 1 }),

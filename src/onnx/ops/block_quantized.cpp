@@ -18,8 +18,16 @@ Result<DType> UnsignedOf(int64_t bits) {
   }
 }
 
+DType SignedOf(DType dtype) {
+  switch (dtype) {
+    case DType::kU2: return DType::kI2;
+    case DType::kU4: return DType::kI4;
+    default: return DType::kI8;
+  }
+}
+
 // Operand `i`, bytes, as elements of fewer bits: as many as its rows have room for.
-Result<Term> Elements(Formula& f, size_t i, DType dtype, Shape shape) {
+Result<Tensor> ElementsOf(Formula& f, size_t i, DType dtype, Shape shape) {
   NodeContext& c = f.context();
   TRY_ASSIGN(auto known, c.KnownConstant(i));
   if (!known)
@@ -28,8 +36,32 @@ Result<Term> Elements(Formula& f, size_t i, DType dtype, Shape shape) {
   if (known->type.dtype != DType::kU8 || ByteSize(type) != ByteSize(known->type))
     return Error{"operand " + std::to_string(i) + " is " + Print(known->type) +
                  ", which has no room for " + Print(type)};
+  return Tensor{type, known->data};
+}
+
+Term Named(Formula& f, size_t i, Tensor tensor) {
+  NodeContext& c = f.context();
   const std::string name = c.scope().graph.values[c[i]].name;
-  return f.Take(c.scope().Add(graph::Constant{{type, known->data}, name}, {}, name));
+  return f.Take(c.scope().Add(graph::Constant{std::move(tensor), name}, {}, name));
+}
+
+Result<Term> Elements(Formula& f, size_t i, DType dtype, Shape shape) {
+  TRY_ASSIGN(auto tensor, ElementsOf(f, i, dtype, std::move(shape)));
+  return Named(f, i, std::move(tensor));
+}
+
+// The same less half of what they may be, which is where zero is if nothing is said: numbers with a
+// sign, whose top bits are the others' turned.
+Result<Term> CentredElements(Formula& f, size_t i, DType dtype, Shape shape) {
+  TRY_ASSIGN(auto tensor, ElementsOf(f, i, dtype, std::move(shape)));
+  uint8_t tops = 0;
+  for (int64_t bit = BitSize(dtype); bit <= 8; bit += BitSize(dtype)) tops |= 1 << (bit - 1);
+  std::span<const uint8_t> bytes = tensor.data.bytes();
+  std::vector<uint8_t> turned(bytes.begin(), bytes.end());
+  for (uint8_t& byte : turned) byte ^= tops;
+  tensor.type.dtype = SignedOf(dtype);
+  tensor.data = TensorData::Own(std::move(turned));
+  return Named(f, i, std::move(tensor));
 }
 
 // How many elements of so many bits fill whole bytes, if there are to be `count`.
@@ -62,9 +94,11 @@ static Result<Values> ImportMatMulNBits(NodeContext& c) {
   TRY_ASSIGN(auto dtype, UnsignedOf(c.Int("bits", 4)));
   TRY_ASSIGN(auto block, BlockSize(c, 32));
   const int64_t blocks = (depth + block - 1) / block;
-  TRY_ASSIGN(auto b, Elements(f, kB, dtype, {rows, blocks * block}));
+  const Shape shape{rows, blocks * block};
+  TRY_ASSIGN(auto b,
+             c.Has(kZeros) ? Elements(f, kB, dtype, shape) : CentredElements(f, kB, dtype, shape));
   Term scales = Reshape(f(c[kScales]), {rows, blocks});
-  Term zeros = f.Number(static_cast<double>(1 << (BitSize(dtype) - 1)), DType::kF32);
+  std::optional<Term> zeros;
   if (c.Has(kZeros) && IsFloat(c.Type(kZeros).dtype)) {
     zeros = Real(Reshape(f(c[kZeros]), {rows, blocks}));
   } else if (c.Has(kZeros)) {
@@ -73,11 +107,11 @@ static Result<Values> ImportMatMulNBits(NodeContext& c) {
   }
   Term weights = Slice(Real(b), 1, 0, depth);
   auto spread = [&](Term by) {
-    if (f.TypeOf(by).rank() == 0) return by;
     if (c.Has(kGroups)) return f.Add(graph::Gather{1}, {by, f(c[kGroups])});
     return Repeated(by, 1, block, depth);
   };
-  weights = Cast((weights - spread(zeros)) * spread(Real(scales)), c.Type(kA).dtype);
+  if (zeros) weights = weights - spread(*zeros);
+  weights = Cast(weights * spread(Real(scales)), c.Type(kA).dtype);
   Term product = f.Add(graph::MatMul{false, true}, {f(c[kA]), weights});
   if (c.Has(kBias)) product = product + f(c[kBias]);
   TRY_ASSIGN(auto result, f.Result(product));

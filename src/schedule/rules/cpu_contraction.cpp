@@ -227,7 +227,8 @@ class CpuContraction : public OnePoint {
       rows.push_back(tile_.loop);
     }
     SplitLanes();
-    Placement placement = ChoosePlacement(rows);
+    bool widens = tile_.tiles > 1 && IsWidened();
+    Placement placement = widens ? Placement{} : ChoosePlacement(rows);
     std::vector<std::string> outer = Names(batch_), inner;
     for (const std::string& name : Names(columns_)) outer.push_back(name);
     for (size_t i = 0; i < placement.outside; ++i) Append(outer, RowLoops(rows[i], 0));
@@ -249,10 +250,27 @@ class CpuContraction : public OnePoint {
     Append(order, tile);
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
+    if (widens) StagePanel();
     UnrollPhases(phases);
     Unroll(tile);
     schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
     return schedule_;
+  }
+
+  // Whether elements of a few bits are cut out of words.
+  bool IsWidened() const {
+    return !sums_.empty() && view_.ElementsInWord(vectors_, *sums_.back()) > 1;
+  }
+
+  // A panel is widened once, for all rows.
+  void StagePanel() {
+    bool is_left = vectors_ == view_.left();
+    Stage panel{is_left ? Operand::kLeft : Operand::kRight, lane_->name + ".0",
+                loop::Space::kRegister, Names(sums_)};
+    for (const std::string& name : lane_parts_) panel.layout.push_back(name);
+    panel.lanes = Machine::kLanes;
+    panel.row = static_cast<int64_t>(lane_parts_.size());
+    schedule_.push_back(panel);
   }
 
   // ---- Both sides run along what is summed over

@@ -113,8 +113,9 @@ class CpuReduction : public OnePoint {
     std::vector<std::string> order = outer;
     std::vector<NestLoop> sums;
     for (const NestLoop* loop : sums_) sums.push_back(*loop);
-    for (const std::string& name : CutLongSum(sums, view_.sizes(), schedule_))
-      order.push_back(name);
+    std::vector<std::string> names = CutLongSum(sums, view_.sizes(), schedule_);
+    if (!sums_.empty()) SplitWords(view_.ElementsInWord(value_, *sums_.back()), names, unrolled);
+    order.insert(order.end(), names.begin(), names.end());
     order.insert(order.end(), inner.begin(), inner.end());
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back()});
@@ -122,6 +123,19 @@ class CpuReduction : public OnePoint {
     if (!unrolled.empty()) schedule_.push_back(Bind{unrolled, loop::LoopKind::kUnrolled});
     schedule_.push_back(Bind{{inner.back()}, loop::LoopKind::kVector});
     return schedule_;
+  }
+
+  // Each element of a word has code of its own, in which it is known where it is. What a block of
+  // elements has in common is multiplied once they are summed.
+  void SplitWords(int64_t elements, std::vector<std::string>& sums,
+                  std::vector<std::string>& unrolled) {
+    if (elements == 1) return;
+    if (sums.size() > 1) schedule_.push_back(Subtotal{sums[sums.size() - 2]});
+    const std::string last = sums.back();
+    schedule_.push_back(Split{last, {elements}});
+    sums.back() = last + ".0";
+    sums.push_back(last + ".1");
+    unrolled.push_back(last + ".1");
   }
 
   // Where windows are inside their input, nothing is asked. A row's choice between the input and

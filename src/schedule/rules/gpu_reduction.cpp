@@ -43,7 +43,23 @@ class Threads {
         spatial_loops_.push_back(&loop);
       }
     }
+    CutWords();
     ChooseLane();
+  }
+
+  // Whether what is multiplied is cut out of words.
+  bool HasWords() const { return !in_word_.empty(); }
+
+  // What threads may divide, the best first.
+  std::vector<Division> Divisions() {
+    Division best = Divide();
+    std::vector<Division> all{best};
+    if (in_word_.empty()) return all;
+    for (int64_t sharing = machine_.max_threads; sharing > 1; sharing /= 2) {
+      bool fits = sharing * best.side_by_side <= machine_.max_threads && Real(sharing) <= depth_;
+      if (fits && sharing != best.sharing) all.push_back({sharing, best.side_by_side});
+    }
+    return all;
   }
 
   Division Divide() {
@@ -100,6 +116,7 @@ class Threads {
     Names order = workgroup;
     order.insert(order.end(), threads.begin(), threads.end());
     order.insert(order.end(), serial.begin(), serial.end());
+    order.insert(order.end(), in_word_.begin(), in_word_.end());
     order.insert(order.end(), kept_.begin(), kept_.end());
     if (!lane_.empty()) order.push_back(lane_);
     build.OrderFirst(order);
@@ -112,10 +129,43 @@ class Threads {
     if (!kept_.empty()) build.Bind(kept_, LoopKind::kUnrolled);
     if (!kept_.empty() && !workgroup.empty()) build.Keep(workgroup.back());
     UnrollShort(build, serial);
+    if (!in_word_.empty()) MultiplyWords(build, serial.back());
     return build.Take();
   }
 
  private:
+  // Elements of a word are one thread's, who has the words of four columns: a vector, whose
+  // neighbours are those of the threads beside it.
+  void CutWords() {
+    if (view_.ReductionLoops().empty()) return;
+    const NestLoop& last = *view_.ReductionLoops().back();
+    int64_t elements = 1;
+    for (loop::ExprId side : Sides())
+      elements = std::max(elements, view_.ElementsInWord(side, last));
+    if (elements % kLanes != 0 || KnownDivisor(last.extent) % elements != 0) return;
+    Names parts = build_.Split(last.name, {elements / kLanes, kLanes});
+    reduction_.back() = parts[0];
+    in_word_ = {parts[1], parts[2]};
+    depth_ /= Real(elements);
+  }
+
+  // In each iteration of `at`: what multiplies the words is loaded by vectors, and what a block of
+  // elements has in common, its scale, is multiplied once they are summed.
+  void MultiplyWords(ScheduleBuilder& build, const std::string& at) {
+    const NestLoop& last = *view_.ReductionLoops().back();
+    build.Add(Subtotal{at});
+    build.Bind(in_word_, LoopKind::kUnrolled);
+    for (auto [part, side] :
+         {std::pair(Operand::kLeft, view_.left()), std::pair(Operand::kRight, view_.right())}) {
+      if (!view_.is_product() || view_.StrideOf(side, last) != Stride::kOne) continue;
+      Names layout = kept_;
+      layout.insert(layout.end(), in_word_.begin(), in_word_.end());
+      Stage rows{part, at, loop::Space::kRegister, layout};
+      rows.lanes = kLanes;
+      build.Add(rows);
+    }
+  }
+
   // Four lanes along the loop through memory: results side by side, or parts of one sum.
   void ChooseLane() {
     for (bool reduction : {false, true}) {
@@ -167,10 +217,10 @@ class Threads {
 
   // The side of a product that is a matrix, where the other is a vector, or a few rows; or neither.
   std::optional<loop::ExprId> Matrix() const {
-    if (view_.ReductionLoops().size() != 1) return std::nullopt;
+    if (view_.ReductionLoops().size() != 1 && in_word_.empty()) return std::nullopt;
     for (loop::ExprId side : Sides()) {
       bool is_matrix =
-          view_.DependsOn(side, *view_.ReductionLoops()[0]) &&
+          view_.DependsOn(side, *view_.ReductionLoops().back()) &&
           std::all_of(spatial_loops_.begin(), spatial_loops_.end(),
                       [&](const NestLoop* loop) { return view_.DependsOn(side, *loop); });
       if (is_matrix && !spatial_loops_.empty()) return side;
@@ -183,6 +233,11 @@ class Threads {
   std::optional<Division> DivideMatrix() {
     const Machine::Threads& limits = machine_.threads;
     std::optional<loop::ExprId> matrix = Matrix();
+    if (matrix && !in_word_.empty()) {
+      int64_t across = Machine::kPanelVectors;
+      double sharing = std::max(Real(limits.sharing), 2 * Busy() / results_);
+      return Division{PowerBelow(std::min(sharing, depth_), machine_.max_threads / across), across};
+    }
     if (!matrix || depth_ < limits.short_sum) return std::nullopt;
     if (view_.StrideOf(*matrix, *view_.ReductionLoops()[0]) == Stride::kOne)
       return Division{PowerBelow(depth_, machine_.max_threads), 1};
@@ -215,7 +270,7 @@ class Threads {
   const Target& target_;
   const Machine& machine_;
   ScheduleBuilder build_;
-  Names kept_, spatial_, reduction_;
+  Names kept_, spatial_, reduction_, in_word_;
   std::vector<const NestLoop*> spatial_loops_;
   double results_ = 1, depth_ = 1;  // in vectors, where lanes are used
   std::string lane_;
@@ -232,7 +287,7 @@ class GpuReduction {
   explicit GpuReduction(Problem& problem) : threads_(problem, {}) {}
 
   bool Fits() { return true; }
-  std::vector<Point> Space() { return {threads_.Divide()}; }
+  std::vector<Point> Space() { return threads_.Divisions(); }
   Schedule Write(const Point& point) { return threads_.Write(point); }
   double Seconds(const Point&) { return 0; }
 
@@ -254,10 +309,10 @@ class GpuFewRows {
     Dim rows = 1;
     for (const std::string& name : product_.m) rows = rows * product_.Loop(name).extent;
     return rows.IsConstant() && rows.value() <= product_.machine.threads.most_rows &&
-           product_.k.size() == 1 && product_.n.size() == 1;
+           (product_.k.size() == 1 || threads_.HasWords()) && product_.n.size() == 1;
   }
 
-  std::vector<Point> Space() { return {threads_.Divide()}; }
+  std::vector<Point> Space() { return threads_.Divisions(); }
   Schedule Write(const Point& point) { return threads_.Write(point); }
 
   // Columns are read once, which is what takes the time: no tile reads less.
