@@ -173,10 +173,13 @@ const PAGE = 4096;
  * @param {Api.DataType} dataType @param {number} count
  */
 export function makeRoom(dataType, count) {
-  const room = new ARRAYS[dataType](count), bytes = new Uint8Array(room.buffer);
+  const room = makeArray(dataType, count), bytes = new Uint8Array(room.buffer);
   for (let i = 0; i < bytes.length; i += PAGE) bytes[i] = 0;
   return room;
 }
+
+/** @param {Api.DataType} dataType @param {number} count */
+const makeArray = (dataType, count) => asGiven(dataType, new ARRAYS[dataType](count));
 
 /**
  * The reverse of toWords: a copy.
@@ -184,14 +187,21 @@ export function makeRoom(dataType, count) {
  * @param {Api.DataType} dataType @param {ArrayBuffer} bytes the GPU's @param {number} at which of them elements begin @param {number} count @param {boolean} half
  * @param {any} [room] an array for it
  */
-export function fromWords(dataType, bytes, at, count, half, room = new ARRAYS[dataType](count)) {
+export function fromWords(dataType, bytes, at, count, half, room = makeArray(dataType, count)) {
   const isHalf = dataType === 'float16', words = new (isHalf && half ? Uint16Array : wordsOf(dataType))(bytes, at, count);
-  room.set(isLong(dataType) ? Array.from(words, BigInt) : isHalf && !half ? toHalves(words) : words);
-  return isHalf ? fromBits(room) : room;
+  return fill(dataType, room, isLong(dataType) ? Array.from(words, BigInt) : isHalf && !half ? toHalves(words) : words);
 }
 
-/** f16 as callers get it. @param {Uint16Array} bits */
-export const fromBits = (bits) => Float16 ? viewAs(Float16, bits) : bits;
+/** Copies elements into an array of as many, as callers have it. @param {Api.DataType} dataType @param {any} room @param {any} elements */
+export function fill(dataType, room, elements) {
+  // Halves are copied as their bits, whatever array they are in.
+  if (dataType === 'float16') viewAs(Uint16Array, room).set(viewAs(Uint16Array, elements));
+  else room.set(elements);
+  return room;
+}
+
+/** Elements as callers have them. @param {Api.DataType} dataType @param {any} data f16 in bits */
+export const asGiven = (dataType, data) => dataType === 'float16' && Float16 ? viewAs(Float16, data) : data;
 
 /** Elements as callers have them, as numbers that can be computed with. @param {Api.DataType} dataType @param {any} data @returns {ArrayLike<number | bigint>} */
 export const numbersOf = (dataType, data) => dataType === 'float16' && data instanceof Uint16Array ? Float32Array.from(data, fromHalf) : data;

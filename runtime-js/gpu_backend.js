@@ -10,13 +10,14 @@
 /** @import { Values } from './inputs.js' */
 /** @import { Drawable, Pixels, Region } from './pictures.js' */
 /** @import { Copy, Step } from './gpu_commands.js' */
-/** @import { Destination } from './options.js' */
+/** @import { Destination, How } from './options.js' */
 /** @import { Profiler } from './model.profile.js' */
 /** @import { Room } from './rooms.js' */
 /** @import { Faster } from './tune/choose.js' */
 /** @import { Weights } from './weights.js' */
 
 import * as abi from './abi.js';
+import { partsOf } from './arrays.js';
 import { BUILD } from './build.js';
 import { fromWords, makeRoom, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
@@ -287,12 +288,11 @@ export class GpuBackend {
   // ---- A run
 
   /**
-   * @param {Values} values @param {number[][]} shapes of the outputs @param {Destination[]} destinations @param {AbortSignal} [_]
-   * @param {() => Promise<void>} [prepareNext] where the next run most likely has other sizes
+   * @param {Values} values @param {number[][]} shapes of the outputs @param {Destination[]} destinations @param {How} how
    * @returns {Promise<any[]>}
    */
-  start(values, shapes, destinations, _, prepareNext) {
-    const { device } = this, { outputs } = this.#ports, words = this.#toWords(values);
+  start(values, shapes, destinations, { signal, arrays, prepareNext }) {
+    const { device } = this, { outputs } = this.#ports, words = this.#toWords(values), given = partsOf(arrays, this.#host.manifest.outputs, shapes);
     // Waiting for WebGPU's verdict takes time, so only runs that may be refused do.
     const check = !this.isProven || values.some(isForeign) || destinations.includes('gpu');
     const inputsTaken = this.#takeBuffers(values);
@@ -305,7 +305,7 @@ export class GpuBackend {
     for (const { commands } of [frames, ...parts]) for (const each of commands) device.queue.submit([each]);
     releaseFrames(values);
     const verdict = this.#judge(inputsTaken, [check ? this.#accepted(device.popErrorScope()) : undefined, ...frames.verdicts]);
-    const tensors = this.#read(parts[parts.length - 1], outputs, shapes, destinations, verdict);
+    const tensors = this.#read(parts[parts.length - 1], outputs, shapes, destinations, given, verdict, signal);
     if (globalThis.WEBNNC_WALKS !== false && prepareNext) {
       const { rooms, useRooms } = /** @type {any} */ (this);
       // What cannot be prepared is told by the run that needs it.
@@ -376,7 +376,10 @@ export class GpuBackend {
 
   /** Inputs as the GPU stores them. @param {Values} values @returns {Values} */
   #toWords(values) {
-    return values.map((value, i) => isGpuBuffer(value) || value instanceof GpuFrame ? value : toWords(this.#ports.inputs[i].port, value, this.half));
+    return values.map((value, i) => {
+      const { port, bytes } = this.#ports.inputs[i];
+      return !bytes || isGpuBuffer(value) || value instanceof GpuFrame ? value : toWords(port, value, this.half);
+    });
   }
 
   /** @param {Values} words */
@@ -431,15 +434,17 @@ export class GpuBackend {
   }
 
   /**
-   * @param {Encoded} results @param {PortPlace[]} outputs @param {number[][]} shapes @param {Destination[]} destinations
-   * @param {Promise<unknown>} verdict
+   * @param {Encoded} results @param {PortPlace[]} outputs @param {number[][]} shapes @param {Destination[]} destinations @param {any[]} given arrays of the caller's
+   * @param {Promise<unknown>} verdict @param {AbortSignal} [signal]
    */
-  async #read({ staging, bytes: mappedBytes, at, kept }, outputs, shapes, destinations, verdict) {
-    const rooms = outputs.map(({ port: { dataType }, count }, i) => destinations[i] === 'data' ? makeRoom(dataType, count) : undefined);
+  async #read({ staging, bytes: mappedBytes, at, kept }, outputs, shapes, destinations, given, verdict, signal) {
+    const rooms = outputs.map(({ port: { dataType }, count }, i) => destinations[i] === 'data' ? given[i] ?? makeRoom(dataType, count) : undefined);
     const collect = (/** @type {ArrayBuffer} */ mapped) => outputs.map(({ port: { dataType }, bytes, count }, i) => {
       const shape = shapes[i], buffer = kept[i];
       if (buffer) return { buffer, shape, dataType, read: () => this.#readBack(buffer, bytes, count, shape, dataType) };
-      return rooms[i] ? { data: fromWords(dataType, mapped, at[i], count, this.half, rooms[i]), shape, dataType } : undefined;
+      // An array whose run was aborted is its caller's again.
+      const room = signal?.aborted ? undefined : rooms[i];
+      return rooms[i] ? { data: fromWords(dataType, mapped, at[i], count, this.half, room), shape, dataType } : undefined;
     });
     if (staging) return this.#staging.read(staging, mappedBytes, collect, verdict);
     await verdict;

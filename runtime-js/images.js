@@ -5,7 +5,7 @@
 /** @import { Pixels } from './pictures.js' */
 /** @import { Side } from './geometry.js' */
 
-import { fromBits, numbersOf, toHalves } from './elements.js';
+import { asGiven, numbersOf, toHalves } from './elements.js';
 import { InputError } from './errors.js';
 import { REACHES, geometryOf } from './geometry.js';
 import { readPixels } from './pictures.js';
@@ -61,7 +61,7 @@ export async function imageTensor(source, options) {
   const planes = fit(await readPixels(source, 'the picture'), asked);
   const data = layOut(planes, asked), isPlanar = layout === 'nchw';
   const shape = isPlanar ? [1, channels, height, width] : [1, height, width, channels];
-  return { data: dataType === 'float16' ? fromBits(toHalves(data)) : dataType === 'uint8' ? toBytes(data) : data, shape, dataType };
+  return { data: dataType === 'float16' ? asGiven(dataType, toHalves(data)) : dataType === 'uint8' ? toBytes(data) : data, shape, dataType };
 }
 
 /** @param {Float32Array} values */

@@ -2,10 +2,11 @@
 
 /** @import * as Api from './model.js' */
 /** @import { Input, Values } from './inputs.js' */
-/** @import { Destination } from './options.js' */
+/** @import { Destination, How } from './options.js' */
 /** @import { Finder, LoadControl } from './files.js' */
 /** @import { Found } from './bundle.js' */
 
+import { arraysOf, lend, partsOf } from './arrays.js';
 import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
 import { Frames, decodeFiles, takesPictures } from './frames.js';
 import { importProfiler } from './files.js';
@@ -378,15 +379,17 @@ class Model {
    */
   async run(inputs, options = {}, memory = globalThis.WEBNNC_WALKS !== false ? this.#memory : undefined) {
     checkOptions('run', options, RUN_OPTIONS);
-    if (globalThis.WEBNNC_LISTS !== false) this.#check();
+    this.#check();
     const { outputs, signal, transfer } = options, destinations = globalThis.WEBNNC_LISTS !== false
       ? destinationsOfParts(destinationsOf(outputs, this.outputs), this.outputs, this.#host.manifest.outputs) : destinationsOf(outputs, this.outputs);
     // Who gives all of a state keeps it, and is given all outputs.
     if (globalThis.WEBNNC_WALKS !== false && !memory?.isGiven(inputs)) memory?.leaveOut(outputs, destinations);
-    const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer }, memory);
-    const isChecked = this.#options.validate !== false, { manifest } = this.#host;
+    const isChecked = this.#options.validate !== false, { manifest } = this.#host, arrays = arraysOf(outputs, manifest.outputs);
     if (this.#hidden >= 0) destinations.push(isChecked ? 'data' : 'none');
-    const list = await this.#orInWasm(signal, () => this.#attempt(parsed, destinations, isChecked, signal)), told = list[this.#hidden];
+    const list = await lend(arrays, async () => {
+      const decoded = decodeFiles(this.inputs, inputs), parsed = this.#parse(decoded instanceof Promise ? await decoded : decoded, { mayKeep: transfer }, memory);
+      return this.#orInWasm(signal, () => this.#attempt(parsed, destinations, isChecked, { signal, arrays }));
+    }), told = list[this.#hidden];
     if (told) checkIndices(manifest, told.data);
     if (globalThis.WEBNNC_LISTS !== false) unpackLists(manifest.outputs, list);
     return Object.fromEntries(this.outputs.flatMap((port, i) => {
@@ -400,13 +403,13 @@ class Model {
    * A run on the backend of now.
    *
    * @param {Parsed} given @param {Destination[]} destinations @param {boolean} isChecked
-   * @param {AbortSignal} [signal] @returns {Promise<any[]>} the outputs
+   * @param {How} how @returns {Promise<any[]>} the outputs
    */
-  async #attempt(given, destinations, isChecked, signal) {
-    const { memory } = given;
+  async #attempt(given, destinations, isChecked, how) {
+    const { memory } = given, { signal } = how;
     const { tensors } = await this.#inTurn(signal, async (letGo) => {
       if (globalThis.WEBNNC_MODELS !== false && this.#active.name === 'wasm' && given.inputs.some(isReadable)) given = await readBack(given, isChecked);
-      if (globalThis.WEBNNC_WALKS !== false && memory) return this.#attemptFrom(memory, given, destinations, isChecked, signal);
+      if (globalThis.WEBNNC_WALKS !== false && memory) return this.#attemptFrom(memory, given, destinations, isChecked, how);
       const parsed = /** @type {Known} */ (given);
       const accepted = this.#accept(parsed), values = accepted instanceof Promise ? await accepted : accepted, backend = this.#active;
       if (destinations.includes('gpu') && backend.name === 'wasm') {
@@ -415,7 +418,7 @@ class Model {
       // Without waiting where there is nothing to read: inputs are read before the caller goes on.
       const isRead = isChecked && parsed.inputs.some(({ port, count }) => count === undefined && /** @type {any} */ (port).range);
       if (isRead) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
-      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, signal)), signal);
+      const tensors = this.#explain(/** @type {Promise<any[]>} */ (backend.start(values, this.#shapes.outputs, destinations, how)), signal);
       tensors.catch(() => {});
       // On the GPU the next run need not wait for them, not even for this function to end: one that is started in the
       // same breath is submitted at once. In wasm it would overwrite what this one computes, and what
@@ -431,9 +434,9 @@ class Model {
    * A run that goes on from a state, which it leaves as it was if it fails.
    *
    * @param {Memory} memory @param {Parsed} given @param {Destination[]} destinations @param {boolean} isChecked
-   * @param {AbortSignal} [signal] @returns {Promise<any>}
+   * @param {How} how @returns {Promise<any>}
    */
-  async #attemptFrom(memory, given, destinations, isChecked, signal) {
+  async #attemptFrom(memory, given, destinations, isChecked, { signal, arrays }) {
     if (globalThis.WEBNNC_WALKS !== false) {
       const backend = this.#active, { device } = backend, isSerial = 'isSerial' in backend;
       if (destinations.includes('gpu') && !device) {
@@ -443,20 +446,23 @@ class Model {
       await this.#accept(parsed);
       if (isChecked && device) await this.#checkBuffers(/** @type {GpuBackend} */ (backend), parsed.inputs);
       const shapes = this.#shapes, { values, visits } = await memory.enter(parsed.inputs, shapes, backend, this.#host, signal !== undefined || isChecked && this.#hidden >= 0);
-      /** @type {any[]} */
-      let tensors = [];
+      let tensors = /** @type {any[]} */ ([]), ended = shapes.outputs, rooms;
       try {
         const wanted = memory.destinations(destinations, device !== undefined, visits), next = device && !isSerial ? memory.foresee(parsed.symbols) : undefined;
-        tensors = await backend.start(values, shapes.outputs, wanted, signal, next && (() => this.#prepare(next)));
+        tensors = await backend.start(values, shapes.outputs, wanted, { signal, arrays: memory.others(arrays), prepareNext: next && (() => this.#prepare(next)) });
         await visits.verdict;
         signal?.throwIfAborted();
+        ended = isSerial ? this.#host.shapes('outputs') : shapes.outputs;
+        rooms = partsOf(memory.own(arrays), this.#host.manifest.outputs, ended);
         const told = tensors[this.#hidden];
         if (told) checkIndices(this.#host.manifest, told.data);
       } catch (error) {
         memory.drop(tensors, visits);
         throw error;
       }
-      return { tensors: Promise.resolve(await memory.keep(tensors, isSerial ? this.#host.shapes('outputs') : shapes.outputs, destinations, backend, visits)) };
+      const kept = await memory.keep(tensors, ended, destinations, backend, visits);
+      // An array whose run was aborted is its caller's again.
+      return { tensors: Promise.resolve(signal?.aborted ? kept : memory.fill(rooms, kept)) };
     }
   }
 

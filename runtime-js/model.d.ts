@@ -145,7 +145,10 @@ export interface Model<I = Inputs, O = Outputs> extends AnyModel {
    * and after a lost GPU the next run sets everything up again.
    *
    * `outputs` says which outputs are wanted, and where: `'data'`, the default, for all of them in
-   * memory, `'gpu'` for all of them on the GPU, names for some, or `{ boxes: 'data', features: 'gpu' }`.
+   * memory, `'gpu'` for all of them on the GPU, names for some, or `{ boxes: 'data', features: 'gpu', mask: array }`.
+   * An array, of the type that the tensor's data has and at least as long, is filled, and becomes `data`, or as much of it as
+   * the tensor needs: a page that passes the same one each time makes no garbage. It is the run's until the promise settles. Of a
+   * worker, memory that is not shared comes back as `data` alone, the array that was passed is empty: pass `data` to the next run.
    * Tensors on the GPU are there as soon as the work is submitted; their buffers, which are yours to
    * destroy, can be inputs of the next run, of this model or another one on the device, and `read()` brings
    * one into memory.
@@ -201,7 +204,10 @@ declare global {
 
 /** The type of the element type that an output's name stands for. */
 type TypeOf<O, K extends keyof O> = Required<O>[K] extends DataType ? Required<O>[K] : never;
-type Destinations<O> = { [K in keyof O]?: 'data' | 'gpu' };
+type Destinations<O> = { [K in keyof O]?: 'data' | 'gpu' | (Required<O>[K] extends DataType ? ArrayOf<Required<O>[K]> : never) };
+/** What an output goes into. */
+type ArrayOf<D extends DataType> = D extends 'float16' ? Half | Uint16Array
+  : Exclude<Extract<AcceptedElements[D], ArrayBufferView>, Uint8ClampedArray | (D extends 'int64' | 'uint64' ? Int32Array | Uint32Array : never)>;
 type TensorsAt<W, O> = {
   [K in keyof W & keyof O]: W[K] extends 'gpu' ? GpuTensor<TypeOf<O, K>> : ResultOf<Required<O>[K]>;
 };
@@ -222,7 +228,7 @@ export interface RunSettings {
 
 /** What `run` of any model takes. */
 export interface RunOptions extends RunSettings {
-  outputs?: 'data' | 'gpu' | readonly string[] | { readonly [name: string]: 'data' | 'gpu' };
+  outputs?: 'data' | 'gpu' | readonly string[] | { readonly [name: string]: 'data' | 'gpu' | ArrayBufferView };
 }
 
 export interface ProfileOptions {

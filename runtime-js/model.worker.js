@@ -46,7 +46,7 @@ function serve(id) {
         // The page has them.
         const tensors = globalThis.WEBNNC_LISTS !== false ? Object.values(result).flat().filter((tensor) => tensor !== null) : Object.values(result);
         for (const tensor of tensors) delete tensor.labels;
-        return new Moved({ result, ...stateOf(model) }, tensors.map(({ data }) => data.buffer));
+        return new Moved({ result, ...stateOf(model) }, [...new Set(tensors.map(({ data }) => data.buffer))]);
       } finally {
         // Bitmaps and frames that were posted are copies.
         for (const input of Object.values(inputs).flat()) input?.close?.();

@@ -72,7 +72,14 @@ const describe = (value) => typeof value === 'string' ? `"${value}"`
   : typeof value === 'object' && value ? `a ${value.constructor?.name ?? 'object'}` : String(value);
 
 /**
- * Where each output of a run goes.
+ * What of a run is not the same for each output, but `arrays` of the caller's that they go into. `prepareNext` is given where the
+ * next run most likely has other sizes.
+ *
+ * @typedef {{signal?: AbortSignal, arrays: any[], prepareNext?: () => Promise<void>}} How
+ */
+
+/**
+ * Where each output of a run goes; into the caller's arrays as 'data' (arrays.js).
  *
  * @typedef {'data' | 'gpu' | 'none' | {take: (gpu: any, bytes: number) => GPUBuffer}} Destination the last is a state's (state.js)
  * @param {any} outputs the option @param {readonly {name: string}[]} ports @returns {Destination[]} one a port
@@ -86,9 +93,11 @@ export function destinationsOf(outputs, ports) {
     if (!ports.some((port) => port.name === name)) {
       throw new TypeError(`run: outputs names "${name}", which is none of the model's: there are ${ports.map((port) => `"${port.name}"`).join(', ')}`);
     }
-    if (destination !== 'data' && destination !== 'gpu') throw new TypeError(`run: outputs.${name} is ${describe(destination)}, and must be "data" or "gpu"`);
+    if (destination !== 'data' && destination !== 'gpu' && !ArrayBuffer.isView(destination)) {
+      throw new TypeError(`run: outputs.${name} is ${describe(destination)}, and must be "data", "gpu" or a typed array`);
+    }
   }
-  return ports.map(({ name }) => Object.hasOwn(wanted, name) ? wanted[name] : 'none');
+  return ports.map(({ name }) => !Object.hasOwn(wanted, name) ? 'none' : wanted[name] === 'gpu' ? 'gpu' : 'data');
 }
 
 /**

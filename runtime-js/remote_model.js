@@ -6,7 +6,9 @@
 /** @import { Pixels } from './pictures.js' */
 /** @import { Thread } from './threads.js' */
 
+import { arraysOf, lend, partsOf } from './arrays.js';
 import { BUILD } from './build.js';
+import { fill } from './elements.js';
 import { DisposedError, UnsupportedError } from './errors.js';
 import { failToLoad } from './files.js';
 import { takesPictures } from './frames.js';
@@ -124,8 +126,15 @@ export class RemoteModel {
     if (destinationsOf(outputs, this.outputs).includes('gpu')) {
       throw new UnsupportedError('the model runs in a worker, whose tensors on the GPU the page cannot use: load it without `worker`');
     }
-    const tensors = await this.#call('run', session, inputs, { outputs }, signal, transfer);
-    for (const { name, labels } of this.outputs) if (labels && tensors[name]) tensors[name].labels = labels;
+    const arrays = arraysOf(outputs, this.outputs), there = arrays.length ? { ...outputs } : outputs;
+    // Their memory is the worker's meanwhile, but for shared memory, which stays, and is filled here.
+    const moved = arrays.flatMap(({ buffer }, i) => buffer instanceof ArrayBuffer ? [buffer] : (there[this.outputs[i].name] = 'data', []));
+    const tensors = await lend(arrays, () => this.#call('run', session, inputs, { outputs: there }, signal, transfer, moved));
+    this.outputs.forEach((port, i) => {
+      const tensor = tensors[port.name];
+      if (tensor && port.labels) tensor.labels = port.labels;
+      if (arrays[i]?.length) tensor.data = fill(port.dataType, partsOf([arrays[i]], [port], [tensor.shape])[0], tensor.data);
+    });
     return tensors;
   }
 
@@ -143,14 +152,14 @@ export class RemoteModel {
 
   /**
    * @param {string} name @param {number} session @param {any} given inputs @param {any} options for the worker @param {AbortSignal | undefined} signal
-   * @param {boolean} mayMove whether the caller leaves the arrays to the model
+   * @param {boolean} mayMove whether the caller leaves the arrays to the model @param {ArrayBufferLike[]} [moved] memory that is in the options
    */
-  async #call(name, session, given, options, signal, mayMove) {
+  async #call(name, session, given, options, signal, mayMove, moved = []) {
     this.#line.check();
     signal?.throwIfAborted();
     checkInputs(given, this.inputs);
     /** @type {Set<ArrayBufferLike>} */
-    const memory = new Set();
+    const memory = new Set(moved);
     const ports = globalThis.WEBNNC_WALKS === false ? this.inputs : this.inputs.filter(({ name }) => given[name] !== undefined || !this.#kept.some(({ input }) => input === name));
     const parts = ports.map((port) => postable(port, given[port.name], mayMove, memory));
     // Without waiting where there is no picture, so that inputs are on their way when the caller goes on.

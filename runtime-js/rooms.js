@@ -5,7 +5,7 @@
 /** @import { Host } from './host.js' */
 
 import * as abi from './abi.js';
-import { ARRAYS, fromBits, fromWords, toWords, wordBytes } from './elements.js';
+import { ARRAYS, fromWords, toWords, wordBytes } from './elements.js';
 import { OutOfMemoryError, megabytes } from './errors.js';
 import { COPY_DST, COPY_SRC, MAP_READ, READ, STORAGE, roundUp } from './gpu_device.js';
 import { countOf } from './inputs.js';
@@ -192,6 +192,3 @@ export const toRows = (data, shape, axis = 0) => swapped(data, countOf(shape.sli
 
 /** As callers see it. @param {any} data that was kept @param {readonly number[]} shape as callers see it @param {number | undefined} axis */
 export const fromRows = (data, shape, axis = 0) => swapped(data, shape[axis], countOf(shape.slice(0, axis)));
-
-/** Elements as callers have them. @param {Api.DataType} dataType @param {any} data */
-export const asGiven = (dataType, data) => dataType === 'float16' ? fromBits(data) : data;

@@ -8,13 +8,13 @@
 /** @import { Destination } from './options.js' */
 /** @import { Room, Rooms } from './rooms.js' */
 
-import { ARRAYS, fromWords } from './elements.js';
+import { ARRAYS, asGiven, fill, fromWords } from './elements.js';
 import { DeviceLostError, InputError } from './errors.js';
 import { COPY_DST, COPY_SRC, MAP_READ, READ, STATE_BUFFERS, STORAGE } from './gpu_device.js';
 import { bindSymbols, countOf, knownSizes, parseInput } from './inputs.js';
 import { DISPOSE } from './methods.js';
 import { checkInputs } from './options.js';
-import { asGiven, fromRows, isRoom, roomsOf, toRows } from './rooms.js';
+import { fromRows, isRoom, roomsOf, toRows } from './rooms.js';
 
 /** By their numbers; `axis` grows in place. @typedef {{input: number, output: number, axis?: number, capacity: number, limited: boolean, buffers: Buffers}} Pair */
 /** What a run gave: in memory, in a room or on a device. @typedef {{data?: any, room?: Room, rooms?: Rooms, buffer?: GPUBuffer, read?: () => Promise<any>, shape: number[], dataType: Api.DataType, device?: GPUDevice}} Kept */
@@ -25,6 +25,9 @@ import { asGiven, fromRows, isRoom, roomsOf, toRows } from './rooms.js';
  */
 /** And whether the GPU takes the rooms, which may be known later. @typedef {{rooms: Rooms, visits: Visit[], verdict?: Promise<void>}} Visits */
 /** Does something when the runs before have ended. @typedef {<T>(work: () => Promise<T>) => Promise<T>} InTurn */
+
+/** What is uploaded of a state that is where a run reads it. */
+const NOTHING = new Uint8Array(0);
 
 /** The buffers of a tensor of the state: a run reads one and makes the other. */
 class Buffers {
@@ -59,6 +62,7 @@ class Buffers {
 /** The state of one session. */
 export class Memory {
   /** @type {Pair[]} */ #pairs;
+  /** Inputs that are state. @type {Set<Api.Port>} */ #ports;
   /** By input; empty before the first run. @type {Map<number, Kept>} */
   #kept = new Map();
 
@@ -72,15 +76,13 @@ export class Memory {
     this.#pairs = state.map(({ input, output, axis, capacity = 0, limited = false }) => ({
       input: inputs.findIndex(({ name }) => name === input), output: outputs.findIndex(({ name }) => name === output), axis, capacity, limited, buffers: new Buffers(),
     }));
-  }
-
-  get names() {
-    return this.#pairs.map(({ input, output }) => ({ input: this.inputs[input].name, output: this.outputs[output].name }));
+    this.#ports = new Set(this.#pairs.map(({ input }) => inputs[input]));
+    this.names = this.#pairs.map(({ input, output }) => ({ input: inputs[input].name, output: outputs[output].name }));
   }
 
   /** Whether a caller need not give an input. @param {Api.Port} port */
   has(port) {
-    return this.#pairs.some(({ input }) => this.inputs[input] === port);
+    return this.#ports.has(port);
   }
 
   /** Whether a caller gives all that is state. @param {any} given */
@@ -159,10 +161,9 @@ export class Memory {
         return this.#findRooms(pair, inputs[pair.input], shapes, rooms, visits, isOne, mayFail || !backend.isProven);
       }));
       for (const each of found) if (each.status === 'rejected') throw each.reason;
-      for (const pair of pairs) {
-        const { from, to } = /** @type {Visit} */ (visits.visits.find((visit) => visit.pair === pair));
-        own.set(buffers.inputs[pair.input], from).set(buffers.outputs[pair.output], to);
-        values[pair.input] = new ARRAYS[inputs[pair.input].port.dataType](0);
+      for (const { pair: { input, output }, from, to } of visits.visits) {
+        own.set(buffers.inputs[input], from).set(buffers.outputs[output], to);
+        values[input] = NOTHING;
       }
       visits.verdict = rooms.lend(backend, own);
     } catch (error) {
@@ -267,6 +268,21 @@ export class Memory {
       this.#kept.set(input, { room: to, rooms, shape: shapes[output], dataType: this.inputs[input].dataType, device: backend.device });
     }
     return given;
+  }
+
+  /** Of arrays that outputs go into, those of the state. @param {any[]} arrays */
+  own(arrays) {
+    return arrays.map((array, i) => this.#pairs.some(({ output }) => output === i) ? array : undefined);
+  }
+
+  /** Of arrays that outputs go into, those that a run fills by itself. @param {any[]} arrays */
+  others(arrays) {
+    return arrays.map((array, i) => this.#pairs.some(({ output }) => output === i) ? undefined : array);
+  }
+
+  /** Puts what callers are given of the state into their arrays. @param {any[]} rooms parts of these @param {any[]} tensors @returns {any[]} */
+  fill(rooms, tensors) {
+    return tensors.map((tensor, i) => rooms[i] ? { ...tensor, data: fill(tensor.dataType, rooms[i], tensor.data) } : tensor);
   }
 
   /** Of a run that failed when it had ended. @param {any[]} tensors @param {Visits} visits */

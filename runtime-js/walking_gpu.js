@@ -5,7 +5,7 @@
 /** @import { GpuProgram, Host } from './host.js' */
 /** @import { Values } from './inputs.js' */
 /** @import { Drawable, Pixels, Region } from './pictures.js' */
-/** @import { Destination } from './options.js' */
+/** @import { Destination, How } from './options.js' */
 /** @import { Profiler } from './model.profile.js' */
 /** @import { Gpu } from './gpu_device.js' */
 /** @import { GpuWeights } from './gpu_weights.js' */
@@ -15,7 +15,8 @@
 /** @import { Command } from './walk.js' */
 
 import * as abi from './abi.js';
-import { ARRAYS, fromBits, fromWords, toWords, wordBytes } from './elements.js';
+import { partsOf } from './arrays.js';
+import { ARRAYS, asGiven, fill, fromWords, toWords, wordBytes } from './elements.js';
 import { GpuError, InputError, OutOfMemoryError, megabytes } from './errors.js';
 import { GpuFrame } from './frames.js';
 import { GpuBackend, refuseBuffer, releaseFrames } from './gpu_backend.js';
@@ -455,17 +456,17 @@ export class WalkingGpu extends GpuBackend {
 
   /**
    * @override
-   * @param {Values} values @param {number[][]} _ @param {Destination[]} destinations @param {AbortSignal} [signal]
+   * @param {Values} values @param {number[][]} _ @param {Destination[]} destinations @param {How} how
    * @returns {Promise<any[]>}
    */
-  async start(values, _, destinations, signal) {
-    const check = () => signal?.throwIfAborted();
+  async start(values, _, destinations, how) {
+    const { signal } = how, check = () => signal?.throwIfAborted();
     try {
       await this.#begin(values, !this.isProven || values.some(isForeign) || destinations.includes('gpu'));
       this.#destinations = destinations;
       this.#early = undefined;
       await this.#walkThrough(check, signal !== undefined);
-      const tensors = await this.#outputs();
+      const tensors = await this.#outputs(how);
       this.#submit();
       await this.#hearVerdicts();
       this.isProven = true;
@@ -559,17 +560,20 @@ export class WalkingGpu extends GpuBackend {
     this.#early = { data, at: ports.map(({ at }) => at) };
   }
 
-  /** @returns {Promise<any[]>} */
-  async #outputs() {
+  /** @param {How} how @returns {Promise<any[]>} */
+  async #outputs({ signal, arrays }) {
     const host = this.#host, walk = this.#walk, destinations = this.#destinations, { ports, end } = this.#layOut(destinations), early = this.#early;
-    const readFrom = (/** @type {ArrayBuffer} */ all) => ports.map(({ dataType, count, at, isRead }, i) => isRead && fromWords(dataType, all, early?.at[i] ?? at, count, this.half));
+    const rooms = partsOf(arrays, host.manifest.outputs, ports.map(({ shape }) => shape));
+    // An array whose run was aborted is its caller's again.
+    const roomOf = (/** @type {number} */ i) => signal?.aborted ? undefined : rooms[i];
+    const readFrom = (/** @type {ArrayBuffer} */ all) => ports.map(({ dataType, count, at, isRead }, i) => isRead && fromWords(dataType, all, early?.at[i] ?? at, count, this.half, roomOf(i)));
     const read = early ? readFrom(await early.data) : await this.#collect(ports, end, readFrom);
     return ports.map(({ name, dataType, shape, b, count, isRead }, i) => {
       if (isOnGpu(destinations[i])) return this.#keep(destinations[i], name, b, count, shape, dataType);
       if (destinations[i] === 'none') return undefined;
       if (isRead) return { data: read[i], shape, dataType };
-      const data = new ARRAYS[dataType](host.words.buffer, walk.offset(b), count).slice();
-      return { data: dataType === 'float16' ? fromBits(data) : data, shape, dataType };
+      const elements = new ARRAYS[dataType](host.words.buffer, walk.offset(b), count), room = roomOf(i);
+      return { data: room ? fill(dataType, room, elements) : asGiven(dataType, elements.slice()), shape, dataType };
     });
   }
 

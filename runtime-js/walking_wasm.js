@@ -2,10 +2,11 @@
 
 /** @import { Host } from './host.js' */
 /** @import { Values } from './inputs.js' */
-/** @import { Destination } from './options.js' */
+/** @import { Destination, How } from './options.js' */
 /** @import { Tally } from './tally.js' */
 
 import * as abi from './abi.js';
+import { partsOf } from './arrays.js';
 import { Walk } from './walk.js';
 import { HEARING, WasmBackend, nextTask } from './wasm_backend.js';
 
@@ -35,15 +36,16 @@ export class WalkingWasm extends WasmBackend {
 
   /**
    * @override
-   * @param {Values} values @param {number[][]} _ @param {Destination[]} destinations @param {AbortSignal} [signal]
+   * @param {Values} values @param {number[][]} _ @param {Destination[]} destinations @param {How} how
    */
-  async start(values, _, destinations, signal) {
+  async start(values, _, destinations, { signal, arrays }) {
     this.write(values);
     if (signal) await this.runSteps(() => signal.throwIfAborted());
     else this.walk.next(false);
     // Their sizes are known now.
     this.#find('outputs');
-    return this.read(this.host.shapes('outputs'), destinations);
+    const shapes = this.host.shapes('outputs');
+    return this.read(shapes, destinations, partsOf(arrays, this.host.manifest.outputs, shapes));
   }
 
   /** @override @param {() => void} check @param {Tally} [tally] */

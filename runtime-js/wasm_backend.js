@@ -4,13 +4,14 @@
 /** @import { Host, WasmProgram } from './host.js' */
 /** @import { Values } from './inputs.js' */
 /** @import { LoadControl } from './files.js' */
-/** @import { Destination } from './options.js' */
+/** @import { Destination, How } from './options.js' */
 /** @import { Profiler } from './model.profile.js' */
 /** @import { Tally } from './tally.js' */
 /** @import { Weights } from './weights.js' */
 
 import { BUILD } from './build.js';
-import { ARRAYS, fromBits } from './elements.js';
+import { partsOf } from './arrays.js';
+import { ARRAYS, asGiven, fill } from './elements.js';
 import { OutOfMemoryError, UnsupportedError, megabytes } from './errors.js';
 import { countOf } from './inputs.js';
 import { MODELS, needsOf, once } from './models.js';
@@ -91,21 +92,22 @@ export class WasmBackend {
 
   /**
    * @param {Values} values @param {number[][]} shapes of the outputs @param {Destination[]} destinations
-   * @param {AbortSignal} [signal] ends the run between two steps
+   * @param {How} how its signal ends the run between two steps
    */
-  async start(values, shapes, destinations, signal) {
+  async start(values, shapes, destinations, { signal, arrays }) {
+    const rooms = partsOf(arrays, this.host.manifest.outputs, shapes);
     this.write(values);
     if (signal) await this.runSteps(() => signal.throwIfAborted());
     else this.host.exports.webnnc_run(this.index);
-    return this.read(shapes, destinations);
+    return this.read(shapes, destinations, rooms);
   }
 
-  /** The outputs. @param {number[][]} shapes @param {Destination[]} destinations @returns {any[]} */
-  read(shapes, destinations) {
+  /** The outputs. @param {number[][]} shapes @param {Destination[]} destinations @param {any[]} rooms of the caller's @returns {any[]} */
+  read(shapes, destinations, rooms) {
     return this.host.manifest.outputs.map(({ dataType }, i) => {
       if (destinations[i] === 'none') return undefined;
-      const data = new ARRAYS[dataType](this.host.words.buffer, this.addresses.outputs[i], countOf(shapes[i])).slice();
-      return { data: dataType === 'float16' ? fromBits(data) : data, shape: shapes[i], dataType };
+      const shape = shapes[i], elements = new ARRAYS[dataType](this.host.words.buffer, this.addresses.outputs[i], countOf(shape));
+      return { data: rooms[i] ? fill(dataType, rooms[i], elements) : asGiven(dataType, elements.slice()), shape, dataType };
     });
   }
 

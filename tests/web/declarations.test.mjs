@@ -43,6 +43,8 @@ console.log(built);
 const { run } = model;
 (await run({ image: [[1, 2], [3, 4]] }, { outputs: ['digit_probabilities'] })).digit_probabilities.data;
 const mixed = await run({ image }, { outputs: { digit_probabilities: 'gpu' } });
+const filled: Tensor<'float32'> = (await run({ image }, { outputs: { digit_probabilities: new Float32Array(10) } })).digit_probabilities;
+await models[0].run({ image }, { outputs: { [models[0].outputs[0].name]: filled.data } });
 const later: Float32Array = (await mixed.digit_probabilities.read()).data;
 await load({ baseUrl: '/models/', files: { wasm: fetch('model.wasm'), weights: new Uint8Array(later.length) }, cache: true, onDeviceLost: ({ message }) => console.log(message) });
 declare const failed: ModelLoadError;
@@ -51,6 +53,8 @@ console.log(which, why);
 
 // @ts-expect-error There is no such output.
 await run({ image }, { outputs: ['boxes'] });
+// @ts-expect-error An output goes into an array of its type.
+await run({ image }, { outputs: { digit_probabilities: new Float64Array(10) } });
 // @ts-expect-error There is no such option.
 await load({ backends: 'wasm' });
 

@@ -294,7 +294,7 @@ test('frames of several runs have textures of their own, of which a few are kept
 });
 
 describe('the examples of docs/continuous.md', () => {
-  const [video, audio] = [...readFileSync(join(root, 'docs/continuous.md'), 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+  const [video, arrays, audio] = [...readFileSync(join(root, 'docs/continuous.md'), 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
   const AsyncFunction = /** @type {any} */ (async () => {}).constructor;
 
   test('the README has the first of them', () => {
@@ -339,6 +339,15 @@ describe('the examples of docs/continuous.md', () => {
     assert.equal(most, 2);
     assert.deepEqual(errors, ['no frame']);
     assert.deepEqual(shown, started.filter((_, i) => i !== 9));
+  });
+
+  test('results in arrays: each run fills what the one before gave back', async () => {
+    /** @type {any[]} */
+    const given = [], drawn = /** @type {any[]} */ ([]);
+    const model = { run: async (/** @type {any} */ _, /** @type {any} */ { outputs: { mask } }) => ({ mask: { data: mask.subarray(given.push(mask)) } }) };
+    const look = await new AsyncFunction('model', 'video', 'draw', `${arrays}; return look;`)(model, { requestVideoFrameCallback() {} }, (/** @type {any} */ mask) => drawn.push(mask));
+    for (let i = 0; i < 3; ++i) await look();
+    assert.ok(given.length === 3 && given.slice(1).every((array, i) => array === drawn[i]));
   });
 
   test('audio: the state stays on the GPU, and chunks are heard in order', async () => {

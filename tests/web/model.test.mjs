@@ -196,7 +196,7 @@ for (const [backend, worker] of WAYS) {
         [() => model.run(rows(1), /** @type {any} */ ({ output: 'gpu' })), /run: there is no option "output"; is "outputs" meant/],
         [() => model.run(rows(1), { outputs: /** @type {any} */ ('nope') }), /run: outputs is "nope"/],
         [() => model.run(rows(1), { outputs: /** @type {any} */ (['boxes']) }), /run: outputs names "boxes", which is none of the model's: there are "y", "twice"/],
-        [() => model.run(rows(1), { outputs: /** @type {any} */ ({ y: 'cpu' }) }), /run: outputs.y is "cpu", and must be "data" or "gpu"/],
+        [() => model.run(rows(1), { outputs: /** @type {any} */ ({ y: 'cpu' }) }), /run: outputs.y is "cpu", and must be "data", "gpu" or a typed array/],
         [() => model.profile(rows(1), { runs: 0 }), /profile: runs is 0, and must be a whole number from 1/],
       ];
       for (const [call, message] of cases) await assert.rejects(call, { name: 'TypeError', message });
