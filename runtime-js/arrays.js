@@ -16,9 +16,9 @@ const lent = /* @__PURE__ */ new WeakSet();
  * @param {any} outputs the option, of which names and forms were checked @param {readonly Api.Port[]} ports @returns {any[]}
  */
 export function arraysOf(outputs, ports) {
-  if (typeof outputs !== 'object' || outputs[Symbol.iterator]) return [];
   /** @type {any[]} */
   const arrays = [];
+  if (typeof outputs !== 'object') return arrays;
   ports.forEach((port, i) => {
     const array = outputs[port.name];
     if (!ArrayBuffer.isView(array)) return;
@@ -39,7 +39,7 @@ function check(port, array) {
   const { dataType } = port, kind = array[Symbol.toStringTag], { name } = ARRAYS[dataType];
   if (globalThis.WEBNNC_LISTS !== false && port.list) refuse(port, 'an array, into which no list goes');
   if (kind !== name && !(dataType === 'float16' && kind === 'Float16Array')) refuse(port, `a ${kind}; ${dataType} goes into a ${name}`);
-  if (isDetached(array)) refuse(port, 'an array whose memory was given away: a worker gives it back as the data of its result');
+  if (isDetached(array)) refuse(port, 'an array whose memory was transferred to somebody else: take the data of the last result');
   if (lent.has(array)) refuse(port, 'the array of a run that has not ended: give each its own');
 }
 

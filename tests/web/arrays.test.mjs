@@ -116,7 +116,7 @@ for (const backend of ['webgpu', 'wasm']) {
       await assert.rejects(run({ minus, is: new Uint8Array(minus.buffer, 8, 6) }), error('TypeError', /outputs\.is is in memory that another output goes into$/));
       const gone = new Float32Array(6);
       structuredClone(gone, { transfer: [gone.buffer] });
-      await assert.rejects(run({ minus: gone }), error('TypeError', /outputs\.minus is an array whose memory was given away/));
+      await assert.rejects(run({ minus: gone }), error('TypeError', /outputs\.minus is an array whose memory was transferred to somebody else/));
       assert.deepEqual([...minus], [0, 0, 0, 0, 0, 0]);
       // Of two runs in flight each has its own.
       const first = run({ minus }), second = run({ minus }), other = new Float32Array(6), third = run({ minus: other });
@@ -157,7 +157,7 @@ const REMOTE = async (/** @type {string} */ url, /** @type {string} */ backend) 
     expect('given', [given.length, results.is.data.buffer.byteLength, is.length], [0, 8, 0]);
     is = new Uint8Array(results.is.data.buffer);
     const problem = await model.run({ x }, { outputs: { minus: given } }).catch((/** @type {any} */ error) => `${error.name}: ${error.message}`);
-    expect('moved', /^TypeError: run: outputs.minus is an array whose memory was given away: a worker gives it back as the data of its result$/.test(problem), true);
+    expect('moved', /^TypeError: run: outputs.minus is an array whose memory was transferred to somebody else: take the data of the last result$/.test(problem), true);
   }
   if (globalThis.SharedArrayBuffer) {
     const shared = new Float32Array(new SharedArrayBuffer(12)), results = await model.run({ x }, { outputs: { minus: shared } });
