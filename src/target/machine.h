@@ -123,32 +123,33 @@ struct Machine {
   // wait for. Fitted to 92 products of transformers with up to 44 tilings each on a GPU of 132
   // cores (an H200): what is chosen takes 11 % longer on average than the best of them.
   struct Products {
-    double warp = 32, issued_at_once = 3.16;
+    double warp = 32;
     // Of a workgroup. A tile is less than so many times as large as the problem.
     int64_t fewest_threads = 32;
     double oversize = 2;
-    // Vectors of results that a thread keeps.
-    int64_t most_vectors = 32;
+    // Vectors of results that a thread keeps; steps along k that are unrolled.
+    int64_t most_vectors = 32, most_unrolled = 16;
     // A sum is cut into parts of no fewer terms, if that takes less than this part of the time.
     int64_t shortest_part = 64;
     double worth_factoring = 0.9;
     // With fewer vectors side by side, rows of a tile are padded: lanes that are served together
     // read several of them.
     int64_t unpadded_vectors = 8;
-    // Of an element that a thread reads from a tile, and how much more each other row or vector
-    // that its warp reads at the same time costs.
-    double row_load = 0.027, row_spread = 0.0105, column_load = 0.517, column_spread = 0.054;
-    // Of vectors on their way to a tile, of which threads hold those of the next tile in registers,
-    // and of what a step costs besides.
-    double fill = 18.2, fill_ahead = 12.9, bytes_a_cycle = 48.6, barriers = 40;
-    double combine = 456, combine_element = 0.9;
+    // Instructions that a core issues in a cycle, and of an element that a thread reads from the
+    // right tile, for each vector that its warp reads at the same time: the one hides the other.
+    // Both are less where a thread's rows are vectors along m, and all steps of a tile are
+    // unrolled.
+    double issued_at_once = 2.37, issued_along_m = 4;
+    double column_spread = 0.324, column_spread_along_m = 0.129;
+    // Of vectors on their way to a tile, of which threads hold those of the next tile in registers;
+    // how many times that where rows become vectors; of a partial result that is combined.
+    double fill = 17.1, fill_ahead = 14.3, fill_along_m = 1.53, combine_element = 2.36;
     // Of a thread that waits for itself: for memory, in the middle of a product, at the start.
-    double memory_latency = 911, latency_ahead = 400, product = 2.25, start = 4717;
-    // 32-bit registers that a core's threads share, those a thread may have, and what it takes
-    // besides elements. More are in memory.
-    double registers = 47250, thread_registers = 255, other_registers = 32, spill = 0.01;
+    double memory_latency = 1540, latency_ahead = 658, product = 2.22, start = 3210;
+    // 32-bit registers that as many threads share as run at full speed.
+    double registers = 26700;
     // With fewer warps than this a core does not issue all that it could.
-    double busy_warps = 8, idle_warps = 0.055;
+    double busy_warps = 12.7, idle_warps = 0.159;
   } products;
 
   // One pass over rows (schedule::GpuStream), in cycles. Fitted to 294 kernels of nine attentions
@@ -157,11 +158,21 @@ struct Machine {
   struct Streams {
     // Memory that a core has for all workgroups on it, and what each takes besides its own.
     double core_bytes = 53400, group_bytes = 1024;
-    // Of what a product takes alone; of another stage and of an element of it, in instructions; of
-    // partial results that are combined.
-    double busy = 0.5, alone = 0.467, stage = 93, instructions = 6.9, combine = 294;
-    // Of a workgroup; and with few warps, for each part that there are less (Products::busy_warps).
-    double start = 4136, idle_warps = 0.485;
+    // Instructions that a core issues in a cycle, and cycles of one that waits for itself; those of
+    // a stage and of an element of it; of partial results that are combined.
+    double issued_at_once = 3.16, instruction = 2.25, stage = 93, instructions = 6.9, combine = 294;
+    // Of a product in a block, whose kernel is there already, less than this is seen. Of an element
+    // that a thread reads from a tile, and how much more each other row or vector that its warp
+    // reads at the same time costs; of vectors on their way to a tile and what a step costs
+    // besides; of a thread that waits for memory.
+    double busy = 0.5, alone = 0.467;
+    double row_load = 0.027, row_spread = 0.0105, column_load = 0.517, column_spread = 0.054;
+    double fill = 18.2, fill_ahead = 12.9, bytes_a_cycle = 48.6, barriers = 40;
+    double memory_latency = 911, latency_ahead = 400;
+    // 32-bit registers that a core's threads share, and what a thread takes besides elements.
+    double registers = 47250, other_registers = 32;
+    // Of a workgroup; and with few warps, for each part that there are less.
+    double start = 4136, busy_warps = 8, idle_warps = 0.485;
     // Issuing and waiting hide each other in part: the norm that joins them. 1 would be their sum,
     // and much more the longer of the two.
     double norm = 1.18;

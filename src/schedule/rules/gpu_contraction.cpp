@@ -7,6 +7,12 @@
 //       for k.1, m.1, n.2, n.3   threads: slices of k, rows, vectors of columns
 //         for k.2         four rows' worth of the left operand go to registers
 //           for k.3 in 4, m.2, n.1, n.4 in 4    products, unrolled
+//
+// or, where the left tile lies along m,
+//
+//       for k.1, m.2, n.2, n.3
+//         for k.2, k.3    unrolled, so that what comes next is loaded ahead
+//           for m.1, m.3 in 4, n.1, n.4 in 4
 #include "schedule/rules/gpu_product.h"
 #include "schedule/rules/rules.h"
 
@@ -40,14 +46,18 @@ class GpuContraction {
     std::string m = build.Fuse(product_.m, "m"), n = build.Fuse(product_.n, "n");
     std::string batch = product_.batch.empty() ? "" : build.Fuse(product_.batch, "b");
     Names ks = build.Split(k, {t.slices, t.depth / kLanes, kLanes});
-    Names ms = build.Split(m, {t.m_threads, t.m_each});
+    Names ms = t.along_m ? build.Split(m, {t.m_each / kLanes, t.m_threads, kLanes})
+                         : build.Split(m, {t.m_threads, t.m_each});
     Names ns = build.Split(n, {t.n_vectors, t.n_threads / kPanel, kPanel, kLanes});
 
     Names order;
     if (!batch.empty()) order.push_back(batch);
     order.insert(order.end(), {ms[0], ns[0]});
     order.insert(order.end(), around.begin(), around.end());
-    Names threads{ms[1], ns[2], ns[3]}, inside{ks[2], ks[3], ms[2], ns[1], ns[4]};
+    Names threads{ms[t.along_m ? 2 : 1], ns[2], ns[3]}, rows{ms[2]}, inside{ks[2], ks[3]};
+    if (t.along_m) rows = {ms[1], ms[3]};
+    inside.insert(inside.end(), rows.begin(), rows.end());
+    inside.insert(inside.end(), {ns[1], ns[4]});
     Names& slices_in = t.slices > 1 ? threads : inside;
     slices_in.insert(slices_in.begin(), ks[1]);
     order.push_back(ks[0]);
@@ -61,9 +71,14 @@ class GpuContraction {
     if (t.slices > 1) build.Combine(ks[1]);
     build.Keep(ns[0]);
     if (product_.widened) build.Add(Narrow{ks[0]});
-    StageRows(build, t, ks, ms);
+    t.along_m ? StageVectorsOfRows(build, t, ks, ms) : StageRows(build, t, ks, ms);
     StageColumns(build, t, ks, ns);
-    build.Bind({ks[3], ms[2], ns[1]}, LoopKind::kUnrolled);
+    Names unrolled{ks[3]};
+    if (t.depth <= product_.machine.products.most_unrolled)
+      unrolled.insert(unrolled.begin(), ks[2]);
+    unrolled.insert(unrolled.end(), rows.begin(), rows.end());
+    unrolled.push_back(ns[1]);
+    build.Bind(unrolled, LoopKind::kUnrolled);
     bool whole = IsWhole();
     build.Bind({ns[4]}, whole ? LoopKind::kVector : LoopKind::kUnrolled);
     return build.Take();
@@ -89,6 +104,27 @@ class GpuContraction {
       tile.fill = {ks[1], ks[2], ks[3], ms[1], ms[2]};
     build.Add(tile);
     Stage registers{product_.RowsOperand(), ks[2], loop::Space::kRegister, {ms[2], ks[3]}};
+    registers.lanes = kLanes;
+    build.Add(registers);
+  }
+
+  // Vectors lie along m, however rows lie in memory: where that is along k, a thread gathers each
+  // from four rows, and threads beside each other read what lies side by side.
+  void StageVectorsOfRows(ScheduleBuilder& build, const Tiling& t, const Names& ks,
+                          const Names& ms) {
+    Stage tile{product_.RowsOperand(),
+               ks[0],
+               loop::Space::kWorkgroup,
+               {ks[1], ks[2], ks[3], ms[1], ms[2], ms[3]}};
+    tile.lanes = kLanes;
+    tile.row = 3;
+    tile.ahead = t.ahead;
+    tile.pad = PadOfRows(t, product_.machine);
+    const NestLoop& last = product_.Loop(product_.k.back());
+    if (product_.view.StrideOf(product_.rows, last) == Stride::kOne)
+      tile.fill = {ms[1], ms[2], ks[1], ks[2], ks[3], ms[3]};
+    build.Add(tile);
+    Stage registers{product_.RowsOperand(), ks[3], loop::Space::kRegister, {ms[1], ms[3]}};
     registers.lanes = kLanes;
     build.Add(registers);
   }

@@ -131,7 +131,7 @@ class GpuStream {
       resident = std::min(resident, own.resident);
     }
     double a_core = std::ceil(groups / Real(machine_.cores));
-    double few = machine_.products.busy_warps / (std::min(a_core, resident) * warps);
+    double few = cost.busy_warps / (std::min(a_core, resident) * warps);
     double issuing = a_core * busy * (1 + cost.idle_warps * std::max(0.0, few - 1)),
            waiting = std::ceil(a_core / resident) * alone;
     return std::pow(std::pow(issuing, cost.norm) + std::pow(waiting, cost.norm), 1 / cost.norm) /
@@ -278,23 +278,40 @@ class GpuStream {
 
   // What a stage takes in one block.
   GroupCycles CyclesOf(const Part& part, const Tiling& tiling) const {
-    const Machine::Products& products = machine_.products;
     const Machine::Streams& cost = machine_.streams;
-    if (part.multiplies) {
-      ProductSize size{1, Real(tiling.m()), part.Length(part.own), part.Length(part.reduced)};
-      GroupCycles cycles = schedule::CyclesOf(size, TilingOf(part, tiling), machine_);
-      return {cost.busy * cycles.busy, cost.alone * (cycles.alone - products.start),
-              cycles.resident};
-    }
+    if (part.multiplies) return CyclesOfProduct(part, TilingOf(part, tiling));
     double length = part.Length(part.own) * part.Length(part.reduced);
     double elements = std::ceil(length / Real(tiling.n_threads)) * Real(tiling.m_each);
-    double warps = std::ceil(Real(tiling.threads()) / products.warp);
+    double warps = std::ceil(Real(tiling.threads()) / machine_.products.warp);
     double combine = part.reduced.empty() ? 0 : cost.combine;
-    return {warps * (elements * cost.instructions + cost.stage) / products.issued_at_once +
+    return {warps * (elements * cost.instructions + cost.stage) / cost.issued_at_once +
                 combine * warps / kSchedulers,
-            elements * cost.instructions * products.product + cost.stage + combine,
+            elements * cost.instructions * cost.instruction + cost.stage + combine,
             std::numeric_limits<double>::infinity()};
   }
+
+  GroupCycles CyclesOfProduct(const Part& part, const Tiling& t) const {
+    const Machine::Streams& cost = machine_.streams;
+    const double warp = machine_.products.warp, threads = Real(t.threads());
+    const double warps = std::ceil(threads / warp), depth = Real(t.depth);
+    const double steps = std::ceil(part.Length(part.reduced) / depth);
+    const double products = Real(t.m_each * t.n_vectors * kLanes);
+    double columns = std::min(warp, Real(t.n_threads)),
+           rows = std::min(std::max(1.0, warp / Real(t.n_threads)), Real(t.m_threads));
+    double loads = Real(t.m_each) * (cost.row_load + cost.row_spread * rows) +
+                   Real(t.n_vectors * kLanes) * (cost.column_load + cost.column_spread * columns);
+    double tiles = depth * Real(t.m() + t.n());
+    double fill = (t.ahead ? cost.fill_ahead : cost.fill) * warps / threads / kLanes;
+    double registers = cost.other_registers + products + Real(kLanes * (t.m_each + t.n_vectors)) +
+                       (t.ahead ? tiles / threads : 0);
+    double room = std::min(Real(machine_.threads_per_core), cost.registers / registers);
+    double busy = warps * steps * depth * (products / cost.issued_at_once + loads) +
+                  steps * (tiles * (fill + sizeof(float) / cost.bytes_a_cycle) + cost.barriers);
+    double alone = steps * ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
+                            depth * (products * cost.instruction + loads));
+    return {cost.busy * busy, cost.alone * alone, std::max(1.0, std::floor(room / threads))};
+  }
+
   // Warps that a core issues instructions of at a time.
   static constexpr double kSchedulers = 4;
 
@@ -367,7 +384,9 @@ class GpuStream {
       tile.lanes = along_n ? kLanes : 1;
       build.Add(tile);
     }
-    build.Bind({ks[2], ns[1]}, LoopKind::kUnrolled);
+    Names unrolled{ks[2], ns[1]};
+    if (tiling.depth <= machine_.products.most_unrolled) unrolled.insert(unrolled.begin(), ks[1]);
+    build.Bind(unrolled, LoopKind::kUnrolled);
     bool whole = KnownDivisor(part.Loop(part.own.back()).extent) % kLanes == 0;
     build.Bind({ns[3]}, whole ? LoopKind::kVector : LoopKind::kUnrolled);
   }

@@ -12,7 +12,8 @@ constexpr int64_t kLanes = Machine::kLanes;
 double Real(int64_t value) { return static_cast<double>(value); }
 
 int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes, const Machine& machine) {
-  int64_t left = tiling.m() * (tiling.k() + PadOfRows(tiling, machine)),
+  int64_t pad = PadOfRows(tiling, machine);
+  int64_t left = tiling.along_m ? tiling.k() * (tiling.m() + pad) : tiling.m() * (tiling.k() + pad),
           right = tiling.k() * tiling.n();
   int64_t partial = tiling.slices > 1 ? tiling.slices * tiling.m() * tiling.n() : 0;
   return static_cast<int64_t>(Real(left + right) * element_bytes) + partial * 4;
@@ -26,21 +27,24 @@ std::vector<Tiling> Allowed(const ProductSize& problem, const Machine& machine) 
     return tile == 1 || Real(tile) < cost.oversize * extent;
   };
   auto is_allowed = [&](const Tiling& t) {
-    return t.threads() >= cost.fewest_threads && t.threads() <= machine.max_threads &&
+    bool is_whole = !t.along_m || (t.m_each % kLanes == 0 && t.depth <= cost.most_unrolled);
+    return is_whole && t.threads() >= cost.fewest_threads && t.threads() <= machine.max_threads &&
            t.m_each * t.n_vectors <= cost.most_vectors &&
            WorkgroupBytes(t, problem.element_bytes, machine) <= machine.workgroup_bytes &&
            fits(t.m(), problem.m) && (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) &&
            fits(t.k(), problem.k);
   };
-  for (int64_t m_each : {1, 2, 3, 4, 5, 6, 7, 8}) {
+  for (int64_t m_each : {1, 2, 3, 4, 5, 6, 7, 8, 12, 16}) {
     for (int64_t n_vectors : {1, 2, 4}) {
       for (int64_t m_threads : {1, 2, 4, 8, 16, 32}) {
         for (int64_t n_threads : {2, 4, 8, 16, 32}) {
           for (int64_t slices : {1, 2, 4, 8, 16}) {
             for (int64_t depth : {4, 8, 16, 32}) {
               for (bool ahead : {false, true}) {
-                Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth, ahead};
-                if (is_allowed(t)) found.push_back(t);
+                for (bool along_m : {false, true}) {
+                  Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth, ahead, along_m};
+                  if (is_allowed(t)) found.push_back(t);
+                }
               }
             }
           }
@@ -51,12 +55,7 @@ std::vector<Tiling> Allowed(const ProductSize& problem, const Machine& machine) 
   return found;
 }
 
-}  // namespace
-
-int64_t PadOfRows(const Tiling& tiling, const Machine& machine) {
-  return tiling.n_threads < machine.products.unpadded_vectors ? kLanes : 0;
-}
-
+// Of a workgroup that computes one tile of a product.
 GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine& machine) {
   const Machine::Products& cost = machine.products;
   const double threads = Real(t.threads()), warps = std::ceil(threads / cost.warp);
@@ -64,28 +63,29 @@ GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine&
   const double products = Real(t.m_each * t.n_vectors * kLanes);
   // Threads of a warp lie along n first. What several of them read is read once.
   double columns = std::min(cost.warp, Real(t.n_threads));
-  double rows = std::min(std::max(1.0, cost.warp / Real(t.n_threads)), Real(t.m_threads));
-  double loads = Real(t.m_each) * (cost.row_load + cost.row_spread * rows) +
-                 Real(t.n_vectors * kLanes) * (cost.column_load + cost.column_spread * columns);
+  double loads = Real(t.n_vectors * kLanes) * columns *
+                 (t.along_m ? cost.column_spread_along_m : cost.column_spread);
+  double issue = products / (t.along_m ? cost.issued_along_m : cost.issued_at_once);
   double tiles = Real(t.k() * (t.m() + t.n()));
-  double combine =
-      t.slices > 1 ? cost.combine + Real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
+  double fill = (t.ahead ? cost.fill_ahead : cost.fill) * (t.along_m ? cost.fill_along_m : 1) *
+                warps / threads / kLanes;
+  double combine = t.slices > 1 ? Real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
 
-  double registers = cost.other_registers + products + Real(kLanes * (t.m_each + t.n_vectors)) +
-                     (t.ahead ? tiles / threads : 0);
+  double rows = t.along_m ? Real(t.m_each) / kLanes : Real(t.m_each);
+  double registers =
+      products + kLanes * (rows + Real(t.n_vectors)) + (t.ahead ? tiles / threads : 0);
   double room = std::min(Real(machine.threads_per_core), cost.registers / registers);
-  double spilled = 1 + cost.spill * std::max(0.0, registers - cost.thread_registers);
-  double fill = (t.ahead ? cost.fill_ahead : cost.fill) * warps / threads / kLanes;
-  return {
-      warps * steps * depth * (products / cost.issued_at_once + loads) * spilled +
-          steps * (tiles * (fill + problem.element_bytes / cost.bytes_a_cycle) + cost.barriers) +
-          combine,
-      steps *
-              ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
-               depth * (products * cost.product + loads)) *
-              spilled +
-          combine + cost.start,
-      std::max(1.0, std::floor(room / threads))};
+  return {warps * steps * depth * std::max(issue, loads) + steps * tiles * fill + combine,
+          steps * ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
+                   depth * (products * cost.product + loads)) +
+              combine + cost.start,
+          std::max(1.0, std::floor(room / threads))};
+}
+
+}  // namespace
+
+int64_t PadOfRows(const Tiling& tiling, const Machine& machine) {
+  return tiling.along_m || tiling.n_threads < machine.products.unpadded_vectors ? kLanes : 0;
 }
 
 double Seconds(const ProductSize& problem, const Tiling& t, const Machine& machine) {

@@ -14,6 +14,9 @@ struct Tiling {
   int64_t depth = 4;                                 // of a slice's tile, along k
   // The next tiles are loaded while these are used.
   bool ahead = false;
+  // A thread's rows are vectors that lie along m in the left tile, and products of all of k in it
+  // are unrolled; else they lie along k.
+  bool along_m = false;
 
   int64_t threads() const { return m_threads * n_threads * slices; }
   int64_t m() const { return m_threads * m_each; }
@@ -29,8 +32,8 @@ struct ProductSize {
   bool operator==(const ProductSize&) const = default;
 };
 
-// Elements that rows of the left tile are padded by, so that threads beside each other read from
-// different banks.
+// Elements that rows of the left tile (columns, if vectors lie along m) are padded by, so that
+// threads beside each other read from, or write to, different banks.
 int64_t PadOfRows(const Tiling& tiling, const Machine& machine);
 
 // What one workgroup takes, in cycles of its core.
@@ -40,9 +43,6 @@ struct GroupCycles {
   // How many a core has room for.
   double resident;
 };
-
-// Of a workgroup that computes one tile of a product.
-GroupCycles CyclesOf(const ProductSize& product, const Tiling& tiling, const Machine& machine);
 
 // Seconds that the product takes on the machine, roughly.
 double Seconds(const ProductSize& product, const Tiling& tiling, const Machine& machine);
