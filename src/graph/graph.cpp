@@ -6,6 +6,12 @@
 
 namespace webnnc::graph {
 
+Op::Op(const Op&) = default;
+Op::Op(Op&&) noexcept = default;
+Op& Op::operator=(const Op&) = default;
+Op& Op::operator=(Op&&) noexcept = default;
+Op::~Op() = default;
+
 std::string_view Name(const Op& op) {
   if (auto* unary = std::get_if<Unary>(&op)) return Name(unary->function);
   if (auto* binary = std::get_if<Binary>(&op)) return OperationName(binary->op);

@@ -743,11 +743,21 @@ struct Loop {
 
 #undef WEBNNC_OPERATION
 
-using Op =
-    std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Attention, Conv,
-                 ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose, Reshape,
-                 Refine, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND, Tile, Resize,
-                 Resample, Cumulate, ScatterElements, ScatterND, TopK, Recurrence, LinearAttention,
-                 Sample, Fold, RandomBits, Define, If, Loop>;
+// A type of its own, since how an operation is copied and moved is much code: it is compiled once,
+// in graph.cpp, and not in each file that has a node.
+struct Op
+    : std::variant<Constant, Sizes, Iota, Unary, Binary, Where, Cast, MatMul, Einsum, Attention,
+                   Conv, ConvTranspose, Pool, Reduce, ArgReduce, Softmax, Normalize, Transpose,
+                   Reshape, Refine, Expand, Slice, Pad, Concat, Gather, GatherElements, GatherND,
+                   Tile, Resize, Resample, Cumulate, ScatterElements, ScatterND, TopK, Recurrence,
+                   LinearAttention, Sample, Fold, RandomBits, Define, If, Loop> {
+  using variant::variant;
+  Op() = default;
+  Op(const Op&);
+  Op(Op&&) noexcept;
+  Op& operator=(const Op&);
+  Op& operator=(Op&&) noexcept;
+  ~Op();
+};
 
 }  // namespace webnnc::graph

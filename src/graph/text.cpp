@@ -271,10 +271,10 @@ class Parser {
 
   template <size_t I>
   Result<Op> MakeNamed(const std::string& name) {
-    if constexpr (I == std::variant_size_v<Op>) {
+    if constexpr (I == std::variant_size_v<Op::variant>) {
       return lexer_.Fail("unknown operation '" + name + "'");
     } else {
-      using T = std::variant_alternative_t<I, Op>;
+      using T = std::variant_alternative_t<I, Op::variant>;
       constexpr bool has_other_names = std::is_same_v<T, Unary> || std::is_same_v<T, Binary>;
       if (T::kName == name && !has_other_names) return Op(T());
       return MakeNamed<I + 1>(name);
