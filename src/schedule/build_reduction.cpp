@@ -152,6 +152,19 @@ bool NestBuilder::IsSame(ExprId value, const std::set<VarId>& summed) {
 
 ExprId NestBuilder::WithoutFactors(ExprId side, const std::set<VarId>& summed,
                                    std::vector<ExprId>& factors) {
+  const DType dtype = build_.dtype(side);
+  // What is widened behind a product may be widened before it: f16 need not round.
+  auto unrounded = [&](ExprId id) {
+    auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[id].node);
+    return convert && !convert->rounded ? convert->a : ExprId();
+  };
+  if (ExprId narrow = unrounded(side); narrow.valid() && IsFloat(build_.dtype(narrow))) {
+    const size_t before = factors.size();
+    ExprId rest = WithoutFactors(narrow, summed, factors);
+    if (rest == narrow) return side;
+    for (size_t i = before; i < factors.size(); ++i) factors[i] = build_.Convert(factors[i], dtype);
+    return build_.Convert(unrounded(rest).valid() ? unrounded(rest) : rest, dtype);
+  }
   auto* product = std::get_if<loop::Binary>(&kernel_.exprs[side].node);
   if (!product || product->op != loop::BinaryOp::kMul || IsSame(side, summed)) return side;
   const loop::Binary of = *product;

@@ -281,6 +281,14 @@ for (const bits of [2, 4]) {
     add(`MatMulNBits with ${bits} of ${rows} rows, zero points`, { a: ['f32', [rows, K]] }, fused('y = MatMulNBits(a, b, s, z)', { K, N, bits, block_size: 32 }), { constants: { b, s, z } });
   }
 }
+// In f16: small numbers, whose sums are exact.
+{
+  const N = 96, K = 64, rows = 3, b = bytesOf([N, 2, 16], 7), z = bytesOf([N, 1], 9);
+  const s = { type: /** @type {Type} */ (['f16', [N, 2]]), bytes: new Uint8Array(new Uint16Array(2 * N).fill(0x3000).buffer) };
+  for (const [name, inputs] of Object.entries({ '': 'h, b, s', ' and zero points': 'h, b, s, z' }))
+    add(`MatMulNBits of f16${name}`, { a: ['f32', [rows, K]] }, [node('h = Cast(a)', { to: 10 }), fused(`p = MatMulNBits(${inputs})`, { K, N, bits: 4, block_size: 32 }), node('y = Cast(p)', { to: 1 })],
+      { given: { a: Array.from({ length: rows * K }, (_, i) => i * 7 % 5 - 2) }, constants: { b, s, z } });
+}
 const ROW_IDS = /** @type {Record<string, Type>} */ ({ i: ['i64', ['n', 3]] }), GATHERED = { sizes: { n: 2 }, given: { i: [0, 4, 1, 3, 3, 2] }, outputs: { y: /** @type {[Type[0], number]} */ (['f32', 3]) } };
 add('GatherBlockQuantized of bytes', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s)', { block_size: 16, bits: 4 }), { ...GATHERED, constants: { d: bytesOf([5, 16], 3), s: scalesOf([5, 2]) } });
 add('GatherBlockQuantized of bytes with zero points', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 16, bits: 4, gather_axis: 0, quantize_axis: 1 }),

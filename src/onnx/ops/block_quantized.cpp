@@ -77,8 +77,6 @@ Result<int64_t> BlockSize(NodeContext& c, int64_t otherwise) {
   return block;
 }
 
-Term Real(Term x) { return Cast(x, DType::kF32); }
-
 }  // namespace
 
 // y[..., n] = sum over k of a[..., k] * w[n, k] + bias[n], where w[n, k] is (b[n, k] - zero) *
@@ -97,21 +95,25 @@ static Result<Values> ImportMatMulNBits(NodeContext& c) {
   const Shape shape{rows, blocks * block};
   TRY_ASSIGN(auto b,
              c.Has(kZeros) ? Elements(f, kB, dtype, shape) : CentredElements(f, kB, dtype, shape));
-  Term scales = Reshape(f(c[kScales]), {rows, blocks});
+  // Differences of elements are exact in f16, so that scales may stay as they are.
+  const bool float_zeros = c.Has(kZeros) && IsFloat(c.Type(kZeros).dtype);
+  const bool mixed = float_zeros || c.Type(kScales).dtype != c.Type(kA).dtype;
+  const DType real = mixed ? DType::kF32 : c.Type(kA).dtype;
+  Term scales = Cast(Reshape(f(c[kScales]), {rows, blocks}), real);
   std::optional<Term> zeros;
-  if (c.Has(kZeros) && IsFloat(c.Type(kZeros).dtype)) {
-    zeros = Real(Reshape(f(c[kZeros]), {rows, blocks}));
+  if (float_zeros) {
+    zeros = Cast(Reshape(f(c[kZeros]), {rows, blocks}), real);
   } else if (c.Has(kZeros)) {
     TRY_ASSIGN(auto packed, Elements(f, kZeros, dtype, {rows, InWholeBytes(blocks, dtype)}));
-    zeros = Slice(Real(packed), 1, 0, blocks);
+    zeros = Slice(Cast(packed, real), 1, 0, blocks);
   }
-  Term weights = Slice(Real(b), 1, 0, depth);
+  Term weights = Slice(Cast(b, real), 1, 0, depth);
   auto spread = [&](Term by) {
     if (c.Has(kGroups)) return f.Add(graph::Gather{1}, {by, f(c[kGroups])});
     return Repeated(by, 1, block, depth);
   };
   if (zeros) weights = weights - spread(*zeros);
-  weights = Cast(weights * spread(Real(scales)), c.Type(kA).dtype);
+  weights = Cast(weights * spread(scales), c.Type(kA).dtype);
   Term product = f.Add(graph::MatMul{false, true}, {f(c[kA]), weights});
   if (c.Has(kBias)) product = product + f(c[kBias]);
   TRY_ASSIGN(auto result, f.Result(product));
