@@ -235,7 +235,9 @@ class Threads {
     std::optional<loop::ExprId> matrix = Matrix();
     if (matrix && !in_word_.empty()) {
       int64_t across = Machine::kPanelVectors;
-      double sharing = std::max(Real(limits.sharing), 2 * Busy() / results_);
+      // So many that each has few words, whose loads are all on their way before the first is used.
+      double sharing = std::max(
+          {Real(limits.sharing), 2 * Busy() / results_, 2 * depth_ / Real(limits.unrolled_sums)});
       return Division{PowerBelow(std::min(sharing, depth_), machine_.max_threads / across), across};
     }
     if (!matrix || depth_ < limits.short_sum) return std::nullopt;
