@@ -10,12 +10,14 @@
 #include "graph/passes/find_attention.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
+#include "graph/passes/keep_integers.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/prepare_image.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
+#include "graph/passes/sum_in_floats.h"
 #include "graph/text.h"
 #include "graph/verify.h"
 #include "loop/sizes.h"
@@ -368,6 +370,8 @@ const Steps& GraphSteps() {
       {"fold-constants", GraphPass(WithBudget(graph::FoldConstants))},
       {"simplify-graph", GraphPass(graph::Simplify)},
       {"merge-common", GraphPass(graph::MergeCommon)},
+      {"keep-integers", GraphPass(WithBudget(graph::KeepIntegers))},
+      {"sum-in-floats", GraphPass(WithBudget(graph::SumInFloats))},
       {"fold-scales", GraphPass(WithBudget(graph::FoldScales))},
       {"layouts", GraphPass([](Graph& graph) { graph::ChooseLayouts(graph, WasmMachine()); })},
       {"find-attention", GraphPass(graph::FindAttention)},

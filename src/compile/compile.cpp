@@ -36,11 +36,13 @@
 #include "graph/passes/find_attention.h"
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
+#include "graph/passes/keep_integers.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
+#include "graph/passes/sum_in_floats.h"
 #include "onnx/import.h"
 #include "onnx/outline.h"
 #include "plan/factor_reductions.h"
@@ -192,6 +194,14 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   }));
   TRY(trace.Graphs("simplify", code));
 
+  // What quantised networks are in integers, after Simplify has made it canonical; what it is in
+  // constants are scales and weights.
+  fold(graph::KeepIntegers);
+  fold(graph::FoldConstants);
+  on_all(graph::Simplify);
+  on_all(graph::MergeCommon);
+  TRY(trace.Graphs("keep-integers", code));
+
   // Sums and products behind convolutions, after Simplify has made them canonical.
   fold(graph::FoldScales);
   TRY(trace.Graphs("fold-scales", code));
@@ -235,6 +245,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     if (!options.webgpu) continue;
     model.gpu_graph = model.graph;
     graph::ForEachGraph(*model.gpu_graph, [&](graph::Graph& g) {
+      graph::SumInFloats(g, model.budget);
       graph::SplitConcats(g, static_cast<size_t>(gpu_machine.max_buffers) - 1);
       graph::BlockCumulations(g, gpu_machine.cumulations);
       graph::PartScatters(g, gpu_machine.scatters);

@@ -23,6 +23,7 @@ inline constexpr Step kSteps[] = {
     {"pictures", "what makes images of pictures before the inputs", "graph", 0},
     {"fold-constants", "what depends on constants alone computed", "graph", 2},
     {"simplify", "cheaper operations for the same, common ones merged", "graph", 1},
+    {"keep-integers", "quantised numbers kept as integers, scales behind products", "graph", 0},
     {"fold-scales", "batch normalisation folded into weights", "graph", 1},
     {"find-attention", "products around a softmax as attention", "graph", 0},
     {"layouts", "images with channels first or last", "graph", 2},

@@ -85,6 +85,16 @@ ExprId Builder::Select(ExprId condition, ExprId yes, ExprId no) {
   CHECK(dtype(condition) == DType::kBool && dtype(yes) == dtype(no));
   if (const Scalar* value = ConstantValue(condition)) return value->integer ? yes : no;
   if (yes == no) return yes;
+  // What is chosen is widened: a load that the condition guards stays one, of few bytes.
+  const Expr widened = kernel_.exprs[yes];
+  auto* convert = std::get_if<loop::Convert>(&widened.node);
+  const Scalar* zero = ConstantValue(no);
+  if (convert && zero && zero->IsZero() && IsInteger(widened.dtype) && widened.lanes == 1) {
+    DType from = dtype(convert->a);
+    if (IsInteger(from) && !IsPacked(from) && BitSize(from) < BitSize(widened.dtype))
+      return Convert(Select(condition, convert->a, Constant(Scalar::Integer(from, 0))),
+                     widened.dtype);
+  }
   return kernel_.exprs.Add(
       {loop::Select{condition, yes, no}, dtype(yes), kernel_.exprs[yes].lanes});
 }

@@ -18,6 +18,19 @@ namespace webnnc::plan {
 
 using graph::ValueId;
 
+static bool IsNarrow(DType dtype) { return IsInteger(dtype) && BitSize(dtype) < 32; }
+
+// Whether a kernel does nothing but make wider numbers of integers of few bits.
+static bool Widens(const loop::Kernel& kernel) {
+  if (kernel.body.size() != 1) return false;
+  const loop::ExprId value = loop::StagesOf(kernel)[0].value();
+  loop::ExprId id = value;
+  while (auto* convert = std::get_if<loop::Convert>(&kernel.exprs[id].node)) id = convert->a;
+  const loop::Expr& from = kernel.exprs[id];
+  return std::holds_alternative<loop::Load>(from.node) && IsNarrow(from.dtype) &&
+         BitSize(kernel.exprs[value].dtype) > BitSize(from.dtype);
+}
+
 // Whether a map computes nothing, or little from indices alone, which a GPU sooner does again than
 // wait for; and how many operations an element takes. Functions like exp count as several.
 std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
@@ -37,8 +50,13 @@ std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
         });
       }
     }
-    // i32 is what indices are computed in.
-    if (expr.dtype == DType::kI32 || expr.dtype == DType::kBool) return;
+    // i32 is what indices are computed in, and narrower integers are widened where they are read.
+    auto* convert = std::get_if<loop::Convert>(&expr.node);
+    bool rounds = convert && IsFloat(kernel.exprs[convert->a].dtype);
+    bool widens = convert && IsNarrow(kernel.exprs[convert->a].dtype);
+    bool is_free =
+        widens || expr.dtype == DType::kI32 || expr.dtype == DType::kBool || IsNarrow(expr.dtype);
+    if (is_free && !rounds) return;
     if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
       bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;
       work += simple ? 1 : costs.function;
@@ -48,7 +66,7 @@ std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
               : b->op == loop::BinaryOp::kDiv ? costs.division
                                               : 1;
     }
-    work += std::holds_alternative<loop::Convert>(expr.node);
+    work += convert != nullptr;
   });
   if (looks_up) work += costs.look_up;
   bool of_indices = TargetOf(group).IsGpu() && !loads && work <= costs.cheap;
@@ -107,6 +125,10 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   if (producer.streams()) return consumer.kind == Kind::kMap && merged.streams();
   if (consumer.streams() && !merged.streams()) return false;
   if (merged.joins) return JoiningIsWorth(producer, consumer, merged);
+  // What is stored in few bits is widened by those who read it.
+  if (consumer.kind == Kind::kMap && Widens(consumer.kernel) &&
+      !links_.IsOutput(ResultsOf(consumer)[0]))
+    return false;
   // Products are scheduled by themselves: a kernel of rows would compute them one by one.
   if (merged.kind == Kind::kRows &&
       (producer.kind == Kind::kContraction || consumer.kind == Kind::kContraction ||

@@ -176,7 +176,7 @@ static Status CheckCopies(Nests& nests) {
           return Error{"a vector of " + Print(loop.extent) + " lanes is longer than the longest, " +
                        std::to_string(Machine::kMostLanes)};
         }
-        if (loop.kind == LoopKind::kUnrolled)
+        if (loop.kind == LoopKind::kUnrolled || loop.dot)
           copies *= static_cast<double>(std::max<int64_t>(1, loop.extent.value()));
       }
       all += copies;
@@ -202,6 +202,7 @@ Status ApplyAll(Nests& nests, const Schedule& schedule) {
           if constexpr (std::is_same_v<T, Keep>) return ApplyKeep(nests, d);
           if constexpr (std::is_same_v<T, Skip>) return ApplySkip(nests, d);
           if constexpr (std::is_same_v<T, Combine>) return ApplyCombine(nests, d);
+          if constexpr (std::is_same_v<T, Dot>) return ApplyDot(nests, d);
           if constexpr (std::is_same_v<T, Narrow>) return ApplyNarrow(nests, d);
           if constexpr (std::is_same_v<T, Subtotal>) return ApplySubtotal(nests, d);
           if constexpr (std::is_same_v<T, Stage>) return ApplyStage(nests, d);

@@ -87,6 +87,7 @@ Block NestBuilder::EmitKept() {
 }
 
 Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i) {
+  if (i < loops.size() && loops[i]->dot) return EmitDot(loops, i);
   if (i < loops.size()) {
     const std::string& name = loops[i]->name;
     auto& subtotals = nest_.subtotals;
@@ -103,6 +104,20 @@ Block NestBuilder::EmitUpdate(const std::vector<const NestLoop*>& loops, size_t 
   }
   return Guarded(NotSkipped(), loop::CombineInto(kernel_, nest_.update, accumulator_,
                                                  AccumulatorIndex(), Terms()));
+}
+
+Block NestBuilder::EmitDot(const std::vector<const NestLoop*>& loops, size_t i) {
+  const NestLoop& loop = *loops[i];
+  if (i + 1 < loops.size()) Fail("dot: " + loops[i + 1]->name + " is inside " + loop.name);
+  if (nest_.skips) Fail("dot: iterations of " + loop.name + " are skipped");
+  if (!loop.extent.IsConstant()) Fail("dot: the extent of " + loop.name + " is not constant");
+  if (error_) return {};
+  ExprId sum = build_.Constant(Scalar::Integer(DType::kI32, 0));
+  for (int64_t n = 0; n < loop.extent.value(); ++n) {
+    env_[loop.var] = build_.Int(n);
+    sum = build_.Add(sum, Terms()[0]);
+  }
+  return loop::CombineInto(kernel_, nest_.update, accumulator_, AccumulatorIndex(), {sum});
 }
 
 Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i,

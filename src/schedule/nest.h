@@ -25,6 +25,7 @@ struct NestLoop {
   loop::LoopKind kind = loop::LoopKind::kSerial;
   bool reduction = false;
   bool combined = false, by_subgroups = false;
+  bool dot = false;
 };
 
 // The value of a variable that is no longer a loop's. Later definitions speak of newer variables.
@@ -140,6 +141,7 @@ Status ApplyBind(Nests& nests, const Bind& bind);
 Status ApplyKeep(Nests& nests, const Keep& keep);
 Status ApplySkip(Nests& nests, const Skip& skip);
 Status ApplyCombine(Nests& nests, const Combine& combine);
+Status ApplyDot(Nests& nests, const Dot& dot);
 Status ApplyNarrow(Nests& nests, const Narrow& narrow);
 Status ApplySubtotal(Nests& nests, const Subtotal& subtotal);
 Status ApplyStage(Nests& nests, const Stage& stage);

@@ -197,6 +197,8 @@ class NestBuilder {
   loop::Block EmitKept();
   loop::Block EmitUpdate(const std::vector<const NestLoop*>& loops, size_t i);
 
+  // An update by the sum of what the iterations of a dot, the innermost loop, add.
+  loop::Block EmitDot(const std::vector<const NestLoop*>& loops, size_t i);
   // One iteration of Narrow::at or Subtotal::at: the loops inside it onto registers of their own,
   // of this name and these types.
   loop::Block EmitApart(const std::vector<const NestLoop*>& loops, size_t i,

@@ -133,6 +133,12 @@ struct Combine {
   bool by_subgroups = false;
 };
 
+// The innermost loop of a sum of i32: what its iterations add is summed up first and then added to
+// the result, as instructions do that multiply pairs of integers of 16 bits.
+struct Dot {
+  LoopId loop;
+};
+
 // A sum of products of elements that were widened first: within each iteration of `at` they are
 // multiplied and summed as they are in memory, and what comes of it is widened and added to the
 // result. For types of which there are few enough in one iteration not to lose much: f16.
@@ -182,7 +188,7 @@ struct Stage {
   bool ahead = false;
 };
 
-using Directive = std::variant<Split, Peel, Fuse, Order, Merge, At, Bind, Keep, Skip, Combine,
+using Directive = std::variant<Split, Peel, Fuse, Order, Merge, At, Bind, Keep, Skip, Combine, Dot,
                                Narrow, Subtotal, Stage>;
 using Schedule = std::vector<Directive>;
 

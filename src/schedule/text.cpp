@@ -75,6 +75,7 @@ std::string Print(const Directive& directive) {
           [](const Combine& combine) {
             return "combine " + Print(combine.loop) + (combine.by_subgroups ? " via=subgroup" : "");
           },
+          [](const Dot& dot) { return "dot " + Print(dot.loop); },
           [](const Narrow& narrow) { return "narrow " + Print(narrow.at); },
           [](const Subtotal& subtotal) {
             std::string every = subtotal.every > 1 ? " " + std::to_string(subtotal.every) : "";
@@ -103,11 +104,11 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {
-    "split",       "peel",        "fuse",       "order",  "merge",    "at",        "bind",
-    "unroll",      "vector",      "keep",       "skip",   "combine",  "stage",     "thread",
-    "subgroup",    "matrix",      "into",       "tail",   "fill",     "lanes",     "pad",
-    "row",         "ahead",       "apart",      "narrow", "subtotal", "workgroup", "register",
-    "workgroup.x", "workgroup.y", "workgroup.z"};
+    "split",    "peel",        "fuse",        "order",      "merge",   "at",       "bind",
+    "unroll",   "vector",      "keep",        "skip",       "combine", "stage",    "thread",
+    "subgroup", "matrix",      "dot",         "into",       "tail",    "fill",     "lanes",
+    "pad",      "row",         "ahead",       "apart",      "narrow",  "subtotal", "workgroup",
+    "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -208,6 +209,10 @@ class Parser {
         combine.by_subgroups = true;
       }
       return Directive(combine);
+    }
+    if (lexer_.Eat("dot")) {
+      TRY_ASSIGN(auto name, Loop());
+      return Directive(Dot{name});
     }
     if (lexer_.Eat("narrow")) {
       TRY_ASSIGN(auto name, Loop());

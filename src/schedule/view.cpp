@@ -177,6 +177,15 @@ std::optional<DType> NestView::WidenedFrom(loop::ExprId value) const {
   return kernel_.exprs[convert->a].dtype;
 }
 
+bool NestView::SumsPairs() const {
+  auto fits = [&](loop::ExprId side) {
+    DType dtype = WidenedFrom(side).value_or(DType::kF32);
+    return dtype == DType::kI8 || dtype == DType::kU8 || dtype == DType::kI16;
+  };
+  return is_product() && kernel_.exprs[nest_.value()].dtype == DType::kI32 && fits(left()) &&
+         fits(right());
+}
+
 bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {
   bool panelled = false;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {

@@ -49,6 +49,8 @@ class NestView {
   Stride StoreStride(const NestLoop& loop);
   // The type of what `value` converts, if it converts something.
   std::optional<DType> WidenedFrom(loop::ExprId value) const;
+  // Whether products of integers of at most 16 bits are summed up in i32.
+  bool SumsPairs() const;
   // Whether `value` is read in panels along the loop (plan::PackWeights): w[o/8, k, o%8].
   bool IsPanelled(loop::ExprId value, const NestLoop& loop) const;
   // How many elements along the loop `value` reads out of each word that it loads

@@ -11,6 +11,8 @@
 #include "loop/rewrite.h"
 #include "wasm/codegen.h"
 #include "wasm/functions.h"
+#include "wasm/pairs.h"
+#include "wasm/rounding.h"
 #include "wasm/split_index.h"
 #include "webnnc/abi.h"
 
@@ -176,6 +178,8 @@ class Emitter {
 
   llvm::Value* Combined(const loop::Store& store, llvm::Value* old) {
     const loop::Expr& value = kernel_.exprs[store.value];
+    if (llvm::Value* sum = store.update == loop::Update::kAdd ? SumOfPairs(store.value) : nullptr)
+      return b_.CreateAdd(sum, old);
     // A sum of products is what fused multiply-add is for.
     auto* product = std::get_if<loop::Binary>(&value.node);
     bool fuses = features_.Has(Feature::kRelaxedSimd) && store.update == loop::Update::kAdd &&
@@ -193,6 +197,18 @@ class Emitter {
       default: break;
     }
     return EmitBinary(b_, op, value.dtype, Emit(store.value), old);
+  }
+
+  llvm::Value* SumOfPairs(loop::ExprId value) {
+    auto load = [&](loop::ExprId id, int32_t lanes) -> llvm::Value* {
+      const loop::Expr& expr = kernel_.exprs[id];
+      if (auto* select = std::get_if<loop::Select>(&expr.node))
+        return EmitPaddedLoad(*select, lanes);
+      auto* load = std::get_if<loop::Load>(&expr.node);
+      if (!load) return nullptr;
+      return LoadFrom(Address(load->buffer, load->index.back()), expr.dtype, lanes);
+    };
+    return Pairs(kernel_, b_, [&](loop::ExprId id) { return Emit(id); }, load).Sum(value);
   }
 
   // ---- Expressions. Values are kept for the statement they were computed in.
@@ -290,6 +306,9 @@ class Emitter {
             [&](const loop::Binary& node) { return ComputeBinary(node, expr); },
             [&](const loop::Select& node) { return ComputeSelect(node); },
             [&](const loop::Convert& node) {
+              bool narrows = IsInteger(expr.dtype) && ByteSize(expr.dtype) <= 2 && expr.lanes > 1;
+              if (auto rounded = narrows ? RoundedOf(kernel_, node.a) : std::nullopt)
+                return EmitRounded(b_, Emit(rounded->value), *rounded, expr.dtype);
               return EmitConvert(b_, kernel_.exprs[node.a].dtype, expr.dtype, Emit(node.a));
             },
             [&](const loop::Splat& node) {
@@ -332,8 +351,8 @@ class Emitter {
     return IsFloat(value.dtype) ? value.real == 0 && !std::signbit(value.real) : value.integer == 0;
   }
 
-  // Null if the select is not such a load.
-  llvm::Value* EmitPaddedLoad(const loop::Select& node) {
+  // Null if the select is not such a load, of so many lanes.
+  llvm::Value* EmitPaddedLoad(const loop::Select& node, int32_t lanes) {
     auto* load = std::get_if<loop::Load>(&kernel_.exprs[node.yes].node);
     loop::ExprId other = node.no;
     if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[other].node)) other = splat->a;
@@ -342,7 +361,7 @@ class Emitter {
     // Lanes that differ cannot share an address.
     if (kernel_.exprs[node.condition].lanes != 1) return nullptr;
     const loop::Expr& expr = kernel_.exprs[node.yes];
-    int64_t zeros = abi::kZeroBytes / ByteSize(expr.dtype) - expr.lanes;
+    int64_t zeros = abi::kZeroBytes / ByteSize(expr.dtype) - lanes;
     SplitIndex split = SplitAt(kernel_, loops_, load->index.back(), node.condition, zeros);
     llvm::Value* condition = Emit(node.condition);
     if (guard_) condition = b_.CreateAnd(guard_, condition);
@@ -364,7 +383,7 @@ class Emitter {
     row = b_.CreateSelect(condition, row, Zeros());
     llvm::Value* address = b_.CreateInBoundsGEP(element, row, SumOf(split.inner));
     in_index_ = outside;
-    return LoadFrom(address, expr.dtype, expr.lanes);
+    return LoadFrom(address, expr.dtype, lanes);
   }
 
   llvm::Value* Zeros() {
@@ -383,7 +402,7 @@ class Emitter {
   }
 
   llvm::Value* ComputeSelect(const loop::Select& node) {
-    if (llvm::Value* padded = EmitPaddedLoad(node)) return padded;
+    if (llvm::Value* padded = EmitPaddedLoad(node, kernel_.exprs[node.yes].lanes)) return padded;
     llvm::Value* condition = Emit(node.condition);
     // Lanes that choose one by one load what their condition has loaded (loop::Vectorize).
     bool by_lane = kernel_.exprs[node.condition].lanes > 1;

@@ -45,7 +45,7 @@ class Drawer {
     if (loops.empty()) return std::nullopt;
     auto at = static_cast<size_t>(choices_.Below(static_cast<int>(loops.size())));
     const NestLoop& loop = loops[at];
-    switch (choices_.Below(17)) {
+    switch (choices_.Below(18)) {
       case 0:
       case 1:
       case 2: return DrawSplit(loop);
@@ -66,6 +66,7 @@ class Drawer {
       case 11: return schedule::Combine{loop.name};
       case 12: return DrawStage(nest, at);
       case 13: return DrawSubtotal(loop);
+      case 16: return schedule::Dot{loop.name};
       case 14: return DrawMerge(loops);
       case 15: return DrawAt(nest, loop);
       default: return DrawRare(loop);

@@ -41,9 +41,9 @@ void FoldConstants(Graph& graph, EvaluationBudget& budget) {
       operands.push_back(found->second);
       operand_bytes += ByteSize(found->second.type).value();
     }
-    constexpr int64_t kAlwaysSmall = 4096;
-    const int64_t most =
-        std::max(kAlwaysSmall, (WidensIntegers(graph, node) ? 1 : 2) * operand_bytes);
+    constexpr int64_t kAlwaysSmall = 4096, kSmallest = 64;
+    const int64_t most = WidensIntegers(graph, node) ? std::max(kSmallest, operand_bytes)
+                                                     : std::max(kAlwaysSmall, 2 * operand_bytes);
     for (ValueId result : node.results) {
       const TensorType& type = graph.values[result].type;
       folds = folds && IsStatic(type.shape) && ByteSize(type).value() <= most;

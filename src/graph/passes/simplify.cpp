@@ -113,6 +113,38 @@ class Simplifier {
     return TypeOf(sliced).shape == wanted ? sliced : Add(Reshape{wanted}, {sliced}, node);
   }
 
+  // Weights that kernels widen where they read them are moved themselves, so that this is done now.
+  std::optional<ValueId> MoveStored(const Node& node) {
+    return IsWidened(node.operands[0]) ? std::optional(Moved(node, node.operands[0]))
+                                       : std::nullopt;
+  }
+  // Integers that are stored in few bits, wider and less a number perhaps.
+  bool IsWidened(ValueId id) const {
+    if (const Node* cast = DefinitionAs<Cast>(id)) {
+      ValueId from = cast->operands[0];
+      return IsInteger(TypeOf(from).dtype) && (IsStored(from) || IsWidened(from));
+    }
+    const Node* less = DefinitionAs<Binary>(id);
+    return less && std::get<Binary>(less->op).op == BinaryOp::kSub &&
+           ElementCount(TypeOf(less->operands[1]).shape).Is(1) &&
+           TypeOf(less->operands[0]).shape == TypeOf(id).shape && IsWidened(less->operands[0]);
+  }
+  // A constant, moved perhaps, which will be one.
+  bool IsStored(ValueId id) const {
+    if (DefinitionAs<Constant>(id)) return !IsPacked(TypeOf(id).dtype);
+    const Node* moved = DefinitionAs<Transpose>(id);
+    if (!moved) moved = DefinitionAs<Reshape>(id);
+    return moved && IsStored(moved->operands[0]);
+  }
+  ValueId Moved(const Node& node, ValueId id) {
+    if (IsStored(id)) return Add(node.op, {id}, node);
+    const Node made = definition_.at(id);
+    std::vector<ValueId> operands = made.operands;
+    operands[0] = Moved(node, operands[0]);
+    if (operands.size() > 1) operands[1] = Add(Reshape{}, {operands[1]}, node);
+    return Add(made.op, operands, node);
+  }
+
   struct Progression {
     int64_t first, step, count;
   };
@@ -138,6 +170,7 @@ class Simplifier {
       ValueId x = inner->operands[0];
       return TypeOf(x).shape == reshape.shape ? x : Add(reshape, {x}, node);
     }
+    if (auto moved = MoveStored(node)) return moved;
     return ReshapeFirst(node);
   }
 
@@ -197,6 +230,7 @@ class Simplifier {
   std::optional<ValueId> SimplerOp(const Node& node, const Transpose& transpose) {
     const Shape& shape = TypeOf(node.operands[0]).shape;
     if (std::is_sorted(transpose.order.begin(), transpose.order.end())) return node.operands[0];
+    if (auto moved = MoveStored(node)) return moved;
     if (const Node* inner = DefinitionAs<Transpose>(node.operands[0])) {
       Transpose both = transpose;
       for (int64_t& axis : both.order)

@@ -150,6 +150,7 @@ Status ApplyBind(Nests& nests, const Bind& bind) {
         if (needs_constant && !loop.extent.IsConstant()) {
           return Error{"bind: the extent of " + name + " is not constant"};
         }
+        if (loop.dot) return Error{"bind: " + name + " is a dot"};
         loop.kind = bind.kind;
       }
       return kSuccess;
@@ -197,6 +198,25 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
     loop.by_subgroups = combine.by_subgroups;
     return kSuccess;
   });
+}
+
+Status ApplyDot(Nests& nests, const Dot& dot) {
+  bool found = false;
+  for (Nest& nest : nests.nests) {
+    for (LoopList* list : nest.Lists()) {
+      NestLoop* loop = list->Find(dot.loop);
+      if (!loop || !loop->reduction) continue;
+      bool sums = nest.Reduces() && nest.update == loop::Update::kAdd && nest.parts.size() == 1 &&
+                  nests.kernel.exprs[nest.value()].dtype == DType::kI32;
+      if (!sums) return Error{"dot: not a sum of i32"};
+      if (!loop->extent.IsConstant() || loop->kind != loop::LoopKind::kSerial)
+        return Error{"dot: " + Print(dot.loop) + " is bound or has no constant extent"};
+      loop->dot = true;
+      found = true;
+    }
+  }
+  if (!found) return Error{"dot: no sum over a loop " + Print(dot.loop)};
+  return kSuccess;
 }
 
 // A sum of n products in f16 is off by n times 2^-11 of their magnitudes, so few are summed so.

@@ -48,8 +48,8 @@ class CpuContraction : public OnePoint {
   explicit CpuContraction(Problem& problem)
       : view_(problem.view()),
         machine_(problem.machine()),
-        tile_rows_(problem.target().Has(Feature::kRelaxedSimd) ? machine_.tiles.rows_fused
-                                                               : machine_.tiles.rows) {}
+        paired_(view_.SumsPairs()),
+        tile_rows_(TileRows(problem)) {}
 
   bool Fits() {
     if (view_.ReductionLoops().empty()) return false;
@@ -104,6 +104,13 @@ class CpuContraction : public OnePoint {
   }
 
   // ---- The tile
+
+  // Products of pairs are multiplied apart and added then, whatever the engine has for floats.
+  int64_t TileRows(const Problem& problem) const {
+    if (paired_) return (machine_.tiles.rows + machine_.tiles.rows_fused) / 2;
+    return problem.target().Has(Feature::kRelaxedSimd) ? machine_.tiles.rows_fused
+                                                       : machine_.tiles.rows;
+  }
 
   // A size that is known only when the model runs may be 1, a batch for instance: its loop is cut
   // if there is no other.
@@ -244,16 +251,18 @@ class CpuContraction : public OnePoint {
     if (tile_.loop) tile.push_back(tile_.loop->name + (cut ? ".2" : ".1"));
     for (const std::string& name : lane_parts_) tile.push_back(name);
     LongestSumInside();
-    std::vector<std::string> order = phases;
+    std::vector<std::string> order = phases, sums = Names(sums_), pair = SplitPairs(sums);
     Append(order, outer);
-    Append(order, Names(sums_));
+    Append(order, sums);
     Append(order, tile);
+    Append(order, pair);
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
     if (widens) StagePanel();
     UnrollPhases(phases);
     Unroll(tile);
     schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
+    if (!pair.empty()) schedule_.push_back(Dot{pair[0]});
     return schedule_;
   }
 
@@ -271,6 +280,17 @@ class CpuContraction : public OnePoint {
     panel.lanes = Machine::kLanes;
     panel.row = static_cast<int64_t>(lane_parts_.size());
     schedule_.push_back(panel);
+  }
+
+  // Integers are multiplied in pairs along the innermost of the sums.
+  std::vector<std::string> SplitPairs(std::vector<std::string>& sums) {
+    const NestLoop& loop = *sums_.back();
+    bool has_pairs = paired_ && loop.extent.IsConstant() && loop.extent.value() >= 2;
+    if (!has_pairs || IsWidened() || view_.PhasesOf(elements_, loop) > 1) return {};
+    bool even = loop.extent.value() % 2 == 0;
+    schedule_.push_back(Split{loop.name, {2}, even ? Tail::kGuard : Tail::kPeel});
+    sums.back() = loop.name + ".0";
+    return {loop.name + ".1"};
   }
 
   // ---- Both sides run along what is summed over
@@ -341,6 +361,8 @@ class CpuContraction : public OnePoint {
     double extent = view_.Estimate(lane_->extent);
     if (extent <= Machine::kLanes) vectors = 1;
     std::vector<int64_t> factors{vectors, Machine::kLanes};
+    // What is loaded of integers is half as long, or less.
+    if (paired_) factors = {vectors * Machine::kLanes};
     int64_t panels = machine_.tiles.panels;
     bool several = !tile_.loop && extent >= static_cast<double>(machine_.tiles.rounds * panels *
                                                                 Machine::kLanes * vectors);
@@ -408,6 +430,7 @@ class CpuContraction : public OnePoint {
 
   NestView& view_;
   const Machine& machine_;
+  const bool paired_;
   const int64_t tile_rows_;
   loop::ExprId vectors_, elements_;
   const NestLoop *lane_ = nullptr, *sum_ = nullptr;

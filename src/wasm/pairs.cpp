@@ -1,0 +1,178 @@
+#include "wasm/pairs.h"
+
+#include "wasm/functions.h"
+
+namespace webnnc::wasm {
+
+using loop::ExprId;
+
+static const loop::Binary* BinaryOf(const loop::Kernel& kernel, ExprId id, loop::BinaryOp op) {
+  auto* binary = std::get_if<loop::Binary>(&kernel.exprs[id].node);
+  return binary && binary->op == op ? binary : nullptr;
+}
+
+// Types whose numbers are i16's, too.
+static bool FitsHalf(DType dtype) {
+  return dtype == DType::kI8 || dtype == DType::kU8 || dtype == DType::kI16;
+}
+
+llvm::Value* Pairs::Sum(ExprId value) {
+  const loop::Expr& expr = kernel_.exprs[value];
+  constexpr int32_t kLanes = 4;
+  if (expr.dtype != DType::kI32 || expr.lanes % kLanes != 0) return nullptr;
+  if (auto* product = BinaryOf(kernel_, value, loop::BinaryOp::kMul)) return One(*product);
+  auto* sum = BinaryOf(kernel_, value, loop::BinaryOp::kAdd);
+  auto* first = sum ? BinaryOf(kernel_, sum->a, loop::BinaryOp::kMul) : nullptr;
+  auto* second = sum ? BinaryOf(kernel_, sum->b, loop::BinaryOp::kMul) : nullptr;
+  if (!first || !second) return nullptr;
+  auto is_one = [&](ExprId id) {
+    return std::holds_alternative<loop::Splat>(kernel_.exprs[id].node);
+  };
+  // The sides of a product have no order.
+  bool turned = is_one(first->a) != is_one(second->a);
+  ExprId other_a = turned ? second->b : second->a, other_b = turned ? second->a : second->b;
+  // What comes first in memory is first, so that one load has both.
+  bool later = Apart(first->a, other_a).value_or(0) < 0 || Apart(first->b, other_b).value_or(0) < 0;
+  auto interleaved = [&](ExprId one, ExprId other) {
+    return later ? Interleaved(other, one) : Interleaved(one, other);
+  };
+  llvm::Value* x = interleaved(first->a, other_a);
+  llvm::Value* y = x ? interleaved(first->b, other_b) : nullptr;
+  return y ? Dot(x, y) : nullptr;
+}
+
+std::optional<int64_t> Pairs::Apart(ExprId x, ExprId y) const {
+  const loop::Expr &a = kernel_.exprs[x], &c = kernel_.exprs[y];
+  bool same = a.node.index() == c.node.index() && loop::Operands(a).size() > 0;
+  bool made = std::holds_alternative<loop::Splat>(a.node) ||
+              std::holds_alternative<loop::Convert>(a.node) ||
+              std::holds_alternative<loop::Binary>(a.node);
+  return same && made ? Apart(loop::Operands(a)[0], loop::Operands(c)[0]) : Distance(x, y);
+}
+
+// Beside each number of one side stands a zero.
+llvm::Value* Pairs::One(const loop::Binary& product) {
+  if (!IsNarrow(product.a) || !IsNarrow(product.b)) return nullptr;
+  llvm::Value *x = emit_(product.a), *y = emit_(product.b);
+  auto lanes = llvm::cast<llvm::FixedVectorType>(x->getType())->getNumElements();
+  auto* halves = llvm::FixedVectorType::get(b_.getInt16Ty(), lanes);
+  auto* pairs = llvm::FixedVectorType::get(b_.getInt16Ty(), 2 * lanes);
+  llvm::Value* alone = b_.CreateZExt(b_.CreateTrunc(x, halves), x->getType());
+  return Dot(b_.CreateBitCast(alone, pairs), b_.CreateBitCast(y, pairs));
+}
+
+bool Pairs::IsNarrow(ExprId id) const {
+  if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[id].node)) return IsNarrow(splat->a);
+  auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[id].node);
+  return FitsHalf(kernel_.exprs[convert ? convert->a : id].dtype);
+}
+
+llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
+  const loop::Expr &a = kernel_.exprs[x], &c = kernel_.exprs[y];
+  if (!IsNarrow(x) || !IsNarrow(y)) return nullptr;
+  if (a.node.index() != c.node.index() || a.dtype != c.dtype) return InterleavedLeaves(x, y);
+  if (auto* splat = std::get_if<loop::Splat>(&a.node)) {
+    llvm::Value* pair = Interleaved(splat->a, std::get<loop::Splat>(c.node).a);
+    return pair ? Repeated(pair, a.lanes) : nullptr;
+  }
+  if (auto* convert = std::get_if<loop::Convert>(&a.node)) {
+    ExprId other = std::get<loop::Convert>(c.node).a;
+    DType from = kernel_.exprs[convert->a].dtype;
+    if (!FitsHalf(from) || kernel_.exprs[other].dtype != from) return InterleavedLeaves(x, y);
+    return EmitConvert(b_, from, DType::kI16, Interleaved(convert->a, other));
+  }
+  if (auto* binary = std::get_if<loop::Binary>(&a.node)) {
+    auto& other = std::get<loop::Binary>(c.node);
+    bool same = other.op == binary->op &&
+                (binary->op == loop::BinaryOp::kSub || binary->op == loop::BinaryOp::kAdd);
+    if (!same) return InterleavedLeaves(x, y);
+    return EmitBinary(b_, binary->op, a.dtype, Interleaved(binary->a, other.a),
+                      Interleaved(binary->b, other.b));
+  }
+  return InterleavedLeaves(x, y);
+}
+
+llvm::Value* Pairs::InterleavedLeaves(ExprId x, ExprId y) {
+  const int32_t lanes = kernel_.exprs[x].lanes;
+  std::vector<int> order;
+  for (int32_t lane = 0; lane < lanes; ++lane) order.insert(order.end(), {lane, lane + lanes});
+  if (Distance(x, y) == lanes) {
+    if (llvm::Value* both = load_(x, 2 * lanes))
+      return lanes == 1 ? both : b_.CreateShuffleVector(both, order);
+  }
+  auto narrow = [&](ExprId id) {
+    const loop::Expr& expr = kernel_.exprs[id];
+    llvm::Value* value = emit_(id);
+    return expr.dtype == DType::kI32 ? EmitConvert(b_, DType::kI32, DType::kI16, value) : value;
+  };
+  llvm::Value *first = narrow(x), *second = narrow(y);
+  if (first->getType() != second->getType()) {
+    first = EmitConvert(b_, kernel_.exprs[x].dtype, DType::kI16, first);
+    second = EmitConvert(b_, kernel_.exprs[y].dtype, DType::kI16, second);
+  }
+  if (lanes > 1) return b_.CreateShuffleVector(first, second, order);
+  auto* type = llvm::FixedVectorType::get(first->getType(), 2);
+  llvm::Value* pair = b_.CreateInsertElement(llvm::PoisonValue::get(type), first, uint64_t{0});
+  return b_.CreateInsertElement(pair, second, uint64_t{1});
+}
+
+// As one number of twice the bits, which is loaded into all lanes by one instruction.
+llvm::Value* Pairs::Repeated(llvm::Value* pair, int32_t times) {
+  unsigned bits = pair->getType()->getScalarSizeInBits();
+  auto count = static_cast<unsigned>(times);
+  llvm::Value* word = b_.CreateBitCast(pair, b_.getIntNTy(2 * bits));
+  auto* type = llvm::FixedVectorType::get(b_.getIntNTy(bits), 2 * count);
+  return b_.CreateBitCast(b_.CreateVectorSplat(count, word), type);
+}
+
+std::optional<int64_t> Pairs::Distance(ExprId x, ExprId y) const {
+  auto *a = std::get_if<loop::Select>(&kernel_.exprs[x].node),
+       *c = std::get_if<loop::Select>(&kernel_.exprs[y].node);
+  if (a && c && a->condition == c->condition && a->no == c->no) return Distance(a->yes, c->yes);
+  auto *first = std::get_if<loop::Load>(&kernel_.exprs[x].node),
+       *second = std::get_if<loop::Load>(&kernel_.exprs[y].node);
+  if (!first || !second || first->buffer != second->buffer) return std::nullopt;
+  auto split = [&](ExprId index) -> std::pair<ExprId, int64_t> {
+    auto* sum = BinaryOf(kernel_, index, loop::BinaryOp::kAdd);
+    auto* constant = sum ? std::get_if<loop::Constant>(&kernel_.exprs[sum->b].node) : nullptr;
+    if (!constant) return {index, 0};
+    return {sum->a, constant->value.integer};
+  };
+  auto [base, from] = split(first->index.back());
+  auto [other, to] = split(second->index.back());
+  return base == other ? std::optional(to - from) : std::nullopt;
+}
+
+// Of vectors twice as long as the result.
+llvm::Value* Pairs::Dot(llvm::Value* x, llvm::Value* y) {
+  constexpr unsigned kPairs = 4;
+  unsigned count = llvm::cast<llvm::FixedVectorType>(x->getType())->getNumElements();
+  auto widened = [&](llvm::Value* v) {
+    return v->getType()->getScalarSizeInBits() == 16
+               ? v
+               : b_.CreateSExt(v, llvm::FixedVectorType::get(b_.getInt16Ty(), count));
+  };
+  std::vector<llvm::Value*> parts;
+  for (unsigned at = 0; at < count; at += 2 * kPairs) {
+    std::vector<int> take;
+    for (unsigned i = 0; i < 2 * kPairs; ++i) take.push_back(static_cast<int>(at + i));
+    parts.push_back(b_.CreateIntrinsic(
+        llvm::Intrinsic::wasm_dot, {},
+        {b_.CreateShuffleVector(widened(x), take), b_.CreateShuffleVector(widened(y), take)}));
+  }
+  // Vectors that are joined have the same length.
+  while (parts.size() > 1) {
+    std::vector<llvm::Value*> joined;
+    CHECK(parts.size() % 2 == 0);
+    for (size_t i = 0; i < parts.size(); i += 2) {
+      auto lanes = llvm::cast<llvm::FixedVectorType>(parts[i]->getType())->getNumElements();
+      std::vector<int> all;
+      for (unsigned lane = 0; lane < 2 * lanes; ++lane) all.push_back(static_cast<int>(lane));
+      joined.push_back(b_.CreateShuffleVector(parts[i], parts[i + 1], all));
+    }
+    parts = std::move(joined);
+  }
+  return parts[0];
+}
+
+}  // namespace webnnc::wasm
