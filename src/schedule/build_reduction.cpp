@@ -136,62 +136,6 @@ Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i
   return out;
 }
 
-std::vector<ExprId> NestBuilder::TakeFactors(const std::string& at) {
-  const DType dtype = DTypes()[0];
-  bool multiplies = nest_.product && !nest_.narrow && !HasFragments() && IsFloat(dtype);
-  if (!multiplies) return {};
-  std::set<VarId> summed;
-  for (const NestLoop& loop : list_->loops) {
-    if (loop.reduction && list_->Position(loop.name) > list_->Position(at)) summed.insert(loop.var);
-  }
-  std::vector<ExprId> factors;
-  for (Operand::Part part : {Operand::kLeft, Operand::kRight}) {
-    // A tile has the whole side.
-    bool is_staged = std::any_of(nest_.stages.begin(), nest_.stages.end(), [&](const Stage& stage) {
-      return stage.operand.part == part || stage.operand.part == Operand::kValue;
-    });
-    ExprId side = SideOf(part);
-    if (!is_staged && build_.dtype(side) == dtype)
-      sides_[part] = WithoutFactors(side, summed, factors);
-  }
-  return factors;
-}
-
-bool NestBuilder::IsSame(ExprId value, const std::set<VarId>& summed) {
-  std::set<VarId> vars = VariablesOf(value);
-  for (const Definition& definition : list_->definitions) {
-    if (vars.count(definition.var)) vars.merge(VariablesOf(definition.value));
-  }
-  return std::none_of(vars.begin(), vars.end(), [&](VarId var) { return summed.count(var) > 0; });
-}
-
-ExprId NestBuilder::WithoutFactors(ExprId side, const std::set<VarId>& summed,
-                                   std::vector<ExprId>& factors) {
-  const DType dtype = build_.dtype(side);
-  // What is widened behind a product may be widened before it: f16 need not round.
-  auto unrounded = [&](ExprId id) {
-    auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[id].node);
-    return convert && !convert->rounded ? convert->a : ExprId();
-  };
-  if (ExprId narrow = unrounded(side); narrow.valid() && IsFloat(build_.dtype(narrow))) {
-    const size_t before = factors.size();
-    ExprId rest = WithoutFactors(narrow, summed, factors);
-    if (rest == narrow) return side;
-    for (size_t i = before; i < factors.size(); ++i) factors[i] = build_.Convert(factors[i], dtype);
-    return build_.Convert(unrounded(rest).valid() ? unrounded(rest) : rest, dtype);
-  }
-  auto* product = std::get_if<loop::Binary>(&kernel_.exprs[side].node);
-  if (!product || product->op != loop::BinaryOp::kMul || IsSame(side, summed)) return side;
-  const loop::Binary of = *product;
-  for (auto [factor, other] : {std::pair(of.a, of.b), std::pair(of.b, of.a)}) {
-    if (!IsSame(factor, summed)) continue;
-    factors.push_back(factor);
-    return WithoutFactors(other, summed, factors);
-  }
-  ExprId a = WithoutFactors(of.a, summed, factors), b = WithoutFactors(of.b, summed, factors);
-  return build_.Mul(a, b);
-}
-
 NestBuilder::Registers NestBuilder::ApartRegisters(const std::string& name,
                                                    const std::vector<DType>& dtypes) {
   const Shape shape = kernel_.buffers[accumulator_[0]].type.shape;

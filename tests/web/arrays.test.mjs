@@ -3,26 +3,12 @@
 //   WEBNNC=build/webnnc node --test tests/web/arrays.test.mjs
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { onnxModel } from '../onnx_model.mjs';
+import { compile } from './compile.mjs';
 import { makeDevice } from './dawn.mjs';
 import { launch, serve } from './harness.mjs';
-
-const webnnc = process.env.WEBNNC ?? 'build/webnnc', folder = mkdtempSync(join(tmpdir(), 'webnnc-arrays-'));
-after(() => rmSync(folder, { recursive: true }));
-
-/** @param {Parameters<typeof onnxModel>[0]} model */
-async function compile(model) {
-  const out = mkdtempSync(join(folder, 'out-')), file = join(folder, 'model.onnx');
-  writeFileSync(file, onnxModel(model));
-  execFileSync(webnnc, [file, '-o', out, '--no-report', '--quiet']);
-  return { out, ...await import(pathToFileURL(join(out, 'model.js')).href) };
-}
 
 /** One output of each kind of conversion. */
 const straight = await compile({

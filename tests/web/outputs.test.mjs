@@ -2,27 +2,14 @@
 //
 //   WEBNNC=build/webnnc node --test tests/web/outputs.test.mjs
 
+/** @import { onnxModel } from '../onnx_model.mjs' */
+
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { onnxModel } from '../onnx_model.mjs';
+import { compile } from './compile.mjs';
 import { watched } from './watched.mjs';
-
-const webnnc = process.env.WEBNNC ?? 'build/webnnc', folder = mkdtempSync(join(tmpdir(), 'webnnc-outputs-'));
-after(() => rmSync(folder, { recursive: true }));
-
-/** @param {Parameters<typeof onnxModel>[0]} model */
-async function compile(model) {
-  const out = mkdtempSync(join(folder, 'out-')), file = join(folder, 'model.onnx');
-  writeFileSync(file, onnxModel(model));
-  execFileSync(webnnc, [file, '-o', out, '--no-report', '--quiet']);
-  return { out, ...await import(pathToFileURL(join(out, 'model.js')).href) };
-}
 
 const N = 1000, x = Float32Array.from({ length: N }, (_, i) => i - 3);
 const negative = x.map((value) => -value), tripled = Float32Array.from([...x, ...x, ...x]);

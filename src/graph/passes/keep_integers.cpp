@@ -207,6 +207,7 @@ class Keeper {
   std::optional<ValueId> SameIntegers(ValueId x) const {
     auto scaled = ScaledOf(x);
     auto scale = scaled ? definitions_.Uniform(scaled->scale) : std::nullopt;
+    // A scale and its inverse in f32, multiplied.
     constexpr double kClose = 1e-6;
     if (!scale || std::fabs(*scale - 1) > kClose) return std::nullopt;
     const ValueId* narrow = CastFrom(scaled->integers);

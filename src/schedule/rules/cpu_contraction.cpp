@@ -107,7 +107,7 @@ class CpuContraction : public OnePoint {
 
   // Products of pairs are multiplied apart and added then, whatever the engine has for floats.
   int64_t TileRows(const Problem& problem) const {
-    if (paired_) return (machine_.tiles.rows + machine_.tiles.rows_fused) / 2;
+    if (paired_) return machine_.tiles.rows_paired;
     return problem.target().Has(Feature::kRelaxedSimd) ? machine_.tiles.rows_fused
                                                        : machine_.tiles.rows;
   }
