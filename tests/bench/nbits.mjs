@@ -4,7 +4,7 @@
 //   WEBNNC=build/webnnc node tests/bench/nbits.mjs [--runs 60] [--device large] [--no-peer] [--schedules FILE] [MODEL...]
 //
 // A MODEL is nbits:M:K:N, or nbits:M:K:N:BITS:BLOCK, as in bench.mjs; without any it is a row and 128 rows by 4096 x 14336, and a row
-// by 4096 x 4096. A run multiplies by as many matrices, one after another, as no cache holds; of many rows, by one. Columns:
+// by 4096 x 4096. A run multiplies by as many matrices, one after another, as no cache holds, at most 64; of many rows, by one. Columns:
 //
 //   product        of one product, in microseconds: a run's time on the GPU, by its clock, over their number. Between two is what WebGPU
 //                  waits there, as in a decoder, but not what it takes to read the clock
@@ -41,8 +41,8 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const runs = Number(options.runs), models = positionals.length > 0 ? positionals : ['nbits:1:4096:14336', 'nbits:1:4096:4096', 'nbits:128:4096:14336'];
-/** More than caches hold; rows from which on it is not memory that a product waits for; runs, and milliseconds, before those that count; passes that are stamped. */
-const COLD_BYTES = 200e6, MANY_ROWS = 8, WARM_RUNS = 10, WARM_MS = 500, MOST_PASSES = 1024;
+/** More than caches hold, which small products do not come to; rows from which on it is not memory that a product waits for; runs, and milliseconds, before those that count; passes that are stamped. */
+const COLD_BYTES = 200e6, MOST_PRODUCTS = 64, MANY_ROWS = 8, WARM_RUNS = 10, WARM_MS = 500, MOST_PASSES = 1024;
 
 /** Stamps all that a device computes from now on. @param {GPUDevice} device @param {number} passes at most */
 function stamp(device, passes) {
@@ -108,7 +108,7 @@ try {
   for (const [index, name] of models.entries()) {
     const product = nbitsOf(name);
     if (!product) throw new Error(`${name} is not nbits:M:K:N`);
-    const { m, k, n } = product, bytes = bytesOf(product), count = m > MANY_ROWS ? 1 : Math.ceil(COLD_BYTES / bytes);
+    const { m, k, n } = product, bytes = bytesOf(product), count = m > MANY_ROWS ? 1 : Math.min(MOST_PRODUCTS, Math.ceil(COLD_BYTES / bytes));
     const file = join(folder, `${index}.onnx`);
     writeFileSync(file, nbitsModel(product, count));
     const { inputs, results, median, computing } = await measure(file, join(folder, `${index}`));
