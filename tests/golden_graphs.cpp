@@ -15,6 +15,7 @@
 #include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/prepare_image.h"
+#include "graph/passes/quantize_weights.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
 #include "graph/passes/sum_in_floats.h"
@@ -319,6 +320,21 @@ std::function<Outcome(const std::string&)> PictureStep(const graph::Preparation&
   };
 }
 
+// Weights change by what is rounded, so that results are not compared with what was there
+// (quantize_test.cpp does).
+std::function<Outcome(const std::string&)> QuantizeStep(const graph::WeightFormat& format) {
+  return [format](const std::string& input) -> Outcome {
+    auto graph = graph::Parse(input);
+    if (!graph) return {Describe(graph.error(), input), true};
+    graph::QuantizeWeights(graph.value(), format);
+    graph::MergeCommon(graph.value());
+    std::string text = graph::Print(graph.value());
+    if (Status status = graph::Verify(graph.value()); !status)
+      return {Describe(status.error(), text) + text, true};
+    return {text, false};
+  };
+}
+
 // For a machine that few tiles keep busy.
 void MergeSiblings(Graph& graph) {
   Machine machine = WasmMachine();
@@ -377,6 +393,9 @@ const Steps& GraphSteps() {
       {"find-attention", GraphPass(graph::FindAttention)},
       {"expand-attention", GraphPass(graph::ExpandAttention)},
       {"merge-siblings", GraphPass(MergeSiblings)},
+      {"quantize-f16", QuantizeStep({DType::kF16})},
+      {"quantize-int8", QuantizeStep({DType::kI8})},
+      {"quantize-int4", QuantizeStep({DType::kI4})},
       {"block-cumulations",
        GraphPass([](Graph& graph) { graph::BlockCumulations(graph, {.shortest = 10}); })},
       {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},

@@ -52,6 +52,14 @@ struct LikelyRange {
   friend bool operator==(const LikelyRange&, const LikelyRange&) = default;
 };
 
+// How weights of float32 are stored: in fewer bits, those of int4 with a scale for each block of a
+// sum.
+struct WeightStorage {
+  enum class Type : uint8_t { kFloat16, kInt8, kInt4 };
+  Type type = Type::kInt8;
+  int64_t block = 32;
+};
+
 // A model that is compiled.
 struct ModelFile {
   std::string path;  // of the .onnx file, or "-" for standard input
@@ -93,6 +101,9 @@ struct CompileOptions {
   // How a detector's boxes are read: "form=pair corners=xyxy", with "OUTPUT:" before it where
   // several outputs may hold them.
   std::vector<std::string> boxes;
+
+  // Weights of float32 become smaller, if it is asked for.
+  std::optional<WeightStorage> quantize;
 
   bool webgpu = true, wasm = true;
   // The GPU that shaders are made for, one of Devices(). Every profile's result is correct on every

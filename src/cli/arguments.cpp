@@ -117,6 +117,23 @@ void SetGpuFeatures(const std::string& text, CompileOptions& options) {
   }
 }
 
+// "f16", "int8", "int4" or "int4:64"
+WeightStorage StorageOf(const std::string& text) {
+  using Type = WeightStorage::Type;
+  static const std::map<std::string, Type> kTypes = {
+      {"f16", Type::kFloat16}, {"int8", Type::kInt8}, {"int4", Type::kInt4}};
+  const size_t colon = text.find(':');
+  auto type = kTypes.find(text.substr(0, colon));
+  if (type == kTypes.end()) Misused("--quantize", text, "f16, int8, int4 or int4:BLOCK");
+  WeightStorage storage{type->second};
+  if (colon == std::string::npos) return storage;
+  bool is_block = CLI::detail::lexical_cast(text.substr(colon + 1), storage.block) &&
+                  storage.block >= 16 && storage.block <= 1024 && storage.block % 16 == 0;
+  if (type->second != Type::kInt4 || !is_block)
+    Misused("--quantize", text, "int4:BLOCK, where BLOCK is a multiple of 16 up to 1024");
+  return storage;
+}
+
 // "60kB", "1.5 MB", "2MiB" or a number of bytes.
 int64_t SizeOf(const std::string& flag, const std::string& text) {
   static const std::map<std::string, double> kUnits = {
@@ -205,7 +222,7 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
 // Texts that become more than text.
 struct Raw {
   std::vector<std::string> models, dims, inputs;
-  std::string targets = "webgpu,wasm", gpu_features;
+  std::string targets = "webgpu,wasm", gpu_features, quantize;
   std::string code_size, weights, memory, require;
   std::optional<int64_t> dispatches;
 };
@@ -245,6 +262,11 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
                  "how a detector's boxes are read: \"form=pair corners=xyxy\"; repeatable")
       ->type_name("[OUTPUT:]KEYS")
       ->allow_extra_args(false);
+  app.add_option("--quantize", raw.quantize,
+                 "store weights of float32 in fewer bits: f16, int8, int4, or int4:BLOCK with a "
+                 "scale for so many "
+                 "(32)")
+      ->type_name("TYPE");
   app.add_option("--target", raw.targets, "what to compile for (webgpu,wasm)")->type_name("LIST");
   std::string devices;
   for (std::string_view device : Devices())
@@ -326,6 +348,7 @@ void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
     if (auto problem = PictureProblem(image)) throw CLI::ValidationError("--image", *problem);
   }
   SetTargets(raw.targets, options);
+  if (!raw.quantize.empty()) options.quantize = StorageOf(raw.quantize);
   if (!raw.gpu_features.empty()) SetGpuFeatures(raw.gpu_features, options);
   Budgets& budgets = options.budgets;
   if (!raw.code_size.empty()) budgets.code_bytes = SizeOf("--max-code-size", raw.code_size);

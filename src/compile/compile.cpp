@@ -40,6 +40,7 @@
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
+#include "graph/passes/quantize_weights.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
 #include "graph/passes/sum_in_floats.h"
@@ -107,6 +108,15 @@ Result<bundle::Source> SourceOf(const Model& model) {
   return bundle::Source{std::filesystem::path(model.path()).filename().string(),
                         static_cast<int64_t>(bytes.size()), digest::Sha256(bytes),
                         std::move(outline)};
+}
+
+graph::WeightFormat FormatOf(const WeightStorage& storage) {
+  switch (storage.type) {
+    case WeightStorage::Type::kFloat16: return {DType::kF16};
+    case WeightStorage::Type::kInt8: return {DType::kI8};
+    case WeightStorage::Type::kInt4: return {DType::kI4, storage.block};
+  }
+  return {};
 }
 
 // "wasm", "relaxed-wasm"
@@ -235,6 +245,15 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     graph::MergeSiblings(all, gpu_machine);
   }
   TRY(trace.Graphs("siblings", code));
+
+  // On weights as they are read, which no pass makes other ones of from here on.
+  if (options.quantize) {
+    on_all([&](graph::Graph& g) {
+      graph::QuantizeWeights(g, FormatOf(*options.quantize));
+      graph::MergeCommon(g);
+    });
+  }
+  TRY(trace.Graphs("quantize", code));
 
   // Choosing from which of very many tensors an element comes would be code without end.
   constexpr size_t kMostConcatenated = 256;

@@ -4,8 +4,8 @@
 
 #include "graph/lower.h"
 #include "graph/ops/regions.h"
-#include "loop/interpret.h"
 #include "loop/interpret_dims.h"
+#include "loop/passes/replace_symbols.h"
 #include "loop/run_stages.h"
 #include "loop/verify.h"
 
@@ -38,24 +38,19 @@ Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs) {
 namespace {
 
 // Runs an operation's kernel, whose first buffers are the operands, each once.
-Result<std::vector<Tensor>> Run(const loop::Kernel& kernel,
-                                const std::vector<const Tensor*>& operands,
+Result<std::vector<Tensor>> Run(loop::Kernel kernel, const std::vector<const Tensor*>& operands,
                                 const SymbolValues& symbols) {
   TRY(loop::VerifyPlain(kernel));
-  loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
-  size_t next = 0;
-  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-    if (kernel.buffers[loop::BufferId{b}].space != loop::Space::kIn) continue;
-    auto bytes = operands[next++]->data.bytes();
-    memory[static_cast<size_t>(b)].assign(bytes.begin(), bytes.end());
-  }
-  TRY(loop::Interpret(kernel, memory, {symbols, false}));
+  std::map<std::string, Dim> sizes;
+  for (const auto& [symbol, value] : symbols) sizes.emplace(symbol, value);
+  loop::ReplaceSymbols(kernel, sizes);
+  std::vector<std::span<const uint8_t>> bytes;
+  for (const Tensor* operand : operands) bytes.push_back(operand->data.bytes());
+  TRY_ASSIGN(auto computed, loop::RunStages(kernel, bytes));
   std::vector<Tensor> results;
-  for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
-    const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
+  for (const loop::Buffer& buffer : kernel.buffers) {
     if (buffer.space != loop::Space::kOut) continue;
-    results.push_back({{buffer.type.dtype, Substitute(buffer.type.shape, symbols)},
-                       TensorData::Own(std::move(memory[static_cast<size_t>(b)]))});
+    results.push_back({buffer.type, TensorData::Own(std::move(computed[results.size()]))});
   }
   return results;
 }

@@ -36,6 +36,7 @@ static bool Widens(const loop::Kernel& kernel) {
 std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
   const Machine::Fusion& costs = CostsOf(group);
   if (group.kind != schedule::Kind::kMap || group.kernel.body.size() != 1) return {false, 0};
+  if (group.nodes.size() == 1 && WidensHalfWeight(NodeAt(group.nodes[0]))) return {true, 0};
   const loop::Kernel& kernel = group.kernel;
   loop::Stage stage = loop::StagesOf(kernel)[0];
   int64_t work = 0;
@@ -285,6 +286,14 @@ bool NodeGroups::WidensWeights(const Group& producer) const {
     }
   }
   return few_bits;
+}
+
+// A weight of f16 is widened where it is read, as integers are.
+bool NodeGroups::WidensHalfWeight(const graph::Node& node) const {
+  if (!std::holds_alternative<graph::Cast>(node.op)) return false;
+  const graph::Node* weight = links_.DefinitionOf(node.operands[0]);
+  return weight && IsWeight(*weight) && graph_.values[node.operands[0]].type.dtype == DType::kF16 &&
+         graph_.values[node.result()].type.dtype == DType::kF32;
 }
 
 // A transpose and the like: what is stored side by side was not loaded so.
