@@ -61,9 +61,22 @@ ExprId NestBuilder::NotSkipped() {
 }
 
 ExprId NestBuilder::OperandValue(const Operand& operand) {
-  auto tile = tiles_.find(operand);
-  if (tile != tiles_.end()) return LoadTile(tile->second);
   ExprId raw = RawOperand(operand);
+  auto tile = tiles_.find(operand);
+  if (tile != tiles_.end()) return build_.Convert(LoadTile(tile->second), build_.dtype(raw));
+  return GuardedOperand(operand, raw);
+}
+
+ExprId NestBuilder::StagedOperand(const Stage& stage) {
+  ExprId raw = RawOperand(stage.operand);
+  auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[raw].node);
+  if (!convert || stage.space != Space::kRegister || thread_.valid()) return raw;
+  const DType from = build_.dtype(convert->a), to = build_.dtype(raw);
+  bool widens = IsInteger(from) && IsInteger(to) && ByteSize(from) < ByteSize(to);
+  return widens ? convert->a : raw;
+}
+
+ExprId NestBuilder::GuardedOperand(const Operand& operand, ExprId raw) {
   const DType dtype = build_.dtype(raw);
   // What is made of a load decides what is neutral, where it is used.
   bool loads = operand.part == Operand::kLoad;
@@ -157,7 +170,7 @@ Tile NestBuilder::MakeTile(const Stage& stage) {
       Fail("stage: the lanes of " + loop.name + " would share one tile");
     if (loop.name == stage.at.name) break;
   }
-  DType dtype = build_.dtype(RawOperand(stage.operand));
+  DType dtype = build_.dtype(StagedOperand(stage));
   Tile tile{{},
             stage.space == Space::kRegister && thread_.valid(),
             stage.layout,
@@ -259,8 +272,9 @@ Block NestBuilder::Fill(const Stage& stage, const Tile& tile) {
   });
 }
 
-// Elements of a tile in registers that are filled by code of their own.
-static constexpr int64_t kMostUnrolled = 1024;
+// Elements of a tile in registers that are filled by code of their own: a thread's of a GPU, and
+// as many as a CPU has registers for.
+static constexpr int64_t kMostUnrolled = 1024, kMostUnrolledAlone = 64;
 
 Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
   Env outside = env_;
@@ -273,11 +287,13 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
     if (vector && loop.extent.value() > Machine::kMostLanes)
       Fail("stage: a row of " + Print(loop.extent) + " elements is longer than the longest vector");
     // Of a tile that is large copies would be too many.
-    LoopKind kind = TileSize(stage) > kMostUnrolled ? LoopKind::kSerial : LoopKind::kUnrolled;
+    const int64_t most = thread_.valid() ? kMostUnrolled : kMostUnrolledAlone;
+    LoopKind kind = TileSize(stage) > most ? LoopKind::kSerial : LoopKind::kUnrolled;
     loops.push_back({var, loop.extent, vector ? LoopKind::kVector : kind, {}});
   }
   Block block;
-  block.push_back(loop::Store{tile.buffer, TileIndex(tile), OperandValue(stage.operand)});
+  ExprId value = GuardedOperand(stage.operand, StagedOperand(stage));
+  block.push_back(loop::Store{tile.buffer, TileIndex(tile), value});
   for (size_t i = loops.size(); i-- > 0;) {
     loops[i].body = std::move(block);
     block = Block();

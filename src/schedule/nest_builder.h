@@ -131,6 +131,10 @@ class NestBuilder {
   // the neutral element; past the end of other loops only if it could not be loaded there, since
   // what comes of it is not stored.
   loop::ExprId OperandValue(const Operand& operand);
+  // What a tile of it has: in registers of no thread, integers stay as narrow as they are.
+  loop::ExprId StagedOperand(const Stage& stage);
+  // Neutral where it is not computed.
+  loop::ExprId GuardedOperand(const Operand& operand, loop::ExprId raw);
   // Loads that have tiles, which are current terms already, from there.
   loop::ExprId WithTiles(loop::ExprId value);
   // `raw`, or `neutral` where it is guarded.

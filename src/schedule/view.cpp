@@ -186,6 +186,11 @@ bool NestView::SumsPairs() const {
          fits(right());
 }
 
+bool NestView::IsComputed(loop::ExprId value) const {
+  while (auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[value].node)) value = convert->a;
+  return std::holds_alternative<loop::Binary>(kernel_.exprs[value].node);
+}
+
 bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {
   bool panelled = false;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {

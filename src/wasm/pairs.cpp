@@ -70,8 +70,12 @@ bool Pairs::IsNarrow(ExprId id) const {
 llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
   const loop::Expr &a = kernel_.exprs[x], &c = kernel_.exprs[y];
   if (!IsNarrow(x) || !IsNarrow(y)) return nullptr;
-  if (a.node.index() != c.node.index() || a.dtype != c.dtype) return InterleavedLeaves(x, y);
-  if (auto* splat = std::get_if<loop::Splat>(&a.node)) {
+  // Vectors are as long as registers once they are widened: the instructions that interleave two of
+  // 16 bits need no table of places.
+  bool alike = a.node.index() == c.node.index() && a.dtype == c.dtype;
+  auto* splat = std::get_if<loop::Splat>(&a.node);
+  if (!alike || (a.lanes > 1 && !splat)) return InterleavedLeaves(x, y);
+  if (splat) {
     llvm::Value* pair = Interleaved(splat->a, std::get<loop::Splat>(c.node).a);
     return pair ? Repeated(pair, a.lanes) : nullptr;
   }
@@ -94,23 +98,20 @@ llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
 
 llvm::Value* Pairs::InterleavedLeaves(ExprId x, ExprId y) {
   const int32_t lanes = kernel_.exprs[x].lanes;
-  std::vector<int> order;
-  for (int32_t lane = 0; lane < lanes; ++lane) order.insert(order.end(), {lane, lane + lanes});
-  if (Distance(x, y) == lanes) {
-    if (llvm::Value* both = load_(x, 2 * lanes))
-      return lanes == 1 ? both : b_.CreateShuffleVector(both, order);
+  if (lanes == 1 && Distance(x, y) == 1) {
+    if (llvm::Value* both = load_(x, 2)) return both;
   }
   auto narrow = [&](ExprId id) {
-    const loop::Expr& expr = kernel_.exprs[id];
-    llvm::Value* value = emit_(id);
-    return expr.dtype == DType::kI32 ? EmitConvert(b_, DType::kI32, DType::kI16, value) : value;
+    auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[id].node);
+    ExprId from = convert ? convert->a : id;
+    return EmitConvert(b_, kernel_.exprs[from].dtype, DType::kI16, emit_(from));
   };
   llvm::Value *first = narrow(x), *second = narrow(y);
-  if (first->getType() != second->getType()) {
-    first = EmitConvert(b_, kernel_.exprs[x].dtype, DType::kI16, first);
-    second = EmitConvert(b_, kernel_.exprs[y].dtype, DType::kI16, second);
+  if (lanes > 1) {
+    std::vector<int> order;
+    for (int32_t lane = 0; lane < lanes; ++lane) order.insert(order.end(), {lane, lane + lanes});
+    return b_.CreateShuffleVector(first, second, order);
   }
-  if (lanes > 1) return b_.CreateShuffleVector(first, second, order);
   auto* type = llvm::FixedVectorType::get(first->getType(), 2);
   llvm::Value* pair = b_.CreateInsertElement(llvm::PoisonValue::get(type), first, uint64_t{0});
   return b_.CreateInsertElement(pair, second, uint64_t{1});

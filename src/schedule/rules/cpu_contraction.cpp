@@ -234,7 +234,7 @@ class CpuContraction : public OnePoint {
       rows.push_back(tile_.loop);
     }
     SplitLanes();
-    bool widens = tile_.tiles > 1 && IsWidened();
+    bool widens = tile_.tiles > 1 && (IsWidened() || IsComputed());
     Placement placement = widens ? Placement{} : ChoosePlacement(rows);
     std::vector<std::string> outer = Names(batch_), inner;
     for (const std::string& name : Names(columns_)) outer.push_back(name);
@@ -258,7 +258,7 @@ class CpuContraction : public OnePoint {
     Append(order, pair);
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
-    if (widens) StagePanel();
+    if (widens) StagePanel(sums, pair);
     UnrollPhases(phases);
     Unroll(tile);
     schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
@@ -271,11 +271,20 @@ class CpuContraction : public OnePoint {
     return !sums_.empty() && view_.ElementsInWord(vectors_, *sums_.back()) > 1;
   }
 
+  // Whether integers to multiply are computed of what is stored. Where iterations run apart, these
+  // would need a panel of their own.
+  bool IsComputed() const {
+    if (!paired_ || sums_.empty() || tile_.border.first + tile_.border.last > 0) return false;
+    const Dim& sum = sums_.back()->extent;
+    return sum.IsConstant() && sum.value() % 2 == 0 && view_.IsComputed(vectors_);
+  }
+
   // A panel is widened once, for all rows.
-  void StagePanel() {
+  void StagePanel(std::vector<std::string> layout, const std::vector<std::string>& pair) {
+    Append(layout, pair);
     bool is_left = vectors_ == view_.left();
     Stage panel{is_left ? Operand::kLeft : Operand::kRight, lane_->name + ".0",
-                loop::Space::kRegister, Names(sums_)};
+                loop::Space::kRegister, layout};
     for (const std::string& name : lane_parts_) panel.layout.push_back(name);
     panel.lanes = Machine::kLanes;
     panel.row = static_cast<int64_t>(lane_parts_.size());
