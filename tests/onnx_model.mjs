@@ -10,7 +10,8 @@
 // their length (2). The numbers are those of onnx.proto.
 
 /** Numbers of ONNX's element types. */
-export const TYPES = { f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, u32: 12, u64: 13, u4: 21, i4: 22 };
+export const TYPES = { f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, f16: 10, f64: 11, u32: 12, u64: 13, bf16: 16, f8e4m3fn: 17, f8e4m3fnuz: 18, f8e5m2: 19, f8e5m2fnuz: 20,
+  u4: 21, i4: 22, f4e2m1: 23, f8e8m0: 24, u2: 25, i2: 26 };
 
 /** Negative numbers as the 64 bits of two's complement. @param {number | bigint} value @returns {number[]} */
 const varint = (value) => value < 0 ? varint(BigInt.asUintN(64, BigInt(value)))
@@ -124,17 +125,30 @@ export function onnxModel({ functions = {}, opset = 13, ...graph }) {
     ...Object.entries(functions).flatMap(([name, body]) => bytes(25, functionProto(name, body, opset)))]);
 }
 
-/** A model that has weights besides, however large. @param {Buffer} model @param {Record<string, Tensor>} weights */
-export function withWeights(model, weights) {
-  const graph = /** @type {Buffer} */ ([...fieldsOf(model)].find(({ field }) => field === 7)?.content), at = graph.byteOffset - model.byteOffset;
-  const head = (/** @type {number} */ field, /** @type {number} */ length) => Buffer.from([...varint(field << 3 | 2), ...varint(length)]);
-  const tensors = Object.entries(weights).flatMap(([name, { type: [dtype, shape], bytes: content }]) => {
-    const fields = Buffer.from([...shape.flatMap((size) => integer(1, Number(size))), ...integer(2, TYPES[dtype]), ...bytes(8, name)]), data = head(9, content.length);
-    return [head(5, fields.length + data.length + content.length), fields, data, content];
-  });
-  const length = tensors.reduce((sum, part) => sum + part.length, graph.length);
-  return Buffer.concat([model.subarray(0, at - head(7, graph.length).length), head(7, length), graph, ...tensors, model.subarray(at + graph.length)]);
+/** The key and length of a field. @param {number} field @param {number} length */
+const head = (field, length) => Buffer.from([...varint(field << 3 | 2), ...varint(length)]);
+
+/** A model with another graph. @param {Buffer} model @param {(graph: Buffer) => Uint8Array[]} changed */
+function withGraph(model, changed) {
+  return Buffer.concat([...fieldsOf(model)].flatMap(({ field, content, whole }) => {
+    if (field !== 7 || !content) return [whole];
+    const parts = changed(content);
+    return [head(7, parts.reduce((sum, part) => sum + part.length, 0)), ...parts];
+  }));
 }
+
+/** A model that has weights besides, however large. @param {Buffer} model @param {Record<string, Tensor>} weights */
+export const withWeights = (model, weights) => withGraph(model, (graph) => [graph, ...Object.entries(weights).flatMap(([name, { type: [dtype, shape], bytes: content }]) => {
+  const fields = Buffer.from([...shape.flatMap((size) => integer(1, Number(size))), ...integer(2, TYPES[dtype]), ...bytes(8, name)]), data = head(9, content.length);
+  return [head(5, fields.length + data.length + content.length), fields, data, content];
+})]);
+
+/** A model without these weights, and with others for some of its nodes. @param {Buffer} model @param {ReadonlySet<string>} dropped @param {(node: Node) => Node[] | undefined} replaced */
+export const withNodes = (model, dropped, replaced) => withGraph(model, (graph) => [...fieldsOf(graph)].flatMap(({ field, content, whole }) => {
+  if (field === 5 && content && dropped.has(nameOf(content))) return [];
+  const nodes = field === 1 && content && replaced(readNode(content));
+  return nodes ? nodes.map((node) => Buffer.from(bytes(1, nodeProto(node)))) : [whole];
+}));
 
 // ---- Reading
 
@@ -148,16 +162,19 @@ function readVarint(message, at) {
   }
 }
 
-/** The fields of a message: numbers, or bytes. @param {Buffer} message @returns {Generator<{ field: number, value: number, content?: Buffer }>} */
+/** @typedef {{ field: number, value: number, content?: Buffer, whole: Buffer }} Field a number, or bytes; and all of its own */
+
+/** The fields of a message. @param {Buffer} message @returns {Generator<Field>} */
 function* fieldsOf(message) {
   for (let at = 0; at < message.length;) {
     let key, value, content;
+    const start = at;
     [key, at] = readVarint(message, at);
     const field = Number(key >> 3n), wire = Number(key & 7n);
     if (wire === 5) [content, value, at] = [message.subarray(at, at + 4), 0n, at + 4];
     else [value, at] = readVarint(message, at);
     if (wire === 2) [content, at] = [message.subarray(at, at + Number(value)), at + Number(value)];
-    yield { field, value: Number(value), content };
+    yield { field, value: Number(value), content, whole: message.subarray(start, at) };
   }
 }
 
@@ -184,6 +201,25 @@ export function sharedTableBytes(model) {
     }
   }
   return [...lookedUp].reduce((sum, name) => sum + (read.has(name) ? bytes.get(name) ?? 0 : 0), 0);
+}
+
+/** A node, of whose attributes integers are read. @param {Buffer} message @returns {Node & { attributes: Record<string, number> }} */
+function readNode(message) {
+  const fields = [...fieldsOf(message)], texts = (/** @type {number} */ kind) => fields.filter(({ field }) => field === kind).map(({ content }) => String(content));
+  const attributes = Object.fromEntries(fields.flatMap(({ field, content }) => field === 5 && content ? [[nameOf(content, 1), [...fieldsOf(content)].find((each) => each.field === 3)?.value ?? 0]] : []));
+  return { op: texts(4)[0], name: texts(3)[0] ?? '', inputs: texts(1), outputs: texts(2), attributes };
+}
+
+/** @param {Buffer} message @param {number} [kind] the field's number: that of tensors if not given */
+const nameOf = (message, kind = 8) => String([...fieldsOf(message)].find(({ field }) => field === kind)?.content);
+
+/** The nodes and the weights of a model, these as numbers of those that are f32. @param {Buffer} model */
+export function readGraph(model) {
+  const items = [...fieldsOf(model)].flatMap(({ field, content }) => field === 7 && content ? [...fieldsOf(content)] : []);
+  /** @param {number} kind */
+  const of = (kind) => items.flatMap(({ field, content }) => field === kind && content ? [content] : []);
+  const floats = of(5).filter((message) => [...fieldsOf(message)].some(({ field, value }) => field === 2 && value === TYPES.f32));
+  return { nodes: of(1).map(readNode), weights: new Map(floats.map((message) => [nameOf(message), readTensor(message)])) };
 }
 
 /** A tensor of ONNX's test data: a TensorProto of f32 or i64, its elements raw or as numbers. @param {Buffer} message */

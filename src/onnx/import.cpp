@@ -349,7 +349,7 @@ class Importer {
     NodeContext c(*frame_, kNone, 0, {}, "", output.name(), {});
     frame_->scope.SetNode("");
     Formula f(c);
-    return f.Result(Rounded(f(id), *narrow, true));
+    return f.Result(Rounded(f(id), *narrow, {}));
   }
 
   // Its parts are outputs. Where nothing was ever in it, the model says of what type that would be.

@@ -18,6 +18,7 @@ static constexpr Narrow kNarrowTypes[] = {
     {21, "uint4", DType::kU4, DType::kU8},
     {22, "int4", DType::kI4, DType::kI8},
     {23, "float4e2m1", DType::kU4, DType::kF32, Beyond::kNothing, 1, 1, 6},
+    {24, "float8e8m0", DType::kU8, DType::kF32, Beyond::kPowersOfTwo, 0, 127, 0x1p127},
     {25, "uint2", DType::kU2, DType::kU8},
     {26, "int2", DType::kI2, DType::kI8},
 };
@@ -33,10 +34,12 @@ const Narrow* NarrowType(int32_t onnx_type) {
 
 // The number that these bits are.
 static double NumberOf(const Narrow& type, int bits) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  if (type.beyond == Beyond::kPowersOfTwo)
+    return bits == UINT8_MAX ? kNan : std::ldexp(1, bits - type.bias);
   int sign_bit = static_cast<int>(BitSize(type.stored)) - 1, most = (1 << sign_bit) - 1;
   int magnitude = bits & most, negative = bits >> sign_bit;
   int exponent = magnitude >> type.fraction, fraction = magnitude & ((1 << type.fraction) - 1);
-  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   if (type.beyond == Beyond::kNan && magnitude == most) return kNan;
   if (type.beyond == Beyond::kUnsignedZeroNan && negative && magnitude == 0) return kNan;
   double value = exponent == 0 ? std::ldexp(fraction, 1 - type.bias - type.fraction)
@@ -94,8 +97,30 @@ static Term PowerOfTwo(Term exponent) {
   return Unary(Function::kFromBits, (exponent + kBias) * (1 << kFraction));
 }
 
-Term Rounded(Term x, const Narrow& to, bool saturate) {
+// There is nothing below the smallest of these powers, neither 0 nor negative numbers.
+static Term AsPowerOfTwo(Term x, const Narrow& to, const Rounding& rounding) {
+  Formula& f = *x.formula;
+  using Powers = Rounding::Powers;
+  const double smallest = std::ldexp(1, -to.bias);
+  // Of normal numbers the exponent is all that is left of their bits. GPUs may have no others.
+  Term wide = Cast(x, DType::kF32), larger = wide * 0x1p64, is_small = wide < 0x1p-64;
+  Term bits = Unary(Function::kBits, Where(is_small, larger, wide));
+  const int up = rounding.powers == Powers::kDown ? 0
+                 : rounding.powers == Powers::kUp ? (1 << kFraction) - 1
+                                                  : 1 << (kFraction - 1);
+  Term power = Unary(Function::kFromBits, ((bits + up) >> kFraction) * (1 << kFraction));
+  power = Min(Max(Where(is_small, power * 0x1p-64, power), smallest), to.largest);
+  Term nan = f.Number(std::numeric_limits<double>::quiet_NaN(), DType::kF32);
+  if (!rounding.saturate) {
+    power = Where(larger < smallest * 0x1p64, nan, power);
+    power = Where(f.Number(to.largest, DType::kF32) < wide, nan, power);
+  }
+  return Where(Unary(Function::kIsNan, wide), nan, power);
+}
+
+Term Rounded(Term x, const Narrow& to, const Rounding& rounding) {
   if (!to.IsFloat()) return WithLowestBits(x, to);
+  if (to.beyond == Beyond::kPowersOfTwo) return AsPowerOfTwo(x, to, rounding);
   Formula& f = *x.formula;
   Term wide = Cast(x, DType::kF32), magnitude = Abs(wide);
   // What is between two numbers of the type around x. Small ones are as far apart as the smallest.
@@ -106,7 +131,7 @@ Term Rounded(Term x, const Narrow& to, bool saturate) {
   Term steps = Unary(Function::kRound, magnitude * PowerOfTwo(-half) * PowerOfTwo(-rest));
   Term rounded = steps * PowerOfTwo(half) * PowerOfTwo(rest);
   double beyond = to.largest;
-  if (!saturate && to.beyond != Beyond::kNothing)
+  if (!rounding.saturate && to.beyond != Beyond::kNothing)
     beyond = to.beyond == Beyond::kInfinity ? std::numeric_limits<double>::infinity()
                                             : std::numeric_limits<double>::quiet_NaN();
   rounded =

@@ -289,6 +289,13 @@ for (const bits of [2, 4]) {
     add(`MatMulNBits of f16${name}`, { a: ['f32', [rows, K]] }, [node('h = Cast(a)', { to: 10 }), fused(`p = MatMulNBits(${inputs})`, { K, N, bits: 4, block_size: 32 }), node('y = Cast(p)', { to: 1 })],
       { given: { a: Array.from({ length: rows * K }, (_, i) => i * 7 % 5 - 2) }, constants: { b, s, z } });
 }
+// Blocks are of rows, or of all weights in a row where those have no whole number of them; and so many that constants stay as they are.
+for (const [quant_type, kind] of ['FP4', 'NF4'].entries()) {
+  for (const [K, N, block_size] of [[64, 6, 32], [40, 7, 16], [256, 96, 64]]) {
+    add(`MatMulBnb4 of ${kind}, ${K} by ${N}`, { a: ['f32', ['n', 2, K]] }, fused('y = MatMulBnb4(a, b, s)', { K, N, block_size, quant_type }),
+      { sizes: { n: 2 }, constants: { b: bytesOf([Math.ceil(K * N / 2)], K), s: scalesOf([Math.ceil(K * N / block_size)]) } });
+  }
+}
 const ROW_IDS = /** @type {Record<string, Type>} */ ({ i: ['i64', ['n', 3]] }), GATHERED = { sizes: { n: 2 }, given: { i: [0, 4, 1, 3, 3, 2] }, outputs: { y: /** @type {[Type[0], number]} */ (['f32', 3]) } };
 add('GatherBlockQuantized of bytes', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s)', { block_size: 16, bits: 4 }), { ...GATHERED, constants: { d: bytesOf([5, 16], 3), s: scalesOf([5, 2]) } });
 add('GatherBlockQuantized of bytes with zero points', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 16, bits: 4, gather_axis: 0, quantize_axis: 1 }),

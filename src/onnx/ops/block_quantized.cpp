@@ -64,6 +64,16 @@ Result<Term> CentredElements(Formula& f, size_t i, DType dtype, Shape shape) {
   return Named(f, i, std::move(tensor));
 }
 
+// The halves of bytes that have the first element in the upper half, where ours have it in the
+// lower.
+Tensor WithHalvesSwapped(Tensor tensor) {
+  std::span<const uint8_t> bytes = tensor.data.bytes();
+  std::vector<uint8_t> swapped(bytes.begin(), bytes.end());
+  for (uint8_t& byte : swapped) byte = static_cast<uint8_t>(byte << 4 | byte >> 4);
+  tensor.data = TensorData::Own(std::move(swapped));
+  return tensor;
+}
+
 // How many elements of so many bits fill whole bytes, if there are to be `count`.
 int64_t InWholeBytes(int64_t count, DType dtype) {
   int64_t per_byte = 8 / BitSize(dtype);
@@ -77,6 +87,17 @@ Result<int64_t> BlockSize(NodeContext& c, int64_t otherwise) {
   return block;
 }
 
+// The sizes of a matrix of weights, [N, K].
+struct Sizes {
+  int64_t rows, depth;
+};
+Result<Sizes> SizesOf(NodeContext& c) {
+  int64_t rows = c.Int("N", 0), depth = c.Int("K", 0);
+  if (rows < 1 || depth < 1 || rows > INT32_MAX || depth > INT32_MAX)
+    return Error{"N and K are " + std::to_string(rows) + " and " + std::to_string(depth)};
+  return Sizes{rows, depth};
+}
+
 }  // namespace
 
 // y[..., n] = sum over k of a[..., k] * w[n, k] + bias[n], where w[n, k] is (b[n, k] - zero) *
@@ -85,9 +106,8 @@ Result<int64_t> BlockSize(NodeContext& c, int64_t otherwise) {
 static Result<Values> ImportMatMulNBits(NodeContext& c) {
   enum Operands : size_t { kA, kB, kScales, kZeros, kGroups, kBias };
   Formula f(c);
-  int64_t rows = c.Int("N", 0), depth = c.Int("K", 0);
-  if (rows < 1 || depth < 1 || rows > INT32_MAX || depth > INT32_MAX)
-    return Error{"N and K are " + std::to_string(rows) + " and " + std::to_string(depth)};
+  TRY_ASSIGN(auto sizes, SizesOf(c));
+  auto [rows, depth] = sizes;
   if (c.Int("weight_prepacked", 0) != 0) return Error{"the weights are packed for one processor"};
   TRY_ASSIGN(auto dtype, UnsignedOf(c.Int("bits", 4)));
   TRY_ASSIGN(auto block, BlockSize(c, 32));
@@ -117,6 +137,50 @@ static Result<Values> ImportMatMulNBits(NodeContext& c) {
   Term product = f.Add(graph::MatMul{false, true}, {f(c[kA]), weights});
   if (c.Has(kBias)) product = product + f(c[kBias]);
   TRY_ASSIGN(auto result, f.Result(product));
+  return Values{result};
+}
+
+// What bitsandbytes' elements of 4 bits stand for, as parts of the largest in their block: NF4 are
+// quantiles of a normal distribution, FP4 floats with two bits of exponent and one of the fraction.
+static constexpr double kNf4[] = {-1.0,         -0.696192801, -0.525073051, -0.394917488,
+                                  -0.284441382, -0.184773430, -0.091050036, 0.0,
+                                  0.0795802996, 0.160930201,  0.246112302,  0.337915242,
+                                  0.440709829,  0.562617004,  0.722956836,  1.0};
+static constexpr double kFp4[] = {
+    0.0,  0.00520833333,  0.66666667,  1.0,  0.33333333,  0.5,  0.16666667,  0.25,
+    -0.0, -0.00520833333, -0.66666667, -1.0, -0.33333333, -0.5, -0.16666667, -0.25};
+
+static Tensor TableOf(std::span<const double> numbers) {
+  std::vector<uint8_t> bytes(numbers.size() * sizeof(float));
+  for (size_t i = 0; i < numbers.size(); ++i)
+    WriteScalar(bytes.data(), static_cast<int64_t>(i), Scalar::Real(DType::kF32, numbers[i]));
+  return {{DType::kF32, {static_cast<int64_t>(numbers.size())}}, TensorData::Own(std::move(bytes))};
+}
+
+// y[..., n] = sum over k of a[..., k] * w[n, k], where w[n, k] is what element n * K + k stands for
+// times the largest number of its block: blocks are of all elements in a row, not of each row's.
+static Result<Values> ImportMatMulBnb4(NodeContext& c) {
+  enum Operands : size_t { kA, kB, kLargest };
+  Formula f(c);
+  TRY_ASSIGN(auto sizes, SizesOf(c));
+  auto [rows, depth] = sizes;
+  TRY_ASSIGN(auto block, BlockSize(c, 64));
+  int64_t kind = c.Int("quant_type", 0);
+  if (kind != 0 && kind != 1) return Error{"quant_type is " + std::to_string(kind)};
+  if (c.Int("transB", 1) != 1) return Error{"transB is 0: the weights lie [K, N]"};
+  TRY_ASSIGN(auto packed, ElementsOf(f, kB, DType::kU4, {rows, depth}));
+  Term elements = Named(f, kB, WithHalvesSwapped(std::move(packed)));
+  Term table = f.Take(c.AddConstant(TableOf(kind == 0 ? kFp4 : kNf4)));
+  Term parts = f.Add(graph::Gather{0}, {table, Cast(elements, DType::kI32)});
+  const int64_t count = rows * depth;
+  Term largest = Cast(f(c[kLargest]), DType::kF32);
+  Term spread =
+      depth % block == 0
+          ? Repeated(Reshape(largest, {rows, depth / block}), 1, block, depth)
+          : Reshape(Repeated(Reshape(largest, {(count + block - 1) / block}), 0, block, count),
+                    {rows, depth});
+  Term weights = Cast(parts * spread, c.Type(kA).dtype);
+  TRY_ASSIGN(auto result, f.Result(f.Add(graph::MatMul{false, true}, {f(c[kA]), weights})));
   return Values{result};
 }
 
@@ -174,6 +238,7 @@ static Result<Values> ImportGatherBlockQuantized(NodeContext& c) {
 
 static constexpr Operator kOperators[] = {
     {"com.microsoft", "GatherBlockQuantized", 3, ImportGatherBlockQuantized},
+    {"com.microsoft", "MatMulBnb4", 3, ImportMatMulBnb4},
     {"com.microsoft", "MatMulNBits", 3, ImportMatMulNBits},
 };
 

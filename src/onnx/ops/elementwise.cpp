@@ -94,13 +94,27 @@ static Result<Values> ImportWhere(NodeContext& c) {
 
 static Result<Values> ImportIdentity(NodeContext& c) { return Values{c[0]}; }
 
+// How the node's attributes say that floats are rounded.
+static Result<Rounding> RoundingOf(const NodeContext& c) {
+  using Powers = Rounding::Powers;
+  const std::string mode = c.String("round_mode", "up");
+  Rounding rounding{c.Int("saturate", 1) != 0};
+  for (auto [name, powers] :
+       {std::pair("up", Powers::kUp), {"down", Powers::kDown}, {"nearest", Powers::kNearest}}) {
+    rounding.powers = powers;
+    if (mode == name) return rounding;
+  }
+  return Error{"round_mode is " + Quote(mode) + ", but must be up, down or nearest"};
+}
+
 static Result<Values> CastTo(NodeContext& c, DType to, const Narrow* narrow) {
   if (!narrow) {
     TRY_ASSIGN(auto result, c.CastExactly(c[0], to));
     return Values{result};
   }
   Formula f(c);
-  Term numbers = Rounded(f(c[0]), *narrow, c.Int("saturate", 1) != 0);
+  TRY_ASSIGN(auto rounding, RoundingOf(c));
+  Term numbers = Rounded(f(c[0]), *narrow, rounding);
   TRY_ASSIGN(auto result, f.Result(numbers));
   c.scope().SetNarrow(result, narrow);
   return Values{result};

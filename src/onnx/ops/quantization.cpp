@@ -110,7 +110,7 @@ Term Quantized(Term x, const Quantization& by, DType to) {
 
 Term Quantized(Term x, const Quantization& by, const Narrow& to, bool saturate) {
   Term quotient = Real(x) / Real(by.scale);
-  if (to.IsFloat()) return Rounded(quotient, to, saturate);
+  if (to.IsFloat()) return Rounded(quotient, to, {saturate});
   Term shifted = Shifted(quotient, by);
   double lowest = Lowest(to.stored).AsReal(), highest = Highest(to.stored).AsReal();
   return Cast(Min(Max(shifted, lowest), highest), to.carried);
@@ -172,7 +172,7 @@ static Result<Values> ImportDequantizeLinear(NodeContext& c) {
   TRY_ASSIGN(auto block, BlockSize(c));
   TRY_ASSIGN(auto by, QuantizationOf(f, 0, 1, 2, c.Int("axis", 1), block));
   Term real = Dequantized(f(c[0]), by);
-  if (narrow) real = Rounded(real, *narrow, false);
+  if (narrow) real = Rounded(real, *narrow, {false});
   TRY_ASSIGN(auto wide, f.Result(real));
   TRY_ASSIGN(auto result, c.CastExactly(wide, to));
   c.scope().SetNarrow(result, narrow);
