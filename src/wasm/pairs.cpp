@@ -62,9 +62,11 @@ llvm::Value* Pairs::One(const loop::Binary& product) {
 }
 
 bool Pairs::IsNarrow(ExprId id) const {
-  if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[id].node)) return IsNarrow(splat->a);
-  auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[id].node);
-  return FitsHalf(kernel_.exprs[convert ? convert->a : id].dtype);
+  const loop::Expr& expr = kernel_.exprs[id];
+  if (FitsHalf(expr.dtype)) return true;
+  if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return IsNarrow(splat->a);
+  auto* convert = std::get_if<loop::Convert>(&expr.node);
+  return convert && FitsHalf(kernel_.exprs[convert->a].dtype);
 }
 
 llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
@@ -82,7 +84,8 @@ llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
   if (auto* convert = std::get_if<loop::Convert>(&a.node)) {
     ExprId other = std::get<loop::Convert>(c.node).a;
     DType from = kernel_.exprs[convert->a].dtype;
-    if (!FitsHalf(from) || kernel_.exprs[other].dtype != from) return InterleavedLeaves(x, y);
+    bool widens = ByteSize(from) < ByteSize(a.dtype) && FitsHalf(from);
+    if (!widens || kernel_.exprs[other].dtype != from) return InterleavedLeaves(x, y);
     return EmitConvert(b_, from, DType::kI16, Interleaved(convert->a, other));
   }
   if (auto* binary = std::get_if<loop::Binary>(&a.node)) {

@@ -2,10 +2,10 @@
 // Random graphs of ONNX's operators: the interpreter, wasm and WebGPU against ONNX Runtime.
 //
 //   node tests/random/graphs.mjs [--seed N] [--count N] [--backend NAME]... [--every N] [--operator NAME]
-//                                [--batch N] [--jobs N] [--no-shrink] [--tally] [--save FOLDER]
+//                                [--quantised] [--batch N] [--jobs N] [--no-shrink] [--tally] [--save FOLDER]
 //
 // Graphs of the seeds from --seed (0) on, as many as --count (1), run on the interpreter, wasm and WebGPU; on WebGPU one in --every (1).
-// --operator: each has that one. What fails is shrunk and printed with its seed, and `--seed N` runs it again. --tally
+// --operator: each has that one. --quantised: they are quantised networks (networks.mjs), whose steps --operator names. What fails is shrunk and printed with its seed, and `--seed N` runs it again. --tally
 // says how often each operator was drawn, and why it was not taken; --save writes what fails, shrunk, as cases of ONNX's layout. Needs build/node_tests (or NODE_TESTS), and
 // `tools/npm_ci tests/bench` for ONNX Runtime. Exits with 1 if a graph fails, with 77 where there is no ONNX Runtime.
 
@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
   options: {
     seed: { type: 'string', default: '0' }, count: { type: 'string', default: '1' }, batch: { type: 'string', default: '100' }, jobs: { type: 'string', default: '2' },
     backend: { type: 'string', multiple: true, default: ['interpreter', 'wasm', 'webgpu'] }, every: { type: 'string', default: '1' }, operator: { type: 'string' },
-    'no-shrink': { type: 'boolean', default: false }, tally: { type: 'boolean', default: false }, save: { type: 'string' },
+    quantised: { type: 'boolean', default: false }, 'no-shrink': { type: 'boolean', default: false }, tally: { type: 'boolean', default: false }, save: { type: 'string' },
   },
 });
 const { compare, write } = await import('./graphs/compare.mjs');
@@ -61,7 +61,7 @@ async function report({ seed, runs }, problems) {
   const small = options['no-shrink'] ? { runs, problem: verdict } : await shrink(reference, runs, backend);
   console.log(`${small.problem === verdict ? '' : `  shrunk: ${small.problem}\n`}${small.runs.map(({ graph }) => graphText(graph)).join('\n  and with other sizes:\n')}`);
   if (options.save) write(join(options.save, `test_seed_${seed}`), small.runs);
-  console.log(`  again: node tests/random/graphs.mjs --seed ${seed}${options.operator ? ` --operator '${options.operator}'` : ''} --backend ${backend}`);
+  console.log(`  again: node tests/random/graphs.mjs --seed ${seed}${options.quantised ? ' --quantised' : ''}${options.operator ? ` --operator '${options.operator}'` : ''} --backend ${backend}`);
 }
 
 /** @param {Case[]} given @param {string[]} backends */
@@ -94,7 +94,7 @@ for (let seed = first; seed < last;) {
   /** @type {Case[]} */
   const cases = [];
   for (; seed < last && cases.length < Number(options.batch); ++seed) {
-    const made = await reference.generate(seed, options.operator);
+    const made = await reference.generate(seed, options.operator, options.quantised);
     if (!made) {
       ++counts.empty;
       continue;

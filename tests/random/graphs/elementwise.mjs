@@ -8,7 +8,8 @@ import { TYPES } from '../../onnx_model.mjs';
 /** @import { Node, Value } from './evaluate.mjs' */
 /**
  * @typedef {{ inputs: (Value | null)[], attributes?: Record<string, import('../../onnx_model.mjs').Attribute | undefined>, outputs?: boolean[], op?: string,
- *   bodies?: Node['bodies'], group?: Node[], results?: string[] }} Made outputs: which are wanted; one if not given. `op` where the row's name is not it; `group`: nodes it stands for, with results of these names
+ *   bodies?: Node['bodies'], group?: Node[], results?: string[], domain?: string, exact?: boolean }} Made outputs: which are wanted; one if not given, or those of `results`. `op` where the row's name is not it, `domain` and `exact`
+ *   where they are not the row's; `group`: nodes it stands for
  */
 /** @typedef {{ make: (m: Maker) => Made | Promise<Made>, since?: number, until?: number, domain?: string, exact?: boolean, slack?: number }} Operator */
 

@@ -42,7 +42,7 @@ import { count, fromNumbers, isFloat, ownData, toNumbers, typeNamed, webName } f
 const ort = createRequire(new URL('../../bench/package.json', import.meta.url))('onnxruntime-node');
 
 /** Of each element type the part of a value that some roundings are. */
-const ROUNDING = { f32: 2 ** -18, f16: 2 ** -9.5 };
+export const ROUNDING = { f32: 2 ** -18, f16: 2 ** -9.5 };
 /** Larger numbers are left alone: of integers, for WebGPU has 32 bits; of reals, since nothing but chains of powers makes them. */
 const LARGEST = { f32: 1e5, f16: 2000, int: 2 ** 30 };
 /** How much of the largest element may be noise in what is compared. */
@@ -63,7 +63,8 @@ function moved(value, direction, rounds) {
   return fromNumbers(value.type, numbers);
 }
 /** Operands are moved further than they are off, so that results are safe to compare; what results move is divided by somewhat less. */
-const AMPLIFIED = 4, REDUCED = 3;
+export const AMPLIFIED = 4;
+const REDUCED = 3;
 /** All up and all down, where what rounds to integers jumps, and at random. @param {Chance} chance @param {number} atRandom */
 const trialsOf = (chance, atRandom) => [() => 1, () => -1, ...Array.from({ length: atRandom }, () => () => (chance.is() ? 1 : -1))];
 /** How often at random. Of two scales that move alike the ratio stays, and an integer jumps in one direction only. */

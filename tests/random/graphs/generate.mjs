@@ -5,6 +5,8 @@ import { Chance } from './chance.mjs';
 import { CONTROL } from './control.mjs';
 import { evaluate, evaluateNode } from './evaluate.mjs';
 import { Maker } from './maker.mjs';
+import { Meanings } from './meanings.mjs';
+import { STEPS } from './networks.mjs';
 import { NotTaken } from './not_taken.mjs';
 import { DECIDING, OPERATORS } from './operators.mjs';
 import { count, madeUp } from './values.mjs';
@@ -21,8 +23,8 @@ import { count, madeUp } from './values.mjs';
 /** @typedef {(operator: string, reason?: string) => void} Notes is told of operators that were drawn, and why they were not taken */
 
 /** @param {Maker} m @param {string} name @param {Operator} operator */
-async function addNode(m, name, { make, domain = '', exact = false, slack = 0 }) {
-  const { inputs, attributes = {}, outputs = [true], op = name.split(' ')[0], bodies, group, results } = await make(m);
+async function addNode(m, name, { make, slack = 0, ...row }) {
+  const { inputs, attributes = {}, outputs = [true], op = name.split(' ')[0], bodies, group, results, domain = row.domain ?? '', exact = row.exact ?? false } = await make(m);
   while (inputs.length && !inputs.at(-1)) inputs.pop();
   const node = /** @type {Node} */ ({ op, domain, attributes, inputs: inputs.map((value) => value?.name ?? ''), outputs: results ?? outputs.map((wanted) => wanted ? m.name() : ''), exact, slack, bodies, group });
   while (node.outputs.at(-1) === '') node.outputs.pop();
@@ -115,6 +117,28 @@ async function otherRuns(graph, chance) {
   return [];
 }
 
+/** With as many nodes as wanted, if it can. @param {number} seed @param {Maker} m @param {number} wanted @returns {Promise<Case | undefined>} */
+async function drawn(seed, m, wanted) {
+  for (let tries = 0; m.graph.nodes.length < wanted && tries < 3 * wanted; ++tries) await m.drawNode();
+  chooseOutputs(m);
+  openSizes(m);
+  const graph = needed(m.graph);
+  return graph.nodes.length ? { seed, runs: [{ graph, values: m.values }, ...await otherRuns(graph, m.c)] } : undefined;
+}
+
+/** Opset since which scales are those of an axis. */
+const FIRST_OF_AXES = 13;
+
+/** A quantised network; nothing where no node that was drawn is one to compare. @param {number} seed @param {Notes} note @param {string} [only] a step that it has, if there is one @returns {Promise<Case | undefined>} */
+export async function generateQuantised(seed, note, only) {
+  const chance = new Chance(seed), m = new Maker(chance), wanted = chance.int(2, 24);
+  m.opset = m.graph.opset = Math.max(m.opset, FIRST_OF_AXES);
+  const by = new Meanings(m), steps = Object.entries(STEPS).map(([name, make]) => /** @type {const} */ ([name, { make: (/** @type {Maker} */ maker) => make(maker, by) }]));
+  m.drawNode = () => tryNode(m, note, ...chance.of(steps));
+  if (only) await tryNode(m, note, only, { make: (maker) => STEPS[only](maker, by) });
+  return drawn(seed, m, wanted);
+}
+
 /** Nothing where no node that was drawn is one to compare. @param {number} seed @param {Notes} note @param {string} [only] an operator that it has, if there is one @returns {Promise<Case | undefined>} */
 export async function generate(seed, note, only) {
   const chance = new Chance(seed), m = new Maker(chance), wanted = chance.is(0.25) ? 1 : chance.int(2, 8);
@@ -123,10 +147,5 @@ export async function generate(seed, note, only) {
   // Some operators are drawn more often than the others, but few bodies in bodies.
   m.drawNode = () => tryNode(m, note, ...chance.of(chance.is(0.15 / 2 ** m.depth) ? deciding : m.depth < 2 ? known : known.filter(([name]) => !(name in CONTROL))));
   if (only) await tryNode(m, note, only, OPERATORS[only]);
-  for (let tries = 0; m.graph.nodes.length < wanted && tries < 3 * wanted; ++tries) await m.drawNode();
-  chooseOutputs(m);
-  openSizes(m);
-  const graph = needed(m.graph);
-  if (!graph.nodes.length) return undefined;
-  return { seed, runs: [{ graph, values: m.values }, ...await otherRuns(graph, chance)] };
+  return drawn(seed, m, wanted);
 }

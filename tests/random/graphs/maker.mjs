@@ -125,14 +125,18 @@ export class Maker {
     this.values.set(name, value);
     return value;
   }
-  /** A node of its own, of an operator that is exact. @param {string} op @param {Value[]} inputs @param {Node['attributes']} [attributes] @returns {Promise<Value>} */
-  async add(op, inputs, attributes = {}) {
+  /** A node of its own, of an operator that is exact if nothing else is said. @param {string} op @param {Value[]} inputs @param {Node['attributes']} [attributes] @param {Partial<Node>} [more] @returns {Promise<Value>} */
+  async add(op, inputs, attributes = {}, more = {}) {
+    return (await this.addAll(op, inputs, 1, attributes, more))[0];
+  }
+  /** The same of so many results. @param {string} op @param {Value[]} inputs @param {number} results @param {Node['attributes']} [attributes] @param {Partial<Node>} [more] @returns {Promise<Value[]>} */
+  async addAll(op, inputs, results, attributes = {}, more = {}) {
     /** @type {Node} */
-    const node = { op, domain: '', attributes, inputs: inputs.map(({ name }) => name), outputs: [this.name()], exact: true, slack: 0 };
-    const [value] = await evaluateNode(node, this.opset, this.values, this.graph.leaves);
-    this.values.set(value.name, value);
+    const node = { op, domain: '', attributes, inputs: inputs.map(({ name }) => name), outputs: Array.from({ length: results }, () => this.name()), exact: true, slack: 0, ...more };
+    const values = await evaluateNode(node, this.opset, this.values, this.graph.leaves);
+    for (const value of values) this.values.set(value.name, value);
     this.graph.nodes.push(node);
-    return value;
+    return values;
   }
   /** An integer tensor that the model computes of x's shape, in a node of its own. @param {'Shape' | 'Size'} op @param {Value} x */
   ofShape(op, x) {

@@ -8,7 +8,7 @@ import { Tally } from './tally.mjs';
 /** @import { ChildProcess } from 'node:child_process' */
 /** @import { Graph } from './evaluate.mjs' */
 /** @import { Case, Run } from './generate.mjs' */
-/** @typedef {{ seed: number, only?: string } | { graph: Graph }} Question */
+/** @typedef {{ seed: number, only?: string, quantised?: boolean } | { graph: Graph }} Question */
 /** @typedef {{ name: string, reason?: string }} Note of an operator that was drawn */
 
 const SECONDS = 20;
@@ -42,9 +42,9 @@ export class Reference {
     });
   }
 
-  /** Nothing where no node that was drawn is one to compare. @param {number} seed @param {string} [only] @returns {Promise<Case | undefined>} */
-  async generate(seed, only) {
-    const { notes, answer } = await this.#ask({ seed, only });
+  /** Nothing where no node that was drawn is one to compare. @param {number} seed @param {string} [only] @param {boolean} [quantised] a network @returns {Promise<Case | undefined>} */
+  async generate(seed, only, quantised) {
+    const { notes, answer } = await this.#ask({ seed, only, quantised });
     for (const { name, reason } of notes) this.tally.note(name, reason);
     return answer;
   }

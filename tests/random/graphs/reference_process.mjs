@@ -1,7 +1,7 @@
 // Answers reference.mjs.
 
 import { evaluate } from './evaluate.mjs';
-import { generate } from './generate.mjs';
+import { generate, generateQuantised } from './generate.mjs';
 import { NotTaken } from './not_taken.mjs';
 
 /** @import { Graph } from './evaluate.mjs' */
@@ -24,7 +24,7 @@ process.on('message', async (/** @type {Question} */ question) => {
   /** @type {Note[]} */
   const notes = [];
   try {
-    const answer = 'graph' in question ? await evaluated(question.graph) : await generate(question.seed, (name, reason) => notes.push({ name, reason }), question.only);
+    const answer = 'graph' in question ? await evaluated(question.graph) : await (question.quantised ? generateQuantised : generate)(question.seed, (name, reason) => notes.push({ name, reason }), question.only);
     process.send?.({ notes, answer });
   } catch (error) {
     process.send?.({ error: `${'seed' in question ? `seed ${question.seed}: ` : ''}${/** @type {Error} */ (error).stack}` });
