@@ -82,6 +82,12 @@ std::string Describe(const Summary& summary) {
   if (summary.wasm_kernels) add(std::to_string(*summary.wasm_kernels) + " kernels on wasm");
   add("model.wasm " + SizeText(summary.wasm_bytes));
   add("weights " + SizeText(summary.weight_bytes));
+  if (summary.error) {
+    char percent[32];
+    std::snprintf(percent, sizeof percent, "%.3g %%", *summary.error * 100);
+    add(std::string("results differ by ") + percent +
+        (summary.made_up_inputs ? " on made-up inputs" : ""));
+  }
   return out;
 }
 

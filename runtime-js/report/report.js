@@ -42,7 +42,7 @@ class Report {
     byId('origin').append(...this.#origin());
     byId('cards').append(...this.#cards());
     const sections = [
-      this.#changes(), this.#downloads(), this.#ports(), this.#time(build.profile), this.#programs(), this.#graphSection(), this.#sizes(), this.#weights(),
+      this.#changes(), this.#downloads(), this.#ports(), this.#quantization(), this.#time(build.profile), this.#programs(), this.#graphSection(), this.#sizes(), this.#weights(),
     ].filter((part) => part !== undefined);
     byId('sections').append(...sections);
     byId('contents').append(...sections.map((part) => html('a', { href: `#${part.id}` }, part.dataset.title)));
@@ -174,6 +174,21 @@ class Report {
       { title: '', cell: ({ port }) => port.image ? 'pictures' : '' },
     ], rows), assumptions.length > 0 && html('p', {}, 'A run is refused unless'),
     assumptions.length > 0 && html('ul', {}, ...assumptions.map((assumption) => html('li', {}, code(assumption)))));
+  }
+
+  /** What --quantize made of the weights, and what it costs. */
+  #quantization() {
+    const { quantization } = this.#build;
+    if (!quantization) return undefined;
+    const { storage, bytesBefore, bytesAfter, inputs, madeUp, errors } = quantization;
+    const of = madeUp ? 'an input that was made up: --calibrate tells on yours' : plural(inputs, 'input');
+    return section('quantization', 'Smaller weights', html('p', {}, `Weights were stored as ${storage}: constants have ${sizeText(bytesAfter)} instead of ${sizeText(bytesBefore)}.`),
+      html('p', {}, errors.length > 0 ? `This is what outputs differ by, computed on ${of}.` : 'What outputs differ by is not known: give inputs by --calibrate.'),
+      errors.length > 0 && table([
+        { title: 'Output', cell: ({ output }) => code(output), key: ({ output }) => output },
+        { title: 'Difference', cell: ({ error }) => error === null ? 'not finite' : `${Number((100 * error).toPrecision(3))} %`, key: ({ error }) => error ?? Infinity },
+      ], errors),
+      html('p', { class: 'soft' }, "Of floats the root of the mean square of the difference, by that of float32's results; of integers the part that are others. The worst of all inputs."));
   }
 
   // ---- Time

@@ -59,6 +59,18 @@ struct Boxes {
   std::map<std::string, double> numbers;
 };
 
+// That weights were stored in fewer bits, and what it costs.
+struct Quantization {
+  std::string storage;  // "int8", "int4:32"
+  int64_t bytes_before = 0, bytes_after = 0;
+  // How many were computed with, and whether these were made up.
+  size_t inputs = 1;
+  bool made_up = true;
+  // By output, the worst over all inputs: of floats the root of the mean square of the difference
+  // by that of the original's, else the part of the elements that differ.
+  std::map<std::string, double> errors = {};
+};
+
 struct ModelContents {
   // What pages know it by where there are several, and what it is called.
   std::string key = {}, name = {};
@@ -81,6 +93,7 @@ struct ModelContents {
   std::map<std::string, Picture> pictures = {};
   std::map<std::string, Labels> labels = {};
   std::map<std::string, Boxes> boxes = {};
+  std::optional<Quantization> quantization = {};
 };
 
 struct Contents {

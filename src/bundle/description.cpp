@@ -218,6 +218,15 @@ Json WeightsJson(const IdVector<plan::WeightTag, plan::Weight>& weights) {
   return json;
 }
 
+Json QuantizationJson(const Quantization& made) {
+  Json json = {{"storage", made.storage},        {"bytesBefore", made.bytes_before},
+               {"bytesAfter", made.bytes_after}, {"inputs", made.inputs},
+               {"madeUp", made.made_up},         {"errors", Json::array()}};
+  for (const auto& [output, error] : made.errors)
+    json["errors"].push_back({{"output", output}, {"error", error}});
+  return json;
+}
+
 // What was compiled, and what callers give and get.
 void AddModel(const ModelContents& model, Json& json) {
   const LikelySizes& sizes = model.likely;
@@ -227,6 +236,7 @@ void AddModel(const ModelContents& model, Json& json) {
   json["inputs"] = PortsJson(model.variants.any().inputs, model);
   json["outputs"] = PortsJson(model.variants.any().outputs, model);
   json["assumptions"] = model.assumptions;
+  if (model.quantization) json["quantization"] = QuantizationJson(*model.quantization);
 }
 
 void AddPrograms(const ModelContents& model, const std::map<std::string, int64_t>& function_bytes,

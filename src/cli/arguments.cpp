@@ -153,6 +153,15 @@ int64_t SizeOf(const std::string& flag, const std::string& text) {
   return std::llround(number * unit->second);
 }
 
+// "0.02" or "2%"
+double PartOf(const std::string& flag, const std::string& text) {
+  const bool percent = text.ends_with('%');
+  double number = 0;
+  bool read = CLI::detail::lexical_cast(text.substr(0, text.size() - percent), number);
+  if (!read || !(number >= 0)) Misused(flag, text, "X, such as 0.02 or 2%");
+  return percent ? number / 100 : number;
+}
+
 // A word as a shell takes it.
 std::string Quoted(const std::string& word) {
   bool plain = !word.empty() && word.find_first_not_of(
@@ -222,7 +231,7 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
 // Texts that become more than text.
 struct Raw {
   std::vector<std::string> models, dims, inputs;
-  std::string targets = "webgpu,wasm", gpu_features, quantize;
+  std::string targets = "webgpu,wasm", gpu_features, quantize, error;
   std::string code_size, weights, memory, require;
   std::optional<int64_t> dispatches;
 };
@@ -267,6 +276,10 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
                  "scale for so many "
                  "(32)")
       ->type_name("TYPE");
+  app.add_option("--calibrate", options.calibrate,
+                 "inputs to tell what --quantize costs on, as .npy files (else some are made up); "
+                 "repeatable")
+      ->type_name("[INPUT=]FILE");
   app.add_option("--target", raw.targets, "what to compile for (webgpu,wasm)")->type_name("LIST");
   std::string devices;
   for (std::string_view device : Devices())
@@ -295,6 +308,11 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   budgets->add_option("--max-weights", raw.weights, "of the weights file")->type_name("SIZE");
   budgets->add_option("--max-memory", raw.memory, "of a run, besides weights")->type_name("SIZE");
   budgets->add_option("--max-dispatches", raw.dispatches, "of a run")->type_name("N");
+  budgets
+      ->add_option("--max-error", raw.error,
+                   "of what --quantize makes of an output: the root of the mean square of the "
+                   "difference, by that of the original, as 0.02 or 2%")
+      ->type_name("X");
   budgets->add_option("--require", raw.require, "every WebGPU device can run it")
       ->check(CLI::IsMember({"baseline"}))
       ->option_text("baseline");
@@ -354,7 +372,14 @@ void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
   if (!raw.code_size.empty()) budgets.code_bytes = SizeOf("--max-code-size", raw.code_size);
   if (!raw.weights.empty()) budgets.weight_bytes = SizeOf("--max-weights", raw.weights);
   if (!raw.memory.empty()) budgets.memory_bytes = SizeOf("--max-memory", raw.memory);
+  if (!raw.error.empty()) budgets.error = PartOf("--max-error", raw.error);
   budgets.dispatches = raw.dispatches;
+  for (auto [flag, given] : {std::pair("--calibrate", !options.calibrate.empty()),
+                             std::pair("--max-error", budgets.error.has_value())}) {
+    if (given && !options.quantize)
+      throw CLI::ValidationError(flag,
+                                 "is about what --quantize makes of weights, which is not given");
+  }
   budgets.baseline = !raw.require.empty();
   if (options.output.empty() && options.emit.empty())
     throw CLI::ValidationError("-o", "there is no folder to write to: name one with -o FOLDER");

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/lexer.h"
 #include "base/size_text.h"
 
 namespace webnnc {
@@ -126,6 +127,29 @@ Status CheckDispatches(int64_t most, const Json& build) {
                      " times; report.html lists all");
 }
 
+// What could not be told is not within a budget.
+Status CheckErrors(double most, const Json& build) {
+  const Json models = build.contains("models") ? build["models"] : Json::array({build});
+  for (const Json& model : models) {
+    if (!model.contains("quantization")) continue;
+    const Json& made = model["quantization"];
+    if (made["errors"].empty()) return Error{"--max-error: what quantising costs is not known"};
+    for (const Json& each : made["errors"]) {
+      const Json& error = each["error"];
+      if (error.is_number() && error.get<double>() <= most) continue;
+      return TooMuch(
+          "output " + Quote(each["output"].get<std::string>()),
+          error.is_number()
+              ? "differs by " + PrintReal(error.get<double>()) + " of its size from float32's"
+              : "is not finite where float32's is",
+          "--max-error", PrintReal(most),
+          made["madeUp"].get<bool>() ? "the inputs were made up: --calibrate tells on yours"
+                                     : "types of more bits are more exact: int4:16, int8, f16");
+    }
+  }
+  return kSuccess;
+}
+
 Status CheckBaselineOf(const Part& part, const Json& build) {
   const Json& program = *part.program;
   std::string needs;
@@ -168,6 +192,7 @@ Status CheckBudgets(const Budgets& budgets, const std::string& description) {
   if (budgets.weight_bytes) TRY(CheckWeights(*budgets.weight_bytes, build));
   if (budgets.memory_bytes) TRY(CheckMemory(*budgets.memory_bytes, build));
   if (budgets.dispatches) TRY(CheckDispatches(*budgets.dispatches, build));
+  if (budgets.error) TRY(CheckErrors(*budgets.error, build));
   if (budgets.baseline) TRY(CheckBaseline(build));
   return kSuccess;
 }

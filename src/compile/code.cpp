@@ -98,6 +98,7 @@ bundle::Contents BundleContents(const Code& code, const std::string& name) {
     part.pictures = model.pictures;
     part.labels = model.labels;
     part.boxes = model.boxes;
+    part.quantization = model.quantization;
     contents.models.push_back(std::move(part));
   }
   return contents;

@@ -39,6 +39,8 @@ struct Model {
   std::map<std::string, bundle::Picture> pictures;
   std::map<std::string, bundle::Labels> labels;
   std::map<std::string, bundle::Boxes> boxes;
+  // What --quantize made of the weights.
+  std::optional<bundle::Quantization> quantization;
   // What is kept from run to run.
   std::vector<graph::State> states;
   // What sizes must be in a run.

@@ -22,6 +22,7 @@
 #include "compile/model_flags.h"
 #include "compile/models.h"
 #include "compile/pictures.h"
+#include "compile/quantize.h"
 #include "compile/shaders.h"
 #include "compile/states.h"
 #include "compile/steps.h"
@@ -40,7 +41,6 @@
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
-#include "graph/passes/quantize_weights.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
 #include "graph/passes/sum_in_floats.h"
@@ -108,15 +108,6 @@ Result<bundle::Source> SourceOf(const Model& model) {
   return bundle::Source{std::filesystem::path(model.path()).filename().string(),
                         static_cast<int64_t>(bytes.size()), digest::Sha256(bytes),
                         std::move(outline)};
-}
-
-graph::WeightFormat FormatOf(const WeightStorage& storage) {
-  switch (storage.type) {
-    case WeightStorage::Type::kFloat16: return {DType::kF16};
-    case WeightStorage::Type::kInt8: return {DType::kI8};
-    case WeightStorage::Type::kInt4: return {DType::kI4, storage.block};
-  }
-  return {};
 }
 
 // "wasm", "relaxed-wasm"
@@ -248,10 +239,11 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   // On weights as they are read, which no pass makes other ones of from here on.
   if (options.quantize) {
-    on_all([&](graph::Graph& g) {
-      graph::QuantizeWeights(g, FormatOf(*options.quantize));
-      graph::MergeCommon(g);
-    });
+    auto part = [&](double done) { trace.Part("quantize", done); };
+    TRY(each([&](Model& model) {
+      return QuantizeModel(model, *options.quantize, warnings.Of(model), part);
+    }));
+    TRY(CheckQuantized(code.models, *options.quantize));
   }
   TRY(trace.Graphs("quantize", code));
 

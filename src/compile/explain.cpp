@@ -213,6 +213,11 @@ std::string PrintMemory(const Model& model) {
 Summary SummaryOf(const Code& code, int64_t wasm_bytes) {
   Summary summary;
   for (const Model& model : code.models) {
+    for (const auto& [output, error] :
+         model.quantization ? model.quantization->errors : std::map<std::string, double>()) {
+      summary.error = std::max(summary.error.value_or(0), error);
+      summary.made_up_inputs |= model.quantization->made_up;
+    }
     plan::ModuleVariants module = model.Module();
     if (const plan::Program* cpu = module.cpu())
       summary.wasm_kernels = summary.wasm_kernels.value_or(0) + LaunchesOf(*cpu).size();

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compile/boxes.h"
+#include "compile/calibration.h"
 #include "compile/likely.h"
 #include "compile/pictures.h"
 #include "compile/port_flags.h"
@@ -183,6 +184,11 @@ Status GivePortFlags(const CompileOptions& options, std::vector<Model>& models) 
     return BeginsWithOne(text, Inputs(model)) || (is_bare && TakesPictures(model.graph));
   };
   TRY(GiveList("--image", &CompileOptions::images, options, models, has_picture, Inputs));
+  auto has_calibration = [](const Model& model, const std::string& text) {
+    return CalibrationFileOf(text, model.graph).has_value();
+  };
+  TRY(GiveList("--calibrate", &CompileOptions::calibrate, options, models, has_calibration,
+               Inputs));
   auto has_labels = [](const Model& model, const std::string& text) {
     return BeginsWithOne(text, Outputs(model)) || HasOutputForLabels(text, model.graph);
   };

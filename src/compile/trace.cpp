@@ -118,15 +118,29 @@ Status Trace::operator()(std::string_view step, const std::function<std::string(
   return Show(number, print);
 }
 
+// The part of all work that is done when so many steps are.
+static double DoneBefore(size_t steps) {
+  int done = 0, total = 0;
+  for (size_t i = 0; i < kStepCount; ++i) {
+    if (i < steps) done += kSteps[i].share;
+    total += kSteps[i].share;
+  }
+  return static_cast<double>(done) / total;
+}
+
+void Trace::Part(std::string_view step, double part) const {
+  if (!options_.progress) return;
+  const std::string text =
+      std::string(step) + ", " + std::to_string(static_cast<int>(part * 100)) + " % of it";
+  options_.progress(text, DoneBefore(FindStep(step).value()));
+}
+
 void Trace::Record(size_t step) {
   auto now = std::chrono::steady_clock::now();
   seconds_.push_back({step, std::chrono::duration<double>(now - last_).count()});
   last_ = now;
   if (!options_.progress || step + 1 == kStepCount) return;
-  int done = 0, total = 0;
-  for (size_t i = 0; i < kStepCount; ++i) (i <= step ? done : total) += kSteps[i].share;
-  total += done;
-  options_.progress(kSteps[step + 1].name, static_cast<double>(done) / total);
+  options_.progress(kSteps[step + 1].name, DoneBefore(step + 1));
 }
 
 Status Trace::Show(size_t step, const std::function<std::string()>& print) {

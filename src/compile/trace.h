@@ -25,6 +25,8 @@ class Trace {
   Status Graphs(std::string_view step, const Code& code);
   Status Programs(std::string_view step, const Code& code);
   Status operator()(std::string_view step, const std::function<std::string()>& print);
+  // That so much of a step is done, which takes long.
+  void Part(std::string_view step, double part) const;
   bool ended() const { return ended_; }
 
   // Text for --explain; `print` is called only if it was asked for.

@@ -93,7 +93,8 @@ class Evaluator {
  public:
   explicit Evaluator(SymbolValues symbols) : symbols_(std::move(symbols)) {}
 
-  Result<std::vector<Tensor>> Run(const Graph& graph, const std::vector<Tensor>& inputs) {
+  Result<std::vector<Tensor>> Run(const Graph& graph, const std::vector<Tensor>& inputs,
+                                  const std::function<void()>& each = {}) {
     // What an iteration before this one defined is not known yet.
     std::set<std::string> own;
     CollectDefined(graph, own);
@@ -104,7 +105,9 @@ class Evaluator {
     std::vector<Tensor> values(static_cast<size_t>(graph.values.size()));
     auto at = [&](ValueId id) -> Tensor& { return values[static_cast<size_t>(id.index)]; };
     for (size_t i = 0; i < inputs.size(); ++i) at(graph.inputs[i].value) = inputs[i];
-    for (const Node& node : graph.nodes) {
+    const std::vector<std::vector<ValueId>> ended = LastUses(graph);
+    for (size_t n = 0; n < graph.nodes.size(); ++n) {
+      const Node& node = graph.nodes[n];
       std::vector<const Tensor*> operands;
       for (ValueId operand : node.operands) operands.push_back(&at(operand));
       auto results = RunNode(graph, node, operands);
@@ -115,6 +118,8 @@ class Evaluator {
       for (size_t i = 0; i < node.results.size(); ++i)
         at(node.results[i]) = std::move(results.value()[i]);
       if (std::holds_alternative<Define>(node.op) || !node.bodies.empty()) TRY(Check(assumed));
+      for (ValueId value : ended[n]) at(value) = {};
+      if (each) each();
     }
     std::vector<Tensor> outputs;
     for (const Port& port : graph.outputs) outputs.push_back(at(port.value));
@@ -123,6 +128,19 @@ class Evaluator {
 
  private:
   using Operands = std::vector<const Tensor*>;
+
+  // The values that each node is the last to need.
+  static std::vector<std::vector<ValueId>> LastUses(const Graph& graph) {
+    std::set<ValueId> needed;
+    for (const Port& port : graph.outputs) needed.insert(port.value);
+    std::vector<std::vector<ValueId>> ended(graph.nodes.size());
+    for (size_t n = graph.nodes.size(); n-- > 0;) {
+      for (ValueId operand : graph.nodes[n].operands) {
+        if (needed.insert(operand).second) ended[n].push_back(operand);
+      }
+    }
+    return ended;
+  }
 
   // Those of whose sizes all are known by now, each once.
   Status Check(std::vector<const Assumption*>& assumed) const {
@@ -238,11 +256,12 @@ class Evaluator {
 
 }  // namespace
 
-Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs) {
+Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs,
+                                     const std::function<void()>& each) {
   Types types;
   for (const Tensor& input : inputs) types.push_back(input.type);
   TRY_ASSIGN(auto symbols, BindSymbols(graph, types));
-  return Evaluator(std::move(symbols)).Run(graph, inputs);
+  return Evaluator(std::move(symbols)).Run(graph, inputs, each);
 }
 
 std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,

@@ -1,6 +1,7 @@
 // The oracle: what a graph computes, by the operations' own definitions.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -21,8 +22,10 @@ std::optional<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tens
                                             EvaluationBudget& budget);
 
 // Runs a whole graph, node by node. `inputs` are as graph.inputs; symbols take the inputs' sizes,
-// and an input whose sizes contradict them is an error. Results are as graph.outputs.
-Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs);
+// and an input whose sizes contradict them is an error. Results are as graph.outputs. `each` is
+// called behind each node.
+Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs,
+                                     const std::function<void()>& each = {});
 
 // What symbols must be for inputs of these types to fit the graph.
 Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs);

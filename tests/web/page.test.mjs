@@ -417,6 +417,17 @@ describe('the report', { skip: hasBrowser('chromium') ? false : 'there is no Chr
     await page.close();
   });
 
+  test('says what smaller weights cost', async () => {
+    const smaller = join(work, 'smaller');
+    execFileSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(root, 'models/digits/digits.onnx'), '-o', smaller, '--target', 'wasm', '--quantize', 'int8', '--quiet']);
+    const page = await browser.open(`file://${join(smaller, 'report.html')}`);
+    const text = await page.evaluate(() => /** @type {HTMLElement} */ (document.getElementById('quantization')).innerText);
+    assert.match(text, /Weights were stored as int8: constants have 6\d\.\d kB instead of 253 kB/);
+    assert.match(text, /on an input that was made up: --calibrate tells on yours[\s\S]*digit_probabilities\s+[\d.]+ %/);
+    assert.deepEqual(page.problems, []);
+    await page.close();
+  });
+
   test('finds by a search, and says what changed since another build', async () => {
     const page = await browser.open(`${server.url}/digits/report.html`);
     const rows = await page.evaluate(() => {

@@ -1,0 +1,139 @@
+#include "compile/calibration.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/diagnostics.h"
+#include "compile/npy.h"
+#include "compile/port_flags.h"
+
+namespace webnnc {
+
+namespace {
+
+// The elements as another type: floats are rounded, integers must fit.
+Result<Tensor> As(const Tensor& tensor, DType dtype) {
+  const DType from = tensor.type.dtype;
+  const int64_t count = ElementCount(tensor.type.shape).value();
+  const TensorType type{dtype, tensor.type.shape};
+  const Error misfit{"it is " + Print(tensor.type) + ", but the model takes " + Print(type)};
+  if (IsFloat(from) != IsFloat(dtype) || (from == DType::kBool) != (dtype == DType::kBool))
+    return misfit;
+  std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(type).value()));
+  for (int64_t i = 0; i < count; ++i) {
+    const Scalar value = tensor.data.At(from, i), converted = Convert(value, dtype);
+    if (IsFloat(dtype) ? !std::isfinite(converted.real) : converted.integer != value.integer) {
+      return Error{
+          "element " + std::to_string(i) + " is " + PrintReal(value.AsReal()) +
+          (IsFloat(dtype) ? ", which is not finite" : ", and no " + std::string(Name(dtype)))};
+    }
+    WriteScalar(bytes.data(), i, converted);
+  }
+  return Tensor{type, TensorData::Own(std::move(bytes))};
+}
+
+Result<Tensor> ReadSample(const std::string& path, const graph::Port& port, DType dtype) {
+  TRY_ASSIGN(auto tensor, ReadNpy(path));
+  auto converted = As(tensor, dtype);
+  if (!converted) {
+    return Error{"--calibrate " + path + " for input " + Quote(port.name) + ": " +
+                 converted.error().message};
+  }
+  return converted;
+}
+
+// The same numbers for the same model everywhere (xorshift, as in the documentation of std's
+// engines no distribution is).
+class Numbers {
+ public:
+  double Even() {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    state_ ^= state_ << 17;
+    return static_cast<double>(state_ >> 11) * 0x1p-53;
+  }
+  // A sum of twelve, which has a variance of 1.
+  double Normal() {
+    double sum = -6;
+    for (int i = 0; i < 12; ++i) sum += Even();
+    return sum;
+  }
+  int64_t Between(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(Even() * static_cast<double>(high - low + 1));
+  }
+
+ private:
+  uint64_t state_ = 0x9E3779B97F4A7C15;
+};
+
+}  // namespace
+
+std::optional<CalibrationFile> CalibrationFileOf(const std::string& text,
+                                                 const graph::Graph& graph) {
+  std::optional<CalibrationFile> found;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    const std::string& name = graph.inputs[i].name;
+    const bool fits = text.starts_with(name + "=");
+    if (fits && (!found || name.size() > graph.inputs[found->input].name.size()))
+      found = {i, text.substr(name.size() + 1)};
+  }
+  if (!found && graph.inputs.size() == 1) found = {0, text};
+  return found;
+}
+
+Result<std::vector<Sample>> SamplesOf(const Model& model) {
+  const graph::Graph& graph = model.graph;
+  std::vector<std::vector<Tensor>> files(graph.inputs.size());
+  for (const std::string& text : model.options.calibrate) {
+    auto file = CalibrationFileOf(text, graph);
+    if (!file) {
+      return Error{"--calibrate " + text + " does not say which input it is for",
+                   {},
+                   {"write NAME=FILE, where NAME is one of " + Listed(NamesOf(graph.inputs))}};
+    }
+    const graph::Port& port = graph.inputs[file->input];
+    TRY_ASSIGN(auto tensor, ReadSample(file->path, port, graph.values[port.value].type.dtype));
+    files[file->input].push_back(std::move(tensor));
+  }
+  size_t count = 0;
+  for (const auto& tensors : files) count = std::max(count, tensors.size());
+  for (size_t i = 0; i < files.size() && count > 0; ++i) {
+    if (files[i].size() == count || files[i].size() == 1) continue;
+    return Error{"--calibrate gives " + std::to_string(files[i].size()) + " files for input " +
+                     Quote(graph.inputs[i].name) + ", and " + std::to_string(count) +
+                     " for another",
+                 {},
+                 {"each input needs as many, or one"}};
+  }
+  std::vector<Sample> samples(count);
+  for (size_t s = 0; s < count; ++s) {
+    for (const auto& tensors : files) samples[s].push_back(tensors[tensors.size() == 1 ? 0 : s]);
+  }
+  return samples;
+}
+
+Sample MadeUpSample(const Model& model) {
+  Numbers numbers;
+  Sample sample;
+  for (const graph::Port& port : model.graph.inputs) {
+    TensorType type = model.graph.values[port.value].type;
+    type.shape = Substitute(type.shape, model.likely.typical());
+    const graph::InputRange* range = nullptr;
+    for (const graph::InputRange& each : model.indices.ranges) {
+      if (each.input == port.name) range = &each;
+    }
+    auto element = [&] {
+      if (IsFloat(type.dtype)) return numbers.Normal();
+      if (range)
+        return static_cast<double>(numbers.Between(std::max<int64_t>(0, range->low), range->high));
+      return type.dtype == DType::kU8 ? static_cast<double>(numbers.Between(0, UINT8_MAX)) : 1.0;
+    };
+    std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(type).value()));
+    for (int64_t i = 0; i < ElementCount(type.shape).value(); ++i)
+      WriteScalar(bytes.data(), i, Scalar::Of(type.dtype, element()));
+    sample.push_back({std::move(type), TensorData::Own(std::move(bytes))});
+  }
+  return sample;
+}
+
+}  // namespace webnnc
