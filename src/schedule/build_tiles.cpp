@@ -70,7 +70,8 @@ ExprId NestBuilder::OperandValue(const Operand& operand) {
 ExprId NestBuilder::StagedOperand(const Stage& stage) {
   ExprId raw = RawOperand(stage.operand);
   auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[raw].node);
-  if (!convert || stage.space != Space::kRegister || thread_.valid()) return raw;
+  bool alone = stage.space == Space::kRegister && !thread_.valid();
+  if (!convert || !alone || tiles_.count(stage.operand)) return raw;
   const DType from = build_.dtype(convert->a), to = build_.dtype(raw);
   bool widens = IsInteger(from) && IsInteger(to) && ByteSize(from) < ByteSize(to);
   return widens ? convert->a : raw;
@@ -292,7 +293,9 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
     loops.push_back({var, loop.extent, vector ? LoopKind::kVector : kind, {}});
   }
   Block block;
-  ExprId value = GuardedOperand(stage.operand, StagedOperand(stage));
+  ExprId raw = RawOperand(stage.operand), staged = StagedOperand(stage);
+  ExprId value =
+      staged == raw ? OperandValue(stage.operand) : GuardedOperand(stage.operand, staged);
   block.push_back(loop::Store{tile.buffer, TileIndex(tile), value});
   for (size_t i = loops.size(); i-- > 0;) {
     loops[i].body = std::move(block);
