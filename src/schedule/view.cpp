@@ -177,6 +177,11 @@ std::optional<DType> NestView::WidenedFrom(loop::ExprId value) const {
   return kernel_.exprs[convert->a].dtype;
 }
 
+bool NestView::IsNarrow(loop::ExprId value) const {
+  const DType dtype = kernel_.exprs[value].dtype;
+  return IsFloat(dtype) && BitSize(WidenedFrom(value).value_or(dtype)) < 32;
+}
+
 bool NestView::SumsPairs() const {
   auto fits = [&](loop::ExprId side) {
     DType dtype = WidenedFrom(side).value_or(DType::kF32);

@@ -49,6 +49,8 @@ class NestView {
   Stride StoreStride(const NestLoop& loop);
   // The type of what `value` converts, if it converts something.
   std::optional<DType> WidenedFrom(loop::ExprId value) const;
+  // Whether `value` is a float that is stored in less than 32 bits.
+  bool IsNarrow(loop::ExprId value) const;
   // Whether products of integers of at most 16 bits are summed up in i32.
   bool SumsPairs() const;
   // Whether more is done to an element than to load and to convert it.

@@ -161,7 +161,8 @@ class Splitter {
   std::set<Dimension> dimensions_;
 };
 
-// A loop of a reduction's result that its value divides by a divisor of its extent.
+// A loop of a reduction's result that its value divides by a divisor of its extent. Of two divisors
+// of one loop that which divides the other: larger groups are groups of the smaller ones.
 std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Stage>& stages) {
   for (const Stage& stage : stages) {
     if (!IsReduction(stage)) continue;
@@ -170,7 +171,7 @@ std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Sta
       auto* quotient = std::get_if<Binary>(&kernel.exprs[id].node);
       bool divides =
           quotient && (quotient->op == BinaryOp::kDiv || quotient->op == BinaryOp::kFloorDiv);
-      if (!divides || found) return;
+      if (!divides) return;
       auto* variable = std::get_if<Variable>(&kernel.exprs[quotient->a].node);
       auto* constant = std::get_if<Constant>(&kernel.exprs[quotient->b].node);
       if (!variable || !constant) return;
@@ -178,7 +179,8 @@ std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Sta
       for (const StageLoop& loop : stage.loops) {
         bool fits = loop.var == variable->var && loop.extent.IsConstant() && size > 1 &&
                     loop.extent.value() > size && loop.extent.value() % size == 0;
-        if (fits) found = Division{loop.var, loop.extent.value(), size};
+        bool nearer = !found || (found->var == loop.var && found->size % size == 0);
+        if (fits && nearer) found = Division{loop.var, loop.extent.value(), size};
       }
     });
     if (found) return found;

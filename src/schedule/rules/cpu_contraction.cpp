@@ -234,7 +234,7 @@ class CpuContraction : public OnePoint {
       rows.push_back(tile_.loop);
     }
     SplitLanes();
-    bool widens = tile_.tiles > 1 && (IsWidened() || IsComputed());
+    bool widens = tile_.tiles > 1 && (IsWidened() || IsComputed() || IsNarrow());
     Placement placement = widens ? Placement{} : ChoosePlacement(rows);
     std::vector<std::string> outer = Names(batch_), inner;
     for (const std::string& name : Names(columns_)) outer.push_back(name);
@@ -277,6 +277,12 @@ class CpuContraction : public OnePoint {
     if (!paired_ || sums_.empty() || tile_.border.first + tile_.border.last > 0) return false;
     const Dim& sum = sums_.back()->extent;
     return sum.IsConstant() && sum.value() % 2 == 0 && view_.IsComputed(vectors_);
+  }
+
+  // Whether floats to multiply are stored as others, or as integers, of less than 32 bits.
+  bool IsNarrow() const {
+    return !paired_ && !sums_.empty() && tile_.border.first + tile_.border.last == 0 &&
+           view_.IsNarrow(vectors_);
   }
 
   // A panel is widened once, for all rows.
