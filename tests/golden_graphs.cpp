@@ -32,6 +32,7 @@
 #include "plan/pack_weights.h"
 #include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
+#include "plan/share_constants.h"
 #include "spirv/grid.h"
 #include "tests/golden.h"
 #include "tests/run_program.h"
@@ -369,6 +370,19 @@ const Steps& GraphSteps() {
     plan::FactorReductions(program, {});
     return PrintKernels(program);
   };
+  auto share = [](plan::Program& program, auto& weights, auto&) {
+    plan::ShareConstants(program, weights);
+    plan::MergeKernels(program);
+    std::string text = PrintKernels(program);
+    for (int32_t w = 0; w < weights.size(); ++w) {
+      const plan::Weight& weight = weights[plan::WeightId{w}];
+      if (!weight.name.starts_with("constants")) continue;
+      text += "\n; " + weight.name;
+      for (int64_t i = 0; i < weight.type.shape[0].value(); ++i)
+        text += " " + std::to_string(weight.data.At(DType::kF32, i).real);
+    }
+    return text + "\n";
+  };
   auto fuse = [](plan::Program& program, auto&, auto&) {
     plan::FuseLaunches(program, {});
     return PrintKernels(program);
@@ -409,6 +423,8 @@ const Steps& GraphSteps() {
       {"form-kernels", ProgramStep(Wasm(), kernels)},
       {"form-kernels-gpu", ProgramStep(WebGpu(), kernels)},
       {"pack-weights", ProgramStep(Wasm(), pack)},
+      {"share-constants", ProgramStep(Wasm(), share)},
+      {"share-constants-gpu", ProgramStep(WebGpu(), share)},
       {"factor-reductions", ProgramStep(WebGpu({}, kPatient), factor)},
       {"fuse-launches", ProgramStep(WebGpu(), fuse)},
       {"schedule-kernels", ProgramStep(Wasm(), schedule)},

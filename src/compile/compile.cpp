@@ -50,6 +50,7 @@
 #include "plan/fuse_launches.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
+#include "plan/share_constants.h"
 #include "webnnc/compiler.h"
 
 namespace webnnc {
@@ -286,6 +287,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   for (plan::Program* program : code.all_programs()) plan::PackWeights(*program, code.weights);
   for (plan::Program* program : code.all_programs()) {
     plan::PackLikeOthers(*program, code.weights);
+    plan::ShareConstants(*program, code.weights);
     plan::MergeKernels(*program);
   }
   TRY(trace.Programs("pack-weights", code));

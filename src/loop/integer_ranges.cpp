@@ -79,7 +79,8 @@ IntegerRange IntegerRanges::Exact(ExprId id) {
           [&](const Splat& node) { return Of(node.a); },
           [&](const Ramp& node) {
             IntegerRange base = Of(node.base);
-            return IntegerRange{base.low, Saturate(static_cast<__int128>(base.high) + expr.lanes)};
+            return IntegerRange{base.low,
+                                Saturate(static_cast<__int128>(base.high) + expr.lanes - 1)};
           },
           [&](const Pack& node) {
             IntegerRange lanes = Of(node.lanes[0]);

@@ -68,36 +68,15 @@ void NameBuffers(loop::Kernel& kernel) {
   }
 }
 
-std::string KeyOf(const Program& program, const Launch& step) {
-  const Target target = program.TargetAt(step.place);
-  loop::Kernel kernel = program.KernelsAt(step.place)[step.kernel].plain;
-  kernel.name = "kernel";
-  std::string key = loop::Print(kernel);
-  for (BufferId argument : step.arguments) {
-    const Buffer& buffer = program.buffers[argument];
-    if (target.IsGpu()) key += buffer.kind == BufferKind::kWeight ? "w" : "a";
-    DType stored = StoredType(target, buffer.dtype, StorageOf(buffer));
-    key += std::string(Name(stored)) + " ";
-  }
-  for (const Dim& begin : step.begins) key += Print(begin) + " ";
-  return key;
-}
-
 void MergeKernels(Program& program, Place place) {
   std::vector<Launch*> launches = LaunchesOf(program);
   std::erase_if(launches, [&](const Launch* launch) { return launch->place != place; });
-  std::set<KernelId> seen;
   // Each text once: kernels may have thousands of launches and long expressions.
   std::set<std::string> texts;
   std::vector<const std::string*> keys;
-  for (Launch* launch : launches) {
-    loop::Kernel& kernel = program.KernelsAt(place)[launch->kernel].plain;
-    // Kernels that have launches in common already have no argument twice.
-    if (seen.insert(launch->kernel).second) {
-      JoinRepeatedArguments(kernel, launch->arguments);
-      NameBuffers(kernel);
-    }
-    keys.push_back(&*texts.insert(KeyOf(program, *launch)).first);
+  for (const Launch* launch : launches) {
+    const loop::Kernel& kernel = program.KernelsAt(place)[launch->kernel].plain;
+    keys.push_back(&*texts.insert(KeyOf(program, *launch, kernel)).first);
   }
   std::map<const std::string*, KernelId> known;
   std::map<std::string, int> names;
@@ -117,7 +96,33 @@ void MergeKernels(Program& program, Place place) {
 
 }  // namespace
 
+std::string KeyOf(const Program& program, const Launch& launch, loop::Kernel plain) {
+  const Target target = program.TargetAt(launch.place);
+  plain.name = "kernel";
+  std::string key = loop::Print(plain);
+  for (BufferId argument : launch.arguments) {
+    const Buffer& buffer = program.buffers[argument];
+    if (target.IsGpu()) key += buffer.kind == BufferKind::kWeight ? "w" : "a";
+    DType stored = StoredType(target, buffer.dtype, StorageOf(buffer));
+    key += std::string(Name(stored)) + " ";
+  }
+  for (const Dim& begin : launch.begins) key += Print(begin) + " ";
+  return key;
+}
+
+void NameParameters(Program& program) {
+  std::set<std::pair<Place, KernelId>> seen;
+  for (Launch* launch : LaunchesOf(program)) {
+    // Kernels that have launches in common already have no argument twice.
+    if (!seen.insert({launch->place, launch->kernel}).second) continue;
+    loop::Kernel& kernel = program.KernelsAt(launch->place)[launch->kernel].plain;
+    JoinRepeatedArguments(kernel, launch->arguments);
+    NameBuffers(kernel);
+  }
+}
+
 void MergeKernels(Program& program) {
+  NameParameters(program);
   for (Place place : {Place::kDevice, Place::kHost}) MergeKernels(program, place);
 }
 

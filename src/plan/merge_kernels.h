@@ -16,4 +16,10 @@ namespace webnnc::plan {
 // written.
 void MergeKernels(Program& program);
 
+// The first half of that: parameters get their names, and each argument is passed once.
+void NameParameters(Program& program);
+
+// What kernels have in common that are the same for a launch: `plain` is its kernel.
+std::string KeyOf(const Program& program, const Launch& launch, loop::Kernel plain);
+
 }  // namespace webnnc::plan

@@ -195,7 +195,7 @@ static Value EmitShift(BinaryOp op, const Value& a, const Value& b, const Operan
     if (bits < 0 || bits >= kWidth) return Like(a, 0);
   }
   Value shifted = op == BinaryOp::kShiftLeft ? ShiftLeft(a, b) : ShiftRight(a, b);
-  if (facts.constant_b) return shifted;
+  if (facts.constant_b || facts.shifts_within) return shifted;
   // By the width and more nothing is left; SPIR-V says nothing of it.
   Value fits = b < kWidth;
   if (IsSigned(b.dtype)) fits = (0 <= b) & fits;

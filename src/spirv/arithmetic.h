@@ -13,6 +13,8 @@ struct OperandFacts {
   std::optional<Scalar> constant_b;
   bool a_non_negative = false;
   bool b_non_negative = false;
+  // Of shifts: whether b is less than the width in all lanes, and not negative.
+  bool shifts_within = false;
 };
 
 Value EmitUnary(loop::UnaryOp op, const Value& a);

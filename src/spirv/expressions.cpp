@@ -4,6 +4,7 @@
 
 #include "base/overloaded.h"
 #include "loop/fold.h"
+#include "loop/integer_ranges.h"
 #include "loop/rewrite.h"
 #include "spirv/functions.h"
 
@@ -279,6 +280,10 @@ Value Expressions::ComputeBinary(const loop::Binary& binary, Contexts::Id contex
   if (a.dtype == DType::kI32 && a.lanes == 1) {
     facts.a_non_negative = simplify_.ProvablyNonNegative(simplify_.ToPolynomial(binary.a));
     facts.b_non_negative = simplify_.ProvablyNonNegative(simplify_.ToPolynomial(binary.b));
+  }
+  if (binary.op == loop::BinaryOp::kShiftLeft || binary.op == loop::BinaryOp::kShiftRight) {
+    constexpr loop::IntegerRange kWithin{0, 31};
+    facts.shifts_within = kWithin.Holds(loop::IntegerRanges(kernel_, loop::RangeOf).Of(binary.b));
   }
   return EmitBinary(binary.op, a, b, facts);
 }

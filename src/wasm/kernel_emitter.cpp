@@ -307,8 +307,9 @@ class Emitter {
             [&](const loop::Select& node) { return ComputeSelect(node); },
             [&](const loop::Convert& node) {
               bool narrows = IsInteger(expr.dtype) && ByteSize(expr.dtype) <= 2 && expr.lanes > 1;
-              if (auto rounded = narrows ? RoundedOf(kernel_, node.a) : std::nullopt)
-                return EmitRounded(b_, Emit(rounded->value), *rounded, expr.dtype);
+              if (auto rounded = narrows ? RoundedOf(kernel_, node.a, expr.dtype) : std::nullopt)
+                return EmitRounded(b_, Emit(rounded->value), Emit(rounded->low),
+                                   Emit(rounded->high), expr.dtype);
               return EmitConvert(b_, kernel_.exprs[node.a].dtype, expr.dtype, Emit(node.a));
             },
             [&](const loop::Splat& node) {
@@ -353,6 +354,12 @@ class Emitter {
 
   // Null if the select is not such a load, of so many lanes.
   llvm::Value* EmitPaddedLoad(const loop::Select& node, int32_t lanes) {
+    // Zero is so in all types: what is loaded may be converted.
+    if (auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[node.yes].node)) {
+      llvm::Value* narrow = EmitPaddedLoad({node.condition, convert->a, node.no}, lanes);
+      const DType from = kernel_.exprs[convert->a].dtype, to = kernel_.exprs[node.yes].dtype;
+      return narrow ? EmitConvert(b_, from, to, narrow) : nullptr;
+    }
     auto* load = std::get_if<loop::Load>(&kernel_.exprs[node.yes].node);
     loop::ExprId other = node.no;
     if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[other].node)) other = splat->a;

@@ -6,18 +6,17 @@
 
 namespace webnnc::wasm {
 
-// A float within bounds that are whole numbers, rounded half to even.
+// A float within bounds that are whole numbers of an integer type, rounded half to even.
 struct Rounded {
-  loop::ExprId value;
-  double low = 0, high = 0;
+  loop::ExprId value, low, high;
 };
-// What `a` is, if it is min(max(round(value), low), high) and bits tell its integer.
-std::optional<Rounded> RoundedOf(const loop::Kernel& kernel, loop::ExprId a);
+// What `a` is, if it is min(max(round(value), low), high); `to` has at most 16 bits.
+std::optional<Rounded> RoundedOf(const loop::Kernel& kernel, loop::ExprId a, DType to);
 
 // The integer of a vector of f32, as `to`. Adding 1.5 * 2^23 rounds, and leaves the integer in the
 // lowest bits: an addition instead of a rounding and a conversion that must look at all cases. NaN
 // becomes the lower bound.
-llvm::Value* EmitRounded(llvm::IRBuilder<>& b, llvm::Value* value, const Rounded& rounded,
-                         DType to);
+llvm::Value* EmitRounded(llvm::IRBuilder<>& b, llvm::Value* value, llvm::Value* low,
+                         llvm::Value* high, DType to);
 
 }  // namespace webnnc::wasm

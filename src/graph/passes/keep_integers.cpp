@@ -288,11 +288,20 @@ class Keeper {
       return std::nullopt;
     auto scale = Upright(weights->scale, TypeOf(node.operands[1]).shape, at, behind);
     if (!scale) return std::nullopt;
-    ValueId sum = definitions_.Add(
-        node.op, {As(DType::kI32, x->integers), As(DType::kI32, weights->integers)});
+    ValueId integers = As(DType::kI32, weights->integers);
+    const ValueId* narrow = CastFrom(integers);
+    bool few = behind > 0 && terms.value() <= kFewTerms;
+    if (few && narrow && BinaryOf(*narrow, BinaryOp::kSub))
+      integers = As(DType::kI32, Folded(*narrow));
+    ValueId sum = definitions_.Add(node.op, {As(DType::kI32, x->integers), integers});
     ValueId all = Of(BinaryOp::kMul, definitions_.Reshaped(x->scale, {}), *scale);
     return Real({sum, all});
   }
+
+  // Weights of windows this small are few beside what they are multiplied with: those of one
+  // channel or of colours. They are stored less their zero point, in twice the bytes, so that
+  // nobody computes that.
+  static constexpr int64_t kFewTerms = 32;
 
   bool FitSums(ValueId a, ValueId b, int64_t terms) const {
     Range x = RangeOf(a), y = RangeOf(b), narrow = graph::RangeOf(DType::kI16);
