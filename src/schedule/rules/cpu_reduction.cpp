@@ -115,14 +115,33 @@ class CpuReduction : public OnePoint {
     for (const NestLoop* loop : sums_) sums.push_back(*loop);
     std::vector<std::string> names = CutLongSum(sums, view_.sizes(), schedule_);
     if (!sums_.empty()) SplitWords(view_.ElementsInWord(value_, *sums_.back()), names, unrolled);
+    std::vector<std::string> pair =
+        window ? SplitPairs(names, unrolled) : std::vector<std::string>();
     order.insert(order.end(), names.begin(), names.end());
     order.insert(order.end(), inner.begin(), inner.end());
+    order.insert(order.end(), pair.begin(), pair.end());
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back()});
     unrolled.insert(unrolled.end(), inner.begin(), inner.end() - 1);
     if (!unrolled.empty()) schedule_.push_back(Bind{unrolled, loop::LoopKind::kUnrolled});
     schedule_.push_back(Bind{{inner.back()}, loop::LoopKind::kVector});
+    if (!pair.empty()) schedule_.push_back(Dot{pair[0]});
     return schedule_;
+  }
+
+  // Integers are multiplied in pairs across the rows of a window: what is interleaved of two rows
+  // is then there for all neighbours that read it.
+  std::vector<std::string> SplitPairs(std::vector<std::string>& sums,
+                                      std::vector<std::string>& unrolled) {
+    const NestLoop& rows = *sums_.front();
+    bool fits = view_.SumsPairs() && sums_.size() > 1 && sums.front() == rows.name &&
+                rows.extent.IsConstant() && rows.extent.value() > 1;
+    if (!fits) return {};
+    bool even = rows.extent.value() % 2 == 0;
+    schedule_.push_back(Split{rows.name, {2}, even ? Tail::kGuard : Tail::kPeel});
+    sums.front() = rows.name + ".0";
+    std::replace(unrolled.begin(), unrolled.end(), rows.name, sums.front());
+    return {rows.name + ".1"};
   }
 
   // Each element of a word has code of its own, in which it is known where it is. What a block of
