@@ -16,6 +16,49 @@ struct Span {
   size_t first, last;
 };
 
+// Where the threads of a block wait for each other.
+struct Waits {
+  const Block& block;
+  // Whether the block is a loop's.
+  bool repeats;
+  // Before these statements there will be a barrier, too.
+  std::set<size_t> added;
+
+  // Whether all threads have done with one before any begins with the other.
+  bool Between(const Span& a, const Span& b) const {
+    const Span &first = a.first < b.first ? a : b, &second = a.first < b.first ? b : a;
+    if (first.last >= second.first || !Between(first.last, second.first)) return false;
+    if (!repeats) return true;
+    return Between(second.last, block.size()) || StartsWithWait(block[first.first]) ||
+           Before(first.first);
+  }
+
+ private:
+  // Whether they wait between two statements, or where the second begins.
+  bool Between(size_t from, size_t to) const {
+    for (size_t s = from + 1; s < to; ++s) {
+      if (std::holds_alternative<Barrier>(block[s])) return true;
+    }
+    auto after = added.upper_bound(from);
+    if (after != added.end() && *after <= to) return true;
+    return to < block.size() && StartsWithWait(block[to]);
+  }
+  bool Before(size_t to) const {
+    for (size_t s = 0; s < to; ++s) {
+      if (std::holds_alternative<Barrier>(block[s])) return true;
+    }
+    return !added.empty() && *added.begin() <= to;
+  }
+
+  static bool StartsWithWait(const Stmt& stmt) {
+    auto* loop = std::get_if<For>(&stmt);
+    bool runs = loop && !IsRegion(loop->kind) && LowerBound(loop->extent).value_or(0) > 0 &&
+                !loop->body.empty();
+    return runs &&
+           (std::holds_alternative<Barrier>(loop->body[0]) || StartsWithWait(loop->body[0]));
+  }
+};
+
 class Sharer {
  public:
   explicit Sharer(Kernel& kernel) : kernel_(kernel) {}
@@ -102,15 +145,20 @@ class Sharer {
     }
     std::stable_sort(order.begin(), order.end(),
                      [&](BufferId a, BufferId b) { return SizeOf(a) > SizeOf(b); });
-    // The buffers of one memory, the largest first.
+    // The buffers of one memory, the largest first; and before which statements barriers are added.
     std::vector<std::vector<BufferId>> memories;
-    for (BufferId buffer : order) {
-      auto memory = std::find_if(memories.begin(), memories.end(), [&](const auto& users) {
-        return std::all_of(users.begin(), users.end(), [&](BufferId other) {
-          return IsOneKind(buffer, other) &&
-                 AreApart(block, spans.at(buffer), spans.at(other), repeats);
-        });
+    Waits waits{block, repeats, {}};
+    auto fit = [&](BufferId buffer, const std::vector<BufferId>& users) {
+      return std::all_of(users.begin(), users.end(), [&](BufferId other) {
+        return IsOneKind(buffer, other) && waits.Between(spans.at(buffer), spans.at(other));
       });
+    };
+    for (BufferId buffer : order) {
+      auto memory = std::find_if(memories.begin(), memories.end(),
+                                 [&](const auto& users) { return fit(buffer, users); });
+      for (auto at = memories.begin(); memory == memories.end() && at != memories.end(); ++at) {
+        if (IsWorthWaiting(buffer) && FitsWithWait(waits, spans, *at, buffer, fit)) memory = at;
+      }
       if (memory == memories.end()) {
         memories.push_back({buffer});
       } else {
@@ -118,6 +166,8 @@ class Sharer {
         into_[buffer] = memory->front();
       }
     }
+    for (auto at = waits.added.rbegin(); at != waits.added.rend(); ++at)
+      block.insert(block.begin() + static_cast<std::ptrdiff_t>(*at), Barrier{});
     for (Stmt& stmt : block) {
       auto* loop = std::get_if<For>(&stmt);
       if (loop && !IsRegion(loop->kind)) ShareIn(loop->body, !IsWorkgroup(loop->kind));
@@ -132,35 +182,31 @@ class Sharer {
            by_vectors_.at(a) == by_vectors_.at(b);
   }
 
-  // Whether all threads have done with one before any begins with the other.
-  static bool AreApart(const Block& block, const Span& a, const Span& b, bool repeats) {
-    const Span &first = a.first < b.first ? a : b, &second = a.first < b.first ? b : a;
-    if (first.last >= second.first || !Waits(block, first.last, second.first)) return false;
-    if (!repeats) return true;
-    return Waits(block, second.last, block.size()) || StartsWithWait(block[first.first]) ||
-           WaitsBefore(block, first.first);
-  }
-
-  // Whether threads wait between two statements, or where the second begins.
-  static bool Waits(const Block& block, size_t from, size_t to) {
-    for (size_t s = from + 1; s < to; ++s) {
-      if (std::holds_alternative<Barrier>(block[s])) return true;
-    }
-    return to < block.size() && StartsWithWait(block[to]);
-  }
-  static bool WaitsBefore(const Block& block, size_t to) {
-    for (size_t s = 0; s < to; ++s) {
-      if (std::holds_alternative<Barrier>(block[s])) return true;
+  // Whether a memory has room for the buffer too if threads wait once more, between its uses and
+  // those of one other, which is noted then.
+  template <typename Fit>
+  static bool FitsWithWait(Waits& waits, const std::map<BufferId, Span>& spans,
+                           const std::vector<BufferId>& users, BufferId buffer, const Fit& fit) {
+    for (BufferId other : users) {
+      size_t at = std::max(spans.at(buffer).first, spans.at(other).first);
+      if (!waits.added.insert(at).second) continue;
+      if (fit(buffer, users)) return true;
+      waits.added.erase(at);
     }
     return false;
   }
 
-  static bool StartsWithWait(const Stmt& stmt) {
-    auto* loop = std::get_if<For>(&stmt);
-    bool runs = loop && !IsRegion(loop->kind) && LowerBound(loop->extent).value_or(0) > 0 &&
-                !loop->body.empty();
-    return runs &&
-           (std::holds_alternative<Barrier>(loop->body[0]) || StartsWithWait(loop->body[0]));
+  // Whether another barrier takes less than there is to gain by more workgroups on a core, which
+  // need that much less.
+  bool IsWorthWaiting(BufferId id) const {
+    int64_t all = 0;
+    for (const auto& [buffer, uses] : all_) {
+      if (!into_.count(buffer)) all += BytesOf(buffer);
+    }
+    return kWorth * BytesOf(id) >= all;
+  }
+  int64_t BytesOf(BufferId id) const {
+    return SizeOf(id) * ByteSize(kernel_.buffers[id].type.dtype);
   }
 
   void MoveStores(Block& block) {
@@ -173,6 +219,7 @@ class Sharer {
   }
 
   static constexpr int32_t kVector = 4;
+  static constexpr int64_t kWorth = 8;
 
   Kernel& kernel_;
   std::map<BufferId, int> all_;

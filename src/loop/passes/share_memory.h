@@ -14,8 +14,9 @@ namespace webnnc::loop {
 //     ... %keys ... barrier ... %values ... barrier
 //   }
 //
-// `kernel` is flat. Buffers stay apart if one of them alone is stored by whole vectors, since a
-// shader has arrays of one kind.
+// Where one more barrier makes that possible, and saves an eighth of the memory or more, it is
+// added. `kernel` is flat. Buffers stay apart if one of them alone is stored by whole vectors,
+// since a shader has arrays of one kind.
 void ShareMemory(Kernel& kernel);
 
 }  // namespace webnnc::loop
