@@ -1,9 +1,12 @@
 #include "schedule/insert_barriers.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
+#include <optional>
+#include <vector>
 
 #include "loop/rewrite.h"
+#include "schedule/thread_places.h"
 
 namespace webnnc::schedule {
 
@@ -12,28 +15,50 @@ using loop::BufferId;
 
 namespace {
 
-// What workgroup memory has been used for since the last barrier.
-struct Uses {
-  std::set<BufferId> reads, writes;
+// Loads and stores of a buffer in workgroup memory, where each thread has the same places.
+struct Access {
+  std::optional<ThreadPlaces> places;
+  bool stores = false;
+  friend bool operator==(const Access&, const Access&) = default;
 
-  void Join(const Uses& other) {
-    reads.insert(other.reads.begin(), other.reads.end());
-    writes.insert(other.writes.begin(), other.writes.end());
+  // Whether one thread may find here what another has to do there.
+  bool Meets(const Access& other) const {
+    bool same_thread = places && places == other.places && places->are_own;
+    return (stores || other.stores) && !same_thread;
   }
 };
 
-bool Intersects(const std::set<BufferId>& a, const std::set<BufferId>& b) {
-  return std::any_of(a.begin(), a.end(), [&](BufferId id) { return b.count(id) > 0; });
-}
+// What workgroup memory has been used for since the last barrier.
+struct Uses {
+  std::map<BufferId, std::vector<Access>> accesses;
+
+  void Add(BufferId buffer, Access access) {
+    auto& all = accesses[buffer];
+    if (std::find(all.begin(), all.end(), access) == all.end()) all.push_back(std::move(access));
+  }
+  void Join(const Uses& other) {
+    for (const auto& [buffer, own] : other.accesses) {
+      for (const Access& access : own) Add(buffer, access);
+    }
+  }
+};
 
 bool Conflicts(const Uses& before, const Uses& after) {
-  return Intersects(before.writes, after.reads) || Intersects(before.writes, after.writes) ||
-         Intersects(before.reads, after.writes);
+  for (const auto& [buffer, own] : after.accesses) {
+    auto found = before.accesses.find(buffer);
+    if (found == before.accesses.end()) continue;
+    for (const Access& a : found->second) {
+      for (const Access& b : own) {
+        if (a.Meets(b)) return true;
+      }
+    }
+  }
+  return false;
 }
 
 class Inserter {
  public:
-  explicit Inserter(const loop::Kernel& kernel) : kernel_(kernel) {}
+  explicit Inserter(loop::Kernel& kernel) : kernel_(kernel), find_(kernel) {}
 
   // `uses` is what came before the block, and becomes what came before its end.
   Block Run(Block block, Uses& uses, bool insert) {
@@ -42,7 +67,9 @@ class Inserter {
       auto* loop = std::get_if<loop::For>(&stmt);
       auto* test = std::get_if<loop::If>(&stmt);
       if (loop && IsRegion(loop->kind)) {
-        Uses own = UsesOf(loop->body);
+        Region region{loop->var, loop->extent.value(), {}};
+        Uses own;
+        Note(loop->body, region, own);
         if (Conflicts(uses, own)) {
           if (insert) out.push_back(loop::Barrier{});
           uses = Uses();
@@ -76,31 +103,39 @@ class Inserter {
  private:
   static Block Copy(const Block& block) { return block; }
 
-  Uses UsesOf(const Block& block) {
-    Uses uses;
-    auto note = [&](loop::ExprId id) {
-      loop::ForEachExpr(kernel_, id, [&](loop::ExprId e) {
-        auto* load = std::get_if<loop::Load>(&kernel_.exprs[e].node);
-        if (load && IsShared(load->buffer)) uses.reads.insert(load->buffer);
-      });
-    };
-    loop::ForEachStmt(block, [&](const loop::Stmt& stmt) {
-      if (auto* store = std::get_if<loop::Store>(&stmt)) {
-        if (IsShared(store->buffer)) uses.writes.insert(store->buffer);
-        for (loop::ExprId index : store->index) note(index);
-        note(store->value);
-      } else if (auto* let = std::get_if<loop::Let>(&stmt)) {
-        note(let->value);
+  void Note(const Block& block, Region& region, Uses& uses) {
+    for (const loop::Stmt& stmt : block) {
+      if (auto* loop = std::get_if<loop::For>(&stmt)) {
+        if (loop->extent.IsConstant()) region.loops[loop->var] = loop->extent.value();
+        Note(loop->body, region, uses);
       } else if (auto* test = std::get_if<loop::If>(&stmt)) {
-        note(test->condition);
+        Note(test->condition, region, uses);
+        Note(test->body, region, uses);
+      } else if (auto* let = std::get_if<loop::Let>(&stmt)) {
+        Note(let->value, region, uses);
+      } else if (auto* store = std::get_if<loop::Store>(&stmt)) {
+        for (loop::ExprId index : store->index) Note(index, region, uses);
+        Note(store->value, region, uses);
+        if (IsShared(store->buffer))
+          uses.Add(store->buffer, {find_.Find(store->index, region), true});
       }
+    }
+  }
+
+  void Note(loop::ExprId id, const Region& region, Uses& uses) {
+    std::vector<loop::Load> loads;
+    loop::ForEachExpr(kernel_, id, [&](loop::ExprId e) {
+      auto* load = std::get_if<loop::Load>(&kernel_.exprs[e].node);
+      if (load && IsShared(load->buffer)) loads.push_back(*load);
     });
-    return uses;
+    for (const loop::Load& load : loads)
+      uses.Add(load.buffer, {find_.Find(load.index, region), false});
   }
 
   bool IsShared(BufferId id) const { return kernel_.buffers[id].space == loop::Space::kWorkgroup; }
 
-  const loop::Kernel& kernel_;
+  loop::Kernel& kernel_;
+  ThreadPlaceFinder find_;
 };
 
 }  // namespace
