@@ -111,15 +111,33 @@ class KernelBuilder {
 
 }  // namespace
 
+static std::set<loop::BufferId> StoredBy(const Nest& nest) {
+  std::set<loop::BufferId> stored;
+  for (const loop::Part& part : nest.parts) stored.insert(part.buffer);
+  for (const loop::Store& writer : nest.writers) stored.insert(writer.buffer);
+  return stored;
+}
+
 // What iterations of ordered loops leave for the next.
 static std::set<loop::BufferId> CarriedBy(const Nests& nests) {
   std::set<loop::BufferId> carried;
   for (const Nest& nest : nests.nests) {
     if (!nest.ordered) continue;
-    for (const loop::Part& part : nest.parts) carried.insert(part.buffer);
-    for (const loop::Store& writer : nest.writers) carried.insert(writer.buffer);
+    for (loop::BufferId buffer : StoredBy(nest)) carried.insert(buffer);
   }
   return carried;
+}
+
+// What several threads compute each for itself.
+static std::set<loop::BufferId> ReplicatedBy(const Nests& nests) {
+  std::set<loop::BufferId> replicated;
+  for (const Nest& nest : nests.nests) {
+    const auto& loops = nest.main.loops;
+    if (std::none_of(loops.begin(), loops.end(), [](const NestLoop& l) { return l.replicated; }))
+      continue;
+    for (loop::BufferId buffer : StoredBy(nest)) replicated.insert(buffer);
+  }
+  return replicated;
 }
 
 static bool HasThreads(const loop::Stmt& stmt) {
@@ -156,7 +174,8 @@ Result<loop::Kernel> Build(Nests nests) {
   std::map<loop::BufferId, HostedPlace> hosted;
   for (const auto& [buffer, vars] : builder.hosted())
     hosted[buffer] = {vars, nests.hosted.at(buffer)};
-  TRY(LocalizeTemporaries(nests.kernel, builder.shared(), CarriedBy(nests), hosted));
+  TRY(LocalizeTemporaries(nests.kernel, builder.shared(), CarriedBy(nests), ReplicatedBy(nests),
+                          hosted));
   loop::Simplify(nests.kernel);
   loop::DropUnused(nests.kernel);
   TRY(CheckThreads(nests.kernel.body));
@@ -202,6 +221,7 @@ Status ApplyAll(Nests& nests, const Schedule& schedule) {
           if constexpr (std::is_same_v<T, Keep>) return ApplyKeep(nests, d);
           if constexpr (std::is_same_v<T, Skip>) return ApplySkip(nests, d);
           if constexpr (std::is_same_v<T, Combine>) return ApplyCombine(nests, d);
+          if constexpr (std::is_same_v<T, Replicate>) return ApplyReplicate(nests, d);
           if constexpr (std::is_same_v<T, Dot>) return ApplyDot(nests, d);
           if constexpr (std::is_same_v<T, Narrow>) return ApplyNarrow(nests, d);
           if constexpr (std::is_same_v<T, Subtotal>) return ApplySubtotal(nests, d);

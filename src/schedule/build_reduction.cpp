@@ -308,7 +308,7 @@ Block NestBuilder::WriteResult(loop::Tuple results) {
     // The result is put in after resolving: it is in today's terms already.
     out.push_back(loop::Store{writer.buffer, Resolve(writer.index), put(Resolve(writer.value))});
   }
-  return Guarded(SpatialGuards(), std::move(out));
+  return Guarded(SpatialGuards(), StoredOnce(std::move(out)));
 }
 
 Block NestBuilder::EmitResult() {
@@ -372,6 +372,12 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
     Append(block, StoreAll(partial, {NumberOf(combined), NumberOf(spatial)}, values));
     return block;
   });
+  bool everywhere = std::any_of(combined.begin(), combined.end(),
+                                [](const NestLoop* loop) { return loop->replicated; });
+  if (everywhere) {
+    Append(out, CombineEverywhere(partial, parts, own, spatial));
+    return out;
+  }
   // Each part of a tuple is in memory again once it is added.
   bool few = parts * static_cast<int64_t>(partial.size()) <= Machine::kFewParts;
   bool halves = !few && (parts & (parts - 1)) == 0;
@@ -386,6 +392,21 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
   }
   out.push_back(FinishCombine(partial, parts, elements, spatial));
   return out;
+}
+
+Block NestBuilder::CombineEverywhere(const Registers& partial, int64_t parts,
+                                     const std::vector<const NestLoop*>& own,
+                                     const std::vector<const NestLoop*>& spatial) {
+  if (partial.size() > 1) Fail("combine: tuples are combined once");
+  return EmitAround(own, 0, [&] {
+    ExprId element = NumberOf(spatial);
+    loop::Tuple sum = LoadAll(partial, {build_.Int(0), element});
+    for (int64_t part = 1; part < parts; ++part) {
+      loop::Tuple other = LoadAll(partial, {build_.Int(part), element});
+      sum = loop::Combine(kernel_, nest_.update, sum, other);
+    }
+    return WriteResult(std::move(sum));
+  });
 }
 
 bool NestBuilder::CombineBySubgroups(const std::vector<const NestLoop*>& combined,

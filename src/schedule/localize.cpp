@@ -7,6 +7,7 @@
 #include "loop/builder.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
+#include "target/machine.h"
 
 namespace webnnc::schedule {
 
@@ -16,15 +17,21 @@ using loop::VarId;
 
 namespace {
 
+// What all banks of workgroup memory have side by side: on GPUs 32 words, or 64 that are read in
+// two turns.
+constexpr int64_t kBanksBytes = 128;
+
 class Localizer {
  public:
   Localizer(loop::Kernel& kernel, const std::vector<VarId>& shared,
-            const std::set<BufferId>& carried, const std::map<BufferId, HostedPlace>& hosted)
+            const std::set<BufferId>& carried, const std::set<BufferId>& replicated,
+            const std::map<BufferId, HostedPlace>& hosted)
       : kernel_(kernel),
         build_(kernel),
         simplify_(kernel),
         shared_(shared.begin(), shared.end()),
         carried_(carried),
+        replicated_(replicated),
         hosted_(hosted) {}
 
   Status Run() {
@@ -90,11 +97,24 @@ class Localizer {
       if (buffer.space == loop::Space::kWorkgroup && again_.count(id))
         return Error{"the last tile is shifted, and stores elements of %" + buffer.name +
                      " again, which threads share"};
+      if (buffer.space == loop::Space::kWorkgroup && replicated_.count(id))
+        return Error{"threads that compute the same would race to store %" + buffer.name +
+                     ", which others use than its own"};
+      PadRows(buffer);
     }
     return kSuccess;
   }
 
  private:
+  // So that rows that threads read side by side begin in different banks.
+  static void PadRows(loop::Buffer& buffer) {
+    Shape& shape = buffer.type.shape;
+    if (buffer.space != loop::Space::kWorkgroup || shape.empty()) return;
+    int64_t row = shape.back().value(),
+            rows = ElementCount(shape).value() / std::max<int64_t>(row, 1);
+    if (rows > 1) shape.back() = PaddedRow(row, ByteSize(buffer.type.dtype));
+  }
+
   // Whether all that uses the buffer is inside of the variable's loop.
   bool IsShared(BufferId id, VarId var) const {
     auto hosted = hosted_.find(id);
@@ -350,7 +370,7 @@ class Localizer {
   int64_t threads_ = 1;
   VarId number_;
   std::map<BufferId, Share> owned_;
-  const std::set<BufferId>& carried_;
+  const std::set<BufferId>&carried_, &replicated_;
   const std::map<BufferId, HostedPlace>& hosted_;
   std::set<BufferId> again_;
   // Results that are loaded, and those whose places do not have the same of the shared loops.
@@ -365,10 +385,14 @@ class Localizer {
 
 }  // namespace
 
+int64_t PaddedRow(int64_t elements, int64_t bytes) {
+  return elements * bytes % kBanksBytes == 0 ? elements + Machine::kLanes : elements;
+}
+
 Status LocalizeTemporaries(loop::Kernel& kernel, const std::vector<VarId>& shared,
-                           const std::set<BufferId>& carried,
+                           const std::set<BufferId>& carried, const std::set<BufferId>& replicated,
                            const std::map<BufferId, HostedPlace>& hosted) {
-  return Localizer(kernel, shared, carried, hosted).Run();
+  return Localizer(kernel, shared, carried, replicated, hosted).Run();
 }
 
 }  // namespace webnnc::schedule

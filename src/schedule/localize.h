@@ -16,6 +16,10 @@ struct HostedPlace {
   Lows lows;
 };
 
+// Elements that a row of so many, each of so many bytes, takes in workgroup memory: rows that
+// threads read side by side begin in different banks.
+int64_t PaddedRow(int64_t elements, int64_t bytes);
+
 // Gives what flows between merged stages its place inside the loops they share: each temporary
 // shrinks to what one iteration of the `shared` loops uses,
 //
@@ -24,9 +28,10 @@ struct HostedPlace {
 // and each of the `hosted` to what one iteration of the loops around it uses. That is in workgroup
 // memory if several threads' regions use it, or one that runs again and finds what it `carried`,
 // unless each thread uses its own elements alone; else in registers. Fails if a temporary would
-// need the stages to share more than they do.
+// need the stages to share more than they do, or is `replicated` and would be in memory.
 Status LocalizeTemporaries(loop::Kernel& kernel, const std::vector<loop::VarId>& shared,
                            const std::set<loop::BufferId>& carried,
+                           const std::set<loop::BufferId>& replicated,
                            const std::map<loop::BufferId, HostedPlace>& hosted);
 
 }  // namespace webnnc::schedule

@@ -25,6 +25,8 @@ struct NestLoop {
   loop::LoopKind kind = loop::LoopKind::kSerial;
   bool reduction = false;
   bool combined = false, by_subgroups = false;
+  // Whether what is computed in different iterations is the same, after parts are combined.
+  bool replicated = false;
   bool dot = false;
 };
 
@@ -141,6 +143,7 @@ Status ApplyBind(Nests& nests, const Bind& bind);
 Status ApplyKeep(Nests& nests, const Keep& keep);
 Status ApplySkip(Nests& nests, const Skip& skip);
 Status ApplyCombine(Nests& nests, const Combine& combine);
+Status ApplyReplicate(Nests& nests, const Replicate& replicate);
 Status ApplyDot(Nests& nests, const Dot& dot);
 Status ApplyNarrow(Nests& nests, const Narrow& narrow);
 Status ApplySubtotal(Nests& nests, const Subtotal& subtotal);

@@ -270,11 +270,26 @@ Block NestBuilder::Guarded(ExprId condition, Block body) {
   return out;
 }
 
+Block NestBuilder::StoredOnce(Block stores) {
+  ExprId first = build_.Constant(Scalar::Bool(true));
+  for (const NestLoop& loop : list_->loops) {
+    if (loop.replicated) first = build_.And(first, build_.Equal(ValueOf(loop), build_.Int(0)));
+  }
+  if (build_.ConstantValue(first)) return stores;
+  Block out, once;
+  for (loop::Stmt& stmt : stores) {
+    bool shared = kernel_.buffers[std::get<loop::Store>(stmt).buffer].space == Space::kOut;
+    (shared ? once : out).push_back(std::move(stmt));
+  }
+  if (!once.empty()) out.push_back(loop::If{first, std::move(once)});
+  return out;
+}
+
 Block NestBuilder::EmitPlainStore() {
   Block body;
   body.push_back(
       loop::Store{nest_.buffer(), Resolve(nest_.place), Resolve(nest_.value()), nest_.update});
-  return Guarded(SpatialGuards(), std::move(body));
+  return Guarded(SpatialGuards(), StoredOnce(std::move(body)));
 }
 
 VarId NestBuilder::NewLoop(const std::string& name, const Dim& extent) {

@@ -107,6 +107,8 @@ class NestBuilder {
   // guards say: it is inside its buffer, and was written.
   bool IsThere(loop::ExprId id);
   loop::Block Guarded(loop::ExprId condition, loop::Block body);
+  // Where several threads compute the same, the first stores what all share.
+  loop::Block StoredOnce(loop::Block stores);
   loop::Block EmitPlainStore();
 
   // ---- Operands and their tiles (build_tiles.cpp)
@@ -267,6 +269,10 @@ class NestBuilder {
   // By subgroups: all threads update the results' places, which the target combines.
   bool CombineBySubgroups(const std::vector<const NestLoop*>& combined,
                           const std::vector<const NestLoop*>& spatial);
+  // Each thread combines all parts, for itself.
+  loop::Block CombineEverywhere(const Registers& partial, int64_t parts,
+                                const std::vector<const NestLoop*>& own,
+                                const std::vector<const NestLoop*>& spatial);
   loop::Block EmitSubgroupCombine(const std::vector<const NestLoop*>& spatial);
   // The last of it: the first threads add up what `parts` there are of each element, and store it.
   loop::Stmt FinishCombine(const Registers& partial, int64_t parts, int64_t elements,

@@ -127,10 +127,20 @@ struct Skip {};
 
 // A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or
 // copy reduces its own part, and the parts are combined at the end. Of threads, `by_subgroups`:
-// with the instructions that reduce over a subgroup, where all threads share each result.
+// with the instructions that reduce over a subgroup, where all threads share each result; or
+// `everywhere`: each of them combines all parts, and has the result for itself.
 struct Combine {
   LoopId loop;
-  bool by_subgroups = false;
+  bool by_subgroups = false, everywhere = false;
+};
+
+// Inside of a loop of a map so many threads compute the same, each for itself: what it stores for
+// later stages stays in registers, if their threads use it as these do. Results of the kernel are
+// stored by the first of them. `into` names the threads' loop.
+struct Replicate {
+  LoopId at;
+  std::string into;
+  int64_t threads = 1;
 };
 
 // The innermost loop of a sum of i32: what its iterations add is summed up first and then added to
@@ -188,8 +198,8 @@ struct Stage {
   bool ahead = false;
 };
 
-using Directive = std::variant<Split, Peel, Fuse, Order, Merge, At, Bind, Keep, Skip, Combine, Dot,
-                               Narrow, Subtotal, Stage>;
+using Directive = std::variant<Split, Peel, Fuse, Order, Merge, At, Bind, Keep, Skip, Combine,
+                               Replicate, Dot, Narrow, Subtotal, Stage>;
 using Schedule = std::vector<Directive>;
 
 // "k.0", or "s1.k.0".

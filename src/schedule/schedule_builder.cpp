@@ -93,8 +93,15 @@ void ScheduleBuilder::Bind(const Names& names, loop::LoopKind kind) {
   if (!names.empty()) schedule_.push_back(schedule::Bind{Handles(names), kind});
 }
 
-void ScheduleBuilder::Combine(const std::string& name, bool by_subgroups) {
-  schedule_.push_back(schedule::Combine{Handle(name), by_subgroups});
+void ScheduleBuilder::Combine(const std::string& name, bool by_subgroups, bool everywhere) {
+  schedule_.push_back(schedule::Combine{Handle(name), by_subgroups, everywhere});
+}
+void ScheduleBuilder::Replicate(const std::string& at, const std::string& into, int64_t threads) {
+  schedule_.push_back(schedule::Replicate{Handle(at), into, threads});
+  auto found =
+      std::find_if(loops_.begin(), loops_.end(), [&](const Loop& loop) { return loop.name == at; });
+  CHECK(found != loops_.end());
+  loops_.insert(found + 1, Loop{into, threads});
 }
 void ScheduleBuilder::Keep(const std::string& at) {
   schedule_.push_back(schedule::Keep{Handle(at)});

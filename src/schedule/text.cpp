@@ -73,7 +73,13 @@ std::string Print(const Directive& directive) {
           },
           [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) {
-            return "combine " + Print(combine.loop) + (combine.by_subgroups ? " via=subgroup" : "");
+            return "combine " + Print(combine.loop) +
+                   (combine.by_subgroups ? " via=subgroup" : "") +
+                   (combine.everywhere ? " everywhere" : "");
+          },
+          [](const Replicate& replicate) {
+            return "replicate " + Print(replicate.at) + " into " + replicate.into + " " +
+                   std::to_string(replicate.threads);
           },
           [](const Dot& dot) { return "dot " + Print(dot.loop); },
           [](const Narrow& narrow) { return "narrow " + Print(narrow.at); },
@@ -104,11 +110,11 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {
-    "split",    "peel",        "fuse",        "order",      "merge",   "at",       "bind",
-    "unroll",   "vector",      "keep",        "skip",       "combine", "stage",    "thread",
-    "subgroup", "matrix",      "dot",         "into",       "tail",    "fill",     "lanes",
-    "pad",      "row",         "ahead",       "apart",      "narrow",  "subtotal", "workgroup",
-    "register", "workgroup.x", "workgroup.y", "workgroup.z"};
+    "split",    "peel",      "fuse",     "order",       "merge",       "at",         "bind",
+    "unroll",   "vector",    "keep",     "skip",        "combine",     "replicate",  "everywhere",
+    "stage",    "thread",    "subgroup", "matrix",      "dot",         "into",       "tail",
+    "fill",     "lanes",     "pad",      "row",         "ahead",       "apart",      "narrow",
+    "subtotal", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -207,8 +213,20 @@ class Parser {
         TRY(lexer_.Expect("="));
         TRY(lexer_.Expect("subgroup"));
         combine.by_subgroups = true;
+      } else {
+        combine.everywhere = lexer_.Eat("everywhere");
       }
       return Directive(combine);
+    }
+    if (lexer_.Eat("replicate")) {
+      Replicate replicate;
+      TRY_ASSIGN(replicate.at, Loop());
+      TRY(lexer_.Expect("into"));
+      TRY_ASSIGN(replicate.into, lexer_.Word());
+      TRY_ASSIGN(replicate.threads, lexer_.Integer());
+      if (replicate.threads < 1 || replicate.threads > 1 << 20)
+        return lexer_.Fail("there are from 1 to 2^20 threads");
+      return Directive(replicate);
     }
     if (lexer_.Eat("dot")) {
       TRY_ASSIGN(auto name, Loop());

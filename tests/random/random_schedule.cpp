@@ -63,7 +63,7 @@ class Drawer {
         return schedule::Bind{{loops[choices_.Chance(3) ? at : 0].name}, axis};
       }
       case 10: return schedule::Keep{choices_.Chance(3) ? "" : loop.name, choices_.Chance(3)};
-      case 11: return schedule::Combine{loop.name};
+      case 11: return schedule::Combine{loop.name, false, choices_.Chance(3)};
       case 12: return DrawStage(nest, at);
       case 13: return DrawSubtotal(loop);
       case 16: return schedule::Dot{loop.name};
@@ -161,9 +161,10 @@ class Drawer {
   }
 
   Directive DrawRare(const NestLoop& loop) {
-    switch (choices_.Below(3)) {
+    switch (choices_.Below(4)) {
       case 0: return schedule::Peel{loop.name, choices_.Below(3), choices_.Below(3)};
       case 1: return schedule::Skip{};
+      case 2: return schedule::Replicate{loop.name, "each", 2};
       default: return schedule::Narrow{loop.name};
     }
   }

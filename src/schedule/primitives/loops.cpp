@@ -194,8 +194,29 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
     if (combine.by_subgroups && loop.kind != loop::LoopKind::kThread)
       return Error{"combine: " + Print(combine.loop) +
                    " is not bound to thread, of which subgroups are"};
+    if (combine.everywhere && loop.kind != loop::LoopKind::kThread)
+      return Error{"combine: " + Print(combine.loop) +
+                   " is not bound to thread, and has its results once"};
     loop.combined = true;
     loop.by_subgroups = combine.by_subgroups;
+    loop.replicated = combine.everywhere;
+    return kSuccess;
+  });
+}
+
+Status ApplyReplicate(Nests& nests, const Replicate& replicate) {
+  for (const Nest& nest : nests.nests) {
+    if (nest.main.Find(replicate.at) && nest.Reduces())
+      return Error{"replicate: " + Print(replicate.at) +
+                   " is a reduction's, whose threads may combine everywhere"};
+  }
+  return ForMatching(nests, "replicate", {replicate.at}, [&](LoopList& list) -> Status {
+    if (list.Find(replicate.into))
+      return Error{"replicate: there is a loop " + replicate.into + " already"};
+    loop::VarId var = nests.kernel.vars.Add({replicate.into});
+    NestLoop loop{replicate.into, var, replicate.threads, loop::LoopKind::kThread};
+    loop.replicated = true;
+    list.loops.insert(list.loops.begin() + list.Position(replicate.at) + 1, std::move(loop));
     return kSuccess;
   });
 }
