@@ -16,6 +16,7 @@
 #include <map>
 
 #include "loop/relax.h"
+#include "schedule/localize.h"
 #include "schedule/rules/gpu_tiling.h"
 #include "schedule/rules/rules.h"
 #include "schedule/schedule_builder.h"
@@ -212,25 +213,31 @@ class GpuStream {
     return tiling;
   }
 
+  // Whether each thread combines what those of its rows have found, so that what there is once a
+  // row is in registers and nobody waits for it; else one thread does.
+  static bool EachCombines(const Tiling& tiling) { return tiling.n_threads <= Machine::kFewParts; }
+
   // What the threads of a workgroup share, in bytes: rows of a block, tiles of one product at a
   // time, partial sums.
   double WorkgroupBytes(const Tiling& tiling) const {
-    double rows = 0, tiles = 0, partial = 0;
+    double rows = 0, left = 0, tiles = 0, partial = 0, once = EachCombines(tiling) ? 0 : 1;
     for (const Part& part : parts_) {
       if (part.multiplies) {
         const Tiling own = TilingOf(part, tiling);
         bool flows = part.view.FlowsAll(part.Side(part.rows));
-        if (flows) rows += part.Length(part.reduced);
-        double left = flows ? 0 : Real(own.m());
-        tiles = std::max(tiles, (left + Real(own.n())) * Real(own.depth + kLanes));
+        double row = part.Length(part.reduced);
+        if (flows) rows += Real(PaddedRow(static_cast<int64_t>(row), sizeof(float)));
+        if (!flows) left = std::max(left, Real(own.depth + kLanes));
+        tiles = std::max(tiles, Real(own.n()) * Real(own.depth + kLanes));
       } else if (part.reduced.empty()) {
-        rows += 1;
+        rows += once;
       } else {
         partial = Real(tiling.n_threads * tiling.m());
-        rows += 1;
+        rows += once;
       }
     }
-    return 4 * (rows * Real(tiling.m()) + tiles + partial);
+    // Rows of a product's tile are read before rows of a block are stored (ShareMemory).
+    return 4 * (std::max(rows, left) * Real(tiling.m()) + tiles + partial);
   }
 
   std::vector<Tiling> Allowed() const {
@@ -329,6 +336,7 @@ class GpuStream {
     if (shared.empty()) {
       order.push_back(ms[2]);
       build.OrderFirst(order);
+      if (EachCombines(tiling)) build.Replicate(ms[1], "n", tiling.n_threads);
       return;
     }
     // What flows between stages is read and written by whole vectors in all of them.
@@ -348,7 +356,7 @@ class GpuStream {
     if (rounds.IsConstant() && rounds.value() <= machine_.products.most_vectors / tiling.m_each)
       build.Bind({qs[0]}, LoopKind::kUnrolled);
     if (part.reduced.empty()) return;
-    build.Combine(qs[1]);
+    build.Combine(qs[1], false, EachCombines(tiling));
     if (whole) build.Combine(qs[2]);
   }
 
