@@ -44,7 +44,9 @@ class Packer {
   // `known`: whether layouts must be there already, and kernels may have other reductions.
   void Run(bool known) {
     for (Launch* launch : LaunchesOf(program_)) {
-      if (launch->place == Place::kDevice) PackStep(*launch, known);
+      if (launch->place != Place::kDevice) continue;
+      PackStep(*launch, known);
+      if (known) ReadPanels(*launch);
     }
   }
 
@@ -75,6 +77,47 @@ class Packer {
     step.arguments[argument] = PackedBuffer(type, source, *packing);
     RewriteKernel(kernel, load.buffer, *packing);
     return true;
+  }
+
+  // A table whose rows are looked up is read out of panels where these are there for a product: the
+  // words of a language model are a table at its beginning and a matrix at its end.
+  void ReadPanels(Launch& step) {
+    loop::Kernel& kernel = program_.kernels[step.kernel].plain;
+    for (size_t argument = 0; argument < step.arguments.size(); ++argument) {
+      const Buffer& buffer = program_.buffers[step.arguments[argument]];
+      const loop::BufferId parameter = loop::ParametersOf(kernel)[argument];
+      const TensorType type = kernel.buffers[parameter].type;
+      if (buffer.kind != BufferKind::kWeight || kernel.buffers[parameter].panels) continue;
+      auto packing = PackingOfRows(type);
+      auto packed = packing ? FindEqual(buffer.weight, type, *packing) : std::nullopt;
+      if (!packed) continue;
+      step.arguments[argument] = BufferOf(*packed);
+      RewriteKernel(kernel, parameter, *packing);
+    }
+  }
+
+  // How a product with the transpose of these rows reads them, if it does so in panels.
+  static std::optional<Packing> PackingOfRows(const TensorType& type) {
+    Packing packing;
+    for (size_t d = 1; d < type.shape.size(); ++d) packing.inner.push_back(d);
+    return packing.inner.empty() ? std::nullopt : Whole(type, std::move(packing));
+  }
+
+  // A packed weight with the bytes that the source would have; its dimensions may be divided
+  // otherwise.
+  std::optional<WeightId> FindEqual(WeightId source, const TensorType& type,
+                                    const Packing& packing) const {
+    const TensorType packed = PackedType(type, packing);
+    std::optional<TensorData> data;
+    for (int32_t w = 0; w < weights_.size(); ++w) {
+      const Weight& weight = weights_[WeightId{w}];
+      const bool fits = weight.packed_from.valid() && weight.type.dtype == packed.dtype &&
+                        ByteSize(weight.type) == ByteSize(packed);
+      if (!fits) continue;
+      if (!data) data = PackedData(weights_[source].data, type, packed, packing);
+      if (weight.data == *data) return WeightId{w};
+    }
+    return std::nullopt;
   }
 
   // The sums of products: all, or the kernel's only reduction.
@@ -122,7 +165,6 @@ class Packer {
     // The other side must be the same for neighbours, or there is nothing to gain.
     if (loop::Mentions(kernel, other, [&](loop::VarId var) { return var == *innermost; }))
       return std::nullopt;
-    const auto& [dtype, shape] = kernel.buffers[load.buffer].type;
     Packing packing;
     std::vector<std::pair<size_t, size_t>> inner;  // position of the loop, dimension
     bool has_cut = false;
@@ -142,17 +184,21 @@ class Packer {
         inner.push_back({position, d});
       }
     }
-    if (!has_cut || inner.empty() || shape[packing.cut].value() < Machine::kFewestPacked)
-      return std::nullopt;
+    if (!has_cut || inner.empty()) return std::nullopt;
     std::sort(inner.begin(), inner.end());
     for (auto [position, d] : inner) packing.inner.push_back(d);
-    if (IsPacked(dtype)) {
-      packing.in_word = kWordBits / BitSize(dtype);
-      bool whole = shape[packing.cut].value() % kPanelWidth == 0 &&
-                   shape[packing.inner.back()].value() % packing.in_word == 0;
-      if (!whole) return std::nullopt;
-    }
-    return packing;
+    return Whole(kernel.buffers[load.buffer].type, std::move(packing));
+  }
+
+  // With words for elements of a few bits, where these and panels are filled.
+  static std::optional<Packing> Whole(const TensorType& type, Packing packing) {
+    const int64_t cut = type.shape[packing.cut].value();
+    if (cut < Machine::kFewestPacked) return std::nullopt;
+    if (!IsPacked(type.dtype)) return packing;
+    packing.in_word = kWordBits / BitSize(type.dtype);
+    const bool whole =
+        cut % kPanelWidth == 0 && type.shape[packing.inner.back()].value() % packing.in_word == 0;
+    return whole ? std::optional(std::move(packing)) : std::nullopt;
   }
 
   static TensorType PackedType(const TensorType& type, const Packing& packing) {
@@ -213,7 +259,10 @@ class Packer {
   // The program's buffer for the packed weight. `type` is how the kernel sees the unpacked one,
   // with dimensions merged perhaps.
   BufferId PackedBuffer(const TensorType& type, WeightId source, const Packing& packing) {
-    WeightId packed = PackedWeight(source, type, packing);
+    return BufferOf(PackedWeight(source, type, packing));
+  }
+
+  BufferId BufferOf(WeightId packed) {
     for (int32_t b = 0; b < program_.buffers.size(); ++b) {
       const Buffer& existing = program_.buffers[BufferId{b}];
       if (existing.kind == BufferKind::kWeight && existing.weight == packed) return BufferId{b};

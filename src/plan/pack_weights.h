@@ -20,7 +20,8 @@ void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights);
 
 // After all programs: kernels with other reductions beside the product, a normalisation say, would
 // read their weights as well as they are, and take the layout that another kernel reads them in. So
-// the weights of a decoder that computes a token at a time are those of one that takes many.
+// the weights of a decoder that computes a token at a time are those of one that takes many. Tables
+// whose rows are looked up are read out of panels where a product reads the same bytes so.
 void PackLikeOthers(Program& program, IdVector<WeightTag, Weight>& weights);
 
 }  // namespace webnnc::plan

@@ -60,6 +60,27 @@ describe('the weights file', () => {
     });
   }
 
+  test('has a table once that a product is by, too', () => {
+    // A language model's ends.
+    writeFileSync(join(folder, 'tied.onnx'), onnxModel({
+      inputs: { ids: ['i64', ['n']] }, outputs: { y: ['f32', ['n', 512]] },
+      nodes: [
+        { op: 'Gather', inputs: ['table', 'ids'], outputs: ['x'] },
+        { op: 'Transpose', inputs: ['table'], outputs: ['columns'], attributes: { perm: [1, 0] } },
+        { op: 'MatMul', inputs: ['x', 'columns'], outputs: ['y'] },
+      ],
+      constants: { table: madeUp([512, 128]) },
+    }));
+    const bytes = 512 * 128;
+    // Scales of rows are those of columns, too, in another shape.
+    for (const [flags, expected] of /** @type {[string[], number][]} */ ([
+      [[], 4 * bytes], [['--quantize', 'f16'], 2 * bytes], [['--quantize', 'int8'], bytes + 2 * 512 * 4], [['--quantize', 'int4'], bytes / 2 + bytes / 32 * 2],
+    ])) {
+      const size = weightsOf('tied.onnx', ...flags);
+      assert.ok(size >= expected && size < expected + 3 * 256, `${flags.join(' ')}: ${size}, not ${expected}`);
+    }
+  });
+
   test('has small weights as they are', () => {
     writeFileSync(join(folder, 'small.onnx'), onnxModel({
       inputs: { x: ['f32', ['n', 32]] }, outputs: { y: ['f32', ['n', 128]] },
