@@ -90,9 +90,9 @@ class Numbers {
   bool MayReplace(BinaryOp op, const Scalar& value) const {
     if (value.dtype == DType::kF32) {
       bool used = op == BinaryOp::kMul || op == BinaryOp::kMin || op == BinaryOp::kMax;
-      bool is_plain =
-          std::isfinite(value.real) && (value.real != 0 || !std::signbit(value.real));
-      return used && !in_sum_ && is_plain;
+      // Tables are compared as numbers, of which -0 equals 0.
+      bool is_told = std::isfinite(value.real) && (value.real != 0 || !std::signbit(value.real));
+      return used && !in_sum_ && is_told;
     }
     return (op == BinaryOp::kAdd || op == BinaryOp::kSub) && IsInteger(value.dtype) &&
            ByteSize(value.dtype) <= 2;
@@ -145,11 +145,10 @@ class Sharing {
     auto parameters = static_cast<int64_t>(loop::ParametersOf(kernel).size());
     if (parameters >= program_.target.machine->max_buffers) return;
     loop::BufferId table = kernel.buffers.Add({"table", {DType::kF32, {kMostNumbers}}});
-    std::vector<Number> numbers;
     auto number = [&](loop::Builder& build, size_t place) {
       return build.Load(table, {build.Int(static_cast<int64_t>(place))});
     };
-    numbers = Numbers(kernel, number).Run();
+    std::vector<Number> numbers = Numbers(kernel, number).Run();
     if (numbers.empty() || numbers.size() > kMostNumbers) return;
     groups[KeyOf(program_, launch, std::move(kernel))].push_back({launch.kernel, numbers});
   }
