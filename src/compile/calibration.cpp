@@ -42,8 +42,7 @@ Result<Tensor> ReadSample(const std::string& path, const graph::Port& port, DTyp
   return converted;
 }
 
-// The same numbers for the same model everywhere (xorshift, as in the documentation of std's
-// engines no distribution is).
+// The same numbers everywhere, by xorshift: std's distributions are each library's own.
 class Numbers {
  public:
   double Even() {

@@ -1,6 +1,5 @@
 #include "compile/quantize.h"
 
-#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>

@@ -13,8 +13,6 @@ struct Family {
 
 // By what they have in common: what a user would do is the same.
 const Family kFamilies[] = {
-    {{"MatMulBnb4"},
-     "its weights are made for bitsandbytes: take the export with MatMulNBits, or in float16"},
     {{"StringConcat", "StringSplit", "StringNormalizer", "RegexFullMatch", "LabelEncoder",
       "ImageDecoder"},
      "text and files are prepared in the page: cut the model behind it"},
