@@ -363,3 +363,15 @@ CASES['a Concat of what each element chooses by itself'] = {
     { op: 'Concat', inputs: ['v', 'x', 'v'], outputs: ['y'], attributes: { axis: 0 } }] },
   runs: [{ x: made('f32', [3, 12]) }],
 };
+
+// Rows of a table that is multiplied as well, and of one whose transpose is.
+{
+  const table = made('f32', [24, 8]), turned = given('f32', [8, 24], Array.from({ length: 192 }, (_, i) => table.data[i % 24 * 8 + Math.floor(i / 24)]));
+  /** @param {Value} value @returns {import('../onnx_model.mjs').Tensor} */
+  const constant = ({ shape, data }) => ({ type: ['f32', shape], bytes: new Uint8Array(data.buffer) });
+  CASES['Gather of a table whose transpose is multiplied'] = {
+    model: { inputs: { i: ['i64', ['n', 2]], x: ['f32', ['m', 8]] }, outputs: { ...y(3), z: ['f32', ['m', 24]] }, opset: 17, constants: { w: constant(table), v: constant(turned) }, nodes: [
+      { op: 'Gather', inputs: ['w', 'i'], outputs: ['y'] }, { op: 'MatMul', inputs: ['x', 'v'], outputs: ['z'] }] },
+    runs: [{ i: given('i64', [3, 2], [0, 23, 8, 7, -1, 15]), x: made('f32', [5, 8]) }, { i: given('i64', [1, 2], [9, 16]), x: made('f32', [1, 8]) }],
+  };
+}

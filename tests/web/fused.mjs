@@ -300,6 +300,10 @@ const ROW_IDS = /** @type {Record<string, Type>} */ ({ i: ['i64', ['n', 3]] }), 
 add('GatherBlockQuantized of bytes', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s)', { block_size: 16, bits: 4 }), { ...GATHERED, constants: { d: bytesOf([5, 16], 3), s: scalesOf([5, 2]) } });
 add('GatherBlockQuantized of bytes with zero points', ROW_IDS, fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 16, bits: 4, gather_axis: 0, quantize_axis: 1 }),
   { ...GATHERED, constants: { d: bytesOf([5, 16], 3), s: scalesOf([5, 2]), z: bytesOf([5, 1], 4) } });
+// A table that is multiplied as well: both read the same words.
+add('MatMulNBits by a table of GatherBlockQuantized', { i: ['i64', [5]], a: ['f32', [3, 256]] },
+  [fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 32, bits: 4, gather_axis: 0, quantize_axis: 1 }), fused('p = MatMulNBits(a, b, s, z)', { K: 256, N: 96, bits: 4, block_size: 32 })],
+  { given: { i: [0, 95, 8, 7, 50] }, outputs: { y: ['f32', 2], p: ['f32', 2] }, constants: { b: bytesOf([96, 8, 16], 1), d: bytesOf([96, 128], 1), s: scalesOf([96, 8]), z: bytesOf([96, 4], 9) } });
 for (const dtype of /** @type {const} */ (['u4', 'i4'])) {
   add(`GatherBlockQuantized of ${dtype}`, ROW_IDS, fused('y = GatherBlockQuantized(d, i, s, z)', { block_size: 16, gather_axis: 0, quantize_axis: 1 }),
     { ...GATHERED, constants: { d: bytesOf([6, 32], 3, dtype), s: scalesOf([6, 2]), z: bytesOf([6, 2], 4, dtype) } });
