@@ -188,21 +188,6 @@ export function weightBytes(model) {
   return bytes;
 }
 
-/** How many bytes those weights in a model's file take that are looked up by a Gather and read by another node, too. @param {Buffer} model */
-export function sharedTableBytes(model) {
-  /** @type {Map<string, number>} */
-  const bytes = new Map(), /** @type {Set<string>} */ lookedUp = new Set(), /** @type {Set<string>} */ read = new Set();
-  for (const { field, content = model } of fieldsOf(model)) {
-    for (const { field: part, content: item = model } of field === 7 ? fieldsOf(content) : []) {
-      const fields = [...part === 1 || part === 5 ? fieldsOf(item) : []], textOf = (/** @type {number} */ kind) => fields.filter((each) => each.field === kind).map((each) => String(each.content));
-      if (part === 5) bytes.set(textOf(8)[0], fields.reduce((sum, each) => sum + (each.field === 9 ? each.content?.length ?? 0 : 0), 0));
-      else if (textOf(4)[0] === 'Gather') lookedUp.add(textOf(1)[0]);
-      else textOf(1).forEach((name) => read.add(name));
-    }
-  }
-  return [...lookedUp].reduce((sum, name) => sum + (read.has(name) ? bytes.get(name) ?? 0 : 0), 0);
-}
-
 /** A node, of whose attributes integers are read. @param {Buffer} message @returns {Node & { attributes: Record<string, number> }} */
 function readNode(message) {
   const fields = [...fieldsOf(message)], texts = (/** @type {number} */ kind) => fields.filter(({ field }) => field === kind).map(({ content }) => String(content));

@@ -308,8 +308,8 @@ class Emitter {
             [&](const loop::Convert& node) {
               bool narrows = IsInteger(expr.dtype) && ByteSize(expr.dtype) <= 2 && expr.lanes > 1;
               if (auto rounded = narrows ? RoundedOf(kernel_, node.a, expr.dtype) : std::nullopt)
-                return EmitRounded(b_, Emit(rounded->value), Emit(rounded->low),
-                                   Emit(rounded->high), expr.dtype);
+                return EmitRounded(b_, *rounded, expr.dtype,
+                                   [&](loop::ExprId id) { return Emit(id); });
               return EmitConvert(b_, kernel_.exprs[node.a].dtype, expr.dtype, Emit(node.a));
             },
             [&](const loop::Splat& node) {

@@ -26,19 +26,41 @@ static bool IsWhole(const loop::Kernel& kernel, ExprId id, DType to) {
          value <= static_cast<double>(range.high);
 }
 
+// Whether a float is a whole number, or none.
+static bool IsWhole(const loop::Kernel& kernel, ExprId id) {
+  const loop::Expr& expr = kernel.exprs[id];
+  if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return IsWhole(kernel, splat->a);
+  if (auto* unary = std::get_if<loop::Unary>(&expr.node)) return unary->op == loop::UnaryOp::kRound;
+  if (auto* convert = std::get_if<loop::Convert>(&expr.node))
+    return IsInteger(kernel.exprs[convert->a].dtype);
+  auto* binary = std::get_if<loop::Binary>(&expr.node);
+  return binary && (binary->op == BinaryOp::kAdd || binary->op == BinaryOp::kSub) &&
+         IsWhole(kernel, binary->a) && IsWhole(kernel, binary->b);
+}
+
 std::optional<Rounded> RoundedOf(const loop::Kernel& kernel, ExprId a, DType to) {
-  Rounded rounded;
+  const loop::Expr& narrow = kernel.exprs[a];
+  auto* convert = std::get_if<loop::Convert>(&narrow.node);
+  bool widens =
+      convert && IsInteger(narrow.dtype) && IsSigned(to) && ByteSize(narrow.dtype) < ByteSize(to);
+  if (widens) {
+    to = narrow.dtype;
+    a = convert->a;
+  }
+  if (kernel.exprs[a].dtype != DType::kF32) return std::nullopt;
+  Rounded rounded{to};
   for (auto [op, bound] :
        {std::pair(BinaryOp::kMin, &rounded.high), {BinaryOp::kMax, &rounded.low}}) {
     auto* binary = std::get_if<loop::Binary>(&kernel.exprs[a].node);
-    if (!binary || binary->op != op || !IsWhole(kernel, binary->b, to)) return std::nullopt;
+    if (!binary || binary->op != op || !IsWhole(kernel, binary->b, to)) continue;
     *bound = binary->b;
     a = binary->a;
   }
+  // NaN becomes the lower bound, and of a type that has negative numbers it is 0.
+  bool is_bounded = rounded.low.valid() || !IsSigned(to);
+  if (!is_bounded || !IsWhole(kernel, a)) return std::nullopt;
   auto* round = std::get_if<loop::Unary>(&kernel.exprs[a].node);
-  if (!round || round->op != loop::UnaryOp::kRound || kernel.exprs[a].dtype != DType::kF32)
-    return std::nullopt;
-  rounded.value = round->a;
+  rounded.value = round ? round->a : a;
   return rounded;
 }
 
@@ -60,11 +82,17 @@ static llvm::Value* Halved(llvm::IRBuilder<>& b, llvm::Value* whole, DType to) {
   return lanes == kFour ? b.CreateShuffleVector(both, {0, 1, 2, 3}) : both;
 }
 
-llvm::Value* EmitRounded(llvm::IRBuilder<>& b, llvm::Value* value, llvm::Value* low,
-                         llvm::Value* high, DType to) {
+llvm::Value* EmitRounded(llvm::IRBuilder<>& b, const Rounded& rounded, DType to,
+                         const std::function<llvm::Value*(ExprId)>& emit) {
   constexpr double kShift = 12582912;
   constexpr uint32_t kShiftBits = 0x4b400000;
+  llvm::Value* value = emit(rounded.value);
   llvm::Type* type = value->getType();
+  auto bound = [&](ExprId given, const Scalar& otherwise) {
+    return given.valid() ? emit(given) : llvm::ConstantFP::get(type, otherwise.AsReal());
+  };
+  llvm::Value *low = bound(rounded.low, Lowest(rounded.type)),
+              *high = bound(rounded.high, Highest(rounded.type));
   value = b.CreateSelect(b.CreateFCmpOLT(low, value), value, low);
   value = b.CreateSelect(b.CreateFCmpOLT(high, value), high, value);
   value = b.CreateFAdd(value, llvm::ConstantFP::get(type, kShift));

@@ -3,7 +3,7 @@
 //   WEBNNC=build/webnnc node tests/bench/bench.mjs [--rounds 5] [--runs 20] [--dim NAME=SIZE]... MODEL...
 //
 // A MODEL is an .onnx file; or nbits:M:K:N, M rows by a matrix of K x N weights of 4 bits with a scale for 32 (MatMulNBits), or
-// nbits:M:K:N:BITS:BLOCK.
+// nbits:M:K:N:BITS:BLOCK; or int8dyn:FILE, the model in an .onnx file, its weights quantised to bytes as by quantize_dynamic.
 //
 // Each measurement is a fresh page. Rounds interleave the engines, so that other work on the machine
 // slows both. Compare only figures of one call.
@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
 import { launch, serve } from '../web/harness.mjs';
+import { int8dynOf, quantisedDynamically } from './int8dyn_model.mjs';
 import { nbitsModel, nbitsOf } from './nbits_model.mjs';
 import { printTable } from './table.mjs';
 
@@ -85,12 +86,19 @@ function difference(a, b) {
   return Math.max(...a.map((value, i) => Object.is(value, b[i]) ? 0 : Math.abs(value - b[i]))) / largest;
 }
 
+/** The file of a MODEL of the command line. @param {string} name @param {string} folder of those that are made */
+function fileOf(name, folder) {
+  const product = nbitsOf(name), original = int8dynOf(name), made = join(folder, 'made.onnx');
+  if (!product && !original) return resolve(name);
+  writeFileSync(made, product ? nbitsModel(product) : quantisedDynamically(readFileSync(/** @type {string} */ (original))));
+  return made;
+}
+
 /** @param {string} name a MODEL of the command line */
 async function report(name) {
   const folder = mkdtempSync(join(tmpdir(), 'webnnc-bench-'));
   try {
-    const bundle = join(folder, 'out'), product = nbitsOf(name), model = product ? join(folder, 'product.onnx') : resolve(name);
-    if (product) writeFileSync(model, nbitsModel(product));
+    const bundle = join(folder, 'out'), model = fileOf(name, folder);
     execFileSync(webnnc, [model, '-o', bundle, '--quiet']);
     const results = await measure(model, bundle);
     const reference = [...results.values()][1];
@@ -102,7 +110,7 @@ async function report(name) {
         first.toFixed(0), `${(baseFirst / first).toFixed(2)} x`, difference(taken[0].output, reference[0].output).toExponential(1)]);
     }
     const code = ['model.wasm', 'model.js'].reduce((sum, file) => sum + gzipSync(readFileSync(join(bundle, file)), { level: 9 }).length, 0);
-    console.log(`\n${product ? name : `${basename(dirname(model))}/${basename(model)}`}: code ${(code / 1000).toFixed(1)} kB gzipped\n`);
+    console.log(`\n${name.includes(':') ? name : `${basename(dirname(model))}/${basename(model)}`}: code ${(code / 1000).toFixed(1)} kB gzipped\n`);
     printTable(rows);
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,5 +1,6 @@
 // Quantised exports against ONNX Runtime: each is as near to what ONNX Runtime computes node by node as rounding lets it be, and no
-// further from the float32 model that it was made of than ONNX Runtime's results are.
+// further from the float32 model that it was made of than ONNX Runtime's results are. Besides, a network that is quantised here as by
+// quantize_dynamic.
 //
 //   WEBNNC=build/webnnc CACHE=build/cache node --test tests/models/quantised.test.mjs
 //   FIGURES=1 ...                                                                        also prints the distances
@@ -8,7 +9,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,8 @@ import { after, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { numbersOf } from '../../runtime-js/elements.js';
-import { readTensor, sharedTableBytes, weightBytes } from '../onnx_model.mjs';
+import { quantisedDynamically } from '../bench/int8dyn_model.mjs';
+import { readTensor, weightBytes } from '../onnx_model.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url)), cache = process.env.CACHE ?? join(root, 'build/cache');
 const zoo = process.env.ZOO ?? execFileSync(join(root, 'tests/unpack_shared'), ['zoo', cache], { encoding: 'utf8' }).trim();
@@ -34,10 +36,7 @@ const VARIANTS = ['int8dyn', 'qdq', 'q4'];
  * between two steps goes the one way or the other by the last bit of a sum, and all behind it with it.
  */
 const APART = 0.5;
-/**
- * How many times the bytes of a model's weights those of a bundle may be, but for tables of words that multiply as well and are stored
- * in both orders; what is packed for convolutions is filled up.
- */
+/** How many times the bytes of a model's weights those of a bundle may be. What is packed for convolutions is filled up. */
 const LARGER = /** @type {Record<string, number>} */ ({ q4: 1.03 });
 /** What is so much nearer to float32's results may be further from ONNX Runtime's: an LSTM's states are not quantised here. */
 const NEARER = 0.9;
@@ -79,14 +78,20 @@ const given = (folder, ports) => Object.fromEntries(ports.map(({ name }, i) => {
   return [name, { data: values, shape }];
 }));
 
-/** @param {string} name */
-async function check(name) {
-  const folder = join(zoo, name), bundle = join(out, name), [network, exporter] = name.split('.');
+/** @param {string} name of an export */
+function checkExport(name) {
+  const [network, exporter, variant] = name.split('.');
   // Of some networks only one exporter's float32 model is there.
   const original = [exporter, 'old'].map((by) => join(zoo, `${network}.${by}`, 'model.onnx')).find(existsSync) ?? '';
+  return check(name, join(zoo, name), original, LARGER[variant]);
+}
+
+/** @param {string} name @param {string} folder of the model and its inputs @param {string} original the float32 model @param {number} [larger] how many times the bytes of its weights those of a bundle may be */
+async function check(name, folder, original, larger = Infinity) {
+  const bundle = join(out, name);
   const { status, stderr } = spawnSync(process.env.WEBNNC ?? join(root, 'build/webnnc'), [join(folder, 'model.onnx'), '-o', bundle, '--state', 'none', '--no-report', '--quiet', '--target', 'wasm'], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
-  const file = readFileSync(join(folder, 'model.onnx')), bytes = statSync(join(bundle, 'model.weights.bin')).size, stored = (bytes - sharedTableBytes(file)) / weightBytes(file);
+  const file = readFileSync(join(folder, 'model.onnx')), bytes = statSync(join(bundle, 'model.weights.bin')).size, stored = bytes / weightBytes(file);
   const { load } = await import(pathToFileURL(join(bundle, 'model.js')).href), model = await load({ backend: 'wasm' });
   const inputs = given(folder, model.inputs), raw = await model.run(inputs);
   model.dispose();
@@ -94,7 +99,7 @@ async function check(name) {
   const exact = await reference(original, inputs, 'all'), plain = await reference(join(folder, 'model.onnx'), inputs, 'disabled'), best = await reference(join(folder, 'model.onnx'), inputs, 'all');
   const figures = { stored, apart: distance(ours, plain), off: distance(ours, exact), plain: distance(plain, exact), best: distance(best, exact) };
   if (process.env.FIGURES) console.log(name, ...Object.entries(figures).map(([what, value]) => `${what} ${value.toExponential(2)}`));
-  assert.ok(stored <= (LARGER[name.split('.')[2]] ?? Infinity), `${name}: the weights take ${stored} times their bytes`);
+  assert.ok(stored <= larger, `${name}: the weights take ${stored} times their bytes`);
   assert.ok(figures.apart <= APART * figures.plain + ROUNDING || figures.off <= NEARER * figures.plain, `${name} is ${figures.apart} from ONNX Runtime's result, which is ${figures.plain} from float32's`);
   assert.ok(figures.off <= FURTHER * Math.max(figures.plain, figures.best) + ROUNDING, `${name} is ${figures.off} from float32, ONNX Runtime's ${figures.plain} and ${figures.best}`);
 }
@@ -103,6 +108,16 @@ for (const variant of VARIANTS) {
   const names = missing ? [] : readdirSync(zoo).filter((name) => name.endsWith(`.${variant}`));
   test(`${variant} exports`, { skip: missing !== '' }, async (t) => {
     assert.ok(names.length > 0);
-    for (const name of names) await t.test(name, () => check(name));
+    for (const name of names) await t.test(name, () => checkExport(name));
   });
 }
+
+const models = execFileSync(join(root, 'tests/unpack_shared'), ['models', cache], { encoding: 'utf8' }).trim();
+
+test('a small BERT, quantised as by quantize_dynamic', { skip: missing || !models ? missing || 'the networks, which are in ../shared' : false }, async () => {
+  const original = join(models, 'bert_mini'), folder = join(out, 'bert_mini');
+  mkdirSync(join(folder, 'test_data_set_0'), { recursive: true });
+  for (const file of readdirSync(join(original, 'test_data_set_0'))) writeFileSync(join(folder, 'test_data_set_0', file), readFileSync(join(original, 'test_data_set_0', file)));
+  writeFileSync(join(folder, 'model.onnx'), quantisedDynamically(readFileSync(join(original, 'model.onnx'))));
+  await check('bert_mini_quantised', folder, join(original, 'model.onnx'));
+});
