@@ -151,6 +151,9 @@ Status ApplyBind(Nests& nests, const Bind& bind) {
           return Error{"bind: the extent of " + name + " is not constant"};
         }
         if (loop.dot) return Error{"bind: " + name + " is a dot"};
+        // In one thread what is carried from iteration to iteration would be computed again.
+        if (loop.replicated && bind.kind != loop::LoopKind::kThread)
+          return Error{"bind: " + name + " is of threads that compute the same"};
         loop.kind = bind.kind;
       }
       return kSuccess;
