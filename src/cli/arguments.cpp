@@ -223,8 +223,11 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
     for (const std::string& extra : app.remaining())
       message += (message.empty() ? "unknown argument " : ", ") + extra;
   }
-  std::cerr << "webnnc: error: " << Printable(message)
-            << "\n  note: webnnc --help lists all flags\n";
+  std::cerr << "webnnc: error: " << Printable(message) << "\n";
+  // It takes all files behind it, the model's too.
+  if (dynamic_cast<const CLI::RequiredError*>(&error) && app.count("--calibrate") > 0)
+    std::cerr << "  note: what follows --calibrate are its files: write MODEL before it\n";
+  std::cerr << "  note: webnnc --help lists all flags\n";
   return kMisused;
 }
 

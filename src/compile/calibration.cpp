@@ -11,14 +11,21 @@ namespace webnnc {
 
 namespace {
 
-// The elements as another type: floats are rounded, integers must fit.
-Result<Tensor> As(const Tensor& tensor, DType dtype) {
-  const DType from = tensor.type.dtype;
+// Whether a tensor of this shape is one of those that the other, which may be open, stands for.
+bool Fits(const Shape& shape, const Shape& open) {
+  return std::equal(
+      shape.begin(), shape.end(), open.begin(), open.end(),
+      [](const Dim& size, const Dim& wanted) { return !wanted.IsConstant() || size == wanted; });
+}
+
+// The elements as those that the model takes: floats are rounded, integers must fit.
+Result<Tensor> As(const Tensor& tensor, const TensorType& wanted) {
+  const DType from = tensor.type.dtype, dtype = wanted.dtype;
   const int64_t count = ElementCount(tensor.type.shape).value();
   const TensorType type{dtype, tensor.type.shape};
-  const Error misfit{"it is " + Print(tensor.type) + ", but the model takes " + Print(type)};
-  if (IsFloat(from) != IsFloat(dtype) || (from == DType::kBool) != (dtype == DType::kBool))
-    return misfit;
+  if (IsFloat(from) != IsFloat(dtype) || (from == DType::kBool) != (dtype == DType::kBool) ||
+      !Fits(type.shape, wanted.shape))
+    return Error{"it is " + Print(tensor.type) + ", but the model takes " + Print(wanted)};
   std::vector<uint8_t> bytes(static_cast<size_t>(ByteSize(type).value()));
   for (int64_t i = 0; i < count; ++i) {
     const Scalar value = tensor.data.At(from, i), converted = Convert(value, dtype);
@@ -32,9 +39,10 @@ Result<Tensor> As(const Tensor& tensor, DType dtype) {
   return Tensor{type, TensorData::Own(std::move(bytes))};
 }
 
-Result<Tensor> ReadSample(const std::string& path, const graph::Port& port, DType dtype) {
+Result<Tensor> ReadSample(const std::string& path, const graph::Port& port,
+                          const TensorType& wanted) {
   TRY_ASSIGN(auto tensor, ReadNpy(path));
-  auto converted = As(tensor, dtype);
+  auto converted = As(tensor, wanted);
   if (!converted) {
     return Error{"--calibrate " + path + " for input " + Quote(port.name) + ": " +
                  converted.error().message};
@@ -91,7 +99,7 @@ Result<std::vector<Sample>> SamplesOf(const Model& model) {
                    {"write NAME=FILE, where NAME is one of " + Listed(NamesOf(graph.inputs))}};
     }
     const graph::Port& port = graph.inputs[file->input];
-    TRY_ASSIGN(auto tensor, ReadSample(file->path, port, graph.values[port.value].type.dtype));
+    TRY_ASSIGN(auto tensor, ReadSample(file->path, port, graph.values[port.value].type));
     files[file->input].push_back(std::move(tensor));
   }
   size_t count = 0;

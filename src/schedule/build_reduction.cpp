@@ -397,7 +397,8 @@ Block NestBuilder::EmitThreadCombine(const std::vector<const NestLoop*>& combine
 Block NestBuilder::CombineEverywhere(const Registers& partial, int64_t parts,
                                      const std::vector<const NestLoop*>& own,
                                      const std::vector<const NestLoop*>& spatial) {
-  if (partial.size() > 1) Fail("combine: tuples are combined once");
+  if (partial.size() > 1)
+    Fail("combine: each of several parts of a result is combined once, not everywhere");
   return EmitAround(own, 0, [&] {
     ExprId element = NumberOf(spatial);
     loop::Tuple sum = LoadAll(partial, {build_.Int(0), element});

@@ -126,12 +126,14 @@ struct Keep {
 struct Skip {};
 
 // A loop of a reduction that is bound to `thread` or `vector`, or unrolled: each thread, lane or
-// copy reduces its own part, and the parts are combined at the end. Of threads, `by_subgroups`:
+// copy reduces its own part, and the parts are combined at the end. Of threads, `kBySubgroups`:
 // with the instructions that reduce over a subgroup, where all threads share each result; or
-// `everywhere`: each of them combines all parts, and has the result for itself.
+// `kEverywhere`: each of them combines all parts, and has the result for itself.
 struct Combine {
+  enum How : uint8_t { kOnce, kBySubgroups, kEverywhere };
+
   LoopId loop;
-  bool by_subgroups = false, everywhere = false;
+  How how = kOnce;
 };
 
 // Inside of a loop of a map so many threads compute the same, each for itself: what it stores for

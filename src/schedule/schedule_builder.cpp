@@ -93,8 +93,8 @@ void ScheduleBuilder::Bind(const Names& names, loop::LoopKind kind) {
   if (!names.empty()) schedule_.push_back(schedule::Bind{Handles(names), kind});
 }
 
-void ScheduleBuilder::Combine(const std::string& name, bool by_subgroups, bool everywhere) {
-  schedule_.push_back(schedule::Combine{Handle(name), by_subgroups, everywhere});
+void ScheduleBuilder::Combine(const std::string& name, schedule::Combine::How how) {
+  schedule_.push_back(schedule::Combine{Handle(name), how});
 }
 void ScheduleBuilder::Replicate(const std::string& at, const std::string& into, int64_t threads) {
   schedule_.push_back(schedule::Replicate{Handle(at), into, threads});

@@ -40,7 +40,7 @@ class ScheduleBuilder {
   // These loops come first, in this order; the others follow as they are.
   void OrderFirst(const Names& names);
   void Bind(const Names& names, loop::LoopKind kind);
-  void Combine(const std::string& name, bool by_subgroups = false, bool everywhere = false);
+  void Combine(const std::string& name, schedule::Combine::How how = schedule::Combine::kOnce);
   void Replicate(const std::string& at, const std::string& into, int64_t threads);
   void Keep(const std::string& at);
   void Add(Directive directive) { schedule_.push_back(std::move(directive)); }

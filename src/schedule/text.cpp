@@ -73,9 +73,8 @@ std::string Print(const Directive& directive) {
           },
           [](const Skip&) { return std::string("skip"); },
           [](const Combine& combine) {
-            return "combine " + Print(combine.loop) +
-                   (combine.by_subgroups ? " via=subgroup" : "") +
-                   (combine.everywhere ? " everywhere" : "");
+            static constexpr const char* kHow[] = {"", " via=subgroup", " everywhere"};
+            return "combine " + Print(combine.loop) + kHow[combine.how];
           },
           [](const Replicate& replicate) {
             return "replicate " + Print(replicate.at) + " into " + replicate.into + " " +
@@ -212,9 +211,9 @@ class Parser {
       if (lexer_.Eat("via")) {
         TRY(lexer_.Expect("="));
         TRY(lexer_.Expect("subgroup"));
-        combine.by_subgroups = true;
-      } else {
-        combine.everywhere = lexer_.Eat("everywhere");
+        combine.how = Combine::kBySubgroups;
+      } else if (lexer_.Eat("everywhere")) {
+        combine.how = Combine::kEverywhere;
       }
       return Directive(combine);
     }

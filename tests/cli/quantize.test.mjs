@@ -206,7 +206,7 @@ describe('what it costs', () => {
       assert.ok(!existsSync(join(folder, 'refused')));
       return stderr;
     };
-    assert.match(refused('x=short.npy', 'y=y0.npy'), /input "x" is f32\[4,95\], but the model takes f32\[n,96\]/);
+    assert.match(refused('x=short.npy', 'y=y0.npy'), /--calibrate short.npy for input "x": it is f32\[4,95\], but the model takes f32\[n,96\]/);
     assert.match(refused('x=integers.npy', 'y=y0.npy'), /--calibrate integers.npy for input "x": it is i32\[1,96\], but the model takes f32/);
     assert.match(refused('x=fortran.npy', 'y=y0.npy'), /fortran.npy is in Fortran order\n {2}note: save numpy.ascontiguousarray\(x\)/);
     assert.match(refused('x=big.npy', 'y=y0.npy'), /big.npy holds elements of type '>f4'/);
@@ -217,6 +217,12 @@ describe('what it costs', () => {
     assert.match(refused('x0.npy'), /--calibrate x0.npy does not say which input it is for\n {2}note: write NAME=FILE, where NAME is one of "x", "y"/);
     assert.match(refused('x=x0.npy'), /--calibrate gives 0 files for input "y", and 1 for another\n {2}note: each input needs as many, or one/);
     assert.match(refused('x=x0.npy', 'y=y1.npy'), /for these inputs|input "y" is f32\[300,96\], but the model takes/);
+  });
+
+  test('takes all files behind it, and says so where the model is among them', () => {
+    const { status, stderr } = run('--quantize', 'int8', '--calibrate', 'x=x0.npy', 'scores.onnx', '-o', 'refused');
+    assert.equal(status, 2);
+    assert.match(stderr, /error: MODEL is required\n {2}note: what follows --calibrate are its files: write MODEL before it\n/);
   });
 
   test('is about --quantize, and about weights', () => {

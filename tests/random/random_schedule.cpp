@@ -63,7 +63,9 @@ class Drawer {
         return schedule::Bind{{loops[choices_.Chance(3) ? at : 0].name}, axis};
       }
       case 10: return schedule::Keep{choices_.Chance(3) ? "" : loop.name, choices_.Chance(3)};
-      case 11: return schedule::Combine{loop.name, false, choices_.Chance(3)};
+      case 11:
+        return schedule::Combine{loop.name, choices_.Chance(3) ? schedule::Combine::kEverywhere
+                                                               : schedule::Combine::kOnce};
       case 12: return DrawStage(nest, at);
       case 13: return DrawSubtotal(loop);
       case 16: return schedule::Dot{loop.name};

@@ -194,15 +194,16 @@ Status ApplyCombine(Nests& nests, const Combine& combine) {
                    " is bound to neither thread nor vector, nor unrolled"};
     }
     if (loop.extent.Is(0)) return Error{"combine: " + Print(combine.loop) + " has no iterations"};
-    if (combine.by_subgroups && loop.kind != loop::LoopKind::kThread)
+    if (combine.how == Combine::kBySubgroups && loop.kind != loop::LoopKind::kThread)
       return Error{"combine: " + Print(combine.loop) +
                    " is not bound to thread, of which subgroups are"};
-    if (combine.everywhere && loop.kind != loop::LoopKind::kThread)
+    const bool everywhere = combine.how == Combine::kEverywhere;
+    if (everywhere && loop.kind != loop::LoopKind::kThread)
       return Error{"combine: " + Print(combine.loop) +
                    " is not bound to thread, and has its results once"};
     loop.combined = true;
-    loop.by_subgroups = combine.by_subgroups;
-    loop.replicated = combine.everywhere;
+    loop.by_subgroups = combine.how == Combine::kBySubgroups;
+    loop.replicated = everywhere;
     return kSuccess;
   });
 }

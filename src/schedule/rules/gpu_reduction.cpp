@@ -124,7 +124,8 @@ class Threads {
     build.Bind(threads, LoopKind::kThread);
     if (!lane_.empty()) build.Bind({lane_}, LoopKind::kVector);
     if (!reduced_by_threads.empty())
-      build.Combine(reduced_by_threads, target_.Has(Feature::kSubgroups));
+      build.Combine(reduced_by_threads,
+                    target_.Has(Feature::kSubgroups) ? Combine::kBySubgroups : Combine::kOnce);
     if (lane_reduces_) build.Combine(lane_);
     if (!kept_.empty()) build.Bind(kept_, LoopKind::kUnrolled);
     if (!kept_.empty() && !workgroup.empty()) build.Keep(workgroup.back());

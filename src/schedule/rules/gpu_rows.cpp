@@ -165,7 +165,8 @@ class GpuRows {
     order.push_back(parts[0]);
     build.OrderFirst(order);
     build.Bind(threads, LoopKind::kThread);
-    build.Combine(parts[1], target_.Has(Feature::kSubgroups));
+    build.Combine(parts[1],
+                  target_.Has(Feature::kSubgroups) ? Combine::kBySubgroups : Combine::kOnce);
     if (!merged.empty()) build.Add(Merge{merged});
     return build.Take();
   }

@@ -356,7 +356,7 @@ class GpuStream {
     if (rounds.IsConstant() && rounds.value() <= machine_.products.most_vectors / tiling.m_each)
       build.Bind({qs[0]}, LoopKind::kUnrolled);
     if (part.reduced.empty()) return;
-    build.Combine(qs[1], false, EachCombines(tiling));
+    build.Combine(qs[1], EachCombines(tiling) ? Combine::kEverywhere : Combine::kOnce);
     if (whole) build.Combine(qs[2]);
   }
 
