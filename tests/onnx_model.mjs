@@ -143,6 +143,9 @@ export const withWeights = (model, weights) => withGraph(model, (graph) => [grap
   return [head(5, fields.length + data.length + content.length), fields, data, content];
 })]);
 
+/** A model that may have operators of another domain, too. @param {Buffer} model @param {string} domain */
+export const withDomain = (model, domain) => Buffer.concat([model, Buffer.from(bytes(8, [...bytes(1, domain), ...integer(2, 1)]))]);
+
 /** A model without these weights, and with others for some of its nodes. @param {Buffer} model @param {ReadonlySet<string>} dropped @param {(node: Node) => Node[] | undefined} replaced */
 export const withNodes = (model, dropped, replaced) => withGraph(model, (graph) => [...fieldsOf(graph)].flatMap(({ field, content, whole }) => {
   if (field === 5 && content && dropped.has(nameOf(content))) return [];
@@ -206,6 +209,16 @@ export function readGraph(model) {
   const floats = of(5).filter((message) => [...fieldsOf(message)].some(({ field, value }) => field === 2 && value === TYPES.f32));
   return { nodes: of(1).map(readNode), weights: new Map(floats.map((message) => [nameOf(message), readTensor(message)])) };
 }
+
+/** The nodes, and the shapes of all weights, wherever their elements are. @param {Buffer} model */
+export function readShapes(model) {
+  const items = [...fieldsOf(model)].flatMap(({ field, content }) => field === 7 && content ? [...fieldsOf(content)] : []);
+  const of = (/** @type {number} */ kind) => items.flatMap(({ field, content }) => field === kind && content ? [content] : []);
+  return { nodes: of(1).map(readNode), shapes: new Map(of(5).map((message) => [nameOf(message), shapeOf(message)])) };
+}
+
+/** @param {Buffer} message a TensorProto */
+const shapeOf = (message) => [...fieldsOf(message)].flatMap(({ field, value, content }) => field === 1 ? content ? varintsIn(content) : [value] : []);
 
 /** A tensor of ONNX's test data: a TensorProto of f32 or i64, its elements raw or as numbers. @param {Buffer} message */
 export function readTensor(message) {

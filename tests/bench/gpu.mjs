@@ -3,9 +3,9 @@
 //
 //   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large]... [--no-peer] [--kernels] [--seconds N] [MODEL...]
 //
-// A MODEL is an .onnx file; one of the networks that PyTorch writes, where it is installed; or matmul:N:f32 or matmul:N:f16, the
-// product of two square matrices. Without any it is all of the networks, and matmul:4096:f32. --device is what models are
-// compiled for, `large` and `generic` if it is not given.
+// A MODEL is an .onnx file; one of the networks that PyTorch writes, where it is installed; q4: and one of these, with weights of
+// products in 4 bits (q4_model.mjs); or matmul:N:f32 or matmul:N:f16, the product of two square matrices. Without any it is all
+// of the networks but llama_1b, and matmul:4096:f32. --device is what models are compiled for, `large` and `generic` if it is not given.
 //
 // A row is printed to standard error as soon as there is one. At the end comes the table:
 //
@@ -15,6 +15,8 @@
 //   ONNX Runtime   the same as `run`, of its WebGPU backend; and how many times as long that is as the first device's
 //   PyTorch        a CUDA graph, by the GPU's clock: compare it with `kernels`; and how many times as long as it these are
 //   differs        from ONNX Runtime's CPU backend, in parts of the largest element; a product from exact sums
+//   tokens/s       of a decoder: the first device's, ONNX Runtime's, and what the GPU's memory would let through (--kernels) if
+//                  nothing but weights and cache were waited for
 //   TFLOP/s        of a product, by the GPU's clock and after two seconds of such products with tensors that stay on the GPU: it
 //                  takes an H200 0.3 s of work without a pause until one in f16 takes 3.3 ms instead of 19
 //
@@ -25,7 +27,7 @@
 // Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are. PYTHON is the Python that may have torch,
 // torchvision and transformers; MODELS a folder in which networks that it writes are kept.
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +40,7 @@ import { runOnnxRuntime } from './gpu/onnx_runtime.mjs';
 import { distanceOfProduct, productModel, productOf } from './gpu/product.mjs';
 import { NETWORKS, PyTorch, hasPyTorch } from './gpu/pytorch.mjs';
 import { distance } from './gpu/tensors.mjs';
+import { inFourBits, q4Of } from './q4_model.mjs';
 import { printTable } from './table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -67,7 +70,7 @@ const ratio = (of, by) => of === undefined || by === undefined ? '' : `${(of / b
 
 const COLUMNS = [
   'model', ...kinds.flatMap((kind) => [`${kind}: run`, `${kind}: kernels`, `${kind}: dispatches`]), 'ONNX Runtime', 'ratio',
-  'PyTorch f32', 'PyTorch f16', 'kernels to f32', 'differs', 'TFLOP/s', 'problem',
+  'PyTorch f32', 'PyTorch f16', 'kernels to f32', 'differs', 'tokens/s', 'TFLOP/s', 'problem',
 ];
 
 /** What a peer can give; where it fails, that is said and the others go on. @template T @param {Row} row @param {string} who @param {() => Promise<T>} work */
@@ -85,15 +88,18 @@ async function attempt(row, who, work) {
  * @param {import('../../runtime-js/model.js').Peak} [peak]
  */
 async function measure(name, folder, pytorch, peak) {
-  const product = productOf(name), isFile = name.endsWith('.onnx');
+  const product = productOf(name), original = q4Of(name) ?? name, isFile = original.endsWith('.onnx');
   const title = !isFile ? name : basename(name, '.onnx') === 'model' ? basename(dirname(resolve(name))) : basename(name, '.onnx');
   const row = /** @type {Row} */ ({ model: title });
-  const native = isFile ? undefined : await pytorch?.measure(name);
+  const native = isFile ? undefined : await pytorch?.measure(original);
   const { sizes, memory } = native ?? {};
   if (native?.error) row.problem = `PyTorch: ${native.error}`;
-  const model = product ? join(folder, 'product.onnx') : isFile ? resolve(name) : native?.path;
-  if (product) writeFileSync(model, productModel(product));
-  if (!model) return { row };
+  const file = product ? join(folder, 'product.onnx') : isFile ? resolve(original) : native?.path;
+  if (product) writeFileSync(file, productModel(product));
+  if (!file) return { row };
+  // Beside the original, whose other weights may be in files of their own.
+  const model = original === name ? file : file.replace(/\.onnx$/, '.q4.onnx');
+  if (model !== file) writeFileSync(model, inFourBits(readFileSync(file)));
   /** @type {import('./gpu/network.mjs').Measured[]} */
   const own = [];
   for (const kind of kinds) {
@@ -108,7 +114,9 @@ async function measure(name, folder, pytorch, peak) {
   row['kernels to f32'] = ratio(first.profile.total, native?.f32);
   if (product) row['TFLOP/s'] = (2 * product.size ** 3 / /** @type {number} */ (first.sustained) / 1e9).toFixed(1);
   if (product) row.differs = Math.max(...own.map(({ inputs, results }) => distanceOfProduct(inputs, results, product))).toExponential(1);
+  const atPeak = peak && first.profile.kernels.reduce((bytes, kernel) => bytes + kernel.bytes, 0) / peak.bytesPerSecond * 1000;
   if (!options['no-peer']) await compare(row, model, own, { isProduct: product !== null, memory });
+  if (memory && Object.keys(memory).length > 0) row['tokens/s'] = [first.median, Number(row['ONNX Runtime']) || undefined, atPeak].map((ms) => ms ? (1000 / ms).toFixed(0) : '-').join(' / ');
   return { row, profile: first.profile };
 }
 

@@ -2,6 +2,8 @@
 
 import { onnxModel, withWeights } from '../onnx_model.mjs';
 
+/** @import { Tensor } from '../onnx_model.mjs' */
+
 /** @typedef {{m: number, k: number, n: number, bits: number, block: number}} NBits */
 
 /** Of nbits:M:K:N, or nbits:M:K:N:BITS:BLOCK. @param {string} name @returns {NBits | null} */
@@ -25,16 +27,19 @@ function madeUp(bytes, seed) {
   return new Uint8Array(words.buffer, 0, bytes);
 }
 
+/** Weights and scales, with which sums of as many products stay about as large as what they are of. @param {Omit<NBits, 'm'>} product @param {number} seed @returns {[Tensor, Tensor]} */
+export function madeUpWeight({ k, n, bits, block }, seed) {
+  const blocks = Math.ceil(k / block), largest = 2 / Math.sqrt(k) / 2 ** (bits - 1);
+  const scales = Float32Array.from(madeUp(n * blocks, seed), (value) => (1 + value / 256) / 2 * largest);
+  return [{ type: ['u8', [n, blocks, block * bits / 8]], bytes: madeUp(n * blocks * block * bits / 8, seed) }, { type: ['f32', [n * blocks]], bytes: new Uint8Array(scales.buffer) }];
+}
+
 /** So many of them, each of rows and with weights of its own. Of many rows only each one's largest element is an output. @param {NBits} product @param {number} [count] */
 export function nbitsModel({ m, k, n, bits, block }, count = 1) {
-  const blocks = Math.ceil(k / block), numbers = Array.from({ length: count }, (_, i) => i), reduces = m > 8;
-  /** @type {Record<string, import('../onnx_model.mjs').Tensor>} */
+  const numbers = Array.from({ length: count }, (_, i) => i), reduces = m > 8;
+  /** @type {Record<string, Tensor>} */
   const weights = {};
-  for (const i of numbers) {
-    const scales = Float32Array.from(madeUp(n * blocks, i + 1), (value) => (1 + value / 256) / 2 ** bits / 8);
-    weights[`b${i}`] = { type: ['u8', [n, blocks, block * bits / 8]], bytes: madeUp(n * blocks * block * bits / 8, i + 1) };
-    weights[`s${i}`] = { type: ['f32', [n * blocks]], bytes: new Uint8Array(scales.buffer) };
-  }
+  for (const i of numbers) [weights[`b${i}`], weights[`s${i}`]] = madeUpWeight({ k, n, bits, block }, i + 1);
   const model = onnxModel({
     inputs: Object.fromEntries(numbers.map((i) => [`a${i}`, ['f32', [m, k]]])),
     outputs: Object.fromEntries(numbers.map((i) => [`y${i}`, ['f32', [m, reduces ? 1 : n]]])),

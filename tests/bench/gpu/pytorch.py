@@ -108,11 +108,11 @@ def segformer_b0():
     return Picks(SegformerForSemanticSegmentation(SegformerConfig(num_labels=150)), lambda out: out.logits), real(1, 3, 512, 512)
 
 
-def llama_135m(layers=30, heads=9, kv_heads=3, width=576, past=255):
+def llama(layers, heads, kv_heads, width, inner, words, past=255):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
-                         intermediate_size=1536, vocab_size=49152, max_position_embeddings=2048)
+                         intermediate_size=inner, vocab_size=words, max_position_embeddings=2048)
 
     def inputs(dtype):
         cache = [torch.randn(1, kv_heads, past, width // heads, device="cuda", dtype=dtype) for _ in range(2 * layers)]
@@ -130,7 +130,8 @@ NETWORKS = {
     "clip_vit_b_32": clip_vit_b_32,
     "dinov2_s": dinov2_s,
     "segformer_b0": segformer_b0,
-    "llama_135m": llama_135m,
+    "llama_135m": lambda: llama(30, 9, 3, 576, 1536, 49152),
+    "llama_1b": lambda: llama(22, 32, 4, 2048, 5632, 32000),
 }
 
 
