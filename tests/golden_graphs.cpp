@@ -423,6 +423,7 @@ const Steps& GraphSteps() {
       {"form-kernels", ProgramStep(Wasm(), kernels)},
       {"form-kernels-gpu", ProgramStep(WebGpu(), kernels)},
       {"pack-weights", ProgramStep(Wasm(), pack)},
+      {"pack-weights-gpu", ProgramStep(WebGpu(), pack)},
       {"share-constants", ProgramStep(Wasm(), share)},
       {"share-constants-gpu", ProgramStep(WebGpu(), share)},
       {"factor-reductions", ProgramStep(WebGpu({}, kPatient), factor)},

@@ -125,11 +125,19 @@ Dim IterationsOf(const Stage& stage) {
 }
 
 std::optional<Product> ProductOf(const Kernel& kernel, const Stage& stage) {
-  if (!IsReduction(stage) || stage.update != Update::kAdd || stage.parts.size() != 1)
-    return std::nullopt;
-  auto* product = std::get_if<Binary>(&kernel.exprs[stage.value()].node);
-  if (!product || product->op != BinaryOp::kMul) return std::nullopt;
-  return Product{product->a, product->b};
+  if (stage.parts.size() != 1) return std::nullopt;
+  std::vector<Product> products = ProductsOf(kernel, stage);
+  return products.empty() ? std::nullopt : std::optional(products[0]);
+}
+
+std::vector<Product> ProductsOf(const Kernel& kernel, const Stage& stage) {
+  std::vector<Product> products;
+  if (!IsReduction(stage) || stage.update != Update::kAdd) return products;
+  for (const Part& part : stage.parts) {
+    auto* product = std::get_if<Binary>(&kernel.exprs[part.term].node);
+    if (product && product->op == BinaryOp::kMul) products.push_back({product->a, product->b});
+  }
+  return products;
 }
 
 bool IsOrdered(const std::vector<Stage>& stages) {

@@ -71,6 +71,8 @@ struct Product {
   ExprId left, right;
 };
 std::optional<Product> ProductOf(const Kernel& kernel, const Stage& stage);
+// Those of all parts that are sums of products.
+std::vector<Product> ProductsOf(const Kernel& kernel, const Stage& stage);
 
 bool IsOrdered(const std::vector<Stage>& stages);
 

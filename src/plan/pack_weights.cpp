@@ -30,7 +30,7 @@ struct Packing {
   int64_t in_word = 1;
 };
 
-// A plain kernel's only reduction, a sum of products.
+// A part of a plain kernel's reduction that is a sum of products.
 struct ProductStage {
   loop::Stage stage;
   ExprId sides[2];
@@ -53,14 +53,25 @@ class Packer {
  private:
   void PackStep(Launch& step, bool known) {
     loop::Kernel& kernel = program_.kernels[step.kernel].plain;
-    for (const ProductStage& product : FindProducts(kernel, known)) {
-      for (int side = 0; side < 2; ++side) {
-        bool packed = false;
-        for (const loop::Load& load : LoadsOf(kernel, product.sides[side]))
-          packed |= PackLoad(step, product, load, product.sides[1 - side], known);
-        if (packed) return;
+    // Where a side is packed the products are others.
+    for (bool packed = true; packed;) {
+      packed = false;
+      for (const ProductStage& product : FindProducts(kernel, known)) {
+        packed = PackProduct(step, product, known);
+        if (packed && product.stage.parts.size() == 1) return;
+        if (packed) break;
       }
     }
+  }
+
+  bool PackProduct(Launch& step, const ProductStage& product, bool known) {
+    loop::Kernel& kernel = program_.kernels[step.kernel].plain;
+    bool packed = false;
+    for (int side = 0; side < 2 && !packed; ++side) {
+      for (const loop::Load& load : LoadsOf(kernel, product.sides[side]))
+        packed |= PackLoad(step, product, load, product.sides[1 - side], known);
+    }
+    return packed;
   }
 
   bool PackLoad(Launch& step, const ProductStage& product, const loop::Load& load, ExprId other,
@@ -128,8 +139,8 @@ class Packer {
       if (stage.ordered) return {};
       if (!IsReduction(stage)) continue;
       ++reductions;
-      if (auto product = loop::ProductOf(kernel, stage))
-        products.push_back({stage, {product->left, product->right}});
+      for (const loop::Product& product : loop::ProductsOf(kernel, stage))
+        products.push_back({stage, {product.left, product.right}});
     }
     if (!all && reductions != 1) products.clear();
     return products;

@@ -10,25 +10,34 @@ namespace webnnc::schedule {
 using loop::ExprId;
 using loop::VarId;
 
-std::vector<ExprId> NestBuilder::TakeFactors(const std::string& at) {
-  const DType dtype = DTypes()[0];
-  bool multiplies = nest_.product && !nest_.narrow && !HasFragments() && IsFloat(dtype);
-  if (!multiplies) return {};
+NestBuilder::Factors NestBuilder::TakeFactors(const std::string& at) {
+  Factors factors(nest_.parts.size());
+  bool adds = nest_.update == loop::Update::kAdd && !nest_.narrow && !HasFragments();
+  if (!adds) return factors;
   std::set<VarId> summed;
   for (const NestLoop& loop : list_->loops) {
     if (loop.reduction && list_->Position(loop.name) > list_->Position(at)) summed.insert(loop.var);
   }
-  std::vector<ExprId> factors;
+  if (nest_.product && IsFloat(DTypes()[0])) {
+    TakeFactorsOfSides(summed, factors[0]);
+  } else if (nest_.parts.size() > 1) {
+    for (size_t p = 0; p < nest_.parts.size(); ++p) {
+      if (IsFloat(DTypes()[p])) terms_[p] = WithoutFactors(TermOf(p), summed, factors[p]);
+    }
+  }
+  return factors;
+}
+
+void NestBuilder::TakeFactorsOfSides(const std::set<VarId>& summed, std::vector<ExprId>& factors) {
   for (Operand::Part part : {Operand::kLeft, Operand::kRight}) {
     // A tile has the whole side.
     bool is_staged = std::any_of(nest_.stages.begin(), nest_.stages.end(), [&](const Stage& stage) {
       return stage.operand.part == part || stage.operand.part == Operand::kValue;
     });
     ExprId side = SideOf(part);
-    if (!is_staged && build_.dtype(side) == dtype)
+    if (!is_staged && build_.dtype(side) == DTypes()[0])
       sides_[part] = WithoutFactors(side, summed, factors);
   }
-  return factors;
 }
 
 bool NestBuilder::IsSame(ExprId value, const std::set<VarId>& summed) {

@@ -127,11 +127,13 @@ Block NestBuilder::EmitApart(const std::vector<const NestLoop*>& loops, size_t i
   Registers result = accumulator_, apart = ApartRegisters(name, dtypes);
   Block out = SetNeutral(apart, parts);
   const auto sides = sides_;
-  std::vector<ExprId> factors = TakeFactors(at);
+  const auto terms = terms_;
+  Factors factors = TakeFactors(at);
   accumulator_ = apart;
   Append(out, EmitUpdate(loops, i));
   accumulator_ = result;
   sides_ = sides;
+  terms_ = terms;
   Append(out, AddTo(result, apart, parts, factors));
   return out;
 }
@@ -158,11 +160,14 @@ Block NestBuilder::SetNeutral(const Registers& registers,
 
 Block NestBuilder::AddTo(const Registers& total, const Registers& registers,
                          const std::vector<const NestLoop*>& parts,
-                         const std::vector<ExprId>& factors) {
+                         const Factors& factors) {
   return EmitAround(parts, 0, [&] {
     loop::Tuple values = LoadAll(registers, AccumulatorIndex());
-    for (ExprId factor : factors)
-      values[0] = build_.Mul(values[0], GuardedValue(factor, build_.Real(build_.dtype(factor), 0)));
+    for (size_t p = 0; p < factors.size(); ++p) {
+      for (ExprId factor : factors[p])
+        values[p] =
+            build_.Mul(values[p], GuardedValue(factor, build_.Real(build_.dtype(factor), 0)));
+    }
     for (size_t p = 0; p < values.size(); ++p)
       values[p] = build_.Convert(values[p], kernel_.buffers[total[p]].type.dtype);
     return loop::CombineInto(kernel_, nest_.update, total, AccumulatorIndex(), values);

@@ -31,6 +31,11 @@ ExprId NestBuilder::SideOf(const Operand& operand) {
   return as_stored ? std::get<loop::Convert>(kernel_.exprs[side].node).a : side;
 }
 
+ExprId NestBuilder::TermOf(size_t part) const {
+  auto term = terms_.find(part);
+  return term != terms_.end() ? term->second : nest_.parts[part].term;
+}
+
 ExprId NestBuilder::WithoutRemainders(ExprId side, std::vector<ExprId>& remainders) {
   auto* select = std::get_if<loop::Select>(&kernel_.exprs[side].node);
   const Scalar* zero = select ? build_.ConstantValue(select->no) : nullptr;
@@ -123,7 +128,7 @@ loop::Tuple NestBuilder::Terms() {
   bool whole = !nest_.product || tiles_.count({Operand::kValue});
   if (nest_.parts.size() > 1) {
     for (size_t p = 0; p < nest_.parts.size(); ++p)
-      terms.push_back(GuardedValue(nest_.parts[p].term, neutral[p]));
+      terms.push_back(GuardedValue(TermOf(p), neutral[p]));
   } else {
     auto side = [&](const Operand& operand) {
       ExprId value = OperandValue(operand);

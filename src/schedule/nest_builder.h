@@ -115,6 +115,8 @@ class NestBuilder {
 
   // One side of the product, as it was before it was widened where sums are narrow.
   loop::ExprId SideOf(const Operand& operand);
+  // What a part sums, in original variables.
+  loop::ExprId TermOf(size_t part) const;
   // Whether subgroups multiply fragments, and what the product's loops must be for that.
   bool HasFragments() const;
   Status CheckFragments();
@@ -210,9 +212,11 @@ class NestBuilder {
   loop::Block EmitApart(const std::vector<const NestLoop*>& loops, size_t i,
                         const std::string& name, const std::vector<DType>& dtypes);
 
-  // Takes factors out of the product's sides that are the same for all that is summed inside `at`:
-  // they multiply the sum, and not each of its terms. In original variables.
-  std::vector<loop::ExprId> TakeFactors(const std::string& at);
+  // Takes factors out of what is summed that are the same for all that is summed inside `at`: they
+  // multiply the sum, and not each of its terms. Of each part, in original variables.
+  using Factors = std::vector<std::vector<loop::ExprId>>;
+  Factors TakeFactors(const std::string& at);
+  void TakeFactorsOfSides(const std::set<loop::VarId>& summed, std::vector<loop::ExprId>& factors);
   bool IsSame(loop::ExprId value, const std::set<loop::VarId>& summed);
   loop::ExprId WithoutFactors(loop::ExprId side, const std::set<loop::VarId>& summed,
                               std::vector<loop::ExprId>& factors);
@@ -224,7 +228,7 @@ class NestBuilder {
   loop::Block SetNeutral(const Registers& registers, const std::vector<const NestLoop*>& parts);
   loop::Block AddTo(const Registers& total, const Registers& registers,
                     const std::vector<const NestLoop*>& parts,
-                    const std::vector<loop::ExprId>& factors = {});
+                    const Factors& factors = {});
 
   // Subtotal::every of a loop, the smallest first, as far as it runs longer.
   std::vector<int64_t> PartsOf(const NestLoop& loop) const;
@@ -298,8 +302,9 @@ class NestBuilder {
   std::map<Operand, Tile> tiles_;
   std::map<Operand, loop::BufferId> ahead_;
   std::vector<loop::BufferId> accumulator_;
-  // A side of the product without the factors that were taken out of it.
+  // A side of the product, or a part of several, without the factors that were taken out of it.
   std::map<Operand::Part, loop::ExprId> sides_;
+  std::map<size_t, loop::ExprId> terms_;
   bool has_thread_rows_ = false;
   std::vector<std::string> part_names_;
   std::optional<Error> error_;

@@ -4,6 +4,7 @@
 // The same is written for products of few rows: each thread computes all rows of its columns.
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "schedule/rules/gpu_product.h"
 #include "schedule/rules/rules.h"
@@ -156,15 +157,31 @@ class Threads {
     const NestLoop& last = *view_.ReductionLoops().back();
     build.Add(Subtotal{at});
     build.Bind(in_word_, LoopKind::kUnrolled);
-    for (auto [part, side] :
-         {std::pair(Operand::kLeft, view_.left()), std::pair(Operand::kRight, view_.right())}) {
-      if (!view_.is_product() || view_.StrideOf(side, last) != Stride::kOne) continue;
-      Names layout = kept_;
-      layout.insert(layout.end(), in_word_.begin(), in_word_.end());
-      Stage rows{part, at, loop::Space::kRegister, layout};
+    Names layout = kept_;
+    layout.insert(layout.end(), in_word_.begin(), in_word_.end());
+    for (const Operand& operand : Vectors(last)) {
+      Stage rows{operand, at, loop::Space::kRegister, layout};
       rows.lanes = kLanes;
       build.Add(rows);
     }
+  }
+
+  // What lies side by side along a loop: sides of the product, or what several parts load.
+  std::set<Operand> Vectors(const NestLoop& loop) const {
+    std::set<Operand> vectors;
+    auto add = [&](const Operand& operand, loop::ExprId value) {
+      if (view_.StrideOf(value, loop) == Stride::kOne) vectors.insert(operand);
+    };
+    if (view_.is_product()) {
+      add(Operand::kLeft, view_.left());
+      add(Operand::kRight, view_.right());
+      return vectors;
+    }
+    for (loop::ExprId side : Sides()) {
+      auto* load = std::get_if<loop::Load>(&view_.kernel().exprs[side].node);
+      if (load) add({Operand::kLoad, view_.kernel().buffers[load->buffer].name}, side);
+    }
+    return vectors;
   }
 
   // Four lanes along the loop through memory: results side by side, or parts of one sum.
