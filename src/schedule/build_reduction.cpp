@@ -159,8 +159,7 @@ Block NestBuilder::SetNeutral(const Registers& registers,
 }
 
 Block NestBuilder::AddTo(const Registers& total, const Registers& registers,
-                         const std::vector<const NestLoop*>& parts,
-                         const Factors& factors) {
+                         const std::vector<const NestLoop*>& parts, const Factors& factors) {
   return EmitAround(parts, 0, [&] {
     loop::Tuple values = LoadAll(registers, AccumulatorIndex());
     for (size_t p = 0; p < factors.size(); ++p) {

@@ -227,8 +227,7 @@ class NestBuilder {
   std::vector<const NestLoop*> PartsInside(const std::string& at);
   loop::Block SetNeutral(const Registers& registers, const std::vector<const NestLoop*>& parts);
   loop::Block AddTo(const Registers& total, const Registers& registers,
-                    const std::vector<const NestLoop*>& parts,
-                    const Factors& factors = {});
+                    const std::vector<const NestLoop*>& parts, const Factors& factors = {});
 
   // Subtotal::every of a loop, the smallest first, as far as it runs longer.
   std::vector<int64_t> PartsOf(const NestLoop& loop) const;

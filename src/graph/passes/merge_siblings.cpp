@@ -7,23 +7,27 @@
 #include <string>
 #include <tuple>
 
+#include "graph/passes/column_weights.h"
 #include "tensor/beginning.h"
 
 namespace webnnc::graph {
 
 namespace {
 
-// One of the products: x times a constant matrix, and perhaps the sum with a constant row.
+// One of the products: x times a matrix of constants, and perhaps the sum with a constant row.
 struct Sibling {
   const Node* product = nullptr;
   const Node* sum = nullptr;
-  Tensor weight;
+  TensorType type;  // the matrix's
+  ColumnWeight weight;
   std::optional<Tensor> bias = {};
 
   ValueId result() const { return (sum ? sum : product)->result(); }
   const MatMul& op() const { return std::get<MatMul>(product->op); }
-  size_t column_axis() const { return op().transpose_b ? 0 : 1; }
-  int64_t columns() const { return weight.type.shape[column_axis()].value(); }
+  size_t column_axis() const { return ColumnAxis(op()); }
+  static size_t ColumnAxis(const MatMul& op) { return op.transpose_b ? 0 : 1; }
+  int64_t columns() const { return type.shape[column_axis()].value(); }
+  int64_t depth() const { return type.shape[1 - column_axis()].value(); }
 };
 using Siblings = std::vector<Sibling>;
 
@@ -39,7 +43,10 @@ class WeightNumbers {
   }
   std::vector<int> Of(const Siblings& siblings) {
     std::vector<int> numbers;
-    for (const Sibling& sibling : siblings) numbers.push_back(Of(sibling.weight));
+    for (const Sibling& sibling : siblings) {
+      for (const Constant* constant : sibling.weight.Divided())
+        numbers.push_back(Of(constant->value));
+    }
     return numbers;
   }
 
@@ -62,11 +69,8 @@ class Finder {
       auto sibling = SiblingOf(node);
       if (!sibling) continue;
       const MatMul& op = sibling->op();
-      int64_t depth = sibling->weight.type.shape[1 - sibling->column_axis()].value();
-      auto& groups = by_left[{node.operands[0], op.transpose_a, op.transpose_b, depth}];
-      // What keeps the machine busy gains nothing, and would be kept in memory for its last user.
-      if (groups.empty() || KeepsBusy(groups.back())) groups.emplace_back();
-      groups.back().push_back(std::move(*sibling));
+      auto& groups = by_left[{node.operands[0], op.transpose_a, op.transpose_b, sibling->depth()}];
+      GroupOf(*sibling, groups).push_back(std::move(*sibling));
     }
     std::vector<Siblings> found;
     for (auto& [left, groups] : by_left) {
@@ -80,11 +84,23 @@ class Finder {
   const Links& links() const { return links_; }
 
  private:
+  // The last one of the same form. What keeps the machine busy gains nothing, and would be kept in
+  // memory for its last user.
+  Siblings& GroupOf(const Sibling& sibling, std::vector<Siblings>& groups) const {
+    for (size_t g = groups.size(); g-- > 0;) {
+      if (!MatchColumns(graph_, groups[g][0].weight, sibling.weight)) continue;
+      if (!KeepsBusy(groups[g])) return groups[g];
+      break;
+    }
+    return groups.emplace_back();
+  }
+
   std::optional<Sibling> SiblingOf(const Node& node) const {
-    if (!std::holds_alternative<MatMul>(node.op)) return std::nullopt;
-    auto* weight = links_.As<Constant>(node.operands[1]);
-    if (!weight || weight->value.type.rank() != 2) return std::nullopt;
-    Sibling sibling{&node, nullptr, weight->value};
+    auto* op = std::get_if<MatMul>(&node.op);
+    if (!op || graph_.values[node.operands[1]].type.rank() != 2) return std::nullopt;
+    auto weight = ColumnWeightOf(graph_, links_, node.operands[1], Sibling::ColumnAxis(*op));
+    if (!weight) return std::nullopt;
+    Sibling sibling{&node, nullptr, graph_.values[node.operands[1]].type, std::move(*weight)};
     // Slices begin where vectors do.
     if (sibling.columns() % Machine::kLanes != 0) return std::nullopt;
     const auto& users = links_.UsersOf(node.result());
@@ -164,11 +180,15 @@ void AddCompanies(const Graph& graph, const Links& links, const std::vector<Sibl
   std::map<const Node*, std::vector<int>> company_of;
   for (const Siblings& siblings : groups) {
     std::vector<int> company = numbers.Of(siblings);
-    for (const Sibling& sibling : siblings) company_of[sibling.product] = company;
+    for (const Sibling& sibling : siblings) {
+      company_of[sibling.product] = company;
+      for (const ColumnWeight::Part& part : sibling.weight.parts)
+        company_of[links.DefinitionOf(part.node.result())] = company;
+    }
   }
   for (const Node& node : graph.nodes) {
     auto* constant = std::get_if<Constant>(&node.op);
-    if (!constant || constant->value.type.rank() != 2) continue;
+    if (!constant || constant->value.type.rank() == 0) continue;
     auto& uses = companies[numbers.Of(constant->value)];
     if (links.IsOutput(node.result())) uses.insert({});
     for (const Node* user : links.UsersOf(node.result())) uses.insert(company_of[user]);
@@ -176,26 +196,6 @@ void AddCompanies(const Graph& graph, const Links& links, const std::vector<Sibl
 }
 
 // ---- Merging them
-
-// The tensors behind each other along an axis.
-Tensor Concatenated(const std::vector<Tensor>& tensors, size_t axis) {
-  TensorType type = tensors[0].type;
-  type.shape[axis] = 0;
-  for (const Tensor& tensor : tensors)
-    type.shape[axis] = type.shape[axis] + tensor.type.shape[axis];
-  auto rows = static_cast<size_t>(
-      ElementCount({type.shape.begin(), type.shape.begin() + static_cast<int64_t>(axis)}).value());
-  std::vector<uint8_t> bytes;
-  bytes.reserve(static_cast<size_t>(ByteSize(type).value()));
-  for (size_t row = 0; row < rows; ++row) {
-    for (const Tensor& tensor : tensors) {
-      auto all = tensor.data.bytes();
-      auto part = all.subspan(row * (all.size() / rows), all.size() / rows);
-      bytes.insert(bytes.end(), part.begin(), part.end());
-    }
-  }
-  return {type, TensorData::Own(std::move(bytes))};
-}
 
 class Merger {
  public:
@@ -245,15 +245,14 @@ class Merger {
   }
 
   ValueId Product(const Siblings& siblings) {
-    std::vector<Tensor> weights;
+    std::vector<const ColumnWeight*> weights;
     std::string name;
     for (const Sibling& sibling : siblings) {
-      weights.push_back(sibling.weight);
+      weights.push_back(&sibling.weight);
       name += (name.empty() ? "" : "+") + graph_.values[sibling.product->operands[1]].name;
     }
-    Tensor weight = Concatenated(weights, siblings[0].column_axis());
     ValueId left = siblings[0].product->operands[0],
-            right = rewrite_.build.AddConstant(weight, name);
+            right = ConcatenateColumns(rewrite_.build, weights, name);
     name = graph_.values[siblings[0].product->result()].name;
     return rewrite_.build.Add(siblings[0].op(), {left, right}, name);
   }
@@ -262,7 +261,7 @@ class Merger {
     std::vector<Tensor> biases;
     bool is_any = false;
     for (const Sibling& sibling : siblings) {
-      TensorType row{sibling.weight.type.dtype, {sibling.columns()}};
+      TensorType row{sibling.type.dtype, {sibling.columns()}};
       auto bytes = static_cast<size_t>(ByteSize(row).value());
       biases.push_back({row, sibling.bias ? sibling.bias->data
                                           : TensorData::Own(std::vector<uint8_t>(bytes, 0))});

@@ -16,7 +16,8 @@ namespace webnnc::graph {
 //
 // A GPU starts one kernel instead of three that leave most of it idle. Not where a result's users
 // would be part of its product's kernel, or need it in memory of its own; and not beyond what keeps
-// the machine busy. `graphs` are all of a bundle: equal weights are stored once, so a constant is
+// the machine busy. Matrices may be computed of constants, all in the same way (column_weights.h).
+// `graphs` are all of a bundle: equal weights are stored once, so a constant is
 // merged everywhere in the same way or not at all.
 void MergeSiblings(const std::vector<Graph*>& graphs, const Machine& machine);
 

@@ -161,13 +161,13 @@ class Splitter {
   std::set<Dimension> dimensions_;
 };
 
-// A loop of a reduction's result that its value divides by a divisor of its extent. Of two divisors
+// A loop of a reduction that one of its terms divides by a divisor of its extent. Of two divisors
 // of one loop that which divides the other: larger groups are groups of the smaller ones.
 std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Stage>& stages) {
   for (const Stage& stage : stages) {
     if (!IsReduction(stage)) continue;
     std::optional<Division> found;
-    ForEachExpr(kernel, stage.value(), [&](ExprId id) {
+    auto look = [&](ExprId id) {
       auto* quotient = std::get_if<Binary>(&kernel.exprs[id].node);
       bool divides =
           quotient && (quotient->op == BinaryOp::kDiv || quotient->op == BinaryOp::kFloorDiv);
@@ -182,7 +182,8 @@ std::optional<Division> FindDivision(const Kernel& kernel, const std::vector<Sta
         bool nearer = !found || (found->var == loop.var && found->size % size == 0);
         if (fits && nearer) found = Division{loop.var, loop.extent.value(), size};
       }
-    });
+    };
+    for (const Part& part : stage.parts) ForEachExpr(kernel, part.term, look);
     if (found) return found;
   }
   return std::nullopt;

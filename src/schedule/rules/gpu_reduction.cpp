@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "loop/rewrite.h"
 #include "schedule/rules/gpu_product.h"
 #include "schedule/rules/rules.h"
 
@@ -178,8 +179,10 @@ class Threads {
       return vectors;
     }
     for (loop::ExprId side : Sides()) {
-      auto* load = std::get_if<loop::Load>(&view_.kernel().exprs[side].node);
-      if (load) add({Operand::kLoad, view_.kernel().buffers[load->buffer].name}, side);
+      loop::ForEachExpr(view_.kernel(), side, [&](loop::ExprId id) {
+        auto* load = std::get_if<loop::Load>(&view_.kernel().exprs[id].node);
+        if (load) add({Operand::kLoad, view_.kernel().buffers[load->buffer].name}, id);
+      });
     }
     return vectors;
   }
