@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "loop/parameters.h"
 #include "loop/passes/align_rows.h"
@@ -163,14 +164,15 @@ static double ReducedOperations(const loop::Kernel& kernel, const LikelySizes& s
   double operations = 0;
   for (const loop::Stage& stage : loop::StagesOf(kernel)) {
     if (!loop::IsReduction(stage)) continue;
-    double terms = 0;
+    // What several parts have in common is computed once.
+    std::set<loop::ExprId> seen;
+    auto terms = static_cast<double>(stage.parts.size());
     for (const loop::Part& part : stage.parts) {
-      terms += 1;
       loop::ForEachExpr(kernel, part.term, [&](loop::ExprId id) {
         const loop::Expr& expr = kernel.exprs[id];
         bool computes = std::holds_alternative<loop::Unary>(expr.node) ||
                         std::holds_alternative<loop::Binary>(expr.node);
-        terms += computes && IsFloat(expr.dtype);
+        terms += computes && IsFloat(expr.dtype) && seen.insert(id).second;
       });
     }
     operations += terms * sizes.Typical(loop::IterationsOf(stage));
@@ -194,7 +196,8 @@ bool NodeGroups::JoiningIsWorth(const Group& producer, const Group& consumer,
   if (parts * machine.max_threads * Machine::kLanes * 4 > machine.workgroup_bytes) return false;
   double more = ReducedOperations(joined, sizes_) - ReducedOperations(producer.kernel, sizes_) -
                 ReducedOperations(consumer.kernel, sizes_);
-  double issued = static_cast<double>(machine.cores) * machine.clock * machine.products.warp;
+  double issued = static_cast<double>(machine.cores) * machine.clock * machine.products.warp *
+                  machine.products.issued_at_once;
   return more / issued <= machine.launch;
 }
 
