@@ -176,11 +176,13 @@ Tile NestBuilder::MakeTile(const Stage& stage) {
       Fail("stage: the lanes of " + loop.name + " would share one tile");
     if (loop.name == stage.at.name) break;
   }
-  DType dtype = build_.dtype(StagedOperand(stage));
+  const std::string pair = PairOf(stage);
+  DType dtype = pair.empty() ? build_.dtype(StagedOperand(stage)) : DType::kI32;
   Tile tile{{},
             stage.space == Space::kRegister && thread_.valid(),
             stage.layout,
-            static_cast<size_t>(stage.row)};
+            static_cast<size_t>(stage.row),
+            pair};
   TensorType type{dtype, {}};
   if (tile.per_thread) type.shape.push_back(threads_);
   Dim row = 1;
@@ -207,6 +209,8 @@ void NestBuilder::CheckDependence(const Stage& stage) {
   for (const std::string& name : stage.layout) {
     env_[list_->Find(name)->var] = build_.Int(0);
   }
+  const std::string pair = PairOf(stage);
+  if (!pair.empty()) env_[list_->Find(pair)->var] = build_.Int(0);
   ExprId value = OperandValue(stage.operand);
   std::set<VarId> inner;
   for (size_t i = static_cast<size_t>(list_->Position(stage.at)) + 1; i < list_->loops.size();
@@ -299,8 +303,10 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
   }
   Block block;
   ExprId raw = RawOperand(stage.operand), staged = StagedOperand(stage);
-  ExprId value =
-      staged == raw ? OperandValue(stage.operand) : GuardedOperand(stage.operand, staged);
+  auto element = [&] {
+    return staged == raw ? OperandValue(stage.operand) : GuardedOperand(stage.operand, staged);
+  };
+  ExprId value = tile.pair.empty() ? element() : PairWord(tile.pair, element);
   block.push_back(loop::Store{tile.buffer, TileIndex(tile), value});
   for (size_t i = loops.size(); i-- > 0;) {
     loops[i].body = std::move(block);

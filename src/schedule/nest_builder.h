@@ -35,6 +35,8 @@ struct Tile {
   std::vector<std::string> layout;
   // The last loops of the layout that share the last dimension: a row, which `pad` makes longer.
   size_t row = 1;
+  // The loop whose two iterations share a word, if they do: a dot's, which the layout leaves out.
+  std::string pair;
 };
 
 // Of temporaries that are computed inside a nest's loops: the variables of these.
@@ -143,7 +145,13 @@ class NestBuilder {
   loop::ExprId WithTiles(loop::ExprId value);
   // `raw`, or `neutral` where it is guarded.
   loop::ExprId GuardedValue(loop::ExprId raw, loop::ExprId neutral);
-  loop::ExprId LoadTile(const Tile& tile) { return build_.Load(tile.buffer, TileIndex(tile)); }
+  loop::ExprId LoadTile(const Tile& tile);
+
+  // A tile of integers of 16 bits or less has words if the stage's layout leaves out a dot's loop
+  // of two iterations: the numbers of both, the first at the bottom. That loop's name, or none.
+  std::string PairOf(const Stage& stage);
+  loop::ExprId PairWord(const std::string& pair, const std::function<loop::ExprId()>& element);
+  loop::ExprId ElementOfPair(loop::ExprId word, const std::string& pair);
 
   loop::Index TileIndex(const Tile& tile);
   // What an iteration contributes: the neutral element where a reduction ran past its end.

@@ -191,9 +191,10 @@ bool NestView::SumsPairs() const {
          fits(right());
 }
 
-bool NestView::IsComputed(loop::ExprId value) const {
+bool NestView::IsMadeOfBytes(loop::ExprId value) const {
   while (auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[value].node)) value = convert->a;
-  return std::holds_alternative<loop::Binary>(kernel_.exprs[value].node);
+  const loop::Expr& expr = kernel_.exprs[value];
+  return std::holds_alternative<loop::Binary>(expr.node) || ByteSize(expr.dtype) == 1;
 }
 
 bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {

@@ -53,8 +53,8 @@ class NestView {
   bool IsNarrow(loop::ExprId value) const;
   // Whether products of integers of at most 16 bits are summed up in i32.
   bool SumsPairs() const;
-  // Whether more is done to an element than to load and to convert it.
-  bool IsComputed(loop::ExprId value) const;
+  // Whether `value` is an integer that is made of bytes.
+  bool IsMadeOfBytes(loop::ExprId value) const;
   // Whether `value` is read in panels along the loop (plan::PackWeights): w[o/8, k, o%8].
   bool IsPanelled(loop::ExprId value, const NestLoop& loop) const;
   // How many elements along the loop `value` reads out of each word that it loads

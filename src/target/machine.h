@@ -60,9 +60,9 @@ struct Machine {
     // fused multiply-add a product takes one more. Engines that have it are also those that keep
     // the order of instructions, so that more of a tile fits into registers.
     int64_t rows = 4, rows_fused = 6;
-    // The same of integers that are multiplied in pairs, on all engines: a quantised MobileNetV2
-    // takes 17.7 ms with 5, 18.6 with 4 and 20.1 with 6.
-    int64_t rows_paired = 5;
+    // The same of integers that are multiplied in pairs (a quantised MobileNetV2 takes 17.7 ms with
+    // 5, 18.6 with 4 and 20.1 with 6), and of tiles of two panels, whose pairs are made before.
+    int64_t rows_paired = 5, rows_wide = 2;
     // Panels at once where there are no rows to share one.
     int64_t panels = 4;
     // In rows: the loop around a tile, and the vectors' loads; of a window, what its neighbours

@@ -71,6 +71,7 @@ bool Pairs::IsNarrow(ExprId id) const {
 
 llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
   const loop::Expr &a = kernel_.exprs[x], &c = kernel_.exprs[y];
+  if (llvm::Value* words = Words(x, y)) return words;
   if (!IsNarrow(x) || !IsNarrow(y)) return nullptr;
   // Vectors are as long as registers once they are widened: the instructions that interleave two of
   // 16 bits need no table of places.
@@ -97,6 +98,23 @@ llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
                       Interleaved(binary->b, other.b));
   }
   return InterleavedLeaves(x, y);
+}
+
+llvm::Value* Pairs::Words(ExprId x, ExprId y) {
+  using loop::BinaryOp;
+  auto is_half = [&](ExprId id) {
+    auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[id].node);
+    auto* bits = std::get_if<loop::Constant>(&kernel_.exprs[splat ? splat->a : id].node);
+    return bits && bits->value.integer == 16;
+  };
+  auto *low = BinaryOf(kernel_, x, BinaryOp::kShiftRight),
+       *high = BinaryOf(kernel_, y, BinaryOp::kShiftRight);
+  auto* raised = low ? BinaryOf(kernel_, low->a, BinaryOp::kShiftLeft) : nullptr;
+  bool of_one_word = raised && high && raised->a == high->a && is_half(raised->b) &&
+                     is_half(low->b) && is_half(high->b);
+  if (!of_one_word || kernel_.exprs[x].dtype != DType::kI32) return nullptr;
+  auto lanes = static_cast<unsigned>(kernel_.exprs[x].lanes);
+  return b_.CreateBitCast(emit_(high->a), llvm::FixedVectorType::get(b_.getInt16Ty(), 2 * lanes));
 }
 
 llvm::Value* Pairs::InterleavedLeaves(ExprId x, ExprId y) {

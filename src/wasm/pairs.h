@@ -31,6 +31,8 @@ class Pairs {
   // The lanes of one and of the other by turns, as integers of 16 bits or less; null if they are
   // wider.
   llvm::Value* Interleaved(loop::ExprId x, loop::ExprId y);
+  // Of numbers that are the halves of words, x the lower ones: the words.
+  llvm::Value* Words(loop::ExprId x, loop::ExprId y);
   llvm::Value* InterleavedLeaves(loop::ExprId x, loop::ExprId y);
   llvm::Value* Repeated(llvm::Value* pair, int32_t times);
   bool IsNarrow(loop::ExprId id) const;

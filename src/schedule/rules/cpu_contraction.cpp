@@ -49,7 +49,7 @@ class CpuContraction : public OnePoint {
       : view_(problem.view()),
         machine_(problem.machine()),
         paired_(view_.SumsPairs()),
-        tile_rows_(TileRows(problem)) {}
+        fuses_(problem.target().Has(Feature::kRelaxedSimd)) {}
 
   bool Fits() {
     if (view_.ReductionLoops().empty()) return false;
@@ -106,10 +106,17 @@ class CpuContraction : public OnePoint {
   // ---- The tile
 
   // Products of pairs are multiplied apart and added then, whatever the engine has for floats.
-  int64_t TileRows(const Problem& problem) const {
+  int64_t TileRows() const {
+    if (IsWide()) return machine_.tiles.rows_wide;
     if (paired_) return machine_.tiles.rows_paired;
-    return problem.target().Has(Feature::kRelaxedSimd) ? machine_.tiles.rows_fused
-                                                       : machine_.tiles.rows;
+    return fuses_ ? machine_.tiles.rows_fused : machine_.tiles.rows;
+  }
+
+  // Whether a tile has the columns of several panels. Few rows share fewer sets of the first cache
+  // where they are long: a multiple of 2 KiB apart, five of them took twice as long as two.
+  bool IsWide() const {
+    return lane_ && lane_->extent.IsConstant() &&
+           lane_->extent.value() % (kWidePanels * Machine::kPanelWidth) == 0 && MakesPairs();
   }
 
   // A size that is known only when the model runs may be 1, a batch for instance: its loop is cut
@@ -226,6 +233,7 @@ class CpuContraction : public OnePoint {
   // ---- The schedule
 
   Schedule AlongLanes() {
+    tile_rows_ = TileRows();
     tile_ = ChooseRows();
     // The tile's loop is the innermost of the rows.
     Loops rows = rows_;
@@ -234,7 +242,7 @@ class CpuContraction : public OnePoint {
       rows.push_back(tile_.loop);
     }
     SplitLanes();
-    bool widens = tile_.tiles > 1 && (IsWidened() || IsComputed() || IsNarrow());
+    bool widens = tile_.tiles > 1 && (IsWidened() || MakesPairs() || IsNarrow());
     Placement placement = widens ? Placement{} : ChoosePlacement(rows);
     std::vector<std::string> outer = Names(batch_), inner;
     for (const std::string& name : Names(columns_)) outer.push_back(name);
@@ -258,7 +266,7 @@ class CpuContraction : public OnePoint {
     Append(order, pair);
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
-    if (widens) StagePanel(sums, pair);
+    if (widens) StagePanel(sums);
     UnrollPhases(phases);
     Unroll(tile);
     schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
@@ -271,12 +279,14 @@ class CpuContraction : public OnePoint {
     return !sums_.empty() && view_.ElementsInWord(vectors_, *sums_.back()) > 1;
   }
 
-  // Whether integers to multiply are computed of what is stored. Where iterations run apart, these
+  // Whether pairs to multiply are to be made of what is stored. Where iterations run apart, these
   // would need a panel of their own.
-  bool IsComputed() const {
+  bool MakesPairs() const {
     if (!paired_ || sums_.empty() || tile_.border.first + tile_.border.last > 0) return false;
-    const Dim& sum = sums_.back()->extent;
-    return sum.IsConstant() && sum.value() % 2 == 0 && view_.IsComputed(vectors_);
+    const NestLoop& sum = *sums_.back();
+    bool even = sum.extent.IsConstant() && sum.extent.value() % 2 == 0;
+    return even && !IsWidened() && view_.PhasesOf(elements_, sum) == 1 &&
+           view_.IsMadeOfBytes(vectors_);
   }
 
   // Whether floats to multiply are stored as others, or as integers, of less than 32 bits.
@@ -285,9 +295,8 @@ class CpuContraction : public OnePoint {
            view_.IsNarrow(vectors_);
   }
 
-  // A panel is widened once, for all rows.
-  void StagePanel(std::vector<std::string> layout, const std::vector<std::string>& pair) {
-    Append(layout, pair);
+  // A panel is widened once, for all rows, and pairs become words.
+  void StagePanel(const std::vector<std::string>& layout) {
     bool is_left = vectors_ == view_.left();
     Stage panel{is_left ? Operand::kLeft : Operand::kRight, lane_->name + ".0",
                 loop::Space::kRegister, layout};
@@ -322,6 +331,7 @@ class CpuContraction : public OnePoint {
 
   // A tile of the result whose elements' parts are vectors.
   Schedule AlongSum() {
+    tile_rows_ = TileRows();
     std::vector<std::string> outer = Names(batch_), inner, tile;
     for (const auto* side : {&rows_, &columns_}) {
       int64_t size = side == &rows_ ? tile_rows_ : Machine::kPanelVectors;
@@ -381,6 +391,7 @@ class CpuContraction : public OnePoint {
     int64_t panels = machine_.tiles.panels;
     bool several = !tile_.loop && extent >= static_cast<double>(machine_.tiles.rounds * panels *
                                                                 Machine::kLanes * vectors);
+    if (tile_.loop && IsWide()) factors.insert(factors.begin(), kWidePanels);
     if (several) factors.insert(factors.begin(), panels);
     // A packed side has rows filled up to whole panels, others end where the loop does.
     Tail tail = Tail::kGuard;
@@ -443,10 +454,13 @@ class CpuContraction : public OnePoint {
     if (!loops.empty()) schedule_.push_back(Bind{loops, loop::LoopKind::kUnrolled});
   }
 
+  static constexpr int64_t kWidePanels = 2;
+
   NestView& view_;
   const Machine& machine_;
   const bool paired_;
-  const int64_t tile_rows_;
+  const bool fuses_;
+  int64_t tile_rows_ = 1;
   loop::ExprId vectors_, elements_;
   const NestLoop *lane_ = nullptr, *sum_ = nullptr;
   Loops batch_, rows_, columns_, sums_;
