@@ -52,16 +52,16 @@ class Packer {
 
  private:
   void PackStep(Launch& step, bool known) {
-    loop::Kernel& kernel = program_.kernels[step.kernel].plain;
-    // Where a side is packed the products are others.
-    for (bool packed = true; packed;) {
-      packed = false;
-      for (const ProductStage& product : FindProducts(kernel, known)) {
-        packed = PackProduct(step, product, known);
-        if (packed && product.stage.parts.size() == 1) return;
-        if (packed) break;
-      }
+    while (PackOne(step, known)) {
     }
+  }
+
+  // Whether some product was packed. Those that were found before are others then.
+  bool PackOne(Launch& step, bool known) {
+    std::vector<ProductStage> products = FindProducts(program_.kernels[step.kernel].plain, known);
+    return std::any_of(products.begin(), products.end(), [&](const ProductStage& product) {
+      return PackProduct(step, product, known);
+    });
   }
 
   bool PackProduct(Launch& step, const ProductStage& product, bool known) {
