@@ -1,7 +1,8 @@
 // Times compiled models on a real GPU, through Dawn in Node, against ONNX Runtime's WebGPU backend and PyTorch in the
 // same call, and compares what they compute. tools/bench --gpu starts it.
 //
-//   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large]... [--no-peer] [--kernels] [--seconds N] [MODEL...]
+//   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large]... [--no-peer] [--kernels] [--seconds N]
+//     [--quantize TYPE] [--precision f16] [MODEL...]
 //
 // A MODEL is an .onnx file; one of the networks that PyTorch writes, where it is installed; q4: and one of these, with weights of
 // products in 4 bits (q4_model.mjs); or matmul:N:f32 or matmul:N:f16, the product of two square matrices. Without any it is all
@@ -22,6 +23,7 @@
 //
 // --kernels also prints the kernels of each model for the first device, against what the GPU can compute and move; of those that
 // reach less than a third of it, why.
+// --quantize and --precision are handed to webnnc: `differs` then tells what they cost, too.
 // With --seconds no model begins after that time. Inputs are made up.
 //
 // Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are. PYTHON is the Python that may have torch,
@@ -53,9 +55,12 @@ const { values: options, positionals } = parseArgs({
     'no-peer': { type: 'boolean', default: false },
     kernels: { type: 'boolean', default: false },
     seconds: { type: 'string', default: 'Infinity' },
+    quantize: { type: 'string' },
+    precision: { type: 'string' },
   },
 });
 const { device: kinds } = options, runs = Number(options.runs), deadline = performance.now() + 1000 * Number(options.seconds);
+const flags = [...options.quantize ? ['--quantize', options.quantize] : [], ...options.precision ? ['--precision', options.precision] : []];
 
 /**
  * A row of the table, by column; columns that no row has are left out.
@@ -103,7 +108,7 @@ async function measure(name, folder, pytorch, peak) {
   /** @type {import('./gpu/network.mjs').Measured[]} */
   const own = [];
   for (const kind of kinds) {
-    const measured = await attempt(row, kind, () => measureNetwork(webnnc, model, folder, { sizes, memory, kind, runs, peak, isProduct: product !== null }));
+    const measured = await attempt(row, kind, () => measureNetwork(webnnc, model, folder, { sizes, memory, kind, flags, runs, peak, isProduct: product !== null }));
     if (!measured) continue;
     own.push(measured);
     Object.assign(row, { [`${kind}: run`]: figure(measured.median), [`${kind}: kernels`]: figure(measured.profile.total), [`${kind}: dispatches`]: String(measured.profile.steps.length) });

@@ -21,12 +21,12 @@ const WARM_RUNS = 10, WARM_MS = 500;
  * A decoder begins with the cache that it is given, and goes on from what it keeps of it on the GPU, a token a run.
  *
  * @param {string} webnnc the compiler @param {string} model a file @param {string} folder to compile into
- * @param {{kind: string, runs: number, peak?: Peak, isProduct: boolean} & Decoding} options `kind`: of the GPU, as --device has it
+ * @param {{kind: string, flags: string[], runs: number, peak?: Peak, isProduct: boolean} & Decoding} options `kind`: of the GPU, as --device has it; `flags`: more of them
  * @returns {Promise<Measured>}
  */
-export async function measureNetwork(webnnc, model, folder, { kind, runs, peak, isProduct, sizes, memory = {} }) {
+export async function measureNetwork(webnnc, model, folder, { kind, flags, runs, peak, isProduct, sizes, memory = {} }) {
   const out = join(folder, kind);
-  execFileSync(webnnc, [model, '-o', out, '--device', kind, '--target', 'webgpu', '--no-report', '--quiet'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync(webnnc, [model, '-o', out, '--device', kind, '--target', 'webgpu', '--no-report', '--quiet', ...flags], { stdio: ['ignore', 'inherit', 'inherit'] });
   const device = await makeDevice();
   try {
     const { load } = await import(pathToFileURL(join(out, 'model.js')).href);
