@@ -68,9 +68,7 @@ struct Machine {
     // In rows: the loop around a tile, and the vectors' loads; of a window, what its neighbours
     // share.
     double overhead = 1.2, window_overhead = 1.5;
-    int64_t window_neighbours = 6;
-    // The same of a window whose neighbours are not counted yet.
-    int64_t open_window_neighbours = 4;
+    int64_t window_neighbours = 4;
     // Phases of a stride that become loops of their own.
     int64_t phases = 4;
     // Sums of fewer elements take no longer than to look whether they are inside of the borders.

@@ -7,9 +7,8 @@
 //     y[y, 5*x.0 + x.1, 4*c.0 : 4] = acc[x.1]
 //   } } }
 //
-// A window's neighbours share most of what they read, so that a few stay in registers together, and
-// where a window stands over the edge of its input runs apart. Where the operand's neighbours are
-// summed over instead, lanes sum parts of it.
+// A window's neighbours share most of what they read, so that a few stay in registers together.
+// Where the operand's neighbours are summed over instead, lanes sum parts of it.
 #include <algorithm>
 #include <cmath>
 
@@ -99,7 +98,7 @@ class CpuReduction : public OnePoint {
     std::vector<std::string> unrolled = UnrolledSums();
     const NestLoop* window = unrolled.empty() ? nullptr : WindowLoop();
     std::vector<std::string> outer, inner;
-    if (window) PeelBorders(*window);
+    if (window) SplitWindow(*window);
     for (const NestLoop* loop : spatial_) {
       if (loop == lane_ || loop == window) continue;
       outer.push_back(loop->name);
@@ -157,18 +156,12 @@ class CpuReduction : public OnePoint {
     unrolled.push_back(last + ".1");
   }
 
-  // Where windows are inside their input, nothing is asked. A row's choice between the input and
-  // zeros stands outside the loop over lanes, so that only columns are worth it.
-  void PeelBorders(const NestLoop& window) {
+  // Borders do not run apart: whether a window's column is inside its input is asked once for all
+  // lanes, as is the same of rows, and decides where it is read.
+  void SplitWindow(const NestLoop& window) {
     bool fixed = window.extent.IsConstant();
-    auto border = fixed ? view_.BorderOf(value_, window) : std::nullopt;
-    int64_t extent = fixed ? window.extent.value() : 0;
-    bool peels =
-        border && border->first + border->last > 0 && border->first + border->last < extent;
-    if (peels) schedule_.push_back(Peel{window.name, border->first, border->last});
-    if (peels) extent -= border->first + border->last;
     schedule_.push_back(Split{window.name,
-                              {fixed ? TileOf(extent) : limits_.open_window_neighbours},
+                              {fixed ? TileOf(window.extent.value()) : limits_.window_neighbours},
                               fixed ? Tail::kShift : Tail::kPeel});
   }
 
