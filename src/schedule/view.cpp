@@ -27,18 +27,47 @@ bool NestView::DependsOn(loop::ExprId value, const NestLoop& loop) const {
   return loop::Mentions(kernel_, value, [&](loop::VarId var) { return var == loop.var; });
 }
 
-// The loop's variable is taken apart as lanes*group + lane, and the lane's part of the index looked
-// at.
-Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index,
-                              const NestLoop& loop) {
-  constexpr int64_t kGroup = Machine::kLanes;
+loop::ExprId NestView::FlatIndex(loop::BufferId buffer, const loop::Index& index) {
   loop::Builder build(kernel_);
   loop::ExprId flat = build.Int(0);
   const Shape shape = kernel_.buffers[buffer].type.shape;
   for (size_t d = 0; d < shape.size(); ++d) {
     flat = build.Add(build.Mul(flat, build.Size(shape[d])), index[d]);
   }
+  return flat;
+}
+
+std::optional<int64_t> NestView::StepOf(const loop::Polynomial& index, const NestLoop& loop) const {
+  int64_t step = 0;
+  for (const auto& [monomial, coefficient] : index.terms) {
+    bool depends = std::any_of(monomial.begin(), monomial.end(),
+                               [&](loop::ExprId factor) { return DependsOn(factor, loop); });
+    if (!depends) continue;
+    bool alone = monomial.size() == 1 && loop::VariableOf(kernel_, monomial[0]) == loop.var;
+    if (!alone) return std::nullopt;
+    step = coefficient;
+  }
+  return step;
+}
+
+bool NestView::RunsOn(loop::ExprId value, const NestLoop& outer, const NestLoop& inner) {
+  if (!inner.extent.IsConstant()) return false;
+  for (const loop::Load& load : LoadsOf(value)) {
+    loop::Polynomial index = simplify_->ToPolynomial(FlatIndex(load.buffer, load.index));
+    auto far = StepOf(index, outer), near = StepOf(index, inner);
+    if (!far || !near || *far != *near * inner.extent.value()) return false;
+  }
+  return true;
+}
+
+// The loop's variable is taken apart as lanes*group + lane, and the lane's part of the index looked
+// at.
+Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index,
+                              const NestLoop& loop) {
+  constexpr int64_t kGroup = Machine::kLanes;
+  loop::ExprId flat = FlatIndex(buffer, index);
   if (!DependsOn(flat, loop)) return Stride::kZero;
+  loop::Builder build(kernel_);
   loop::VarId group = kernel_.vars.Add({"group"}), lane = kernel_.vars.Add({"lane"});
   simplify_->Bind(group, CeilDiv(loop.extent, kGroup));
   simplify_->Bind(lane, kGroup);
@@ -61,14 +90,18 @@ Stride NestView::AccessStride(loop::BufferId buffer, const loop::Index& index,
   return stride == Stride::kOne ? stride : Stride::kOther;
 }
 
-Stride NestView::StrideOf(loop::ExprId value, const NestLoop& loop) {
+std::vector<loop::Load> NestView::LoadsOf(loop::ExprId value) const {
   std::vector<loop::Load> loads;
   loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
     auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
     if (load) loads.push_back(*load);
   });
+  return loads;
+}
+
+Stride NestView::StrideOf(loop::ExprId value, const NestLoop& loop) {
   Stride result = Stride::kZero;
-  for (const loop::Load& load : loads) {
+  for (const loop::Load& load : LoadsOf(value)) {
     Stride stride = AccessStride(load.buffer, load.index, loop);
     if (stride == Stride::kOther) return stride;
     if (stride == Stride::kOne) result = stride;

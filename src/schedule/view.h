@@ -45,6 +45,8 @@ class NestView {
   bool DependsOn(loop::ExprId value, const NestLoop& loop) const;
   // How the loads of `value` move: kOther as soon as one does.
   Stride StrideOf(loop::ExprId value, const NestLoop& loop);
+  // Whether an iteration of `outer` moves the loads of `value` as far as all of `inner` do.
+  bool RunsOn(loop::ExprId value, const NestLoop& outer, const NestLoop& inner);
   // How the result, or what the writers store, moves.
   Stride StoreStride(const NestLoop& loop);
   // The type of what `value` converts, if it converts something.
@@ -85,6 +87,11 @@ class NestView {
   // Widens `border` to where `condition` may fail; false if that cannot be seen.
   bool WidenBorder(loop::ExprId condition, const NestLoop& loop, Border& border);
   Stride AccessStride(loop::BufferId buffer, const loop::Index& index, const NestLoop& loop);
+  std::vector<loop::Load> LoadsOf(loop::ExprId value) const;
+  // The index of the element among all of the buffer.
+  loop::ExprId FlatIndex(loop::BufferId buffer, const loop::Index& index);
+  // What an iteration adds to the index, if that is always the same.
+  std::optional<int64_t> StepOf(const loop::Polynomial& index, const NestLoop& loop) const;
 
   const LikelySizes& sizes_;
   loop::Kernel kernel_;

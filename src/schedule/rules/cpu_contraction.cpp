@@ -258,6 +258,7 @@ class CpuContraction : public OnePoint {
     std::vector<std::string> tile;
     if (tile_.loop) tile.push_back(tile_.loop->name + (cut ? ".2" : ".1"));
     for (const std::string& name : lane_parts_) tile.push_back(name);
+    FuseSums();
     LongestSumInside();
     std::vector<std::string> order = phases, sums = Names(sums_), pair = SplitPairs(sums);
     Append(order, outer);
@@ -411,6 +412,21 @@ class CpuContraction : public OnePoint {
     schedule_.push_back(Split{tile_.loop->name, factors, tile_.tail});
   }
 
+  // Without conditions in the way, sums that run through memory as one loop are one: a window's
+  // columns over few channels.
+  void FuseSums() {
+    bool peeled = tile_.border.first + tile_.border.last > 0;
+    if (!peeled || sums_.size() < 2) return;
+    const NestLoop &outer = *sums_[sums_.size() - 2], &inner = *sums_.back();
+    if (!view_.RunsOn(vectors_, outer, inner) || !view_.RunsOn(elements_, outer, inner)) return;
+    fused_ = inner;
+    fused_.name = outer.name + "_" + inner.name;
+    fused_.extent = outer.extent * inner.extent;
+    schedule_.push_back(Fuse{{outer.name, inner.name}, fused_.name});
+    sums_.pop_back();
+    sums_.back() = &fused_;
+  }
+
   // Without conditions in the way, the longest of sums that are all short is the best innermost
   // loop: the columns of a large window over few channels.
   void LongestSumInside() {
@@ -464,6 +480,7 @@ class CpuContraction : public OnePoint {
   loop::ExprId vectors_, elements_;
   const NestLoop *lane_ = nullptr, *sum_ = nullptr;
   Loops batch_, rows_, columns_, sums_;
+  NestLoop fused_;
   RowTile tile_;
   std::vector<std::string> lane_parts_;
   Schedule schedule_;
