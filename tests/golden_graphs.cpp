@@ -11,6 +11,7 @@
 #include "graph/passes/fold_constants.h"
 #include "graph/passes/fold_scales.h"
 #include "graph/passes/keep_integers.h"
+#include "graph/passes/lower_precision.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
 #include "graph/passes/part_scatters.h"
@@ -321,19 +322,32 @@ std::function<Outcome(const std::string&)> PictureStep(const graph::Preparation&
   };
 }
 
-// Weights change by what is rounded, so that results are not compared with what was there
-// (quantize_test.cpp does).
-std::function<Outcome(const std::string&)> QuantizeStep(const graph::WeightFormat& format) {
-  return [format](const std::string& input) -> Outcome {
-    auto graph = graph::Parse(input);
-    if (!graph) return {Describe(graph.error(), input), true};
-    graph::QuantizeWeights(graph.value(), format);
+// Of passes that round: results are not compared with what was there (tests of graph_test do).
+std::function<Outcome(const std::string&)> RoundingStep(const std::function<void(Graph&)>& pass) {
+  return [pass](const std::string& input) -> Outcome {
+    auto graph = ParseVerified(input);
+    if (!graph) return Failure(graph.error(), input);
+    pass(graph.value());
     graph::MergeCommon(graph.value());
     std::string text = graph::Print(graph.value());
     if (Status status = graph::Verify(graph.value()); !status)
       return {Describe(status.error(), text) + text, true};
     return {text, false};
   };
+}
+
+std::function<Outcome(const std::string&)> QuantizeStep(const graph::WeightFormat& format) {
+  return RoundingStep([format](Graph& graph) { graph::QuantizeWeights(graph, format); });
+}
+
+// By what values are on made-up inputs, which are small integers.
+void LowerPrecision(Graph& graph) {
+  graph::SeenValues seen;
+  auto watch = [&](const Graph&, graph::ValueId id, const Tensor& tensor) {
+    if (tensor.type.dtype == DType::kF32) seen[id].Add(tensor);
+  };
+  CHECK(graph::Evaluate(graph, MadeUpInputs(graph, Symbols(graph)), {.value = watch}));
+  graph::LowerPrecision(graph, seen);
 }
 
 // For a machine that few tiles keep busy.
@@ -410,6 +424,7 @@ const Steps& GraphSteps() {
       {"quantize-f16", QuantizeStep({DType::kF16})},
       {"quantize-int8", QuantizeStep({DType::kI8})},
       {"quantize-int4", QuantizeStep({DType::kI4})},
+      {"lower-precision", RoundingStep(LowerPrecision)},
       {"block-cumulations",
        GraphPass([](Graph& graph) { graph::BlockCumulations(graph, {.shortest = 10}); })},
       {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},

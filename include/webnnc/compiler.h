@@ -21,7 +21,7 @@ struct Summary {
   // Of the program that runs on the CPU, and of the first that runs on a GPU; of all models.
   std::optional<size_t> wasm_kernels, gpu_kernels;
   int64_t wasm_bytes = 0, weight_bytes = 0;
-  // What quantising makes of an output, at most, and whether that was told on made-up inputs.
+  // What fewer bits make of an output, at most, and whether that was told on made-up inputs.
   std::optional<double> error;
   bool made_up_inputs = false;
   // All that was built, as JSON (docs/json.md).
@@ -37,7 +37,7 @@ struct Budgets {
   // values.
   std::optional<int64_t> memory_bytes;
   std::optional<int64_t> dispatches;
-  // Of what quantising makes of an output: the root of the mean square of the difference by that of
+  // Of what fewer bits make of an output: the root of the mean square of the difference by that of
   // the original, the worst over all inputs.
   std::optional<double> error;
   // Every WebGPU device can run the model: it needs no feature, and no limit beyond the guaranteed.
@@ -110,8 +110,10 @@ struct CompileOptions {
 
   // Weights of float32 become smaller, if it is asked for.
   std::optional<WeightStorage> quantize;
-  // Inputs to tell on what that costs, as .npy files: "image=x.npy", or "x.npy" where there is one
-  // input. If there are none, some are made up.
+  // What is computed in float32 is computed in float16 where that is safe.
+  bool half_precision = false;
+  // Inputs to tell on what these two cost, and what is safe, as .npy files: "image=x.npy", or
+  // "x.npy" where there is one input. If there are none, some are made up.
   std::vector<std::string> calibrate;
 
   bool webgpu = true, wasm = true;

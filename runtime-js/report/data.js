@@ -39,8 +39,8 @@
  * @property {Port[]} inputs
  * @property {Port[]} outputs
  * @property {string[]} assumptions
- * @property {{storage: string, bytesBefore: number, bytesAfter: number, inputs: number, madeUp: boolean,
- *   errors: {output: string, error: number | null}[]}} [quantization]
+ * @property {{storage?: string, precision?: {type: string, values: number, kept: {reason: string, values: number}[]}, bytesBefore: number,
+ *   bytesAfter: number, inputs: number, madeUp: boolean, errors: {output: string, error: number | null}[]}} [quantization]
  * @property {File[]} files
  * @property {Weight[]} weights
  * @property {Program[]} programs

@@ -176,13 +176,14 @@ class Report {
     assumptions.length > 0 && html('ul', {}, ...assumptions.map((assumption) => html('li', {}, code(assumption)))));
   }
 
-  /** What --quantize made of the weights, and what it costs. */
+  /** What --quantize made of the weights and --precision of the arithmetic, and what it costs. */
   #quantization() {
     const { quantization } = this.#build;
     if (!quantization) return undefined;
-    const { storage, bytesBefore, bytesAfter, inputs, madeUp, errors } = quantization;
+    const { storage, precision, bytesBefore, bytesAfter, inputs, madeUp, errors } = quantization;
     const of = madeUp ? 'an input that was made up: --calibrate tells on yours' : plural(inputs, 'input');
-    return section('quantization', 'Smaller weights', html('p', {}, `Weights were stored as ${storage}: constants have ${sizeText(bytesAfter)} instead of ${sizeText(bytesBefore)}.`),
+    return section('quantization', 'Fewer bits', html('p', {}, `${storage ? `Weights were stored as ${storage}: constants` : 'Constants'} have ${sizeText(bytesAfter)} instead of ${sizeText(bytesBefore)}.`),
+      precision && html('p', {}, `${precision.values} values of float32 are ${precision.type}. Float32 are still ${precision.kept.map(({ reason, values }) => `${values} ${reason}`).join(', ') || 'none'}.`),
       html('p', {}, errors.length > 0 ? `This is what outputs differ by, computed on ${of}.` : 'What outputs differ by is not known: give inputs by --calibrate.'),
       errors.length > 0 && table([
         { title: 'Output', cell: ({ output }) => code(output), key: ({ output }) => output },

@@ -59,10 +59,13 @@ struct Boxes {
   std::map<std::string, double> numbers;
 };
 
-// That weights were stored in fewer bits, and what it costs.
+// That weights were stored, or values computed, in fewer bits, and what it costs.
 struct Quantization {
-  std::string storage;  // "int8", "int4:32"
+  std::string storage;  // of weights: "int8", "int4:32"; or empty
   int64_t bytes_before = 0, bytes_after = 0;
+  // How many values of f32 are computed in f16, and the names of those that are not, by the reason.
+  int64_t lowered = 0;
+  std::map<std::string, std::vector<std::string>> kept = {};
   // How many were computed with, and whether these were made up.
   size_t inputs = 1;
   bool made_up = true;

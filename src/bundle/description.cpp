@@ -219,9 +219,17 @@ Json WeightsJson(const IdVector<plan::WeightTag, plan::Weight>& weights) {
 }
 
 Json QuantizationJson(const Quantization& made) {
-  Json json = {{"storage", made.storage},        {"bytesBefore", made.bytes_before},
-               {"bytesAfter", made.bytes_after}, {"inputs", made.inputs},
-               {"madeUp", made.made_up},         {"errors", Json::array()}};
+  Json json = {{"bytesBefore", made.bytes_before},
+               {"bytesAfter", made.bytes_after},
+               {"inputs", made.inputs},
+               {"madeUp", made.made_up},
+               {"errors", Json::array()}};
+  if (!made.storage.empty()) json["storage"] = made.storage;
+  if (made.lowered > 0) {
+    json["precision"] = {{"type", "f16"}, {"values", made.lowered}, {"kept", Json::array()}};
+    for (const auto& [reason, names] : made.kept)
+      json["precision"]["kept"].push_back({{"reason", reason}, {"values", names.size()}});
+  }
   for (const auto& [output, error] : made.errors)
     json["errors"].push_back({{"output", output}, {"error", error}});
   return json;

@@ -234,7 +234,7 @@ int Refuse(const CLI::App& app, const CLI::ParseError& error) {
 // Texts that become more than text.
 struct Raw {
   std::vector<std::string> models, dims, inputs;
-  std::string targets = "webgpu,wasm", gpu_features, quantize, error;
+  std::string targets = "webgpu,wasm", gpu_features, quantize, precision, error;
   std::string code_size, weights, memory, require;
   std::optional<int64_t> dispatches;
 };
@@ -279,10 +279,15 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
                  "scale for so many "
                  "(32)")
       ->type_name("TYPE");
-  app.add_option("--calibrate", options.calibrate,
-                 "inputs to tell what --quantize costs on, as .npy files (else some are made up); "
-                 "repeatable")
-      ->type_name("[INPUT=]FILE");
+  app.add_option("--precision", raw.precision,
+                 "compute a float32 model in float16 where that is safe")
+      ->check(CLI::IsMember({"f16"}))
+      ->option_text("f16");
+  app.add_option(
+         "--calibrate", options.calibrate,
+         "inputs to tell what these two cost on, as .npy files or INPUT=FILE (else some are "
+         "made up); repeatable")
+      ->type_name("FILE");
   app.add_option("--target", raw.targets, "what to compile for (webgpu,wasm)")->type_name("LIST");
   std::string devices;
   for (std::string_view device : Devices())
@@ -313,8 +318,8 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   budgets->add_option("--max-dispatches", raw.dispatches, "of a run")->type_name("N");
   budgets
       ->add_option("--max-error", raw.error,
-                   "of what --quantize makes of an output: the root of the mean square of the "
-                   "difference, by that of the original, as 0.02 or 2%")
+                   "of what --quantize and --precision make of an output: the root of the mean "
+                   "square of the difference, by that of the original, as 0.02 or 2%")
       ->type_name("X");
   budgets->add_option("--require", raw.require, "every WebGPU device can run it")
       ->check(CLI::IsMember({"baseline"}))
@@ -370,6 +375,7 @@ void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
   }
   SetTargets(raw.targets, options);
   if (!raw.quantize.empty()) options.quantize = StorageOf(raw.quantize);
+  options.half_precision = !raw.precision.empty();
   if (!raw.gpu_features.empty()) SetGpuFeatures(raw.gpu_features, options);
   Budgets& budgets = options.budgets;
   if (!raw.code_size.empty()) budgets.code_bytes = SizeOf("--max-code-size", raw.code_size);
@@ -379,9 +385,9 @@ void Convert(const CLI::App& app, const Raw& raw, CompileOptions& options) {
   budgets.dispatches = raw.dispatches;
   for (auto [flag, given] : {std::pair("--calibrate", !options.calibrate.empty()),
                              std::pair("--max-error", budgets.error.has_value())}) {
-    if (given && !options.quantize)
-      throw CLI::ValidationError(flag,
-                                 "is about what --quantize makes of weights, which is not given");
+    if (given && !options.quantize && !options.half_precision)
+      throw CLI::ValidationError(
+          flag, "is about what --quantize and --precision make of results, and neither is given");
   }
   budgets.baseline = !raw.require.empty();
   if (options.output.empty() && options.emit.empty())

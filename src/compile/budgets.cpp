@@ -133,7 +133,7 @@ Status CheckErrors(double most, const Json& build) {
   for (const Json& model : models) {
     if (!model.contains("quantization")) continue;
     const Json& made = model["quantization"];
-    if (made["errors"].empty()) return Error{"--max-error: what quantising costs is not known"};
+    if (made["errors"].empty()) return Error{"--max-error: what fewer bits cost is not known"};
     for (const Json& each : made["errors"]) {
       const Json& error = each["error"];
       if (error.is_number() && error.get<double>() <= most) continue;
@@ -144,7 +144,8 @@ Status CheckErrors(double most, const Json& build) {
               : "is not finite where float32's is",
           "--max-error", PrintReal(most),
           made["madeUp"].get<bool>() ? "the inputs were made up: --calibrate tells on yours"
-                                     : "types of more bits are more exact: int4:16, int8, f16");
+          : made.contains("storage") ? "types of more bits are more exact: int4:16, int8, f16"
+                                     : "without --precision f16 it is as exact as float32");
     }
   }
   return kSuccess;

@@ -39,7 +39,7 @@ struct Model {
   std::map<std::string, bundle::Picture> pictures;
   std::map<std::string, bundle::Labels> labels;
   std::map<std::string, bundle::Boxes> boxes;
-  // What --quantize made of the weights.
+  // What --quantize and --precision made of it.
   std::optional<bundle::Quantization> quantization;
   // What is kept from run to run.
   std::vector<graph::State> states;

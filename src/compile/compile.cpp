@@ -239,12 +239,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(trace.Graphs("siblings", code));
 
   // On weights as they are read, which no pass makes other ones of from here on.
-  if (options.quantize) {
+  if (options.quantize || options.half_precision) {
     auto part = [&](double done) { trace.Part("quantize", done); };
-    TRY(each([&](Model& model) {
-      return QuantizeModel(model, *options.quantize, warnings.Of(model), part);
-    }));
-    TRY(CheckQuantized(code.models, *options.quantize));
+    TRY(each([&](Model& model) { return QuantizeModel(model, warnings.Of(model), part); }));
+    TRY(CheckQuantized(code.models, options));
   }
   TRY(trace.Graphs("quantize", code));
 

@@ -157,10 +157,21 @@ std::string ExplainStates(const plan::Program& program) {
   return out;
 }
 
+std::string ExplainPrecision(const bundle::Quantization& made) {
+  if (made.lowered == 0) return "";
+  std::string out = "precision: " + std::to_string(made.lowered) + " values in f16\n";
+  for (const auto& [reason, names] : made.kept) {
+    out += "  " + std::to_string(names.size()) + " in f32, " + reason + ":";
+    for (const std::string& name : names) out += " %" + QuoteName(name);
+    out += "\n";
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string Explain(const Model& model) {
-  std::string out;
+  std::string out = model.quantization ? ExplainPrecision(*model.quantization) : "";
   for (const plan::Program* program : model.programs()) {
     out += "program for " + std::string(Name(program->target.kind)) + ": " +
            std::to_string(LaunchesOf(*program).size()) + " dispatches of " +

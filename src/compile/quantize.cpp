@@ -8,6 +8,7 @@
 
 #include "base/parallel.h"
 #include "compile/calibration.h"
+#include "graph/passes/lower_precision.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/quantize_weights.h"
 
@@ -77,22 +78,23 @@ double Rounded(double error) {
   return std::strtod(text, nullptr);
 }
 
-// Both graphs on all samples, on all cores. Results are as samples, of each graph.
-Result<std::vector<std::vector<Tensor>>> RunBoth(const Graph& before, const Graph& after,
-                                                 const std::vector<Sample>& samples,
-                                                 const Part& part) {
-  const size_t runs = 2 * samples.size();
-  const auto nodes =
-      static_cast<double>(samples.size() * (before.nodes.size() + after.nodes.size()));
-  size_t done = 0;
+// The graphs on all samples, on all cores. Results are of the first sample by each graph, then of
+// the second, and so on.
+Result<std::vector<std::vector<Tensor>>> RunAll(
+    const std::vector<const Graph*>& graphs, const std::vector<Sample>& samples, const Part& part,
+    const std::function<void(const Graph&, graph::ValueId, const Tensor&)>& watch = {}) {
+  size_t nodes = 0, done = 0;
+  for (const Graph* graph : graphs) nodes += samples.size() * graph->nodes.size();
   std::mutex one_at_a_time;
   auto each = [&] {
     std::lock_guard lock(one_at_a_time);
-    part(static_cast<double>(++done) / nodes);
+    part(static_cast<double>(++done) / static_cast<double>(nodes));
   };
-  std::vector<Result<std::vector<Tensor>>> results(runs, std::vector<Tensor>());
-  InParallel(runs, [&](size_t run) {
-    results[run] = graph::Evaluate(run % 2 ? after : before, samples[run / 2], each);
+  std::vector<Result<std::vector<Tensor>>> results(graphs.size() * samples.size(),
+                                                   std::vector<Tensor>());
+  InParallel(results.size(), [&](size_t run) {
+    results[run] =
+        graph::Evaluate(*graphs[run % graphs.size()], samples[run / graphs.size()], {each, watch});
   });
   std::vector<std::vector<Tensor>> outputs;
   for (auto& result : results) {
@@ -104,7 +106,7 @@ Result<std::vector<std::vector<Tensor>>> RunBoth(const Graph& before, const Grap
 
 Status Measure(const Model& model, const Graph& before, const std::vector<Sample>& samples,
                const Part& part, std::map<std::string, double>& errors) {
-  TRY_ASSIGN(auto outputs, RunBoth(before, model.graph, samples, part));
+  TRY_ASSIGN(auto outputs, RunAll({&before, &model.graph}, samples, part));
   for (size_t s = 0; s < samples.size(); ++s) {
     for (size_t o = 0; o < before.outputs.size(); ++o) {
       if (before.outputs[o].hidden) continue;
@@ -115,44 +117,124 @@ Status Measure(const Model& model, const Graph& before, const std::vector<Sample
   return kSuccess;
 }
 
-}  // namespace
+// What the values of the graph and its bodies are on the samples.
+Result<std::map<const Graph*, graph::SeenValues>> SeenOf(const Graph& graph,
+                                                         const std::vector<Sample>& samples,
+                                                         const Part& part) {
+  std::map<const Graph*, graph::SeenValues> seen;
+  std::mutex one_at_a_time;
+  auto watch = [&](const Graph& where, graph::ValueId id, const Tensor& tensor) {
+    if (tensor.type.dtype != DType::kF32) return;
+    graph::SeenValue value;
+    value.Add(tensor);
+    std::lock_guard lock(one_at_a_time);
+    seen[&where][id].Add(value);
+  };
+  TRY(RunAll({&graph}, samples, part, watch));
+  return seen;
+}
 
-Status QuantizeModel(Model& model, const WeightStorage& storage, const plan::Warn& warn,
-                     const Part& part) {
-  const Graph before = model.graph;
-  graph::ForEachGraph(model.graph, [&](Graph& graph) {
-    graph::QuantizeWeights(graph, FormatOf(storage));
-    graph::MergeCommon(graph);
-  });
-  const int64_t bytes_before = ConstantBytes(before), bytes_after = ConstantBytes(model.graph);
-  if (bytes_after >= bytes_before) return kSuccess;
-  bundle::Quantization& made = model.quantization.emplace();
-  made.storage = NameOf(storage);
-  made.bytes_before = bytes_before;
-  made.bytes_after = bytes_after;
-  if (!model.options.emit.empty()) return kSuccess;
-  TRY_ASSIGN(auto samples, SamplesOf(model));
-  made.made_up = samples.empty();
-  if (!made.made_up) {
-    made.inputs = samples.size();
-    return Measure(model, before, samples, part, made.errors);
+// Computes in f16 what is safe by the samples, and says in `made` what that is.
+Status LowerPrecision(Graph& whole, const std::vector<Sample>& samples, const Part& part,
+                      bundle::Quantization& made) {
+  auto seen = SeenOf(whole, samples, part);
+  if (!seen) {
+    Error error = seen.error();
+    error.message = "--precision f16: what values there are is not known: " + error.message;
+    if (made.made_up) error.notes.push_back("the inputs were made up: give some by --calibrate");
+    return error;
   }
-  Status measured = Measure(model, before, {MadeUpSample(model)}, part, made.errors);
-  if (!measured)
-    warn("what quantising costs is not known: on made-up inputs " + measured.error().message +
-         "; give some by --calibrate");
+  graph::ForEachGraph(whole, [&](Graph& graph) {
+    graph::LoweredValues values = graph::LowerPrecision(graph, seen.value()[&graph]);
+    graph::MergeCommon(graph);
+    made.lowered += values.lowered;
+    for (auto& [reason, names] : values.kept) {
+      std::vector<std::string>& all = made.kept[reason];
+      all.insert(all.end(), names.begin(), names.end());
+    }
+  });
   return kSuccess;
 }
 
-Status CheckQuantized(const std::vector<Model>& models, const WeightStorage& storage) {
+void StoreWeights(Graph& whole, const WeightStorage& storage, bundle::Quantization& made) {
+  graph::ForEachGraph(whole, [&](Graph& graph) {
+    graph::QuantizeWeights(graph, FormatOf(storage));
+    graph::MergeCommon(graph);
+  });
+  if (ConstantBytes(whole) < made.bytes_before) made.storage = NameOf(storage);
+}
+
+// Why no value of any model is computed in f16.
+Error NothingLowered(const std::vector<Model>& models) {
+  bool has_half = false, has_float = false;
+  std::string reasons;
   for (const Model& model : models) {
-    if (model.quantization) return kSuccess;
+    graph::ForEachGraph(model.graph, [&](const Graph& graph) {
+      for (const graph::Value& value : graph.values) {
+        has_half |= value.type.dtype == DType::kF16;
+        has_float |= value.type.dtype == DType::kF32;
+      }
+    });
+    if (!model.quantization) continue;
+    for (const auto& [reason, names] : model.quantization->kept)
+      reasons += (reasons.empty() ? "" : ", ") + std::to_string(names.size()) + " " + reason;
   }
-  return Error{
-      "--quantize " + NameOf(storage) + ": there is no weight that would become smaller by it",
-      {},
-      {"what becomes smaller are weights of float32 of some kilobytes, of products, filters and "
-       "tables of rows"}};
+  const std::string why =
+      !has_float ? has_half ? "the model is in float16 as it is, and computed so without the flag"
+                            : "the model has no values of float32"
+                 : "all stay float32: " + (reasons.empty() ? "they are inputs" : reasons);
+  return Error{"--precision f16: there is nothing that would be computed in f16", {}, {why}};
+}
+
+}  // namespace
+
+Status QuantizeModel(Model& model, const plan::Warn& warn, const Part& part) {
+  const CompileOptions& options = model.options;
+  const Graph before = model.graph;
+  bundle::Quantization made;
+  made.bytes_before = ConstantBytes(before);
+  if (options.quantize) StoreWeights(model.graph, *options.quantize, made);
+  TRY_ASSIGN(auto samples, SamplesOf(model));
+  made.made_up = samples.empty();
+  if (made.made_up) samples.push_back(MadeUpSample(model));
+  made.inputs = samples.size();
+  if (options.half_precision) {
+    auto first = [&](double done) { part(done / 3); };
+    TRY(LowerPrecision(model.graph, samples, first, made));
+  }
+  made.bytes_after = ConstantBytes(model.graph);
+  const bool is_changed = !made.storage.empty() || made.lowered > 0;
+  if (is_changed && options.emit.empty()) {
+    const double from = options.half_precision ? 1.0 / 3 : 0;
+    auto rest = [&](double done) { part(from + done * (1 - from)); };
+    Status measured = Measure(model, before, samples, rest, made.errors);
+    if (!measured && !made.made_up) return measured;
+    if (!measured)
+      warn("what fewer bits cost is not known: on made-up inputs " + measured.error().message +
+           "; give some by --calibrate");
+  }
+  if (is_changed || options.half_precision) model.quantization = std::move(made);
+  return kSuccess;
+}
+
+Status CheckQuantized(const std::vector<Model>& models, const CompileOptions& options) {
+  auto any = [&](auto is) {
+    return std::any_of(models.begin(), models.end(), [&](const Model& model) {
+      return model.quantization && is(*model.quantization);
+    });
+  };
+  using bundle::Quantization;
+  if (options.quantize && !any([](const Quantization& made) { return !made.storage.empty(); })) {
+    return Error{"--quantize " + NameOf(*options.quantize) +
+                     ": there is no weight that would become smaller by it",
+                 {},
+                 {"what becomes smaller are weights of float32 of some kilobytes, of products, "
+                  "filters and "
+                  "tables of rows"}};
+  }
+  if (options.half_precision && !any([](const Quantization& made) { return made.lowered > 0; }))
+    return NothingLowered(models);
+  return kSuccess;
 }
 
 }  // namespace webnnc

@@ -30,7 +30,7 @@ inline constexpr Step kSteps[] = {
     {"expand-attention", "attention as products and softmax", "graph", 0},
     {"transposes", "transposes cancelled, weights transposed", "graph", 2},
     {"siblings", "products of one matrix as one, for GPUs", "graph", 0},
-    {"quantize", "weights in fewer bits, as --quantize asks", "graph", 0},
+    {"quantize", "fewer bits, as --quantize and --precision ask", "graph", 0},
     {"split-concats", "concatenations a GPU's kernel can bind, long running sums in blocks",
      "graph", 0},
     {"program", "kernels formed from groups of nodes", "program", 3},

@@ -91,7 +91,8 @@ int64_t Element(const Tensor& tensor, int64_t i) {
 // Runs graphs and the bodies in them; symbols are variables of them all.
 class Evaluator {
  public:
-  explicit Evaluator(SymbolValues symbols) : symbols_(std::move(symbols)) {}
+  Evaluator(SymbolValues symbols, const Watch& watch)
+      : symbols_(std::move(symbols)), watch_(watch) {}
 
   Result<std::vector<Tensor>> Run(const Graph& graph, const std::vector<Tensor>& inputs,
                                   const std::function<void()>& each = {}) {
@@ -104,7 +105,11 @@ class Evaluator {
     TRY(Check(assumed));
     std::vector<Tensor> values(static_cast<size_t>(graph.values.size()));
     auto at = [&](ValueId id) -> Tensor& { return values[static_cast<size_t>(id.index)]; };
-    for (size_t i = 0; i < inputs.size(); ++i) at(graph.inputs[i].value) = inputs[i];
+    auto set = [&](ValueId id, Tensor value) {
+      if (watch_.value) watch_.value(graph, id, value);
+      at(id) = std::move(value);
+    };
+    for (size_t i = 0; i < inputs.size(); ++i) set(graph.inputs[i].value, inputs[i]);
     const std::vector<std::vector<ValueId>> ended = LastUses(graph);
     for (size_t n = 0; n < graph.nodes.size(); ++n) {
       const Node& node = graph.nodes[n];
@@ -116,7 +121,7 @@ class Evaluator {
         return Error{results.error().message, {0, 0, graph.values[node.results[0]].name}};
       }
       for (size_t i = 0; i < node.results.size(); ++i)
-        at(node.results[i]) = std::move(results.value()[i]);
+        set(node.results[i], std::move(results.value()[i]));
       if (std::holds_alternative<Define>(node.op) || !node.bodies.empty()) TRY(Check(assumed));
       for (ValueId value : ended[n]) at(value) = {};
       if (each) each();
@@ -252,16 +257,17 @@ class Evaluator {
   }
 
   SymbolValues symbols_;
+  const Watch& watch_;
 };
 
 }  // namespace
 
 Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs,
-                                     const std::function<void()>& each) {
+                                     const Watch& watch) {
   Types types;
   for (const Tensor& input : inputs) types.push_back(input.type);
   TRY_ASSIGN(auto symbols, BindSymbols(graph, types));
-  return Evaluator(std::move(symbols)).Run(graph, inputs, each);
+  return Evaluator(std::move(symbols), watch).Run(graph, inputs, watch.node);
 }
 
 std::optional<SizeElements> EvaluateSizes(const Op& op, const Types& operands,

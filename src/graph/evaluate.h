@@ -22,10 +22,15 @@ std::optional<std::vector<Tensor>> Evaluate(const Op& op, const std::vector<Tens
                                             EvaluationBudget& budget);
 
 // Runs a whole graph, node by node. `inputs` are as graph.inputs; symbols take the inputs' sizes,
-// and an input whose sizes contradict them is an error. Results are as graph.outputs. `each` is
-// called behind each node.
+// and an input whose sizes contradict them is an error. Results are as graph.outputs.
+struct Watch {
+  // Called behind each node.
+  std::function<void()> node = {};
+  // Called with each input and result, those of bodies as often as they run.
+  std::function<void(const Graph&, ValueId, const Tensor&)> value = {};
+};
 Result<std::vector<Tensor>> Evaluate(const Graph& graph, const std::vector<Tensor>& inputs,
-                                     const std::function<void()>& each = {});
+                                     const Watch& watch = {});
 
 // What symbols must be for inputs of these types to fit the graph.
 Result<SymbolValues> BindSymbols(const Graph& graph, const Types& inputs);

@@ -229,7 +229,7 @@ describe('what it costs', () => {
     for (const flags of [['--calibrate', 'x=x0.npy'], ['--max-error', '0.1']]) {
       const { status, stderr } = run('scores.onnx', '-o', 'refused', ...flags);
       assert.equal(status, 2);
-      assert.match(stderr, /is about what --quantize makes of weights, which is not given/);
+      assert.match(stderr, /is about what --quantize and --precision make of results, and neither is given/);
     }
     assert.equal(run('scores.onnx', '-o', 'refused', '--quantize', 'int8', '--max-error', 'little').status, 2);
     writeFileSync(join(folder, 'sum.onnx'), onnxModel({ inputs: { x: ['f32', [4]] }, outputs: { y: ['f32', [4]] }, nodes: [{ op: 'Add', inputs: ['x', 'x'], outputs: ['y'] }] }));
