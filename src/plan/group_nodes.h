@@ -128,7 +128,6 @@ class NodeGroups {
   double SecondsOf(const loop::Kernel& kernel, const Target& target) const;
   bool HasSeveralSources(const Group& producer) const;
   bool WidensWeights(const Group& producer) const;
-  bool WidensHalfWeight(const graph::Node& node) const;
   static bool MovesNeighbours(const Group& producer);
 
   // What is needed.

@@ -37,7 +37,6 @@ static bool Widens(const loop::Kernel& kernel) {
 std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
   const Machine::Fusion& costs = CostsOf(group);
   if (group.kind != schedule::Kind::kMap || group.kernel.body.size() != 1) return {false, 0};
-  if (group.nodes.size() == 1 && WidensHalfWeight(NodeAt(group.nodes[0]))) return {true, 0};
   const loop::Kernel& kernel = group.kernel;
   loop::Stage stage = loop::StagesOf(kernel)[0];
   int64_t work = 0;
@@ -52,12 +51,14 @@ std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
         });
       }
     }
-    // i32 is what indices are computed in, and narrower integers are widened where they are read.
+    // i32 is what indices are computed in; narrower integers, and f16, are widened where they are
+    // read.
     auto* convert = std::get_if<loop::Convert>(&expr.node);
-    bool rounds = convert && IsFloat(kernel.exprs[convert->a].dtype);
-    bool widens = convert && IsNarrow(kernel.exprs[convert->a].dtype);
-    bool is_free =
-        widens || expr.dtype == DType::kI32 || expr.dtype == DType::kBool || IsNarrow(expr.dtype);
+    const DType from = convert ? kernel.exprs[convert->a].dtype : expr.dtype;
+    bool widens = IsNarrow(from) || (from == DType::kF16 && expr.dtype == DType::kF32);
+    bool rounds = convert && IsFloat(from) && !widens;
+    bool is_free = (convert && widens) || expr.dtype == DType::kI32 || expr.dtype == DType::kBool ||
+                   IsNarrow(expr.dtype);
     if (is_free && !rounds) return;
     if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
       bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;
@@ -289,14 +290,6 @@ bool NodeGroups::WidensWeights(const Group& producer) const {
     }
   }
   return few_bits;
-}
-
-// A weight of f16 is widened where it is read, as integers are.
-bool NodeGroups::WidensHalfWeight(const graph::Node& node) const {
-  if (!std::holds_alternative<graph::Cast>(node.op)) return false;
-  const graph::Node* weight = links_.DefinitionOf(node.operands[0]);
-  return weight && IsWeight(*weight) && graph_.values[node.operands[0]].type.dtype == DType::kF16 &&
-         graph_.values[node.result()].type.dtype == DType::kF32;
 }
 
 // A transpose and the like: what is stored side by side was not loaded so.
