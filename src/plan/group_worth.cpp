@@ -21,15 +21,20 @@ using graph::ValueId;
 
 static bool IsNarrow(DType dtype) { return IsInteger(dtype) && BitSize(dtype) < 32; }
 
-// Whether a kernel does nothing but make wider numbers of integers of few bits.
+// Whether numbers are stored in fewer bits than those that kernels compute with.
+static bool IsWidened(DType from, DType to) {
+  return IsNarrow(from) ? BitSize(to) > BitSize(from) : from == DType::kF16 && to == DType::kF32;
+}
+
+// Whether a kernel does nothing but make wider numbers of what is stored in few bits.
 static bool Widens(const loop::Kernel& kernel) {
   if (kernel.body.size() != 1) return false;
   const loop::ExprId value = loop::StagesOf(kernel)[0].value();
   loop::ExprId id = value;
   while (auto* convert = std::get_if<loop::Convert>(&kernel.exprs[id].node)) id = convert->a;
   const loop::Expr& from = kernel.exprs[id];
-  return std::holds_alternative<loop::Load>(from.node) && IsNarrow(from.dtype) &&
-         BitSize(kernel.exprs[value].dtype) > BitSize(from.dtype);
+  return std::holds_alternative<loop::Load>(from.node) &&
+         IsWidened(from.dtype, kernel.exprs[value].dtype);
 }
 
 // Whether a map computes nothing, or little from indices alone, which a GPU sooner does again than
@@ -55,10 +60,10 @@ std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
     // read.
     auto* convert = std::get_if<loop::Convert>(&expr.node);
     const DType from = convert ? kernel.exprs[convert->a].dtype : expr.dtype;
-    bool widens = IsNarrow(from) || (from == DType::kF16 && expr.dtype == DType::kF32);
+    bool widens = convert && (IsNarrow(from) || IsWidened(from, expr.dtype));
     bool rounds = convert && IsFloat(from) && !widens;
-    bool is_free = (convert && widens) || expr.dtype == DType::kI32 || expr.dtype == DType::kBool ||
-                   IsNarrow(expr.dtype);
+    bool is_free =
+        widens || expr.dtype == DType::kI32 || expr.dtype == DType::kBool || IsNarrow(expr.dtype);
     if (is_free && !rounds) return;
     if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
       bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;

@@ -52,7 +52,7 @@ function runByVulkan(program, weights, inputs) {
     return ['--input', `${name}=${join(folder, `in${i}`)}`];
   });
   const outputs = ports('output'), wanted = outputs.flatMap(({ name }, i) => ['--output', `${name}=${join(folder, `out${i}`)}`]);
-  const { status, stderr } = spawnSync(host, [file, '--weights', weights, ...given, ...wanted], { encoding: 'utf8', env: { ...process.env, VK_ICD_FILENAMES: LAVAPIPE, VK_DRIVER_FILES: LAVAPIPE } });
+  const { status, stderr } = spawnSync(host, [file, '--target', 'generic-f16', '--weights', weights, ...given, ...wanted], { encoding: 'utf8', env: { ...process.env, VK_ICD_FILENAMES: LAVAPIPE, VK_DRIVER_FILES: LAVAPIPE } });
   assert.deepEqual([status, stderr], [0, '']);
   return outputs.map((_, i) => new Float32Array(new Uint8Array(readFileSync(join(folder, `out${i}`))).buffer));
 }
