@@ -70,7 +70,6 @@ class GpuContraction {
     build.Bind(threads, LoopKind::kThread);
     if (t.slices > 1) build.Combine(ks[1]);
     build.Keep(ns[0]);
-    if (product_.widened) build.Add(Narrow{ks[0]});
     t.along_m ? StageVectorsOfRows(build, t, ks, ms) : StageRows(build, t, ks, ms);
     StageColumns(build, t, ks, ns);
     Names unrolled{ks[3]};
