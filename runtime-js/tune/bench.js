@@ -48,7 +48,7 @@ export class Bench {
     const clock = await (this.#clock ??= clockOf(this.#device, /** @type {Work} */ (works[alive[0]])));
     const first = /** @type {Work} */ (works[alive[0]]);
     if (performance.now() - this.#last > ASLEEP) await heat(clock, first, check);
-    const few = Math.ceil(clock.shortest / 4 / await estimate(clock, first)), repeats = candidates.map(() => Math.min(MOST_REPEATS, few)), leader = () => Math.min(...best);
+    const few = Math.ceil(clock.shortest / 4 / await estimate(clock, first)), repeats = candidates.map(() => Math.min(MOST_REPEATS, few)), leader = () => Math.min(...alive.map((i) => best[i]));
     const round = async (/** @type {boolean} */ counts) => {
       check();
       // Another one first in each round: that one may find the device asleep.
