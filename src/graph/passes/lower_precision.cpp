@@ -188,8 +188,7 @@ class PrecisionLowerer {
     if (IsHalf(node)) return true;
     const bool looks_up = std::holds_alternative<Gather>(node.op) && At(operand).is_constant;
     const bool multiplies = ClassOf(node) == Class::kProduct && IsFloat32(node.result()) &&
-                            !At(node.result()).is_of_integers && Fits(node.result()) &&
-                            !IsMovedInFloat(operand);
+                            !At(node.result()).is_of_integers && !IsMovedInFloat(operand);
     return (looks_up || multiplies) && Fits(operand);
   }
   // Whether any node does.
