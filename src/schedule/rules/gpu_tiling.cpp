@@ -11,12 +11,13 @@ constexpr int64_t kLanes = Machine::kLanes;
 
 double Real(int64_t value) { return static_cast<double>(value); }
 
-int64_t WorkgroupBytes(const Tiling& tiling, double element_bytes, const Machine& machine) {
+int64_t WorkgroupBytes(const Tiling& tiling, const Machine& machine) {
   int64_t pad = PadOfRows(tiling, machine);
   int64_t left = tiling.along_m ? tiling.k() * (tiling.m() + pad) : tiling.m() * (tiling.k() + pad),
           right = tiling.k() * tiling.n();
   int64_t partial = tiling.slices > 1 ? tiling.slices * tiling.m() * tiling.n() : 0;
-  return static_cast<int64_t>(Real(left + right) * element_bytes) + partial * 4;
+  // Tiles have what is multiplied, which is widened when they are filled.
+  return (left + right + partial) * 4;
 }
 
 // What fits the device and is not much larger than the problem.
@@ -30,9 +31,8 @@ std::vector<Tiling> Allowed(const ProductSize& problem, const Machine& machine) 
     bool is_whole = !t.along_m || (t.m_each % kLanes == 0 && t.depth <= cost.most_unrolled);
     return is_whole && t.threads() >= cost.fewest_threads && t.threads() <= machine.max_threads &&
            t.m_each * t.n_vectors <= cost.most_vectors &&
-           WorkgroupBytes(t, problem.element_bytes, machine) <= machine.workgroup_bytes &&
-           fits(t.m(), problem.m) && (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) &&
-           fits(t.k(), problem.k);
+           WorkgroupBytes(t, machine) <= machine.workgroup_bytes && fits(t.m(), problem.m) &&
+           (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) && fits(t.k(), problem.k);
   };
   for (int64_t m_each : {1, 2, 3, 4, 5, 6, 7, 8, 12, 16}) {
     for (int64_t n_vectors : {1, 2, 4}) {
