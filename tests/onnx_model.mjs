@@ -191,24 +191,47 @@ export function weightBytes(model) {
   return bytes;
 }
 
-/** A node, of whose attributes integers are read. @param {Buffer} message @returns {Node & { attributes: Record<string, number> }} */
+/** A graph, or whatever else is not numbers or text, is read as 0. @param {Buffer} message an AttributeProto @returns {Attribute} */
+function readAttribute(message) {
+  const fields = [...fieldsOf(message)], of = (/** @type {number} */ kind) => fields.filter(({ field }) => field === kind);
+  const floats = (/** @type {number} */ kind) => of(kind).flatMap(({ content }) => content
+    ? Array.from({ length: content.length / 4 }, (_, i) => content.readFloatLE(4 * i)) : []);
+  switch (of(20)[0]?.value) {
+    case 1: return { float: floats(2)[0] };
+    case 3: return String(of(4)[0].content);
+    case 6: return { floats: floats(7) };
+    case 7: return of(8).flatMap(({ value, content }) => content ? varintsIn(content) : [value]);
+    default: return of(3)[0]?.value ?? 0;
+  }
+}
+
+/** @param {Buffer} message @returns {Node & { attributes: Record<string, Attribute> }} */
 function readNode(message) {
   const fields = [...fieldsOf(message)], texts = (/** @type {number} */ kind) => fields.filter(({ field }) => field === kind).map(({ content }) => String(content));
-  const attributes = Object.fromEntries(fields.flatMap(({ field, content }) => field === 5 && content ? [[nameOf(content, 1), [...fieldsOf(content)].find((each) => each.field === 3)?.value ?? 0]] : []));
+  const attributes = Object.fromEntries(fields.flatMap(({ field, content }) => field === 5 && content ? [[nameOf(content, 1), readAttribute(content)]] : []));
   return { op: texts(4)[0], name: texts(3)[0] ?? '', inputs: texts(1), outputs: texts(2), attributes };
 }
 
 /** @param {Buffer} message @param {number} [kind] the field's number: that of tensors if not given */
 const nameOf = (message, kind = 8) => String([...fieldsOf(message)].find(({ field }) => field === kind)?.content);
 
-/** The nodes and the weights of a model, these as numbers of those that are f32. @param {Buffer} model */
+/** The nodes, weights and integer constants of a model, these as numbers, and the ports that it declares. @param {Buffer} model */
 export function readGraph(model) {
   const items = [...fieldsOf(model)].flatMap(({ field, content }) => field === 7 && content ? [...fieldsOf(content)] : []);
   /** @param {number} kind */
   const of = (kind) => items.flatMap(({ field, content }) => field === kind && content ? [content] : []);
-  const floats = of(5).filter((message) => [...fieldsOf(message)].some(({ field, value }) => field === 2 && value === TYPES.f32));
-  return { nodes: of(1).map(readNode), weights: new Map(floats.map((message) => [nameOf(message), readTensor(message)])) };
+  const tensors = (/** @type {number} */ type) => new Map(of(5).filter((message) => [...fieldsOf(message)].some(({ field, value }) => field === 2 && value === type))
+    .map((message) => [nameOf(message), readTensor(message)]));
+  const ports = (/** @type {number} */ kind) => new Map(of(kind).map((message) => [nameOf(message, 1), portShape(message)]));
+  return { nodes: of(1).map(readNode), weights: tensors(TYPES.f32), integers: tensors(TYPES.i64), inputs: ports(11), outputs: ports(12) };
 }
+
+/** The first field of a kind, as a message. @param {Buffer} message @param {number} kind */
+const within = (message, kind) => [...fieldsOf(message)].find(({ field }) => field === kind)?.content ?? message.subarray(0, 0);
+
+/** Sizes that are open are 0. @param {Buffer} message the ValueInfoProto of a tensor */
+const portShape = (message) => [...fieldsOf(within(within(within(message, 2), 1), 2))]
+  .map(({ content }) => [...fieldsOf(content ?? message.subarray(0, 0))].find(({ field }) => field === 1)?.value ?? 0);
 
 /** The nodes, and the shapes of all weights, wherever their elements are. @param {Buffer} model */
 export function readShapes(model) {

@@ -1,8 +1,12 @@
 // One engine on one model, in a page of its own. Sets window.result, or window.failure.
 //
-//   page.html?engine=webnnc|ort&backend=wasm|webgpu&inputs=JSON&runs=20
+//   page.html?engine=webnnc|ort|litert|tfjs&backend=wasm|webgpu&threads=1&inputs=JSON&runs=20[&parts=1]
 //
-// /model/ is the bundle, /onnx is the ONNX file, /ort/ is ONNX Runtime Web.
+// The first result counts from here, when the page is ready and has loaded nothing of the engine. With `parts` it is measured what
+// that of webnnc is made of.
+
+import { ENGINES } from './engines.mjs';
+import { watch } from './first_result.mjs';
 
 const query = Object.fromEntries(new URLSearchParams(location.search));
 /** @type {{name: string, dataType: string, shape: number[]}[]} */
@@ -37,45 +41,27 @@ function asType(dataType, values) {
   }
 }
 
-const data = inputs.map(({ dataType, shape }, i) => asType(dataType, madeUp(product(shape), i + 1)));
-
-/** @returns {Promise<() => Promise<Float32Array>>} a run, which gives the first output */
-async function loadWebnnc() {
-  const { load } = await import('/model/model.js');
-  const model = await load({ backend: query.backend });
-  const feeds = Object.fromEntries(inputs.map(({ name, shape }, i) => [name, { data: data[i], shape }]));
-  return async () => (await model.run(feeds))[model.outputs[0].name].data;
-}
-
-/** @returns {Promise<() => Promise<Float32Array>>} */
-async function loadOnnxRuntime() {
-  const ort = await import(`/ort/ort.${query.backend}.bundle.min.mjs`);
-  ort.env.wasm.numThreads = 1;
-  ort.env.logLevel = 'error';
-  const session = await ort.InferenceSession.create('/onnx', { executionProviders: [query.backend] });
-  return async () => {
-    const feeds = Object.fromEntries(inputs.map(({ name, dataType, shape }, i) => [name, new ort.Tensor(dataType, data[i], shape)]));
-    return (await session.run(feeds))[session.outputNames[0]].getData();
-  };
-}
-
 async function measure() {
-  const run = await (query.engine === 'ort' ? loadOnnxRuntime() : loadWebnnc());
-  const output = Array.from(await run(), Number);
-  // performance.now() counts from the start of the navigation.
-  const first = performance.now();
-  for (let i = 0; i < WARM_UP; ++i) await run();
-  const timed = async (/** @type {number} */ count) => {
-    const start = performance.now();
-    for (let i = 0; i < count; ++i) await run();
-    return performance.now() - start;
+  const setting = {
+    backend: query.backend, threads: Number(query.threads),
+    inputs: inputs.map((input, i) => ({ ...input, data: asType(input.dataType, madeUp(product(input.shape), i + 1)) })),
   };
+  const parts = query.parts ? watch() : undefined, start = performance.now();
+  const run = await ENGINES[query.engine](setting), loaded = performance.now();
+  const output = Array.from(await run(), Number), end = performance.now();
+  const timed = async (/** @type {number} */ count) => {
+    const before = performance.now();
+    for (let i = 0; i < count; ++i) await run();
+    return performance.now() - before;
+  };
+  const second = await timed(1), told = await parts?.({ start, loaded, end, second });
+  for (let i = 1; i < WARM_UP; ++i) await run();
   let together = 1;
   while (await timed(together) < MEASURED) together *= 2;
   /** @type {number[]} */
   const times = [];
   for (let i = 0; i < Number(query.runs); ++i) times.push(await timed(together) / together);
-  return { first, times, output };
+  return { first: end - start, times, output, parts: told };
 }
 
 measure().then(
