@@ -78,9 +78,12 @@ export class Bundle {
   #begin({ choices, device }, isOwn, control) {
     this.isOnGpu = true;
     const gpu = new CommonGpu(device, isOwn), hosts = [...this.#hosts].filter(({ index }) => choices[index].index >= 0);
-    const compile = compilerFor(device, hosts[0].shaders(), control);
+    const compile = compilerFor(device, control);
     // All at the same time, whichever model is opened first. It will hear of what fails.
-    for (const { manifest, index } of hosts) compile(/** @type {GpuProgram} */ (manifest.programs[choices[index].index]).kernels).catch(() => {});
+    for (const { manifest, shaders, index: model } of hosts) {
+      const { index } = choices[model], { kernels } = /** @type {GpuProgram} */ (manifest.programs[index]);
+      compile(kernels, shaders.load(model, index, control)).catch(() => {});
+    }
     const places = hosts.flatMap((host) => host.weightPlaces(choices[host.index].index));
     const weights = GpuWeights.load(gpu, hosts[0], places, needsOf(choices), this.#weights, control);
     weights.catch(() => {});

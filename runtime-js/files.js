@@ -3,12 +3,14 @@
 
 /** @import * as Api from './model.js' */
 
+/** @import { ShadersKind } from './build.js' */
+
 import { BUILD } from './build.js';
 import { ModelLoadError, messageOf } from './errors.js';
 
 /** @import { Profiler } from './model.profile.js' */
 
-/** @typedef {'wasm' | 'relaxed' | 'weights' | 'worker' | 'profile'} FileKind */
+/** @typedef {keyof typeof NAMES | ShadersKind} FileKind */
 /** @typedef {URL | Blob | Uint8Array<ArrayBuffer> | Response} Place where a file's bytes are */
 /**
  * Where to read a file, and what to call it. Of some places the first bytes, up to `from`, are left out.
@@ -20,6 +22,9 @@ import { ModelLoadError, messageOf } from './errors.js';
 
 const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'model.weights.bin', worker: 'model.worker.js', profile: 'model.profile.js' };
 
+/** @param {FileKind} kind @returns {string} */
+const nameOf = (kind) => /** @type {any} */ (NAMES)[kind] ?? `model.${kind}.json`;
+
 /**
  * The address of a file beside this script. Spelt out one by one, bundlers find these files. In the body of a `try`,
  * esbuild does not warn that a script of another format has no address of its own.
@@ -28,10 +33,12 @@ const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', weights: 'mod
  */
 function beside(kind) {
   try {
-    switch (kind) {
+    switch (/** @type {keyof typeof NAMES | 'shaders'} */ (kind)) {
       case 'wasm': return new URL('model.wasm', import.meta.url);
       case 'relaxed': return new URL('model.relaxed.wasm', import.meta.url);
       case 'weights': return new URL('model.weights.bin', import.meta.url);
+      // Stands for all files of shaders: the compiler puts here those that there are (src/bundle/identity.h).
+      case 'shaders': return new URL('model.shaders.json', import.meta.url);
       case 'worker': return new URL('model.worker.js', import.meta.url);
       case 'profile': return new URL('model.profile.js', import.meta.url);
     }
@@ -40,7 +47,7 @@ function beside(kind) {
   }
 }
 /** @param {FileKind} kind @param {unknown} cause */
-const addressUnknown = (kind, cause) => new ModelLoadError(`it is not known where ${NAMES[kind]} is: model.js was bundled into a script that has ` +
+const addressUnknown = (kind, cause) => new ModelLoadError(`it is not known where ${nameOf(kind)} is: model.js was bundled into a script that has ` +
   'no address, or came from a blob; pass load({ baseUrl }) or load({ files })', { cause });
 
 /** Pauses before a failed download is taken up again, in ms. */
@@ -143,7 +150,7 @@ export class Files {
     if (this.baseUrl !== undefined) {
       const base = resolve(this.baseUrl, 'baseUrl');
       if (!base.pathname.endsWith('/')) base.pathname += '/';
-      return new URL(NAMES[kind], base);
+      return new URL(nameOf(kind), base);
     }
     const address = beside(kind);
     try {

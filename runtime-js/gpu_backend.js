@@ -105,10 +105,10 @@ export class GpuBackend {
    */
   static async open(host, index, weights, control, { device, common }, isOwn) {
     const gpu = globalThis.WEBNNC_MODELS !== false && common ? new GpuOfOne(common.gpu) : new Gpu(device, isOwn);
-    const { kernels } = /** @type {GpuProgram} */ (host.manifest.programs[index]);
+    const { kernels } = /** @type {GpuProgram} */ (host.manifest.programs[index]), shaders = host.shaders.load(host.index, index, control);
     try {
-      const [pipelines, onGpu] = await Promise.all(globalThis.WEBNNC_MODELS !== false && common ? [common.compile(kernels), common.weights] : [
-        compilerFor(device, host.shaders(), control)(kernels),
+      const [pipelines, onGpu] = await Promise.all(globalThis.WEBNNC_MODELS !== false && common ? [common.compile(kernels, shaders), common.weights] : [
+        compilerFor(device, control)(kernels, shaders),
         GpuWeights.load(gpu, host, host.weightPlaces(index), BUILD.programs[index], weights, control),
       ]);
       return new this(gpu, host, index, pipelines, onGpu);

@@ -98,9 +98,10 @@ function isEmulated(adapter) {
  * Looks for a GPU, if one is wanted. Whoever does not wait for it need not know that there is none.
  *
  * @param {Api.LoadOptions['backend']} [wanted] @param {GPUDevice} [given]
+ * @param {(choices: Choice[]) => void} [chosen] is told what models run there as soon as that is known, before there is a device
  */
-export function searchGpu(wanted = 'auto', given) {
-  const search = wanted === 'wasm' ? new Promise(() => {}) : findDevice(wanted === 'webgpu', given);
+export function searchGpu(wanted = 'auto', given, chosen) {
+  const search = wanted === 'wasm' ? new Promise(() => {}) : findDevice(wanted === 'webgpu', given, chosen);
   search.catch(() => {});
   return /** @type {ReturnType<typeof findDevice>} */ (search);
 }
@@ -109,9 +110,9 @@ export function searchGpu(wanted = 'auto', given) {
  * What each model runs on the GPU, and its device.
  *
  * @param {boolean} isAsked whether WebGPU was asked for: then a GPU that the CPU emulates will do as well
- * @param {GPUDevice} [given]
+ * @param {GPUDevice} [given] @param {(choices: Choice[]) => void} [chosen]
  */
-async function findDevice(isAsked, given) {
+async function findDevice(isAsked, given, chosen) {
   if (!MODELS[0].programs.some((p) => p.kind === 'webgpu')) {
     throw new UnsupportedError('the model was compiled without the target webgpu');
   }
@@ -125,6 +126,7 @@ async function findDevice(isAsked, given) {
   if (adapter && !isAsked && isEmulated(adapter)) throw new UnsupportedError('the only GPU is emulated by the CPU, which is slower than wasm');
   const offered = /** @type {GPUDevice | GPUAdapter} */ (given ?? adapter);
   const choices = globalThis.WEBNNC_MODELS !== false ? chooseForAll(offered) : [{ index: choose(BUILD.programs, offered) }];
+  chosen?.(choices);
   return { choices, device: given ?? await requestDevice(/** @type {GPUAdapter} */ (adapter), needsOf(choices)) };
 }
 

@@ -14,10 +14,10 @@ const COMPUTE = 4;
 /**
  * Compiles the pipelines of kernels: each shader once, whoever asks for it, and all at the same time.
  *
- * @param {GPUDevice} device @param {string[]} shaders @param {LoadControl} control
- * @returns {(kernels: Kernel[]) => Promise<GPUComputePipeline[]>}
+ * @param {GPUDevice} device @param {LoadControl} control
+ * @returns {(kernels: Kernel[], shaders: Promise<string[]>) => Promise<GPUComputePipeline[]>}
  */
-export function compilerFor(device, shaders, { onProgress }) {
+export function compilerFor(device, { onProgress }) {
   let loaded = 0, total = 0;
   const report = () => onProgress?.({ phase: 'compilation', loaded, total });
   const layoutOf = memoize((_, /** @type {Bound} */ bound) => makeLayout(device, bound));
@@ -35,8 +35,8 @@ export function compilerFor(device, shaders, { onProgress }) {
       throw new GpuError(`the GPU refuses kernel ${name}: ${messageOf(cause)}`, { cause });
     }
   });
-  return (kernels) => {
-    const pipelines = Promise.all(kernels.map((kernel) => pipelineOf(shaders[kernel.shader], kernel)));
+  return async (kernels, shaders) => {
+    const texts = await shaders, pipelines = Promise.all(kernels.map((kernel) => pipelineOf(texts[kernel.shader], kernel)));
     report();
     return pipelines;
   };

@@ -1,16 +1,16 @@
-// The wasm module: its manifest and shaders, its functions, and its records in memory, whose layout is
-// in include/webnnc/abi.def.
+// The wasm module: its manifest, its functions, and its records in memory, whose layout is in
+// include/webnnc/abi.def.
 
 /** @import * as Api from './model.js' */
 
-/** @import { Finder, Freshness, LoadControl, Source } from './files.js' */
+/** @import { Finder, LoadControl, Source } from './files.js' */
+/** @import { Shaders } from './shaders.js' */
 
 import * as abi from './abi.js';
-import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
-import { WrongFileError, failToLoad, isNodeFile, ofOtherBuild, pastCaches, readBytes, request, whatIsIt } from './files.js';
+import { failToLoad, pastCaches } from './files.js';
 import { MODELS, exportsOf } from './models.js';
-import { xxh32 } from './xxh32.js';
+import { readWhole } from './whole.js';
 
 /**
  * What a caller knows, and what goes with a picture or a list: tables and parts `of` it. That of a list is the elements of
@@ -58,81 +58,35 @@ async function loadModule(files, control) {
 
 /** @param {Source} source @param {LoadControl} control */
 function loadModuleFrom(source, control) {
-  const { bytes: total, hash } = recordOf(source);
   return pastCaches(source, async (fresh) => {
-    const { bytes, streamed } = await readModule(source, total, fresh, control);
-    if (bytes.length !== total || xxh32(bytes) !== hash) throw await explain(source, bytes);
+    /** @type {Promise<WebAssembly.Module> | undefined} */
+    let streamed;
+    const bytes = await readWhole(source, 'modules', fresh, control, buildOfModule, (response) => {
+      // Possible only if the server names the type; browsers keep the code then.
+      if (response.ok && response.headers.get('Content-Type') === 'application/wasm') streamed = WebAssembly.compileStreaming(response.clone());
+      streamed?.catch(() => {});
+      return response;
+    });
     // What was compiled on the way is of no use if the download broke off.
     const module = streamed?.catch(() => WebAssembly.compile(bytes)) ?? WebAssembly.compile(bytes);
     return module.catch((error) => failToLoad(source, error, control.signal));
   });
 }
 
-/** @param {Source} source */
-const recordOf = ({ kind }) => BUILD[/** @type {'wasm' | 'relaxed'} */ (kind)];
+/** @param {Uint8Array<ArrayBuffer>} bytes */
+const buildOfModule = async (bytes) => manifestOf(await WebAssembly.compile(bytes)).build;
 
-/**
- * All bytes, and what they compile to if that began while they arrived.
- *
- * @param {Source} source @param {number} total @param {Freshness} fresh @param {LoadControl} control
- */
-async function readModule(source, total, fresh, { signal, onProgress }) {
-  const { place } = source;
-  /** @type {Promise<WebAssembly.Module> | undefined} */
-  let streamed;
-  /** @param {Response} response */
-  const compile = (response) => {
-    // Possible only if the server names the type; browsers keep the code then.
-    if (response.ok && response.headers.get('Content-Type') === 'application/wasm') streamed = WebAssembly.compileStreaming(response.clone());
-    streamed?.catch(() => {});
-    return response;
-  };
-  const started = place instanceof URL && !isNodeFile(place) ? request(place, 0, Infinity, fresh, signal).then(compile) : undefined;
-  const chunks = [];
-  let loaded = 0;
-  onProgress?.({ phase: 'modules', loaded, total });
-  for await (const chunk of readBytes(source, { first: 0, end: Infinity, total }, { signal, fresh, started })) {
-    chunks.push(chunk);
-    loaded += chunk.length;
-    onProgress?.({ phase: 'modules', loaded: Math.min(loaded, total), total });
-  }
-  return { bytes: joined(chunks, loaded), streamed };
-}
-
-/** @param {Uint8Array<ArrayBuffer>[]} chunks @param {number} length */
-function joined(chunks, length) {
-  if (chunks.length === 1) return chunks[0];
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
-
-/** Says of a wrong module whose it is. @param {Source} source @param {Uint8Array<ArrayBuffer>} bytes */
-async function explain(source, bytes) {
-  const what = whatIsIt(bytes), { bytes: total } = recordOf(source);
-  if (what) return new WrongFileError(source, 'missing', what);
-  const id = await WebAssembly.compile(bytes).then((module) => JSON.parse(section(module, 'manifest')).build).catch(() => undefined);
-  if (id !== undefined && id !== BUILD.id) {
-    return ofOtherBuild(source, id);
-  }
-  return new WrongFileError(source, 'damaged', bytes.length < total ? `it was cut short: it has ${bytes.length} bytes, not ${total}` : 'it was damaged on its way');
-}
-
-/** @param {WebAssembly.Module} module @param {string} name */
-function section(module, name) {
-  const [bytes] = WebAssembly.Module.customSections(module, `webnnc.${name}`);
-  if (!bytes) throw new ModelLoadError(`model.wasm has no section webnnc.${name}: compile the model again`);
-  return new TextDecoder().decode(bytes);
+/** @param {WebAssembly.Module} module */
+function manifestOf(module) {
+  const [bytes] = WebAssembly.Module.customSections(module, 'webnnc.manifest');
+  if (!bytes) throw new ModelLoadError('model.wasm has no section webnnc.manifest: compile the model again');
+  return JSON.parse(new TextDecoder().decode(bytes));
 }
 
 /** A model's records and functions in wasm. */
 export class Host {
-  /** Those of all models. @param {Finder} files @param {LoadControl} control @returns {Promise<Host[]>} */
-  static async load(files, control) {
+  /** Those of all models. @param {Finder} files @param {Shaders} shaders @param {LoadControl} control @returns {Promise<Host[]>} */
+  static async load(files, shaders, control) {
     const module = await loadModule(files, control);
     // The imports serve the WASI command. Nothing that is called here uses them.
     /** @type {Record<string, Record<string, () => number>>} */
@@ -140,18 +94,18 @@ export class Host {
     for (const entry of WebAssembly.Module.imports(module)) {
       (imports[entry.module] ??= {})[entry.name] = () => 52;
     }
-    const { exports } = await WebAssembly.instantiate(module, imports), { models, ...manifest } = JSON.parse(section(module, 'manifest'));
+    const { exports } = await WebAssembly.instantiate(module, imports), { models, ...manifest } = manifestOf(module);
     if (globalThis.WEBNNC_MODELS !== false && models) {
       const turn = {};
-      return MODELS.map((_, index) => new Host(module, exportsOf(exports, index, turn), { ...manifest, ...models[index] }, index));
+      return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, shaders, index));
     }
-    return [new Host(module, exports, manifest, 0)];
+    return [new Host(exports, manifest, shaders, 0)];
   }
 
-  /** @param {WebAssembly.Module} module @param {any} exports @param {Manifest} manifest @param {number} index of the model */
-  constructor(module, exports, manifest, index) {
+  /** @param {any} exports @param {Manifest} manifest @param {Shaders} shaders of all models @param {number} index of the model */
+  constructor(exports, manifest, shaders, index) {
     this.manifest = manifest;
-    this.shaders = () => section(module, 'shaders').split('\0');
+    this.shaders = shaders;
     this.exports = exports;
     this.index = index;
     this.model = exports.webnnc_model(index) / 4;

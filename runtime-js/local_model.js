@@ -21,6 +21,7 @@ import { DISPOSE, bindMethods, build, noState } from './methods.js';
 import { needsOf } from './models.js';
 import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf } from './options.js';
 import { Progress } from './progress.js';
+import { Shaders } from './shaders.js';
 import { Memory, State, sessionOf } from './state.js';
 import { walks } from './walk.js';
 import { WalkingGpu } from './walking_gpu.js';
@@ -522,8 +523,8 @@ export async function loadHere(options, files) {
   const { backend, device, signal } = options, given = /** @type {GPUDevice | undefined} */ (device);
   const progress = new Progress(options.onProgress), control = { signal, onProgress: progress.report };
   const weights = new Weights(files, options.cache === true);
-  // Modules, weights and the GPU do not wait for each other. Which weights are needed depends on the GPU.
-  const search = searchGpu(backend, given), loading = Host.load(files, control);
+  // Modules, weights and the GPU do not wait for each other. Which weights and shaders are needed depends on the GPU.
+  const shaders = new Shaders(files), search = searchGpu(backend, given, (choices) => shaders.begin(choices, control)), loading = Host.load(files, shaders, control);
   loading.catch(() => {});
   try {
     const found = backend === 'wasm' ? undefined : await search.catch(() => undefined);

@@ -37,8 +37,8 @@ export interface LoadOptions {
    */
   onDeviceLost?: (info: { reason: 'unknown' | 'destroyed'; message: string }) => void;
   /**
-   * Called while the model loads: bytes of modules and of weights, and what is compiled, counted. The
-   * three go on side by side; each ends with `loaded` equal to `total`.
+   * Called while the model loads: bytes of modules, of shaders (on WebGPU) and of weights, and what is
+   * compiled, counted. These go on side by side; each ends with `loaded` equal to `total`.
    */
   onProgress?: (progress: Progress) => void;
   /**
@@ -54,6 +54,9 @@ export interface LoadOptions {
     relaxed?: FileSource;
     /** model.weights.bin. */
     weights?: FileSource;
+    /** model.shaders.json, for GPUs; `'shaders.f16'` is model.shaders.f16.json, and so with all that there are. */
+    shaders?: FileSource;
+    [shaders: `shaders.${string}`]: FileSource | undefined;
     /** model.worker.js, or a Worker that you have started with it. */
     worker?: FileSource | WorkerLike;
     /** model.profile.js, which `profile` imports. */
@@ -91,7 +94,7 @@ export interface WorkerLike {
 }
 
 export interface Progress {
-  phase: 'modules' | 'weights' | 'compilation';
+  phase: 'modules' | 'shaders' | 'weights' | 'compilation';
   loaded: number;
   total: number;
 }

@@ -4,10 +4,10 @@
 //   const model = await load();
 //   const { probabilities } = await model.run({ image: pixels });
 //
-// model.d.ts says what can be called. All that is special to a model is in model.wasm: sizes,
-// offsets and dispatches as records in its memory, shaders and a manifest as custom sections. This
-// module and those that it imports walk them, and are the same for every model. The compiler joins
-// them into the bundle's one model.js.
+// model.d.ts says what can be called. What is special to a model is in model.wasm, sizes, offsets
+// and dispatches as records in its memory and a manifest as a custom section, and in files of
+// shaders. This module and those that it imports walk them, and are the same for every model. The
+// compiler joins them into the bundle's one model.js.
 
 /** @import * as Api from './model.js' */
 
@@ -17,7 +17,7 @@ import { abortable } from './line.js';
 import { loadHere } from './local_model.js';
 import { DISPOSE } from './methods.js';
 import { MODELS } from './models.js';
-import { FILES_OPTIONS, LOAD_OPTIONS, checkOptions } from './options.js';
+import { LOAD_OPTIONS, checkOptions, filesOptions } from './options.js';
 import { RemoteModel } from './remote_model.js';
 
 export { DeviceLostError, DisposedError, GpuError, InputError, ModelLoadError, OutOfMemoryError, UnsupportedError } from './errors.js';
@@ -27,7 +27,7 @@ export { build } from './methods.js';
 /** @param {Api.LoadOptions} [options] @returns {Promise<Api.Loaded>} */
 export async function load(options = {}) {
   checkOptions('load', options, LOAD_OPTIONS);
-  checkOptions('load: files', options.files ?? {}, FILES_OPTIONS);
+  checkOptions('load: files', options.files ?? {}, filesOptions());
   const { signal } = options, files = new Files(options);
   signal?.throwIfAborted();
   const begun = options.worker ? RemoteModel.load(options, files) : loadHere(options, files);

@@ -10,7 +10,7 @@ export const MODELS = globalThis.WEBNNC_MODELS !== false && BUILD?.models || [BU
 /**
  * What programs need together of a GPU, and which part of the weights file they read.
  *
- * @param {{index: number}[]} choices a program of each model, by its index; -1 is none @returns {Omit<ProgramRecord, 'kind'>}
+ * @param {{index: number}[]} choices a program of each model, by its index; -1 is none @returns {Pick<ProgramRecord, 'features' | 'limits' | 'first' | 'end'>}
  */
 export function needsOf(choices) {
   if (globalThis.WEBNNC_MODELS === false) return BUILD.programs[choices[0].index];

@@ -1,5 +1,6 @@
 // Checks what callers pass: a name that is not known is most often a mistake.
 
+import { BUILD } from './build.js';
 import { refuse } from './elements.js';
 import { InputError } from './errors.js';
 
@@ -28,7 +29,9 @@ export const LOAD_OPTIONS = {
   tune: BOOLEAN,
   validate: BOOLEAN,
 };
-export const FILES_OPTIONS = { wasm: null, relaxed: null, weights: null, worker: null, profile: null };
+/** The kinds of files that this build has. */
+export const filesOptions = () =>
+  Object.fromEntries(['wasm', 'relaxed', 'weights', ...Object.keys(BUILD).filter((kind) => kind.startsWith('shaders')), 'worker', 'profile'].map((kind) => [kind, null]));
 /** The form of `outputs` depends on the model. */
 export const RUN_OPTIONS = { outputs: null, signal: SIGNAL, transfer: BOOLEAN };
 export const PROFILE_OPTIONS = {

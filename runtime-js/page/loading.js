@@ -36,7 +36,7 @@ function choose(loaded, wanted) {
 }
 
 /** @type {Record<Api.Progress['phase'], string>} */
-const NAMES = { modules: 'Code', weights: 'Weights', compilation: 'Compilation' };
+const NAMES = { modules: 'Code', shaders: 'Shaders', weights: 'Weights', compilation: 'Compilation' };
 
 /** @param {number} bytes */
 const sizeOf = (bytes) => bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;

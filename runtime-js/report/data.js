@@ -79,11 +79,11 @@ export const sent = ({ bytes, gzipBytes }) => Math.min(bytes, gzipBytes ?? bytes
 /** @param {File[]} files @param {string} name */
 export const fileNamed = (files, name) => files.find((file) => file.name === name);
 
-/** What a page downloads: model.js, one module and the weights. @param {File[]} files */
+/** What a page downloads: model.js, one module, on WebGPU one file of shaders, and the weights. @param {File[]} files */
 export function downloadOf(files) {
-  const modules = files.filter(({ name }) => name.endsWith('.wasm')).map(sent);
+  const mostOf = (/** @type {RegExp} */ names) => Math.max(0, ...files.filter(({ name }) => names.test(name)).map(sent));
   const others = ['model.js', 'model.weights.bin'].map((name) => fileNamed(files, name));
-  const code = Math.max(0, ...modules) + (others[0] ? sent(others[0]) : 0);
+  const code = mostOf(/\.wasm$/) + mostOf(/^model\.shaders\./) + (others[0] ? sent(others[0]) : 0);
   return { code, weights: others[1] ? sent(others[1]) : 0 };
 }
 

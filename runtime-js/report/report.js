@@ -151,7 +151,7 @@ class Report {
     const { files } = this.#build;
     const weights = files.find(({ name }) => name === 'model.weights.bin');
     const saved = weights?.gzipBytes ? 1 - weights.gzipBytes / weights.bytes : 0;
-    return section('files', 'Files', html('p', {}, 'A page downloads model.js, one of the two modules and the weights. The other files are for you.'),
+    return section('files', 'Files', html('p', {}, 'A page downloads model.js, one of the two modules and the weights, and one file of shaders if WebGPU runs the model. The other files are for you.'),
       table([
         { title: 'File', cell: ({ name }) => code(name), key: ({ name }) => name },
         { title: 'Bytes', cell: ({ bytes }) => sizeText(bytes), key: ({ bytes }) => bytes },

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "bundle/manifest.h"
+#include "bundle/shader_files.h"
 #include "bundle/size_script.h"
 #include "loop/parameters.h"
 

@@ -12,6 +12,7 @@
 #include "bundle/page.h"
 #include "bundle/profile_script.h"
 #include "bundle/report.h"
+#include "bundle/shader_files.h"
 
 namespace webnnc::bundle {
 
@@ -48,6 +49,8 @@ Result<std::string> Write(const Contents& contents, const std::vector<Module>& m
     return folder.Write(name, bytes);
   };
   for (const Module& module : modules) TRY(write(module.file(), module.bytes));
+  for (const ShaderTable& shaders : ShaderTables(contents))
+    TRY(write(shaders.file(), shaders.Print(contents.build)));
   TRY(WriteWeights(contents.weights_file, *contents.weights, folder.PathOf("model.weights.bin")));
   files.push_back({"model.weights.bin", contents.weights_file.bytes, std::nullopt});
   TRY_ASSIGN(auto sample, SampleOf(folder.PathOf("model.weights.bin")));
@@ -77,7 +80,7 @@ Result<OutputFolder> CreateFolder(const std::string& path, bool force) {
                  {},
                  {"name a folder of the model's own, or replace the file with --force"}};
   }
-  std::vector<std::string> files;
+  std::vector<std::string> files = ShaderFileNames();
   for (FeatureSet features : plan::Modules()) files.push_back(Module{features, {}}.file());
   for (const char* name : {"model.weights.bin", "model.worker.js", "model.profile.js", "model.d.ts",
                            "page.css", "page.js", "page.worker.js", "report.css", "report.js",

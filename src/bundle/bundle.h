@@ -19,7 +19,7 @@ struct ReportOptions {
   std::string profile = {};
 };
 
-// Writes all files, and gives what Description says of them. `modules` have their sections.
+// Writes all files, and gives what Description says of them. `modules` have their section.
 Result<std::string> Write(const Contents& contents, const std::vector<Module>& modules,
                           const ReportOptions& report, OutputFolder& folder);
 

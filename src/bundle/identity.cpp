@@ -10,6 +10,7 @@
 #include "bundle/manifest.h"
 #include "bundle/page.h"
 #include "bundle/profile_script.h"
+#include "bundle/shader_files.h"
 
 namespace webnnc::bundle {
 
@@ -20,19 +21,21 @@ namespace {
 // What stands in runtime-js/build.js where the record belongs.
 constexpr std::string_view kPlaceholder = "globalThis.__webnnc_build__";
 
-// 32 bits, since model.js hashes modules before there is one that could do it.
-Json ModuleJson(const std::string& bytes) {
+// 32 bits, since model.js hashes files before there is a module that could do it.
+Json FileJson(const std::string& bytes) {
   return {{"bytes", bytes.size()}, {"hash", XXH32(bytes.data(), bytes.size(), 0)}};
 }
 
 Json VariantJson(const plan::Variant& variant, const WeightRange& range) {
   bool gpu = variant.target().IsGpu();
   Requirements requirements = gpu ? RequirementsOf(variant) : Requirements();
-  return {{"kind", Name(variant.target().kind)},
-          {"features", requirements.features},
-          {"limits", requirements.limits},
-          {"first", range.first},
-          {"end", range.end}};
+  Json json = {{"kind", Name(variant.target().kind)},
+               {"features", requirements.features},
+               {"limits", requirements.limits},
+               {"first", range.first},
+               {"end", range.end}};
+  if (gpu) json["shaders"] = ShaderTable::KeyOf(variant.target().features);
+  return json;
 }
 
 // Whether runs are more than one list of steps between inputs and outputs.
@@ -48,6 +51,12 @@ bool HasLists(const Contents& contents) {
                      [](const ModelContents& model) { return !model.lists.empty(); });
 }
 
+// Where model.js finds a file of shaders that lies beside it.
+std::string AddressCase(FeatureSet features) {
+  return "case\"" + ShaderTable::KeyOf(features) + "\":return new URL(\"" +
+         ShaderTable::FileOf(features) + "\",import.meta.url);";
+}
+
 // `range` is what the first of the model's programs reads, and becomes that of what follows.
 Json ProgramsJson(const ModelContents& model, std::vector<WeightRange>::const_iterator& range) {
   Json programs = Json::array();
@@ -58,12 +67,21 @@ Json ProgramsJson(const ModelContents& model, std::vector<WeightRange>::const_it
 
 }  // namespace
 
-std::string_view ScriptFor(const Contents& contents, std::string_view name) {
+std::string ScriptFor(const Contents& contents, std::string_view name) {
   const char* prefix = contents.HasSeveral() ? "models."
                        : HasLists(contents)  ? "lists."
                        : Walks(contents)     ? "walking."
                                              : "";
-  return PageFile(prefix + std::string(name));
+  std::string script(PageFile(prefix + std::string(name)));
+  // The one that stands for all in runtime-js/files.js. The worker's script asks the page.
+  const std::string any = AddressCase(FeatureSet());
+  size_t at = script.find(any);
+  CHECK((at != std::string::npos) == (name == "model.js"));
+  if (at == std::string::npos) return script;
+  std::string cases;
+  for (const ShaderTable& shaders : ShaderTables(contents))
+    cases += AddressCase(shaders.features());
+  return script.replace(at, any.size(), cases);
 }
 
 std::string BuildId(const Contents& contents, const std::vector<Module>& modules) {
@@ -72,7 +90,7 @@ std::string BuildId(const Contents& contents, const std::vector<Module>& modules
   auto add = [&](std::string_view text) { XXH64_update(&state, text.data(), text.size()); };
   add(contents.version);
   add(Manifest(contents));
-  add(Shaders(contents));
+  for (const ShaderTable& shaders : ShaderTables(contents)) add(shaders.Print(""));
   for (const Module& module : modules) add(module.bytes);
   add(Hexadecimal(contents.weights_file.id));
   for (const char* script : {"model.js", "model.worker.js"}) add(ScriptFor(contents, script));
@@ -88,7 +106,9 @@ std::string BuildRecord(const Contents& contents, const std::vector<Module>& mod
   json["id"] = contents.build;
   json["webnnc"] = contents.version;
   json["name"] = contents.name;
-  for (const Module& module : modules) json[module.key()] = ModuleJson(module.bytes);
+  for (const Module& module : modules) json[module.key()] = FileJson(module.bytes);
+  for (const ShaderTable& shaders : ShaderTables(contents))
+    json[shaders.key()] = FileJson(shaders.Print(contents.build));
   Json pieces = Json::array();
   for (const WeightPiece& piece : weights.pieces)
     pieces.push_back(Json::array({piece.end, Hexadecimal(piece.hash)}));

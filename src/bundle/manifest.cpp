@@ -1,8 +1,9 @@
 #include "bundle/manifest.h"
 
-#include <cctype>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bundle/shader_files.h"
 #include "webnnc/abi.h"
 
 namespace webnnc::bundle {
@@ -11,29 +12,6 @@ namespace webnnc::bundle {
 using Json = nlohmann::ordered_json;
 
 namespace {
-
-// The distinct texts of the shaders of all programs of all models, in the order of their first use.
-class ShaderTable {
- public:
-  explicit ShaderTable(const Contents& contents) {
-    for (const ModelContents& model : contents.models) {
-      for (const plan::Variant* gpu : model.variants.gpu()) Add(gpu->shaders);
-    }
-  }
-
-  size_t IndexOf(const plan::Shader& shader) const { return index_.at(shader.wgsl); }
-  const std::vector<const std::string*>& texts() const { return texts_; }
-
- private:
-  void Add(const std::vector<plan::Shader>& shaders) {
-    for (const plan::Shader& shader : shaders) {
-      if (index_.emplace(shader.wgsl, texts_.size()).second) texts_.push_back(&shader.wgsl);
-    }
-  }
-
-  std::map<std::string, size_t> index_;
-  std::vector<const std::string*> texts_;
-};
 
 // A symbol is its name, whatever that is; an expression is printed as in text forms.
 Json SizeJson(const Dim& size) {
@@ -179,7 +157,10 @@ void AddRanges(const std::vector<graph::InputRange>& ranges, Json& inputs) {
   }
 }
 
-Json GpuJson(const plan::Variant& gpu, const ShaderTable& shaders) {
+Json GpuJson(const plan::Variant& gpu, const std::vector<ShaderTable>& tables) {
+  auto table = std::find_if(tables.begin(), tables.end(), [&](const ShaderTable& each) {
+    return each.features() == gpu.target().features;
+  });
   Json json;
   json["kind"] = "webgpu";
   json["half"] = gpu.target().Has(Feature::kF16);
@@ -190,7 +171,7 @@ Json GpuJson(const plan::Variant& gpu, const ShaderTable& shaders) {
     const plan::Shader& shader = gpu.shaders.at(static_cast<size_t>(k));
     Json kernel;
     kernel["name"] = gpu.program.kernels[plan::KernelId{k}].plain.name;
-    kernel["shader"] = shaders.IndexOf(shader);
+    kernel["shader"] = table->IndexOf(shader);
     kernel["bindings"] = shader.bindings;
     int64_t uniform_bytes = shader.grid.uniform_bytes();
     if (uniform_bytes > 0) kernel["uniformBytes"] = uniform_bytes;
@@ -200,7 +181,7 @@ Json GpuJson(const plan::Variant& gpu, const ShaderTable& shaders) {
 }
 
 // What a page knows of a model besides its name.
-void AddModel(const ModelContents& model, const ShaderTable& shaders, Json& json) {
+void AddModel(const ModelContents& model, const std::vector<ShaderTable>& shaders, Json& json) {
   json["inputs"] = InputsJson(model);
   AddRanges(model.indices.ranges, json["inputs"]);
   json["outputs"] = OutputsJson(model);
@@ -216,7 +197,7 @@ void AddModel(const ModelContents& model, const ShaderTable& shaders, Json& json
 }  // namespace
 
 std::string Manifest(const Contents& contents) {
-  ShaderTable shaders(contents);
+  std::vector<ShaderTable> shaders = ShaderTables(contents);
   Json json;
   json["abi"] = abi::kAbiVersion;
   json["name"] = contents.name;
@@ -232,36 +213,6 @@ std::string Manifest(const Contents& contents) {
   }
   // Names come from models, where they may be no UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string Compact(const std::string& wgsl) {
-  auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-  auto is_operator = [](char c) {
-    return std::string_view("+-*/%<>=!&|^~").find(c) != std::string_view::npos;
-  };
-  std::string out;
-  for (size_t i = 0; i < wgsl.size(); ++i) {
-    if (wgsl[i] != ' ') {
-      out += wgsl[i];
-      continue;
-    }
-    size_t next = wgsl.find_first_not_of(' ', i);
-    if (next == std::string::npos) break;
-    char before = out.empty() ? '\n' : out.back(), after = wgsl[next];
-    bool needed =
-        (is_word(before) && is_word(after)) || (is_operator(before) && is_operator(after));
-    if (needed) out += ' ';
-    i = next - 1;
-  }
-  return out;
-}
-
-std::string Shaders(const Contents& contents) {
-  ShaderTable shaders(contents);
-  std::string out;
-  for (const std::string* text : shaders.texts())
-    out += (out.empty() ? "" : std::string(1, '\0')) + Compact(*text);
-  return out;
 }
 
 }  // namespace webnnc::bundle

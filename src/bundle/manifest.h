@@ -1,12 +1,6 @@
-// The sections that make a model.wasm describe itself. Engines ignore them; model.js reads them
-// with WebAssembly.Module.customSections.
-//
-//   webnnc.manifest   JSON: the model's inputs and outputs, and for each program what runs
-//   webnnc.shaders    the WGSL texts, separated by zero bytes; one that several kernels have is
-//   there
-//                     once
-//
-// docs/bundle.md says what is in them.
+// The section webnnc.manifest, which makes a model.wasm describe itself: JSON with the model's
+// inputs and outputs, and for each program what runs. Engines ignore it; model.js reads it with
+// WebAssembly.Module.customSections. docs/bundle.md says what is in it.
 #pragma once
 
 #include <string>
@@ -16,10 +10,5 @@
 namespace webnnc::bundle {
 
 std::string Manifest(const Contents& contents);
-std::string Shaders(const Contents& contents);
-
-// A shader without the spaces that people alone need: those between two words stay, and those
-// between two operators. Lines stay, which errors speak of.
-std::string Compact(const std::string& wgsl);
 
 }  // namespace webnnc::bundle

@@ -351,10 +351,9 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     return kSuccess;
   }));
   contents.build = bundle::BuildId(contents, modules);
-  // The sections make each module describe itself, its build included.
-  std::string sections = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents)) +
-                         wasm::CustomSection("webnnc.shaders", bundle::Shaders(contents));
-  for (bundle::Module& module : modules) module.bytes += sections;
+  // The section makes each module describe itself, its build included.
+  std::string section = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents));
+  for (bundle::Module& module : modules) module.bytes += section;
 
   TRY_ASSIGN(auto folder, bundle::CreateFolder(options.output, options.force));
   TRY_ASSIGN(auto report, ReportOptionsOf(options));

@@ -13,7 +13,7 @@
 // slows all. Compare only figures of one call.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -187,7 +187,7 @@ async function report(name) {
     const bundle = join(folder, 'out'), model = fileOf(name, folder);
     execFileSync(webnnc, [model, '-o', bundle, '--quiet']);
     const taken = await measure(model, bundle, folder);
-    const code = ['model.wasm', 'model.js'].reduce((sum, file) => sum + gzipSync(readFileSync(join(bundle, file)), { level: 9 }).length, 0);
+    const code = ['model.wasm', 'model.shaders.json', 'model.js'].filter((file) => existsSync(join(bundle, file))).reduce((sum, file) => sum + gzipSync(readFileSync(join(bundle, file)), { level: 9 }).length, 0);
     const title = name.includes(':') ? name : `${basename(dirname(model))}/${basename(model)}`;
     console.log(`\n${title}: code ${(code / 1000).toFixed(1)} kB gzipped, ${threads === '1' ? 'one thread' : `${threads} threads`}\n`);
     printTimes(taken);

@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 
 #include "bundle/declarations.h"
 #include "bundle/description.h"
 #include "bundle/identity.h"
+#include "bundle/manifest.h"
 #include "bundle/report.h"
+#include "bundle/shader_files.h"
 
 namespace webnnc::bundle {
 namespace {
@@ -44,6 +48,22 @@ Json DataIn(const std::string& report) {
   return Json::parse(report.substr(at, report.find("</script>", at) - at));
 }
 
+// Files of shaders that a script finds beside itself.
+std::set<std::string> AddressesIn(const std::string& script) {
+  static const std::regex kAddress("new URL\\(\"(model\\.shaders[^\"]*)\"");
+  std::set<std::string> names;
+  for (std::sregex_iterator at(script.begin(), script.end(), kAddress), end; at != end; ++at)
+    names.insert((*at)[1]);
+  return names;
+}
+
+// What the only file of shaders has.
+Json ShadersIn(const Contents& contents) {
+  std::vector<ShaderTable> tables = ShaderTables(contents);
+  EXPECT_EQ(tables.size(), 1u);
+  return Json::parse(tables[0].Print("id"))["shaders"];
+}
+
 class BundleTest : public testing::Test {
  protected:
   BundleTest() {
@@ -77,7 +97,7 @@ TEST_F(BundleTest, ShadersLoseSpacesThatAreForPeople) {
       "  let a = 1 - -2;\n"
       "  if (a < b && c >= -d) { return 0.5 * x; }\n"
       "}\n";
-  EXPECT_EQ(Shaders(contents),
+  EXPECT_EQ(ShadersIn(contents)[0],
             "@group(0)@binding(0)var<storage,read_write>x:array<vec4f>;\n"
             "fn main(){\n"
             "let a=1- -2;\n"
@@ -138,9 +158,44 @@ TEST_F(BundleTest, NamesThatAreNoUtf8DoNotBreakTheManifest) {
 TEST_F(BundleTest, ShadersWithTheSameTextAreThereOnce) {
   variants.insert(variants.begin(), {gpu(), {shader}});
   model().variants = plan::ModuleVariants(variants, {});
-  EXPECT_EQ(Shaders(contents), "fn main(){}");
+  EXPECT_EQ(ShadersIn(contents), Json::array({"fn main(){}"}));
   variants[1].shaders[0].wgsl = "fn main() {;}";
-  EXPECT_EQ(Shaders(contents), std::string("fn main(){}\0fn main(){;}", 24));
+  EXPECT_EQ(ShadersIn(contents), Json::array({"fn main(){}", "fn main(){;}"}));
+}
+
+TEST_F(BundleTest, EachVariantHasAFileOfShadersWithItsOwn) {
+  plan::Program half = gpu();
+  half.target = WebGpu({Feature::kF16});
+  variants.insert(variants.begin(), {half, {{"enable f16;\nfn main() {}", "rrw"}}});
+  variants[1].shaders.push_back({"fn main() {;}", "rrw"});
+  model().variants = plan::ModuleVariants(variants, {});
+  std::vector<ShaderTable> tables = ShaderTables(contents);
+  ASSERT_EQ(tables.size(), 2u);
+  EXPECT_EQ(tables[0].file(), "model.shaders.f16.json");
+  EXPECT_EQ(tables[0].Print("id"), R"({"build":"id","shaders":["enable f16;\nfn main(){}"]})");
+  EXPECT_EQ(tables[1].file(), "model.shaders.json");
+  EXPECT_EQ(tables[1].Print("id"), R"({"build":"id","shaders":["fn main(){}","fn main(){;}"]})");
+  // Kernels count those of their own file.
+  Json programs = Json::parse(Manifest(contents))["programs"];
+  EXPECT_EQ(programs[0]["kernels"][0]["shader"], 0);
+  EXPECT_EQ(programs[1]["kernels"][0]["shader"], 0);
+}
+
+TEST_F(BundleTest, ScriptsNameTheFilesOfShadersThatThereAre) {
+  contents.weights_file = DescribeWeights({&gpu(), &cpu()}, weights);
+  EXPECT_EQ(AddressesIn(ScriptFor(contents, "model.js")),
+            std::set<std::string>({"model.shaders.json"}));
+  Json record = Json::parse(BuildRecord(contents, {}));
+  EXPECT_EQ(record["programs"][0]["shaders"], "shaders");
+  EXPECT_EQ(record["shaders"]["bytes"], ShaderTables(contents)[0].Print("").size());
+  gpu().target = WebGpu({Feature::kF16, Feature::kSubgroups});
+  EXPECT_EQ(AddressesIn(ScriptFor(contents, "model.js")),
+            std::set<std::string>({"model.shaders.f16.subgroups.json"}));
+  EXPECT_EQ(Json::parse(BuildRecord(contents, {}))["programs"][0]["shaders"],
+            "shaders.f16.subgroups");
+  variants.erase(variants.begin());
+  model().variants = plan::ModuleVariants(variants, {});
+  EXPECT_TRUE(AddressesIn(ScriptFor(contents, "model.js")).empty());
 }
 
 TEST_F(BundleTest, RequirementsAreWhatExceedsWebGpusGuarantee) {
@@ -196,10 +251,10 @@ TEST_F(SeveralTest, TheManifestHasWhatIsOfEachModelAndOneTableOfShaders) {
   EXPECT_EQ(second["state"], Json::parse(R"([{"input": "it's", "output": "y"}])"));
   EXPECT_EQ(first["programs"][0]["kernels"][0]["shader"], 0);
   EXPECT_EQ(second["programs"][0]["kernels"][0]["shader"], 1);
-  EXPECT_EQ(Shaders(contents), std::string("fn main(){}\0fn main(){;}", 24));
+  EXPECT_EQ(ShadersIn(contents), Json::array({"fn main(){}", "fn main(){;}"}));
   others[0].shaders[0].wgsl = "fn main() {}";
   EXPECT_EQ(Json::parse(Manifest(contents))["models"][1]["programs"][0], first["programs"][0]);
-  EXPECT_EQ(Shaders(contents), "fn main(){}");
+  EXPECT_EQ(ShadersIn(contents), Json::array({"fn main(){}"}));
 }
 
 TEST_F(SeveralTest, TheRecordHasTheProgramsOfEachModel) {

@@ -29,9 +29,9 @@ writeFileSync(join(app, 'main.js'), runModule() + RUN_IN_PAGE);
 writeFileSync(join(app, 'named.js'), runModule(", baseUrl: '/NAME/'") + RUN_IN_PAGE);
 // For those who import files by their addresses, as `bun build` does.
 writeFileSync(join(app, 'given.js'), runModule(', files: filesOfNAME', ['twice', 'thrice'].flatMap((name) => [
-  ...Object.entries({ wasm: 'wasm', relaxed: 'relaxed.wasm', weights: 'weights.bin', worker: 'worker.js' })
+  ...Object.entries({ wasm: 'wasm', relaxed: 'relaxed.wasm', shaders: 'shaders.json', weights: 'weights.bin', worker: 'worker.js' })
     .map(([kind, file]) => `import ${name}_${kind} from './${name}/model.${file}' with { type: 'file' };`),
-  `const filesOf${name} = { wasm: ${name}_wasm, relaxed: ${name}_relaxed, weights: ${name}_weights, worker: ${name}_worker };`,
+  `const filesOf${name} = { wasm: ${name}_wasm, relaxed: ${name}_relaxed, shaders: ${name}_shaders, weights: ${name}_weights, worker: ${name}_worker };`,
 ]).join('\n')) + RUN_IN_PAGE);
 // A server's script, whose models stay where they are.
 writeFileSync(join(app, 'server.js'), runModule(', baseUrl: `${models}/NAME/`', "import { pathToFileURL } from 'node:url';\nconst models = pathToFileURL(process.env.MODELS).href;"));

@@ -14,7 +14,7 @@ import { onnxModel } from '../onnx_model.mjs';
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const webnnc = process.env.WEBNNC ?? join(root, 'build/webnnc');
 const digits = join(root, 'models/digits/digits.onnx');
-const FILES = ['index.html', 'model.d.ts', 'model.js', 'model.profile.js', 'model.relaxed.wasm', 'model.wasm', 'model.weights.bin', 'model.worker.js',
+const FILES = ['index.html', 'model.d.ts', 'model.js', 'model.profile.js', 'model.relaxed.wasm', 'model.shaders.json', 'model.wasm', 'model.weights.bin', 'model.worker.js',
   'package.json', 'page.css', 'page.js', 'page.worker.js', 'report.css', 'report.html', 'report.js'];
 /** @type {string} */
 let folder;

@@ -166,7 +166,7 @@ describe('--json', () => {
 
 describe('budgets', () => {
   for (const [flags, message, note] of /** @type {[string[], RegExp, RegExp][]} */ ([
-    [['--max-code-size', '10kB'], /the code has [\d.]+ kB gzipped \(.* model.js, .* the module\), and --max-code-size allows 10.0 kB/, /the largest kernels, before compression, are on WebGPU: conv_\S+ \(/],
+    [['--max-code-size', '10kB'], /the code has [\d.]+ kB gzipped \(.* model.js, .* the module, .* shaders\), and --max-code-size allows 10.0 kB/, /the largest kernels, before compression, are on WebGPU: conv_\S+ \(/],
     [['--max-weights', '100 kB'], /the weights have 255.\d kB, and --max-weights allows 100.0 kB/, /the largest are \S+ \([\d.]+ kB\)/],
     [['--max-memory', '0.1MB'], /a run needs [\d.]+ kB on \S+, and --max-memory allows 100.0 kB/, /the largest tensors are/],
     [['--max-dispatches', '9'], /a run takes 10 dispatches on \S+, and --max-dispatches allows 9/, /is run most often/],

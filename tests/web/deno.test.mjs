@@ -75,16 +75,16 @@ for (const [name, { model }] of Object.entries(CASES)) {
   execFileSync(webnnc, [join(folder, `${name}.onnx`), '-o', join(folder, name), '--quiet', '--no-report']);
 }
 
-/** @param {string} name @param {string} section @returns {Promise<string>} */
-async function sectionOf(name, section) {
+/** @param {string} name */
+async function manifestOf(name) {
   const module = await WebAssembly.compile(readFileSync(join(folder, name, 'model.wasm')));
-  return new TextDecoder().decode(WebAssembly.Module.customSections(module, `webnnc.${section}`)[0]);
+  return JSON.parse(new TextDecoder().decode(WebAssembly.Module.customSections(module, 'webnnc.manifest')[0]));
 }
 
 test('the manifest says how long the sizes of each shader are', async () => {
   let shared = 0;
   for (const name of Object.keys(CASES)) {
-    const { programs } = JSON.parse(await sectionOf(name, 'manifest')), shaders = (await sectionOf(name, 'shaders')).split('\0');
+    const { programs } = await manifestOf(name), { shaders } = JSON.parse(readFileSync(join(folder, name, 'model.shaders.json'), 'utf8'));
     const { kernels } = programs.find((/** @type {any} */ program) => program.kind === 'webgpu');
     for (const { shader, bindings, uniformBytes } of kernels) {
       const declared = /var<uniform>sizes:array<vec4i,(\d+)>/.exec(shaders[shader]);

@@ -78,6 +78,7 @@ const types = (/** @type {string} */ half, /** @type {string} */ minus) => /* wg
 const gpu = { kind: 'webgpu', half: false };
 /** Programs as model.js knows them: a part of the weights file each. */
 const needsNothing = { features: [], limits: {}, first: 0, end: 0 };
+const onGpu = { ...needsNothing, kind: 'webgpu', shaders: 'shaders' };
 const MODELS = {
   scale: {
     weights: scaleWeights(),
@@ -95,7 +96,7 @@ const MODELS = {
     },
     // Pieces end at the header's end, 512, 768 and 4368.
     programs: [
-      { ...needsNothing, kind: 'webgpu', first: 512, end: 4368 }, { ...needsNothing, kind: 'wasm', first: 0, end: 768 },
+      { ...onGpu, first: 512, end: 4368 }, { ...needsNothing, kind: 'wasm', first: 0, end: 768 },
     ],
     cuts: [256, 512, 768, 4368],
   },
@@ -116,7 +117,7 @@ const MODELS = {
         { kind: 'wasm', steps: ['double', 'firsts'] },
       ],
     },
-    programs: [{ ...needsNothing, kind: 'webgpu' }, { ...needsNothing, kind: 'wasm' }],
+    programs: [onGpu, { ...needsNothing, kind: 'wasm' }],
     cuts: [],
   },
   types: {
@@ -135,7 +136,7 @@ const MODELS = {
       ],
     },
     programs: [
-      { ...needsNothing, kind: 'webgpu', features: ['timestamp-query'] }, { ...needsNothing, kind: 'webgpu' },
+      { ...onGpu, features: ['timestamp-query'] }, onGpu,
       { ...needsNothing, kind: 'wasm' },
     ],
     cuts: [],
@@ -221,16 +222,15 @@ export async function makeBundle(name, { edit = () => {}, shaders } = {}) {
   }
   const record = structuredClone({ programs: model.programs, weights: { id, bytes: weights.length, pieces: model.cuts.map(pieceOf) } });
   edit(manifest, record);
-  const wasm = Buffer.concat([
-    code, customSection('webnnc.manifest', JSON.stringify(manifest)),
-    customSection('webnnc.shaders', (shaders ?? model.shaders).join('\0')),
-  ]);
-  const file = { bytes: wasm.length, hash: xxh32(wasm) };
+  const wasm = Buffer.concat([code, customSection('webnnc.manifest', JSON.stringify(manifest))]);
+  const texts = Buffer.from(JSON.stringify({ build: manifest.build, shaders: shaders ?? model.shaders }));
+  const recordOf = (/** @type {Buffer} */ file) => ({ bytes: file.length, hash: xxh32(file) });
   writeFileSync(join(folder, 'model.wasm'), wasm);
   writeFileSync(join(folder, 'model.relaxed.wasm'), wasm);
+  writeFileSync(join(folder, 'model.shaders.json'), texts);
   writeFileSync(join(folder, 'model.weights.bin'), weights);
   cpSync(join(root, 'runtime-js'), folder, { recursive: true });
-  const build = { id: manifest.build, webnnc: 'test', wasm: file, relaxed: file, ...record };
+  const build = { id: manifest.build, webnnc: 'test', wasm: recordOf(wasm), relaxed: recordOf(wasm), shaders: recordOf(texts), ...record };
   writeFileSync(join(folder, 'build.js'), `export const BUILD = ${JSON.stringify(build)};`);
   const work = manifest.programs.map((/** @type {any} */ { steps, kernels }) => (steps ?? kernels).map(() => [0, 0]));
   writeFileSync(join(folder, 'work.js'), `export const WORK = [${JSON.stringify(work)}.map((steps) => steps.map((work) => () => work))];`);

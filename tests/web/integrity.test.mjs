@@ -102,6 +102,21 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
       await assert.rejects(load({ weights: new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:1\n') }), /a pointer of Git LFS/);
       await assert.rejects(load({ weights: bytesOf('model.weights.bin').slice(0, 700) }), /it has 700 bytes, not \d+/);
     });
+
+    test('shaders are checked, where they are read', async () => {
+      const shaders = bytesOf('model.shaders.json'), next = random(4);
+      if (backend === 'wasm') return (await load({ shaders: 'http://localhost:1/nothing' })).dispose();
+      for (let i = 0; i < 100; ++i) {
+        const damaged = shaders.slice();
+        damaged[next(shaders.length)] ^= 1 << next(8);
+        await assert.rejects(load({ shaders: damaged }), { name: 'ModelLoadError', file: 'files.shaders', message: /files.shaders: it (was damaged on its way|belongs to another build)/ });
+      }
+      await assert.rejects(load({ shaders: bytesOf('model.shaders.json', other) }), { reason: 'other build', message: /belongs to another build of the model, or to another model/ });
+      await assert.rejects(load({ shaders: shaders.slice(0, 500) }), { reason: 'damaged', message: /it was cut short: it has 500 bytes, not \d+/ });
+      await assert.rejects(load({ shaders: new TextEncoder().encode('<!doctype html>') }), /files.shaders: the server sent a page of HTML instead/);
+      await assert.rejects(load({ 'shaders.f16': shaders }), { name: 'TypeError', message: /files: there is no option "shaders.f16"/ });
+      (await load({ shaders: new Blob([shaders]) })).dispose();
+    });
   });
 }
 
@@ -163,6 +178,35 @@ describe('over HTTP', () => {
       assert.deepEqual(await run({ files }), wanted);
     }
     await assert.rejects(run({ files: { wasm: /** @type {any} */ (7) } }), { name: 'TypeError', message: /files.wasm is none of/ });
+  });
+
+  test('shaders that are not there are said by name, and are not fetched for wasm', async () => {
+    const folder = join(work, 'without'), device = await makeDevice();
+    cpSync(one, folder, { recursive: true });
+    rmSync(join(folder, 'model.shaders.json'));
+    const without = await serve({ '/': folder });
+    await assert.rejects(module.load({ device, baseUrl: without.url }), { name: 'ModelLoadError', reason: 'missing', message: /\/model.shaders.json\?v=[0-9a-f]+: the server answers 404/ });
+    (await module.load({ backend: 'wasm', baseUrl: without.url })).dispose();
+    await without.close();
+    device.destroy();
+  });
+
+  test('shaders, weights and the module are asked for at the same time', async () => {
+    /** @type {Set<string>} */
+    const asked = new Set(), device = await makeDevice();
+    /** @type {(value?: any) => void} */
+    let release = () => {};
+    const all = new Promise((done) => release = done);
+    const patient = await serve({ '/': folder }, {
+      before(path) {
+        if (asked.add(path).size === 3) release();
+        return all;
+      },
+    });
+    (await module.load({ device, baseUrl: patient.url })).dispose();
+    assert.deepEqual([...asked].map((path) => path.replace('.relaxed', '')).sort(), ['/model.shaders.json', '/model.wasm', '/model.weights.bin']);
+    await patient.close();
+    device.destroy();
   });
 
   test('a lost GPU downloads nothing again', async () => {

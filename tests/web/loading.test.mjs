@@ -227,7 +227,7 @@ describe('in Node', () => {
     mkdirSync(media, { recursive: true });
     mkdirSync(route, { recursive: true });
     let code = readFileSync(join(one, 'model.js'), 'utf8');
-    for (const name of ['model.wasm', 'model.relaxed.wasm', 'model.weights.bin', 'model.worker.js', 'model.profile.js']) {
+    for (const name of ['model.wasm', 'model.relaxed.wasm', 'model.shaders.json', 'model.weights.bin', 'model.worker.js', 'model.profile.js']) {
       cpSync(join(one, name), join(media, name.replace(/\.(\w+)$/, '.0123abcd.$1')));
       code = code.replace(`new URL("${name}",import.meta.url)`, `({href:"/_next/static/media/${name.replace(/\.(\w+)$/, '.0123abcd.$1')}"})`);
     }
@@ -410,7 +410,7 @@ describe('in Chromium', { skip: hasBrowser('chromium') ? false : 'there is no Ch
     const folder = join(work, 'inline');
     mkdirSync(folder);
     let code = readFileSync(join(one, 'model.js'), 'utf8');
-    for (const [name, type] of [['model.wasm', 'application/wasm'], ['model.relaxed.wasm', 'application/wasm'], ['model.weights.bin', 'application/octet-stream']]) {
+    for (const [name, type] of [['model.wasm', 'application/wasm'], ['model.relaxed.wasm', 'application/wasm'], ['model.shaders.json', 'application/json'], ['model.weights.bin', 'application/octet-stream']]) {
       code = code.replace(`new URL("${name}",import.meta.url)`, `new URL("data:${type};base64,${Buffer.from(bytesOf(name)).toString('base64')}",import.meta.url)`);
     }
     writeFileSync(join(folder, 'model.js'), code);

@@ -518,7 +518,7 @@ test('kernels share a layout only if their sizes are as many', async () => {
   });
   const kernels = [['wru', 16], ['wru', 32], ['wwu', 16], ['wru', 16], ['wr', undefined], ['wru', 32]]
     .map(([bindings, uniformBytes], shader) => /** @type {any} */ ({ name: `k${shader}`, shader, bindings, uniformBytes }));
-  const used = await compilerFor(device, kernels.map((_, i) => `shader ${i}`), {})(kernels);
+  const used = await compilerFor(device, {})(kernels, Promise.resolve(kernels.map((_, i) => `shader ${i}`)));
   assert.equal(layouts.length, 4);
   kernels.forEach(({ bindings, uniformBytes }, i) => {
     const { entries } = /** @type {any} */ (used[i]), last = entries.at(-1);

@@ -481,8 +481,9 @@ test('in Chromium, in the page and in a worker', { skip: hasBrowser('chromium') 
       }, options, ids.map(Number));
       assert.deepEqual(new Set(backends), new Set([options.backend]));
       for (const results of [first, second, third]) assert.deepEqual(results, [encoded(ids), decoded(ids, 1), decoded(ids, 3)].map((rows) => rows.flat()));
-      const asked = server.log.slice(before).map(({ path }) => path).filter((path) => /weights|wasm/.test(path));
-      assert.deepEqual(asked.sort(), ['/out/model.relaxed.wasm', '/out/model.weights.bin'], 'once for all');
+      const asked = server.log.slice(before).map(({ path }) => path).filter((path) => /weights|wasm|shaders/.test(path));
+      const shaders = options.backend === 'webgpu' ? ['/out/model.shaders.json'] : [];
+      assert.deepEqual(asked.sort(), ['/out/model.relaxed.wasm', ...shaders, '/out/model.weights.bin'], 'once for all, also after a loss');
     }
     assert.deepEqual(page.problems, []);
   } finally {
