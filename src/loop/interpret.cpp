@@ -1,10 +1,13 @@
 #include "loop/interpret.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "base/overloaded.h"
 #include "loop/fold.h"
+#include "loop/parallel.h"
 #include "loop/parameters.h"
 #include "loop/stage.h"
 
@@ -85,14 +88,29 @@ class Machine {
     int64_t extent = loop.extent.Evaluate(options_.symbols);
     auto& slot = vars_[static_cast<size_t>(loop.var.index)];
     slot.resize(1, Scalar{DType::kI32});
+    const bool is_parallel = loop.kind == LoopKind::kParallel;
+    std::set<BufferId> own;
+    if (is_parallel) own = RegistersStoredIn(kernel_, loop);
     for (int64_t i = 0; i < extent && error_.empty(); ++i) {
+      Spoil(own);
       if (IsRegion(loop.kind)) thread_ = static_cast<int32_t>(i);
       combines_ = loop.kind == LoopKind::kCombined || (combines_ && !IsRegion(loop.kind));
       if (IsWorkgroup(loop.kind)) EnterWorkgroup();
-      slot[0].integer = i;
+      // What promises that any order is right is held to it.
+      slot[0].integer = is_parallel ? extent - 1 - i : i;
       RunBlock(loop.body);
     }
     if (IsRegion(loop.kind)) thread_ = -1, combines_ = false;
+  }
+
+  // What an iteration of a parallel loop leaves in registers is not there for the next one.
+  void Spoil(const std::set<BufferId>& registers) {
+    constexpr uint8_t kNotANumber = 0xff;
+    for (BufferId id : registers) {
+      auto& bytes = memory_[static_cast<size_t>(id.index)];
+      std::fill(bytes.begin(), bytes.end(), kNotANumber);
+      for (Shadow& shadow : shadows_[static_cast<size_t>(id.index)]) shadow = Shadow();
+    }
   }
 
   // What a workgroup leaves in its own memory is not there for the next one.

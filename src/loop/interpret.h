@@ -19,8 +19,8 @@ struct InterpretOptions {
   bool check_races = false;
 };
 
-// Runs `kernel`. Loops of every kind run in order, since a legal schedule has one result. An
-// index outside its buffer is an error: the kernel is wrong.
+// Runs `kernel`. Loops of every kind run in order, since a legal schedule has one result; parallel
+// ones from their last iteration to the first, so that what they promise shows. An index outside its buffer is an error: the kernel is wrong.
 Status Interpret(const Kernel& kernel, Memory& memory, const InterpretOptions& options = {});
 
 }  // namespace webnnc::loop

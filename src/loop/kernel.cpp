@@ -115,8 +115,8 @@ static constexpr std::string_view kBinaryNames[] = {
 static_assert(std::size(kBinaryNames) == kBinaryOpCount);
 
 static constexpr std::string_view kLoopKindNames[] = {
-    "",       "unrolled", "vector",      "thread",      "combined",   "subgroup",
-    "matrix", "ordered",  "workgroup.x", "workgroup.y", "workgroup.z"};
+    "",       "unrolled", "vector",   "thread",      "combined",    "subgroup",
+    "matrix", "ordered",  "parallel", "workgroup.x", "workgroup.y", "workgroup.z"};
 static_assert(std::size(kLoopKindNames) == kLoopKindCount);
 
 static constexpr std::string_view kSpaceNames[] = {"in", "out", "temporary", "workgroup",

@@ -35,6 +35,9 @@
 //              In it are matrix loops, and loops and conditions around them.
 //   matrix     Iterations are elements of fragments, Machine::kFragment of each: of a store inside
 //              two of these loops, which sets, moves or multiplies fragments (spirv/fragments.h).
+//   parallel   Iterations touch disjoint memory, except for what they only read or store alike, and
+//              none leaves anything in registers for what comes after it. Outermost, or all that
+//              stands inside of another one; on CPUs, whose threads may share the iterations.
 //   vector     Iterations are lanes of one instruction.
 //   unrolled   Copied, not looped.
 //   ordered    No promise, which serial loops of plain kernels give: one iteration comes after
@@ -227,11 +230,12 @@ enum class LoopKind : uint8_t {
   kSubgroup,
   kMatrix,
   kOrdered,
+  kParallel,
   kWorkgroupX,
   kWorkgroupY,
   kWorkgroupZ,
 };
-inline constexpr int kLoopKindCount = 11;
+inline constexpr int kLoopKindCount = 12;
 
 // A region of a workgroup's threads.
 inline bool IsRegion(LoopKind kind) {

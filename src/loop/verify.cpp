@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/overloaded.h"
+#include "loop/parallel.h"
 #include "loop/reducer.h"
 #include "loop/rewrite.h"
 #include "loop/thread_rows.h"
@@ -212,7 +213,10 @@ class Verifier {
 
 }  // namespace
 
-Status Verify(const Kernel& kernel) { return Verifier(kernel).Run(); }
+Status Verify(const Kernel& kernel) {
+  TRY(CheckPromises(kernel));
+  return Verifier(kernel).Run();
+}
 
 static Status CheckFlatBlock(const Kernel& kernel, const Block& block) {
   for (const Stmt& stmt : block) {

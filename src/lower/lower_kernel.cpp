@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "loop/parallel.h"
 #include "loop/passes/flatten.h"
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/legalize_for_gpu.h"
@@ -154,6 +155,7 @@ void GiveThread(loop::Kernel& kernel) {
   loop::For thread{kernel.vars.Add({"t"}), 1, loop::LoopKind::kThread, std::move(*block)};
   block->clear();
   block->push_back(std::move(thread));
+  loop::KeepPromises(kernel);
 }
 
 }  // namespace

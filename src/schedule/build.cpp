@@ -3,6 +3,7 @@
 #include <map>
 
 #include "loop/builder.h"
+#include "loop/parallel.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/simplify.h"
 #include "loop/relax.h"
@@ -45,7 +46,10 @@ class KernelBuilder {
       if (thread_.valid()) return Error{"merge: only one shared loop may be bound to thread"};
       thread_ = build_.Var(var);
     }
-    LoopKind kind = loop.kind;
+    are_independent_ &= std::all_of(
+        nests_.nests.begin(), nests_.nests.end(),
+        [&](const Nest& nest) { return nest.host || IsIndependent(nest.main.loops[i]); });
+    LoopKind kind = are_independent_ ? LoopKind::kParallel : loop.kind;
     Dim extent = loop.extent;
     TRY_ASSIGN(auto body, Run(i + 1));
     Block out;
@@ -106,6 +110,8 @@ class KernelBuilder {
   Env env_;
   ExprId thread_;
   std::vector<VarId> shared_;
+  // Whether iterations of the shared loops so far are.
+  bool are_independent_ = true;
   Hosted hosted_;
 };
 
@@ -178,6 +184,7 @@ Result<loop::Kernel> Build(Nests nests) {
                           hosted));
   loop::Simplify(nests.kernel);
   loop::DropUnused(nests.kernel);
+  loop::KeepPromises(nests.kernel);
   TRY(CheckThreads(nests.kernel.body));
   InsertBarriers(nests.kernel);
   return std::move(nests.kernel);

@@ -30,6 +30,11 @@ struct NestLoop {
   bool dot = false;
 };
 
+// Whether a plain kernel promises that its iterations are independent, and it is bound to nothing.
+inline bool IsIndependent(const NestLoop& loop) {
+  return loop.kind == loop::LoopKind::kSerial && !loop.reduction;
+}
+
 // The value of a variable that is no longer a loop's. Later definitions speak of newer variables.
 struct Definition {
   loop::VarId var;

@@ -123,7 +123,11 @@ std::vector<const NestLoop*> NestBuilder::Names(const std::vector<NestLoop>& loo
 Block NestBuilder::Emit(const std::vector<const NestLoop*>& loops, size_t i) {
   if (nest_.Reduces() && from_ + i == keep_) return EmitKept();
   if (i == loops.size()) return EmitPlainStore();
-  return EmitLoop(loops, i, [&](size_t next) { return Emit(loops, next); });
+  Block block = EmitLoop(loops, i, [&](size_t next) { return Emit(loops, next); });
+  bool is_outermost = from_ == 0 && !nest_.ordered && !nest_.host;
+  for (size_t outer = 0; outer <= i; ++outer) is_outermost &= IsIndependent(*loops[outer]);
+  if (is_outermost) std::get<loop::For>(block.back()).kind = LoopKind::kParallel;
+  return block;
 }
 
 Block NestBuilder::EmitLoop(const std::vector<const NestLoop*>& loops, size_t i,
