@@ -2,14 +2,17 @@
 // include/webnnc/abi.def.
 
 /** @import * as Api from './model.js' */
+/** @import { ThreadPlan, Work } from './team.js' */
 
-/** @import { Finder, LoadControl, Source } from './files.js' */
+/** @import { FileKind, Finder, LoadControl, Source } from './files.js' */
 /** @import { Shaders } from './shaders.js' */
 
 import * as abi from './abi.js';
+import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
 import { failToLoad, pastCaches } from './files.js';
 import { MODELS, exportsOf } from './models.js';
+import { makeMemory, workOf } from './team.js';
 import { readWhole } from './whole.js';
 
 /**
@@ -31,6 +34,10 @@ import { readWhole } from './whole.js';
  * @typedef {{isWeight: boolean, bytes: number, offset: number}} Place where a buffer is
  */
 
+/** All there may be, the best first. @type {FileKind[]} */
+const MODULES = ['relaxed.threads', 'threads', 'relaxed', 'wasm'];
+const isForThreads = (/** @type {string} */ kind) => kind.endsWith('threads');
+
 // A function of one relaxed instruction, i8x16.relaxed_swizzle.
 const RELAXED_PROBE = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15,
@@ -38,22 +45,27 @@ const RELAXED_PROBE = new Uint8Array([
 ]);
 
 /**
- * The module that this engine can run, checked to be the build's.
+ * The best module that this engine can run, checked to be the build's.
  *
- * @param {Finder} files @param {LoadControl} control @returns {Promise<WebAssembly.Module>}
+ * @param {Finder} files @param {LoadControl} control @param {boolean} isShared whether threads are to share its work
+ * @returns {Promise<{module: WebAssembly.Module, kind: FileKind}>}
  */
-async function loadModule(files, control) {
-  const isRelaxed = WebAssembly.validate(RELAXED_PROBE) && (files.isGiven('relaxed') || !files.isGiven('wasm'));
-  if (!isRelaxed) return loadModuleFrom(await files.find('wasm'), control);
-  try {
-    return await loadModuleFrom(await files.find('relaxed'), control);
-  } catch (error) {
-    // Whoever left it out has the other, which does the same.
-    if (!(error instanceof ModelLoadError) || /** @type {any} */ (error).reason !== 'missing') throw error;
-    return loadModuleFrom(await files.find('wasm'), control).catch(() => {
-      throw error;
-    });
+async function loadModule(files, control, isShared) {
+  const isRelaxed = WebAssembly.validate(RELAXED_PROBE);
+  // Whoever gives some gives all there are, or those that are wanted.
+  const kinds = MODULES.filter((kind) => (isShared || !isForThreads(kind)) && (isRelaxed || !kind.startsWith('relaxed')) &&
+    (kind === 'wasm' || files.isGiven(kind) || !files.isGiven('wasm')));
+  let missing;
+  for (const kind of kinds) {
+    try {
+      return { module: await loadModuleFrom(await files.find(kind), control), kind };
+    } catch (error) {
+      // Whoever left it out has another, which does the same.
+      if (!(error instanceof ModelLoadError) || /** @type {any} */ (error).reason !== 'missing') throw missing ?? error;
+      missing ??= error;
+    }
   }
+  throw missing;
 }
 
 /** @param {Source} source @param {LoadControl} control */
@@ -85,25 +97,33 @@ function manifestOf(module) {
 
 /** A model's records and functions in wasm. */
 export class Host {
-  /** Those of all models. @param {Finder} files @param {Shaders} shaders @param {LoadControl} control @returns {Promise<Host[]>} */
-  static async load(files, shaders, control) {
-    const module = await loadModule(files, control);
+  /**
+   * Those of all models.
+   *
+   * @param {Finder} files @param {Shaders} shaders @param {LoadControl} control @param {Promise<ThreadPlan>} plan @returns {Promise<Host[]>}
+   */
+  static async load(files, shaders, control, plan) {
+    const threads = await plan, { module, kind } = await loadModule(files, control, threads.count > 1);
     // The imports serve the WASI command. Nothing that is called here uses them.
     /** @type {Record<string, Record<string, () => number>>} */
     const imports = {};
     for (const entry of WebAssembly.Module.imports(module)) {
-      (imports[entry.module] ??= {})[entry.name] = () => 52;
+      if (entry.kind === 'function') (imports[entry.module] ??= {})[entry.name] = () => 52;
     }
-    const { exports } = await WebAssembly.instantiate(module, imports), { models, ...manifest } = manifestOf(module);
+    const memory = isForThreads(kind) ? makeMemory(/** @type {any} */ (BUILD)[kind].pages) : undefined;
+    if (memory) imports.env = /** @type {any} */ ({ memory });
+    const instance = await WebAssembly.instantiate(module, imports), exports = memory ? { ...instance.exports, memory } : instance.exports;
+    const work = await workOf(module, memory, exports, threads, files), { models, ...manifest } = manifestOf(module);
     if (globalThis.WEBNNC_MODELS !== false && models) {
       const turn = {};
-      return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, shaders, index));
+      return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, shaders, index, work));
     }
-    return [new Host(exports, manifest, shaders, 0)];
+    return [new Host(exports, manifest, shaders, 0, work)];
   }
 
-  /** @param {any} exports @param {Manifest} manifest @param {Shaders} shaders of all models @param {number} index of the model */
-  constructor(exports, manifest, shaders, index) {
+  /** @param {any} exports @param {Manifest} manifest @param {Shaders} shaders of all models @param {number} index of the model @param {Work} work */
+  constructor(exports, manifest, shaders, index, work) {
+    this.work = work;
     this.manifest = manifest;
     this.shaders = shaders;
     this.exports = exports;
@@ -116,9 +136,9 @@ export class Host {
     this.symbols = Array.from({ length: count }, (_, i) => this.text(this.word(names / 4 + i)));
   }
 
-  // Memory that grows gets a new buffer, and arrays of the one before have no elements then. (The memory itself takes longer to ask.)
+  // Memory that grows gets a new buffer, and arrays of the one before have no elements then, unless threads share it. (The memory itself takes longer to ask.)
   get words() {
-    if (!this.view?.length) this.view = new Int32Array(this.exports.memory.buffer);
+    if (!this.view?.length || this.work.isShared && this.view.buffer !== this.exports.memory.buffer) this.view = new Int32Array(this.exports.memory.buffer);
     return /** @type {Int32Array<ArrayBuffer>} */ (this.view);
   }
   get bytes() {

@@ -5,6 +5,7 @@
 /** @import { Destination, How } from './options.js' */
 /** @import { Finder, LoadControl } from './files.js' */
 /** @import { Found } from './bundle.js' */
+/** @import { ThreadPlan } from './team.js' */
 
 import { arraysOf, lend, partsOf } from './arrays.js';
 import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
@@ -23,6 +24,7 @@ import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf
 import { Progress } from './progress.js';
 import { Shaders } from './shaders.js';
 import { Memory, State, sessionOf } from './state.js';
+import { planThreads } from './team.js';
 import { walks } from './walk.js';
 import { WalkingGpu } from './walking_gpu.js';
 import { WalkingWasm } from './walking_wasm.js';
@@ -50,6 +52,7 @@ class Model {
   /** @type {'webgpu' | 'wasm'} */
   backend = 'wasm';
   backendReason = '';
+  threads = 1;
   build = build;
   /** @type {Queue} */ #queue;
   #isDisposed = false;
@@ -208,10 +211,18 @@ class Model {
     });
   }
 
+  #tellThreads() {
+    const { team, reason } = this.#host.work;
+    this.threads = team?.size ?? 1;
+    if (team) this.backendReason += `; ${team.size} threads share the work`;
+    else if (reason) this.backendReason += `; one thread does the work: ${reason}`;
+  }
+
   /** @param {WasmBackend | GpuBackend} backend */
   async #use(backend) {
     this.#backend = backend;
     this.backend = backend.name;
+    if (backend.name === 'wasm') this.#tellThreads();
     try {
       // Without symbols, all is known now.
       if (!this.#host.symbols.length) await this.#prepare([]);
@@ -502,7 +513,10 @@ class Model {
     this.#isDisposed = true;
     this.#close();
     if (globalThis.WEBNNC_MODELS !== false) /** @type {Bundle} */ (this.#queue).leave(this.#host);
-    else this.#weights.dispose();
+    else {
+      this.#weights.dispose();
+      this.#host.work.team?.dispose();
+    }
     // The model may stay referenced: what it has must not.
     this.#host = /** @type {any} */ (undefined);
     this.#options = {};
@@ -515,6 +529,16 @@ class Model {
 }
 
 /**
+ * How many threads models are to have: one on a GPU, whose modules do little. So it is waited for, unless there is one thread anyway.
+ *
+ * @param {Api.LoadOptions} options @param {Promise<Found>} search @returns {Promise<ThreadPlan>}
+ */
+async function planFor({ backend, threads }, search) {
+  const plan = planThreads(threads), isOnGpu = plan.count > 1 && backend !== 'wasm' && await search.then(() => true, () => false);
+  return isOnGpu ? { count: 1, reason: 'the model was loaded for a GPU' } : plan;
+}
+
+/**
  * Loads the models into this thread.
  *
  * @param {Api.LoadOptions} options @param {Finder} files @returns {Promise<any>} all models, or the only one in a script that serves no others
@@ -524,7 +548,8 @@ export async function loadHere(options, files) {
   const progress = new Progress(options.onProgress), control = { signal, onProgress: progress.report };
   const weights = new Weights(files, options.cache === true);
   // Modules, weights and the GPU do not wait for each other. Which weights and shaders are needed depends on the GPU.
-  const shaders = new Shaders(files), search = searchGpu(backend, given, (choices) => shaders.begin(choices, control)), loading = Host.load(files, shaders, control);
+  const shaders = new Shaders(files), search = searchGpu(backend, given, (choices) => shaders.begin(choices, control));
+  const loading = Host.load(files, shaders, control, planFor(options, search));
   loading.catch(() => {});
   try {
     const found = backend === 'wasm' ? undefined : await search.catch(() => undefined);
@@ -542,6 +567,7 @@ export async function loadHere(options, files) {
     return model;
   } catch (error) {
     weights.dispose();
+    loading.then(([host]) => host.work.team?.dispose(), () => {});
     if (!given) search.then((found) => found.device.destroy(), () => {});
     throw error;
   }

@@ -52,6 +52,10 @@ export interface LoadOptions {
     wasm?: FileSource;
     /** model.relaxed.wasm, for engines that have relaxed SIMD. */
     relaxed?: FileSource;
+    /** model.threads.wasm, for several threads; used unless `wasm` is given alone, or there is one thread. */
+    threads?: FileSource;
+    /** model.relaxed.threads.wasm, for several threads in engines that have relaxed SIMD. */
+    'relaxed.threads'?: FileSource;
     /** model.weights.bin. */
     weights?: FileSource;
     /** model.shaders.json, for GPUs; `'shaders.f16'` is model.shaders.f16.json, and so with all that there are. */
@@ -69,6 +73,14 @@ export interface LoadOptions {
    * `run(inputs, { transfer: true })`; outputs are moved. `dispose` ends the worker. Off if not given.
    */
   worker?: boolean;
+  /**
+   * How many threads compute on the CPU, this one included. If not given: of up to four cores all, else half of them and
+   * at most eight. They need a page that is cross-origin isolated (README.md says how), or Node, Deno or Bun, and a model that takes
+   * long enough; else there is one, and `model.backendReason` tells why. The others are workers, which all models have in
+   * common; those wait between runs, and end when the last model is disposed of. Nothing else changes: results are the same, bit for
+   * bit, and a run still keeps its own thread busy unless it is a `worker`.
+   */
+  threads?: number;
   /**
    * Whether the most expensive kernels run with the shaders that are fastest on this GPU, out of up to four that a model has which
    * was compiled with `--tunable`. They are measured when the model is loaded for the first time, which takes two seconds
@@ -118,6 +130,8 @@ export interface AnyModel extends Disposable {
   readonly backend: 'webgpu' | 'wasm';
   /** Why this backend, in a sentence. */
   readonly backendReason: string;
+  /** How many threads compute, on the CPU; on a GPU 1. */
+  readonly threads: number;
   /** The WebGPU device in use, on which to make buffers for `run`. Another one after a loss. */
   readonly device: GpuDevice | undefined;
   readonly inputs: readonly Port[];

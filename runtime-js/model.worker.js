@@ -9,11 +9,14 @@ import { ModelLoadError } from './errors.js';
 import { Line, Moved } from './line.js';
 import { loadHere } from './local_model.js';
 import { MODELS } from './models.js';
+import { serveTeams } from './thread.js';
 
 /** @type {Map<number, Line>} */
 const lines = new Map();
 /** Node's workers hear through a port. @type {any} */
 const scope = typeof addEventListener === 'function' ? globalThis : globalThis.process.getBuiltinModule('node:worker_threads').parentPort;
+// Where a page's policy allows no other worker, it is one of a team as well.
+serveTeams();
 scope.addEventListener('message', (/** @type {MessageEvent} */ { data }) => {
   const id = data?.webnnc;
   if (id !== undefined && data.name === 'load') lines.set(id, serve(id));
@@ -87,7 +90,7 @@ const aboutOf = (model) => ({ name: model.name, inputs: model.inputs, outputs: m
 const keptOf = ({ state }) => globalThis.WEBNNC_WALKS !== false ? state?.names : undefined;
 
 /** What of a model may change. @param {Api.Model} model */
-const stateOf = ({ backend, backendReason }) => ({ backend, backendReason });
+const stateOf = ({ backend, backendReason, threads }) => ({ backend, backendReason, threads });
 
 /** The page knows where files are. @param {Line} line @param {FileKind[]} given */
 function finderAt(line, given) {

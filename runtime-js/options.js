@@ -26,12 +26,15 @@ export const LOAD_OPTIONS = {
   files: /** @type {Rule} */ ([(value) => typeof value === 'object' && value !== null, 'an object']),
   cache: BOOLEAN,
   worker: BOOLEAN,
+  threads: /** @type {Rule} */ ([(value) => Number.isInteger(value) && value > 0, 'a whole number from 1']),
   tune: BOOLEAN,
   validate: BOOLEAN,
 };
 /** The kinds of files that this build has. */
-export const filesOptions = () =>
-  Object.fromEntries(['wasm', 'relaxed', 'weights', ...Object.keys(BUILD).filter((kind) => kind.startsWith('shaders')), 'worker', 'profile'].map((kind) => [kind, null]));
+export const filesOptions = () => {
+  const own = Object.keys(BUILD).filter((kind) => /^shaders|threads$/.test(kind));
+  return Object.fromEntries(['wasm', 'relaxed', 'weights', ...own, 'worker', 'profile'].map((kind) => [kind, null]));
+};
 /** The form of `outputs` depends on the model. */
 export const RUN_OPTIONS = { outputs: null, signal: SIGNAL, transfer: BOOLEAN };
 export const PROFILE_OPTIONS = {

@@ -22,7 +22,7 @@ import { sessionOf } from './state.js';
 import { startThread } from './threads.js';
 
 /** @type {FileKind[]} */
-const KINDS = ['wasm', 'relaxed', 'weights'];
+const KINDS = ['wasm', 'relaxed', 'threads', 'relaxed.threads', 'weights'];
 
 /** What a model uses of a line and a thread. @typedef {Pick<Line, 'call' | 'check' | 'tell' | 'end'> & Pick<Thread, 'stop'>} Extension */
 
@@ -34,6 +34,7 @@ export class RemoteModel {
   /** @type {'webgpu' | 'wasm'} */
   backend = 'wasm';
   backendReason = '';
+  threads = 1;
   build = build;
   device = undefined;
   /** @type {Api.Port[]} */

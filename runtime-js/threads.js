@@ -15,20 +15,28 @@ import { isNodeFile, readBytes } from './files.js';
  * @typedef {End & {connect: (line: Line, onFailure: OnFailure) => void, stop: () => void}} Thread
  */
 
-/** Node's workers, where there are none of the web's. @type {() => any} */
-const nodeThreads = () => globalThis.process?.getBuiltinModule?.('node:worker_threads');
+/** Whether workers are Node's, as there are none of the web's. */
+const areNodes = () => typeof Worker !== 'function';
+
+/** @returns {any} the class of workers */
+const workerType = () => areNodes() ? globalThis.process?.getBuiltinModule?.('node:worker_threads').Worker : Worker;
+
+/** Starts a worker. @param {URL | string} address */
+export function startWorker(address) {
+  const Type = workerType();
+  if (!Type) throw new UnsupportedError('there are no workers here');
+  // Flags of a program in Node are none of the worker's.
+  return new Type(address, { type: 'module', name: 'webnnc', execArgv: [] });
+}
 
 /** @param {Files} files @param {AbortSignal} [signal] @returns {Promise<Thread>} */
 export async function startThread(files, signal) {
   const given = await files.given.worker;
   if (typeof given?.postMessage === 'function') return threadOf(given, 'the Worker that was given', false);
-  const isNode = typeof Worker !== 'function', Type = isNode ? nodeThreads()?.Worker : Worker;
-  if (!Type) throw new UnsupportedError('there are no workers here: load without { worker: true }');
-  const source = await files.find('worker'), address = await addressOf(source, isNode, signal);
+  if (!workerType()) throw new UnsupportedError('there are no workers here: load without { worker: true }');
+  const source = await files.find('worker'), address = await addressOf(source, signal);
   try {
-    // Flags of a program in Node are none of the worker's.
-    const worker = new Type(address, { type: 'module', name: 'webnnc', execArgv: [] });
-    return threadOf(worker, source.name, true);
+    return threadOf(startWorker(address), source.name, true);
   } catch (cause) {
     throw failure(source.name, cause);
   }
@@ -73,13 +81,18 @@ const failure = (name, cause) => Object.assign(new ModelLoadError(`cannot run ${
 /**
  * An address that workers are started from. Those of other origins are not: their bytes are.
  *
- * @param {Source} source @param {boolean} isNode @param {AbortSignal} [signal]
+ * @param {Source} source @param {AbortSignal} [signal]
  */
-async function addressOf(source, isNode, signal) {
+export async function addressOf(source, signal) {
   const { place } = source, { origin } = globalThis.location ?? {};
-  if (place instanceof URL && (isNode ? isNodeFile(place) : !origin || place.origin === origin || place.protocol === 'blob:')) return place;
+  if (place instanceof URL && (areNodes() ? isNodeFile(place) : !origin || place.origin === origin || place.protocol === 'blob:')) return place;
   const chunks = [];
   for await (const chunk of readBytes(source, { first: 0, end: Infinity, total: Infinity }, { signal })) chunks.push(chunk);
+  return scriptAddress(chunks);
+}
+
+/** An address of a script's text. @param {(Uint8Array<ArrayBuffer> | string)[]} chunks */
+export async function scriptAddress(chunks) {
   const script = new Blob(chunks, { type: 'text/javascript' });
-  return isNode ? new URL(`data:text/javascript,${encodeURIComponent(await script.text())}`) : URL.createObjectURL(script);
+  return areNodes() ? new URL(`data:text/javascript,${encodeURIComponent(await script.text())}`) : URL.createObjectURL(script);
 }

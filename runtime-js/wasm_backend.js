@@ -82,6 +82,7 @@ export class WasmBackend {
 
   /** @param {Values} values */
   write(values) {
+    this.host.work.team?.call();
     // Another model's plan may have taken the place of this one's.
     if (globalThis.WEBNNC_MODELS !== false && this.host.exports.isVoid?.()) this.prepare(/** @type {any} */ (this).symbols);
     const { bytes } = this.host;

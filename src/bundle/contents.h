@@ -21,11 +21,13 @@ namespace webnnc::bundle {
 struct Module {
   FeatureSet features;
   std::string bytes;
+  // Of the memory that pages give it, if threads share that.
+  uint64_t memory_pages = 0;
 
   // "model.wasm", "model.relaxed.wasm"
   std::string file() const { return "model" + Suffix(features, '.') + ".wasm"; }
-  // What model.js calls it: "wasm", "relaxed".
-  std::string key() const { return features.empty() ? "wasm" : Suffix(features, '-').substr(1); }
+  // What model.js calls it: "wasm", "relaxed", "relaxed.threads".
+  std::string key() const { return features.empty() ? "wasm" : Suffix(features, '.').substr(1); }
 };
 
 // The file that was compiled.
@@ -105,6 +107,8 @@ struct Contents {
   // What all of them read.
   const IdVector<plan::WeightTag, plan::Weight>* weights = nullptr;
   WeightsFile weights_file = {};
+  // Whether there are modules for several threads.
+  bool has_threads = false;
   // The bytes of the CPU's kernels in the module, by name.
   std::map<std::string, int64_t> function_bytes = {};
   // The id of the build (BuildId); empty until it is known.

@@ -51,10 +51,22 @@ bool HasLists(const Contents& contents) {
                      [](const ModelContents& model) { return !model.lists.empty(); });
 }
 
-// Where model.js finds a file of shaders that lies beside it.
-std::string AddressCase(FeatureSet features) {
-  return "case\"" + ShaderTable::KeyOf(features) + "\":return new URL(\"" +
-         ShaderTable::FileOf(features) + "\",import.meta.url);";
+// Where model.js finds a file that lies beside it.
+std::string AddressCase(const std::string& key, const std::string& file) {
+  return "case\"" + key + "\":return new URL(\"" + file + "\",import.meta.url);";
+}
+
+// That of what not every bundle has.
+std::string AddressCases(const Contents& contents) {
+  std::string cases;
+  for (const ShaderTable& shaders : ShaderTables(contents))
+    cases += AddressCase(shaders.key(), ShaderTable::FileOf(shaders.features()));
+  for (FeatureSet features : plan::Modules()) {
+    const Module module{features, {}};
+    if (contents.has_threads && features.Has(Feature::kThreads))
+      cases += AddressCase(module.key(), module.file());
+  }
+  return cases;
 }
 
 // `range` is what the first of the model's programs reads, and becomes that of what follows.
@@ -74,14 +86,10 @@ std::string ScriptFor(const Contents& contents, std::string_view name) {
                                              : "";
   std::string script(PageFile(prefix + std::string(name)));
   // The one that stands for all in runtime-js/files.js. The worker's script asks the page.
-  const std::string any = AddressCase(FeatureSet());
+  const std::string any = AddressCase("shaders", "model.shaders.json");
   size_t at = script.find(any);
   CHECK((at != std::string::npos) == (name == "model.js"));
-  if (at == std::string::npos) return script;
-  std::string cases;
-  for (const ShaderTable& shaders : ShaderTables(contents))
-    cases += AddressCase(shaders.features());
-  return script.replace(at, any.size(), cases);
+  return at == std::string::npos ? script : script.replace(at, any.size(), AddressCases(contents));
 }
 
 std::string BuildId(const Contents& contents, const std::vector<Module>& modules) {
@@ -106,7 +114,10 @@ std::string BuildRecord(const Contents& contents, const std::vector<Module>& mod
   json["id"] = contents.build;
   json["webnnc"] = contents.version;
   json["name"] = contents.name;
-  for (const Module& module : modules) json[module.key()] = FileJson(module.bytes);
+  for (const Module& module : modules) {
+    json[module.key()] = FileJson(module.bytes);
+    if (module.memory_pages > 0) json[module.key()]["pages"] = module.memory_pages;
+  }
   for (const ShaderTable& shaders : ShaderTables(contents))
     json[shaders.key()] = FileJson(shaders.Print(contents.build));
   Json pieces = Json::array();

@@ -26,6 +26,7 @@
 #include "compile/shaders.h"
 #include "compile/states.h"
 #include "compile/steps.h"
+#include "compile/threads.h"
 #include "compile/trace.h"
 #include "compile/variants.h"
 #include "digest/sha256.h"
@@ -111,10 +112,8 @@ Result<bundle::Source> SourceOf(const Model& model) {
                         std::move(outline)};
 }
 
-// "wasm", "relaxed-wasm"
-std::string StepOf(const std::string& module) {
-  return module == "wasm" ? module : module + "-wasm";
-}
+// "wasm", "relaxed-wasm", "relaxed-threads-wasm"
+std::string StepOf(FeatureSet features) { return (Suffix(features, '-') + "-wasm").substr(1); }
 
 // `subject` becomes what an error is about: a model's file, or all of them.
 Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
@@ -330,19 +329,24 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   // Modules differ in the CPU's kernels alone.
   bundle::WeightsFile weights = bundle::DescribeWeights(code.programs(), code.weights);
   std::vector<wasm::Build> builds;
-  for (FeatureSet features : plan::Modules()) builds.push_back(WasmBuild(code, features, weights));
+  const bool has_threads = IsWorthThreads(code);
+  for (FeatureSet features : plan::Modules()) {
+    if (has_threads || !features.Has(Feature::kThreads))
+      builds.push_back(WasmBuild(code, features, weights));
+  }
   TRY(trace("llvm", [&] { return wasm::PrintLlvm(builds[0]); }));
   TRY_ASSIGN(auto linked, wasm::Compile(builds));
   std::vector<bundle::Module> modules;
   for (size_t m = 0; m < builds.size(); ++m) {
-    modules.push_back({builds[m].features, std::move(linked[m].bytes)});
-    TRY(trace(StepOf(modules[m].key()), [&] { return modules[m].bytes; }));
+    modules.push_back({builds[m].features, std::move(linked[m].bytes), linked[m].memory_pages});
+    TRY(trace(StepOf(modules[m].features), [&] { return modules[m].bytes; }));
   }
 
   // ---- The folder -----------------------------------------------------------------------------
 
   bundle::Contents contents = BundleContents(code, NameOf(options, code));
   contents.weights_file = std::move(weights);
+  contents.has_threads = has_threads;
   contents.version = Version();
   contents.command = options.command;
   contents.function_bytes = std::move(linked[0].function_bytes);

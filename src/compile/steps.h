@@ -47,6 +47,8 @@ inline constexpr Step kSteps[] = {
     {"llvm", "the CPU's kernels and host functions as LLVM IR", "ll", 0},
     {"wasm", "the module", "wasm", 64},
     {"relaxed-wasm", "the module with relaxed SIMD", "wasm", 0},
+    {"threads-wasm", "the module for several threads", "wasm", 0},
+    {"relaxed-threads-wasm", "the module for several threads with relaxed SIMD", "wasm", 0},
     {"bundle", "the files of the bundle", "txt", 2},
 };
 inline constexpr size_t kStepCount = std::size(kSteps);

@@ -1,6 +1,7 @@
 #include "compile/variants.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/parallel.h"
@@ -30,7 +31,8 @@ bool IsWanted(Feature feature, const Model& model) {
   const CompileOptions& options = model.options;
   switch (feature) {
     case Feature::kF16: return HasType(model.graph, DType::kF16);
-    case Feature::kRelaxedSimd: return true;
+    case Feature::kRelaxedSimd:
+    case Feature::kThreads: return true;
     case Feature::kSubgroups: return options.subgroups || options.matrices;
     case Feature::kMatrices: return options.matrices;
   }
@@ -140,9 +142,15 @@ Status FormVariants(Model& model, Weights& weights, const Machine& machine,
 
 // Side by side. What is said of them comes in their order.
 Status ScheduleVariants(Model& model, const schedule::Database& measured, const plan::Warn& warn) {
-  std::vector<Scheduled> all(model.variants.size());
+  // Those that are scheduled alike are so once.
+  std::map<std::string, size_t> firsts;
+  std::vector<size_t> distinct;
+  for (size_t v = 0; v < model.variants.size(); ++v) {
+    if (firsts.emplace(model.variants[v].name(), v).second) distinct.push_back(v);
+  }
+  std::vector<Scheduled> all(distinct.size());
   InParallel(all.size(), [&](size_t v) {
-    plan::Program& program = model.variants[v].program;
+    plan::Program& program = model.variants[distinct[v]].program;
     Scheduled& result = all[v];
     auto note = [&](const std::string& text) { result.warnings.push_back(text); };
     result.status =
@@ -161,6 +169,13 @@ Status ScheduleVariants(Model& model, const schedule::Database& measured, const 
     narrowed.merge(result.narrowed);
   }
   WarnOfNarrowing(warn, narrowed);
+  for (plan::Variant& variant : model.variants) {
+    const plan::Variant& first = model.variants[firsts.at(variant.name())];
+    if (&first == &variant) continue;
+    const Target target = variant.target();
+    variant.program = first.program;
+    variant.program.target = target;
+  }
   return kSuccess;
 }
 

@@ -20,7 +20,8 @@ struct InterpretOptions {
 };
 
 // Runs `kernel`. Loops of every kind run in order, since a legal schedule has one result; parallel
-// ones from their last iteration to the first, so that what they promise shows. An index outside its buffer is an error: the kernel is wrong.
+// ones from their last iteration to the first, so that what they promise shows. An index outside
+// its buffer is an error: the kernel is wrong.
 Status Interpret(const Kernel& kernel, Memory& memory, const InterpretOptions& options = {});
 
 }  // namespace webnnc::loop

@@ -24,6 +24,8 @@ inline constexpr VariantKind kVariants[] = {
     {Target::Kind::kWebGpu, {}},
     {Target::Kind::kWasm, {}},
     {Target::Kind::kWasm, {Feature::kRelaxedSimd}},
+    {Target::Kind::kWasm, {Feature::kThreads}},
+    {Target::Kind::kWasm, {Feature::kRelaxedSimd, Feature::kThreads}},
 };
 
 // How many run a GPU's kernel, and the sizes that it is told.

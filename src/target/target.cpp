@@ -13,6 +13,7 @@ Target WebGpu(FeatureSet features, const Machine& machine) {
 static std::string_view Name(Feature feature) {
   switch (feature) {
     case Feature::kRelaxedSimd: return "relaxed";
+    case Feature::kThreads: return "threads";
     case Feature::kF16: return "f16";
     case Feature::kSubgroups: return "subgroups";
     case Feature::kMatrices: return "matrices";
@@ -28,8 +29,10 @@ std::string Suffix(FeatureSet features, char separator) {
   return suffix;
 }
 
+// Threads share what one would do, by the same schedules.
 std::string Name(const Target& target) {
-  return std::string(target.machine->name) + Suffix(target.features, '-');
+  return std::string(target.machine->name) +
+         Suffix(target.features.Without(Feature::kThreads), '-');
 }
 
 std::string_view Name(Target::Kind kind) {

@@ -16,12 +16,13 @@ namespace webnnc {
 // What not every engine or device of a kind has.
 enum class Feature : uint8_t {
   kRelaxedSimd,  // wasm: fused multiply-add and the like, whose last bits depend on the machine
+  kThreads,      // wasm: memory that several threads share
   kF16,          // WebGPU: arithmetic on f16 (shader-f16)
   kSubgroups,    // WebGPU: threads reduce with their neighbours (subgroups)
   kMatrices,     // WebGPU: subgroups of 32 multiply fragments of matrices (subgroup matrix)
 };
-inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kF16, Feature::kSubgroups,
-                                        Feature::kMatrices};
+inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kThreads, Feature::kF16,
+                                        Feature::kSubgroups, Feature::kMatrices};
 
 class FeatureSet {
  public:
@@ -29,6 +30,11 @@ class FeatureSet {
     for (Feature feature : features) bits_ |= Bit(feature);
   }
   constexpr bool Has(Feature feature) const { return bits_ & Bit(feature); }
+  constexpr FeatureSet Without(Feature feature) const {
+    FeatureSet rest = *this;
+    rest.bits_ &= ~Bit(feature);
+    return rest;
+  }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr bool operator==(const FeatureSet&) const = default;
 

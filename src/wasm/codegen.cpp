@@ -21,6 +21,7 @@
 #include <new>
 
 #include "base/result.h"
+#include "wasm/kernel_emitter.h"
 
 extern "C" {
 extern const char webnnc_math_bitcode[];
@@ -32,6 +33,7 @@ namespace webnnc::wasm {
 std::string FeaturesOf(FeatureSet features) {
   std::string names = "+simd128,+bulk-memory,+sign-ext,+nontrapping-fptoint,+mutable-globals";
   if (features.Has(Feature::kRelaxedSimd)) names += ",+relaxed-simd";
+  if (features.Has(Feature::kThreads)) names += ",+atomics";
   return names;
 }
 
@@ -101,7 +103,8 @@ void Optimize(llvm::Module& module, llvm::TargetMachine& machine) {
 // not overlap.
 void LinkMath(llvm::Module& module) {
   auto is_open = [](const llvm::Function& function) {
-    return function.isDeclaration() && !function.isIntrinsic();
+    return function.isDeclaration() && !function.isIntrinsic() &&
+           function.getName() != kParallelFunction;
   };
   // Kernels call nothing else, and most call nothing.
   if (std::none_of(module.begin(), module.end(), is_open)) return;
@@ -153,6 +156,16 @@ std::string ObjectOf(llvm::Module& module) {
   CHECK(!fails);
   passes.run(module);
   return {object.begin(), object.end()};
+}
+
+uint64_t ImportedPages(const std::string& module) {
+  auto file = llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(module, "module"));
+  CHECK(file);
+  for (const llvm::wasm::WasmImport& import :
+       llvm::cast<llvm::object::WasmObjectFile>(**file).imports()) {
+    if (import.Kind == llvm::wasm::WASM_EXTERNAL_MEMORY) return import.Memory.Minimum;
+  }
+  return 0;
 }
 
 std::map<std::string, int64_t> FunctionBytes(const std::string& object) {

@@ -27,4 +27,7 @@ std::string ObjectOf(llvm::Module& module);
 // The bytes of code of each function in an object, by name.
 std::map<std::string, int64_t> FunctionBytes(const std::string& object);
 
+// What the memory that a module imports has at least, in pages; 0 if it imports none.
+uint64_t ImportedPages(const std::string& module);
+
 }  // namespace webnnc::wasm

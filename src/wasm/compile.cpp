@@ -159,6 +159,9 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
   std::vector<Module> modules(builds.size());
   for (size_t b = 0; b < builds.size(); ++b) {
     LinkInput input{{}, builds[b].features.empty(), HaveCommands(builds[b]), KeepStates(builds[b])};
+    input.has_threads = builds[b].features.Has(Feature::kThreads);
+    for (const Kernel& kernel : KernelsOf(builds[b]))
+      input.stack_bytes = std::max(input.stack_bytes, StackBytes(*kernel.flat));
     for (size_t part : objects.of[b]) {
       const std::string& object = objects.parts[part].object;
       input.objects.push_back(&object);
@@ -167,7 +170,10 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
     inputs.push_back(std::move(input));
   }
   TRY_ASSIGN(auto linked, Link(inputs));
-  for (size_t b = 0; b < builds.size(); ++b) modules[b].bytes = std::move(linked[b]);
+  for (size_t b = 0; b < builds.size(); ++b) {
+    modules[b].memory_pages = ImportedPages(linked[b]);
+    modules[b].bytes = std::move(linked[b]);
+  }
   return modules;
 }
 

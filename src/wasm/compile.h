@@ -20,13 +20,15 @@ struct Build {
 
 struct Module {
   std::string bytes;
+  // What the memory that it imports has at first, in pages of 64 KiB; 0 if it has its own.
+  uint64_t memory_pages = 0;
   // The bytes of code of each of the models' own functions, kernels among them, by name.
   std::map<std::string, int64_t> function_bytes;
 };
 
 // Compiles and links models with the runtime, once a build. What comes back are whole modules
-// that import nothing but WASI's functions. Kernels are compiled on all cores; what builds have in
-// common is compiled once.
+// that import nothing but WASI's functions, and their memory if threads share it. Kernels are
+// compiled on all cores; what builds have in common is compiled once.
 Result<std::vector<Module>> Compile(const std::vector<Build>& builds);
 
 // A section for data that engines ignore and pages can ask for. Appended to a module.

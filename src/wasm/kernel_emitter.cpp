@@ -4,8 +4,10 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "base/overloaded.h"
+#include "loop/parallel.h"
 #include "loop/parameters.h"
 #include "loop/passes/simplify.h"
 #include "loop/rewrite.h"
@@ -42,6 +44,23 @@ llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel) 
 
 namespace {
 
+constexpr uint64_t kStackAlignment = 16;
+
+// What a kernel keeps on the stack.
+std::vector<loop::BufferId> RegistersOf(const loop::Kernel& kernel) {
+  std::vector<loop::BufferId> registers;
+  for (int32_t i = 0; i < kernel.buffers.size(); ++i) {
+    loop::Space space = kernel.buffers[loop::BufferId{i}].space;
+    if (space == loop::Space::kRegister || space == loop::Space::kWorkgroup)
+      registers.push_back(loop::BufferId{i});
+  }
+  return registers;
+}
+
+uint64_t CountOf(const loop::Buffer& buffer) {
+  return static_cast<uint64_t>(ElementCount(buffer.type.shape).value());
+}
+
 class Emitter {
  public:
   Emitter(llvm::Module& module, const loop::Kernel& kernel, FeatureSet features)
@@ -63,44 +82,20 @@ class Emitter {
         buffers_[static_cast<size_t>(i)] = function_->getArg(next++);
     }
     for (const Dim& size : SizesOf(kernel_)) sizes_.push_back({size, function_->getArg(next++)});
-    MakeRegisters();
+    for (loop::BufferId id : RegistersOf(kernel_)) MakeRegister(id);
     EmitBlock(kernel_.body);
     b_.CreateRetVoid();
   }
 
  private:
   // Register buffers are arrays on the stack, which LLVM's passes turn into registers where their
-  // indices are constant. Those that the stack has no room for are the module's, as far as its
-  // machine lets a kernel have them: kernels run one at a time.
-  void MakeRegisters() {
-    uint64_t left = kMostStackBytes;
-    for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
-      const loop::Buffer& buffer = kernel_.buffers[loop::BufferId{i}];
-      if (buffer.space != loop::Space::kRegister && buffer.space != loop::Space::kWorkgroup)
-        continue;
-      auto count = static_cast<uint64_t>(ElementCount(buffer.type.shape).value());
-      auto* type = llvm::ArrayType::get(MemoryType(context_, buffer.type.dtype, 1), count);
-      uint64_t bytes = module_.getDataLayout().getTypeAllocSize(type);
-      if (bytes > left) {
-        buffers_[static_cast<size_t>(i)] = MakeGlobal(type, buffer.name);
-        continue;
-      }
-      left -= bytes;
-      auto* memory = b_.CreateAlloca(type, nullptr, buffer.name);
-      memory->setAlignment(llvm::Align(16));
-      buffers_[static_cast<size_t>(i)] = memory;
-    }
-  }
-
-  // Half of the stack (link.cpp).
-  static constexpr uint64_t kMostStackBytes = 65536;
-
-  llvm::Value* MakeGlobal(llvm::Type* type, const std::string& name) {
-    auto* memory =
-        new llvm::GlobalVariable(module_, type, false, llvm::GlobalValue::InternalLinkage,
-                                 llvm::Constant::getNullValue(type), name);
-    memory->setAlignment(llvm::Align(16));
-    return memory;
+  // indices are constant.
+  void MakeRegister(loop::BufferId id) {
+    const loop::Buffer& buffer = kernel_.buffers[id];
+    auto* type = llvm::ArrayType::get(MemoryType(context_, buffer.type.dtype, 1), CountOf(buffer));
+    auto* memory = b_.CreateAlloca(type, nullptr, buffer.name);
+    memory->setAlignment(llvm::Align(kStackAlignment));
+    buffers_[static_cast<size_t>(id.index)] = memory;
   }
 
   // ---- Statements
@@ -124,6 +119,8 @@ class Emitter {
 
   void EmitFor(const loop::For& loop) {
     if (loop.extent.Is(0)) return;
+    if (loop.kind == loop::LoopKind::kParallel && features_.Has(Feature::kThreads) && !in_part_)
+      return EmitParallel(loop);
     llvm::Value* extent = SizeValue(loop.extent);
     auto* before = b_.GetInsertBlock();
     auto* body = llvm::BasicBlock::Create(context_, kernel_.vars[loop.var].name, function_);
@@ -144,6 +141,154 @@ class Emitter {
     counter->addIncoming(next, b_.GetInsertBlock());
     b_.CreateCondBr(b_.CreateICmpSLT(next, extent), body, after);
     b_.SetInsertPoint(after);
+  }
+
+  // ---- Parallel loops, of modules with threads: a function that runs some of the iterations,
+  // which the runtime calls in several threads (src/runtime/parallel.h).
+
+  // Loops inside of each other whose iterations together are a part's items: as many as it takes
+  // until threads can share them evenly.
+  std::vector<const loop::For*> LoopsOfItems(const loop::For& outermost) const {
+    constexpr int64_t kEnoughItems = 64;
+    std::vector<const loop::For*> loops = {&outermost};
+    int64_t items = 1;
+    for (;;) {
+      const loop::For& last = *loops.back();
+      if (last.extent.IsConstant()) items *= last.extent.value();
+      auto* inner = last.body.size() == 1 ? std::get_if<loop::For>(&last.body[0]) : nullptr;
+      if (items >= kEnoughItems || !inner || inner->kind != loop::LoopKind::kParallel) return loops;
+      loops.push_back(inner);
+    }
+  }
+
+  void EmitParallel(const loop::For& loop) {
+    const std::vector<const loop::For*> loops = LoopsOfItems(loop);
+    std::set<loop::BufferId> own = loop::RegistersStoredIn(kernel_, loop);
+    std::vector<loop::BufferId> shared;
+    for (int32_t i = 0; i < kernel_.buffers.size(); ++i) {
+      if (!own.count(loop::BufferId{i})) shared.push_back(loop::BufferId{i});
+    }
+    std::vector<llvm::Value*> values;
+    for (loop::BufferId id : shared) values.push_back(buffers_[static_cast<size_t>(id.index)]);
+    for (const auto& [size, value] : sizes_) values.push_back(value);
+    std::vector<llvm::Type*> types;
+    for (llvm::Value* value : values) types.push_back(value->getType());
+    auto* record = llvm::StructType::get(context_, types);
+    llvm::Value* context = b_.CreateAlloca(record);
+    for (unsigned i = 0; i < values.size(); ++i)
+      b_.CreateStore(values[i], b_.CreateStructGEP(record, context, i));
+    llvm::Value* items = b_.getInt32(1);
+    for (const loop::For* each : loops) items = b_.CreateMul(items, SizeValue(each->extent));
+    llvm::Value* work = WorkOf(loops.back()->body);
+    llvm::Function* part = MakePart(loops, shared, own, record);
+    auto* type = llvm::FunctionType::get(
+        b_.getVoidTy(), {b_.getPtrTy(), b_.getPtrTy(), b_.getInt32Ty(), b_.getFloatTy()}, false);
+    b_.CreateCall(module_.getOrInsertFunction(kParallelFunction, type),
+                  {part, context, items, work});
+  }
+
+  // A Part: it unpacks the record for a function of its own, whose parameters do not alias.
+  llvm::Function* MakePart(const std::vector<const loop::For*>& loops,
+                           const std::vector<loop::BufferId>& shared,
+                           const std::set<loop::BufferId>& own, llvm::StructType* record) {
+    llvm::Function* body = MakePartBody(loops, shared, own, record);
+    auto* type = llvm::FunctionType::get(b_.getVoidTy(),
+                                         {b_.getPtrTy(), b_.getInt32Ty(), b_.getInt32Ty()}, false);
+    llvm::Function* part = MakeInternal(type, ".part");
+    llvm::IRBuilder<> b(llvm::BasicBlock::Create(context_, "entry", part));
+    std::vector<llvm::Value*> arguments;
+    for (unsigned i = 0; i < record->getNumElements(); ++i) {
+      arguments.push_back(
+          b.CreateLoad(record->getElementType(i), b.CreateStructGEP(record, part->getArg(0), i)));
+    }
+    arguments.push_back(part->getArg(1));
+    arguments.push_back(part->getArg(2));
+    b.CreateCall(body, arguments);
+    b.CreateRetVoid();
+    return part;
+  }
+
+  llvm::Function* MakeInternal(llvm::FunctionType* type, const char* suffix) {
+    auto* function = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage,
+                                            kKernelPrefix + kernel_.name + suffix, module_);
+    SetTarget(*function, features_);
+    return function;
+  }
+
+  llvm::Function* MakePartBody(const std::vector<const loop::For*>& loops,
+                               const std::vector<loop::BufferId>& shared,
+                               const std::set<loop::BufferId>& own, llvm::StructType* record) {
+    std::vector<llvm::Type*> types(record->element_begin(), record->element_end());
+    types.insert(types.end(), 2, b_.getInt32Ty());
+    auto* body = MakeInternal(llvm::FunctionType::get(b_.getVoidTy(), types, false), ".items");
+    // It has values of its own for all that the kernel has.
+    auto before = b_.saveIP();
+    const auto buffers = buffers_;
+    const auto sizes = sizes_;
+    llvm::Function* function = std::exchange(function_, body);
+    b_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", body));
+    unsigned next = 0;
+    for (loop::BufferId id : shared) {
+      if (IsParameter(kernel_.buffers[id])) body->addParamAttr(next, llvm::Attribute::NoAlias);
+      buffers_[static_cast<size_t>(id.index)] = body->getArg(next++);
+    }
+    for (auto& [size, value] : sizes_) value = body->getArg(next++);
+    for (loop::BufferId id : own) MakeRegister(id);
+    in_part_ = true;
+    EmitItems(loops, body->getArg(next), body->getArg(next + 1));
+    in_part_ = false;
+    b_.CreateRetVoid();
+    StartStatement();
+    function_ = function;
+    buffers_ = buffers;
+    sizes_ = sizes;
+    b_.restoreIP(before);
+    return body;
+  }
+
+  // Items `begin` to `end`, of which there is at least one.
+  void EmitItems(const std::vector<const loop::For*>& loops, llvm::Value* begin, llvm::Value* end) {
+    auto* before = b_.GetInsertBlock();
+    auto* body = llvm::BasicBlock::Create(context_, "item", function_);
+    auto* after = llvm::BasicBlock::Create(context_, "after", function_);
+    b_.CreateBr(body);
+    b_.SetInsertPoint(body);
+    auto* item = b_.CreatePHI(b_.getInt32Ty(), 2, "item");
+    item->addIncoming(begin, before);
+    llvm::Value* left = item;
+    for (size_t l = loops.size(); l-- > 0;) {
+      llvm::Value* extent = SizeValue(loops[l]->extent);
+      vars_[static_cast<size_t>(loops[l]->var.index)] = l == 0 ? left : b_.CreateURem(left, extent);
+      if (l > 0) left = b_.CreateUDiv(left, extent);
+    }
+    for (const loop::For* each : loops) loops_.push_back({each->var, each->extent});
+    EmitBlock(loops.back()->body);
+    loops_.resize(loops_.size() - loops.size());
+    llvm::Value* next = b_.CreateAdd(item, b_.getInt32(1), "", true, true);
+    item->addIncoming(next, b_.GetInsertBlock());
+    b_.CreateCondBr(b_.CreateICmpULT(next, end), body, after);
+    b_.SetInsertPoint(after);
+  }
+
+  // About how many operations a block takes, as f32.
+  llvm::Value* WorkOf(const loop::Block& block) {
+    llvm::Value* work = llvm::ConstantFP::get(b_.getFloatTy(), 0);
+    auto add = [&](llvm::Value* more) { work = b_.CreateFAdd(work, more); };
+    auto add_all = [&](loop::ExprId root) {
+      double count = 0;
+      loop::ForEachExpr(kernel_, root, [&](loop::ExprId) { ++count; });
+      add(llvm::ConstantFP::get(b_.getFloatTy(), count));
+    };
+    for (const loop::Stmt& stmt : block) {
+      if (auto* store = std::get_if<loop::Store>(&stmt)) add_all(store->value);
+      if (auto* let = std::get_if<loop::Let>(&stmt)) add_all(let->value);
+      if (auto* test = std::get_if<loop::If>(&stmt)) add(WorkOf(test->body));
+      if (auto* loop = std::get_if<loop::For>(&stmt)) {
+        llvm::Value* extent = b_.CreateSIToFP(SizeValue(loop->extent), b_.getFloatTy());
+        add(b_.CreateFMul(WorkOf(loop->body), extent));
+      }
+    }
+    return work;
   }
 
   void EmitIf(const loop::If& test) {
@@ -454,7 +599,7 @@ class Emitter {
   // A value that loads is another one under another guard, and an index's sum may say more of
   // itself than the same sum as data.
   std::map<std::tuple<loop::ExprId, llvm::Value*, bool>, llvm::Value*> values_;
-  bool in_index_ = false;
+  bool in_index_ = false, in_part_ = false;
   llvm::Value* guard_ = nullptr;
   // Those that it stands behind, which hold where it does.
   std::vector<llvm::Value*> around_;
@@ -463,6 +608,16 @@ class Emitter {
 };
 
 }  // namespace
+
+uint64_t StackBytes(const loop::Kernel& kernel) {
+  uint64_t bytes = 0;
+  for (loop::BufferId id : RegistersOf(kernel)) {
+    const loop::Buffer& buffer = kernel.buffers[id];
+    uint64_t own = CountOf(buffer) * static_cast<uint64_t>(ByteSize(buffer.type.dtype));
+    bytes += (own + kStackAlignment - 1) / kStackAlignment * kStackAlignment;
+  }
+  return bytes;
+}
 
 void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, FeatureSet features) {
   Emitter(module, kernel, features).Run();

@@ -20,6 +20,12 @@ llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel);
 // arithmetic is in types the machine has (no f16; see PromoteHalf).
 void EmitKernel(llvm::Module& module, const loop::Kernel& kernel, FeatureSet features);
 
+// What it keeps on the stack.
+uint64_t StackBytes(const loop::Kernel& kernel);
+
+// The runtime's function that threads share a kernel's work by (src/runtime/parallel.h).
+inline constexpr char kParallelFunction[] = "webnnc_parallel";
+
 // What every function is marked with.
 void SetTarget(llvm::Function& function, FeatureSet features);
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -34,8 +35,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// For what registers do not hold; kernels keep no large arrays.
-constexpr char kStackSize[] = "stack-size=131072";
+// For what is neither arrays that kernels keep nor in registers.
+constexpr uint64_t kStackBytes = 65536;
 
 // A folder for LLD, which works on files.
 class ScratchFolder {
@@ -78,7 +79,8 @@ class Linker {
                    static_cast<size_t>(webnnc_runtime_archive_end - webnnc_runtime_archive)}));
     for (const char* argument : {"--gc-sections", "--strip-all", "-O2", "--threads=1", "-z"})
       arguments_.push_back(argument);
-    arguments_.push_back(kStackSize);
+    arguments_.push_back("stack-size=" +
+                         std::to_string(kStackBytes + std::max(kStackBytes, input.stack_bytes)));
     if (!input.is_command) {
       for (const char* argument : {"--no-entry", "-u", "webnnc_prepare", "-u", "webnnc_hash"})
         arguments_.push_back(argument);
@@ -88,6 +90,12 @@ class Linker {
     }
     if (input.walks) {
       for (const char* argument : {"-u", "webnnc_walk"}) arguments_.push_back(argument);
+    }
+    if (input.has_threads) {
+      // As much as wasm32 can address: the page may give less.
+      for (const char* argument : {"--shared-memory", "--import-memory", "--max-memory=4294967296",
+                                   "-u", "webnnc_help", "--export=__stack_pointer"})
+        arguments_.push_back(argument);
     }
     std::fflush(nullptr);
     child_ = fork();

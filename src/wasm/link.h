@@ -1,6 +1,7 @@
 // LLD: objects and the runtime become a module.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ struct LinkInput {
   bool walks = false;
   // Whether it keeps states, of which its command knows.
   bool keeps_states = false;
+  // Whether it imports its memory, which threads share, as "env.memory".
+  bool has_threads = false;
+  // What its kernels keep on the stack, at most.
+  uint64_t stack_bytes = 0;
 };
 
 // The modules of `inputs`, which are linked at the same time.

@@ -1,0 +1,193 @@
+// Threads that share the work of models on the CPU: this one, which runs the models, and workers. The workers are the
+// same for all models of a thread, whichever bundles they come from. Each has an instance of each module, with the same
+// memory; in it lies what is to be done (src/runtime/parallel.cpp), so that no message is sent while models run.
+
+/** @import { Finder } from './files.js' */
+
+import { BUILD } from './build.js';
+import { OutOfMemoryError, messageOf } from './errors.js';
+import { serveTeams } from './thread.js';
+import { addressOf, scriptAddress, startWorker } from './threads.js';
+
+/** How long a worker waits for the next run before it can hear of others, in microseconds. */
+const PATIENCE = 100_000;
+/** What wasm32 can address, in pages. */
+const MOST_PAGES = 65536;
+/** More would be in each other's way. */
+const MOST_THREADS = 8;
+
+/**
+ * A worker, with who waits for its answers, which come in order.
+ *
+ * @typedef {{settle: (answer: {problem?: string}) => void}} Asker
+ * @typedef {{worker: any, askers: Asker[]}} Helper
+ * @typedef {{helpers: Promise<Helper>[], teams: Set<object>, dismiss?: () => void, last: number, gathering: number}} Crew which team's
+ *   helpers `dismiss` lets go
+ */
+/** Of all bundles in this thread whose messages are the same. @type {Crew} */
+const CREW = (/** @type {any} */ (globalThis))[Symbol.for('webnnc.team.1')] ??= { helpers: [], teams: new Set(), last: 0, gathering: 0 };
+
+/** Node and its like, where memory is shared without being asked for. */
+const isProgram = () => typeof globalThis.process === 'object' && !globalThis.document;
+
+/** How many threads a model is to have, and why only one if that may be news. @typedef {{count: number, reason?: string}} ThreadPlan */
+/** Who shares the work on the CPU, or why nobody does; memory may be shared all the same. @typedef {{team?: Team, reason?: string, isShared?: boolean}} Work */
+
+/** @param {number | undefined} wanted the option @returns {ThreadPlan} */
+export function planThreads(wanted) {
+  // Of models that take no time worth sharing there are no modules for threads.
+  if (wanted === 1 || !BUILD.threads) return { count: 1 };
+  if (globalThis.crossOriginIsolated !== true && !isProgram()) {
+    return { count: 1, reason: 'the page is not cross-origin isolated, which takes the headers Cross-Origin-Opener-Policy: same-origin and ' +
+      'Cross-Origin-Embedder-Policy: require-corp' };
+  }
+  // Its programs do not end while there are workers.
+  if ('Deno' in globalThis && !wanted) return { count: 1, reason: 'in Deno, more have to be asked for' };
+  const cores = globalThis.navigator?.hardwareConcurrency ?? globalThis.process?.getBuiltinModule?.('node:os').availableParallelism() ?? 1;
+  const count = wanted ?? (cores <= 4 ? cores : Math.min(MOST_THREADS, Math.ceil(cores / 2)));
+  return { count, reason: 'there is one core' };
+}
+
+/**
+ * Who shares the work of a module that was made.
+ *
+ * @param {WebAssembly.Module} module @param {WebAssembly.Memory | undefined} memory none if the module is for one thread
+ * @param {any} exports @param {ThreadPlan} plan @param {Finder} files
+ * @returns {Promise<Work>}
+ */
+export async function workOf(module, memory, exports, { count, reason }, files) {
+  if (count === 1) return { reason };
+  if (!memory) return { reason: 'model.threads.wasm is missing' };
+  return Team.gather(module, memory, exports, count, files).then((team) => ({ team, isShared: true }),
+    (error) => ({ isShared: true, reason: `workers cannot be started: ${messageOf(error)}` }));
+}
+
+/** Memory that threads share: as much as there may be. @param {number} initial in pages @returns {WebAssembly.Memory} */
+export function makeMemory(initial) {
+  for (let maximum = MOST_PAGES; ; maximum >>= 1) {
+    try {
+      return new WebAssembly.Memory({ initial, maximum, shared: true });
+    } catch (error) {
+      // Where addresses are few, less can be set aside.
+      if (maximum >> 1 <= initial) throw error;
+    }
+  }
+}
+
+/** A worker whose script is in this one, or, where the page's policy forbids that, the bundle's. @param {Finder} files */
+async function hire(files) {
+  try {
+    return await begin(await scriptAddress([`(${serveTeams})()`]));
+  } catch (error) {
+    return begin(await addressOf(await files.find('worker'))).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** @param {URL | string} address @returns {Promise<Helper>} */
+async function begin(address) {
+  const worker = startWorker(address), isNode = !worker.addEventListener;
+  /** @type {Helper} */
+  const helper = { worker, askers: [] };
+  const listen = (/** @type {string} */ type, /** @type {(event: any) => void} */ listener) => {
+    if (isNode) worker.on(type, listener);
+    else worker.addEventListener(type, listener);
+  };
+  listen('message', (event) => helper.askers.shift()?.settle((isNode ? event : event.data).team));
+  listen('error', (event) => {
+    event.preventDefault?.();
+    for (const { settle } of helper.askers.splice(0)) settle({ problem: event.message || 'the page\'s policy (worker-src) forbids it' });
+  });
+  // An answer shows that it runs.
+  return ask(helper, { id: 0 }).then(() => helper, (error) => {
+    worker.terminate();
+    throw error;
+  });
+}
+
+/** @param {Helper} helper @param {{id: number, module?: WebAssembly.Module, memory?: WebAssembly.Memory, stack?: number, patience?: number}} call */
+function ask({ worker, askers }, call) {
+  return new Promise((resolve, reject) => {
+    askers.push({ settle: (answer) => answer.problem ? reject(new Error(answer.problem)) : resolve(undefined) });
+    worker.postMessage({ team: call });
+  });
+}
+
+/** In Node, workers keep a program going only while they are waited for. @param {number} more */
+async function count(more) {
+  CREW.gathering += more;
+  for (const hired of CREW.helpers) {
+    hired.then(({ worker }) => CREW.gathering ? worker.ref?.() : worker.unref?.(), () => {});
+  }
+}
+
+/** The threads of one module. */
+export class Team {
+  /** @type {number} */ #id;
+  /** @type {any} */ #exports;
+  /** @type {Helper[]} */
+  #helpers = [];
+
+  /** @param {number} id @param {any} exports of this thread's instance */
+  constructor(id, exports) {
+    this.#id = id;
+    this.#exports = exports;
+  }
+
+  /**
+   * A team of `size` threads.
+   *
+   * @param {WebAssembly.Module} module @param {WebAssembly.Memory} memory @param {any} exports of this thread's instance
+   * @param {number} size @param {Finder} files
+   * @throws {Error} There are no workers, or there is not enough memory.
+   */
+  static async gather(module, memory, exports, size, files) {
+    const team = new Team(++CREW.last, exports);
+    CREW.teams.add(team);
+    while (CREW.helpers.length < size - 1) CREW.helpers.push(hire(files));
+    count(1);
+    try {
+      team.#helpers = await Promise.all(CREW.helpers.slice(0, size - 1));
+      await Promise.all(team.#helpers.map((helper) => {
+        const stack = exports.webnnc_stack() >>> 0;
+        if (!stack) throw new OutOfMemoryError('wasm has not enough memory for threads');
+        return ask(helper, { id: team.#id, module, memory, stack });
+      }));
+      exports.webnnc_threads(size);
+      return team;
+    } catch (error) {
+      team.dispose();
+      throw error;
+    } finally {
+      count(-1);
+    }
+  }
+
+  /** How many threads there are, this one included. */
+  get size() {
+    return this.#helpers.length + 1;
+  }
+
+  /** Calls the workers to this module, whose model is about to run. It does not wait for them. */
+  call() {
+    const dismiss = this.#exports.webnnc_dismiss;
+    if (CREW.dismiss !== dismiss) CREW.dismiss?.();
+    CREW.dismiss = dismiss;
+    if (this.#exports.webnnc_helpers() === this.#helpers.length) return;
+    // Those that have left may not have been heard of yet: they are asked once more.
+    for (const helper of this.#helpers) {
+      if (helper.askers.length < 2) ask(helper, { id: this.#id, patience: PATIENCE }).catch(() => {});
+    }
+  }
+
+  dispose() {
+    if (!CREW.teams.delete(this)) return;
+    const dismiss = this.#exports.webnnc_dismiss;
+    dismiss();
+    if (CREW.dismiss === dismiss) CREW.dismiss = undefined;
+    for (const helper of this.#helpers) ask(helper, { id: this.#id }).catch(() => {});
+    if (CREW.teams.size) return;
+    for (const hired of CREW.helpers.splice(0)) hired.then(({ worker }) => worker.terminate(), () => {});
+  }
+}
