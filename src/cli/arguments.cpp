@@ -1,10 +1,12 @@
 #include "cli/arguments.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <set>
+#include <vector>
 
 #include "base/printable.h"
 
@@ -208,10 +210,12 @@ std::string CommandLine(const CLI::App& app) {
 
 std::string Steps() {
   std::string out = "Steps, for --emit and as the files of --dump:\n";
-  for (const StepInfo& step : webnnc::Steps()) {
-    out += "  " + std::string(step.name) + std::string(18 - step.name.size(), ' ') +
+  const std::vector<StepInfo> steps = webnnc::Steps();
+  size_t width = 0;
+  for (const StepInfo& step : steps) width = std::max(width, step.name.size());
+  for (const StepInfo& step : steps)
+    out += "  " + std::string(step.name) + std::string(width + 2 - step.name.size(), ' ') +
            std::string(step.makes) + "\n";
-  }
   return out;
 }
 

@@ -5,7 +5,7 @@
 namespace webnnc {
 
 // About a millisecond of one thread's: workers take 50 times that to start.
-static constexpr double kLeastOperations = 8e6;
+static constexpr double kLeastOperations = 32e6;
 
 bool IsWorthThreads(const Code& code) {
   double operations = 0;

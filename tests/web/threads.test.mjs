@@ -1,6 +1,6 @@
 // Threads that share a model's work: in real browsers, where pages are isolated and where they are not, and in Node.
 //
-//   WEBNNC=build/webnnc node --test tests/web/threads.test.mjs
+//   WEBNNC=build/webnnc [LOADS=1000] node --test tests/web/threads.test.mjs
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -20,6 +20,8 @@ const work = mkdtempSync(join(tmpdir(), 'webnnc-threads-')), wide = join(work, '
 after(() => rmSync(work, { recursive: true }));
 
 const SIZE = 384;
+/** A thousand take half a minute or more. */
+const LOADS = Number(process.env.LOADS ?? 100);
 /** Whole numbers, so that sums are exact in whichever order they come. */
 const weightAt = (/** @type {number} */ i) => (i * 7 + (i >> 5)) % 5 - 2;
 
@@ -35,7 +37,7 @@ function compile(folder, products) {
       { op: 'ReduceSum', inputs: ['y'], outputs: ['sums'], attributes: { keepdims: 1 } },
     ],
   }));
-  execFileSync(webnnc, [`${folder}.onnx`, '-o', folder, '--quiet', '--no-report', '--target', 'wasm', '--dim', 'n=?1..1024']);
+  execFileSync(webnnc, [`${folder}.onnx`, '-o', folder, '--quiet', '--no-report', '--target', 'wasm', '--dim', 'n=?256..1024']);
 }
 compile(wide, 1);
 compile(deep, 2);
@@ -200,6 +202,44 @@ for (const name of /** @type {const} */ (['chromium', 'firefox'])) {
       const { told, results } = await inPage({ isolate: true, csp: STRICT_CSP }, given(['/alone/model.js'], { threads: 2 }));
       assert.deepEqual([told[0].threads, results], [1, [ONE]]);
       assert.match(told[0].backendReason, /one thread does the work: workers cannot be started/);
+    });
+
+    test(`${LOADS} loads and disposes leave no worker and no memory behind`, { skip: name === 'firefox' && 'Firefox does not say what a page has' }, async () => {
+      const server = await serve(mounts, { isolate: true }), page = await browser.open(`${server.url}/test/blank.html`);
+      try {
+        const { started, ended, before, after } = await page.evaluate(async (loads) => {
+          const { load } = await import(/** @type {any} */ ('/wide/model.js')), count = { started: 0, ended: 0 };
+          globalThis.Worker = class extends Worker {
+            constructor(/** @type {[any, any]} */ ...args) {
+              super(...args);
+              ++count.started;
+            }
+            terminate() {
+              ++count.ended;
+              super.terminate();
+            }
+          };
+          const measure = async () => (await /** @type {any} */ (performance).measureUserAgentSpecificMemory()).bytes;
+          const repeat = async (/** @type {number} */ loads) => {
+            for (let i = 0; i < loads; ++i) {
+              const model = await load({ backend: 'wasm', threads: 2 });
+              if (model.threads !== 2) throw new Error(model.backendReason);
+              model.dispose();
+            }
+          };
+          // What stays of the first ones is the engine's.
+          await repeat(20);
+          const before = await measure();
+          await repeat(loads);
+          return { ...count, before, after: await measure() };
+        }, LOADS);
+        assert.deepEqual([started, ended], [LOADS + 20, LOADS + 20]);
+        // A load takes 0.6 MB of weights alone.
+        assert.ok(after - before < 8e6, `${before} bytes before, ${after} after`);
+      } finally {
+        await page.close();
+        await server.close();
+      }
     });
 
     test('one header isolates a document', { skip: name === 'firefox' && 'Firefox does not know it' }, async () => {
