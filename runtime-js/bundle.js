@@ -104,7 +104,7 @@ export class Bundle {
     this.#hosts.delete(host);
     if (this.#hosts.size) return;
     this.#weights.dispose();
-    host.work.team?.dispose();
+    host?.work.team?.dispose();
     this.#options = {};
     this.#found = undefined;
   }

@@ -33,7 +33,7 @@ const nameOf = (kind) => /** @type {any} */ (NAMES)[kind] ?? `model.${kind}.json
  */
 function beside(kind) {
   try {
-    switch (/** @type {keyof typeof NAMES | 'shaders'} */ (kind)) {
+    switch (/** @type {Exclude<keyof typeof NAMES, 'threads' | 'relaxed.threads'> | 'shaders'} */ (kind)) {
       case 'wasm': return new URL('model.wasm', import.meta.url);
       case 'relaxed': return new URL('model.relaxed.wasm', import.meta.url);
       case 'weights': return new URL('model.weights.bin', import.meta.url);

@@ -110,10 +110,10 @@ export class Host {
     for (const entry of WebAssembly.Module.imports(module)) {
       if (entry.kind === 'function') (imports[entry.module] ??= {})[entry.name] = () => 52;
     }
-    const memory = isForThreads(kind) ? makeMemory(/** @type {any} */ (BUILD)[kind].pages) : undefined;
+    const memory = globalThis.WEBNNC_THREADS !== false && isForThreads(kind) ? makeMemory(/** @type {any} */ (BUILD)[kind].pages) : undefined;
     if (memory) imports.env = /** @type {any} */ ({ memory });
     const instance = await WebAssembly.instantiate(module, imports), exports = memory ? { ...instance.exports, memory } : instance.exports;
-    const work = await workOf(module, memory, exports, threads, files), { models, ...manifest } = manifestOf(module);
+    const work = globalThis.WEBNNC_THREADS !== false ? await workOf(module, memory, exports, threads, files) : {}, { models, ...manifest } = manifestOf(module);
     if (globalThis.WEBNNC_MODELS !== false && models) {
       const turn = {};
       return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, shaders, index, work));

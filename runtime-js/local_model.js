@@ -515,7 +515,7 @@ class Model {
     if (globalThis.WEBNNC_MODELS !== false) /** @type {Bundle} */ (this.#queue).leave(this.#host);
     else {
       this.#weights.dispose();
-      this.#host.work.team?.dispose();
+      this.#host?.work.team?.dispose();
     }
     // The model may stay referenced: what it has must not.
     this.#host = /** @type {any} */ (undefined);

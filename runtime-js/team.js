@@ -24,8 +24,8 @@ const MOST_THREADS = 8;
  * @typedef {{helpers: Promise<Helper>[], teams: Set<object>, dismiss?: () => void, last: number, gathering: number}} Crew which team's
  *   helpers `dismiss` lets go
  */
-/** Of all bundles in this thread whose messages are the same. @type {Crew} */
-const CREW = (/** @type {any} */ (globalThis))[Symbol.for('webnnc.team.1')] ??= { helpers: [], teams: new Set(), last: 0, gathering: 0 };
+/** Of all bundles in this thread whose messages are the same. @returns {Crew} */
+const crewOf = () => (/** @type {any} */ (globalThis))[Symbol.for('webnnc.team.1')] ??= { helpers: [], teams: new Set(), last: 0, gathering: 0 };
 
 /** Node and its like, where memory is shared without being asked for. */
 const isProgram = () => typeof globalThis.process === 'object' && !globalThis.document;
@@ -36,7 +36,7 @@ const isProgram = () => typeof globalThis.process === 'object' && !globalThis.do
 /** @param {number | undefined} wanted the option @returns {ThreadPlan} */
 export function planThreads(wanted) {
   // Of models that take no time worth sharing there are no modules for threads.
-  if (wanted === 1 || !BUILD.threads) return { count: 1 };
+  if (globalThis.WEBNNC_THREADS === false || wanted === 1 || !BUILD.threads) return { count: 1 };
   if (globalThis.crossOriginIsolated !== true && !isProgram()) {
     return { count: 1, reason: 'the page is not cross-origin isolated, which takes the headers Cross-Origin-Opener-Policy: same-origin and ' +
       'Cross-Origin-Embedder-Policy: require-corp' };
@@ -116,9 +116,10 @@ function ask({ worker, askers }, call) {
 
 /** In Node, workers keep a program going only while they are waited for. @param {number} more */
 async function count(more) {
-  CREW.gathering += more;
-  for (const hired of CREW.helpers) {
-    hired.then(({ worker }) => CREW.gathering ? worker.ref?.() : worker.unref?.(), () => {});
+  const crew = crewOf();
+  crew.gathering += more;
+  for (const hired of crew.helpers) {
+    hired.then(({ worker }) => crew.gathering ? worker.ref?.() : worker.unref?.(), () => {});
   }
 }
 
@@ -143,12 +144,12 @@ export class Team {
    * @throws {Error} There are no workers, or there is not enough memory.
    */
   static async gather(module, memory, exports, size, files) {
-    const team = new Team(++CREW.last, exports);
-    CREW.teams.add(team);
-    while (CREW.helpers.length < size - 1) CREW.helpers.push(hire(files));
+    const crew = crewOf(), team = new Team(++crew.last, exports);
+    crew.teams.add(team);
+    while (crew.helpers.length < size - 1) crew.helpers.push(hire(files));
     count(1);
     try {
-      team.#helpers = await Promise.all(CREW.helpers.slice(0, size - 1));
+      team.#helpers = await Promise.all(crew.helpers.slice(0, size - 1));
       await Promise.all(team.#helpers.map((helper) => {
         const stack = exports.webnnc_stack() >>> 0;
         if (!stack) throw new OutOfMemoryError('wasm has not enough memory for threads');
@@ -171,9 +172,9 @@ export class Team {
 
   /** Calls the workers to this module, whose model is about to run. It does not wait for them. */
   call() {
-    const dismiss = this.#exports.webnnc_dismiss;
-    if (CREW.dismiss !== dismiss) CREW.dismiss?.();
-    CREW.dismiss = dismiss;
+    const crew = crewOf(), dismiss = this.#exports.webnnc_dismiss;
+    if (crew.dismiss !== dismiss) crew.dismiss?.();
+    crew.dismiss = dismiss;
     if (this.#exports.webnnc_helpers() === this.#helpers.length) return;
     // Those that have left may not have been heard of yet: they are asked once more.
     for (const helper of this.#helpers) {
@@ -182,12 +183,12 @@ export class Team {
   }
 
   dispose() {
-    if (!CREW.teams.delete(this)) return;
-    const dismiss = this.#exports.webnnc_dismiss;
+    const crew = crewOf(), dismiss = this.#exports.webnnc_dismiss;
+    if (!crew.teams.delete(this)) return;
     dismiss();
-    if (CREW.dismiss === dismiss) CREW.dismiss = undefined;
+    if (crew.dismiss === dismiss) crew.dismiss = undefined;
     for (const helper of this.#helpers) ask(helper, { id: this.#id }).catch(() => {});
-    if (CREW.teams.size) return;
-    for (const hired of CREW.helpers.splice(0)) hired.then(({ worker }) => worker.terminate(), () => {});
+    if (crew.teams.size) return;
+    for (const hired of crew.helpers.splice(0)) hired.then(({ worker }) => worker.terminate(), () => {});
   }
 }

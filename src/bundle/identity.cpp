@@ -80,10 +80,11 @@ Json ProgramsJson(const ModelContents& model, std::vector<WeightRange>::const_it
 }  // namespace
 
 std::string ScriptFor(const Contents& contents, std::string_view name) {
-  const char* prefix = contents.HasSeveral() ? "models."
+  std::string prefix = contents.HasSeveral() ? "models."
                        : HasLists(contents)  ? "lists."
                        : Walks(contents)     ? "walking."
                                              : "";
+  if (contents.has_threads) prefix += "threads.";
   std::string script(PageFile(prefix + std::string(name)));
   // The one that stands for all in runtime-js/files.js. The worker's script asks the page.
   const std::string any = AddressCase("shaders", "model.shaders.json");

@@ -140,7 +140,7 @@ describe('progress', () => {
       let breaks = 1;
       const server = await serve({ '/': one }, { cut: () => breaks-- > 0 ? 10000 : Infinity });
       /** @type {Record<string, {loaded: number, total: number}[]>} */
-      const told = { modules: [], weights: [], compilation: [] };
+      const told = { modules: [], shaders: [], weights: [], compilation: [] };
       const loaded = await inHaste(() => module.load({ backend, device, baseUrl: server.url, onProgress: ({ phase, loaded, total }) => told[phase].push({ loaded, total }) }));
       for (const [phase, list] of Object.entries(told)) {
         list.forEach(({ loaded, total }, i) => assert.ok(loaded <= total && (!i || loaded >= list[i - 1].loaded && total >= list[i - 1].total), phase));

@@ -188,7 +188,7 @@ for (const [backend, worker] of WAYS) {
         [() => scale.module.load(/** @type {any} */ ({ files: { weight: 'x' } })), /load: files: there is no option "weight"; is "weights" meant/],
         [() => scale.module.load(/** @type {any} */ ({ baseURL: '/' })), /load: there is no option "baseURL"; is "baseUrl" meant\?/],
         [() => scale.module.load(/** @type {any} */ ({ singal: null })), /load: there is no option "singal"; is "signal" meant\?/],
-        [() => scale.module.load(/** @type {any} */ ({ threads: 4 })), /load: there is no option "threads"; there are backend, device, /],
+        [() => scale.module.load(/** @type {any} */ ({ cores: 4 })), /load: there is no option "cores"; there are backend, device, /],
         [() => scale.module.load(/** @type {any} */ ({ files: null })), /load: files is null, and must be an object/],
         [() => scale.module.load(/** @type {any} */ ({ worker: 'yes' })), /load: worker is "yes", and must be true or false/],
         [() => model.run(rows(1), { transfer: /** @type {any} */ (1) }), /run: transfer is 1, and must be true or false/],
