@@ -7,7 +7,8 @@
 // Times are the least of all runs, and of two clocks the smaller: the wall's, and the one that other
 // processes do not advance. Multiply-adds are counted from the plain kernels that `--emit schedule`
 // prints; steps without are not given a speed. Every size must be known: --dim fixes symbols.
-// Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd.
+// Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd. Node 20's V8 makes other code than browsers' do: which
+// tile is fastest there is not fastest in Chromium. Deno's V8 is as new: deno run -A tests/bench/step_times.mjs.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
