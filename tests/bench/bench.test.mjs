@@ -81,17 +81,17 @@ function bench(model, ...flags) {
   return { rows: new Map(rows.map(([name, ...cells]) => [name, cells])), text: stdout + stderr };
 }
 
-const PEERS = ['ONNX Runtime Web', 'LiteRT.js', 'TF.js'];
+const ENGINES = ['webnnc', 'ONNX Runtime Web', 'LiteRT.js', 'TF.js'];
 
 test('all engines compute the same', { skip }, () => {
   const { rows, text } = bench(network(), '--parts');
-  for (const engine of ['webnnc', ...PEERS]) assert.ok(Number(rows.get(engine)?.at(-1)) < TOLERANCE, text);
+  for (const engine of ENGINES) assert.ok(Number(rows.get(engine)?.at(-1)) < TOLERANCE, text);
   for (const part of ['model.js: downloaded', 'module: compiled', 'first run']) assert.ok(Number(rows.get(part)?.at(-1)) > 0, text);
 });
 
-test('peers with two threads compute the same', { skip }, () => {
+test('so they do with two threads', { skip }, () => {
   const { rows, text } = bench(network(), '--threads', '2');
-  for (const engine of PEERS) assert.ok(Number(rows.get(engine)?.at(-1)) < TOLERANCE, text);
+  for (const engine of ENGINES) assert.ok(Number(rows.get(engine)?.at(-1)) < TOLERANCE, text);
 });
 
 test('an engine that lacks an operator has no times, and it is said why', { skip }, () => {

@@ -19,7 +19,7 @@ const script = (src) => new Promise((done, fail) => document.body.append(Object.
 export const ENGINES = {
   async webnnc({ inputs, backend, threads }) {
     const { load } = await import('/model/model.js');
-    const model = await load({ backend, ...threads > 1 && { threads } });
+    const model = await load({ backend, threads });
     const feeds = Object.fromEntries(inputs.map(({ name, shape, data }) => [name, { data, shape }]));
     return async () => (await model.run(feeds))[model.outputs[0].name].data;
   },
