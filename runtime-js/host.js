@@ -2,7 +2,7 @@
 // include/webnnc/abi.def.
 
 /** @import * as Api from './model.js' */
-/** @import { ThreadPlan, Work } from './team.js' */
+/** @import { Hired, Work } from './team.js' */
 
 /** @import { FileKind, Finder, LoadControl, Source } from './files.js' */
 /** @import { Shaders } from './shaders.js' */
@@ -100,10 +100,10 @@ export class Host {
   /**
    * Those of all models.
    *
-   * @param {Finder} files @param {Shaders} shaders @param {LoadControl} control @param {Promise<ThreadPlan>} plan @returns {Promise<Host[]>}
+   * @param {Finder} files @param {Shaders} shaders @param {LoadControl} control @param {Promise<Hired>} hiring who is to share the work @returns {Promise<Host[]>}
    */
-  static async load(files, shaders, control, plan) {
-    const threads = await plan, { module, kind } = await loadModule(files, control, threads.count > 1);
+  static async load(files, shaders, control, hiring) {
+    const hired = await hiring, { module, kind } = await loadModule(files, control, hired.team !== undefined);
     // The imports serve the WASI command. Nothing that is called here uses them.
     /** @type {Record<string, Record<string, () => number>>} */
     const imports = {};
@@ -113,7 +113,7 @@ export class Host {
     const memory = globalThis.WEBNNC_THREADS !== false && isForThreads(kind) ? makeMemory(/** @type {any} */ (BUILD)[kind].pages) : undefined;
     if (memory) imports.env = /** @type {any} */ ({ memory });
     const instance = await WebAssembly.instantiate(module, imports), exports = memory ? { ...instance.exports, memory } : instance.exports;
-    const work = globalThis.WEBNNC_THREADS !== false ? await workOf(module, memory, exports, threads, files) : {}, { models, ...manifest } = manifestOf(module);
+    const work = globalThis.WEBNNC_THREADS !== false ? await workOf(module, memory, exports, hired) : {}, { models, ...manifest } = manifestOf(module);
     if (globalThis.WEBNNC_MODELS !== false && models) {
       const turn = {};
       return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, shaders, index, work));

@@ -5,7 +5,7 @@
 /** @import { Destination, How } from './options.js' */
 /** @import { Finder, LoadControl } from './files.js' */
 /** @import { Found } from './bundle.js' */
-/** @import { ThreadPlan } from './team.js' */
+/** @import { Hired } from './team.js' */
 
 import { arraysOf, lend, partsOf } from './arrays.js';
 import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError, UnsupportedError } from './errors.js';
@@ -24,7 +24,7 @@ import { PROFILE_OPTIONS, RUN_OPTIONS, checkInputs, checkOptions, destinationsOf
 import { Progress } from './progress.js';
 import { Shaders } from './shaders.js';
 import { Memory, State, sessionOf } from './state.js';
-import { planThreads } from './team.js';
+import { Team, planThreads } from './team.js';
 import { walks } from './walk.js';
 import { WalkingGpu } from './walking_gpu.js';
 import { WalkingWasm } from './walking_wasm.js';
@@ -529,13 +529,16 @@ class Model {
 }
 
 /**
- * How many threads models are to have: one on a GPU, whose modules do little. So it is waited for, unless there is one thread anyway.
+ * Who is to share the work of models on the CPU: nobody if they are on a GPU, where modules do little. So that is waited for, unless
+ * there is one thread anyway.
  *
- * @param {Api.LoadOptions} options @param {Promise<Found>} search @returns {Promise<ThreadPlan>}
+ * @param {Api.LoadOptions} options @param {Finder} files @param {Promise<Found>} search @returns {Promise<Hired>}
  */
-async function planFor({ backend, threads }, search) {
-  const plan = planThreads(threads), isOnGpu = plan.count > 1 && backend !== 'wasm' && await search.then(() => true, () => false);
-  return isOnGpu ? { count: 1, reason: 'the model was loaded for a GPU' } : plan;
+async function hireFor({ backend, threads }, files, search) {
+  const { count, reason } = planThreads(threads);
+  if (globalThis.WEBNNC_THREADS === false || count === 1) return { reason };
+  const isOnGpu = backend !== 'wasm' && await search.then(() => true, () => false);
+  return isOnGpu ? { reason: 'the model was loaded for a GPU' } : { team: new Team(count, files) };
 }
 
 /**
@@ -549,7 +552,7 @@ export async function loadHere(options, files) {
   const weights = new Weights(files, options.cache === true);
   // Modules, weights and the GPU do not wait for each other. Which weights and shaders are needed depends on the GPU.
   const shaders = new Shaders(files), search = searchGpu(backend, given, (choices) => shaders.begin(choices, control));
-  const loading = Host.load(files, shaders, control, planFor(options, search));
+  const hiring = hireFor(options, files, search), loading = Host.load(files, shaders, control, hiring);
   loading.catch(() => {});
   try {
     const found = backend === 'wasm' ? undefined : await search.catch(() => undefined);
@@ -567,7 +570,7 @@ export async function loadHere(options, files) {
     return model;
   } catch (error) {
     weights.dispose();
-    loading.then(([host]) => host.work.team?.dispose(), () => {});
+    hiring.then(({ team }) => team?.dispose());
     if (!given) search.then((found) => found.device.destroy(), () => {});
     throw error;
   }

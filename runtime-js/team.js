@@ -5,7 +5,7 @@
 /** @import { Finder } from './files.js' */
 
 import { BUILD } from './build.js';
-import { OutOfMemoryError, messageOf } from './errors.js';
+import { OutOfMemoryError, UnsupportedError, messageOf } from './errors.js';
 import { serveTeams } from './thread.js';
 import { addressOf, scriptAddress, startWorker } from './threads.js';
 
@@ -31,6 +31,7 @@ const crewOf = () => (/** @type {any} */ (globalThis))[Symbol.for('webnnc.team.1
 const isProgram = () => typeof globalThis.process === 'object' && !globalThis.document;
 
 /** How many threads a model is to have, and why only one if that may be news. @typedef {{count: number, reason?: string}} ThreadPlan */
+/** What came of it: those who will share the work. @typedef {{team?: Team, reason?: string}} Hired */
 /** Who shares the work on the CPU, or why nobody does; memory may be shared all the same. @typedef {{team?: Team, reason?: string, isShared?: boolean}} Work */
 
 /** @param {number | undefined} wanted the option @returns {ThreadPlan} */
@@ -52,14 +53,19 @@ export function planThreads(wanted) {
  * Who shares the work of a module that was made.
  *
  * @param {WebAssembly.Module} module @param {WebAssembly.Memory | undefined} memory none if the module is for one thread
- * @param {any} exports @param {ThreadPlan} plan @param {Finder} files
+ * @param {any} exports @param {Hired} hired
  * @returns {Promise<Work>}
  */
-export async function workOf(module, memory, exports, { count, reason }, files) {
-  if (count === 1) return { reason };
-  if (!memory) return { reason: 'model.threads.wasm is missing' };
-  return Team.gather(module, memory, exports, count, files).then((team) => ({ team, isShared: true }),
-    (error) => ({ isShared: true, reason: `workers cannot be started: ${messageOf(error)}` }));
+export async function workOf(module, memory, exports, { team, reason }) {
+  if (!team) return { reason };
+  try {
+    if (!memory) throw new Error('model.threads.wasm is missing');
+    await team.join(module, memory, exports);
+    return { team, isShared: true };
+  } catch (error) {
+    team.dispose();
+    return { reason: messageOf(error), isShared: Boolean(memory) };
+  }
 }
 
 /** Memory that threads share: as much as there may be. @param {number} initial in pages @returns {WebAssembly.Memory} */
@@ -125,41 +131,43 @@ async function count(more) {
 
 /** The threads of one module. */
 export class Team {
-  /** @type {number} */ #id;
-  /** @type {any} */ #exports;
+  #id;
+  /** Of this thread's instance. @type {any} */ #exports;
+  /** @type {Promise<Helper>[]} */
+  #hired;
   /** @type {Helper[]} */
   #helpers = [];
 
-  /** @param {number} id @param {any} exports of this thread's instance */
-  constructor(id, exports) {
-    this.#id = id;
-    this.#exports = exports;
+  /** Workers start at once, so that they are there when the module is. @param {number} size how many threads, this one included @param {Finder} files */
+  constructor(size, files) {
+    const { helpers, teams } = crewOf();
+    this.#id = ++crewOf().last;
+    teams.add(this);
+    while (helpers.length < size - 1) {
+      const hired = hire(files);
+      helpers.push(hired);
+      hired.catch(() => helpers.splice(helpers.indexOf(hired), 1));
+    }
+    this.#hired = helpers.slice(0, size - 1);
   }
 
   /**
-   * A team of `size` threads.
-   *
    * @param {WebAssembly.Module} module @param {WebAssembly.Memory} memory @param {any} exports of this thread's instance
-   * @param {number} size @param {Finder} files
    * @throws {Error} There are no workers, or there is not enough memory.
    */
-  static async gather(module, memory, exports, size, files) {
-    const crew = crewOf(), team = new Team(++crew.last, exports);
-    crew.teams.add(team);
-    while (crew.helpers.length < size - 1) crew.helpers.push(hire(files));
+  async join(module, memory, exports) {
+    this.#exports = exports;
     count(1);
     try {
-      team.#helpers = await Promise.all(crew.helpers.slice(0, size - 1));
-      await Promise.all(team.#helpers.map((helper) => {
+      this.#helpers = await Promise.all(this.#hired).catch((cause) => {
+        throw new UnsupportedError(`workers cannot be started: ${messageOf(cause)}`, { cause });
+      });
+      await Promise.all(this.#helpers.map((helper) => {
         const stack = exports.webnnc_stack() >>> 0;
         if (!stack) throw new OutOfMemoryError('wasm has not enough memory for threads');
-        return ask(helper, { id: team.#id, module, memory, stack });
+        return ask(helper, { id: this.#id, module, memory, stack });
       }));
-      exports.webnnc_threads(size);
-      return team;
-    } catch (error) {
-      team.dispose();
-      throw error;
+      exports.webnnc_threads(this.size);
     } finally {
       count(-1);
     }
@@ -183,9 +191,9 @@ export class Team {
   }
 
   dispose() {
-    const crew = crewOf(), dismiss = this.#exports.webnnc_dismiss;
+    const crew = crewOf(), dismiss = this.#exports?.webnnc_dismiss;
     if (!crew.teams.delete(this)) return;
-    dismiss();
+    dismiss?.();
     if (crew.dismiss === dismiss) crew.dismiss = undefined;
     for (const helper of this.#helpers) ask(helper, { id: this.#id }).catch(() => {});
     if (crew.teams.size) return;
