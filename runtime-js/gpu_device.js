@@ -55,21 +55,29 @@ function whatIsMissing(program, from) {
 
 /** What a device or adapter has. @typedef {{features: ReadonlySet<string>, limits: GPUSupportedLimits}} Offered */
 /** What a device is asked for. @typedef {Pick<ProgramRecord, 'features' | 'limits'>} Needs */
-/** The program that a model runs on a GPU, by its index, or why there is none. @typedef {{index: number, problem?: unknown}} Choice */
+/**
+ * The program that a model runs on a GPU, by its index, or why there is none; and of one that is not the best, why a better one cannot run.
+ *
+ * @typedef {{index: number, problem?: unknown, obstacle?: string}} Choice
+ */
 
-/** The index of the first program that lacks nothing. @param {ProgramRecord[]} programs @param {Offered} from */
+/** The first program that lacks nothing. @param {ProgramRecord[]} programs @param {Offered} from @returns {Choice} */
 function choose(programs, from) {
   let missing = '';
-  const index = programs.findIndex((program) => program.kind === 'webgpu' && !(missing = whatIsMissing(program, from)));
-  if (index < 0) throw new UnsupportedError(`the GPU lacks ${missing}`);
-  return index;
+  for (const [index, program] of programs.entries()) {
+    if (program.kind !== 'webgpu') continue;
+    const obstacle = missing && `the GPU lacks ${missing}`;
+    missing = whatIsMissing(program, from);
+    if (!missing) return { index, obstacle };
+  }
+  throw new UnsupportedError(`the GPU lacks ${missing}`);
 }
 
 /** The programs of all models, one of which can be run at least. @param {Offered} from @returns {Choice[]} */
 function chooseForAll(from) {
   const chooseFrom = (/** @type {Offered} */ offered) => MODELS.map(({ programs }) => {
     try {
-      return { index: choose(programs, offered) };
+      return choose(programs, offered);
     } catch (problem) {
       return { index: -1, problem };
     }
@@ -80,7 +88,20 @@ function chooseForAll(from) {
   const needsHalf = (/** @type {ProgramRecord} */ program) => program.features.includes('shader-f16');
   const lacksHalf = choices.some(({ index }, m) => index > 0 && needsHalf(MODELS[m].programs[0]) && !needsHalf(MODELS[m].programs[index]));
   if (!lacksHalf) return choices;
-  return chooseFrom({ features: new Set([...from.features].filter((name) => name !== 'shader-f16')), limits: from.limits });
+  return chooseFrom({ features: new Set([...from.features].filter((name) => name !== 'shader-f16')), limits: from.limits })
+    .map((choice, m) => choice.obstacle ? { ...choice, obstacle: choices[m].obstacle || 'another model of the bundle cannot use shader-f16 on this GPU' } : choice);
+}
+
+/**
+ * Which of a model's programs for GPUs a choice is, and why it is not a better one, in words; '' if there is only one.
+ *
+ * @param {number} model @param {Choice} choice
+ */
+export function variantOf(model, { index, obstacle }) {
+  const programs = MODELS[model].programs.filter(({ kind }) => kind === 'webgpu');
+  if (programs.length < 2) return '';
+  const { features } = programs[index], variant = features.length ? `with ${features.join(', ')}` : 'without optional features';
+  return `, the variant ${variant}${obstacle && `; a better one is there, but ${obstacle}`}`;
 }
 
 /** Names of GPUs that are none, where engines do not say so themselves. */
@@ -125,7 +146,7 @@ async function findDevice(isAsked, given, chosen) {
   if (!given && !adapter) throw new UnsupportedError('WebGPU found no GPU that it can use');
   if (adapter && !isAsked && isEmulated(adapter)) throw new UnsupportedError('the only GPU is emulated by the CPU, which is slower than wasm');
   const offered = /** @type {GPUDevice | GPUAdapter} */ (given ?? adapter);
-  const choices = globalThis.WEBNNC_MODELS !== false ? chooseForAll(offered) : [{ index: choose(BUILD.programs, offered) }];
+  const choices = globalThis.WEBNNC_MODELS !== false ? chooseForAll(offered) : [choose(BUILD.programs, offered)];
   chosen?.(choices);
   return { choices, device: given ?? await requestDevice(/** @type {GPUAdapter} */ (adapter), needsOf(choices)) };
 }

@@ -45,10 +45,10 @@ const RELAXED_PROBE = new Uint8Array([
 ]);
 
 /**
- * The best module that this engine can run, checked to be the build's.
+ * The best module that this engine can run, checked to be the build's, and in words which SIMD it has and why.
  *
  * @param {Finder} files @param {LoadControl} control @param {boolean} isShared whether threads are to share its work
- * @returns {Promise<{module: WebAssembly.Module, kind: FileKind}>}
+ * @returns {Promise<{module: WebAssembly.Module, kind: FileKind, variant: string}>}
  */
 async function loadModule(files, control, isShared) {
   const isRelaxed = WebAssembly.validate(RELAXED_PROBE);
@@ -58,7 +58,8 @@ async function loadModule(files, control, isShared) {
   let missing;
   for (const kind of kinds) {
     try {
-      return { module: await loadModuleFrom(await files.find(kind), control), kind };
+      const module = await loadModuleFrom(await files.find(kind), control), why = !isRelaxed ? 'this engine has none' : `its module is not ${missing ? 'there' : 'given'}`;
+      return { module, kind, variant: kind.startsWith('relaxed') ? 'with relaxed SIMD' : `without relaxed SIMD: ${why}` };
     } catch (error) {
       // Whoever left it out has another, which does the same.
       if (!(error instanceof ModelLoadError) || /** @type {any} */ (error).reason !== 'missing') throw missing ?? error;
@@ -103,7 +104,7 @@ export class Host {
    * @param {Finder} files @param {Shaders} shaders @param {LoadControl} control @param {Promise<Hired>} hiring who is to share the work @returns {Promise<Host[]>}
    */
   static async load(files, shaders, control, hiring) {
-    const hired = await hiring, { module, kind } = await loadModule(files, control, hired.team !== undefined);
+    const hired = await hiring, { module, kind, variant } = await loadModule(files, control, hired.team !== undefined);
     // The imports serve the WASI command. Nothing that is called here uses them.
     /** @type {Record<string, Record<string, () => number>>} */
     const imports = {};
@@ -116,15 +117,19 @@ export class Host {
     const work = globalThis.WEBNNC_THREADS !== false ? await workOf(module, memory, exports, hired) : {}, { models, ...manifest } = manifestOf(module);
     if (globalThis.WEBNNC_MODELS !== false && models) {
       const turn = {};
-      return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, shaders, index, work));
+      return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, variant, shaders, index, work));
     }
-    return [new Host(exports, manifest, shaders, 0, work)];
+    return [new Host(exports, manifest, variant, shaders, 0, work)];
   }
 
-  /** @param {any} exports @param {Manifest} manifest @param {Shaders} shaders of all models @param {number} index of the model @param {Work} work */
-  constructor(exports, manifest, shaders, index, work) {
+  /**
+   * @param {any} exports @param {Manifest} manifest @param {string} variant which SIMD the module has, in words @param {Shaders} shaders of all models
+   * @param {number} index of the model @param {Work} work
+   */
+  constructor(exports, manifest, variant, shaders, index, work) {
     this.work = work;
     this.manifest = manifest;
+    this.variant = variant;
     this.shaders = shaders;
     this.exports = exports;
     this.index = index;

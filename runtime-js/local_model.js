@@ -12,7 +12,7 @@ import { DeviceLostError, DisposedError, GpuError, ModelError, OutOfMemoryError,
 import { Frames, decodeFiles, takesPictures } from './frames.js';
 import { importProfiler } from './files.js';
 import { GpuBackend, releaseFrames } from './gpu_backend.js';
-import { searchGpu } from './gpu_device.js';
+import { searchGpu, variantOf } from './gpu_device.js';
 import { Host } from './host.js';
 import { checkIndices, checkRange } from './indices.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
@@ -139,10 +139,11 @@ class Model {
    */
   async open(control, search, isOwn) {
     const { backend: wanted = 'auto' } = this.#options;
+    let reason = 'wasm was asked for';
     this.#prepared = undefined;
     if (wanted !== 'wasm') {
       try {
-        const found = await search, { index, problem } = found.choices[this.#host.index];
+        const found = await search, choice = found.choices[this.#host.index], { index, problem } = choice;
         if (globalThis.WEBNNC_MODELS !== false && problem) throw problem;
         const Gpu = globalThis.WEBNNC_WALKS !== false && walks(this.#host, index) ? WalkingGpu : GpuBackend;
         const backend = await Gpu.open(this.#host, index, this.#weights, control, found, isOwn);
@@ -158,25 +159,23 @@ class Model {
             if (this.#backend === backend && !this.#isDisposed) this.#options.onDeviceLost?.({ reason, message });
           });
         }
-        await this.#use(backend);
-        this.backendReason = wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model';
+        await this.#use(backend, (wanted === 'webgpu' ? 'webgpu was asked for' : 'WebGPU runs this model') + variantOf(this.#host.index, choice));
         return;
       } catch (error) {
         control.signal?.throwIfAborted();
         const unable = error instanceof UnsupportedError || error instanceof OutOfMemoryError || error instanceof GpuError;
         if (!unable || wanted === 'webgpu' || !hasWasmProgram()) throw error;
-        this.backendReason = error.message;
+        reason = error.message;
       }
-    } else {
-      this.backendReason = 'wasm was asked for';
     }
-    await this.#use(await this.#openWasm(control));
+    await this.#useWasm(reason, control);
   }
 
-  /** @param {LoadControl} control */
-  #openWasm(control) {
+  /** @param {string} reason @param {LoadControl} control */
+  async #useWasm(reason, control) {
     const Wasm = globalThis.WEBNNC_WALKS !== false && hasWasmProgram() && walks(this.#host, wasmProgram(this.#host.index)) ? WalkingWasm : WasmBackend;
-    return Wasm.open(this.#host, this.#weights, control, globalThis.WEBNNC_MODELS !== false && /** @type {Bundle} */ (this.#queue).isOnGpu);
+    const backend = await Wasm.open(this.#host, this.#weights, control, globalThis.WEBNNC_MODELS !== false && /** @type {Bundle} */ (this.#queue).isOnGpu);
+    await this.#use(backend, `${reason}; wasm runs it ${this.#host.variant}`);
   }
 
   /**
@@ -206,8 +205,7 @@ class Model {
       if (globalThis.WEBNNC_WALKS !== false) for (const memory of this.#memories) await memory.leaveGpu();
       this.#close();
       this.#prepared = undefined;
-      this.backendReason = error.message;
-      await this.#use(await this.#openWasm({ signal }));
+      await this.#useWasm(error.message, { signal });
     });
   }
 
@@ -218,10 +216,11 @@ class Model {
     else if (reason) this.backendReason += `; one thread does the work: ${reason}`;
   }
 
-  /** @param {WasmBackend | GpuBackend} backend */
-  async #use(backend) {
+  /** @param {WasmBackend | GpuBackend} backend @param {string} reason */
+  async #use(backend, reason) {
     this.#backend = backend;
     this.backend = backend.name;
+    this.backendReason = reason;
     if (backend.name === 'wasm') this.#tellThreads();
     try {
       // Without symbols, all is known now.

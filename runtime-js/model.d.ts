@@ -128,7 +128,11 @@ export interface AnyModel extends Disposable {
   readonly name: string;
   readonly build: { readonly id: string; readonly webnnc: string };
   readonly backend: 'webgpu' | 'wasm';
-  /** Why this backend, in a sentence. */
+  /**
+   * Why this backend, and which variant of the bundle runs and why not a better one, for people: 'WebGPU runs this
+   * model, the variant without optional features; a better one is there, but the GPU lacks the feature shader-f16', 'there is no
+   * WebGPU here; wasm runs it with relaxed SIMD'.
+   */
   readonly backendReason: string;
   /** How many threads compute, on the CPU; on a GPU 1. */
   readonly threads: number;

@@ -1,5 +1,5 @@
-// What a page downloads besides weights stays as small as the README says: MobileNetV2 with pictures, and
-// digits, for which no network is needed.
+// What a page downloads besides weights stays as small as the README says: MobileNetV2 with pictures, a quantised one,
+// and digits, for which no network is needed.
 //
 //   WEBNNC=build/webnnc CACHE=build/cache node --test tests/cli/code_size.test.mjs
 
@@ -17,7 +17,7 @@ const cache = process.env.CACHE ?? join(root, 'build/cache');
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-code-size-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** The larger of the two modules counts. @param {string} model @param {string} most @param {string[]} flags */
+/** The larger of the two modules counts, and the largest file of shaders. @param {string} model @param {string} most @param {string[]} flags */
 function check(model, most, ...flags) {
   const { status, stderr } = spawnSync(webnnc, [model, '-o', join(folder, 'out'), '--max-code-size', most, '--quiet', ...flags], { encoding: 'utf8' });
   assert.equal(stderr, '');
@@ -28,4 +28,23 @@ test('digits', () => check(join(root, 'models/digits/digits.onnx'), '42kB'));
 
 const models = execFileSync(join(root, 'tests/unpack_shared'), ['models', cache], { encoding: 'utf8' }).trim();
 if (!models) console.log('skipped: the code of MobileNetV2 in ../shared, which is not there');
+/**
+ * What a page downloads of a model, gzipped: model.js, the module, and where WebGPU runs it the shaders.
+ *
+ * @param {string} model @param {string} module
+ */
+function downloadsOf(model, module) {
+  const { stdout } = spawnSync(webnnc, [model, '-o', join(folder, 'sizes'), '--json'], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const sizes = new Map(JSON.parse(stdout).files.map((/** @type {any} */ { name, gzipBytes }) => [name, gzipBytes]));
+  const cpu = sizes.get('model.js') + sizes.get(module), gpu = cpu + sizes.get('model.shaders.json');
+  console.log(`${module}: ${(cpu / 1000).toFixed(1)} kB on the CPU, ${(gpu / 1000).toFixed(1)} kB on WebGPU`);
+  return { cpu, gpu };
+}
+
+for (const [module, cpu, gpu] of /** @type {[string, number, number][]} */ ([['model.relaxed.wasm', 49_000, 62_000], ['model.wasm', 53_000, 66_500]])) {
+  test(`a quantised MobileNetV2 with ${module}`, { skip: !models }, () => {
+    const sizes = downloadsOf(join(models, 'mobilenet_v2_100_224_qdq/model.onnx'), module);
+    assert.ok(sizes.cpu <= cpu && sizes.gpu <= gpu, JSON.stringify(sizes));
+  });
+}
 test('MobileNetV2 with pictures', { skip: !models }, () => check(join(models, 'mobilenet_v2_100_224/model.onnx'), '60kB', '--image', 'imagenet'));

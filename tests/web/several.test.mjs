@@ -418,12 +418,16 @@ test('f16 is in the same bits in all models of a device', async () => {
   cpSync(join(root, 'runtime-js'), scripts, { recursive: true });
   const large = { maxComputeWorkgroupStorageSize: 32768 }, models = [[half, plain], [{ ...half, limits: large }, plain], [plain]].map((programs) => ({ programs }));
   writeFileSync(join(scripts, 'build.js'), `export const BUILD = ${JSON.stringify({ models })};`);
-  const { searchGpu } = await import(pathToFileURL(join(scripts, 'gpu_device.js')).href);
-  const chosen = async (/** @type {string[]} */ features, /** @type {number} */ most) =>
-    (await searchGpu('webgpu', { features: new Set(features), limits: { maxComputeWorkgroupStorageSize: most } })).choices.map((/** @type {any} */ { index }) => index);
+  const { searchGpu, variantOf } = await import(pathToFileURL(join(scripts, 'gpu_device.js')).href);
+  const choicesOf = async (/** @type {string[]} */ features, /** @type {number} */ most) =>
+    (await searchGpu('webgpu', { features: new Set(features), limits: { maxComputeWorkgroupStorageSize: most } })).choices;
+  const chosen = async (/** @type {string[]} */ features, /** @type {number} */ most) => (await choicesOf(features, most)).map((/** @type {any} */ { index }) => index);
   assert.deepEqual(await chosen(['shader-f16'], 32768), [0, 0, 0]);
   assert.deepEqual(await chosen(['shader-f16'], 16384), [1, 1, 0]);
   assert.deepEqual(await chosen([], 32768), [1, 1, 0]);
+  const plainly = ', the variant without optional features; a better one is there, but ';
+  assert.deepEqual((await choicesOf(['shader-f16'], 16384)).map((/** @type {any} */ choice, /** @type {number} */ model) => variantOf(model, choice)), [
+    `${plainly}another model of the bundle cannot use shader-f16 on this GPU`, `${plainly}the GPU lacks maxComputeWorkgroupStorageSize of 32768 (it has 16384)`, '']);
 });
 
 test('a GPU gets the best program that it and the engine have the features for', async () => {
@@ -432,7 +436,7 @@ test('a GPU gets the best program that it and the engine have the features for',
   const programs = [['shader-f16', ...subgroups, matrix], ['shader-f16', ...subgroups], ['shader-f16'], subgroups, []].map((features) => ({ ...plain, features }));
   cpSync(join(root, 'runtime-js'), scripts, { recursive: true });
   writeFileSync(join(scripts, 'build.js'), `export const BUILD = ${JSON.stringify({ programs })};`);
-  const { searchGpu } = await import(pathToFileURL(join(scripts, 'gpu_device.js')).href);
+  const { searchGpu, variantOf } = await import(pathToFileURL(join(scripts, 'gpu_device.js')).href);
   const config = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }, info = { subgroupMinSize: 32, subgroupMaxSize: 32, subgroupMatrixConfigs: [config] };
   const chosen = async (/** @type {string[]} */ features, /** @type {any} */ adapterInfo = info) =>
     (await searchGpu('webgpu', { features: new Set(features), limits: {}, adapterInfo })).choices[0].index;
@@ -447,6 +451,9 @@ test('a GPU gets the best program that it and the engine have the features for',
     assert.equal(await chosen(['shader-f16', 'subgroups']), 1);
     assert.equal(await chosen(['subgroups']), 3);
     assert.equal(await chosen([]), 4);
+    const reason = async (/** @type {string[]} */ features) => variantOf(0, (await searchGpu('webgpu', { features: new Set(features), limits: {}, adapterInfo: info })).choices[0]);
+    assert.equal(await reason(all), `, the variant with ${[...programs[0].features].join(', ')}`);
+    assert.equal(await reason(['shader-f16']), ', the variant with shader-f16; a better one is there, but the GPU lacks the feature subgroups');
     setLanguage([]);
     assert.equal(await chosen(all), 2);
     assert.equal(await chosen(['subgroups']), 4);
