@@ -252,13 +252,13 @@ bool Names::IsFree(const std::string& name) const {
 }
 
 const std::string& Names::Declare(SymbolId symbol) {
-  std::string base = Identifier(module_.symbols[symbol].name), name = base;
-  bool is_temporary = base.empty();
-  while (is_temporary || name.empty() || !IsFree(name)) {
-    int number = ++numbered_[base];
-    name = is_temporary ? "v" + std::to_string(number) : base + "_" + std::to_string(number);
-    is_temporary &= !IsFree(name);
+  std::string base = Identifier(module_.symbols[symbol].name), name = base, separator = "_";
+  if (base.empty()) {
+    base = module_.symbols[symbol].letter;
+    separator = "";
   }
+  while (name.empty() || !IsFree(name))
+    name = base + separator + std::to_string(++numbered_[base + separator]);
   taken_[name] = symbol;
   scopes_.back().push_back(symbol);
   return names_[symbol] = std::move(name);

@@ -20,6 +20,9 @@ using SymbolId = Id<struct SymbolTag>;
 // What the text should name it, as far as that is free.
 struct Symbol {
   std::string name;
+  // Without a name, a letter and a number. Numbers of each letter are its own: shaders that are
+  // alike then have lines that are the same, which makes them smaller when they are compressed.
+  char letter = 'v';
 };
 
 // ---- Expressions

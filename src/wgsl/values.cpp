@@ -68,6 +68,15 @@ void Values::Store(const Instruction& instruction, Block& out) {
   }
 }
 
+// What a value without a name is called by: a letter for each kind of operation.
+static char LetterOf(const Expr& value) {
+  static constexpr std::string_view kOperators = "+-*/%<>=!&|^", kLetters = "asmdrlgenbox";
+  if (auto* infix = std::get_if<Infix>(&value)) return kLetters[kOperators.find(infix->op[0])];
+  auto* call = std::get_if<Call>(&value);
+  auto* function = call ? std::get_if<std::string>(&call->function) : nullptr;
+  return function ? (*function)[0] : 'v';
+}
+
 void Values::Define(const Instruction& instruction, ExprId value, Block& out) {
   // Longer expressions are not read but deciphered.
   constexpr size_t kLongest = 90;
@@ -84,6 +93,7 @@ void Values::Define(const Instruction& instruction, ExprId value, Block& out) {
     name = source_.NameOf(root);
   }
   SymbolId symbol = module_.NewSymbol(name);
+  module_.symbols[symbol].letter = LetterOf(module_.exprs[value]);
   out.push_back(Let{symbol, value});
   exprs_[instruction.result] = module_.Add(Name{symbol});
 }

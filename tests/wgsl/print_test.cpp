@@ -100,7 +100,7 @@ TEST(Print, TakesOperandsAsTheInstructionDoes) {
     %sum = OpIAdd %uint %quotient %x
     %result = OpBitwiseXor %uint %sum %shifted)");
   ExpectContains(text,
-                 "(u32(i32(local_invocation_index) / v1) + u32(v1)) ^ "
+                 "(u32(i32(local_invocation_index) / i1) + u32(i1)) ^ "
                  "u32(i32(local_invocation_index) >> 1)");
 }
 
@@ -150,7 +150,7 @@ TEST(Print, MovesNothingIntoALoop) {
     %result = OpLoad %uint %v)");
   ExpectContains(text, R"(  var v = 2u;
   while (v < 264u) {
-    v += v1;
+    v += m1;
   }
   out[local_invocation_index] = v;)");
 }
@@ -181,8 +181,8 @@ TEST(Print, LeavesLoopsFromTheMiddle) {
     OpBranch %header
     %merge = OpLabel
     %result = OpLoad %uint %v)");
-  ExpectContains(text, "if (264u < v1) {\n      break;\n    }");
-  ExpectContains(text, "if (v1 == 2u) {\n      continue;\n    }");
+  ExpectContains(text, "if (264u < a1) {\n      break;\n    }");
+  ExpectContains(text, "if (a1 == 2u) {\n      continue;\n    }");
   ExpectContains(text, "continuing {\n      v *= local_invocation_index;\n    }");
 }
 
