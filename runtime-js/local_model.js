@@ -535,9 +535,11 @@ class Model {
  */
 async function hireFor({ backend, threads }, files, search) {
   const { count, reason } = planThreads(threads);
-  if (globalThis.WEBNNC_THREADS === false || count === 1) return { reason };
-  const isOnGpu = backend !== 'wasm' && await search.then(() => true, () => false);
-  return isOnGpu ? { reason: 'the model was loaded for a GPU' } : { team: new Team(count, files) };
+  if (globalThis.WEBNNC_THREADS !== false && count > 1) {
+    const isOnGpu = backend !== 'wasm' && await search.then(() => true, () => false);
+    return isOnGpu ? { reason: 'the model was loaded for a GPU' } : { team: new Team(count, files) };
+  }
+  return { reason };
 }
 
 /**
