@@ -251,9 +251,9 @@ Outcome ChooseForCpu(const std::string& input, const FeatureSet& features) {
 }
 
 // What is tried first for a GPU of moderate size.
-Outcome ChooseForGpu(const std::string& input) {
-  auto choose = [](const loop::Kernel& kernel, const LikelySizes& sizes) {
-    auto candidates = schedule::Candidates(kernel, WebGpu(), sizes);
+Outcome ChooseForGpu(const std::string& input, const FeatureSet& features) {
+  auto choose = [&](const loop::Kernel& kernel, const LikelySizes& sizes) {
+    auto candidates = schedule::Candidates(kernel, WebGpu(features), sizes);
     return candidates.empty() ? std::nullopt : std::optional(candidates.front().schedule);
   };
   return RunChosen(input, choose, LowerForGpu);
@@ -339,7 +339,8 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"cpu", [](const std::string& in) { return ChooseForCpu(in, {}); }},
       {"cpu-relaxed",
        [](const std::string& in) { return ChooseForCpu(in, {Feature::kRelaxedSimd}); }},
-      {"gpu", ChooseForGpu},
+      {"gpu", [](const std::string& in) { return ChooseForGpu(in, {}); }},
+      {"gpu-dots", [](const std::string& in) { return ChooseForGpu(in, {Feature::kDots}); }},
       {"schedule-text", ReadSchedule},
       {"schedule", KernelPass(ApplySchedule)},
       {"schedule-flat", KernelPass([](loop::Kernel& kernel, Lexer& lexer) -> Status {

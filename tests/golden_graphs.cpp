@@ -14,6 +14,7 @@
 #include "graph/passes/lower_precision.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
+#include "graph/passes/narrow_factors.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/prepare_image.h"
 #include "graph/passes/quantize_weights.h"
@@ -415,6 +416,7 @@ const Steps& GraphSteps() {
       {"simplify-graph", GraphPass(graph::Simplify)},
       {"merge-common", GraphPass(graph::MergeCommon)},
       {"keep-integers", GraphPass(WithBudget(graph::KeepIntegers))},
+      {"narrow-factors", GraphPass(WithBudget(graph::NarrowFactors))},
       {"sum-in-floats", GraphPass(WithBudget(graph::SumInFloats))},
       {"fold-scales", GraphPass(WithBudget(graph::FoldScales))},
       {"layouts", GraphPass([](Graph& graph) { graph::ChooseLayouts(graph, WasmMachine()); })},

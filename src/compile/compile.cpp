@@ -41,6 +41,7 @@
 #include "graph/passes/keep_integers.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
+#include "graph/passes/narrow_factors.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
@@ -254,6 +255,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     if (!options.webgpu) continue;
     model.gpu_graph = model.graph;
     graph::ForEachGraph(*model.gpu_graph, [&](graph::Graph& g) {
+      graph::NarrowFactors(g, model.budget);
       graph::SumInFloats(g, model.budget);
       graph::SplitConcats(g, static_cast<size_t>(gpu_machine.max_buffers) - 1);
       graph::BlockCumulations(g, gpu_machine.cumulations);

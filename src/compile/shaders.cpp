@@ -29,6 +29,7 @@ Result<plan::Shader> EmitShader(const loop::Kernel& flat, const std::vector<Stor
   if (module.uses_subgroups)
     shader.features.insert(shader.features.end(), {"subgroups", "subgroup_id"});
   if (module.uses_fragments) shader.features.push_back("chromium-experimental-subgroup-matrix");
+  if (module.uses_dots) shader.features.push_back("packed_4x8_integer_dot_product");
   shader.spirv = std::move(module.words);
   return shader;
 }

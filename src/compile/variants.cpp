@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/parallel.h"
+#include "graph/passes/narrow_factors.h"
 #include "plan/form_kernels.h"
 #include "plan/name_kernels.h"
 #include "plan/schedule_for_gpu.h"
@@ -25,6 +26,13 @@ bool HasType(const graph::Graph& graph, DType dtype) {
   return has;
 }
 
+bool MultipliesBytes(const graph::Graph& graph) {
+  bool multiplies = false;
+  graph::ForEachGraph(
+      graph, [&](const graph::Graph& inner) { multiplies |= graph::HasByteProducts(inner); });
+  return multiplies;
+}
+
 // Whether there is a program for targets with the feature: another than for those without, and, of
 // what few models gain by, asked for.
 bool IsWanted(Feature feature, const Model& model) {
@@ -35,6 +43,7 @@ bool IsWanted(Feature feature, const Model& model) {
     case Feature::kThreads: return true;
     case Feature::kSubgroups: return options.subgroups || options.matrices;
     case Feature::kMatrices: return options.matrices;
+    case Feature::kDots: return MultipliesBytes(*model.gpu_graph);
   }
   return false;
 }

@@ -235,17 +235,19 @@ struct Attention {
 enum class Layout : uint8_t { kChannelsFirst, kChannelsLast };
 
 // result[n, o, p...] = sum over c, k... of x[n, c, p*stride + k*dilation - pad...] * filter[o, c,
-// k...] with zeros outside x. Operands: x, filter. Of `groups` groups, each sees its share of
-// channels.
+// k...] with a number, zero mostly, outside x. Operands: x, filter. Of `groups` groups, each sees
+// its share of channels.
 struct Conv {
   Integers strides, dilations, pads_begin, pads_end;  // one a spatial dimension
   int64_t groups = 1;
   Layout layout = Layout::kChannelsFirst;
+  int64_t outside = 0;
 
   static constexpr auto kFields =
       Fields(Field("strides", &Conv::strides), Field("dilations", &Conv::dilations),
              Field("pads_begin", &Conv::pads_begin), Field("pads_end", &Conv::pads_end),
-             Field("groups", &Conv::groups), Field("layout", &Conv::layout));
+             Field("groups", &Conv::groups), Field("layout", &Conv::layout),
+             Field("outside", &Conv::outside));
   WEBNNC_OPERATION("conv", 2, 2);
   WEBNNC_EQUAL_SIZES;
 };

@@ -41,8 +41,8 @@ std::string_view Name(Function function) {
 
 std::string_view OperationName(loop::BinaryOp op) {
   static constexpr std::string_view kNames[] = {
-      "add", "sub", "mul", "div", "mod", "floordiv", "floormod", "pow",  "min",      "max",
-      "and", "or",  "xor", "shl", "shr", "equal",    "notequal", "less", "lessequal"};
+      "add", "sub", "mul", "div", "mod", "floordiv", "floormod", "pow",      "min",  "max",
+      "and", "or",  "xor", "shl", "shr", "dot4",     "equal",    "notequal", "less", "lessequal"};
   static_assert(std::size(kNames) == loop::kBinaryOpCount);
   return kNames[static_cast<int>(op)];
 }

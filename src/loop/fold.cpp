@@ -93,6 +93,13 @@ static T Power(T base, uint64_t exponent) {
   return static_cast<T>(result);
 }
 
+static int64_t DotOfBytes(uint64_t a, uint64_t b) {
+  int64_t sum = 0;
+  for (int shift = 0; shift < 32; shift += 8)
+    sum += int64_t{static_cast<int8_t>(a >> shift)} * static_cast<int8_t>(b >> shift);
+  return sum;
+}
+
 // T is int64_t or uint64_t: the operands' sign, which division, order and shifts depend on.
 template <typename T>
 static T EvaluateInteger(BinaryOp op, T a, T b, int width) {
@@ -125,6 +132,7 @@ static T EvaluateInteger(BinaryOp op, T a, T b, int width) {
     case BinaryOp::kShiftLeft:
       return ub < static_cast<uint64_t>(width) ? static_cast<T>(ua << ub) : 0;
     case BinaryOp::kShiftRight: return ub < static_cast<uint64_t>(width) ? a >> ub : 0;
+    case BinaryOp::kDot4: return static_cast<T>(DotOfBytes(ua, ub));
     default: break;
   }
   CHECK(false);

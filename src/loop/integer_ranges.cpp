@@ -125,6 +125,7 @@ IntegerRange IntegerRanges::OfBinary(const Binary& binary, DType dtype) {
       return {positive ? 0 : -most, most};
     }
     case BinaryOp::kShiftRight: return {std::min<int64_t>(a.low, 0), std::max<int64_t>(a.high, 0)};
+    case BinaryOp::kDot4: return {-4 * 128 * 127, 4 * 128 * 128};
     case BinaryOp::kAnd:
       if (a.low >= 0 && b.low >= 0) return {0, std::min(a.high, b.high)};
       [[fallthrough]];

@@ -111,7 +111,7 @@ static_assert(std::size(kUnaryNames) == kUnaryOpCount);
 
 static constexpr std::string_view kBinaryNames[] = {
     "+",   "-",  "*",   "/",   "%",   "floordiv", "floormod", "pow", "min", "max",
-    "and", "or", "xor", "shl", "shr", "==",       "!=",       "<",   "<="};
+    "and", "or", "xor", "shl", "shr", "dot4",     "==",       "!=",  "<",   "<="};
 static_assert(std::size(kBinaryNames) == kBinaryOpCount);
 
 static constexpr std::string_view kLoopKindNames[] = {

@@ -148,12 +148,13 @@ enum class BinaryOp : uint8_t {
   kXor,
   kShiftLeft,   // by less than the width
   kShiftRight,  // arithmetic for signed types
+  kDot4,        // of i32 only: the sum of the products of their four bytes, each an i8
   kEqual,       // comparisons give bool
   kNotEqual,
   kLess,
   kLessEqual,
 };
-inline constexpr int kBinaryOpCount = 19;
+inline constexpr int kBinaryOpCount = 20;
 
 struct Binary {
   BinaryOp op;

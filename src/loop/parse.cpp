@@ -257,9 +257,10 @@ class Parser {
     bool equality = op == BinaryOp::kEqual || op == BinaryOp::kNotEqual;
     bool shift = op == BinaryOp::kShiftLeft || op == BinaryOp::kShiftRight;
     bool floors = op == BinaryOp::kFloorDiv || op == BinaryOp::kFloorMod;
-    bool fits = x.dtype == DType::kBool ? bits || equality
-                : IsFloat(x.dtype)      ? !bits && !shift && !floors
-                                        : true;
+    bool fits = op == BinaryOp::kDot4     ? x.dtype == DType::kI32
+                : x.dtype == DType::kBool ? bits || equality
+                : IsFloat(x.dtype)        ? !bits && !shift && !floors
+                                          : true;
     if (!fits) {
       return lexer_.Fail("'" + std::string(Name(op)) + "' does not take " +
                          std::string(Name(x.dtype)));

@@ -20,6 +20,7 @@ inline constexpr VariantKind kVariants[] = {
     {Target::Kind::kWebGpu, {Feature::kF16, Feature::kSubgroups, Feature::kMatrices}},
     {Target::Kind::kWebGpu, {Feature::kF16, Feature::kSubgroups}},
     {Target::Kind::kWebGpu, {Feature::kF16}},
+    {Target::Kind::kWebGpu, {Feature::kDots}},
     {Target::Kind::kWebGpu, {Feature::kSubgroups}},
     {Target::Kind::kWebGpu, {}},
     {Target::Kind::kWasm, {}},

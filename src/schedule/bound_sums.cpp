@@ -60,11 +60,11 @@ class Bounder {
     for (Nest& nest : nests_.nests) {
       bool rounds = nest.Reduces() && nest.update == loop::Update::kAdd &&
                     IsFloat(nests_.kernel.exprs[nest.value()].dtype);
-      // Fragments are summed where they are.
-      bool is_matrix =
-          std::any_of(nest.main.loops.begin(), nest.main.loops.end(),
-                      [](const NestLoop& loop) { return loop.kind == loop::LoopKind::kMatrix; });
-      if (!rounds || is_matrix) continue;
+      // Fragments are summed where they are, and products of bytes as integers.
+      bool is_apart = std::any_of(
+          nest.main.loops.begin(), nest.main.loops.end(),
+          [](const NestLoop& loop) { return loop.kind == loop::LoopKind::kMatrix || loop.dot; });
+      if (!rounds || is_apart) continue;
       for (LoopList* list : nest.Lists()) Walk(nest, *list);
     }
     return std::move(schedule_);

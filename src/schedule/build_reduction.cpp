@@ -33,6 +33,10 @@ NestBuilder::Registers NestBuilder::AddRegisters(const std::string& name, Space 
 }
 
 std::vector<DType> NestBuilder::DTypes() {
+  return DotsBytes() ? std::vector{DType::kI32} : ResultTypes();
+}
+
+std::vector<DType> NestBuilder::ResultTypes() {
   std::vector<DType> dtypes;
   for (const loop::Part& part : nest_.parts) dtypes.push_back(build_.dtype(part.term));
   return dtypes;
@@ -112,6 +116,17 @@ Block NestBuilder::EmitDot(const std::vector<const NestLoop*>& loops, size_t i) 
   if (nest_.skips) Fail("dot: iterations of " + loop.name + " are skipped");
   if (!loop.extent.IsConstant()) Fail("dot: the extent of " + loop.name + " is not constant");
   if (error_) return {};
+  if (DotsBytes()) {
+    ExprId products =
+        build_.Apply(loop::BinaryOp::kDot4, ByteWord(Operand::kLeft), ByteWord(Operand::kRight));
+    ExprId none = build_.Constant(Scalar::Integer(DType::kI32, 0));
+    return loop::CombineInto(kernel_, nest_.update, accumulator_, AccumulatorIndex(),
+                             {build_.Select(Needed(false), products, none)});
+  }
+  if (DTypes()[0] != DType::kI32) {
+    Fail("dot: only sums of four products of bytes are of floats");
+    return {};
+  }
   ExprId sum = build_.Constant(Scalar::Integer(DType::kI32, 0));
   for (int64_t n = 0; n < loop.extent.value(); ++n) {
     env_[loop.var] = build_.Int(n);
@@ -289,11 +304,13 @@ loop::Tuple NestBuilder::LanesCombined(Block& before) {
 
 Block NestBuilder::WriteResult(loop::Tuple results) {
   loop::Tuple starts, resolved;
+  for (size_t p = 0; p < results.size(); ++p)
+    results[p] = build_.Convert(results[p], ResultTypes()[p]);
   for (const loop::Part& part : nest_.parts) {
     starts.push_back(part.start);
     resolved.push_back(Resolve(part.start));
   }
-  if (starts != Neutrals(DTypes()))
+  if (starts != Neutrals(ResultTypes()))
     results = loop::Combine(kernel_, nest_.update, resolved, results);
   Block out;
   if (nest_.writers.empty()) {

@@ -138,13 +138,17 @@ loop::Tuple NestBuilder::Terms() {
                    : build_.Mul(side(Operand::kLeft), side(Operand::kRight))};
     neutral = Neutrals({build_.dtype(terms[0])});
   }
+  const ExprId needed = Needed(whole);
+  for (size_t p = 0; p < terms.size(); ++p) terms[p] = build_.Select(needed, terms[p], neutral[p]);
+  return terms;
+}
+
+ExprId NestBuilder::Needed(bool whole) {
   std::vector<ExprId> needed;
   for (const Guard& guard : nest_.guards) {
     if (guard.reduction && !MakesNeutral(guard, whole)) needed.push_back(guard.condition);
   }
-  for (size_t p = 0; p < terms.size(); ++p)
-    terms[p] = build_.Select(Resolve(AllOf(needed)), terms[p], neutral[p]);
-  return terms;
+  return Resolve(AllOf(needed));
 }
 
 bool NestBuilder::MakesNeutral(const Guard& guard, bool whole) {
@@ -176,13 +180,13 @@ Tile NestBuilder::MakeTile(const Stage& stage) {
       Fail("stage: the lanes of " + loop.name + " would share one tile");
     if (loop.name == stage.at.name) break;
   }
-  const std::string pair = PairOf(stage);
-  DType dtype = pair.empty() ? build_.dtype(StagedOperand(stage)) : DType::kI32;
+  const std::string word = WordOf(stage);
+  DType dtype = word.empty() ? build_.dtype(StagedOperand(stage)) : DType::kI32;
   Tile tile{{},
             stage.space == Space::kRegister && thread_.valid(),
             stage.layout,
             static_cast<size_t>(stage.row),
-            pair};
+            word};
   TensorType type{dtype, {}};
   if (tile.per_thread) type.shape.push_back(threads_);
   Dim row = 1;
@@ -209,9 +213,7 @@ void NestBuilder::CheckDependence(const Stage& stage) {
   for (const std::string& name : stage.layout) {
     env_[list_->Find(name)->var] = build_.Int(0);
   }
-  const std::string pair = PairOf(stage);
-  if (!pair.empty()) env_[list_->Find(pair)->var] = build_.Int(0);
-  ExprId value = OperandValue(stage.operand);
+  ExprId value = StagedValue(stage);
   std::set<VarId> inner;
   for (size_t i = static_cast<size_t>(list_->Position(stage.at)) + 1; i < list_->loops.size();
        ++i) {
@@ -277,7 +279,7 @@ Block NestBuilder::Fill(const Stage& stage, const Tile& tile) {
   if (stage.space == Space::kRegister) return FillRegisters(stage, tile);
   return FillRegion(stage, [&](ExprId) {
     Block store;
-    store.push_back(loop::Store{tile.buffer, TileIndex(tile), OperandValue(stage.operand)});
+    store.push_back(loop::Store{tile.buffer, TileIndex(tile), StagedValue(stage)});
     return store;
   });
 }
@@ -302,12 +304,7 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
     loops.push_back({var, loop.extent, vector ? LoopKind::kVector : kind, {}});
   }
   Block block;
-  ExprId raw = RawOperand(stage.operand), staged = StagedOperand(stage);
-  auto element = [&] {
-    return staged == raw ? OperandValue(stage.operand) : GuardedOperand(stage.operand, staged);
-  };
-  ExprId value = tile.pair.empty() ? element() : PairWord(tile.pair, element);
-  block.push_back(loop::Store{tile.buffer, TileIndex(tile), value});
+  block.push_back(loop::Store{tile.buffer, TileIndex(tile), StagedValue(stage)});
   for (size_t i = loops.size(); i-- > 0;) {
     loops[i].body = std::move(block);
     block = Block();
@@ -320,14 +317,15 @@ Block NestBuilder::FillRegisters(const Stage& stage, const Tile& tile) {
 BufferId NestBuilder::AheadRegisters(const Stage& stage) {
   int64_t threads = threads_.value(), vectors = TileSize(stage) / stage.lanes;
   int64_t rounds = (vectors + threads - 1) / threads;
-  TensorType type{build_.dtype(RawOperand(stage.operand)), {threads, rounds * stage.lanes}};
+  DType dtype = WordOf(stage).empty() ? build_.dtype(RawOperand(stage.operand)) : DType::kI32;
+  TensorType type{dtype, {threads, rounds * stage.lanes}};
   return kernel_.buffers.Add({"ahead", type, Space::kRegister});
 }
 
 Block NestBuilder::LoadAhead(const Stage& stage, BufferId registers) {
   return FillRegion(stage, [&](ExprId own) {
     Block store;
-    store.push_back(loop::Store{registers, {Thread(), own}, OperandValue(stage.operand)});
+    store.push_back(loop::Store{registers, {Thread(), own}, StagedValue(stage)});
     return store;
   });
 }

@@ -23,7 +23,7 @@ std::vector<Candidate> Candidates(const loop::Kernel& plain, const Target& targe
         is_rival && last < begin && begin < all.size() && all[begin].seconds < all[last].seconds;
     auto at = [&](size_t i) { return all.begin() + static_cast<ptrdiff_t>(i); };
     if (faster) std::rotate(at(last), at(begin), all.end());
-    last = begin;
+    if (begin < all.size()) last = begin;
   }
   return all;
 }

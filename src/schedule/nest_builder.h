@@ -35,8 +35,8 @@ struct Tile {
   std::vector<std::string> layout;
   // The last loops of the layout that share the last dimension: a row, which `pad` makes longer.
   size_t row = 1;
-  // The loop whose two iterations share a word, if they do: a dot's, which the layout leaves out.
-  std::string pair;
+  // The loop whose iterations share a word, if they do: a dot's, which the layout leaves out.
+  std::string word;
 };
 
 // Of temporaries that are computed inside a nest's loops: the variables of these.
@@ -147,13 +147,25 @@ class NestBuilder {
   loop::ExprId GuardedValue(loop::ExprId raw, loop::ExprId neutral);
   loop::ExprId LoadTile(const Tile& tile);
 
-  // A tile of integers of 16 bits or less has words if the stage's layout leaves out a dot's loop
-  // of two iterations: the numbers of both, the first at the bottom. That loop's name, or none.
-  std::string PairOf(const Stage& stage);
-  loop::ExprId PairWord(const std::string& pair, const std::function<loop::ExprId()>& element);
+  // ---- Words (build_words.cpp)
+
+  // Whether what is summed are products of four bytes at once.
+  bool DotsBytes() const;
+  // A tile has words if the stage's layout leaves out a dot's loop: of two iterations of integers
+  // of 16 bits or less in registers, or of four of bytes. That loop's name, or none.
+  std::string WordOf(const Stage& stage);
+  // What a tile has at a place.
+  loop::ExprId StagedValue(const Stage& stage);
+  // The numbers of a word's iterations, the first at the bottom.
+  loop::ExprId MakeWord(const NestLoop& loop, const std::function<loop::ExprId()>& element);
+  loop::ExprId PairWord(const Stage& stage);
   loop::ExprId ElementOfPair(loop::ExprId word, const std::string& pair);
+  // Of bytes: from the operand's tile, or made.
+  loop::ExprId ByteWord(const Operand& operand);
 
   loop::Index TileIndex(const Tile& tile);
+  // Reductions ran past their ends, and what is summed is not neutral by itself, unless this holds.
+  loop::ExprId Needed(bool whole);
   // What an iteration contributes: the neutral element where a reduction ran past its end.
   loop::Tuple Terms();
   // Whether operands are neutral where the guard does not hold, and so is what comes of them; of
@@ -201,7 +213,9 @@ class NestBuilder {
   using Registers = std::vector<loop::BufferId>;
   Registers AddRegisters(const std::string& name, loop::Space space,
                          const std::vector<DType>& dtypes, const Shape& shape);
+  // Of what is added up, and of the results.
   std::vector<DType> DTypes();
+  std::vector<DType> ResultTypes();
   loop::Tuple Neutrals(const std::vector<DType>& dtypes) {
     return loop::NeutralTuple(kernel_, nest_.update, dtypes);
   }

@@ -244,6 +244,7 @@ Value EmitBinary(BinaryOp op, const Value& a, const Value& b, const OperandFacts
     case BinaryOp::kXor: return a ^ b;
     case BinaryOp::kShiftLeft:
     case BinaryOp::kShiftRight: return EmitShift(op, a, b, facts);
+    case BinaryOp::kDot4: return a.code->DotOfBytes(a, b);
     case BinaryOp::kEqual: return a == b;
     case BinaryOp::kNotEqual: return a != b;
     case BinaryOp::kLess: return a < b;

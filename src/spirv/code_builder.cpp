@@ -70,6 +70,18 @@ Value CodeBuilder::AtDepth(size_t depth, const std::function<Value()>& f) {
   return value;
 }
 
+Value CodeBuilder::DotOfBytes(const Value& a, const Value& b) {
+  module_.Require(spv::CapabilityDotProduct);
+  module_.Require(spv::CapabilityDotProductInput4x8BitPacked);
+  std::vector<Value> lanes;
+  for (int32_t lane = 0; lane < a.lanes; ++lane) {
+    lanes.push_back(Emit(spv::OpSDot, DType::kI32, 1,
+                         {Extract(a, lane).id, Extract(b, lane).id,
+                          spv::PackedVectorFormatPackedVectorFormat4x8Bit}));
+  }
+  return Construct(lanes);
+}
+
 // ---- Subgroups --------------------------------------------------------------------------------
 
 static spv::Op ReductionOf(loop::Update update, DType dtype) {

@@ -64,6 +64,9 @@ class CodeBuilder {
   // How many Ifs and loops are being written.
   size_t depth() const { return open_.size(); }
 
+  // The sum of the products of four bytes, of each lane.
+  Value DotOfBytes(const Value& a, const Value& b);
+
   // ---- Subgroups
 
   // What all invocations of the subgroup have, combined: of kAdd, kMul, kMax or kMin.

@@ -32,6 +32,7 @@ Result<Module> Emit(const loop::Kernel& kernel, const Options& options) {
   module.uses_f16 = builder.uses_f16();
   module.uses_fragments = builder.uses_fragments();
   module.uses_subgroups = builder.uses_subgroups();
+  module.uses_dots = builder.uses_dots();
   TRY(Validate(module.words));
   TRY_ASSIGN(module.words, Optimize(module.words));
   return module;

@@ -41,7 +41,7 @@ struct Module {
   std::vector<Dim> sizes;
   // Bytes of workgroup memory.
   int64_t workgroup_bytes = 0;
-  bool uses_f16 = false, uses_subgroups = false, uses_fragments = false;
+  bool uses_f16 = false, uses_subgroups = false, uses_fragments = false, uses_dots = false;
   // As Options say; true as well where grids are folded for their size.
   bool takes_more_workgroups = false;
 };

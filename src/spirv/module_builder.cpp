@@ -198,6 +198,7 @@ Words ModuleBuilder::Finish(spv::Id main, int64_t workgroup_size) {
   if (uses_fragments()) {
     Append(words, spv::OpExtension, StringWords("SPV_NV_cooperative_matrix"));
   }
+  if (uses_dots()) Append(words, spv::OpExtension, StringWords("SPV_KHR_integer_dot_product"));
   Words import = {math_instructions_};
   Words import_name = StringWords("GLSL.std.450");
   import.insert(import.end(), import_name.begin(), import_name.end());

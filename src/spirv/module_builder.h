@@ -84,6 +84,7 @@ class ModuleBuilder {
   }
   bool uses_f16() const { return capabilities_.count(spv::CapabilityFloat16) > 0; }
   bool uses_subgroups() const { return capabilities_.count(spv::CapabilityGroupNonUniform) > 0; }
+  bool uses_dots() const { return capabilities_.count(spv::CapabilityDotProduct) > 0; }
 
  private:
   // The id of a declaration that needs to be made once: `operands` follow the result's id, and its

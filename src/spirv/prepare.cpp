@@ -125,6 +125,7 @@ bool Takes(BinaryOp op, DType dtype) {
     case BinaryOp::kFloorMod:
     case BinaryOp::kShiftLeft:
     case BinaryOp::kShiftRight: return IsInteger(dtype);
+    case BinaryOp::kDot4: return dtype == DType::kI32;
     case BinaryOp::kEqual:
     case BinaryOp::kNotEqual: return true;
     default: return dtype != DType::kBool;

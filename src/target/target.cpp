@@ -17,6 +17,7 @@ static std::string_view Name(Feature feature) {
     case Feature::kF16: return "f16";
     case Feature::kSubgroups: return "subgroups";
     case Feature::kMatrices: return "matrices";
+    case Feature::kDots: return "dots";
   }
   return "";
 }

@@ -20,9 +20,10 @@ enum class Feature : uint8_t {
   kF16,          // WebGPU: arithmetic on f16 (shader-f16)
   kSubgroups,    // WebGPU: threads reduce with their neighbours (subgroups)
   kMatrices,     // WebGPU: subgroups of 32 multiply fragments of matrices (subgroup matrix)
+  kDots,         // WebGPU: products of four bytes at once (packed_4x8_integer_dot_product)
 };
-inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kThreads, Feature::kF16,
-                                        Feature::kSubgroups, Feature::kMatrices};
+inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kThreads,  Feature::kF16,
+                                        Feature::kSubgroups,   Feature::kMatrices, Feature::kDots};
 
 class FeatureSet {
  public:

@@ -311,6 +311,19 @@ static llvm::Value* EmitShift(llvm::IRBuilder<>& b, bool left, DType dtype, llvm
   return b.CreateSelect(fits, shifted, zero);
 }
 
+static llvm::Value* EmitDotOfBytes(llvm::IRBuilder<>& b, llvm::Value* x, llvm::Value* y) {
+  constexpr int kTop = 24;
+  llvm::Value* sum = nullptr;
+  for (int shift = kTop; shift >= 0; shift -= 8) {
+    auto byte = [&](llvm::Value* word) {
+      return b.CreateAShr(b.CreateShl(word, static_cast<uint64_t>(shift)), kTop);
+    };
+    llvm::Value* product = b.CreateMul(byte(x), byte(y));
+    sum = sum ? b.CreateAdd(sum, product) : product;
+  }
+  return sum;
+}
+
 llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x,
                         llvm::Value* y) {
   using loop::BinaryOp;
@@ -337,6 +350,7 @@ llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, ll
     case BinaryOp::kXor: return b.CreateXor(x, y);
     case BinaryOp::kShiftLeft: return EmitShift(b, true, dtype, x, y);
     case BinaryOp::kShiftRight: return EmitShift(b, false, dtype, x, y);
+    case BinaryOp::kDot4: return EmitDotOfBytes(b, x, y);
     default: CHECK(false); return nullptr;
   }
 }

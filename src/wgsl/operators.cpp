@@ -47,6 +47,8 @@ static constexpr Operator kOperators[] = {
     {spv::OpFOrdLessThan, Notation::kInfix, "<"},
     {spv::OpFOrdLessThanEqual, Notation::kInfix, "<="},
 
+    {spv::OpSDot, Notation::kCall, "dot4I8Packed", Taken::kAsUnsigned},
+
     {spv::OpGroupNonUniformFAdd, Notation::kCall, "subgroupAdd"},
     {spv::OpGroupNonUniformIAdd, Notation::kCall, "subgroupAdd"},
     {spv::OpGroupNonUniformFMul, Notation::kCall, "subgroupMul"},

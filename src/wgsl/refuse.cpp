@@ -21,7 +21,9 @@ bool KnowsCapability(uint32_t capability) {
          capability == spv::CapabilityStorageBuffer16BitAccess ||
          capability == spv::CapabilityGroupNonUniform ||
          capability == spv::CapabilityGroupNonUniformArithmetic ||
-         capability == spv::CapabilityCooperativeMatrixNV;
+         capability == spv::CapabilityCooperativeMatrixNV ||
+         capability == spv::CapabilityDotProduct ||
+         capability == spv::CapabilityDotProductInput4x8BitPacked;
 }
 
 bool KnowsDecoration(Operands operands) {

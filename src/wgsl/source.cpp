@@ -57,6 +57,8 @@ std::vector<SpirvId> ValuesOf(const Instruction& instruction) {
     // What follows the pointer says how memory is accessed.
     case spv::OpLoad:
     case spv::OpCompositeExtract: operands = operands.first(1); break;
+    // What follows two words says what is in them.
+    case spv::OpSDot:
     case spv::OpStore:
     case spv::OpCooperativeMatrixLoadNV: operands = operands.first(2); break;
     case spv::OpCooperativeMatrixStoreNV: operands = operands.first(3); break;

@@ -21,9 +21,10 @@ std::vector<Variant> AllVariants() {
 TEST(VariantTest, EachHasANameOfItsOwn) {
   std::set<std::string> names;
   for (const Variant& variant : AllVariants()) names.insert(variant.name());
-  EXPECT_EQ(names, (std::set<std::string>{"generic", "generic-f16", "generic-subgroups",
-                                          "generic-f16-subgroups", "generic-f16-subgroups-matrices",
-                                          "wasm", "wasm-relaxed"}));
+  EXPECT_EQ(names,
+            (std::set<std::string>{"generic", "generic-f16", "generic-dots", "generic-subgroups",
+                                   "generic-f16-subgroups", "generic-f16-subgroups-matrices",
+                                   "wasm", "wasm-relaxed"}));
 }
 
 // model.js has a fallback for every browser, and a WASI engine a module that it can run.

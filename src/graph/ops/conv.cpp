@@ -112,7 +112,7 @@ void Conv::Lower(loop::Lowering& to) const {
         if (groups > 1) group = b.FloorDiv(output, b.Size(outputs_per_group));
         x_index[image.channel] = b.Add(b.Mul(group, b.Size(filter.shape[dims.input])), input);
         loop::ExprId value = b.Convert(b.Load(to.operands[0], x_index), dtype);
-        value = b.Select(inside, value, b.Real(dtype, 0));
+        value = b.Select(inside, value, b.Real(dtype, static_cast<double>(outside)));
         loop::ExprId weight = b.Convert(b.Load(to.operands[1], filter_index), dtype);
         b.Reduce(sum, result, b.Mul(value, weight), loop::Update::kAdd);
       },

@@ -49,6 +49,7 @@ void Unary::Lower(loop::Lowering& to) const {
 static bool Takes(loop::BinaryOp op, DType dtype) {
   using loop::BinaryOp;
   bool bits = op == BinaryOp::kAnd || op == BinaryOp::kOr || op == BinaryOp::kXor;
+  if (op == BinaryOp::kDot4) return dtype == DType::kI32;
   if (dtype == DType::kBool) return bits || op == BinaryOp::kEqual || op == BinaryOp::kNotEqual;
   if (!IsFloat(dtype)) return true;
   bool shifts = op == BinaryOp::kShiftLeft || op == BinaryOp::kShiftRight;

@@ -350,6 +350,7 @@ class Simplifier {
   }
 
   std::optional<ValueId> SimplerOp(const Node& node, const Conv& conv) {
+    if (conv.outside != 0) return std::nullopt;
     return WithPads(node, conv, conv.layout == Layout::kChannelsFirst ? 2 : 1);
   }
 

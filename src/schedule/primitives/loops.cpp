@@ -3,6 +3,7 @@
 
 #include "loop/builder.h"
 #include "schedule/accuracy.h"
+#include "schedule/bytes.h"
 #include "schedule/nest.h"
 #include "target/machine.h"
 
@@ -225,15 +226,29 @@ Status ApplyReplicate(Nests& nests, const Replicate& replicate) {
   });
 }
 
+// Whether i32 holds all sums of what are products of bytes.
+static bool SumsBytes(const loop::Kernel& kernel, const Nest& nest, const LoopList& list) {
+  constexpr int64_t kLargest = int64_t{INT8_MIN} * INT8_MIN;
+  if (!nest.product || !IsByte(kernel, nest.product->left) || !IsByte(kernel, nest.product->right))
+    return false;
+  Dim terms = 1;
+  for (const NestLoop& loop : list.loops) {
+    if (loop.reduction) terms = terms * loop.extent;
+  }
+  auto most = UpperBound(terms);
+  return most && *most <= INT32_MAX / kLargest;
+}
+
 Status ApplyDot(Nests& nests, const Dot& dot) {
   bool found = false;
   for (Nest& nest : nests.nests) {
     for (LoopList* list : nest.Lists()) {
       NestLoop* loop = list->Find(dot.loop);
       if (!loop || !loop->reduction) continue;
-      bool sums = nest.Reduces() && nest.update == loop::Update::kAdd && nest.parts.size() == 1 &&
-                  nests.kernel.exprs[nest.value()].dtype == DType::kI32;
-      if (!sums) return Error{"dot: not a sum of i32"};
+      bool sums = nest.Reduces() && nest.update == loop::Update::kAdd && nest.parts.size() == 1;
+      if (!sums || !(nests.kernel.exprs[nest.value()].dtype == DType::kI32 ||
+                     SumsBytes(nests.kernel, nest, *list)))
+        return Error{"dot: not a sum of i32, nor of products of bytes that i32 holds"};
       if (!loop->extent.IsConstant() || loop->kind != loop::LoopKind::kSerial)
         return Error{"dot: " + Print(dot.loop) + " is bound or has no constant extent"};
       loop->dot = true;

@@ -13,6 +13,9 @@
 //       for k.1, m.2, n.2, n.3
 //         for k.2, k.3    unrolled, so that what comes next is loaded ahead
 //           for m.1, m.3 in 4, n.1, n.4 in 4
+#include <cmath>
+
+#include "schedule/bytes.h"
 #include "schedule/rules/gpu_product.h"
 #include "schedule/rules/rules.h"
 
@@ -25,27 +28,35 @@ namespace {
 
 constexpr int64_t kLanes = Machine::kLanes, kPanel = Machine::kPanelVectors;
 
-class GpuContraction {
+class TiledProduct {
  public:
-  static constexpr std::string_view kName = "gpu_contraction";
   static constexpr Processor kProcessor = Processor::kGpu;
   static constexpr Kind kKinds[] = {Kind::kContraction};
   using Point = RankedTiling;
 
-  explicit GpuContraction(Problem& problem) : product_(problem) {}
+  // Tiles have words of so many elements along k.
+  TiledProduct(Problem& problem, int64_t in_word) : product_(problem), in_word_(in_word) {}
 
-  bool Fits() { return product_.IsValid(); }
-  std::vector<Point> Space() { return RankTilings(product_.sizes, product_.machine); }
+  std::vector<Point> Space() {
+    std::vector<ProductSize> sizes = product_.sizes;
+    for (ProductSize& size : sizes) {
+      size.k = std::ceil(size.k / static_cast<double>(in_word_));
+      size.in_word = static_cast<double>(in_word_);
+    }
+    return RankTilings(sizes, product_.machine);
+  }
   double Seconds(const Point& point) { return point.seconds; }
 
   Schedule Write(const Point& point) {
     const Tiling& t = point.tiling;
     ScheduleBuilder build(product_.view.loops());
     Names around;
-    std::string k = product_.TileLoop(build, t.k(), around);
+    std::string k = product_.TileLoop(build, t.k() * in_word_, around);
     std::string m = build.Fuse(product_.m, "m"), n = build.Fuse(product_.n, "n");
     std::string batch = product_.batch.empty() ? "" : build.Fuse(product_.batch, "b");
-    Names ks = build.Split(k, {t.slices, t.depth / kLanes, kLanes});
+    std::vector<int64_t> depths{t.slices, t.depth / kLanes, kLanes};
+    if (in_word_ > 1) depths.push_back(in_word_);
+    Names ks = build.Split(k, depths);
     Names ms = t.along_m ? build.Split(m, {t.m_each / kLanes, t.m_threads, kLanes})
                          : build.Split(m, {t.m_threads, t.m_each});
     Names ns = build.Split(n, {t.n_vectors, t.n_threads / kPanel, kPanel, kLanes});
@@ -63,6 +74,7 @@ class GpuContraction {
     order.push_back(ks[0]);
     order.insert(order.end(), threads.begin(), threads.end());
     order.insert(order.end(), inside.begin(), inside.end());
+    if (in_word_ > 1) order.push_back(ks[4]);
     build.OrderFirst(order);
     if (!batch.empty()) build.Bind({batch}, LoopKind::kWorkgroupZ);
     build.Bind({ms[0]}, LoopKind::kWorkgroupY);
@@ -70,6 +82,7 @@ class GpuContraction {
     build.Bind(threads, LoopKind::kThread);
     if (t.slices > 1) build.Combine(ks[1]);
     build.Keep(ns[0]);
+    if (in_word_ > 1) build.Add(Dot{ks[4]});
     t.along_m ? StageVectorsOfRows(build, t, ks, ms) : StageRows(build, t, ks, ms);
     StageColumns(build, t, ks, ns);
     Names unrolled{ks[3]};
@@ -83,12 +96,15 @@ class GpuContraction {
     return build.Take();
   }
 
+ protected:
+  const GpuProduct product_;
+
  private:
   // Rows lie along k, as in memory; a thread reads four of k at once.
   void StageRows(ScheduleBuilder& build, const Tiling& t, const Names& ks, const Names& ms) {
     const NestLoop& last = product_.Loop(product_.k.back());
     bool along_k = product_.view.StrideOf(product_.rows, last) == Stride::kOne &&
-                   KnownDivisor(last.extent) % kLanes == 0;
+                   KnownDivisor(last.extent) % (kLanes * in_word_) == 0;
     Stage tile{product_.RowsOperand(),
                ks[0],
                loop::Space::kWorkgroup,
@@ -155,11 +171,36 @@ class GpuContraction {
     return product_.n.size() == 1 && KnownDivisor(product_.innermost->extent) % kLanes == 0;
   }
 
-  const GpuProduct product_;
+  const int64_t in_word_;
+};
+
+class GpuContraction : public TiledProduct {
+ public:
+  static constexpr std::string_view kName = "gpu_contraction";
+
+  explicit GpuContraction(Problem& problem) : TiledProduct(problem, 1) {}
+  bool Fits() { return product_.IsValid(); }
+};
+
+// The same of bytes, four of which are a word that is multiplied at once.
+class GpuDots : public TiledProduct {
+ public:
+  static constexpr std::string_view kName = "gpu_dots";
+
+  explicit GpuDots(Problem& problem)
+      : TiledProduct(problem, kBytesInWord), multiplies_(problem.target().Has(Feature::kDots)) {}
+  bool Fits() {
+    return multiplies_ && product_.IsValid() && IsByte(product_.view.kernel(), product_.rows) &&
+           IsByte(product_.view.kernel(), product_.columns);
+  }
+
+ private:
+  const bool multiplies_;
 };
 
 }  // namespace
 
 constinit const Rule kGpuContraction = RuleOf<GpuContraction>();
+constinit const Rule kGpuDots = RuleOf<GpuDots>();
 
 }  // namespace webnnc::schedule

@@ -17,7 +17,7 @@ using Names = ScheduleBuilder::Names;
 
 namespace {
 
-constexpr int64_t kLanes = Machine::kLanes;
+constexpr int64_t kLanes = Machine::kLanes, kRowsOfBytes = 8;
 
 // How threads divide what a kernel computes.
 struct Division {
@@ -137,19 +137,36 @@ class Threads {
   }
 
  private:
-  // Elements of a word are one thread's, who has the words of four columns: a vector, whose
-  // neighbours are those of the threads beside it.
+  // Elements of a word, or a few rows of bytes, are one thread's, who has those of four columns: a
+  // vector, whose neighbours are those of the threads beside it.
   void CutWords() {
     if (view_.ReductionLoops().empty()) return;
     const NestLoop& last = *view_.ReductionLoops().back();
     int64_t elements = 1;
     for (loop::ExprId side : Sides())
-      elements = std::max(elements, view_.ElementsInWord(side, last));
+      elements = std::max({elements, view_.ElementsInWord(side, last), RowsOfBytes(side, last)});
     if (elements % kLanes != 0 || KnownDivisor(last.extent) % elements != 0) return;
     Names parts = build_.Split(last.name, {elements / kLanes, kLanes});
     reduction_.back() = parts[0];
     in_word_ = {parts[1], parts[2]};
     depth_ /= Real(elements);
+  }
+
+  // Of a panel of bytes whose columns are whole vectors a thread has several rows, whose loads do
+  // not wait for each other.
+  int64_t RowsOfBytes(loop::ExprId side, const NestLoop& loop) {
+    bool whole = !spatial_loops_.empty() &&
+                 KnownDivisor(spatial_loops_.back()->extent) % kLanes == 0 &&
+                 view_.StoreStride(*spatial_loops_.back()) == Stride::kOne;
+    if (!whole) return 1;
+    bool reads = false;
+    loop::ForEachExpr(view_.kernel(), side, [&](loop::ExprId id) {
+      auto* load = std::get_if<loop::Load>(&view_.kernel().exprs[id].node);
+      if (!load || !view_.DependsOn(id, loop)) return;
+      const loop::Buffer& buffer = view_.kernel().buffers[load->buffer];
+      reads |= buffer.panels && ByteSize(buffer.type.dtype) == 1;
+    });
+    return reads ? kRowsOfBytes : 1;
   }
 
   // In each iteration of `at`: what multiplies the words is loaded by vectors, and what a block of

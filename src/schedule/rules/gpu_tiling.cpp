@@ -68,7 +68,7 @@ GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine&
   double issue = products / (t.along_m ? cost.issued_along_m : cost.issued_at_once);
   double tiles = Real(t.k() * (t.m() + t.n()));
   double fill = (t.ahead ? cost.fill_ahead : cost.fill) * (t.along_m ? cost.fill_along_m : 1) *
-                warps / threads / kLanes;
+                problem.in_word * warps / threads / kLanes;
   double combine = t.slices > 1 ? Real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
 
   double rows = t.along_m ? Real(t.m_each) / kLanes : Real(t.m_each);

@@ -7,8 +7,8 @@
 namespace webnnc::schedule {
 
 extern const Rule kCpuContraction, kCpuReduction, kCpuMap, kCpuRows, kCpuOrdered;
-extern const Rule kGpuFewRows, kGpuContraction, kGpuFragments, kGpuReduction, kGpuMap, kGpuRows,
-    kGpuStream, kGpuOrdered, kGpuThreadEach;
+extern const Rule kGpuFewRows, kGpuContraction, kGpuDots, kGpuFragments, kGpuReduction, kGpuMap,
+    kGpuRows, kGpuStream, kGpuOrdered, kGpuThreadEach;
 
 struct RuleEntry {
   const Rule* rule;
@@ -17,10 +17,10 @@ struct RuleEntry {
 };
 
 inline constexpr RuleEntry kRules[] = {
-    {&kCpuContraction}, {&kCpuReduction},  {&kCpuMap},         {&kCpuRows},
-    {&kCpuOrdered},     {&kGpuFewRows},    {&kGpuContraction}, {&kGpuFragments, true},
-    {&kGpuReduction},   {&kGpuMap},        {&kGpuRows},        {&kGpuStream},
-    {&kGpuOrdered},     {&kGpuThreadEach},
+    {&kCpuContraction},     {&kCpuReduction}, {&kCpuMap},         {&kCpuRows},
+    {&kCpuOrdered},         {&kGpuFewRows},   {&kGpuContraction}, {&kGpuDots, true},
+    {&kGpuFragments, true}, {&kGpuReduction}, {&kGpuMap},         {&kGpuRows},
+    {&kGpuStream},          {&kGpuOrdered},   {&kGpuThreadEach},
 };
 
 }  // namespace webnnc::schedule

@@ -1,0 +1,203 @@
+#include "graph/passes/narrow_factors.h"
+
+#include <algorithm>
+
+#include "graph/passes/definitions.h"
+#include "graph/passes/known_integers.h"
+
+namespace webnnc::graph {
+
+namespace {
+
+using loop::BinaryOp;
+
+const Range kByte = RangeOf(DType::kI8);
+
+// A number is that of i8 and a constant, less a zero point that the model computes.
+struct Shifted {
+  ValueId bytes;
+  int64_t shift = 0;
+  std::optional<ValueId> zero;
+};
+
+// The dimension of a product's weights that its result has, behind which that has so many more.
+struct Columns {
+  size_t at = 0, behind = 0;
+};
+
+class Narrower {
+ public:
+  Narrower(Graph& graph, EvaluationBudget& budget)
+      : budget_(budget), links_(graph), rewrite_(graph), definitions_(graph, rewrite_, links_) {}
+
+  void Run(const Graph& graph) {
+    for (Node& node : rewrite_.nodes()) {
+      std::optional<ValueId> by;
+      if (node.results.size() == 1) {
+        definitions_.name = graph.values[node.result()].name;
+        definitions_.SetOrigins({&node});
+        by = IsFactor(node.result()) ? Narrow(node) : Product(node);
+      }
+      if (by) {
+        rewrite_.Replace(node, *by);
+        continue;
+      }
+      definitions_.Remember(node);
+      rewrite_.Keep(std::move(node));
+    }
+  }
+
+ private:
+  const TensorType& TypeOf(ValueId id) const { return definitions_.TypeOf(id); }
+  ValueId As(DType dtype, ValueId id) {
+    return TypeOf(id).dtype == dtype ? id : definitions_.Add(Cast{dtype}, {id});
+  }
+  ValueId Of(BinaryOp op, ValueId a, ValueId b) { return definitions_.Add(Binary{op}, {a, b}); }
+  const ValueId* CastFrom(ValueId id) const {
+    const Node* node = definitions_.As<Cast>(id);
+    return node ? node->operands.data() : nullptr;
+  }
+
+  // ---- What is multiplied
+
+  // Whether products multiply the number.
+  bool IsFactor(ValueId id) const {
+    if (TypeOf(id).dtype != DType::kI16) return false;
+    const auto& users = links_.UsersOf(id);
+    return std::any_of(users.begin(), users.end(), [&](const Node* user) {
+      if (!std::holds_alternative<Cast>(user->op) || TypeOf(user->result()).dtype != DType::kI32)
+        return false;
+      const auto& products = links_.UsersOf(user->result());
+      return std::any_of(products.begin(), products.end(), [&](const Node* product) {
+        return ColumnsOf(*product) && product->operands[0] == user->result();
+      });
+    });
+  }
+
+  // The number as one that is i8 where it is defined.
+  std::optional<ValueId> Narrow(const Node& node) {
+    definitions_.Remember(node);
+    const Range range = RangeOf(definitions_, node.result());
+    const int64_t shift = range.IsWithin(kByte) ? 0 : range.low - kByte.low;
+    if (range.high - shift > kByte.high) return std::nullopt;
+    const ValueId number = definitions_.Add(node.op, node.operands);
+    const ValueId by = definitions_.Scalar(DType::kI16, static_cast<double>(shift));
+    Shifted shifted{As(DType::kI8, shift ? Of(BinaryOp::kSub, number, by) : number), shift, {}};
+    ValueId wide = As(DType::kI16, shifted.bytes);
+    if (shift) wide = Of(BinaryOp::kAdd, wide, by);
+    shifted_[wide] = shifted;
+    return wide;
+  }
+
+  std::optional<Shifted> ShiftedOf(ValueId factor) {
+    const ValueId* narrow = CastFrom(factor);
+    if (!narrow || TypeOf(factor).dtype != DType::kI32) return std::nullopt;
+    auto known = shifted_.find(*narrow);
+    if (known != shifted_.end()) return known->second;
+    if (TypeOf(*narrow).dtype == DType::kI8) return Shifted{*narrow};
+    if (TypeOf(*narrow).dtype == DType::kU8) return OfUnsigned(*narrow);
+    // Less a zero point that is computed.
+    const Node* difference = definitions_.As<Binary>(*narrow);
+    if (!difference || std::get<Binary>(difference->op).op != BinaryOp::kSub) return std::nullopt;
+    const ValueId *q = CastFrom(difference->operands[0]), zero = difference->operands[1];
+    if (!q || !ElementCount(TypeOf(zero).shape).Is(1)) return std::nullopt;
+    std::optional<Shifted> shifted;
+    if (TypeOf(*q).dtype == DType::kI8) shifted = Shifted{*q};
+    if (TypeOf(*q).dtype == DType::kU8) shifted = OfUnsigned(*q);
+    if (shifted) shifted->zero = zero;
+    return shifted;
+  }
+
+  Shifted OfUnsigned(ValueId q) {
+    const int64_t shift = -kByte.low;
+    const ValueId by = definitions_.Scalar(DType::kI16, static_cast<double>(shift));
+    return {As(DType::kI8, Of(BinaryOp::kSub, As(DType::kI16, q), by)), shift, {}};
+  }
+
+  // ---- Products
+
+  // Of products of i32 by weights that are one matrix, or whose channels all see each other.
+  std::optional<Columns> ColumnsOf(const Node& node) const {
+    if (node.operands.size() != 2 || TypeOf(node.result()).dtype != DType::kI32)
+      return std::nullopt;
+    const size_t rank = TypeOf(node.operands[1]).rank();
+    if (auto* conv = std::get_if<Conv>(&node.op)) {
+      if (conv->groups != 1 || conv->outside != 0) return std::nullopt;
+      bool first = conv->layout == Layout::kChannelsFirst;
+      return first ? Columns{0, rank - 2} : Columns{rank - 1, 0};
+    }
+    auto* matmul = std::get_if<MatMul>(&node.op);
+    bool by_matrix = matmul && rank == 2 && TypeOf(node.operands[0]).rank() >= 2;
+    return by_matrix ? std::optional(Columns{matmul->transpose_b ? size_t{0} : 1, 0})
+                     : std::nullopt;
+  }
+
+  std::optional<ValueId> Product(const Node& node) {
+    auto columns = ColumnsOf(node);
+    const ValueId* weights = columns ? CastFrom(node.operands[1]) : nullptr;
+    if (!weights || TypeOf(*weights).dtype != DType::kI8 ||
+        !IsMadeOfConstants(definitions_, *weights))
+      return std::nullopt;
+    auto x = ShiftedOf(node.operands[0]);
+    auto conv = std::get_if<Conv>(&node.op);
+    // What is outside is the zero point, which must be known.
+    if (!x || (x->zero && conv && HasPads(*conv))) return std::nullopt;
+    auto value = ComputedConstant(definitions_, *weights, budget_);
+    if (!value) return std::nullopt;
+    Op op = node.op;
+    if (conv) std::get<Conv>(op).outside = -x->shift;
+    ValueId sum = definitions_.Add(op, {As(DType::kI32, x->bytes), node.operands[1]});
+    if (x->shift) sum = Of(BinaryOp::kAdd, sum, Sums(*value, *columns, x->shift));
+    if (!x->zero) return sum;
+    ValueId zero = As(DType::kI32, definitions_.Reshaped(*x->zero, {}));
+    return Of(BinaryOp::kSub, sum, Of(BinaryOp::kMul, Sums(*value, *columns, 1), zero));
+  }
+
+  static bool HasPads(const Conv& conv) {
+    auto some = [](const Integers& pads) {
+      return std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad != 0; });
+    };
+    return some(conv.pads_begin) || some(conv.pads_end);
+  }
+
+  // Of all weights of each column, times a factor.
+  ValueId Sums(const Tensor& weights, const Columns& columns, int64_t factor) {
+    const Shape& shape = weights.type.shape;
+    auto behind = Shape(shape.begin() + static_cast<std::ptrdiff_t>(columns.at) + 1, shape.end());
+    const int64_t size = shape[columns.at].value(), inner = ElementCount(behind).value();
+    std::vector<int64_t> sums(static_cast<size_t>(size));
+    for (int64_t i = 0; i < ElementCount(shape).value(); ++i)
+      sums[static_cast<size_t>(i / inner % size)] += weights.data.At(DType::kI8, i).integer;
+    Shape upright(columns.behind + 1, 1);
+    upright[0] = size;
+    for (int64_t& sum : sums) sum *= factor;
+    Tensor tensor{{DType::kI32, upright}, IntegerTensor(DType::kI32, sums).data};
+    return definitions_.Add(Constant{std::move(tensor), definitions_.name}, {});
+  }
+
+  EvaluationBudget& budget_;
+  Links links_;
+  Rewriter rewrite_;
+  Definitions definitions_;
+  std::map<ValueId, Shifted> shifted_;
+};
+
+}  // namespace
+
+void NarrowFactors(Graph& graph, EvaluationBudget& budget) { Narrower(graph, budget).Run(graph); }
+
+bool HasByteProducts(const Graph& graph) {
+  const Links links(graph);
+  auto is_byte = [&](ValueId factor) {
+    const Node* node = links.DefinitionOf(factor);
+    return node && std::holds_alternative<Cast>(node->op) &&
+           graph.values[node->operands[0]].type.dtype == DType::kI8;
+  };
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    bool multiplies =
+        std::holds_alternative<Conv>(node.op) || std::holds_alternative<MatMul>(node.op);
+    return multiplies && std::all_of(node.operands.begin(), node.operands.end(), is_byte);
+  });
+}
+
+}  // namespace webnnc::graph
