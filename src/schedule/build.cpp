@@ -86,7 +86,8 @@ class KernelBuilder {
   // Without which none of the nest's iterations inside of the loops so far needs to run; invalid if
   // there is no such condition.
   ExprId ConditionOf(const Nest& nest, size_t from) {
-    if (!nest.condition.valid() || !nest.rest.empty()) return {};
+    if (!nest.rest.empty()) return {};
+    if (!nest.condition.valid()) return TilesAreUsed(nest);
     std::map<VarId, Dim> open;
     for (size_t l = from; l < nest.main.loops.size(); ++l)
       open[nest.main.loops[l].var] = nest.main.loops[l].extent;
@@ -94,6 +95,22 @@ class KernelBuilder {
     ExprId condition = resolve(nest.condition);
     condition = simplify_(loop::Relax(nests_.kernel, condition, open));
     return build_.ConstantValue(condition) ? ExprId() : condition;
+  }
+
+  // Nothing reads the tiles of what is left behind whole ones where nothing is left.
+  ExprId TilesAreUsed(const Nest& nest) {
+    const auto& loops = nest.main.loops;
+    ExprId condition;
+    for (const Stage& stage : nest.stages) {
+      for (auto l = static_cast<size_t>(nest.main.Position(stage.at) + 1); l < loops.size(); ++l) {
+        // A sum of nothing has a result, too.
+        bool runs_always = loops[l].reduction || LowerBound(loops[l].extent).value_or(0) > 0;
+        if (runs_always || IsWorkgroup(loops[0].kind)) continue;
+        ExprId runs = build_.Less(build_.Int(0), build_.Size(loops[l].extent));
+        condition = condition.valid() ? build_.And(condition, runs) : runs;
+      }
+    }
+    return condition;
   }
 
   // Where in `block` stands what needs to run under the condition only.

@@ -4,6 +4,7 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wredundant-move"
 #include <llvm/Bitcode/BitcodeReader.h>
+#include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Linker/Linker.h>
@@ -22,6 +23,7 @@
 
 #include "base/result.h"
 #include "wasm/kernel_emitter.h"
+#include "wasm/vector_constants.h"
 
 extern "C" {
 extern const char webnnc_math_bitcode[];
@@ -126,6 +128,24 @@ void LinkMath(llvm::Module& module) {
   }
 }
 
+// Products and sums of mathematical functions, where the kernel that they are inlined into may use
+// relaxed SIMD.
+void FuseMultiplyAdds(llvm::Module& module) {
+  for (llvm::Function& function : module) {
+    if (!function.getFnAttribute("target-features").getValueAsString().contains("+relaxed-simd"))
+      continue;
+    for (llvm::BasicBlock& block : function) {
+      for (llvm::Instruction& instruction : block) {
+        auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction);
+        bool fuses = call && call->getIntrinsicID() == llvm::Intrinsic::fmuladd;
+        if (!fuses || !call->getType()->isVectorTy()) continue;
+        call->setCalledFunction(llvm::Intrinsic::getDeclaration(
+            &module, llvm::Intrinsic::wasm_relaxed_madd, {call->getType()}));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<llvm::Module> MakeModule(llvm::LLVMContext& context, const std::string& name,
@@ -143,6 +163,8 @@ std::unique_ptr<llvm::Module> MakeModule(llvm::LLVMContext& context, const std::
     CHECK(!"LLVM's verifier");
   }
   Optimize(*module, *machine);
+  FuseMultiplyAdds(*module);
+  LoadVectorConstants(*module);
   return module;
 }
 
