@@ -61,7 +61,7 @@ class Converter {
   constructor(model, inputs) {
     this.graph = readGraph(model);
     for (const { name, shape } of inputs) this.values.set(name, { id: ++ids, shape });
-    for (const name of this.graph.nodes.flatMap((node) => node.inputs)) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
+    for (const name of [...this.graph.nodes.flatMap((node) => node.inputs), ...this.graph.outputs.keys()]) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
   }
 
   /** @param {Op} op @param {Value[]} inputs @param {number[]} shape @param {Partial<Layer & Value>} more */
@@ -144,10 +144,10 @@ class Converter {
     return { window: { strides, pads, kernel }, shape: [x.shape[0], ...out, channels] };
   }
 
-  /** Before a pool, whose padding counts for nothing: zeros where the least is zero. @param {Value} x @param {Window} window */
-  padded(x, { pads: [above, left, below, right] }) {
+  /** Before a pool, whose padding counts for nothing: zeros where the least is zero. @param {Op} op @param {Value} x @param {Window} window */
+  padded(op, x, { pads: [above, left, below, right] }) {
     if (!(above || left || below || right)) return x;
-    if (x.from?.activation === 'none') throw new Error('padding of a pool behind what may be negative is not known here');
+    if (op !== 'MaxPool' || !x.from || x.from.activation === 'none') throw new Error('padding of averages, and of what may be negative, is not known here');
     const [batch, height, width, channels] = x.shape;
     return this.add('Pad', [x, integers([0, 0, above, below, left, right, 0, 0], [4, 2])], [batch, height + above + below, width + left + right, channels]);
   }
@@ -155,7 +155,7 @@ class Converter {
   /** @param {Op} op @param {Node} node */
   pool(op, { inputs: [x], attributes = {} }) {
     const image = this.image(x), { window, shape } = this.window(image, attributes, /** @type {number[]} */ (attributes.kernel_shape));
-    return this.add(op, [this.padded(image, window)], shape, { window: { ...window, pads: [0, 0, 0, 0] }, isImage: true });
+    return this.add(op, [this.padded(op, image, window)], shape, { window: { ...window, pads: [0, 0, 0, 0] }, isImage: true });
   }
 
   /** @param {Op} op @param {string[]} names */
