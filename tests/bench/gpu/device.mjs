@@ -10,6 +10,11 @@ const gpu = create([
   'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia',
   'disable-dawn-features=timestamp_quantization',
 ]);
+// Models look there for what the engine's WGSL has. PLAIN_WGSL=1 hides it, to compare with programs that need nothing of it.
+if (!process.env.PLAIN_WGSL) {
+  globalThis.navigator ??= /** @type {any} */ ({});
+  Object.defineProperty(globalThis.navigator, 'gpu', { configurable: true, value: gpu });
+}
 
 export const findAdapter = () => gpu.requestAdapter({ powerPreference: 'high-performance' });
 
