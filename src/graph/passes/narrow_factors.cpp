@@ -60,7 +60,7 @@ class Narrower {
 
   // ---- What is multiplied
 
-  // Whether products multiply the number.
+  // Whether products multiply the number by weights that are bytes: for others it stays as it is.
   bool IsFactor(ValueId id) const {
     if (TypeOf(id).dtype != DType::kI16) return false;
     const auto& users = links_.UsersOf(id);
@@ -69,9 +69,18 @@ class Narrower {
         return false;
       const auto& products = links_.UsersOf(user->result());
       return std::any_of(products.begin(), products.end(), [&](const Node* product) {
-        return ColumnsOf(*product) && product->operands[0] == user->result();
+        return ColumnsOf(*product) && product->operands[0] == user->result() &&
+               IsOfBytes(product->operands[1]);
       });
     });
+  }
+
+  bool IsOfBytes(ValueId weights) const {
+    // What is written already has gone from where the links say.
+    const Node* known = definitions_.Of(weights);
+    const Node* cast = known ? known : links_.DefinitionOf(weights);
+    return cast && std::holds_alternative<Cast>(cast->op) &&
+           TypeOf(cast->operands[0]).dtype == DType::kI8;
   }
 
   // The number as one that is i8 where it is defined.
