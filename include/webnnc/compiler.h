@@ -121,8 +121,9 @@ struct CompileOptions {
   // GPU that meets its limits.
   std::string device = "generic";
   // Also programs for GPUs with subgroups, and with products of fragments of matrices by these
-  // where the model is in f16. Pages take the best that the GPU has the features for.
-  bool subgroups = false, matrices = false;
+  // where the model is in f16; and with products of four bytes at once where it multiplies bytes.
+  // Pages take the best that the GPU has the features for.
+  bool subgroups = false, matrices = false, dots = false;
   // A file of measured schedules, which override the compiler's own choice.
   std::string schedules;
 

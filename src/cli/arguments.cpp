@@ -104,17 +104,19 @@ void SetTargets(const std::string& text, CompileOptions& options) {
   }
 }
 
-// "subgroups,matrices"
+// "subgroups,dots"
 void SetGpuFeatures(const std::string& text, CompileOptions& options) {
   for (const std::string& feature : SplitAt(text, ',')) {
     if (feature == "subgroups") {
       options.subgroups = true;
     } else if (feature == "matrices") {
       options.matrices = true;
+    } else if (feature == "dots") {
+      options.dots = true;
     } else {
       throw CLI::ValidationError("--gpu-features", "names \"" + feature +
                                                        "\", which is not a feature (there are "
-                                                       "subgroups and matrices)");
+                                                       "subgroups, matrices and dots)");
     }
   }
 }
@@ -299,7 +301,7 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
   app.add_option("--device", options.device, "the kind of GPU: " + devices + " (generic)")
       ->type_name("PROFILE");
   app.add_option("--gpu-features", raw.gpu_features,
-                 "also shaders for GPUs that have these: subgroups, matrices")
+                 "also shaders for GPUs that have these: subgroups, matrices, dots")
       ->type_name("LIST");
   app.add_flag("--tunable", options.tunable, "let pages measure shaders: load({ tune: true })");
   app.add_option("--allow-external", options.allow_external,

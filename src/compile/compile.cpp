@@ -255,7 +255,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
     if (!options.webgpu) continue;
     model.gpu_graph = model.graph;
     graph::ForEachGraph(*model.gpu_graph, [&](graph::Graph& g) {
-      graph::NarrowFactors(g, model.budget);
+      if (options.dots) graph::NarrowFactors(g, model.budget);
       graph::SumInFloats(g, model.budget);
       graph::SplitConcats(g, static_cast<size_t>(gpu_machine.max_buffers) - 1);
       graph::BlockCumulations(g, gpu_machine.cumulations);

@@ -43,7 +43,7 @@ bool IsWanted(Feature feature, const Model& model) {
     case Feature::kThreads: return true;
     case Feature::kSubgroups: return options.subgroups || options.matrices;
     case Feature::kMatrices: return options.matrices;
-    case Feature::kDots: return MultipliesBytes(*model.gpu_graph);
+    case Feature::kDots: return options.dots && MultipliesBytes(*model.gpu_graph);
   }
   return false;
 }

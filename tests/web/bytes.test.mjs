@@ -29,7 +29,7 @@ after(() => {
 
 for (const [name, example] of Object.entries(MODELS)) {
   test(name, async () => {
-    const { load } = await compile(example), inputs = inputsOf(example);
+    const { load } = await compile(example, '--gpu-features', 'dots'), inputs = inputsOf(example);
     for (const [backend, language] of /** @type {const} */ ([['wasm', []], ['webgpu', []], ['webgpu', [FEATURE]]])) {
       setLanguage([...language]);
       let dots = 0;
