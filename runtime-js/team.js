@@ -82,12 +82,15 @@ export function makeMemory(initial) {
 
 /** A worker whose script is in this one, or, where the page's policy forbids that, the bundle's. @param {Finder} files */
 async function hire(files) {
+  const address = await scriptAddress([`(${serveTeams})()`]);
   try {
-    return await begin(await scriptAddress([`(${serveTeams})()`]));
+    return await begin(address);
   } catch (error) {
     return begin(await addressOf(await files.find('worker'))).catch(() => {
       throw error;
     });
+  } finally {
+    if (typeof address === 'string') URL.revokeObjectURL(address);
   }
 }
 
@@ -121,7 +124,7 @@ function ask({ worker, askers }, call) {
 }
 
 /** In Node, workers keep a program going only while they are waited for. @param {number} more */
-async function count(more) {
+function keepGoing(more) {
   const crew = crewOf();
   crew.gathering += more;
   for (const hired of crew.helpers) {
@@ -157,7 +160,7 @@ export class Team {
    */
   async join(module, memory, exports) {
     this.#exports = exports;
-    count(1);
+    keepGoing(1);
     try {
       this.#helpers = await Promise.all(this.#hired).catch((cause) => {
         throw new UnsupportedError(`workers cannot be started: ${messageOf(cause)}`, { cause });
@@ -169,7 +172,7 @@ export class Team {
       }));
       exports.webnnc_threads(this.size);
     } finally {
-      count(-1);
+      keepGoing(-1);
     }
   }
 
