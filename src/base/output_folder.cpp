@@ -31,6 +31,11 @@ std::map<std::string, std::vector<std::string>>& Unfinished() {
 void Remove(const std::string& temporary, const std::vector<std::string>& made) {
   std::error_code ignored;
   fs::remove_all(temporary, ignored);
+  // A linker that was started may have written into it meanwhile; without its folder it ends.
+  for (int times = 0; times < 20 && fs::exists(temporary, ignored); ++times) {
+    usleep(10'000);
+    fs::remove_all(temporary, ignored);
+  }
   // Only what is empty: somebody else may have put something there.
   for (auto folder = made.rbegin(); folder != made.rend(); ++folder) fs::remove(*folder, ignored);
 }
