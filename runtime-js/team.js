@@ -86,7 +86,8 @@ async function hire(files) {
   try {
     return await begin(address);
   } catch (error) {
-    return begin(await addressOf(await files.find('worker'))).catch(() => {
+    // Of a Worker that was given there is no address.
+    return files.find('worker').then(addressOf).then(begin).catch(() => {
       throw error;
     });
   } finally {

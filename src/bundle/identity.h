@@ -11,9 +11,9 @@
 namespace webnnc::bundle {
 
 // The text of "model.js" or "model.worker.js" for these models: those of models whose programs have
-// commands are larger, and those of several models, or
-// for threads, once more. It names the files of shaders and
-// the modules for threads that there are, and no others: bundlers look for all that are named.
+// commands are larger, and those of several models, or for threads, once more. It names the files
+// of shaders and the modules for threads that there are, and no others: bundlers look for all that
+// are named.
 std::string ScriptFor(const Contents& contents, std::string_view name);
 
 // The id of a build: a hash of all that a page reads, XXH64 in 16 hexadecimal digits. `modules` are

@@ -74,6 +74,26 @@ class Definitions {
     return id;
   }
 
+  // Goes through nodes in their order: of one with one result what `by` gives for it, which is made
+  // in its name, takes its place.
+  template <typename By>
+  void ReplaceEach(By by) {
+    for (Node& node : rewrite_.nodes()) {
+      std::optional<ValueId> other;
+      if (node.results.size() == 1) {
+        name = graph_.values[node.result()].name;
+        SetOrigins({&node});
+        other = by(node);
+      }
+      if (other) {
+        rewrite_.Replace(node, *other);
+        continue;
+      }
+      Remember(node);
+      rewrite_.Keep(std::move(node));
+    }
+  }
+
   // What nodes made from now on come from.
   void SetOrigins(std::initializer_list<const Node*> nodes) {
     std::vector<std::string> all;

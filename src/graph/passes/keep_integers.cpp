@@ -22,21 +22,10 @@ class Keeper {
   Keeper(Graph& graph, EvaluationBudget& budget)
       : budget_(budget), links_(graph), rewrite_(graph), definitions_(graph, rewrite_, links_) {}
 
-  void Run(const Graph& graph) {
-    for (Node& node : rewrite_.nodes()) {
-      std::optional<ValueId> by;
-      if (node.results.size() == 1) {
-        definitions_.name = graph.values[node.result()].name;
-        definitions_.SetOrigins({&node});
-        by = std::visit([&](const auto& op) { return Changed(node, op); }, node.op);
-      }
-      if (by) {
-        rewrite_.Replace(node, *by);
-        continue;
-      }
-      definitions_.Remember(node);
-      rewrite_.Keep(std::move(node));
-    }
+  void Run() {
+    definitions_.ReplaceEach([&](const Node& node) {
+      return std::visit([&](const auto& op) { return Changed(node, op); }, node.op);
+    });
   }
 
  private:
@@ -368,6 +357,6 @@ class Keeper {
 
 }  // namespace
 
-void KeepIntegers(Graph& graph, EvaluationBudget& budget) { Keeper(graph, budget).Run(graph); }
+void KeepIntegers(Graph& graph, EvaluationBudget& budget) { Keeper(graph, budget).Run(); }
 
 }  // namespace webnnc::graph

@@ -30,21 +30,9 @@ class Narrower {
   Narrower(Graph& graph, EvaluationBudget& budget)
       : budget_(budget), links_(graph), rewrite_(graph), definitions_(graph, rewrite_, links_) {}
 
-  void Run(const Graph& graph) {
-    for (Node& node : rewrite_.nodes()) {
-      std::optional<ValueId> by;
-      if (node.results.size() == 1) {
-        definitions_.name = graph.values[node.result()].name;
-        definitions_.SetOrigins({&node});
-        by = IsFactor(node.result()) ? Narrow(node) : Product(node);
-      }
-      if (by) {
-        rewrite_.Replace(node, *by);
-        continue;
-      }
-      definitions_.Remember(node);
-      rewrite_.Keep(std::move(node));
-    }
+  void Run() {
+    definitions_.ReplaceEach(
+        [&](const Node& node) { return IsFactor(node.result()) ? Narrow(node) : Product(node); });
   }
 
  private:
@@ -193,7 +181,7 @@ class Narrower {
 
 }  // namespace
 
-void NarrowFactors(Graph& graph, EvaluationBudget& budget) { Narrower(graph, budget).Run(graph); }
+void NarrowFactors(Graph& graph, EvaluationBudget& budget) { Narrower(graph, budget).Run(); }
 
 bool HasByteProducts(const Graph& graph) {
   const Links links(graph);
