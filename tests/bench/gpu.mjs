@@ -2,7 +2,7 @@
 // same call, and compares what they compute. tools/bench --gpu starts it.
 //
 //   WEBNNC=build/webnnc node tests/bench/gpu.mjs [--runs 60] [--device large]... [--no-peer] [--kernels] [--seconds N]
-//     [--quantize TYPE] [--precision f16] [MODEL...]
+//     [--quantize TYPE] [--precision f16] [--gpu-features LIST] [MODEL...]
 //
 // A MODEL is an .onnx file; one of the networks that PyTorch writes, where it is installed; q4: and one of these, with weights of
 // products in 4 bits (q4_model.mjs); or matmul:N:f32 or matmul:N:f16, the product of two square matrices. Without any it is all
@@ -23,7 +23,7 @@
 //
 // --kernels also prints the kernels of each model for the first device, against what the GPU can compute and move; of those that
 // reach less than a third of it, why.
-// --quantize and --precision are handed to webnnc: `differs` then tells what they cost, too.
+// --quantize, --precision and --gpu-features are handed to webnnc: `differs` then tells what they cost, too.
 // With --seconds no model begins after that time. Inputs are made up.
 //
 // Packages: webgpu (Dawn), onnxruntime-node; NODE_PATH may name where they are. PYTHON is the Python that may have torch,
@@ -57,10 +57,11 @@ const { values: options, positionals } = parseArgs({
     seconds: { type: 'string', default: 'Infinity' },
     quantize: { type: 'string' },
     precision: { type: 'string' },
+    'gpu-features': { type: 'string' },
   },
 });
 const { device: kinds } = options, runs = Number(options.runs), deadline = performance.now() + 1000 * Number(options.seconds);
-const flags = [...options.quantize ? ['--quantize', options.quantize] : [], ...options.precision ? ['--precision', options.precision] : []];
+const flags = /** @type {const} */ (['quantize', 'precision', 'gpu-features']).flatMap((name) => options[name] ? [`--${name}`, options[name]] : []);
 
 /**
  * A row of the table, by column; columns that no row has are left out.
