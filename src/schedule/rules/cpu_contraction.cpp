@@ -10,10 +10,10 @@
 //     c[4*i.0 + r, 8*o.0 + 4*v : 4] = acc[r][v]
 //   } }
 //
-// What tile, which loop it cuts, and whether panels or rows come first is chosen by cost: tiles
-// that stand over the end, and what the caches have to deliver. Where no side can be read by
-// vectors along a loop of the result, but both along one that is summed over, lanes sum parts of
-// it.
+// The space is which loop is cut into tiles of how many rows and panels, and whether panels or rows
+// come first. The cost is what is computed, with tiles that stand over the end, what registers have
+// no room for, and what the caches have to deliver. Where no side can be read by vectors along a
+// loop of the result, but both along one that is summed over, lanes sum parts of it.
 #include <algorithm>
 #include <cmath>
 
@@ -34,13 +34,24 @@ struct RowTile {
   // Numbers that differ by less than this find their elements at different places: they are not in
   // one tile (transposed convolutions).
   int64_t phases = 1;
-  // Tiles that are run one after another for one panel, where that is not all of the loop's.
-  int64_t block = 0;
   double tiles = 1;  // of all loops over rows
 };
 
-class CpuContraction : public OnePoint {
+// What runs outside of what.
+struct Placement {
+  size_t outside = 0;     // loops over rows outside the loop over panels
+  int64_t block = 0;      // of tiles inside it, if the next loop is the tile's and is cut once more
+  double iterations = 1;  // of all that is outside
+};
+
+class CpuContraction {
  public:
+  struct Point {
+    RowTile tile;
+    int64_t panels = 1;  // side by side in a tile
+    Placement placement = {};
+    double computed = 0, seconds = 0;
+  };
   static constexpr std::string_view kName = "cpu_contraction";
   static constexpr Processor kProcessor = Processor::kCpu;
   static constexpr Kind kKinds[] = {Kind::kContraction};
@@ -52,7 +63,53 @@ class CpuContraction : public OnePoint {
         fuses_(problem.target().Has(Feature::kRelaxedSimd)) {}
 
   bool Fits() {
-    if (view_.ReductionLoops().empty()) return false;
+    if (view_.ReductionLoops().empty() || !FindSides()) return false;
+    SortLoops();
+    return true;
+  }
+
+  // First comes what does best of what was measured on x64: of all tiles the one that computes
+  // least, and then what moves least.
+  std::vector<Point> Space() {
+    if (!lane_) return {{.tile = {.rows = TileRows()}}};
+    std::vector<Point> points;
+    const Traffic traffic = TrafficOfBatch();
+    for (const RowTile& tile : RowTiles()) {
+      for (int64_t panels : PanelsOf(tile)) {
+        double computed = Computed(tile, panels) / machine_.clock;
+        for (const Placement& placement : Placements(tile)) {
+          double moved = Product(batch_) * Moved(traffic, tile, placement) / machine_.clock;
+          points.push_back({tile, panels, placement, computed, computed + moved});
+        }
+      }
+    }
+    std::ranges::stable_sort(points, {}, &Point::seconds);
+    auto first = std::ranges::min_element(points, {}, &Point::computed);
+    std::rotate(points.begin(), first, first + 1);
+    return points;
+  }
+
+  double Seconds(const Point& point) { return point.seconds; }
+
+  Schedule Write(const Point& point) {
+    schedule_.clear();
+    lane_parts_.clear();
+    sums_ = view_.ReductionLoops();
+    tile_ = point.tile;
+    return lane_ ? AlongLanes(point.panels, point.placement) : AlongSum();
+  }
+
+ private:
+  double Product(const Loops& loops) const {
+    double product = 1;
+    for (const NestLoop* loop : loops) product *= Count(*loop);
+    return product;
+  }
+
+  // Iterations; an open size may be none.
+  double Count(const NestLoop& loop) const { return std::max(1.0, view_.Estimate(loop.extent)); }
+
+  bool FindSides() {
     for (bool stored : {true, false}) {
       if (FindLanes(view_.right(), view_.left(), stored) ||
           FindLanes(view_.left(), view_.right(), stored))
@@ -61,18 +118,6 @@ class CpuContraction : public OnePoint {
     vectors_ = view_.right();
     elements_ = view_.left();
     return FindSum();
-  }
-
-  Schedule Write(const Point&) {
-    SortLoops();
-    return lane_ ? AlongLanes() : AlongSum();
-  }
-
- private:
-  double Product(const Loops& loops) const {
-    double product = 1;
-    for (const NestLoop* loop : loops) product *= view_.Estimate(loop->extent);
-    return product;
   }
 
   // Whether `vectors` is read by vectors along a loop that `elements` does not depend on. Best is
@@ -107,48 +152,85 @@ class CpuContraction : public OnePoint {
 
   // Products of pairs are multiplied apart and added then, whatever the engine has for floats.
   int64_t TileRows() const {
-    if (IsWide()) return machine_.tiles.rows_wide;
+    if (IsWide({})) return machine_.tiles.rows_wide;
     if (paired_) return machine_.tiles.rows_paired;
     return fuses_ ? machine_.tiles.rows_fused : machine_.tiles.rows;
   }
 
   // Whether a tile has the columns of several panels. Few rows share fewer sets of the first cache
   // where they are long: a multiple of 2 KiB apart, five of them took twice as long as two.
-  bool IsWide() const {
-    return lane_ && lane_->extent.IsConstant() &&
-           lane_->extent.value() % (kWidePanels * Machine::kPanelWidth) == 0 && MakesPairs();
+  bool IsWide(const Border& border) const {
+    return lane_ && HasWholePanels(kWidePanels) && MakesPairs(border);
   }
 
+  bool HasWholePanels(int64_t panels) const {
+    return lane_->extent.IsConstant() &&
+           lane_->extent.value() % (panels * Machine::kPanelWidth) == 0;
+  }
+
+  // How many panels a tile may have, best first. Several at once where there are no rows to share
+  // one.
+  std::vector<int64_t> PanelsOf(const RowTile& tile) const {
+    if (!tile.loop) {
+      double extent = view_.Estimate(lane_->extent);
+      int64_t panels = machine_.tiles.panels;
+      bool several =
+          extent >= static_cast<double>(machine_.tiles.rounds * panels * Machine::kPanelWidth);
+      return several ? std::vector{panels, panels / 2, int64_t{1}} : std::vector{int64_t{1}};
+    }
+    if (paired_) return {IsWide(tile.border) ? kWidePanels : 1};
+    bool whole = tile.rows * kWidePanels <= MostRows() && HasWholePanels(kWidePanels);
+    return whole ? std::vector{int64_t{1}, kWidePanels} : std::vector{int64_t{1}};
+  }
+
+  // Of a tile of one panel, whose sums fit into the registers of some machine.
+  static int64_t MostRows() { return kMostSums / Machine::kPanelVectors; }
+
   // A size that is known only when the model runs may be 1, a batch for instance: its loop is cut
-  // if there is no other.
-  RowTile ChooseRows() const {
+  // if there is no other. The loop that is fastest in memory comes first, for all else may be
+  // equal.
+  std::vector<RowTile> RowTiles() const {
     auto is_fixed = [](const NestLoop* loop) {
       return loop->extent.IsConstant() && loop->extent.value() > 1;
     };
     bool any_fixed = std::any_of(rows_.begin(), rows_.end(), is_fixed);
-    RowTile best;
-    double lowest = INFINITY;
-    for (const NestLoop* loop : rows_) {
-      if (any_fixed && !is_fixed(loop)) continue;
-      double extent = view_.Estimate(loop->extent), others = Product(rows_) / extent;
-      bool fixed = loop->extent.IsConstant();
-      int64_t phases = PhasesOf(*loop);
-      extent /= static_cast<double>(phases);
-      Border border = phases > 1 ? Border{} : BorderToPeel(*loop);
-      double apart = static_cast<double>(border.first + border.last);
-      for (int64_t rows = 2; rows <= tile_rows_; ++rows) {
-        if (fixed && loop->extent.value() < rows * phases) break;
-        if (phases > 1 && loop->extent.value() % (rows * phases) != 0) continue;
-        double tiles = (extent - apart) / static_cast<double>(rows);
-        if (fixed) tiles = std::ceil(tiles);
-        double cost = tiles * others * (static_cast<double>(rows) + machine_.tiles.overhead);
-        // The loop that is fastest in memory, if all else is equal.
-        if (cost > lowest) continue;
-        lowest = cost;
-        best = {loop, border, rows, fixed ? Tail::kShift : Tail::kPeel, phases, 0, tiles * others};
-      }
+    std::vector<RowTile> tiles;
+    for (size_t i = rows_.size(); i-- > 0;) {
+      if (!any_fixed || is_fixed(rows_[i])) AddTiles(*rows_[i], tiles);
     }
-    return best;
+    if (tiles.empty()) tiles.emplace_back();
+    return tiles;
+  }
+
+  void AddTiles(const NestLoop& loop, std::vector<RowTile>& tiles) const {
+    double extent = Count(loop), others = Product(rows_) / extent;
+    bool fixed = loop.extent.IsConstant();
+    int64_t phases = PhasesOf(loop);
+    extent /= static_cast<double>(phases);
+    Border border = phases > 1 ? Border{} : BorderToPeel(loop);
+    double apart = static_cast<double>(border.first + border.last);
+    for (int64_t rows = MostRows(); rows >= 2; --rows) {
+      if (fixed && loop.extent.value() < rows * phases) continue;
+      if (phases > 1 && loop.extent.value() % (rows * phases) != 0) continue;
+      double count = (extent - apart) / static_cast<double>(rows);
+      if (fixed) count = std::ceil(count);
+      tiles.push_back(
+          {&loop, border, rows, fixed ? Tail::kShift : Tail::kPeel, phases, count * others});
+    }
+  }
+
+  // Cycles of all products. Registers hold a tile's sums and the vectors of its panels; sums that
+  // they have no room for go to memory and back.
+  double Computed(const RowTile& tile, int64_t panels) const {
+    const double rows = static_cast<double>(tile.rows), across = static_cast<double>(panels);
+    // Of integers the rows that fit are those of all panels.
+    double fit = static_cast<double>(TileRows());
+    if (!paired_) fit = (fit - across + 1) / across;
+    double spilled = across * std::max(0.0, rows - fit);
+    double step = across * (rows + machine_.tiles.overhead) + kSpilled * spilled;
+    double count = std::ceil(view_.Estimate(lane_->extent) / Machine::kPanelWidth / across);
+    return Product(batch_) * Product(columns_) * count * tile.tiles *
+           Product(view_.ReductionLoops()) * step * Machine::kPanelVectors * kProduct;
   }
 
   int64_t PhasesOf(const NestLoop& loop) const {
@@ -180,18 +262,22 @@ class CpuContraction : public OnePoint {
     return bytes <= caches.l3 ? caches.from_l3 : caches.from_memory;
   }
 
-  struct Placement {
-    size_t outside = 0;  // loops over rows outside the loop over panels
-    int64_t block = 0;   // of tiles inside it, if the next loop is the tile's and is cut once more
+  // Bytes of a batch.
+  struct Traffic {
+    double vectors, elements, panels;
   };
+  Traffic TrafficOfBatch() const {
+    return {view_.Estimate(view_.Footprint(vectors_)) / Product(batch_),
+            view_.Estimate(view_.Footprint(elements_)) / Product(batch_),
+            std::max(1.0, view_.Estimate(lane_->extent) / Machine::kPanelWidth)};
+  }
 
   // Cycles for the memory of a batch: panels are read anew for each iteration of the rows outside,
   // and rows for each panel.
-  double MemoryCost(double outside, double panels) const {
-    double weights = view_.Estimate(view_.Footprint(vectors_)) / Product(batch_);
-    double rows = view_.Estimate(view_.Footprint(elements_)) / Product(batch_);
+  double Moved(const Traffic& traffic, const RowTile& tile, const Placement& placement) const {
+    double weights = traffic.vectors, rows = traffic.elements, panels = traffic.panels;
+    double outside = placement.iterations, tiles_inside = tile.tiles / outside;
     double slab = rows / outside, panel = weights / panels;
-    double tiles_inside = tile_.tiles / outside;
     double cost = weights * Distance(weights + slab) * (outside - 1);
     cost += rows * Distance(slab + panel) * (panels - 1);
     cost += weights * outside * Distance(panel + slab / tiles_inside) * (tiles_inside - 1) *
@@ -199,51 +285,46 @@ class CpuContraction : public OnePoint {
     return cost;
   }
 
-  Placement ChoosePlacement(const Loops& rows) const {
-    double panels = std::max(1.0, view_.Estimate(lane_->extent) / Machine::kPanelWidth),
-           lowest = INFINITY, outside = 1;
-    Placement best;
-    auto consider = [&](double count, Placement placement) {
-      double cost = MemoryCost(count, panels);
-      if (cost >= lowest) return;
-      lowest = cost;
-      best = placement;
-    };
-    for (size_t i = 0; i <= rows.size(); ++i) {
-      consider(outside, {i, 0});
-      if (i == rows.size()) break;
+  // The tile's loop is the innermost of the rows.
+  Loops RowsAround(const RowTile& tile) const {
+    Loops rows = rows_;
+    if (tile.loop) {
+      rows.erase(std::find(rows.begin(), rows.end(), tile.loop));
+      rows.push_back(tile.loop);
+    }
+    return rows;
+  }
+
+  std::vector<Placement> Placements(const RowTile& tile) const {
+    std::vector<Placement> placements{{}};
+    if (Widens(tile)) return placements;
+    double outside = 1;
+    const Loops rows = RowsAround(tile);
+    for (size_t i = 0; i < rows.size(); ++i) {
       double extent = view_.Estimate(rows[i]->extent);
-      if (rows[i] == tile_.loop) {
-        extent -= static_cast<double>(tile_.border.first + tile_.border.last);
-        int64_t tiles = std::llround(std::ceil(extent / static_cast<double>(tile_.rows)));
-        bool fixed = rows[i]->extent.IsConstant() && tile_.phases == 1 &&
-                     tile_.border.first + tile_.border.last == 0;
+      int64_t apart = tile.border.first + tile.border.last;
+      if (rows[i] == tile.loop) {
+        extent = std::ceil((extent - static_cast<double>(apart)) / static_cast<double>(tile.rows));
+        int64_t tiles = std::llround(extent);
+        bool fixed = rows[i]->extent.IsConstant() && tile.phases == 1 && apart == 0;
         for (int64_t block = 2; fixed && block < tiles; ++block) {
-          bool divides = tiles % block == 0 && tiles / block * block * tile_.rows <=
-                                                   (rows[i]->extent.value() + tile_.rows - 1);
-          if (divides) consider(outside * static_cast<double>(tiles / block), {i, block});
+          bool divides =
+              tiles % block == 0 && tiles * tile.rows <= rows[i]->extent.value() + tile.rows - 1;
+          if (divides)
+            placements.push_back({i, block, outside * static_cast<double>(tiles / block)});
         }
-        extent = static_cast<double>(tiles);
       }
       outside *= extent;
+      placements.push_back({i + 1, 0, outside});
     }
-    return best;
+    return placements;
   }
 
   // ---- The schedule
 
-  Schedule AlongLanes() {
-    tile_rows_ = TileRows();
-    tile_ = ChooseRows();
-    // The tile's loop is the innermost of the rows.
-    Loops rows = rows_;
-    if (tile_.loop) {
-      rows.erase(std::find(rows.begin(), rows.end(), tile_.loop));
-      rows.push_back(tile_.loop);
-    }
-    SplitLanes();
-    bool widens = tile_.tiles > 1 && (IsWidened() || MakesPairs() || IsNarrow());
-    Placement placement = widens ? Placement{} : ChoosePlacement(rows);
+  Schedule AlongLanes(int64_t panels, const Placement& placement) {
+    const Loops rows = RowsAround(tile_);
+    SplitLanes(panels);
     std::vector<std::string> outer = Names(batch_), inner;
     for (const std::string& name : Names(columns_)) outer.push_back(name);
     for (size_t i = 0; i < placement.outside; ++i) Append(outer, RowLoops(rows[i], 0));
@@ -267,12 +348,17 @@ class CpuContraction : public OnePoint {
     Append(order, pair);
     schedule_.push_back(Order{order});
     schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
-    if (widens) StagePanel(sums);
+    if (Widens(tile_)) StagePanel(sums);
     UnrollPhases(phases);
     Unroll(tile);
     schedule_.push_back(Bind{{tile.back()}, loop::LoopKind::kVector});
     if (!pair.empty()) schedule_.push_back(Dot{pair[0]});
     return schedule_;
+  }
+
+  // Whether a panel is made of what is stored, once for all rows.
+  bool Widens(const RowTile& tile) const {
+    return tile.tiles > 1 && (IsWidened() || MakesPairs(tile.border) || IsNarrow(tile.border));
   }
 
   // Whether elements of a few bits are cut out of words.
@@ -282,8 +368,8 @@ class CpuContraction : public OnePoint {
 
   // Whether pairs to multiply are to be made of what is stored. Where iterations run apart, these
   // would need a panel of their own.
-  bool MakesPairs() const {
-    if (!paired_ || sums_.empty() || tile_.border.first + tile_.border.last > 0) return false;
+  bool MakesPairs(const Border& border) const {
+    if (!paired_ || sums_.empty() || border.first + border.last > 0) return false;
     const NestLoop& sum = *sums_.back();
     bool even = sum.extent.IsConstant() && sum.extent.value() % 2 == 0;
     return even && !IsWidened() && view_.PhasesOf(elements_, sum) == 1 &&
@@ -291,8 +377,8 @@ class CpuContraction : public OnePoint {
   }
 
   // Whether floats to multiply are stored as others, or as integers, of less than 32 bits.
-  bool IsNarrow() const {
-    return !paired_ && !sums_.empty() && tile_.border.first + tile_.border.last == 0 &&
+  bool IsNarrow(const Border& border) const {
+    return !paired_ && !sums_.empty() && border.first + border.last == 0 &&
            view_.IsNarrow(vectors_);
   }
 
@@ -332,10 +418,9 @@ class CpuContraction : public OnePoint {
 
   // A tile of the result whose elements' parts are vectors.
   Schedule AlongSum() {
-    tile_rows_ = TileRows();
     std::vector<std::string> outer = Names(batch_), inner, tile;
     for (const auto* side : {&rows_, &columns_}) {
-      int64_t size = side == &rows_ ? tile_rows_ : Machine::kPanelVectors;
+      int64_t size = side == &rows_ ? tile_.rows : Machine::kPanelVectors;
       for (const NestLoop* loop : *side) {
         bool cut =
             loop == side->back() && (!loop->extent.IsConstant() || loop->extent.value() >= size);
@@ -381,19 +466,14 @@ class CpuContraction : public OnePoint {
     return {loop->name + "." + std::to_string(part)};
   }
 
-  // Panels of vectors; several at once where there are no rows to share a panel.
-  void SplitLanes() {
+  // Panels of vectors.
+  void SplitLanes(int64_t panels) {
     int64_t vectors = Machine::kPanelVectors;
-    double extent = view_.Estimate(lane_->extent);
-    if (extent <= Machine::kLanes) vectors = 1;
+    if (view_.Estimate(lane_->extent) <= Machine::kLanes) vectors = 1;
     std::vector<int64_t> factors{vectors, Machine::kLanes};
     // What is loaded of integers is half as long, or less.
     if (paired_) factors = {vectors * Machine::kLanes};
-    int64_t panels = machine_.tiles.panels;
-    bool several = !tile_.loop && extent >= static_cast<double>(machine_.tiles.rounds * panels *
-                                                                Machine::kLanes * vectors);
-    if (tile_.loop && IsWide()) factors.insert(factors.begin(), kWidePanels);
-    if (several) factors.insert(factors.begin(), panels);
+    if (panels > 1) factors.insert(factors.begin(), panels);
     // A packed side has rows filled up to whole panels, others end where the loop does.
     Tail tail = Tail::kGuard;
     if (!lane_->extent.IsConstant()) tail = Tail::kPeel;
@@ -471,12 +551,15 @@ class CpuContraction : public OnePoint {
   }
 
   static constexpr int64_t kWidePanels = 2;
+  // Vectors of sums, on machines with 32 registers.
+  static constexpr int64_t kMostSums = 24;
+  // In rows, one that is not in registers; cycles of a vector's product.
+  static constexpr double kSpilled = 3, kProduct = 0.5;
 
   NestView& view_;
   const Machine& machine_;
   const bool paired_;
   const bool fuses_;
-  int64_t tile_rows_ = 1;
   loop::ExprId vectors_, elements_;
   const NestLoop *lane_ = nullptr, *sum_ = nullptr;
   Loops batch_, rows_, columns_, sums_;
