@@ -1,5 +1,6 @@
 // Reductions: registers, loops, and what becomes of the result.
 #include <algorithm>
+#include <numeric>
 
 #include "loop/rewrite.h"
 #include "schedule/nest_builder.h"
@@ -370,9 +371,48 @@ Block NestBuilder::EmitResultApart(const std::vector<const NestLoop*>& spatial) 
     Append(block, StoreAll(results, index(), values));
     return block;
   });
-  Append(out,
-         EmitAround(Names(loops, 0), 0, [&] { return WriteResult(LoadAll(results, index())); }));
+  const std::vector<const NestLoop*> all = Names(loops, 0);
+  Append(out, EmitInBlocks(all, [&] { return WriteResult(LoadAll(results, index())); }));
   return out;
+}
+
+// Vectors that functions are computed of side by side.
+static constexpr int64_t kBlockVectors = 4;
+
+Block NestBuilder::EmitInBlocks(std::vector<const NestLoop*> loops, const Leaf& leaf) {
+  int64_t vectors = 1;
+  std::vector<NestLoop> copies;
+  while (!loops.empty()) {
+    const NestLoop& inner = *loops.back();
+    int64_t extent = inner.extent.value();
+    bool is_vector = inner.kind == LoopKind::kVector;
+    if (is_vector) extent = std::max<int64_t>(1, extent / Machine::kLanes);
+    if (!is_vector && vectors * extent > kBlockVectors) break;
+    vectors *= extent;
+    copies.push_back(inner);
+    if (!is_vector) copies.back().kind = LoopKind::kUnrolled;
+    loops.pop_back();
+  }
+  std::reverse(copies.begin(), copies.end());
+  auto block = [&] { return EmitAround(Names(copies, 0), 0, leaf); };
+  const NestLoop* cut = loops.empty() ? nullptr : loops.back();
+  int64_t more = std::max<int64_t>(1, kBlockVectors / vectors);
+  int64_t several = cut ? std::gcd(cut->extent.value(), more) : 1;
+  if (several == 1) return EmitAround(loops, 0, block);
+  loops.pop_back();
+  return EmitAround(loops, 0, [&] {
+    VarId round = NewLoop("round", cut->extent.value() / several);
+    Block body;
+    for (int64_t n = 0; n < several; ++n) {
+      env_[cut->var] =
+          build_.Add(build_.Mul(build_.Var(round), build_.Int(several)), build_.Int(n));
+      Append(body, block());
+    }
+    Block out;
+    out.push_back(
+        loop::For{round, cut->extent.value() / several, LoopKind::kSerial, std::move(body)});
+    return out;
+  });
 }
 
 ExprId NestBuilder::NumberOf(const std::vector<const NestLoop*>& loops) {

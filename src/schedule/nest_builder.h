@@ -275,6 +275,8 @@ class NestBuilder {
   loop::Block EmitResult();
   // Keep::apart: results to memory, then the writers' loops.
   loop::Block EmitResultApart(const std::vector<const NestLoop*>& spatial);
+  // Loops of which only so much is unrolled that a few vectors are side by side.
+  loop::Block EmitInBlocks(std::vector<const NestLoop*> loops, const Leaf& leaf);
 
   // The number of an iteration of these loops among all of them.
   loop::ExprId NumberOf(const std::vector<const NestLoop*>& loops);

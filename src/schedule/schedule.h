@@ -113,8 +113,8 @@ struct Bind {
 
 // The reduction's result stays in registers for all iterations of what is inside `at`, and is
 // stored once. `at` may be "" for all loops. `apart`: results go from their registers to memory
-// first, and loops that are not unrolled compute from there what is to be stored. So functions of
-// many instructions are in the code once, and take no registers from the reduction.
+// first, and a loop computes from there what is to be stored, a few vectors at once. So functions
+// of many instructions are in the code once, and take no registers from the reduction.
 struct Keep {
   LoopId at;
   bool apart = false;

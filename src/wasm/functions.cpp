@@ -1,5 +1,7 @@
 #include "wasm/functions.h"
 
+#include <numeric>
+
 namespace webnnc::wasm {
 
 using llvm::Intrinsic::ID;
@@ -23,6 +25,35 @@ llvm::Type* MemoryType(llvm::LLVMContext& context, DType dtype, int32_t lanes) {
 static int32_t LanesOf(llvm::Value* value) {
   auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(value->getType());
   return vector ? static_cast<int32_t>(vector->getNumElements()) : 1;
+}
+
+// ---- Parts ------------------------------------------------------------------------------------
+
+// A vector's parts of so many lanes each.
+static std::vector<llvm::Value*> PartsOf(llvm::IRBuilder<>& b, llvm::Value* vector, int32_t lanes) {
+  if (LanesOf(vector) == lanes) return {vector};
+  std::vector<llvm::Value*> parts;
+  for (int32_t at = 0; at < LanesOf(vector); at += lanes) {
+    if (lanes == 1) {
+      parts.push_back(b.CreateExtractElement(vector, static_cast<uint64_t>(at)));
+      continue;
+    }
+    std::vector<int> take(static_cast<size_t>(lanes));
+    std::iota(take.begin(), take.end(), at);
+    parts.push_back(b.CreateShuffleVector(vector, take));
+  }
+  return parts;
+}
+
+// The vector that they are the parts of.
+static llvm::Value* Joined(llvm::IRBuilder<>& b, const std::vector<llvm::Value*>& parts) {
+  if (parts.size() == 1) return parts[0];
+  if (parts[0]->getType()->isVectorTy()) return llvm::concatenateVectors(b, parts);
+  auto count = static_cast<unsigned>(parts.size());
+  llvm::Value* vector =
+      llvm::PoisonValue::get(llvm::FixedVectorType::get(parts[0]->getType(), count));
+  for (size_t i = 0; i < parts.size(); ++i) vector = b.CreateInsertElement(vector, parts[i], i);
+  return vector;
 }
 
 // ---- Calls ------------------------------------------------------------------------------------
@@ -52,51 +83,73 @@ static llvm::Value* CallScalar(llvm::IRBuilder<>& b, const std::string& name,
   return result;
 }
 
-// Functions that the runtime has for four floats at once (src/runtime/math.cpp).
-static llvm::Value* CallVector(llvm::IRBuilder<>& b, const std::string& name, llvm::Value* a) {
-  int32_t lanes = LanesOf(a);
-  if (lanes % 4 != 0) {
-    // The same function for one element, so that its results do not depend on where it stands.
-    if (lanes == 1) {
-      llvm::Value* four = b.CreateVectorSplat(4, a);
-      return b.CreateExtractElement(CallVector(b, name, four), uint64_t{0});
+// Calls the function of that many vectors, which it has in memory: in registers, once it is
+// inlined.
+static std::vector<llvm::Value*> CallVectors(llvm::IRBuilder<>& b, const std::string& name,
+                                             const std::vector<llvm::Value*>& vectors) {
+  llvm::Function* kernel = b.GetInsertBlock()->getParent();
+  llvm::BasicBlock& entry = kernel->getEntryBlock();
+  llvm::Type* vector = vectors[0]->getType();
+  auto* type = llvm::ArrayType::get(vector, vectors.size());
+  llvm::Value* memory = llvm::IRBuilder<>(&entry, entry.begin()).CreateAlloca(type);
+  auto place = [&](size_t i) {
+    return b.CreateConstInBoundsGEP1_32(vector, memory, static_cast<unsigned>(i));
+  };
+  for (size_t i = 0; i < vectors.size(); ++i) b.CreateStore(vectors[i], place(i));
+  b.CreateCall(kernel->getParent()->getOrInsertFunction(
+                   name + "_" + std::to_string(vectors.size()),
+                   llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false)),
+               {memory});
+  std::vector<llvm::Value*> results;
+  for (size_t i = 0; i < vectors.size(); ++i) results.push_back(b.CreateLoad(vector, place(i)));
+  return results;
+}
+
+// Functions that the runtime has for vectors of four (src/runtime/math.cpp): as many vectors at
+// once as there is a function for.
+static std::vector<llvm::Value*> CallAtOnce(llvm::IRBuilder<>& b, const std::string& name,
+                                            const std::vector<llvm::Value*>& vectors) {
+  std::vector<llvm::Value*> results;
+  for (size_t at = 0, count = kVectorsAtOnce; at < vectors.size(); at += count) {
+    while (count > vectors.size() - at) count /= 2;
+    auto first = vectors.begin() + static_cast<int64_t>(at);
+    std::vector<llvm::Value*> some(first, first + static_cast<int64_t>(count));
+    if (count > 1) {
+      some = CallVectors(b, name, some);
+    } else {
+      llvm::Type* type = some[0]->getType();
+      llvm::FunctionCallee callee = b.GetInsertBlock()->getModule()->getOrInsertFunction(
+          name, llvm::FunctionType::get(type, {type}, false));
+      auto* function = llvm::cast<llvm::Function>(callee.getCallee());
+      function->setDoesNotAccessMemory();
+      function->setDoesNotThrow();
+      function->setWillReturn();
+      some = {b.CreateCall(callee, some)};
     }
-    llvm::Value* result = llvm::PoisonValue::get(a->getType());
-    for (int32_t lane = 0; lane < lanes; ++lane) {
-      auto at = static_cast<uint64_t>(lane);
-      llvm::Value* one = CallVector(b, name, b.CreateExtractElement(a, at));
-      result = b.CreateInsertElement(result, one, at);
-    }
-    return result;
+    results.insert(results.end(), some.begin(), some.end());
   }
-  auto* four = llvm::FixedVectorType::get(b.getFloatTy(), 4);
-  llvm::Module* module = b.GetInsertBlock()->getModule();
-  llvm::FunctionCallee callee = module->getOrInsertFunction(
-      "webnnc_" + name + "_f32x4", llvm::FunctionType::get(four, {four}, false));
-  auto* function = llvm::cast<llvm::Function>(callee.getCallee());
-  function->setDoesNotAccessMemory();
-  function->setDoesNotThrow();
-  function->setWillReturn();
-  if (lanes == 4) return b.CreateCall(callee, {a});
-  llvm::Value* result = nullptr;
-  std::vector<int> grow;
-  for (int32_t part = 0; part < lanes; part += 4) {
-    std::vector<int> take{part, part + 1, part + 2, part + 3};
-    llvm::Value* piece = b.CreateCall(callee, {b.CreateShuffleVector(a, take)});
-    if (!result) {
-      result = piece;
-      continue;
-    }
-    // Vectors that are joined have the same length: pad the new piece to that of what is there.
-    auto have = static_cast<int>(LanesOf(result));
-    std::vector<int> pad, join;
-    for (int i = 0; i < have; ++i) pad.push_back(i < 4 ? i : -1);
-    llvm::Value* padded = have == 4 ? piece : b.CreateShuffleVector(piece, pad);
-    for (int i = 0; i < have; ++i) join.push_back(i);
-    for (int i = 0; i < 4; ++i) join.push_back(have + i);
-    result = b.CreateShuffleVector(result, padded, join);
+  return results;
+}
+
+// Those of fewer than four elements are the same for one, so that its results do not depend on
+// where it stands.
+static std::vector<llvm::Value*> CallVector(llvm::IRBuilder<>& b, const std::string& name,
+                                            const std::vector<llvm::Value*>& values) {
+  constexpr int32_t kLanes = 4;
+  const int32_t lanes = LanesOf(values[0]), size = lanes % kLanes == 0 ? kLanes : 1;
+  std::vector<llvm::Value*> vectors, results;
+  for (llvm::Value* value : values) {
+    for (llvm::Value* part : PartsOf(b, value, size))
+      vectors.push_back(size == 1 ? b.CreateVectorSplat(kLanes, part) : part);
   }
-  return result;
+  vectors = CallAtOnce(b, "webnnc_" + name + "_f32x4", vectors);
+  for (auto part = vectors.begin(); part != vectors.end(); part += lanes / size) {
+    std::vector<llvm::Value*> parts(part, part + lanes / size);
+    for (llvm::Value*& each : parts)
+      each = size == 1 ? b.CreateExtractElement(each, uint64_t{0}) : each;
+    results.push_back(Joined(b, parts));
+  }
+  return results;
 }
 
 // ---- Unary ------------------------------------------------------------------------------------
@@ -139,9 +192,9 @@ static const char* MathName(loop::UnaryOp op) {
   }
 }
 
-static bool HasVectorFunction(loop::UnaryOp op) {
-  return op == loop::UnaryOp::kExp || op == loop::UnaryOp::kLog || op == loop::UnaryOp::kTanh ||
-         op == loop::UnaryOp::kErf;
+bool HasVectorFunction(loop::UnaryOp op, DType dtype) {
+  return dtype == DType::kF32 && (op == loop::UnaryOp::kExp || op == loop::UnaryOp::kLog ||
+                                  op == loop::UnaryOp::kTanh || op == loop::UnaryOp::kErf);
 }
 
 llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm::Value* a) {
@@ -178,8 +231,13 @@ llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm
     default: break;
   }
   std::string name = MathName(op);
-  if (dtype == DType::kF32 && HasVectorFunction(op)) return CallVector(b, name, a);
+  if (HasVectorFunction(op, dtype)) return CallVector(b, name, {a})[0];
   return CallScalar(b, dtype == DType::kF32 ? name + "f" : name, {a});
+}
+
+std::vector<llvm::Value*> EmitFunction(llvm::IRBuilder<>& b, loop::UnaryOp op,
+                                       const std::vector<llvm::Value*>& values) {
+  return CallVector(b, MathName(op), values);
 }
 
 // ---- Binary -----------------------------------------------------------------------------------

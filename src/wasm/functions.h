@@ -11,6 +11,12 @@ llvm::Type* ValueType(llvm::LLVMContext& context, DType dtype, int32_t lanes);
 // The type in memory: bool is a byte, f16 its bits.
 llvm::Type* MemoryType(llvm::LLVMContext& context, DType dtype, int32_t lanes);
 
+// Whether it is a function that several vectors of four have at once, and how many.
+constexpr size_t kVectorsAtOnce = 4;
+bool HasVectorFunction(loop::UnaryOp op, DType dtype);
+std::vector<llvm::Value*> EmitFunction(llvm::IRBuilder<>& b, loop::UnaryOp op,
+                                       const std::vector<llvm::Value*>& values);
+
 llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm::Value* a);
 llvm::Value* EmitBinary(llvm::IRBuilder<>& b, loop::BinaryOp op, DType dtype, llvm::Value* x,
                         llvm::Value* y);

@@ -15,6 +15,7 @@
 #include "wasm/functions.h"
 #include "wasm/pairs.h"
 #include "wasm/rounding.h"
+#include "wasm/side_by_side.h"
 #include "wasm/split_index.h"
 #include "webnnc/abi.h"
 
@@ -101,20 +102,44 @@ class Emitter {
   // ---- Statements
 
   void EmitBlock(const loop::Block& block) {
-    for (const loop::Stmt& stmt : block) {
+    for (size_t i = 0; i < block.size(); ++i) {
+      if (size_t count = StoresSideBySide(kernel_, block, i); count > 1) {
+        EmitSideBySide(block, i, count);
+        i += count - 1;
+        continue;
+      }
       std::visit(Overloaded{
                      [&](const loop::For& loop) { EmitFor(loop); },
                      [&](const loop::Let& let) {
                        StartStatement();
                        vars_[static_cast<size_t>(let.var.index)] = Emit(let.value);
                      },
-                     [&](const loop::Store& store) { EmitStore(store); },
+                     [&](const loop::Store& store) {
+                       StartStatement();
+                       EmitStore(store);
+                     },
                      [](const loop::Reduce&) { CHECK(false); },
                      [&](const loop::If& test) { EmitIf(test); },
                      [](const loop::Barrier&) {},
                  },
-                 static_cast<const loop::Stmt::variant&>(stmt));
+                 static_cast<const loop::Stmt::variant&>(block[i]));
     }
+  }
+
+  void EmitSideBySide(const loop::Block& block, size_t at, size_t count) {
+    StartStatement();
+    Calls values;
+    for (size_t i = at; i < at + count; ++i)
+      values.push_back(std::get<loop::Store>(block[i]).value);
+    for (const Calls& calls : FunctionsSideBySide(kernel_, values)) {
+      std::vector<llvm::Value*> of;
+      for (loop::ExprId call : calls)
+        of.push_back(EmitArgument(std::get<loop::Unary>(kernel_.exprs[call].node)));
+      const loop::UnaryOp op = std::get<loop::Unary>(kernel_.exprs[calls[0]].node).op;
+      of = EmitFunction(b_, op, of);
+      for (size_t i = 0; i < calls.size(); ++i) values_[{calls[i], guard_, in_index_}] = of[i];
+    }
+    for (size_t i = at; i < at + count; ++i) EmitStore(std::get<loop::Store>(block[i]));
   }
 
   void EmitFor(const loop::For& loop) {
@@ -304,7 +329,6 @@ class Emitter {
   }
 
   void EmitStore(const loop::Store& store) {
-    StartStatement();
     const loop::Expr& value = kernel_.exprs[store.value];
     llvm::Value* address = Address(store.buffer, store.index.back());
     llvm::Value* result = nullptr;
@@ -446,7 +470,7 @@ class Emitter {
               return LoadFrom(Address(node.buffer, node.index.back()), expr.dtype, expr.lanes);
             },
             [&](const loop::Unary& node) {
-              return EmitUnary(b_, node.op, kernel_.exprs[node.a].dtype, Emit(node.a));
+              return EmitUnary(b_, node.op, kernel_.exprs[node.a].dtype, EmitArgument(node));
             },
             [&](const loop::Binary& node) { return ComputeBinary(node, expr); },
             [&](const loop::Select& node) { return ComputeSelect(node); },
@@ -471,6 +495,22 @@ class Emitter {
             },
         },
         expr.node);
+  }
+
+  // A GELU's erf(x / c) takes a product, which is faster than a quotient: that its argument is off
+  // in the last place is less than erf is off by.
+  llvm::Value* EmitArgument(const loop::Unary& node) {
+    const loop::Expr& a = kernel_.exprs[node.a];
+    auto* quotient = std::get_if<loop::Binary>(&a.node);
+    bool divides = node.op == loop::UnaryOp::kErf && a.dtype == DType::kF32 && quotient &&
+                   quotient->op == loop::BinaryOp::kDiv;
+    if (!divides) return Emit(node.a);
+    loop::ExprId by = quotient->b;
+    if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[by].node)) by = splat->a;
+    auto* divisor = std::get_if<loop::Constant>(&kernel_.exprs[by].node);
+    if (!divisor || std::fabs(divisor->value.real) < 1) return Emit(node.a);
+    llvm::Value* x = Emit(quotient->a);
+    return b_.CreateFMul(x, llvm::ConstantFP::get(x->getType(), 1 / divisor->value.real));
   }
 
   llvm::Value* ComputeBinary(const loop::Binary& node, const loop::Expr& expr) {

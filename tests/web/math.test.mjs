@@ -59,6 +59,27 @@ test('Erf is off by at most 5e-7', async () => {
   x.forEach((value, i) => assert.ok(Math.abs(y[i] - wanted[i]) < 5e-7, `Erf(${value}) = ${y[i]}, not ${wanted[i]}`));
 });
 
+test('Erf of a quotient is off by at most 5e-7, and functions of products are those of elements', async () => {
+  const products = join(folder, 'products.onnx'), rows = 601, columns = 16, root = Math.fround(Math.SQRT2);
+  const identity = Float32Array.from({ length: columns ** 2 }, (_, i) => Number(i % columns === Math.floor(i / columns)));
+  const x = between(-5, 5).subarray(0, rows * columns), names = ['Quotient', ...NAMES];
+  writeFileSync(products, onnxModel({
+    inputs: { x: ['f32', [rows, columns]] }, outputs: Object.fromEntries(names.map((name) => [name, ['f32', [rows, columns]]])),
+    constants: { identity: { type: ['f32', [columns, columns]], bytes: new Uint8Array(identity.buffer) }, root: { type: ['f32', []], bytes: new Uint8Array(Float32Array.of(root).buffer) } },
+    nodes: [
+      { op: 'MatMul', inputs: ['x', 'identity'], outputs: ['of_quotient'] }, { op: 'Div', inputs: ['of_quotient', 'root'], outputs: ['quotient'] },
+      { op: 'Erf', inputs: ['quotient'], outputs: ['Quotient'] },
+      ...NAMES.flatMap((name) => [{ op: 'MatMul', inputs: ['x', 'identity'], outputs: [`of_${name}`] }, { op: name, inputs: [`of_${name}`], outputs: [name] }]),
+    ],
+  }));
+  execFileSync(webnnc, [products, '-o', join(folder, 'products'), '--target', 'wasm', '--quiet', '--no-report']);
+  const y = await (await (await import(pathToFileURL(join(folder, 'products/model.js')).href)).load()).run({ x: { data: x, shape: [rows, columns] } });
+  for (const name of NAMES) assert.deepEqual(y[name].data, await computed(x, name), name);
+  const erf = 'import json, math, sys; print(json.dumps([math.erf(x) for x in json.load(sys.stdin)]))';
+  const wanted = JSON.parse(execFileSync('python3', ['-c', erf], { input: JSON.stringify([...x].map((value) => value / root)), encoding: 'utf8', maxBuffer: 1 << 24 }));
+  x.forEach((value, i) => assert.ok(Math.abs(y.Quotient.data[i] - wanted[i]) < 5e-7, `Erf(${value} / ${root}) = ${y.Quotient.data[i]}, not ${wanted[i]}`));
+});
+
 const { NaN: none, Infinity: infinite } = globalThis;
 /** @type {[string, number[], number[]][]} */
 const ENDS = [
