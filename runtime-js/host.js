@@ -12,6 +12,7 @@ import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
 import { failToLoad, pastCaches } from './files.js';
 import { MODELS, exportsOf } from './models.js';
+import { hasRelaxedSimd } from './relaxed_simd.js';
 import { makeMemory, workOf } from './team.js';
 import { readWhole } from './whole.js';
 
@@ -38,12 +39,6 @@ import { readWhole } from './whole.js';
 const MODULES = ['relaxed.threads', 'threads', 'relaxed', 'wasm'];
 const isForThreads = (/** @type {string} */ kind) => kind.endsWith('threads');
 
-// A function of one relaxed instruction, i8x16.relaxed_swizzle.
-const RELAXED_PROBE = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15,
-  65, 2, 253, 15, 253, 128, 2, 11,
-]);
-
 /**
  * The best module that this engine can run, checked to be the build's, and in words which SIMD it has and why.
  *
@@ -51,7 +46,7 @@ const RELAXED_PROBE = new Uint8Array([
  * @returns {Promise<{module: WebAssembly.Module, kind: FileKind, variant: string}>}
  */
 async function loadModule(files, control, isShared) {
-  const isRelaxed = WebAssembly.validate(RELAXED_PROBE);
+  const isRelaxed = hasRelaxedSimd();
   // Whoever gives some gives all there are, or those that are wanted.
   const kinds = MODULES.filter((kind) => (isShared || !isForThreads(kind)) && (isRelaxed || !kind.startsWith('relaxed')) &&
     (kind === 'wasm' || files.isGiven(kind) || !files.isGiven('wasm')));

@@ -130,8 +130,9 @@ struct CompileOptions {
   // Whether pages are given other shaders of the most expensive kernels, to measure which is the
   // fastest: load({ tune: true }).
   bool tunable = false;
-  // How many schedules of each kernel the step "candidates" prints at most.
-  size_t candidates = 32;
+  // How many schedules of each kernel the step "candidates" prints at most, and of how many kernels
+  // of each target, the most expensive ones.
+  size_t candidates = 32, kernels = 64;
 
   // Whether report.html is made.
   bool report = true;

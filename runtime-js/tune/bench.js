@@ -6,12 +6,8 @@
 import { COPY_DST, COPY_SRC, STORAGE, UNIFORM, roundUp } from '../gpu_device.js';
 import { makeLayout } from '../gpu_pipelines.js';
 import { clockOf } from './clock.js';
+import { MOST_REPEATS, compare, estimate } from './rounds.js';
 
-/** Rounds before the first that counts, and at least and at most so many that count. */
-const WARM = 2, FEWEST_ROUNDS = 2, MOST_ROUNDS = 6;
-/** What is so much slower than the best after a warm-up, or after rounds that count, is not measured further. */
-const HOPELESS = 2, BEHIND = 1.15;
-const MOST_REPEATS = 4096;
 /** A GPU that did nothing for so many ms may have lowered its clock; it takes work without a pause, of so many seconds at a time, until it is back. */
 const ASLEEP = 20, HEAT = 0.1, MOST_HEATS = 6, CALM = 0.97;
 /** Weights come from memory in a run, since other kernels' have been in the caches since: so they lie there several times, up to so much. */
@@ -36,39 +32,17 @@ export class Bench {
   }
 
   /**
-   * Seconds of each candidate, in rounds that are interleaved: what disturbs one disturbs all. Infinity where the GPU refuses it.
+   * Seconds of each candidate. Infinity where the GPU refuses it.
    *
    * @param {Measured} kernel @param {Shader[]} candidates @param {() => void} [check] called between rounds; it may throw
    */
   async measure(kernel, candidates, check = () => {}) {
-    const operands = await this.#operandsOf(kernel), best = candidates.map(() => Infinity);
-    const works = await Promise.all(candidates.map((candidate) => this.#prepare(candidate, operands)));
-    let alive = candidates.map((_, i) => i).filter((i) => works[i]);
-    if (!alive.length) return best;
-    const clock = await (this.#clock ??= clockOf(this.#device, /** @type {Work} */ (works[alive[0]])));
-    const first = /** @type {Work} */ (works[alive[0]]);
+    const operands = await this.#operandsOf(kernel);
+    const works = await Promise.all(candidates.map((candidate) => this.#prepare(candidate, operands))), first = works.find(Boolean);
+    if (!first) return candidates.map(() => Infinity);
+    const clock = await (this.#clock ??= clockOf(this.#device, first));
     if (performance.now() - this.#last > ASLEEP) await heat(clock, first, check);
-    const few = Math.ceil(clock.shortest / 4 / await estimate(clock, first)), repeats = candidates.map(() => Math.min(MOST_REPEATS, few)), leader = () => Math.min(...alive.map((i) => best[i]));
-    const round = async (/** @type {boolean} */ counts) => {
-      check();
-      // Another one first in each round: that one may find the device asleep.
-      alive.push(.../** @type {number[]} */ (alive.splice(0, 1)));
-      const seconds = await clock.time(alive.map((i) => ({ work: /** @type {Work} */ (works[i]), repeats: repeats[i] })));
-      alive.forEach((i, n) => {
-        best[i] = counts ? Math.min(best[i], seconds[n]) : seconds[n];
-        if (!counts) repeats[i] = Math.min(MOST_REPEATS, Math.max(1, Math.ceil(clock.shortest / Math.max(seconds[n], 1e-9))));
-      });
-    };
-    for (let i = 0; i < WARM; ++i) await round(false);
-    alive = alive.filter((i) => best[i] <= HOPELESS * leader());
-    // From here on the least counts, of times that are all long enough.
-    for (const i of alive) best[i] = Infinity;
-    for (let i = 1; i <= MOST_ROUNDS; ++i) {
-      await round(true);
-      if (i < FEWEST_ROUNDS) continue;
-      alive = alive.filter((i) => best[i] <= BEHIND * leader());
-      if (alive.length === 1) break;
-    }
+    const best = await compare(clock, works, check);
     this.#last = performance.now();
     return best;
   }
@@ -130,14 +104,6 @@ export class Bench {
     if (await device.popErrorScope()) throw new Error('the GPU has too little memory for the tensors of this kernel');
     this.#held = { kernel, operands };
     return operands;
-  }
-}
-
-/** How long one takes, roughly: as few repeats as the clock can tell. @param {Clock} clock @param {Work} work */
-async function estimate(clock, work) {
-  for (let repeats = 1; ; repeats *= 4) {
-    const [seconds] = await clock.time([{ work, repeats }]);
-    if (repeats * seconds >= clock.shortest / 8 || repeats >= MOST_REPEATS) return Math.max(seconds, 1e-9);
   }
 }
 

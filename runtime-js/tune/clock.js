@@ -7,11 +7,7 @@ import { COPY_DST, COPY_SRC, MAP_READ, QUERY_RESOLVE, READ } from '../gpu_device
 
 const STAMP_BYTES = 8;
 
-/**
- * `shortest` is how long a time has to be, in seconds, to be told from others: engines round their clocks to 0.1 ms.
- *
- * @typedef {{kind: 'gpu' | 'wall', shortest: number, time: (all: Timed[]) => Promise<number[]>}} Clock seconds of each
- */
+/** Engines round their clocks to 0.1 ms. @typedef {import('./rounds.js').Clock<Work>} Clock */
 
 /** @param {GPUDevice} device @param {Work} work that takes some time @returns {Promise<Clock>} */
 export async function clockOf(device, work) {
@@ -52,7 +48,7 @@ function gpuClock(device) {
       for (const each of [querySet, resolved, staging]) each.destroy();
     }
   };
-  return { kind: 'gpu', shortest: 0.002, time };
+  return { shortest: 0.002, time };
 }
 
 /** So many repeats, and twice as many: the difference is free of what a submission takes. @param {GPUDevice} device @returns {Clock} */
@@ -74,5 +70,5 @@ function wallClock(device) {
     }
     return seconds;
   };
-  return { kind: 'wall', shortest: 0.008, time };
+  return { shortest: 0.008, time };
 }

@@ -1,9 +1,11 @@
 // The page that measures on the device that it is opened on.
 
 /** @import { Job } from './job.js' */
-/** @import { State } from './session.js' */
+/** @import { Machine, State } from './session.js' */
 
-import { labelOf } from './job.js';
+import { cpu } from './cpu.js';
+import { onGpu } from './gpu.js';
+import { weightBytesOf } from './job.js';
 import { tune } from './session.js';
 
 const $ = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -19,7 +21,7 @@ async function ask(path, init) {
 }
 
 /** @type {Job} */ let job;
-/** @type {GPUAdapter} */ let adapter;
+/** @type {Machine} */ let machine;
 /** @type {AbortController | undefined} */ let running;
 /** @type {State | undefined} */ let last;
 
@@ -58,10 +60,9 @@ async function run() {
   // A phone that goes to sleep measures nothing.
   const awake = await navigator.wakeLock?.request('screen').catch(() => undefined);
   try {
-    await tune(navigator.gpu, adapter, {
+    await tune(machine, {
       job, signal: running.signal, onState: show,
       measuredOn: async (device) => (await ask(`measured.json?device=${encodeURIComponent(device)}`)).json(),
-      wgsl: async (kernel, candidate) => (await ask(`${kernel}/${candidate}.wgsl`)).text(),
       report: async (device, reported) => {
         const { measured = 0, total = 0, before = 0, after = 0 } = last ?? {};
         await ask('measured', { method: 'POST', body: JSON.stringify({ device, times: reported, state: { measured: measured + reported.length, total, before, after } }) });
@@ -77,14 +78,33 @@ async function run() {
   }
 }
 
-async function start() {
-  job = await (await ask('job.json')).json();
-  $('name').textContent = job.model;
+/** The CPU, in a worker. When it is to stop it is ended. @returns {Machine} */
+const inWorker = () => cpu(async (kernels) => {
+  const worker = new Worker('./tune.worker.js'), weightBytes = weightBytesOf(kernels);
+  return {
+    measure: ({ buffers, candidates: all }, index, candidates, signal) => new Promise((done, fail) => {
+      signal.addEventListener('abort', () => fail(signal.reason), { once: true });
+      worker.onerror = ({ message }) => fail(new Error(`the worker failed: ${message || 'it does not say why'}`));
+      worker.onmessage = ({ data: { seconds, problem } }) => problem ? fail(new Error(problem)) : done(seconds);
+      worker.postMessage({ weightBytes, index, buffers, candidates: candidates.map((c) => ({ index: c, sizes: all[c].sizes })) });
+    }),
+    close: () => worker.terminate(),
+  };
+});
+
+/** @returns {Promise<Machine>} */
+async function gpuHere() {
   if (!navigator.gpu) throw new Error(globalThis.isSecureContext ? 'This browser has no WebGPU.' : 'Browsers have WebGPU on https and localhost only: open the address that begins with https.');
   const found = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!found) throw new Error('WebGPU finds no GPU on this device.');
-  adapter = found;
-  $('device').textContent = labelOf(adapter.info);
+  return onGpu(navigator.gpu, found, job, async (kernel, candidate) => (await ask(`${kernel}/${candidate}.wgsl`)).text());
+}
+
+async function start() {
+  job = await (await ask('job.json')).json();
+  $('name').textContent = job.model;
+  machine = job.on === 'wasm' ? inWorker() : await gpuHere();
+  $('device').textContent = machine.label;
   button.addEventListener('click', () => running ? running.abort() : run());
   button.disabled = false;
   become('idle', 'Nothing has been measured yet in this visit.');

@@ -14,11 +14,11 @@ import { makeCertificate } from './certificate.js';
 const MOST_BODY = 1 << 20;
 /** Isolated pages are given finer clocks. */
 const HEADERS = {
-  'Content-Security-Policy': "default-src 'self'; img-src data:", 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src data:", 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer',
 };
 /** @type {Record<string, string>} */
-const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', json: 'application/json', wgsl: 'text/plain' };
+const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', json: 'application/json', wgsl: 'text/plain', wasm: 'application/wasm' };
 
 /** @typedef {{job: Job, record: TimesFile, files: Record<string, string>, onState: (device: string, state: {measured: number, total: number, before: number, after: number}) => void}} Service the page's files by name */
 
@@ -42,18 +42,20 @@ function listen(server, port, host) {
 
 /** @param {string} root @param {Service} service @returns {import('node:http').RequestListener} */
 function answerer(root, { job, record, files, onState }) {
-  const withoutCode = JSON.stringify({ ...job, kernels: job.kernels.map((kernel) => ({ ...kernel, candidates: kernel.candidates.map(({ wgsl, ...rest }) => rest) })) });
-  /** @param {URL} url @returns {string | undefined} */
+  const withoutCode = JSON.stringify({ ...job, kernels: job.kernels.map(({ wasm, ...kernel }) => ({ ...kernel, candidates: kernel.candidates.map(({ wgsl, ...rest }) => rest) })) });
+  /** @param {URL} url @returns {string | Buffer | undefined} */
   const find = ({ pathname, searchParams }) => {
     const name = pathname.slice(root.length) || 'tune.html';
     if (name === 'job.json') return withoutCode;
     if (name === 'measured.json') return JSON.stringify(record.measuredOn(searchParams.get('device') ?? ''));
+    const module = /^(\d+)\.wasm$/.exec(name), wasm = module && job.kernels[Number(module[1])]?.wasm;
+    if (wasm) return Buffer.from(wasm, 'hex');
     const shader = /^(\d+)\/(\d+)\.wgsl$/.exec(name);
     return shader ? job.kernels[Number(shader[1])]?.candidates[Number(shader[2])]?.wgsl : files[name];
   };
   return (request, response) => {
-    const url = new URL(request.url ?? '/', 'http://localhost'), send = (/** @type {number} */ status, body = '', type = 'text/plain') => {
-      response.writeHead(status, { ...HEADERS, 'Content-Type': `${type}; charset=utf-8` }).end(body);
+    const url = new URL(request.url ?? '/', 'http://localhost'), send = (/** @type {number} */ status, /** @type {string | Buffer} */ body = '', type = 'text/plain') => {
+      response.writeHead(status, { ...HEADERS, 'Content-Type': type === TYPES.wasm ? type : `${type}; charset=utf-8` }).end(body);
     };
     if (!url.pathname.startsWith(root)) return send(404, 'not found');
     if (request.method === 'GET') {

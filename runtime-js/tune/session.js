@@ -2,8 +2,7 @@
 
 /** @import { Job, Kernel, Time } from './job.js' */
 
-import { Bench } from './bench.js';
-import { deviceOf, kernelsFor, labelOf } from './job.js';
+import { kernelsFor } from './job.js';
 import { Search } from './search.js';
 
 /**
@@ -16,32 +15,33 @@ import { Search } from './search.js';
 /**
  * Where a session gets its data from, and what it gives.
  *
- * @typedef {{job: Job, measuredOn: (device: string) => Promise<Time[]>, wgsl: (kernel: number, candidate: number) => Promise<string>,
+ * @typedef {{job: Job, measuredOn: (device: string) => Promise<Time[]>,
  *   report: (device: string, times: Time[]) => Promise<void>, onState: (state: State) => void, signal: AbortSignal}} Desk
  */
 
-/** @param {GPU} gpu @param {GPUAdapter} adapter @param {Desk} desk */
-export async function tune(gpu, adapter, { job, measuredOn, wgsl, report, onState, signal }) {
-  const label = labelOf(adapter.info);
-  // Some features are the shading language's.
-  const chosen = kernelsFor(job, (name) => adapter.features.has(name) || gpu.wgslLanguageFeatures.has(name), job.most);
+/**
+ * What candidates are measured on: what its kind is called, whether it has a feature, and what measures. That gives the seconds of candidates
+ * of a kernel, which has this number in the job; Infinity of those that do not run.
+ *
+ * @typedef {{label: string, has: (feature: string) => boolean, open: (kernels: Kernel[]) => Promise<{
+ *   measure: (kernel: Kernel, index: number, candidates: number[], signal: AbortSignal) => Promise<number[]>, close: () => void}>}} Machine
+ */
+
+/** @param {Machine} machine @param {Desk} desk */
+export async function tune({ label, has, open }, { job, measuredOn, report, onState, signal }) {
+  const chosen = kernelsFor(job, has, job.most);
   const kernels = chosen.map(({ kernel }) => kernel), search = new Search(kernels, job.measurements);
   for (const { kernel, candidate, seconds } of await measuredOn(label)) {
     const at = chosen.findIndex(({ index }) => index === kernel);
     if (at >= 0) search.add(at, candidate, seconds);
   }
-  const device = await deviceOf(adapter, job);
+  const bench = await open(kernels);
   try {
-    const bench = new Bench(device, weightBytesOf(kernels)), lost = device.lost.then(({ message }) => {
-      throw new Error(`the GPU was lost: ${message || 'it does not say why'}`);
-    });
-    lost.catch(() => {});
     const total = Math.min(job.measurements, kernels.reduce((sum, { candidates }) => sum + candidates.length, 0));
     for (let batch; !signal.aborted && (batch = search.next()); ) {
       const { kernel, candidates } = batch;
       onState(stateOf(kernels, search, total, kernel));
-      const codes = await Promise.all(candidates.map(async (c) => ({ ...kernels[kernel].candidates[c], wgsl: await wgsl(chosen[kernel].index, c) })));
-      const seconds = await Promise.race([bench.measure(kernels[kernel], codes, () => signal.throwIfAborted()), lost]);
+      const seconds = await bench.measure(kernels[kernel], chosen[kernel].index, candidates, signal);
       // By the one that was known before: the device may be warmer now, or slower.
       const known = search.secondsOf(kernel, candidates[0]), drift = known && seconds[0] < Infinity ? known / seconds[0] : 1;
       const times = candidates.map((c, i) => ({ kernel: chosen[kernel].index, candidate: c, seconds: seconds[i] * drift })).slice(known === undefined ? 0 : 1);
@@ -52,13 +52,9 @@ export async function tune(gpu, adapter, { job, measuredOn, wgsl, report, onStat
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    device.destroy();
+    bench.close();
   }
 }
-
-/** @param {Kernel[]} kernels */
-const weightBytesOf = (kernels) => kernels.reduce((sum, { launches, buffers }) =>
-  sum + launches * buffers.reduce((own, { bytes, isWeight }) => own + (isWeight ? bytes : 0), 0), 0);
 
 /** @param {Kernel[]} kernels @param {Search} search @param {number} total @param {number} [current] @returns {State} */
 function stateOf(kernels, search, total, current) {

@@ -190,9 +190,9 @@ std::string WithoutFolders(const ModelFile& model) {
 // gives the same bytes wherever it lies.
 std::string CommandLine(const CLI::App& app) {
   static const std::set<std::string> kWithoutEffect = {
-      "--output",  "--force",      "--allow-external", "--emit", "--dump",
-      "--explain", "--candidates", "--quiet",          "--json", "--version",
-      "--help",    "--help-steps", "--help-image"};
+      "--output",  "--force",      "--allow-external", "--emit",      "--dump",
+      "--explain", "--candidates", "--kernels",        "--quiet",     "--json",
+      "--version", "--help",       "--help-steps",     "--help-image"};
   std::string out = "webnnc", models;
   for (const CLI::Option* option : app.get_options()) {
     std::string name = option->get_name();
@@ -344,6 +344,7 @@ void AddFlags(CLI::App& app, Arguments& arguments, Raw& raw) {
       ->type_name("FILE");
   // For webnnc tune.
   inside->add_option("--candidates", options.candidates)->check(CLI::Range(1, 4096))->group("");
+  inside->add_option("--kernels", options.kernels)->check(CLI::Range(1, 1000000))->group("");
   inside->add_option("--emit", options.emit, "print what a step makes, and stop there")
       ->type_name("STEP");
   inside->add_option("--dump", options.dump, "write what every step makes to a folder")
@@ -410,7 +411,7 @@ std::optional<Arguments> Parse(int count, char** values, int& exit_code) {
       "Compiles an ONNX model to a folder that a web page imports.\n\n"
       "  webnnc model.onnx -o out/\n"
       "  webnnc model.onnx -o out/ --dim batch=1 --target wasm --max-code-size 60kB\n"
-      "  webnnc tune model.onnx --on browser    measures schedules on a GPU: webnnc tune --help\n",
+      "  webnnc tune model.onnx --on browser    measures schedules: webnnc tune --help\n",
       "webnnc"};
   AddFlags(app, arguments, raw);
   try {

@@ -27,7 +27,7 @@ Result<std::string> Unpack() {
   std::string folder = (std::filesystem::temp_directory_path(error) / "webnnc-tune-XXXXXX");
   if (error || !mkdtemp(folder.data()))
     return Error{"cannot make a folder for temporary files: " + std::string(strerror(errno))};
-  for (const char* name : {"tune.js", "tune.page.js", "tune.html", "tune.css"})
+  for (const char* name : {"tune.js", "tune.page.js", "tune.worker.js", "tune.html", "tune.css"})
     TRY(WriteFile(folder + "/" + name, std::string(bundle::PageFile(name))));
   // Older versions take a script for a module by this alone.
   TRY(WriteFile(folder + "/package.json", R"({ "type": "module" })"));

@@ -1,5 +1,5 @@
-// `webnnc tune`: measures on GPUs. What does it is a script for Node, which the compiler holds
-// (runtime-js/tune) and starts.
+// `webnnc tune`: measures on GPUs and CPUs. What does it is a script for Node, which the compiler
+// holds (runtime-js/tune) and starts.
 #pragma once
 
 namespace webnnc::cli {

@@ -4,14 +4,17 @@
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "base/parallel.h"
 #include "compile/expensive.h"
 #include "compile/shaders.h"
 #include "loop/parameters.h"
+#include "loop/sizes.h"
 #include "loop/tally.h"
 #include "plan/schedule_for_gpu.h"
+#include "plan/schedule_kernels.h"
 #include "schedule/choose.h"
 #include "schedule/key.h"
 #include "schedule/variations.h"
@@ -31,7 +34,8 @@ std::vector<Kernel> KernelsOf(const Code& code) {
   std::map<std::pair<std::string, std::string>, size_t> known;
   for (const Model& model : code.models) {
     for (const plan::Variant& variant : model.variants) {
-      if (!variant.target().IsGpu()) continue;
+      // Threads take the schedules of one.
+      if (variant.target().Has(Feature::kThreads)) continue;
       for (const Kernel& own : ExpensiveKernels(model, variant)) {
         auto [found, is_new] =
             known.emplace(std::pair(variant.name(), schedule::KeyOf(own.get().plain, model.likely)),
@@ -91,29 +95,55 @@ int64_t Whole(const Model& model, const Dim& dim) {
   return std::max<int64_t>(0, std::llround(model.likely.Typical(dim)));
 }
 
+Json WholeOf(const Model& model, const std::vector<Dim>& dims) {
+  Json list = Json::array();
+  for (const Dim& dim : dims) list.push_back(Whole(model, dim));
+  return list;
+}
+
+// As data, and what its code is made of.
+struct Described {
+  Json json;
+  loop::Kernel flat;
+};
+
+// Of a kernel for GPUs. Whether it has a shader.
+bool AddShader(Described& candidate, const Kernel& kernel, bool many_names) {
+  const plan::Program& program = *kernel.program;
+  auto shader = EmitShader(candidate.flat, plan::ParametersOf(program, kernel.id), program.target,
+                           many_names);
+  if (!shader) return false;
+  const plan::Grid& grid = shader.value().grid;
+  candidate.json["wgsl"] = shader.value().wgsl;
+  candidate.json["bindings"] = shader.value().bindings;
+  candidate.json["workgroups"] = WholeOf(*kernel.model, {grid.x, grid.y, grid.z});
+  candidate.json["sizes"] = WholeOf(*kernel.model, grid.sizes);
+  candidate.json["features"] = shader.value().features;
+  return true;
+}
+
 // Nothing of one that does not fit.
-Json Describe(const Kernel& kernel, const Candidate& candidate, bool many_names) {
+std::optional<Described> Describe(const Kernel& kernel, const Candidate& candidate,
+                                  bool many_names) {
   const Model& model = *kernel.model;
   const plan::Program& program = *kernel.program;
-  auto lowered = plan::LowerForGpu(program, kernel.id, candidate.schedule);
-  if (!lowered) return {};
-  const loop::Kernel& flat = lowered.value().flat;
-  auto shader =
-      EmitShader(flat, plan::ParametersOf(program, kernel.id), program.target, many_names);
-  if (!shader) return {};
-  const plan::Grid& grid = shader.value().grid;
-  Json sizes = Json::array(), traits = Json::array();
-  for (const Dim& size : grid.sizes) sizes.push_back(Whole(model, size));
-  for (double trait : TraitsOf(loop::TallyOf(flat, model.likely), candidate.seconds))
+  const bool is_gpu = program.target.IsGpu();
+  auto lowered = is_gpu ? plan::LowerForGpu(program, kernel.id, candidate.schedule)
+                        : plan::LowerForCpu(program, kernel.id, candidate.schedule);
+  if (!lowered) return std::nullopt;
+  Json traits = Json::array();
+  Described described{
+      {{"schedule", Print(lowered.value().schedule)}, {"seconds", candidate.seconds}},
+      std::move(lowered.value().flat)};
+  for (double trait : TraitsOf(loop::TallyOf(described.flat, model.likely), candidate.seconds))
     traits.push_back(std::round(trait * 1000) / 1000);
-  return {{"schedule", Print(lowered.value().schedule)},
-          {"seconds", candidate.seconds},
-          {"wgsl", shader.value().wgsl},
-          {"bindings", shader.value().bindings},
-          {"workgroups", {Whole(model, grid.x), Whole(model, grid.y), Whole(model, grid.z)}},
-          {"sizes", sizes},
-          {"features", shader.value().features},
-          {"traits", traits}};
+  described.json["traits"] = traits;
+  if (!is_gpu) {
+    described.json["sizes"] = WholeOf(model, loop::SizesOf(described.flat));
+  } else if (!AddShader(described, kernel, many_names)) {
+    return std::nullopt;
+  }
+  return described;
 }
 
 // As they are stored.
@@ -132,22 +162,27 @@ Json DescribeBuffers(const Kernel& kernel) {
   return buffers;
 }
 
-Json Describe(const Kernel& kernel, size_t most, bool many_names) {
-  std::vector<Candidate> candidates = CandidatesOf(kernel, most);
-  Json list = Json::array();
+std::vector<Described> DescribeCandidates(const Kernel& kernel, size_t most, bool many_names) {
+  std::vector<Described> list;
   std::map<std::string, size_t> known;
-  for (const Candidate& candidate : candidates) {
+  for (const Candidate& candidate : CandidatesOf(kernel, most)) {
     if (list.size() == most) break;
-    Json described = Describe(kernel, candidate, many_names);
-    if (described.empty()) continue;
-    auto [found, is_new] = known.emplace(described["schedule"], list.size());
+    std::optional<Described> described = Describe(kernel, candidate, many_names);
+    if (!described) continue;
+    auto [found, is_new] = known.emplace(described->json["schedule"], list.size());
     if (is_new) {
-      list.push_back(std::move(described));
+      list.push_back(std::move(*described));
     } else if (candidate.seconds > 0) {
       // The one in use, whose guess comes with the rule's.
-      list[found->second] = std::move(described);
+      list[found->second] = std::move(*described);
     }
   }
+  return list;
+}
+
+Json Describe(const Kernel& kernel, const std::vector<Described>& candidates) {
+  Json list = Json::array();
+  for (const Described& candidate : candidates) list.push_back(candidate.json);
   return {{"target", Name(kernel.program->target)},
           {"key", schedule::KeyOf(kernel.get().plain, kernel.model->likely)},
           {"title", schedule::TitleOf(kernel.get().plain)},
@@ -158,19 +193,31 @@ Json Describe(const Kernel& kernel, size_t most, bool many_names) {
           {"candidates", list}};
 }
 
-// Each with what WebGPU must offer for it. In the order in which pages choose.
+std::string Hex(const std::string& bytes) {
+  std::string text;
+  for (unsigned char byte : bytes) {
+    for (int digit : {byte >> 4, byte & 15}) text += "0123456789abcdef"[digit];
+  }
+  return text;
+}
+
+// Each with what WebGPU or the engine must offer for it. In the order in which pages choose.
 Json DescribeTargets(const Code& code) {
   std::map<std::string, std::set<std::string>> features;
   std::vector<std::string> names;
   for (const Model& model : code.models) {
     for (const plan::Variant& variant : model.variants) {
-      if (!variant.target().IsGpu()) continue;
+      if (variant.target().Has(Feature::kThreads)) continue;
       auto [found, is_new] = features.try_emplace(variant.name());
       if (is_new) names.push_back(variant.name());
+      if (variant.target().Has(Feature::kRelaxedSimd)) found->second.insert("relaxed-simd");
       for (const plan::Shader& shader : variant.shaders)
         found->second.insert(shader.features.begin(), shader.features.end());
     }
   }
+  // Of the CPU's, which are the last, what every engine has comes first.
+  std::stable_partition(names.begin(), names.end(),
+                        [&](const std::string& name) { return !features[name].empty(); });
   Json targets = Json::array();
   for (const std::string& name : names)
     targets.push_back({{"name", name}, {"features", features[name]}});
@@ -179,11 +226,26 @@ Json DescribeTargets(const Code& code) {
 
 }  // namespace
 
-std::string PrintCandidates(const Code& code, size_t most) {
+Result<std::string> PrintCandidates(const Code& code, size_t most, size_t most_kernels) {
   std::vector<Kernel> kernels = KernelsOf(code);
-  std::vector<Json> described(kernels.size());
-  InParallel(kernels.size(),
-             [&](size_t k) { described[k] = Describe(kernels[k], most, code.HasManyNames()); });
+  std::vector<std::vector<Described>> candidates(kernels.size());
+  InParallel(kernels.size(), [&](size_t k) {
+    candidates[k] = DescribeCandidates(kernels[k], most, code.HasManyNames());
+  });
+  Json described = Json::array();
+  std::map<std::string, size_t> counts;
+  for (size_t k = 0; k < kernels.size(); ++k) {
+    const Target& target = kernels[k].program->target;
+    // On the CPU many kernels have one schedule alone.
+    if (!target.IsGpu() && candidates[k].size() < 2) continue;
+    if (++counts[Name(target)] > most_kernels) continue;
+    Json& json = described.emplace_back(Describe(kernels[k], candidates[k]));
+    if (target.IsGpu()) continue;
+    std::vector<loop::Kernel> flats;
+    for (Described& candidate : candidates[k]) flats.push_back(std::move(candidate.flat));
+    TRY_ASSIGN(auto wasm, wasm::CompileKernels(flats, target.features));
+    json["wasm"] = Hex(wasm);
+  }
   return Json{{"targets", DescribeTargets(code)}, {"kernels", described}}.dump(
              -1, ' ', false, Json::error_handler_t::replace) +
          "\n";

@@ -324,8 +324,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
                      [&](const Model& model) { return PrintDispatches(model, code.weights); });
   }));
   // It takes as long as many compilations, so that --dump does not write it.
-  if (options.emit == "candidates")
-    TRY(trace("candidates", [&] { return PrintCandidates(code, options.candidates); }));
+  if (options.emit == "candidates") {
+    TRY_ASSIGN(auto candidates, PrintCandidates(code, options.candidates, options.kernels));
+    TRY(trace("candidates", [&] { return candidates; }));
+  }
   trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // Modules differ in the CPU's kernels alone.

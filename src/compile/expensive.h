@@ -1,4 +1,4 @@
-// Which kernels of a program for GPUs take most of a run, as far as that can be told beforehand.
+// Which kernels of a program take most of a run, as far as that can be told beforehand.
 #pragma once
 
 #include <vector>

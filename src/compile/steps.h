@@ -43,7 +43,7 @@ inline constexpr Step kSteps[] = {
     {"spirv", "GPU kernels as SPIR-V", "spvasm", 10},
     {"wgsl", "GPU kernels as WGSL", "wgsl", 4},
     {"dispatches", "a GPU's program of known sizes with its SPIR-V, as data", "txt", 0},
-    {"candidates", "schedules that GPU kernels may have, each with its WGSL, as data", "json", 0},
+    {"candidates", "schedules that kernels may have, each as code, as data", "json", 0},
     {"llvm", "the CPU's kernels and host functions as LLVM IR", "ll", 0},
     {"wasm", "the module", "wasm", 64},
     {"relaxed-wasm", "the module with relaxed SIMD", "wasm", 0},

@@ -73,4 +73,10 @@ Status ScheduleKernels(Program& program, Place place, const schedule::Database& 
   return kSuccess;
 }
 
+Result<lower::Lowered> LowerForCpu(const Program& program, KernelId id,
+                                   const schedule::Schedule& schedule) {
+  return lower::LowerKernel(program.kernels[id].plain, schedule,
+                            {.target = program.target, .parameters = ParametersOf(program, id)});
+}
+
 }  // namespace webnnc::plan

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "lower/lower_kernel.h"
 #include "plan/program.h"
 #include "schedule/database.h"
 #include "tensor/likely_sizes.h"
@@ -21,5 +22,10 @@ std::string MisfitWarning(const Target& target, const Kernel& kernel, const Like
 // schedule of `measured` goes before the compiler's own; one that does not fit is warned of.
 Status ScheduleKernels(Program& program, Place place, const schedule::Database& measured,
                        const LikelySizes& sizes, const Warn& warn);
+
+// A kernel of a program for the CPU that is scheduled, as it would be with another schedule. Fails
+// if that does not fit.
+Result<lower::Lowered> LowerForCpu(const Program& program, KernelId kernel,
+                                   const schedule::Schedule& schedule);
 
 }  // namespace webnnc::plan

@@ -8,7 +8,8 @@ const Machine& WasmMachine() {
                              .description = "a thread of a wasm engine",
                              .workgroup_bytes = 1 << 20,
                              .register_bytes = 1 << 20,
-                             .spilled_bytes = 1 << 26};
+                             .spilled_bytes = 1 << 26,
+                             .bandwidth = 1e10};
   return kWasm;
 }
 

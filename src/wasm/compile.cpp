@@ -158,7 +158,9 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
   std::vector<LinkInput> inputs;
   std::vector<Module> modules(builds.size());
   for (size_t b = 0; b < builds.size(); ++b) {
-    LinkInput input{{}, builds[b].features.empty(), HaveCommands(builds[b]), KeepStates(builds[b])};
+    LinkInput input{.is_command = builds[b].features.empty(),
+                    .walks = HaveCommands(builds[b]),
+                    .keeps_states = KeepStates(builds[b])};
     input.has_threads = builds[b].features.Has(Feature::kThreads);
     for (const Kernel& kernel : KernelsOf(builds[b]))
       input.stack_bytes = std::max(input.stack_bytes, StackBytes(*kernel.flat));
@@ -175,6 +177,24 @@ Result<std::vector<Module>> Compile(const std::vector<Build>& builds) {
     modules[b].bytes = std::move(linked[b]);
   }
   return modules;
+}
+
+Result<std::string> CompileKernels(const std::vector<loop::Kernel>& kernels, FeatureSet features) {
+  std::vector<Part> parts;
+  LinkInput input{.is_bare = true, .is_command = false};
+  for (size_t k = 0; k < kernels.size(); ++k) {
+    input.stack_bytes = std::max(input.stack_bytes, StackBytes(kernels[k]));
+    parts.push_back({[&, k](llvm::Module& module) {
+      loop::Kernel kernel = kernels[k];
+      kernel.name = std::to_string(k);
+      EmitKernel(module, kernel, features);
+      DeclareKernel(module, kernel)->addFnAttr("wasm-export-name", kernel.name);
+    }});
+  }
+  InParallel(parts.size(), [&](size_t p) { Compile(parts[p]); });
+  for (const Part& part : parts) input.objects.push_back(&part.object);
+  TRY_ASSIGN(auto modules, Link({input}));
+  return std::move(modules[0]);
 }
 
 std::string PrintLlvm(const Build& build) {

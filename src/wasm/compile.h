@@ -31,6 +31,10 @@ struct Module {
 // compiled on all cores; what builds have in common is compiled once.
 Result<std::vector<Module>> Compile(const std::vector<Build>& builds);
 
+// A module of kernels alone, for who measures them. Each is exported by its number, and takes the
+// addresses of its parameters and its sizes. What is behind `__heap_base` in memory is free.
+Result<std::string> CompileKernels(const std::vector<loop::Kernel>& kernels, FeatureSet features);
+
 // A section for data that engines ignore and pages can ask for. Appended to a module.
 std::string CustomSection(const std::string& name, const std::string& bytes);
 

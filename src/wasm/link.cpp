@@ -81,7 +81,10 @@ class Linker {
       arguments_.push_back(argument);
     arguments_.push_back("stack-size=" +
                          std::to_string(kStackBytes + std::max(kStackBytes, input.stack_bytes)));
-    if (!input.is_command) {
+    if (input.is_bare) {
+      for (const char* argument : {"--no-entry", "--export=__heap_base"})
+        arguments_.push_back(argument);
+    } else if (!input.is_command) {
       for (const char* argument : {"--no-entry", "-u", "webnnc_prepare", "-u", "webnnc_hash"})
         arguments_.push_back(argument);
     }

@@ -10,7 +10,9 @@
 namespace webnnc::wasm {
 
 struct LinkInput {
-  std::vector<const std::string*> objects;
+  std::vector<const std::string*> objects = {};
+  // Whether it has kernels alone, which are exported.
+  bool is_bare = false;
   // Whether the module is a WASI command. One that is only for pages is some kilobytes smaller.
   bool is_command = true;
   // Whether it has commands, and so the part of the runtime that walks them.

@@ -38,9 +38,9 @@ const entriesOf = (path) => [...readFileSync(path, 'utf8').matchAll(/^for (\S+) 
 /** @param {ReturnType<typeof entriesOf>} entries */
 const distinct = (entries) => new Set(entries.map(({ kernel, device, schedule }) => `${kernel} ${device} ${schedule}`)).size;
 
-/** The schedules that the compiler takes with a file, by kernel. @param {string} file */
-function takenWith(file) {
-  const { status, stdout, stderr } = spawnSync(webnnc, [model, '--target', 'webgpu', '--emit', 'schedules', '--schedules', file], { encoding: 'utf8' });
+/** The schedules that the compiler takes with a file, by kernel. @param {string} file @param {string} [target] */
+function takenWith(file, target = 'webgpu') {
+  const { status, stdout, stderr } = spawnSync(webnnc, [model, '--target', target, '--emit', 'schedules', '--schedules', file], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   assert.doesNotMatch(stderr, /warning/);
   return new Map([...stdout.matchAll(/^for (\S+ "\w+") (schedule \{[^}]*\})/gm)].map(([, kernel, schedule]) => [kernel, schedule]));
@@ -122,6 +122,27 @@ describe('in Chromium', { skip: !hasBrowser('chromium') && 'there is no Chromium
       assert.equal(distinct(all), all.length);
     } finally {
       await browser.close();
+    }
+  });
+
+  test('the CPU is measured in a worker, and the compiler takes what was fastest', async () => {
+    const output = join(folder, 'wasm.schedules'), server = await start(output, '--target', 'wasm'), browser = await launch('chromium');
+    try {
+      const page = await browser.open(server.url, { timeout: 300_000 });
+      await page.until(isIn, 'idle');
+      // The clock of a page that is isolated is fine enough for short kernels.
+      assert.equal(await page.evaluate(() => crossOriginIsolated), true);
+      await page.evaluate(press);
+      await page.until(isIn, 'done');
+      assert.deepEqual(page.problems, []);
+      const entries = entriesOf(output), least = entries.reduce((a, b) => b.ns < a.ns ? b : a);
+      assert.equal(entries.length, 5);
+      assert.equal(distinct(entries), 5);
+      assert.ok(entries.every(({ device, kernel, ns }) => /^v8 \d+ (x86|arm)$/.test(device) && /^wasm-relaxed "/.test(kernel) && ns > 0), JSON.stringify(entries[0]));
+      assert.equal(takenWith(output, 'wasm').get(least.kernel), least.schedule);
+    } finally {
+      await browser.close();
+      await server.stop();
     }
   });
 
