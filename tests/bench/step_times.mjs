@@ -1,14 +1,15 @@
-// Times a model's wasm kernels one by one, in Node, and says how much arithmetic each does.
+// Times a model's wasm kernels one by one, and says how much arithmetic each does.
 //
-//   node tests/bench/step_times.mjs [--relaxed] [--runs 20] [--dim NAME=N]... MODEL.onnx
+//   node tests/bench/step_times.mjs [--chromium] [--relaxed] [--runs 20] [--dim NAME=N]... MODEL.onnx
 //
 //    12    0.221 ms   32.7 GFLOP/s  conv_add 784x32x144
 //
-// Times are the least of all runs, and of two clocks the smaller: the wall's, and the one that other
+// Times are the least of all runs; in Node and Deno the smaller of two clocks, the wall's and the one that other
 // processes do not advance. Multiply-adds are counted from the plain kernels that `--emit schedule`
 // prints; steps without are not given a speed. Every size must be known: --dim fixes symbols.
-// Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd. Node 20's V8 makes other code than browsers' do: which
-// tile is fastest there is not fastest in Chromium. Deno's V8 is as new: deno run -A tests/bench/step_times.mjs.
+// Decide by --chromium, a page in Chromium without a window. Node 20's V8 makes other code than browsers' do, and Deno's compares each
+// address with the memory's size, which browsers leave to the processor: what runs at 57 GFLOP/s in Chromium runs at 42 there.
+// Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -17,11 +18,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { timeSteps } from './steps.mjs';
+
 const here = dirname(fileURLToPath(import.meta.url));
 const webnnc = process.env.WEBNNC ?? join(here, '../../build/webnnc');
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    chromium: { type: 'boolean', default: false },
     relaxed: { type: 'boolean', default: false },
     runs: { type: 'string', default: '20' },
     dim: { type: 'string', multiple: true, default: [] },
@@ -29,7 +33,7 @@ const { values: options, positionals } = parseArgs({
 });
 const [model] = positionals;
 if (!model) {
-  console.error('usage: step_times.mjs [--relaxed] [--runs N] [--dim NAME=N]... MODEL.onnx');
+  console.error('usage: step_times.mjs [--chromium] [--relaxed] [--runs N] [--dim NAME=N]... MODEL.onnx');
   process.exit(1);
 }
 const dims = options.dim.flatMap((dim) => ['--dim', dim]);
@@ -64,26 +68,6 @@ function describeSteps(text) {
   return [...text.matchAll(/^  run @([^(]*)/gm)].map(([, name]) => kernels.get(name));
 }
 
-/**
- * The CPU's program, ready to run on whatever is in memory.
- * @param {Buffer<ArrayBuffer>} bytes of model.wasm
- * @param {Buffer} weights
- */
-function instantiate(bytes, weights) {
-  const module = new WebAssembly.Module(bytes);
-  /** @type {Record<string, Record<string, () => number>>} */
-  const imports = {};
-  // WASI's, which only the command uses.
-  for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => 0;
-  const exports = /** @type {any} */ (new WebAssembly.Instance(module, imports).exports);
-  if (exports.webnnc_sizes() !== 0 || exports.webnnc_prepare(0) !== 0) throw new Error('sizes are not known: fix symbols with --dim');
-  const view = new DataView(exports.memory.buffer), root = exports.webnnc_model();
-  // Fields of abi::Model: programs is number 10, weights number 12; of abi::Program: step_count number 5.
-  const stepCount = view.getUint32(view.getUint32(root + 40, true) + 20, true);
-  new Uint8Array(exports.memory.buffer).set(weights, view.getUint32(root + 48, true));
-  return { stepCount, run: () => exports.webnnc_run(0), step: exports.webnnc_step };
-}
-
 /** @param {() => void} work */
 function time(work) {
   const cpu = process.cpuUsage(), wall = performance.now();
@@ -93,19 +77,32 @@ function time(work) {
   return elapsed < 1 ? elapsed : Math.min(elapsed, (used.user + used.system) / 1000);
 }
 
+/** @param {string} bundle @param {string} file of wasm, in it @returns {Promise<number[]>} */
+async function timeInChromium(bundle, file) {
+  const { launch, serve } = await import('../web/harness.mjs');
+  const server = await serve({ '/': here, '/model': bundle }, { isolate: true }), browser = await launch('chromium');
+  try {
+    const page = await browser.open(`${server.url}/steps.html`, { timeout: 300_000 });
+    return await page.evaluate(async (/** @type {string} */ name, /** @type {number} */ runs) => {
+      const bytes = async (/** @type {string} */ of) => new Uint8Array(await (await fetch(`/model/${of}`)).arrayBuffer());
+      const steps = await import('/steps.mjs');
+      return await steps.timeSteps(await bytes(name), await bytes('model.weights.bin'), runs);
+    }, file, +options.runs);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-steps-'));
 try {
   const schedule = execFileSync(webnnc, [model, ...dims, '--target', 'wasm', '--emit', 'schedule'], { maxBuffer: 1 << 30 });
   const steps = describeSteps(schedule.toString());
   execFileSync(webnnc, [model, ...dims, '--target', 'wasm', '-o', join(folder, 'out'), '--quiet']);
   const file = options.relaxed ? 'model.relaxed.wasm' : 'model.wasm';
-  const program = instantiate(readFileSync(join(folder, 'out', file)), readFileSync(join(folder, 'out/model.weights.bin')));
-  // Engines compile anew what has run for some time.
-  for (const end = performance.now() + 500; performance.now() < end;) program.run();
-  const best = new Array(program.stepCount).fill(Infinity);
-  for (let run = 0; run < +options.runs; ++run) {
-    for (let s = 0; s < program.stepCount; ++s) best[s] = Math.min(best[s], time(() => program.step(s)));
-  }
+  const bytes = (/** @type {string} */ of) => readFileSync(join(folder, 'out', of));
+  const best = options.chromium ? await timeInChromium(join(folder, 'out'), file)
+    : await timeSteps(bytes(file), bytes('model.weights.bin'), +options.runs, time);
   best.forEach((ms, s) => {
     const { name = '', loops = '', products = 0 } = steps[s] ?? {};
     const speed = products ? `${(2e-6 * products / ms).toFixed(1).padStart(6)} GFLOP/s` : ' '.repeat(14);

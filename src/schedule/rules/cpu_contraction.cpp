@@ -10,12 +10,14 @@
 //     c[4*i.0 + r, 8*o.0 + 4*v : 4] = acc[r][v]
 //   } }
 //
-// The space is which loop is cut into tiles of how many rows and panels, and whether panels or rows
-// come first. The cost is what is computed, with tiles that stand over the end, what registers have
-// no room for, and what the caches have to deliver. Where no side can be read by vectors along a
-// loop of the result, but both along one that is summed over, lanes sum parts of it.
+// The space is which loop is cut into tiles of how many rows and panels, or which two that become
+// one, and whether panels or rows come first. The cost is what is computed, with tiles that stand
+// over the end, what registers have no room for, and what the caches have to deliver. Where no side
+// can be read by vectors along a loop of the result, but both along one that is summed over, lanes
+// sum parts of it.
 #include <algorithm>
 #include <cmath>
+#include <list>
 
 #include "schedule/rules/rules.h"
 
@@ -28,7 +30,9 @@ using Loops = std::vector<const NestLoop*>;
 // How the rows of the result are cut.
 struct RowTile {
   const NestLoop* loop = nullptr;  // none: there are no rows
-  Border border;                   // iterations that run apart
+  // What it is made of, if it is two: a tile of an image's pixels goes on in the next row of them.
+  const NestLoop *outer = nullptr, *inner = nullptr;
+  Border border;  // iterations that run apart
   int64_t rows = 1;
   Tail tail = Tail::kShift;
   // Numbers that differ by less than this find their elements at different places: they are not in
@@ -189,48 +193,79 @@ class CpuContraction {
   // A size that is known only when the model runs may be 1, a batch for instance: its loop is cut
   // if there is no other. The loop that is fastest in memory comes first, for all else may be
   // equal.
-  std::vector<RowTile> RowTiles() const {
-    auto is_fixed = [](const NestLoop* loop) {
-      return loop->extent.IsConstant() && loop->extent.value() > 1;
-    };
-    bool any_fixed = std::any_of(rows_.begin(), rows_.end(), is_fixed);
+  std::vector<RowTile> RowTiles() {
+    bool any_fixed = std::ranges::any_of(rows_, IsFixed);
     std::vector<RowTile> tiles;
     for (size_t i = rows_.size(); i-- > 0;) {
-      if (!any_fixed || is_fixed(rows_[i])) AddTiles(*rows_[i], tiles);
+      const NestLoop& loop = *rows_[i];
+      if (any_fixed && !IsFixed(&loop)) continue;
+      const int64_t phases = PhasesOf(loop);
+      const Border border = phases > 1 ? Border{} : BorderToPeel(loop);
+      const Tail tail = loop.extent.IsConstant() ? Tail::kShift : Tail::kPeel;
+      AddTiles({.loop = &loop, .border = border, .tail = tail, .phases = phases}, tiles);
+      bool apart = border.first + border.last > 0;
+      if (i == 0 || apart || !BecomeOne(*rows_[i - 1], loop)) continue;
+      flat_.push_back(AsOne(*rows_[i - 1], loop));
+      AddTiles({.loop = &flat_.back(), .outer = rows_[i - 1], .inner = &loop}, tiles);
     }
     if (tiles.empty()) tiles.emplace_back();
     return tiles;
   }
 
-  void AddTiles(const NestLoop& loop, std::vector<RowTile>& tiles) const {
-    double extent = Count(loop), others = Product(rows_) / extent;
-    bool fixed = loop.extent.IsConstant();
-    int64_t phases = PhasesOf(loop);
-    extent /= static_cast<double>(phases);
-    Border border = phases > 1 ? Border{} : BorderToPeel(loop);
-    double apart = static_cast<double>(border.first + border.last);
-    for (int64_t rows = MostRows(); rows >= 2; --rows) {
-      if (fixed && loop.extent.value() < rows * phases) continue;
-      if (phases > 1 && loop.extent.value() % (rows * phases) != 0) continue;
-      double count = (extent - apart) / static_cast<double>(rows);
-      if (fixed) count = std::ceil(count);
-      tiles.push_back(
-          {&loop, border, rows, fixed ? Tail::kShift : Tail::kPeel, phases, count * others});
+  static bool IsFixed(const NestLoop* loop) {
+    return loop->extent.IsConstant() && loop->extent.value() > 1;
+  }
+
+  // Loops directly inside each other, with one code for all iterations.
+  bool BecomeOne(const NestLoop& outer, const NestLoop& inner) const {
+    return IsFixed(&outer) && IsFixed(&inner) && &outer + 1 == &inner && PhasesOf(outer) == 1 &&
+           PhasesOf(inner) == 1;
+  }
+
+  static NestLoop AsOne(const NestLoop& outer, const NestLoop& inner) {
+    NestLoop one = inner;
+    one.name = outer.name + "_" + inner.name;
+    one.extent = outer.extent * inner.extent;
+    return one;
+  }
+
+  // The tile with all numbers of rows.
+  void AddTiles(RowTile tile, std::vector<RowTile>& tiles) const {
+    const Dim& extent = tile.loop->extent;
+    const double count = Count(*tile.loop), others = Product(rows_) / count;
+    const auto apart = static_cast<double>(tile.border.first + tile.border.last);
+    for (tile.rows = MostRows(); tile.rows >= 2; --tile.rows) {
+      int64_t taken = tile.rows * tile.phases;
+      if (extent.IsConstant() && extent.value() < taken) continue;
+      if (tile.phases > 1 && extent.value() % taken != 0) continue;
+      tile.tiles =
+          (count / static_cast<double>(tile.phases) - apart) / static_cast<double>(tile.rows);
+      if (extent.IsConstant()) tile.tiles = std::ceil(tile.tiles);
+      tile.tiles *= others;
+      tiles.push_back(tile);
     }
   }
 
   // Cycles of all products. Registers hold a tile's sums and the vectors of its panels; sums that
   // they have no room for go to memory and back.
-  double Computed(const RowTile& tile, int64_t panels) const {
+  double Computed(const RowTile& tile, int64_t panels) {
     const double rows = static_cast<double>(tile.rows), across = static_cast<double>(panels);
     // Of integers the rows that fit are those of all panels.
     double fit = static_cast<double>(TileRows());
     if (!paired_) fit = (fit - across + 1) / across;
     double spilled = across * std::max(0.0, rows - fit);
     double step = across * (rows + machine_.tiles.overhead) + kSpilled * spilled;
+    step += Addresses(tile);
     double count = std::ceil(view_.Estimate(lane_->extent) / Machine::kPanelWidth / across);
     return Product(batch_) * Product(columns_) * count * tile.tiles *
            Product(view_.ReductionLoops()) * step * Machine::kPanelVectors * kProduct;
+  }
+
+  // In rows, to find where each row is of a tile that goes on in the next row of an image.
+  double Addresses(const RowTile& tile) {
+    if (!tile.outer || view_.RunsOn(elements_, *tile.outer, *tile.inner)) return 0;
+    const Loops sums = view_.ReductionLoops();
+    return kAddress * static_cast<double>(tile.rows) / Count(*sums.back());
   }
 
   int64_t PhasesOf(const NestLoop& loop) const {
@@ -288,10 +323,8 @@ class CpuContraction {
   // The tile's loop is the innermost of the rows.
   Loops RowsAround(const RowTile& tile) const {
     Loops rows = rows_;
-    if (tile.loop) {
-      rows.erase(std::find(rows.begin(), rows.end(), tile.loop));
-      rows.push_back(tile.loop);
-    }
+    for (const NestLoop* loop : {tile.loop, tile.outer, tile.inner}) std::erase(rows, loop);
+    if (tile.loop) rows.push_back(tile.loop);
     return rows;
   }
 
@@ -324,6 +357,8 @@ class CpuContraction {
 
   Schedule AlongLanes(int64_t panels, const Placement& placement) {
     const Loops rows = RowsAround(tile_);
+    if (tile_.outer)
+      schedule_.push_back(Fuse{{tile_.outer->name, tile_.inner->name}, tile_.loop->name});
     SplitLanes(panels);
     std::vector<std::string> outer = Names(batch_), inner;
     for (const std::string& name : Names(columns_)) outer.push_back(name);
@@ -499,9 +534,7 @@ class CpuContraction {
     if (!peeled || sums_.size() < 2) return;
     const NestLoop &outer = *sums_[sums_.size() - 2], &inner = *sums_.back();
     if (!view_.RunsOn(vectors_, outer, inner) || !view_.RunsOn(elements_, outer, inner)) return;
-    fused_ = inner;
-    fused_.name = outer.name + "_" + inner.name;
-    fused_.extent = outer.extent * inner.extent;
+    fused_ = AsOne(outer, inner);
     schedule_.push_back(Fuse{{outer.name, inner.name}, fused_.name});
     sums_.pop_back();
     sums_.back() = &fused_;
@@ -555,6 +588,8 @@ class CpuContraction {
   static constexpr int64_t kMostSums = 24;
   // In rows, one that is not in registers; cycles of a vector's product.
   static constexpr double kSpilled = 3, kProduct = 0.5;
+  // In rows, an address and the conditions that decide about it.
+  static constexpr double kAddress = 0.5;
 
   NestView& view_;
   const Machine& machine_;
@@ -563,7 +598,8 @@ class CpuContraction {
   loop::ExprId vectors_, elements_;
   const NestLoop *lane_ = nullptr, *sum_ = nullptr;
   Loops batch_, rows_, columns_, sums_;
-  NestLoop fused_;
+  std::list<NestLoop> flat_;  // of rows
+  NestLoop fused_;            // of sums
   RowTile tile_;
   std::vector<std::string> lane_parts_;
   Schedule schedule_;

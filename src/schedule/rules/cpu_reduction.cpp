@@ -3,7 +3,7 @@
 //
 //   for y { for x.0 { for c.0 {
 //     acc[5] = 0
-//     ky, kx unrolled: acc[x.1] += x[y + ky, 5*x.0 + x.1 + kx, 4*c.0 : 4] * w[ky, kx, 4*c.0 : 4]
+//     for ky { kx unrolled: acc[x.1] += x[y + ky, 5*x.0 + x.1 + kx, 4*c.0 : 4] * w[ky, kx, ...] }
 //     y[y, 5*x.0 + x.1, 4*c.0 : 4] = acc[x.1]
 //   } } }
 //
@@ -57,15 +57,16 @@ class CpuReduction : public OnePoint {
     return false;
   }
 
-  // Sums over a window: few enough to be copied, the innermost ones first.
+  // The innermost sum over a window, if it is short enough to be copied. Those around it stay
+  // loops: what copies add to one result is moved together behind all that they load, and of more
+  // than one row of a window that is more than registers hold.
   std::vector<std::string> UnrolledSums() const {
     std::vector<std::string> names;
-    int64_t copies = 1;
     for (size_t i = sums_.size(); i-- > 0;) {
       const Dim& extent = sums_[i]->extent;
-      if (!extent.IsConstant() || extent.value() * copies > limits_.unrolled_sums) break;
-      copies *= extent.value();
+      if (!extent.IsConstant() || extent.value() > limits_.unrolled_sums) break;
       names.push_back(sums_[i]->name);
+      if (extent.value() > 1) break;
     }
     return names;
   }
@@ -79,11 +80,14 @@ class CpuReduction : public OnePoint {
     return nullptr;
   }
 
+  // Whose sums stay in registers together. Pairs of integers take registers of their own.
+  int64_t Neighbours() const { return limits_.window_neighbours * (view_.SumsPairs() ? 1 : 2); }
+
   // How many neighbours share a tile, so that few stand over the end.
   int64_t TileOf(int64_t extent) const {
     int64_t best = 1;
     double lowest = INFINITY;
-    for (int64_t tile = 1; tile <= std::min(limits_.window_neighbours, extent); ++tile) {
+    for (int64_t tile = 1; tile <= std::min(Neighbours(), extent); ++tile) {
       // Loads of rows that neighbours share, and of the other side, are paid once a tile.
       double tiles = std::ceil(static_cast<double>(extent) / static_cast<double>(tile));
       double cost = tiles * (static_cast<double>(tile) + limits_.window_overhead);
@@ -161,7 +165,7 @@ class CpuReduction : public OnePoint {
   void SplitWindow(const NestLoop& window) {
     bool fixed = window.extent.IsConstant();
     schedule_.push_back(Split{window.name,
-                              {fixed ? TileOf(window.extent.value()) : limits_.window_neighbours},
+                              {fixed ? TileOf(window.extent.value()) : Neighbours()},
                               fixed ? Tail::kShift : Tail::kPeel});
   }
 

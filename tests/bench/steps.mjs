@@ -1,0 +1,53 @@
+// Runs the kernels of a bundle's wasm one by one, in Node, Deno or a page (step_times.mjs).
+
+/** Below this, in ms, a step is run several times: pages see time in steps of 5 µs. */
+const SHORTEST = 0.2;
+
+/**
+ * The CPU's program, ready to run on whatever is in memory.
+ * @param {BufferSource} bytes of model.wasm
+ * @param {Uint8Array} weights
+ */
+async function instantiate(bytes, weights) {
+  const module = await WebAssembly.compile(bytes);
+  /** @type {Record<string, Record<string, () => number>>} */
+  const imports = {};
+  // WASI's, which only the command uses.
+  for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => 0;
+  const exports = /** @type {any} */ ((await WebAssembly.instantiate(module, imports)).exports);
+  if (exports.webnnc_sizes() !== 0 || exports.webnnc_prepare(0) !== 0) throw new Error('sizes are not known: fix symbols with --dim');
+  const view = new DataView(exports.memory.buffer), root = exports.webnnc_model();
+  // Fields of abi::Model: programs is number 10, weights number 12; of abi::Program: step_count number 5.
+  const stepCount = view.getUint32(view.getUint32(root + 40, true) + 20, true);
+  new Uint8Array(exports.memory.buffer).set(weights, view.getUint32(root + 48, true));
+  return { stepCount, run: () => exports.webnnc_run(0), step: exports.webnnc_step };
+}
+
+/** @param {() => void} work */
+function wall(work) {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
+}
+
+/**
+ * The least time of each step, in ms.
+ * @param {BufferSource} bytes of model.wasm
+ * @param {Uint8Array} weights
+ * @param {number} runs
+ * @param {(work: () => void) => number} [time] in ms
+ */
+export async function timeSteps(bytes, weights, runs, time = wall) {
+  const program = await instantiate(bytes, weights);
+  // Engines compile anew what has run for some time.
+  for (const end = performance.now() + 500; performance.now() < end;) program.run();
+  const best = new Array(program.stepCount).fill(Infinity);
+  for (let run = 0; run < runs; ++run) {
+    for (let s = 0; s < program.stepCount; ++s) {
+      const times = best[s] < SHORTEST ? Math.ceil(SHORTEST / Math.max(best[s], 0.001)) : 1;
+      const took = time(() => { for (let i = 0; i < times; ++i) program.step(s); });
+      best[s] = Math.min(best[s], took / times);
+    }
+  }
+  return best;
+}
