@@ -33,5 +33,5 @@ export const labelOfCpu = () => `${engineOf({ v8: globalThis.process?.versions?.
 /** @param {Machine['open']} open @returns {Machine} */
 export function cpu(open) {
   if (!globalThis.WebAssembly || !WebAssembly.validate(SIMD_PROBE)) throw new Error('this engine has no WebAssembly with SIMD, without which no model runs: use a newer one');
-  return { label: labelOfCpu(), has: (feature) => feature === 'relaxed-simd' && hasRelaxedSimd(), open };
+  return { label: labelOfCpu(), isSteady: true, has: (feature) => feature === 'relaxed-simd' && hasRelaxedSimd(), open };
 }

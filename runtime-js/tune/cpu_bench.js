@@ -11,6 +11,8 @@ import { compare, estimate } from './rounds.js';
 const TURN = 0.01, SHORTEST_WARM = 0.4, LONGEST_WARM = 4, CALM = 0.97;
 /** Seconds that a time must be long, and how many ticks of the clock: pages that are not isolated see 0.1 ms or more. */
 const SHORTEST = 0.004, TICKS = 50;
+/** More rounds than a GPU's: other processes disturb. @type {[number, number]} */
+const ROUNDS = [4, 16];
 /** Weights come from memory in a run, if all of the model's do not fit into caches: so they lie there several times, up to so much. */
 const MOST_COPIES = 16, ROTATED_BYTES = 128 << 20;
 const PAGE = 65536, ALIGNMENT = 64;
@@ -93,7 +95,7 @@ export class CpuBench {
       }
       return seconds;
     };
-    return { shortest: Math.max(SHORTEST, TICKS * (tick - start) / 1e3), time };
+    return { shortest: Math.max(SHORTEST, TICKS * (tick - start) / 1e3), rounds: ROUNDS, time };
   }
 
   /** @param {Clock<Work>} clock @param {Work[]} works @param {() => void} check */

@@ -1,16 +1,16 @@
 // Measures works beside each other, in rounds that are interleaved: what disturbs one disturbs all.
 
-/** Rounds before the first that counts, and at least and at most so many that count. */
-const WARM = 2, FEWEST_ROUNDS = 2, MOST_ROUNDS = 6;
+/** Rounds before the first that counts. */
+const WARM = 2;
 /** What is so much slower than the best after a warm-up, or after rounds that count, is not measured further. */
 const HOPELESS = 2, BEHIND = 1.15;
 export const MOST_REPEATS = 4096;
 
 /**
  * Runs works, each repeated so often, and gives the seconds of one repeat. `shortest` is how long a time has to be, in seconds, to be told
- * from others.
+ * from others; at least and at most so many rounds count.
  *
- * @template Work @typedef {{shortest: number, time: (all: {work: Work, repeats: number}[]) => Promise<number[]>}} Clock
+ * @template Work @typedef {{shortest: number, rounds: [number, number], time: (all: {work: Work, repeats: number}[]) => Promise<number[]>}} Clock
  */
 
 /**
@@ -38,9 +38,9 @@ export async function compare(clock, works, check) {
   alive = alive.filter((i) => best[i] <= HOPELESS * leader());
   // From here on the least counts, of times that are all long enough.
   for (const i of alive) best[i] = Infinity;
-  for (let i = 1; i <= MOST_ROUNDS; ++i) {
+  for (let i = 1; i <= clock.rounds[1]; ++i) {
     await round(true);
-    if (i < FEWEST_ROUNDS) continue;
+    if (i < clock.rounds[0]) continue;
     alive = alive.filter((i) => best[i] <= BEHIND * leader());
     if (alive.length === 1) break;
   }

@@ -21,14 +21,14 @@ import { Search } from './search.js';
 
 /**
  * What candidates are measured on: what its kind is called, whether it has a feature, and what measures. That gives the seconds of candidates
- * of a kernel, which has this number in the job; Infinity of those that do not run.
+ * of a kernel, which has this number in the job; Infinity of those that do not run. On a steady machine what disturbs only makes slower.
  *
- * @typedef {{label: string, has: (feature: string) => boolean, open: (kernels: Kernel[]) => Promise<{
+ * @typedef {{label: string, isSteady?: boolean, has: (feature: string) => boolean, open: (kernels: Kernel[]) => Promise<{
  *   measure: (kernel: Kernel, index: number, candidates: number[], signal: AbortSignal) => Promise<number[]>, close: () => void}>}} Machine
  */
 
 /** @param {Machine} machine @param {Desk} desk */
-export async function tune({ label, has, open }, { job, measuredOn, report, onState, signal }) {
+export async function tune({ label, isSteady = false, has, open }, { job, measuredOn, report, onState, signal }) {
   const chosen = kernelsFor(job, has, job.most);
   const kernels = chosen.map(({ kernel }) => kernel), search = new Search(kernels, job.measurements);
   for (const { kernel, candidate, seconds } of await measuredOn(label)) {
@@ -42,9 +42,11 @@ export async function tune({ label, has, open }, { job, measuredOn, report, onSt
       const { kernel, candidates } = batch;
       onState(stateOf(kernels, search, total, kernel));
       const seconds = await bench.measure(kernels[kernel], chosen[kernel].index, candidates, signal);
-      // By the one that was known before: the device may be warmer now, or slower.
-      const known = search.secondsOf(kernel, candidates[0]), drift = known && seconds[0] < Infinity ? known / seconds[0] : 1;
-      const times = candidates.map((c, i) => ({ kernel: chosen[kernel].index, candidate: c, seconds: seconds[i] * drift })).slice(known === undefined ? 0 : 1);
+      // By the one that was known before: the device may be warmer now, or slower. Where that one was merely disturbed, others would seem faster
+      // than they are.
+      const known = search.secondsOf(kernel, candidates[0]), drift = !isSteady && known && seconds[0] < Infinity ? known / seconds[0] : 1;
+      const isNews = known === undefined || isSteady && seconds[0] < known;
+      const times = candidates.map((c, i) => ({ kernel: chosen[kernel].index, candidate: c, seconds: seconds[i] * drift })).slice(isNews ? 0 : 1);
       for (const { candidate, seconds } of times) search.add(kernel, candidate, seconds);
       await report(label, times);
     }

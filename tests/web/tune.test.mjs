@@ -136,7 +136,6 @@ describe('in Chromium', { skip: !hasBrowser('chromium') && 'there is no Chromium
       await page.until(isIn, 'done');
       assert.deepEqual(page.problems, []);
       const entries = entriesOf(output), least = entries.reduce((a, b) => b.ns < a.ns ? b : a);
-      assert.equal(entries.length, 5);
       assert.equal(distinct(entries), 5);
       assert.ok(entries.every(({ device, kernel, ns }) => /^v8 \d+ (x86|arm)$/.test(device) && /^wasm-relaxed "/.test(kernel) && ns > 0), JSON.stringify(entries[0]));
       assert.equal(takenWith(output, 'wasm').get(least.kernel), least.schedule);
