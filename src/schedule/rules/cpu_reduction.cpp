@@ -111,15 +111,16 @@ class CpuReduction : public OnePoint {
       outer.push_back(window->name + ".0");
       inner.push_back(window->name + ".1");
     }
-    SplitLanes(!window, inner);
+    const NestLoop* paired = PairedSum(window != nullptr);
+    SplitLanes(!window, !window && paired, inner);
     outer.push_back(lane_->name + ".0");
     std::vector<std::string> order = outer;
     std::vector<NestLoop> sums;
     for (const NestLoop* loop : sums_) sums.push_back(*loop);
     std::vector<std::string> names = CutLongSum(sums, view_.sizes(), schedule_);
     if (!sums_.empty()) SplitWords(view_.ElementsInWord(value_, *sums_.back()), names, unrolled);
-    std::vector<std::string> pair =
-        window ? SplitPairs(names, unrolled) : std::vector<std::string>();
+    std::vector<std::string> pair;
+    if (paired) pair = SplitPairs(*paired, names, unrolled);
     order.insert(order.end(), names.begin(), names.end());
     order.insert(order.end(), inner.begin(), inner.end());
     order.insert(order.end(), pair.begin(), pair.end());
@@ -132,19 +133,25 @@ class CpuReduction : public OnePoint {
     return schedule_;
   }
 
-  // Integers are multiplied in pairs across the rows of a window: what is interleaved of two rows
-  // is then there for all neighbours that read it.
-  std::vector<std::string> SplitPairs(std::vector<std::string>& sums,
+  // The sum along which integers are multiplied in pairs. In a window these are its rows: what is
+  // interleaved of two rows is then there for all neighbours that read it.
+  const NestLoop* PairedSum(bool window) const {
+    if (!view_.SumsPairs() || sums_.size() < (window ? 2 : 1)) return nullptr;
+    const NestLoop& sum = window ? *sums_.front() : *sums_.back();
+    bool fits = sum.extent.IsConstant() && sum.extent.value() > 1 &&
+                (window || view_.ElementsInWord(value_, sum) == 1);
+    return fits ? &sum : nullptr;
+  }
+
+  std::vector<std::string> SplitPairs(const NestLoop& sum, std::vector<std::string>& sums,
                                       std::vector<std::string>& unrolled) {
-    const NestLoop& rows = *sums_.front();
-    bool fits = view_.SumsPairs() && sums_.size() > 1 && sums.front() == rows.name &&
-                rows.extent.IsConstant() && rows.extent.value() > 1;
-    if (!fits) return {};
-    bool even = rows.extent.value() % 2 == 0;
-    schedule_.push_back(Split{rows.name, {2}, even ? Tail::kGuard : Tail::kPeel});
-    sums.front() = rows.name + ".0";
-    std::replace(unrolled.begin(), unrolled.end(), rows.name, sums.front());
-    return {rows.name + ".1"};
+    auto at = std::find(sums.begin(), sums.end(), sum.name);
+    if (at == sums.end()) return {};
+    bool even = sum.extent.value() % 2 == 0;
+    schedule_.push_back(Split{sum.name, {2}, even ? Tail::kGuard : Tail::kPeel});
+    *at = sum.name + ".0";
+    std::replace(unrolled.begin(), unrolled.end(), sum.name, *at);
+    return {sum.name + ".1"};
   }
 
   // Each element of a word has code of its own, in which it is known where it is. What a block of
@@ -169,10 +176,16 @@ class CpuReduction : public OnePoint {
                               fixed ? Tail::kShift : Tail::kPeel});
   }
 
-  void SplitLanes(bool several, std::vector<std::string>& inner) {
-    std::vector<int64_t> factors{Machine::kLanes};
-    int64_t vectors = limits_.result_vectors;
-    if (several && view_.Estimate(lane_->extent) >= static_cast<double>(vectors * Machine::kLanes))
+  // Vectors of what is multiplied in pairs are as long as two of results.
+  void SplitLanes(bool several, bool pairs, std::vector<std::string>& inner) {
+    int64_t lanes = Machine::kLanes, vectors = limits_.result_vectors;
+    const double extent = view_.Estimate(lane_->extent);
+    if (pairs && extent >= static_cast<double>(2 * lanes)) {
+      lanes *= 2;
+      vectors /= 2;
+    }
+    std::vector<int64_t> factors{lanes};
+    if (several && extent >= static_cast<double>(vectors * lanes))
       factors.insert(factors.begin(), vectors);
     schedule_.push_back(Split{lane_->name, factors, Tail::kPeel});
     for (size_t i = 1; i <= factors.size(); ++i)
