@@ -37,7 +37,7 @@ struct Node {
   // The nodes of the ONNX model that this came from, for errors and the report.
   std::vector<std::string> origins = {};
   // Of If and Loop. A body reads nothing from around it: what it needs are operands of the node.
-  std::vector<Graph> bodies = {};
+  std::vector<Graph> bodies;
 
   ValueId result() const {
     CHECK(results.size() == 1);

@@ -188,8 +188,10 @@ class SizeKeeper {
         for (const Dim& begin : launch->begins) dropped |= Drop(begin, true);
       }
       if (auto* assign = std::get_if<Assign>(&step)) {
-        for (const auto& [symbol, size] : assign->sizes)
-          dropped |= Drop(Dim::Symbol(symbol), true) | Drop(size, true);
+        for (const auto& [symbol, size] : assign->sizes) {
+          dropped |= Drop(Dim::Symbol(symbol), true);
+          dropped |= Drop(size, true);
+        }
       }
       if (auto* stack = std::get_if<Stack>(&step)) dropped |= Drop(stack->elements, true);
       auto* plan = std::get_if<Plan>(&step);

@@ -212,7 +212,8 @@ bool NodePlaces::FindWanted(const Graph& graph, const Node& node) {
       bool stays = Available(graph, node.results[i]) &&
                    is_made(body, body.outputs[size_t{loop->condition} + i].value);
       if (!stays && !is_made(graph, node.results[i]) && !is_made(body, inside)) continue;
-      changed |= Want(graph, node.results[i]) | Want(body, inside);
+      changed |= Want(graph, node.results[i]);
+      changed |= Want(body, inside);
       changed |= Want(graph, node.operands[first + i]);
       changed |= Want(body, body.outputs[size_t{loop->condition} + i].value);
     }
