@@ -61,27 +61,24 @@ GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine&
   const double threads = Real(t.threads()), warps = std::ceil(threads / cost.warp);
   const double steps = std::ceil(problem.k / Real(t.k())), depth = Real(t.depth);
   const double products = Real(t.m_each * t.n_vectors * kLanes);
-  // Of a step along k, for a warp. Where all steps of a tile are unrolled, along m, what they read
-  // is there before they need it.
-  double multiply =
-      t.along_m ? products / cost.issued_along_m
-                : std::max(products / cost.issued_at_once, Real(t.n_vectors) * cost.column_load);
-  double left = Real(t.k() * t.m()), right = Real(t.k() * t.n());
-  // Vectors of a tile that a thread moves, of which one thread may have one more than others.
-  auto moved = [&](double elements) { return std::ceil(elements / kLanes / threads); };
-  double fill = warps * (t.ahead ? cost.fill_ahead : cost.fill) * problem.in_word *
-                ((t.along_m ? cost.fill_along_m : 1) * moved(left) + moved(right));
+  // Threads of a warp lie along n first. What several of them read is read once.
+  double columns = std::min(cost.warp, Real(t.n_threads));
+  double loads = Real(t.n_vectors * kLanes) * columns *
+                 (t.along_m ? cost.column_spread_along_m : cost.column_spread);
+  double issue = products / (t.along_m ? cost.issued_along_m : cost.issued_at_once);
+  double tiles = Real(t.k() * (t.m() + t.n()));
+  double fill = (t.ahead ? cost.fill_ahead : cost.fill) * (t.along_m ? cost.fill_along_m : 1) *
+                problem.in_word * warps / threads / kLanes;
   double combine = t.slices > 1 ? Real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
 
   double rows = t.along_m ? Real(t.m_each) / kLanes : Real(t.m_each);
   double registers =
-      products + kLanes * (rows + Real(t.n_vectors)) + (t.ahead ? (left + right) / threads : 0);
+      products + kLanes * (rows + Real(t.n_vectors)) + (t.ahead ? tiles / threads : 0);
   double room = std::min(Real(machine.threads_per_core), cost.registers / registers);
-  // Barriers are between what a workgroup moves and what it multiplies: only other workgroups hide
-  // the one behind the other.
-  double step = (t.ahead ? cost.latency_ahead : cost.memory_latency) + fill +
-                depth * std::max(products * cost.product, warps * multiply);
-  return {steps * (warps * depth * multiply + fill) + combine, steps * step + combine + cost.start,
+  return {warps * steps * depth * std::max(issue, loads) + steps * tiles * fill + combine,
+          steps * ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
+                   depth * (products * cost.product + loads)) +
+              combine + cost.start,
           std::max(1.0, std::floor(room / threads))};
 }
 
