@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "compile/expensive.h"
 #include "compile/shaders.h"
+#include "digest/hex.h"
 #include "loop/parameters.h"
 #include "loop/sizes.h"
 #include "loop/tally.h"
@@ -193,14 +194,6 @@ Json Describe(const Kernel& kernel, const std::vector<Described>& candidates) {
           {"candidates", list}};
 }
 
-std::string Hex(const std::string& bytes) {
-  std::string text;
-  for (unsigned char byte : bytes) {
-    for (int digit : {byte >> 4, byte & 15}) text += "0123456789abcdef"[digit];
-  }
-  return text;
-}
-
 // Each with what WebGPU or the engine must offer for it. In the order in which pages choose.
 Json DescribeTargets(const Code& code) {
   std::map<std::string, std::set<std::string>> features;
@@ -244,7 +237,7 @@ Result<std::string> PrintCandidates(const Code& code, size_t most, size_t most_k
     std::vector<loop::Kernel> flats;
     for (Described& candidate : candidates[k]) flats.push_back(std::move(candidate.flat));
     TRY_ASSIGN(auto wasm, wasm::CompileKernels(flats, target.features));
-    json["wasm"] = Hex(wasm);
+    json["wasm"] = digest::Hex({reinterpret_cast<const uint8_t*>(wasm.data()), wasm.size()});
   }
   return Json{{"targets", DescribeTargets(code)}, {"kernels", described}}.dump(
              -1, ' ', false, Json::error_handler_t::replace) +
