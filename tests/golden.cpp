@@ -34,6 +34,7 @@
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/inline_maps.h"
 #include "loop/passes/join_reductions.h"
+#include "loop/passes/keep_functions.h"
 #include "loop/passes/promote_half.h"
 #include "loop/passes/share_memory.h"
 #include "loop/passes/simplify.h"
@@ -333,6 +334,11 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"align-rows", KernelPass([](loop::Kernel& kernel) -> Status {
          return loop::AlignRows(kernel) ? Status(kSuccess)
                                         : Status(Error{"the stages share no rows"});
+       })},
+      {"keep-functions", KernelPass([](loop::Kernel& kernel) -> Status {
+         schedule::AlignLoops(kernel);
+         loop::KeepFunctions(kernel);
+         return loop::VerifyPlain(kernel);
        })},
       {"flat", KernelPass(MakeFlat)},
       {"groups", KernelPass(loop::SplitGroups)},

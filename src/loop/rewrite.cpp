@@ -78,6 +78,14 @@ void ForEachStmt(const Block& block, const std::function<void(const Stmt&)>& vis
   }
 }
 
+void ForEachStore(Block& block, const std::function<void(Store&)>& visit) {
+  for (Stmt& stmt : block) {
+    if (auto* loop = std::get_if<For>(&stmt)) ForEachStore(loop->body, visit);
+    if (auto* test = std::get_if<If>(&stmt)) ForEachStore(test->body, visit);
+    if (auto* store = std::get_if<Store>(&stmt)) visit(*store);
+  }
+}
+
 std::optional<VarId> VariableOf(const Kernel& kernel, ExprId id) {
   auto* variable = std::get_if<Variable>(&kernel.exprs[id].node);
   return variable ? std::optional(variable->var) : std::nullopt;

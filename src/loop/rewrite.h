@@ -45,6 +45,9 @@ void ForEachExpr(const Kernel& kernel, ExprId id, const std::function<void(ExprI
 // Calls `visit` for every statement, outer before inner.
 void ForEachStmt(const Block& block, const std::function<void(const Stmt&)>& visit);
 
+// Calls `visit` for every store.
+void ForEachStore(Block& block, const std::function<void(Store&)>& visit);
+
 // The variable that `id` is, if it is nothing more.
 std::optional<VarId> VariableOf(const Kernel& kernel, ExprId id);
 

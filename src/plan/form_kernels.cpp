@@ -21,6 +21,7 @@
 #include "loop/builder.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/join_reductions.h"
+#include "loop/passes/keep_functions.h"
 #include "loop/passes/split_groups.h"
 #include "loop/passes/stream_rows.h"
 #include "loop/stage.h"
@@ -294,6 +295,7 @@ class GraphFormer {
     if (group.joins) kernel = *loop::JoinReductions(kernel);
     loop::SplitGroups(kernel);
     if (group.parts == 1) schedule::AlignLoops(kernel);
+    if (!program_.TargetAt(launch.place).IsGpu()) loop::KeepFunctions(kernel);
     for (size_t n : group.nodes) {
       for (const std::string& origin : groups_.NodeAt(n).origins) {
         bool is_new =

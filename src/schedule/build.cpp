@@ -175,6 +175,44 @@ static bool HasThreads(const loop::Stmt& stmt) {
   return has;
 }
 
+// Whether a tile may have been moved back to end with its loop, and stores elements again.
+static bool MayStoreAgain(const Nests& nests) {
+  bool again = false;
+  for (const Nest& nest : nests.nests) {
+    for (const Definition& definition : nest.main.definitions) {
+      loop::ForEachExpr(nests.kernel, definition.value, [&](ExprId id) {
+        auto* binary = std::get_if<loop::Binary>(&nests.kernel.exprs[id].node);
+        again |= binary && binary->op == loop::BinaryOp::kMin;
+      });
+    }
+  }
+  return again;
+}
+
+// Puts temporaries into the results that they can be in. Threads would have to wait for each
+// other's stores, and what is stored twice would be made of the result the second time: then each
+// row's is a copy of its own, if it is known how long rows are.
+static void PutInResults(Nests& nests) {
+  std::erase_if(nests.in_results,
+                [&](const auto& entry) { return nests.hosted.count(entry.first) > 0; });
+  if (nests.in_results.empty() || MayStoreAgain(nests) ||
+      std::any_of(nests.kernel.body.begin(), nests.kernel.body.end(), HasThreads))
+    return;
+  loop::ExprRewriter rewrite(nests.kernel, [&](ExprId id, ExprId) {
+    loop::Expr expr = nests.kernel.exprs[id];
+    auto* load = std::get_if<loop::Load>(&expr.node);
+    auto result = load ? nests.in_results.find(load->buffer) : nests.in_results.end();
+    if (result == nests.in_results.end()) return id;
+    load->buffer = result->second;
+    return nests.kernel.exprs.Add(std::move(expr));
+  });
+  loop::RewriteExprs(nests.kernel.body, rewrite);
+  loop::ForEachStore(nests.kernel.body, [&](loop::Store& store) {
+    auto result = nests.in_results.find(store.buffer);
+    if (result != nests.in_results.end()) store.buffer = result->second;
+  });
+}
+
 // Where threads run, they run all that is stored.
 static Status CheckThreads(const Block& block) {
   bool any = std::any_of(block.begin(), block.end(), HasThreads);
@@ -194,6 +232,7 @@ static Status CheckThreads(const Block& block) {
 Result<loop::Kernel> Build(Nests nests) {
   KernelBuilder builder(nests);
   TRY_ASSIGN(nests.kernel.body, builder.Run(0));
+  PutInResults(nests);
   std::map<loop::BufferId, HostedPlace> hosted;
   for (const auto& [buffer, vars] : builder.hosted())
     hosted[buffer] = {vars, nests.hosted.at(buffer)};

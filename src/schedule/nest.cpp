@@ -4,6 +4,7 @@
 #include <set>
 
 #include "loop/builder.h"
+#include "loop/passes/keep_functions.h"
 #include "loop/rewrite.h"
 
 namespace webnnc::schedule {
@@ -283,6 +284,7 @@ class WriterFinder {
 
 Nests ExtractNests(const loop::Kernel& plain) {
   Nests nests{.kernel = plain};
+  nests.in_results = loop::TemporariesInResults(plain);
   for (const loop::Stage& stage : loop::StagesOf(plain))
     nests.nests.push_back(NestOf(plain, stage));
   nests.kernel.body.clear();

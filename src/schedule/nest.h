@@ -116,6 +116,8 @@ struct Nests {
   loop::Kernel kernel;  // its body is not used
   std::vector<Nest> nests;
   std::map<loop::BufferId, Lows> hosted;
+  // Results that temporaries can be in (loop/passes/keep_functions.h).
+  std::map<loop::BufferId, loop::BufferId> in_results;
   // How many outer loops all nests share but those that have a host.
   size_t merged = 0;
 

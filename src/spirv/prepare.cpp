@@ -26,14 +26,6 @@ Error Refuse(const loop::Kernel& kernel, const std::string& what) {
 
 // ---- Registers --------------------------------------------------------------------------------
 
-void ForEachStore(loop::Block& block, const std::function<void(loop::Store&)>& visit) {
-  for (loop::Stmt& stmt : block) {
-    if (auto* loop = std::get_if<loop::For>(&stmt)) ForEachStore(loop->body, visit);
-    if (auto* test = std::get_if<loop::If>(&stmt)) ForEachStore(test->body, visit);
-    if (auto* store = std::get_if<loop::Store>(&stmt)) visit(*store);
-  }
-}
-
 void DropThreadRows(loop::Kernel& kernel) {
   std::set<BufferId> rows = loop::ThreadRows(kernel);
   if (rows.empty()) return;
@@ -50,7 +42,7 @@ void DropThreadRows(loop::Kernel& kernel) {
     return kernel.exprs.Add(std::move(expr));
   });
   loop::RewriteExprs(kernel.body, [&](ExprId id) { return rewrite(id); });
-  ForEachStore(kernel.body, [&](loop::Store& store) {
+  loop::ForEachStore(kernel.body, [&](loop::Store& store) {
     if (rows.count(store.buffer)) drop(store.index);
   });
   for (BufferId id : rows) {

@@ -19,6 +19,7 @@
 #include "loop/passes/collapse.h"
 #include "loop/passes/factor_reduction.h"
 #include "loop/passes/inline_maps.h"
+#include "loop/passes/keep_functions.h"
 #include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
 #include "loop/run_stages.h"
@@ -247,6 +248,8 @@ class Case {
     if (chosen & 16) {
       schedule::AlignLoops(plain);
       TRY(check("Classify"));
+      loop::KeepFunctions(plain);
+      TRY(check("KeepFunctions"));
     }
     text_ = loop::Print(plain);
     return kSuccess;

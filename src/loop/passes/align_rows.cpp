@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "loop/passes/keep_functions.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 
@@ -20,6 +21,7 @@ class Aligner {
   Aligner(Kernel& kernel, const std::function<bool(Space)>& flows)
       : kernel_(kernel),
         flows_(flows),
+        in_results_(TemporariesInResults(kernel)),
         stages_(StagesOf(kernel)),
         parent_(static_cast<size_t>(kernel.vars.size())) {
     std::iota(parent_.begin(), parent_.end(), 0);
@@ -27,11 +29,13 @@ class Aligner {
     FindRows();
   }
 
-  // Whether all that flows stays within a row: a value a row, or a short row of a map's values.
+  // Whether all that flows stays within a row: a value a row, a row of a map's values that can be
+  // where a result will be, or a short one.
   bool RowsAreAll() {
     return mixed_.empty() &&
            std::all_of(dimension_.begin(), dimension_.end(), [&](const auto& entry) {
-             return IsRow(ClassOf(entry.second)) || HoldsShortRows(entry.first.first);
+             return IsRow(ClassOf(entry.second)) || in_results_.count(entry.first.first) ||
+                    HoldsShortRows(entry.first.first);
            });
   }
 
@@ -144,6 +148,7 @@ class Aligner {
 
   Kernel& kernel_;
   const std::function<bool(Space)> flows_;
+  const std::map<BufferId, BufferId> in_results_;
   std::vector<Stage> stages_;
   mutable std::vector<size_t> parent_;  // paths are halved on the way
   std::map<Dimension, VarId> dimension_;
