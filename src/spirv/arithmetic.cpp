@@ -30,7 +30,7 @@ static Value EmitFunction(UnaryOp op, const Value& x) {
   CodeBuilder& code = *x.code;
   switch (op) {
     case UnaryOp::kExp: return code.Math(GLSLstd450Exp, {x});
-    case UnaryOp::kLog: return code.Math(GLSLstd450Log, {x});
+    case UnaryOp::kLog: return Log(x);
     case UnaryOp::kSqrt: return code.Math(GLSLstd450Sqrt, {x});
     case UnaryOp::kSin: return Sin(x);
     case UnaryOp::kCos: return Cos(x);

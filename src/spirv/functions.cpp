@@ -54,13 +54,26 @@ static Value WithSignOf(const Value& sign, const Value& magnitude) {
 }
 
 static Value Sqrt(const Value& x) { return x.code->Math(GLSLstd450Sqrt, {x}); }
-static Value Log(const Value& x) { return x.code->Math(GLSLstd450Log, {x}); }
 static Value Exp(const Value& x) { return x.code->Math(GLSLstd450Exp, {x}); }
 static Value Floor(const Value& x) { return x.code->Math(GLSLstd450Floor, {x}); }
 
 static constexpr double kPi = 3.14159265358979323846;
 static constexpr double kLog2 = 0.69314718055994530942;
 static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// WGSL leaves open what a logarithm of 0, of what is negative and of infinity is, and engines take
+// it from the bits: -88 of 0, 88.7 of infinity. Models tell these apart from numbers.
+static Value OrdinaryLogarithm(GLSLstd450 function, const Value& x) {
+  Value is_ordinary = (0.0 < x) & (x <= Like(x, std::numeric_limits<float>::max()));
+  Value other = Select(x < 0.0, Like(x, kNan), Select(x == 0.0, Like(x, -kInfinity), x));
+  return Select(is_ordinary, x.code->Math(function, {x}), other);
+}
+
+Value Log(const Value& x) {
+  return CallFunction("logarithm", {"x"}, {x}, DType::kF32,
+                      [](const Arguments& a) { return OrdinaryLogarithm(GLSLstd450Log, a[0]); });
+}
 
 // ---- Transcendental functions -----------------------------------------------------------------
 
@@ -190,7 +203,7 @@ Value Atanh(const Value& x) {
 // exp2(y * log2|x|), with the sign and the exceptions of C's pow.
 static Value PowerBody(const Value& x, const Value& y) {
   CodeBuilder& code = *x.code;
-  Value magnitude = code.Math(GLSLstd450Exp2, {y * code.Math(GLSLstd450Log2, {Abs(x)})});
+  Value magnitude = code.Math(GLSLstd450Exp2, {y * OrdinaryLogarithm(GLSLstd450Log2, Abs(x))});
   Value half = y * 0.5;
   Value is_integer = Floor(y) == y, is_even = Floor(half) == half;
   Value negative = Select(is_even, magnitude, -magnitude);

@@ -21,6 +21,7 @@ Value Acos(const Value& x);  // 4.1e-7
 Value Asinh(const Value& x);
 Value Acosh(const Value& x);
 Value Atanh(const Value& x);
+Value Log(const Value& x);  // -inf of 0, and NaN of what is negative, which WGSL leaves open
 Value Power(const Value& x, const Value& y);
 // As C's fmod, exactly.
 Value FloatMod(const Value& a, const Value& b);
