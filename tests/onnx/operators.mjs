@@ -73,6 +73,15 @@ CASES['CenterCropPad of an open size'] = one('CenterCropPad', 18, { x: ['f32', [
 CASES['CenterCropPad of axes from the end'] = one('CenterCropPad', 18, { x: ['f32', [2, 5, 4]] }, { axes: [-1, -2] },
   [{ x: made('f32', [2, 5, 4]) }], { constants: { s: longs(7, 2) }, outputs: y(3) });
 
+// ---- Pools that pad open sizes
+
+/** @type {[string, string, number, Node['attributes']][]} */
+const SAME_POOLS = [['AveragePool', 'SAME_UPPER', 11, { strides: [2, 2] }], ['AveragePool', 'SAME_LOWER', 11, { strides: [2, 1] }], ['AveragePool', 'SAME_UPPER', 19, { strides: [2, 3], count_include_pad: 1 }],
+  ['LpPool', 'SAME_LOWER', 18, { strides: [3, 2] }], ['MaxPool', 'SAME_UPPER', 12, { strides: [2, 2] }]];
+for (const [op, auto_pad, opset, attributes] of SAME_POOLS)
+  CASES[`${op} of open sizes, ${auto_pad}, in steps of ${attributes?.strides}`] = one(op, opset, { x: ['f32', ['n', 3, 'h', 'w']] }, { kernel_shape: [3, 4], auto_pad, ...attributes },
+    [[1, 3, 6, 8], [2, 3, 7, 9], [1, 3, 5, 10], [1, 3, 4, 4]].map((shape) => ({ x: made('f32', shape) })), { outputs: y(4) });
+
 // ---- Windows and spectra
 
 for (const op of ['HannWindow', 'HammingWindow', 'BlackmanWindow']) {

@@ -30,13 +30,13 @@ Status PadOpenToSame(NodeContext& c, WindowAttributes& window, size_t d, bool od
 }
 
 // x with what is padded apart, filled with `value`.
-Result<ValueId> PadOpen(NodeContext& c, const WindowAttributes& window, double value) {
-  if (window.open_begin.empty()) return c[0];
+Result<ValueId> PadOpen(NodeContext& c, const WindowAttributes& window, ValueId x, double value) {
+  if (window.open_begin.empty()) return x;
   graph::Pad pad{{0, 0}, {0, 0}, graph::PadMode::kConstant};
   pad.begin.insert(pad.begin.end(), window.open_begin.begin(), window.open_begin.end());
   pad.end.insert(pad.end.end(), window.open_end.begin(), window.open_end.end());
   TRY_ASSIGN(auto fill, c.Scalar(c.Type(0).dtype, value));
-  return c.Add(pad, {c[0], fill});
+  return c.Add(pad, {x, fill});
 }
 
 // SAME pads so that the result's size is ceil(in / stride), an odd element on the named side.
@@ -128,7 +128,7 @@ static Result<Values> ImportConv(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadWindow(c, kernel));
   graph::Conv conv{window.strides,  window.dilations,  window.pads_begin,
                    window.pads_end, c.Int("group", 1), graph::Layout::kChannelsFirst};
-  TRY_ASSIGN(auto x, PadOpen(c, window, 0));
+  TRY_ASSIGN(auto x, PadOpen(c, window, c[0], 0));
   TRY_ASSIGN(auto result, c.Add(conv, {x, c[1]}));
   if (c.Has(2)) {
     TRY_ASSIGN(result, AddBias(c, result, c[2]));
@@ -308,7 +308,7 @@ static Result<Values> ImportMaxPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   bool ceil = c.Int("ceil_mode", 0) != 0;
   if (!window.open_begin.empty() && c.Wants(1)) return OpenPadsError(c);
-  TRY_ASSIGN(auto x, PadOpen(c, window, LowestOf(c.Type(0).dtype)));
+  TRY_ASSIGN(auto x, PadOpen(c, window, c[0], LowestOf(c.Type(0).dtype)));
   TRY_ASSIGN(auto result, c.Add(PoolOf(graph::PoolKind::kMax, window, ceil), {x}));
   if (!c.Wants(1)) return Values{result};
   graph::Pool index = PoolOf(graph::PoolKind::kMaxIndex, window, ceil);
@@ -357,10 +357,21 @@ static Result<Values> ImportMaxUnpool(NodeContext& c) {
 
 static Result<Values> ImportAveragePool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
-  if (!window.open_begin.empty()) return OpenPadsError(c);
   graph::Pool pool = PoolOf(graph::PoolKind::kAverage, window, c.Int("ceil_mode", 0) != 0);
-  pool.count_pads = c.Int("count_include_pad", 0) != 0;
-  TRY_ASSIGN(auto result, c.Add(pool, {c[0]}));
+  const bool is_open = !window.open_begin.empty(), counts = c.Int("count_include_pad", 0) != 0;
+  pool.count_pads = counts || is_open;
+  TRY_ASSIGN(auto x, PadOpen(c, window, c[0], 0));
+  TRY_ASSIGN(auto result, c.Add(pool, {x}));
+  if (counts || !is_open) return Values{result};
+  // Pads apart count as elements: the part of each window that is none of them is the average of
+  // ones between zeros.
+  Shape shape = c.Type(0).shape;
+  shape[0] = shape[1] = 1;
+  TRY_ASSIGN(auto one, c.Scalar(c.Type(0).dtype, 1));
+  TRY_ASSIGN(auto ones, c.Add(graph::Expand{shape}, {one}));
+  TRY_ASSIGN(auto between_zeros, PadOpen(c, window, ones, 0));
+  TRY_ASSIGN(auto part, c.Add(pool, {between_zeros}));
+  TRY_ASSIGN(result, c.Binary(BinaryOp::kDiv, result, part));
   return Values{result};
 }
 
@@ -392,10 +403,10 @@ Integers SpatialAxes(NodeContext& c) {
 
 static Result<Values> ImportLpPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
-  if (!window.open_begin.empty()) return OpenPadsError(c);
   graph::Pool pool = PoolOf(graph::PoolKind::kSum, window, c.Int("ceil_mode", 0) != 0);
+  TRY_ASSIGN(auto x, PadOpen(c, window, c[0], 0));
   TRY_ASSIGN(auto result,
-             Norm(c, c[0], c.Int("p", 2), [&](ValueId x) { return c.Add(pool, {x}); }));
+             Norm(c, x, c.Int("p", 2), [&](ValueId power) { return c.Add(pool, {power}); }));
   return Values{result};
 }
 
