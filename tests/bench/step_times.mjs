@@ -1,12 +1,12 @@
 // Times a model's wasm kernels one by one, and says how much arithmetic each does.
 //
-//   node tests/bench/step_times.mjs [--chromium] [--relaxed] [--runs 20] [--dim NAME=N]... MODEL.onnx
+//   node tests/bench/step_times.mjs [--chromium] [--relaxed] [--runs 20] [--dim NAME=N]... [--size NAME=N]... MODEL.onnx
 //
 //    12    0.221 ms   32.7 GFLOP/s  conv_add 784x32x144
 //
 // Times are the least of all runs; in Node and Deno the smaller of two clocks, the wall's and the one that other
 // processes do not advance. Multiply-adds are counted from the plain kernels that `--emit schedule`
-// prints; steps without are not given a speed. Every size must be known: --dim fixes symbols.
+// prints; steps without are not given a speed. Every size must be known: --dim fixes symbols, --size leaves them open and runs with what is given.
 // Decide by --chromium, a page in Chromium without a window. Node 20's V8 makes other code than browsers' do, and Deno's compares each
 // address with the memory's size, which browsers leave to the processor: what runs at 57 GFLOP/s in Chromium runs at 42 there.
 // Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd.
@@ -29,14 +29,23 @@ const { values: options, positionals } = parseArgs({
     relaxed: { type: 'boolean', default: false },
     runs: { type: 'string', default: '20' },
     dim: { type: 'string', multiple: true, default: [] },
+    size: { type: 'string', multiple: true, default: [] },
   },
 });
 const [model] = positionals;
 if (!model) {
-  console.error('usage: step_times.mjs [--chromium] [--relaxed] [--runs N] [--dim NAME=N]... MODEL.onnx');
+  console.error('usage: step_times.mjs [--chromium] [--relaxed] [--runs N] [--dim NAME=N]... [--size NAME=N]... MODEL.onnx');
   process.exit(1);
 }
 const dims = options.dim.flatMap((dim) => ['--dim', dim]);
+/** Of symbols that stay open. @type {Record<string, number>} */
+const sizes = Object.fromEntries(options.size.map((size) => [size.split('=')[0], Number(size.split('=')[1])]));
+
+/** @param {string} extent such as 4*batch */
+function valueOf(extent) {
+  const numbers = extent.replace(/[A-Za-z_]\w*/g, (name) => String(sizes[name] ?? NaN));
+  return /^[-+*/()\dNa ]+$/.test(numbers) ? Number(Function(`return ${numbers}`)()) : NaN;
+}
 
 /**
  * What the steps compute, one after another: their kernels' names, the loops around the sum of
@@ -55,8 +64,8 @@ function describeSteps(text) {
     /** @type {number[]} */
     const extents = [];
     for (const line of plain[0].split('\n')) {
-      const loop = /^\s+for .* in (\d+) \{$/.exec(line);
-      if (loop) extents.push(+loop[1]);
+      const loop = /^\s+for \S+ in (.+) \{$/.exec(line);
+      if (loop) extents.push(valueOf(loop[1].replace(/ ordered$/, '')));
       else if (/^\s+\}$/.test(line)) extents.pop();
       else if (line.includes(' += ') && line.includes(' * ')) {
         kernel.products += extents.reduce((a, b) => a * b, 1);
@@ -83,11 +92,11 @@ async function timeInChromium(bundle, file) {
   const server = await serve({ '/': here, '/model': bundle }, { isolate: true }), browser = await launch('chromium');
   try {
     const page = await browser.open(`${server.url}/steps.html`, { timeout: 300_000 });
-    return await page.evaluate(async (/** @type {string} */ name, /** @type {number} */ runs) => {
+    return await page.evaluate(async (/** @type {string} */ name, /** @type {number} */ runs, /** @type {Record<string, number>} */ open) => {
       const bytes = async (/** @type {string} */ of) => new Uint8Array(await (await fetch(`/model/${of}`)).arrayBuffer());
       const steps = await import('/steps.mjs');
-      return await steps.timeSteps(await bytes(name), await bytes('model.weights.bin'), runs);
-    }, file, +options.runs);
+      return await steps.timeSteps(await bytes(name), await bytes('model.weights.bin'), runs, open);
+    }, file, +options.runs, sizes);
   } finally {
     await browser.close();
     await server.close();
@@ -102,7 +111,7 @@ try {
   const file = options.relaxed ? 'model.relaxed.wasm' : 'model.wasm';
   const bytes = (/** @type {string} */ of) => readFileSync(join(folder, 'out', of));
   const best = options.chromium ? await timeInChromium(join(folder, 'out'), file)
-    : await timeSteps(bytes(file), bytes('model.weights.bin'), +options.runs, time);
+    : await timeSteps(bytes(file), bytes('model.weights.bin'), +options.runs, sizes, time);
   best.forEach((ms, s) => {
     const { name = '', loops = '', products = 0 } = steps[s] ?? {};
     const speed = products ? `${(2e-6 * products / ms).toFixed(1).padStart(6)} GFLOP/s` : ' '.repeat(14);

@@ -7,20 +7,33 @@ const SHORTEST = 0.2;
  * The CPU's program, ready to run on whatever is in memory.
  * @param {BufferSource} bytes of model.wasm
  * @param {Uint8Array} weights
+ * @param {Record<string, number>} sizes of symbols
  */
-async function instantiate(bytes, weights) {
+async function instantiate(bytes, weights, sizes) {
   const module = await WebAssembly.compile(bytes);
   /** @type {Record<string, Record<string, () => number>>} */
   const imports = {};
   // WASI's, which only the command uses.
   for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => 0;
   const exports = /** @type {any} */ ((await WebAssembly.instantiate(module, imports)).exports);
-  if (exports.webnnc_sizes() !== 0 || exports.webnnc_prepare(0) !== 0) throw new Error('sizes are not known: fix symbols with --dim');
+  setSizes(exports.memory.buffer, exports.webnnc_model(), sizes);
+  if (exports.webnnc_sizes() !== 0 || exports.webnnc_prepare(0) !== 0) throw new Error('sizes are not known: fix symbols with --dim, or give them with --size');
   const view = new DataView(exports.memory.buffer), root = exports.webnnc_model();
   // Fields of abi::Model: programs is number 10, weights number 12; of abi::Program: step_count number 5.
   const stepCount = view.getUint32(view.getUint32(root + 40, true) + 20, true);
   new Uint8Array(exports.memory.buffer).set(weights, view.getUint32(root + 48, true));
   return { stepCount, run: () => exports.webnnc_run(0), step: exports.webnnc_step };
+}
+
+/** Symbols come first in dims. @param {ArrayBuffer} memory @param {number} model @param {Record<string, number>} sizes */
+function setSizes(memory, model, sizes) {
+  const view = new DataView(memory), bytes = new Uint8Array(memory);
+  // Fields of abi::Model: symbol_count is number 1, symbol_names number 2, dims number 4.
+  const [count, names, dims] = [4, 8, 16].map((at) => view.getUint32(model + at, true));
+  for (let s = 0; s < count; ++s) {
+    const at = view.getUint32(names + 4 * s, true), name = new TextDecoder().decode(bytes.slice(at, bytes.indexOf(0, at)));
+    if (sizes[name] !== undefined) view.setInt32(dims + 4 * s, sizes[name], true);
+  }
 }
 
 /** @param {() => void} work */
@@ -35,10 +48,11 @@ function wall(work) {
  * @param {BufferSource} bytes of model.wasm
  * @param {Uint8Array} weights
  * @param {number} runs
+ * @param {Record<string, number>} [sizes] of symbols
  * @param {(work: () => void) => number} [time] in ms
  */
-export async function timeSteps(bytes, weights, runs, time = wall) {
-  const program = await instantiate(bytes, weights);
+export async function timeSteps(bytes, weights, runs, sizes = {}, time = wall) {
+  const program = await instantiate(bytes, weights, sizes);
   // Engines compile anew what has run for some time.
   for (const end = performance.now() + 500; performance.now() < end;) program.run();
   const best = new Array(program.stepCount).fill(Infinity);

@@ -11,8 +11,8 @@
 //   } }
 //
 // Which loops are cut into tiles of how many rows is chosen by a cost (cpu_tiles.h). Where no side
-// can be read by vectors along a loop of the result, but both along one that is summed over, lanes
-// sum parts of it.
+// can be read by vectors along a loop of the result, but both along one that is summed over, panels
+// of one side are transposed, each once for all rows; if these are few, lanes sum parts.
 #include <algorithm>
 
 #include "schedule/rules/cpu_tiles.h"

@@ -6,6 +6,8 @@ namespace webnnc::schedule {
 
 // In rows, one that is not in registers; cycles of a vector's product.
 static constexpr double kSpilled = 3, kProduct = 0.5;
+// Rows that a panel is transposed for.
+static constexpr double kFewestTransposed = 16;
 // In rows, an address and the conditions that decide about it.
 static constexpr double kAddress = 0.5;
 
@@ -42,7 +44,32 @@ bool ContractionTiles::FindSides() {
   }
   vectors_ = view_.right();
   elements_ = view_.left();
-  return FindSum();
+  if (!FindSum()) return false;
+  if (!FindTransposed(vectors_, elements_)) FindTransposed(elements_, vectors_);
+  return true;
+}
+
+bool ContractionTiles::FindTransposed(loop::ExprId vectors, loop::ExprId elements) {
+  double panel = Machine::kPanelWidth * static_cast<double>(ByteSize(DType::kF32)), rows = 1;
+  for (const NestLoop* loop : view_.ReductionLoops()) {
+    if (!loop->extent.IsConstant()) return false;
+    panel *= static_cast<double>(loop->extent.value());
+  }
+  const NestLoop* lane = nullptr;
+  for (const NestLoop* loop : view_.SpatialLoops()) {
+    if (!view_.DependsOn(vectors, *loop)) {
+      rows *= Count(*loop);
+    } else if (!view_.DependsOn(elements, *loop) && view_.StoreStride(*loop) == Stride::kOne) {
+      lane = loop;
+    }
+  }
+  bool pays = lane && view_.Estimate(lane->extent) >= Machine::kPanelWidth &&
+              rows >= kFewestTransposed && panel <= machine_.caches.l1 / 2;
+  if (paired_ || !pays) return false;
+  lane_ = lane;
+  vectors_ = vectors;
+  elements_ = elements;
+  return transposes_ = true;
 }
 
 bool ContractionTiles::FindLanes(loop::ExprId vectors, loop::ExprId elements, bool stored) {
@@ -241,7 +268,8 @@ std::vector<Placement> ContractionTiles::Placements(const RowTile& tile) const {
 }
 
 bool ContractionTiles::Widens(const RowTile& tile) const {
-  return tile.tiles > 1 && (IsWidened() || MakesPairs(tile.border) || IsNarrow(tile.border));
+  return transposes_ ||
+         (tile.tiles > 1 && (IsWidened() || MakesPairs(tile.border) || IsNarrow(tile.border)));
 }
 
 bool ContractionTiles::IsWidened() const {

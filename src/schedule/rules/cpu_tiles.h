@@ -86,6 +86,8 @@ class ContractionTiles {
   // The side that is read by vectors along `lane_`, and the other; or both are along `sum_`.
   loop::ExprId vectors_, elements_;
   const NestLoop *lane_ = nullptr, *sum_ = nullptr;
+  // Whether neighbours along `lane_` are apart in memory, and become panels once for all rows.
+  bool transposes_ = false;
   Loops batch_, rows_, columns_, sums_;
 
  private:
@@ -102,6 +104,10 @@ class ContractionTiles {
 
   // Both sides run along what is summed over.
   bool FindSum();
+
+  // Of these, whether panels of one side can be transposed for enough rows of the other: that costs
+  // less than to add up the lanes of each element of the result.
+  bool FindTransposed(loop::ExprId vectors, loop::ExprId elements);
 
   void SortLoops();
 
