@@ -246,6 +246,30 @@ for (const dtype of /** @type {const} */ (['u8', 'i8'])) {
   add(`DynamicQuantizeMatMul of ${dtype}`, { a: ['f32', ['n', 3, 6]], b: [dtype, [6, 5]], q: ['f32', [5]] }, fused('y = DynamicQuantizeMatMul(a, b, v, u, q)'),
     { sizes: { n: 2 }, constants: { v: columns, u: columnZeros } });
 }
+// ONNX Runtime's attention multiplies by one scale, or by one a column.
+for (const [name, scale, zero] of /** @type {[string, import('../onnx_model.mjs').Tensor, import('../onnx_model.mjs').Tensor][]} */ ([['', scalar('f32', 0.0131), scalar('i8', 3)],
+  [' with scales of columns', { type: ['f32', [24]], bytes: new Uint8Array(Float32Array.from({ length: 24 }, (_, i) => 0.01 + i / 1000).buffer) }, { type: ['i8', [24]], bytes: new Uint8Array(24) }]])) {
+  const of = { inputs: /** @type {Record<string, Type>} */ ({ x: ['u8', ['n', 's', 8]], w: ['i8', [8, 24]], b: ['f32', [24]] }), constants: { ...SCALES, z: scalar('u8', 100), r: scale, o: zero } };
+  add(`QAttention${name}`, { ...of.inputs, m: ['i32', ['n', 's']] }, fused('y = QAttention(x, w, b, s, r, m, z, o)', { num_heads: 2 }),
+    { sizes: NS, constants: of.constants, given: { m: [1, 1, 0, 1, 0, 1] }, outputs: { y: ['f32', 3] } });
+  add(`QAttention with past${name}`, { ...of.inputs, p: ['f32', [2, 'n', 2, 'p', 4]] }, fused('y v = QAttention(x, w, b, s, r, , z, o, p)', { num_heads: 2, unidirectional: 1 }),
+    { sizes: { ...NS, p: 2 }, constants: of.constants, outputs: { y: ['f32', 3], v: ['f32', 5] } });
+}
+for (const dtype of /** @type {const} */ (['u8', 'i8'])) {
+  const zeros = { z: scalar(dtype, 100), o: scalar(dtype, 120), p: scalar(dtype, 90) };
+  add(`QLinearWhere of ${dtype}`, { a: [dtype, ['n', 3, 8]], b: [dtype, [8]], c: ['u8', [3, 1]] }, [node('d = Cast(c)', { to: 9 }), fused('y = QLinearWhere(d, a, s, z, b, r, o, t, p)')],
+    { sizes: { n: 2 }, constants: { ...SCALES, ...zeros }, given: { c: [1, 0, 1] }, outputs: { y: [dtype, 3] } });
+  add(`NhwcMaxPool of ${dtype}`, { x: [dtype, ['n', 5, 6, 3]] }, fused('y = NhwcMaxPool(x)', { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 1, 0] }),
+    { sizes: { n: 2 }, outputs: { y: [dtype, 4] } });
+}
+{
+  const table = (/** @type {number} */ rows, /** @type {number} */ seed) => ({ type: /** @type {Type} */ (['u8', rows ? [rows, 8] : [8]]), bytes: Uint8Array.from({ length: 8 * (rows || 1) }, (_, i) => Math.imul(i + seed, 2654435761) >>> 16 & 255) });
+  const tables = { d: table(6, 1), a: table(5, 2), q: table(2, 3), g: table(0, 4), e: table(0, 5), ...SCALES, z: scalar('u8', 100), o: scalar('u8', 120) }, { ids, seg, mask } = WORDS_GIVEN;
+  add('QEmbedLayerNormalization', { i: ['i32', ['n', 4]], j: ['i32', ['n', 4]], m: ['i32', ['n', 4]] }, fused('y c = QEmbedLayerNormalization(i, j, d, a, q, g, e, m, s, r, t, s, r, z, o, z, o, z)', { epsilon: float(1e-5) }),
+    { sizes: { n: 2 }, constants: tables, given: { i: ids, j: seg, m: mask }, outputs: { y: ['f32', 3], c: ['i32', 1] } });
+  add('QEmbedLayerNormalization without segments', { i: ['i32', ['n', 4]] }, fused('y c = QEmbedLayerNormalization(i, , d, a, , g, e, , s, r, , s, r, z, o, , o, z)', { epsilon: float(1e-5) }),
+    { sizes: { n: 2 }, constants: tables, given: { i: ids }, outputs: { y: ['f32', 3], c: ['i32', 1] } });
+}
 add('QuantizeLinear', { x: ROWS }, fused('y = QuantizeLinear(x, s, z)'), { sizes: { n: 2 }, constants: { s: scalar('f32', 0.0001), z: scalar('u16', 30000) }, outputs: { y: ['u16', 3] } });
 add('DequantizeLinear', { x: ['u16', [3, 4]] }, fused('y = DequantizeLinear(x, s, z)'), { constants: { s: scalar('f32', 0.0001), z: scalar('u16', 30000) }, outputs: { y: ['f32', 2] } });
 

@@ -112,24 +112,29 @@ Result<ValueId> Attended(NodeContext& c, const Heads& heads, const Dim& past,
 
 }  // namespace
 
-// x times one matrix is queries, keys and values, side by side.
-static Result<Values> ImportFusedAttention(NodeContext& c) {
-  enum : size_t { kX, kWeights, kBias, kMask, kPast, kScoreBias, kPastLength };
+namespace {
+
+// Operands of Attention.
+enum : size_t { kX, kWeights, kBias, kMask, kPast, kScoreBias, kPastLength };
+
+// What Attention takes of its node, whose operands may be those of another operator.
+Status CheckFusedAttention(NodeContext& c) {
   TRY(Refuse(c, {{kPastLength, "past_sequence_length"}}));
   if (c.Int("past_present_share_buffer", 0) != 0)
     return Error{"past_present_share_buffer is not supported",
                  {},
                  {"export the model with a past that grows"}};
   if (c.Int("do_rotary", 0) != 0) return Error{"do_rotary is not supported"};
-  const Shape shape = c.Type(kX).shape;
-  int64_t count = c.Int("num_heads", 0);
-  if (shape.size() != 3 || c.Type(kWeights).rank() != 2 || count < 1)
+  if (c.Type(kX).rank() != 3 || c.Type(kWeights).rank() != 2 || c.Int("num_heads", 0) < 1)
     return Error{"x is " + Print(c.Type(kX)) + ", the weights are " + Print(c.Type(kWeights)) +
-                 ", and num_heads is " + std::to_string(count)};
-  TRY_ASSIGN(auto all, c.Add(graph::MatMul{}, {c[kX], c[kWeights]}));
-  if (c.Has(kBias)) {
-    TRY_ASSIGN(all, c.Binary(BinaryOp::kAdd, all, c[kBias]));
-  }
+                 ", and num_heads is " + std::to_string(c.Int("num_heads", 0))};
+  return kSuccess;
+}
+
+// The rest of an Attention: `all` is queries, keys and values, side by side.
+Result<Values> AttentionOf(NodeContext& c, ValueId all) {
+  const Shape shape = c.Type(kX).shape;
+  const int64_t count = c.Int("num_heads", 0);
   graph::Sizes1D sizes;
   for (int64_t size : c.Ints("qkv_hidden_sizes")) sizes.push_back(size);
   if (sizes.empty()) {
@@ -177,6 +182,31 @@ static Result<Values> ImportFusedAttention(NodeContext& c) {
   }
   TRY_ASSIGN(results[0], Attended(c, heads, past, mask, kScoreBias));
   return results;
+}
+
+}  // namespace
+
+// x times one matrix is queries, keys and values.
+static Result<Values> ImportFusedAttention(NodeContext& c) {
+  TRY(CheckFusedAttention(c));
+  TRY_ASSIGN(auto all, c.Add(graph::MatMul{}, {c[kX], c[kWeights]}));
+  if (c.Has(kBias)) {
+    TRY_ASSIGN(all, c.Binary(BinaryOp::kAdd, all, c[kBias]));
+  }
+  return AttentionOf(c, all);
+}
+
+// The same of x and a matrix that are quantised: a product of integers made floats.
+static Result<Values> ImportQuantizedAttention(NodeContext& c) {
+  enum : size_t { kScale = 3, kScaleOfWeights, kIndices, kZero, kZeroOfWeights, kBefore };
+  auto at = [&](size_t i) { return c.Has(i) ? c[i] : ValueId(); };
+  NodeContext attention =
+      c.WithOperands({c[kX], c[kWeights], at(kBias), at(kIndices), at(kBefore)});
+  TRY(CheckFusedAttention(attention));
+  NodeContext product = c.WithOperands({c[kX], c[kWeights], c[kScale], c[kScaleOfWeights],
+                                        at(kZero), at(kZeroOfWeights), at(kBias)});
+  TRY_ASSIGN(auto all, FindOperator("com.microsoft", "MatMulIntegerToFloat")->import(product));
+  return AttentionOf(attention, all[0]);
 }
 
 namespace {
@@ -322,6 +352,7 @@ static Result<Values> ImportFusedRotaryEmbedding(NodeContext& c) {
 static constexpr Operator kOperators[] = {
     {"com.microsoft", "Attention", 2, ImportFusedAttention},
     {"com.microsoft", "MultiHeadAttention", 1, ImportMultiHeadAttention},
+    {"com.microsoft", "QAttention", 5, ImportQuantizedAttention},
     {"com.microsoft", "RotaryEmbedding", 4, ImportFusedRotaryEmbedding},
 };
 

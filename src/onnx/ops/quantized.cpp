@@ -101,6 +101,34 @@ static Result<Values> ImportQLinearConcat(NodeContext& c) {
   return QuantizedResult(f, Concat(parts, axis), 0, c.Type(1).dtype);
 }
 
+// Each side has a scale and a zero point of its own.
+static Result<Values> ImportQLinearWhere(NodeContext& c) {
+  Formula f(c);
+  TRY_ASSIGN(auto yes, OperandAt(f, 1));
+  TRY_ASSIGN(auto no, OperandAt(f, 4));
+  return QuantizedResult(f, Where(f(c[0]), yes.real, no.real), 7, yes.dtype);
+}
+
+// EmbedLayerNormalization with quantised tables, gamma and beta. Their scales are behind all
+// operands, in the order of these, and zero points behind the scales.
+static Result<Values> ImportQEmbedLayerNormalization(NodeContext& c) {
+  constexpr size_t kFirst = 2, kEnd = 7, kMask = 7, kFirstScale = 8, kFirstZero = 13;
+  Formula f(c);
+  auto at = [&](size_t i) { return c.Has(i) ? c[i] : ValueId(); };
+  std::vector<ValueId> operands{at(0), at(1)};
+  for (size_t i = kFirst; i < kEnd; ++i) {
+    operands.emplace_back();
+    if (!c.Has(i)) continue;
+    const size_t scale = kFirstScale + i - kFirst, zero = kFirstZero + i - kFirst;
+    if (!c.Has(scale)) return Error{"operand " + std::to_string(scale) + " is missing"};
+    TRY_ASSIGN(auto by, WholeQuantization(f, scale, zero));
+    TRY_ASSIGN(operands.back(), f.Result(Dequantized(f(c[i]), by)));
+  }
+  operands.push_back(at(kMask));
+  NodeContext numbers = c.WithOperands(operands);
+  return FindOperator("com.microsoft", "EmbedLayerNormalization")->import(numbers);
+}
+
 // LSTM with quantised weights, which lie [directions, inputs, gates] here. ONNX Runtime quantises
 // what they are multiplied by, too, before each product; this is not done, so results are more
 // exact.
@@ -130,6 +158,7 @@ static Result<Values> ImportDynamicQuantizeLSTM(NodeContext& c) {
 
 static constexpr Operator kOperators[] = {
     {"com.microsoft", "DynamicQuantizeLSTM", 3, ImportDynamicQuantizeLSTM},
+    {"com.microsoft", "QEmbedLayerNormalization", 1, ImportQEmbedLayerNormalization},
     {"com.microsoft", "QLinearAdd", 2, ImportQLinearBinary<BinaryOp::kAdd>},
     {"com.microsoft", "QLinearAveragePool", 2, ImportQLinearPool},
     {"com.microsoft", "QLinearConcat", 2, ImportQLinearConcat},
@@ -138,6 +167,7 @@ static constexpr Operator kOperators[] = {
     {"com.microsoft", "QLinearMul", 2, ImportQLinearBinary<BinaryOp::kMul>},
     {"com.microsoft", "QLinearSigmoid", 2, ImportQLinear},
     {"com.microsoft", "QLinearSoftmax", 2, ImportQLinearSoftmax},
+    {"com.microsoft", "QLinearWhere", 9, ImportQLinearWhere},
 };
 
 std::span<const Operator> QuantizedOperators() { return kOperators; }

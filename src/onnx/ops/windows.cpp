@@ -148,8 +148,9 @@ static Result<Values> ImportFusedConv(NodeContext& c) {
   return results;
 }
 
-// Channels of x and of the result are last; those of the filter stay where they are.
-static Result<Values> ImportNhwcConv(NodeContext& c) {
+// Channels of x and of the result are last; those of a filter stay where they are.
+template <auto import>
+static Result<Values> ImportChannelsLast(NodeContext& c) {
   int64_t rank = c.Type(0).rank();
   if (rank < 3) return Error{"x is " + Print(c.Type(0))};
   Integers first{0, rank - 1}, last{0};
@@ -157,8 +158,8 @@ static Result<Values> ImportNhwcConv(NodeContext& c) {
   for (int64_t d = 2; d < rank; ++d) last.push_back(d);
   last.push_back(1);
   TRY_ASSIGN(auto x, c.Transpose(c[0], first));
-  NodeContext conv = c.WithOperand(0, x);
-  TRY_ASSIGN(auto results, ImportConv(conv));
+  NodeContext turned = c.WithOperand(0, x);
+  TRY_ASSIGN(auto results, import(turned));
   TRY_ASSIGN(results[0], c.Transpose(results[0], last));
   return results;
 }
@@ -446,7 +447,8 @@ static constexpr Operator kOperators[] = {
     {"", "MaxUnpool", 2, ImportMaxUnpool},
     {"com.microsoft", "CausalConvWithState", 2, ImportCausalConvWithState},
     {"com.microsoft", "FusedConv", 2, ImportFusedConv},
-    {"com.microsoft", "NhwcConv", 2, ImportNhwcConv},
+    {"com.microsoft", "NhwcConv", 2, ImportChannelsLast<ImportConv>},
+    {"com.microsoft", "NhwcMaxPool", 1, ImportChannelsLast<ImportMaxPool>},
 };
 
 std::span<const Operator> WindowOperators() { return kOperators; }

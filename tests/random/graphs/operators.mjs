@@ -23,6 +23,7 @@ export const LEFT_OUT = {
   ...Object.fromEntries(['com.microsoft.GroupQueryAttention', 'com.microsoft.CausalConvWithState', 'LinearAttention', 'com.microsoft.LinearAttention'].map((op) => [op, 'caches, states and lengths that must agree; web_fused and onnx_operators have their forms'])),
   ...Object.fromEntries(['QuantizeLinear', 'DequantizeLinear'].map((op) => [`com.microsoft.${op}`, 'they are those of ONNX'])),
   ...Object.fromEntries(['MatMulBnb4', 'MatMulNBits', 'GatherBlockQuantized', 'QGemm', 'QLinearAveragePool'].map((op) => [`com.microsoft.${op}`, 'packed weights and scales that must fit; quantised networks have them (networks.mjs)'])),
+  ...Object.fromEntries(['QAttention', 'QEmbedLayerNormalization', 'QLinearWhere', 'NhwcMaxPool'].map((op) => [`com.microsoft.${op}`, 'they are others of their operators (web_fused)'])),
   ...Object.fromEntries(['QLinearSoftmax', 'DynamicQuantizeLSTM'].map((op) => [`com.microsoft.${op}`, 'ONNX Runtime computes less exactly; web_fused and models_quantised have their forms'])),
   SequenceMap: 'graphs inside it; onnx_operators has its forms',
   'ai.onnx.preview.FlexAttention': 'graphs inside it; onnx_operators has its forms',
