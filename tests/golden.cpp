@@ -41,6 +41,7 @@
 #include "loop/passes/single_terms.h"
 #include "loop/passes/split_groups.h"
 #include "loop/passes/stream_rows.h"
+#include "loop/passes/transform_windows.h"
 #include "loop/passes/unroll.h"
 #include "loop/passes/vectorize.h"
 #include "loop/text.h"
@@ -323,6 +324,12 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"collapse", KernelPass(loop::Collapse)},
       {"factor-reduction",
        KernelPass([](loop::Kernel& kernel) { loop::FactorReduction(kernel, 4); })},
+      {"transform-windows", KernelPass([](loop::Kernel& kernel) -> Status {
+         auto transformed = loop::TransformWindows(kernel, 2);
+         if (!transformed) return Error{"it is no convolution that takes fewer products in tiles"};
+         kernel = std::move(*transformed);
+         return kSuccess;
+       })},
       {"join-reductions", KernelPass([](loop::Kernel& kernel) -> Status {
          auto joined = loop::JoinReductions(kernel);
          if (!joined) return Error{"its reductions are not one"};

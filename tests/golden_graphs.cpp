@@ -35,6 +35,7 @@
 #include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
 #include "plan/share_constants.h"
+#include "plan/transform_windows.h"
 #include "spirv/grid.h"
 #include "tests/golden.h"
 #include "tests/run_program.h"
@@ -398,6 +399,11 @@ const Steps& GraphSteps() {
     }
     return text + "\n";
   };
+  auto transform = [](plan::Program& program, auto& weights, auto&) {
+    plan::PackWeights(program, weights);
+    plan::TransformWindows(program, {});
+    return PrintKernels(program);
+  };
   auto fuse = [](plan::Program& program, auto&, auto&) {
     plan::FuseLaunches(program, {});
     return PrintKernels(program);
@@ -444,6 +450,7 @@ const Steps& GraphSteps() {
       {"share-constants", ProgramStep(Wasm(), share)},
       {"share-constants-gpu", ProgramStep(WebGpu(), share)},
       {"factor-reductions", ProgramStep(WebGpu({}, kPatient), factor)},
+      {"fewer-products", ProgramStep(Wasm(), transform)},
       {"fuse-launches", ProgramStep(WebGpu(), fuse)},
       {"schedule-kernels", ProgramStep(Wasm(), schedule)},
       {"keep-sizes", ProgramStep(WebGpu(), keep_sizes)},

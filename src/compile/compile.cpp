@@ -53,6 +53,7 @@
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
 #include "plan/share_constants.h"
+#include "plan/transform_windows.h"
 #include "webnnc/compiler.h"
 
 namespace webnnc {
@@ -294,7 +295,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   for (Model& model : code.models) {
     for (plan::Variant& variant : model.variants) {
-      if (!variant.target().IsGpu()) continue;
+      if (!variant.target().IsGpu()) {
+        plan::TransformWindows(variant.program, model.likely);
+        continue;
+      }
       plan::FactorReductions(variant.program, model.likely);
       plan::FuseLaunches(variant.program, model.likely);
     }

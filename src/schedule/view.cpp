@@ -182,12 +182,29 @@ int64_t NestView::PhasesOf(loop::ExprId value, const NestLoop& loop) const {
     auto* equal = std::get_if<loop::Binary>(&kernel_.exprs[id].node);
     if (!equal || equal->op != loop::BinaryOp::kEqual) return;
     auto* remainder = std::get_if<loop::Binary>(&kernel_.exprs[equal->a].node);
-    if (!remainder || remainder->op != loop::BinaryOp::kFloorMod || !DependsOn(remainder->a, loop))
-      return;
+    bool is_remainder = remainder && (remainder->op == loop::BinaryOp::kFloorMod ||
+                                      remainder->op == loop::BinaryOp::kMod);
+    if (!is_remainder || !DependsOn(remainder->a, loop)) return;
     auto* modulus = std::get_if<loop::Constant>(&kernel_.exprs[remainder->b].node);
     if (modulus) phases = std::max(phases, modulus->value.integer);
   });
   return phases;
+}
+
+int64_t NestView::WaysOf(loop::ExprId value, const NestLoop& loop) const {
+  const int64_t phases = PhasesOf(value, loop);
+  if (phases > 1 || !loop.extent.IsConstant()) return phases;
+  std::set<int64_t> told_apart;
+  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
+    auto* equal = std::get_if<loop::Binary>(&kernel_.exprs[id].node);
+    if (!equal || equal->op != loop::BinaryOp::kEqual) return;
+    auto* constant = std::get_if<loop::Constant>(&kernel_.exprs[equal->b].node);
+    if (constant && loop::VariableOf(kernel_, equal->a) == loop.var)
+      told_apart.insert(constant->value.integer);
+  });
+  // The last one is what no condition asks for.
+  const int64_t extent = loop.extent.value();
+  return static_cast<int64_t>(told_apart.size()) + 1 >= extent ? std::max<int64_t>(1, extent) : 1;
 }
 
 bool NestView::HasFunctions() const {

@@ -75,6 +75,10 @@ class NestView {
   // find something at a place; 1 if nothing does.
   int64_t PhasesOf(loop::ExprId value, const NestLoop& loop) const;
 
+  // How many iterations of the loop in a row compute `value` each in a way of its own: as many as
+  // remainders of its variable are told apart, or all of few where the variable is. 1 if none is.
+  int64_t WaysOf(loop::ExprId value, const NestLoop& loop) const;
+
   // Whether the writers compute functions like exp, many instructions each.
   bool HasFunctions() const;
 

@@ -2,7 +2,9 @@
 //
 //   for i { for j.0 { y[i, 8*j.0 + 4*v : 4] = relu(x[i, 8*j.0 + 4*v : 4]) for v in 0, 1 } }
 //
-// Where what is read differs along the loop (padding, concatenation), its ends run apart.
+// Where what is read differs along the loop (padding, concatenation), its ends run apart. What
+// other loops' iterations compute each in a way of its own (loop::TransformWindows) is computed
+// side by side, so that it is read once.
 #include "schedule/rules/rules.h"
 
 namespace webnnc::schedule {
@@ -51,21 +53,58 @@ class CpuMap : public OnePoint {
     Schedule schedule;
     if (auto peel = PeelEnds(view, *lane_)) schedule.push_back(*peel);
     int64_t vectors = machine.tiles.map_vectors;
-    bool several = view.Estimate(lane_->extent) >=
-                   static_cast<double>(machine.tiles.map_rounds * vectors * Machine::kLanes);
-    schedule.push_back(Split{lane_->name, {several ? vectors : 1, Machine::kLanes}, Tail::kPeel});
-    std::vector<std::string> order;
+    std::vector<std::string> order, copies;
     for (const NestLoop& loop : view.loops()) {
-      if (loop.name != lane_->name) order.push_back(loop.name);
+      if (loop.name != lane_->name) CutWays(loop, schedule, order, copies);
     }
-    for (const char* part : {".0", ".1", ".2"}) order.push_back(lane_->name + part);
+    bool several = copies.empty() &&
+                   view.Estimate(lane_->extent) >=
+                       static_cast<double>(machine.tiles.map_rounds * vectors * Machine::kLanes);
+    schedule.push_back(Split{lane_->name, {several ? vectors : 1, Machine::kLanes}, Tail::kPeel});
+    order.insert(order.end(), copies.begin(), copies.end() - inside_);
+    order.push_back(lane_->name + ".0");
+    order.insert(order.end(), copies.end() - inside_, copies.end());
+    for (const char* part : {".1", ".2"}) order.push_back(lane_->name + part);
     schedule.push_back(Order{order});
-    schedule.push_back(Bind{{lane_->name + ".1"}, loop::LoopKind::kUnrolled});
+    copies.push_back(lane_->name + ".1");
+    schedule.push_back(Bind{LoopIds(copies), loop::LoopKind::kUnrolled});
     schedule.push_back(Bind{{lane_->name + ".2"}, loop::LoopKind::kVector});
     return schedule;
   }
 
  private:
+  // Iterations that compute in ways of their own: each has code of its own.
+  static constexpr int64_t kMostWays = 6;
+  // Places far apart that are stored in turns: of more, which may share a set of the first cache,
+  // lines leave it before they are full. Filters of 256 by 256 were transformed in 0.54 ms with 16,
+  // and in 0.23 with 4.
+  static constexpr int64_t kMostPlaces = 4;
+
+  // Copies of a loop's body stand inside of the lanes' loop, of the last loops, and around it.
+  void CutWays(const NestLoop& loop, Schedule& schedule, std::vector<std::string>& order,
+               std::vector<std::string>& copies) {
+    const int64_t ways = problem_.view().WaysOf(problem_.view().left(), loop);
+    if (ways == 1 || ways > kMostWays) {
+      order.push_back(loop.name);
+      return;
+    }
+    places_ *= ways;
+    ++inside_;
+    for (; places_ > kMostPlaces && inside_ > 1; --inside_)
+      places_ /= ways_[ways_.size() + 1 - static_cast<size_t>(inside_)];
+    ways_.push_back(ways);
+    if (loop.extent.Is(ways)) {
+      copies.push_back(loop.name);
+    } else {
+      schedule.push_back(Split{loop.name, {ways}, Tail::kGuard});
+      order.push_back(loop.name + ".0");
+      copies.push_back(loop.name + ".1");
+    }
+  }
+
+  // By loop; how many of the last are inside of the lanes' loop, and the product of these.
+  std::vector<int64_t> ways_;
+  int64_t inside_ = 0, places_ = 1;
   Problem& problem_;
   const NestLoop* lane_ = nullptr;
 };
