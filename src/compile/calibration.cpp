@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/diagnostics.h"
 #include "compile/npy.h"
@@ -73,6 +74,63 @@ class Numbers {
   uint64_t state_ = 0x9E3779B97F4A7C15;
 };
 
+std::set<std::string> SymbolsOf(const Assumption& rule) {
+  std::set<std::string> symbols;
+  rule.left.CollectSymbols(symbols);
+  rule.right.CollectSymbols(symbols);
+  return symbols;
+}
+
+// How many of the rules do not hold for these sizes.
+ptrdiff_t Broken(const std::vector<const Assumption*>& rules, const SymbolValues& sizes) {
+  return std::count_if(rules.begin(), rules.end(),
+                       [&](const Assumption* rule) { return !Holds(*rule, sizes); });
+}
+
+// Tries each size that a broken rule speaks of with the values of what else is in it; what it
+// breaks of other rules must be less than what it mends.
+void Mend(const std::vector<const Assumption*>& rules, SymbolValues& sizes) {
+  for (const Assumption* rule : rules) {
+    if (Holds(*rule, sizes)) continue;
+    std::vector<int64_t> values;
+    for (const Dim& side : {rule->left, rule->right}) {
+      for (const Dim& part : BroadcastParts(side)) values.push_back(part.Evaluate(sizes));
+    }
+    const ptrdiff_t before = Broken(rules, sizes);
+    for (const std::string& symbol : SymbolsOf(*rule)) {
+      const int64_t size = sizes[symbol];
+      for (int64_t value : values) {
+        sizes[symbol] = std::max<int64_t>(1, value);
+        if (Broken(rules, sizes) < before) break;
+        sizes[symbol] = size;
+      }
+      if (Broken(rules, sizes) < before) break;
+    }
+  }
+}
+
+// Sizes like these that fit each other: a model assumes, say, that a mask has as many columns as
+// there are tokens of before and of now, and of these no more than a table has rows. Where nothing
+// fits, smaller ones may. Sizes that data decides are not known; what speaks of them is left to the
+// run.
+SymbolValues SizesThatFit(const graph::Graph& graph, const SymbolValues& likely) {
+  std::vector<const Assumption*> rules;
+  for (const Assumption& rule : graph.assumptions) {
+    const std::set<std::string> symbols = SymbolsOf(rule);
+    if (std::all_of(symbols.begin(), symbols.end(),
+                    [&](const std::string& symbol) { return likely.count(symbol) > 0; }))
+      rules.push_back(&rule);
+  }
+  constexpr int64_t kSmallest = 64;
+  for (int64_t part = 1; part <= kSmallest; part *= 2) {
+    SymbolValues sizes = likely;
+    for (auto& [symbol, size] : sizes) size = std::max<int64_t>(1, size / part);
+    Mend(rules, sizes);
+    if (Broken(rules, sizes) == 0) return sizes;
+  }
+  return likely;
+}
+
 }  // namespace
 
 std::optional<CalibrationFile> CalibrationFileOf(const std::string& text,
@@ -122,9 +180,10 @@ Result<std::vector<Sample>> SamplesOf(const Model& model) {
 Sample MadeUpSample(const Model& model) {
   Numbers numbers;
   Sample sample;
+  const SymbolValues sizes = SizesThatFit(model.graph, model.likely.typical());
   for (const graph::Port& port : model.graph.inputs) {
     TensorType type = model.graph.values[port.value].type;
-    type.shape = Substitute(type.shape, model.likely.typical());
+    type.shape = Substitute(type.shape, sizes);
     const graph::InputRange* range = nullptr;
     for (const graph::InputRange& each : model.indices.ranges) {
       if (each.input == port.name) range = &each;

@@ -102,6 +102,21 @@ test('weights may have fewer bits besides', () => {
   }
 });
 
+// As exporters write a decoder: a mask of all tokens, whose number has a name of its own, and a table of 40 positions.
+test('inputs that are made up have sizes that fit each other', () => {
+  writeFileSync(join(folder, 'decoder.onnx'), onnxModel({
+    inputs: { x: ['f32', ['s', 64]], past: ['f32', ['p', 64]], mask: ['f32', ['past + s']] }, outputs: { y: ['f32', ['t', 64]] },
+    nodes: [
+      { op: 'Concat', inputs: ['past', 'x'], outputs: ['all'], attributes: { axis: 0 } }, { op: 'Reshape', inputs: ['mask', 'column'], outputs: ['m'] }, { op: 'Mul', inputs: ['all', 'm'], outputs: ['masked'] },
+      { op: 'Shape', inputs: ['all'], outputs: ['shape'] }, { op: 'Slice', inputs: ['shape', 'zero', 'one'], outputs: ['count'] }, { op: 'Slice', inputs: ['table', 'zero', 'count', 'zero'], outputs: ['rows'] },
+      { op: 'Add', inputs: ['masked', 'rows'], outputs: ['sum'] }, { op: 'MatMul', inputs: ['sum', 'w'], outputs: ['h'] }, { op: 'Relu', inputs: ['h'], outputs: ['r'] }, { op: 'MatMul', inputs: ['r', 'w'], outputs: ['y'] },
+    ],
+    constants: { column: [-1n, 1n], zero: [0n], one: [1n], table: madeUp([40, 64]), w: madeUp([64, 64]) },
+  }));
+  const { quantization } = build('decoder.onnx');
+  assert.ok(quantization.madeUp && quantization.precision.values > 0);
+});
+
 test('a budget holds', () => {
   const { status, stderr } = run('plain.onnx', '-o', 'budget', '--precision', 'f16', '--max-error', '1e-6');
   assert.equal(status, 1);
