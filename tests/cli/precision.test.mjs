@@ -105,13 +105,13 @@ test('weights may have fewer bits besides', () => {
 // As exporters write a decoder: a mask of all tokens, whose number has a name of its own, and a table of 40 positions.
 test('inputs that are made up have sizes that fit each other', () => {
   writeFileSync(join(folder, 'decoder.onnx'), onnxModel({
-    inputs: { x: ['f32', ['s', 64]], past: ['f32', ['p', 64]], mask: ['f32', ['past + s']] }, outputs: { y: ['f32', ['t', 64]] },
+    inputs: { x: ['f32', ['n', 's', 64]], past: ['f32', ['n', 'p', 64]], mask: ['f32', ['n', 'p + s']] }, outputs: { y: ['f32', ['n', 't', 64]] },
     nodes: [
-      { op: 'Concat', inputs: ['past', 'x'], outputs: ['all'], attributes: { axis: 0 } }, { op: 'Reshape', inputs: ['mask', 'column'], outputs: ['m'] }, { op: 'Mul', inputs: ['all', 'm'], outputs: ['masked'] },
-      { op: 'Shape', inputs: ['all'], outputs: ['shape'] }, { op: 'Slice', inputs: ['shape', 'zero', 'one'], outputs: ['count'] }, { op: 'Slice', inputs: ['table', 'zero', 'count', 'zero'], outputs: ['rows'] },
+      { op: 'Concat', inputs: ['past', 'x'], outputs: ['all'], attributes: { axis: 1 } }, { op: 'Reshape', inputs: ['mask', 'column'], outputs: ['m'] }, { op: 'Mul', inputs: ['all', 'm'], outputs: ['masked'] },
+      { op: 'Shape', inputs: ['all'], outputs: ['shape'] }, { op: 'Slice', inputs: ['shape', 'one', 'two'], outputs: ['count'] }, { op: 'Slice', inputs: ['table', 'zero', 'count', 'zero'], outputs: ['rows'] },
       { op: 'Add', inputs: ['masked', 'rows'], outputs: ['sum'] }, { op: 'MatMul', inputs: ['sum', 'w'], outputs: ['h'] }, { op: 'Relu', inputs: ['h'], outputs: ['r'] }, { op: 'MatMul', inputs: ['r', 'w'], outputs: ['y'] },
     ],
-    constants: { column: [-1n, 1n], zero: [0n], one: [1n], table: madeUp([40, 64]), w: madeUp([64, 64]) },
+    constants: { column: [0n, -1n, 1n], zero: [0n], one: [1n], two: [2n], table: madeUp([40, 64]), w: madeUp([64, 64]) },
   }));
   const { quantization } = build('decoder.onnx');
   assert.ok(quantization.madeUp && quantization.precision.values > 0);
