@@ -20,6 +20,9 @@ namespace {
 constexpr float kLeastWork = 16384;
 // A chunk is no less than a part of this, so that taking it costs little beside it.
 constexpr float kLeastChunk = kLeastWork / 4;
+// And no more than this, some 0.3 ms: an engine that has compiled the part better meanwhile goes on
+// in the better code with the next chunk.
+constexpr float kMostChunk = 1 << 20;
 // More chunks than threads, so that all end at about the same time.
 constexpr uint32_t kChunksPerThread = 4;
 // How often a thread looks for work before it sleeps: some 50 us, more than between two kernels.
@@ -95,12 +98,14 @@ extern "C" {
 void webnnc_parallel(Part* part, const void* context, uint32_t items, float work) {
   if (items == 0) return;
   float total = work * static_cast<float>(items);
-  if (threads == 1 || total < kLeastWork || items < 2 || Load(helpers) == 0) {
+  if (threads == 1 || total < kLeastWork || items < 2) {
     part(context, 0, items);
     return;
   }
+  auto least = static_cast<uint32_t>(total / kMostChunk);
   auto most = static_cast<uint32_t>(total / kLeastChunk);
   uint32_t chunks = threads * kChunksPerThread;
+  if (chunks < least) chunks = least;
   if (chunks > most) chunks = most;
   if (chunks > items) chunks = items;
   Deal({part, context, items, chunks});

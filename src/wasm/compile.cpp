@@ -140,12 +140,18 @@ bool KeepStates(const Build& build) {
                      [](const ModelInput& input) { return input.variants.KeepStates(); });
 }
 
-// By the names of kernels, which are functions of longer names.
+// By the names of kernels, which are functions of longer names, or two.
 std::map<std::string, int64_t> NamedBytes(const std::map<std::string, int64_t>& functions) {
   std::map<std::string, int64_t> named;
-  for (const auto& [name, bytes] : functions) {
-    bool is_kernel = name.rfind(kKernelPrefix, 0) == 0;
-    named[is_kernel ? name.substr(std::size(kKernelPrefix) - 1) : name] = bytes;
+  for (const auto& [function, bytes] : functions) {
+    std::string name = function;
+    if (name.rfind(kKernelPrefix, 0) == 0) {
+      name.erase(0, std::size(kKernelPrefix) - 1);
+      const std::string_view suffix = kItemSuffix;
+      if (name.size() > suffix.size() && name.rfind(suffix) == name.size() - suffix.size())
+        name.erase(name.size() - suffix.size());
+    }
+    named[name] += bytes;
   }
   return named;
 }

@@ -49,28 +49,50 @@ class Emitter {
 
   llvm::Value* SumOfPairs(loop::ExprId value);
 
-  // ---- Parallel loops (emit_parallel.cpp), of modules with threads: a function that runs some of
-  // the iterations, which the runtime calls in several threads (src/runtime/parallel.h).
+  // ---- Parallel loops (emit_parallel.cpp): functions of their own for some of the iterations
+
+  // What such a function is passed: buffers, except registers that it has itself, sizes, and what
+  // is known around the loop.
+  struct Outline {
+    std::vector<loop::BufferId> shared;
+    std::set<loop::BufferId> own;
+    std::vector<loop::VarId> vars;
+    std::vector<llvm::Value*> values;
+    std::vector<llvm::Type*> types;
+  };
+
+  Outline OutlineOf(const loop::For& loop);
+
+  // A function of an outline and so many indices, whose parameters do not alias; `emit` is passed
+  // the first index.
+  llvm::Function* MakeOutlined(const Outline& outline, const char* suffix, unsigned indices,
+                               const std::function<void(llvm::Argument*)>& emit);
 
   // Loops inside of each other whose iterations together are a part's items: as many as it takes
   // until threads can share them evenly.
   std::vector<const loop::For*> LoopsOfItems(const loop::For& outermost) const;
 
+  llvm::Value* ItemsOf(const std::vector<const loop::For*>& loops);
+
+  // Of modules with threads: the runtime calls a function that runs some of the iterations, in
+  // several threads (src/runtime/parallel.h).
   void EmitParallel(const loop::For& loop);
 
-  // A Part: it unpacks the record for a function of its own, whose parameters do not alias.
-  llvm::Function* MakePart(const std::vector<const loop::For*>& loops,
-                           const std::vector<loop::BufferId>& shared,
-                           const std::set<loop::BufferId>& own, llvm::StructType* record);
+  // Of others: calls a function for each item, if that is worth it. Engines compile a function fast
+  // at first and better when it has run for a while, but most cannot go on in the better code in
+  // the middle of a call: of a kernel that is one call, all of the first run is slow.
+  bool EmitItemByItem(const loop::For& loop);
+
+  // A Part: it unpacks the record for a function of an outline.
+  llvm::Function* MakePart(const std::vector<const loop::For*>& loops, const Outline& outline,
+                           llvm::StructType* record);
 
   llvm::Function* MakeInternal(llvm::FunctionType* type, const char* suffix);
 
-  llvm::Function* MakePartBody(const std::vector<const loop::For*>& loops,
-                               const std::vector<loop::BufferId>& shared,
-                               const std::set<loop::BufferId>& own, llvm::StructType* record);
-
   // Items `begin` to `end`, of which there is at least one.
   void EmitItems(const std::vector<const loop::For*>& loops, llvm::Value* begin, llvm::Value* end);
+
+  void EmitItem(const std::vector<const loop::For*>& loops, llvm::Value* item);
 
   // About how many operations a block takes, as f32.
   llvm::Value* WorkOf(const loop::Block& block);
@@ -140,6 +162,7 @@ class Emitter {
   std::vector<llvm::Value*> around_;
   std::map<loop::ExprId, bool> has_load_;
   std::vector<EnclosingLoop> loops_;  // from the outermost in
+  std::vector<loop::VarId> lets_;     // of the blocks around
 };
 
 }  // namespace webnnc::wasm

@@ -77,6 +77,7 @@ void Emitter::MakeRegister(loop::BufferId id) {
 }
 
 void Emitter::EmitBlock(const loop::Block& block) {
+  const size_t lets_around = lets_.size();
   for (size_t i = 0; i < block.size(); ++i) {
     if (size_t count = StoresSideBySide(kernel_, block, i); count > 1) {
       EmitSideBySide(block, i, count);
@@ -88,6 +89,7 @@ void Emitter::EmitBlock(const loop::Block& block) {
                    [&](const loop::Let& let) {
                      StartStatement();
                      vars_[static_cast<size_t>(let.var.index)] = Emit(let.value);
+                     lets_.push_back(let.var);
                    },
                    [&](const loop::Store& store) {
                      StartStatement();
@@ -99,6 +101,7 @@ void Emitter::EmitBlock(const loop::Block& block) {
                },
                static_cast<const loop::Stmt::variant&>(block[i]));
   }
+  lets_.resize(lets_around);
 }
 
 void Emitter::EmitSideBySide(const loop::Block& block, size_t at, size_t count) {
@@ -118,8 +121,10 @@ void Emitter::EmitSideBySide(const loop::Block& block, size_t at, size_t count) 
 
 void Emitter::EmitFor(const loop::For& loop) {
   if (loop.extent.Is(0)) return;
-  if (loop.kind == loop::LoopKind::kParallel && features_.Has(Feature::kThreads) && !in_part_)
-    return EmitParallel(loop);
+  if (loop.kind == loop::LoopKind::kParallel && !in_part_) {
+    if (features_.Has(Feature::kThreads)) return EmitParallel(loop);
+    if (EmitItemByItem(loop)) return;
+  }
   llvm::Value* extent = SizeValue(loop.extent);
   auto* before = b_.GetInsertBlock();
   auto* body = llvm::BasicBlock::Create(context_, kernel_.vars[loop.var].name, function_);

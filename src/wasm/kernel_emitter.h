@@ -12,6 +12,8 @@ namespace webnnc::wasm {
 
 // Before the names of kernels, which are any: the runtime's functions have none with a point.
 inline constexpr char kKernelPrefix[] = "kernel.";
+// Behind them, of a function that the kernel calls for each item of its outermost loops.
+inline constexpr char kItemSuffix[] = ".item";
 
 // `void kernel.NAME(ptr parameter..., i32 size...)` as another module has it.
 llvm::Function* DeclareKernel(llvm::Module& module, const loop::Kernel& kernel);
