@@ -73,6 +73,14 @@ CASES['CenterCropPad of an open size'] = one('CenterCropPad', 18, { x: ['f32', [
 CASES['CenterCropPad of axes from the end'] = one('CenterCropPad', 18, { x: ['f32', [2, 5, 4]] }, { axes: [-1, -2] },
   [{ x: made('f32', [2, 5, 4]) }], { constants: { s: longs(7, 2) }, outputs: y(3) });
 
+// ---- The first of rows whose size is open: blocks of 64, 256 and 1,024, and rows shorter than these
+
+for (const [k, largest, sizes] of [[8, 1, [8, 63, 64, 200, 5000]], [20, 0, [20, 257, 3000]], [200, 1, [200, 2500]]])
+  CASES[`TopK, ${k} of an open size, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['f32', ['b', 'n', 2]] }, { axis: 1, largest: Number(largest) },
+    // Of which some are equal.
+    /** @type {number[]} */ (sizes).map((n, i) => ({ x: given('f32', [1 + i % 2, n, 2], [...made('f32', [1 + i % 2, n, 2], 400).data].map(Math.round)) })),
+    { constants: { k: longs(Number(k)) }, outputs: { ...y(3), z: ['i64', ['z0', 'z1', 'z2']] } });
+
 // ---- Pools that pad open sizes
 
 /** @type {[string, string, number, Node['attributes']][]} */

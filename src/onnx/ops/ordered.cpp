@@ -44,14 +44,15 @@ namespace {
 // all with all. Of equal elements the first stays first, since blocks are in order.
 class TopOfBlocks {
  public:
-  TopOfBlocks(NodeContext& c, const graph::TopK& op) : c_(c), f_(c), op_(op) {}
+  TopOfBlocks(NodeContext& c, const graph::TopK& op)
+      : c_(c), f_(c), op_(op), block_(BlockFor(op.count.value())) {}
 
   // Whether blocks leave at most half of a row, which may be long where its size is open.
   static bool Suits(const graph::TopK& op, const TensorType& x) {
     const Dim& size = x.shape[static_cast<size_t>(op.axis)];
-    bool is_long = !size.IsConstant() || size.value() > kBlock;
+    bool is_long = !size.IsConstant() || size.value() > kLargest;
     return x.dtype != DType::kBool && is_long && op.count.IsConstant() &&
-           op.count.value() <= kBlock / 2;
+           op.count.value() <= kLargest / 2;
   }
 
   Result<Values> Run() {
@@ -66,16 +67,25 @@ class TopOfBlocks {
   }
 
  private:
-  static constexpr int64_t kBlock = graph::TopK::kLongestSorted;
+  static constexpr int64_t kLargest = graph::TopK::kLongestSorted;
   struct Found {
     Term values, where;
   };
 
-  // Of an open size two rounds leave at most a quarter, and of some hundred thousand elements a few
-  // hundred times the count.
+  // What a sort takes for each element grows with the square of the block's logarithm, and a row of
+  // an open size may be shorter than a block. So blocks are as small as leave an eighth.
+  static int64_t BlockFor(int64_t count) {
+    constexpr int64_t kSmallest = 64, kLeft = 8;
+    int64_t block = kSmallest;
+    while (block < kLargest && block < kLeft * count) block *= 2;
+    return block;
+  }
+
+  // Of an open size three rounds leave a five hundredth, or two of the largest blocks at most a
+  // quarter, and of some hundred thousand elements a few hundred times the count.
   bool IsLong(Term x, int round) const {
-    constexpr int kRounds = 2;
-    return Size(x).IsConstant() ? Size(x).value() > kBlock : round < kRounds;
+    const int rounds = block_ < kLargest ? 3 : 2;
+    return Size(x).IsConstant() ? Size(x).value() > kLargest : round < rounds;
   }
 
   const Dim& Size(Term x) const { return f_.TypeOf(x).shape[static_cast<size_t>(op_.axis)]; }
@@ -95,16 +105,16 @@ class TopOfBlocks {
     return {f_.Take(results.error()), f_.Take(results.error())};
   }
 
-  // x with the axis in blocks, filled up with `filling` behind the end: [..., blocks, kBlock, ...].
+  // x with the axis in blocks, filled up with `filling` behind the end: [..., blocks, block_, ...].
   Term InBlocks(Term x, const webnnc::Scalar& filling) {
     Shape shape = f_.TypeOf(x).shape;
     auto along = static_cast<size_t>(op_.axis);
-    Dim blocks = CeilDiv(shape[along], kBlock);
+    Dim blocks = CeilDiv(shape[along], block_);
     graph::Pad pad{graph::Sizes1D(shape.size(), 0), graph::Sizes1D(shape.size(), 0),
                    graph::PadMode::kConstant};
-    pad.end[along] = blocks * kBlock - shape[along];
+    pad.end[along] = blocks * block_ - shape[along];
     Term whole = f_.Add(pad, {x, f_.Take(c_.AddConstant(ScalarTensor(filling)))});
-    shape[along] = kBlock;
+    shape[along] = block_;
     shape.insert(shape.begin() + op_.axis, blocks);
     return Reshape(whole, shape);
   }
@@ -132,6 +142,7 @@ class TopOfBlocks {
   NodeContext& c_;
   Formula f_;
   graph::TopK op_;
+  int64_t block_;
 };
 
 }  // namespace
