@@ -286,6 +286,34 @@ std::function<Outcome(const std::string&)> StreamRows(int64_t parts) {
   });
 }
 
+// The kernel after each directive, as far as those so far are a schedule: some need a later one, a
+// part of a sum that threads share its `combine`. Each kernel is run as well.
+Outcome PrintScheduleSteps(const std::string& input) {
+  Lexer lexer(input);
+  auto plain = ParseKernel(lexer);
+  if (!plain) return Failure(plain.error(), input);
+  if (Status status = loop::VerifyPlain(plain.value()); !status)
+    return Failure(status.error(), input);
+  auto whole = schedule::ParseSchedule(lexer);
+  if (!whole) return Failure(whole.error(), input);
+  std::string text;
+  schedule::Schedule so_far;
+  for (const schedule::Directive& directive : whole.value()) {
+    so_far.push_back(directive);
+    text += "; " + schedule::Print(directive) + "\n";
+    auto kernel = schedule::Apply(plain.value(), so_far);
+    if (!kernel && so_far.size() == whole.value().size()) return Failure(kernel.error(), text);
+    if (!kernel) {
+      text += "not yet: " + kernel.error().message + "\n";
+      continue;
+    }
+    Outcome outcome = Checked(plain.value(), kernel.value());
+    if (outcome.failed) return {text + outcome.text, true};
+    text += outcome.text;
+  }
+  return {text, false};
+}
+
 // The schedule by itself: read, printed, read back.
 Outcome ReadSchedule(const std::string& input) {
   Lexer lexer(input);
@@ -356,6 +384,7 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"gpu-dots", [](const std::string& in) { return ChooseForGpu(in, {Feature::kDots}); }},
       {"schedule-text", ReadSchedule},
       {"schedule", KernelPass(ApplySchedule)},
+      {"schedule-steps", PrintScheduleSteps},
       {"schedule-flat", KernelPass([](loop::Kernel& kernel, Lexer& lexer) -> Status {
          TRY_ASSIGN(auto schedule, schedule::ParseSchedule(lexer));
          TRY(loop::VerifyPlain(kernel));
