@@ -208,7 +208,9 @@ class Threads {
   void ChooseLane() {
     for (bool reduction : {false, true}) {
       for (const NestLoop& loop : view_.loops()) {
-        if (!lane_.empty() || loop.reduction != reduction ||
+        // What is kept is one thread's, all of it.
+        bool is_kept = std::find(kept_.begin(), kept_.end(), loop.name) != kept_.end();
+        if (!lane_.empty() || loop.reduction != reduction || is_kept ||
             KnownDivisor(loop.extent) % kLanes != 0)
           continue;
         Stride stride = reduction ? ValueStride(loop) : view_.StoreStride(loop);
