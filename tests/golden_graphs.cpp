@@ -14,6 +14,7 @@
 #include "graph/passes/lower_precision.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
+#include "graph/passes/move_rows.h"
 #include "graph/passes/narrow_factors.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/prepare_image.h"
@@ -436,6 +437,7 @@ const Steps& GraphSteps() {
       {"block-cumulations",
        GraphPass([](Graph& graph) { graph::BlockCumulations(graph, {.shortest = 10}); })},
       {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},
+      {"move-rows", GraphPass(graph::MoveRows)},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},
       {"prepare-image-contain",

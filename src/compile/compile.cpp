@@ -41,6 +41,7 @@
 #include "graph/passes/keep_integers.h"
 #include "graph/passes/merge_common.h"
 #include "graph/passes/merge_siblings.h"
+#include "graph/passes/move_rows.h"
 #include "graph/passes/narrow_factors.h"
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/simplify.h"
@@ -228,6 +229,11 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   fold(graph::FoldConstants);
   on_all(graph::MergeCommon);
   TRY(trace.Graphs("transposes", code));
+
+  // On moves as they are left. Those that go back meet others.
+  on_all(graph::MoveRows);
+  on_all(graph::Simplify);
+  TRY(trace.Graphs("move-rows", code));
 
   // Where all that products share is one value, and all that weights are made of is in them. On the
   // graphs of both targets, which share the weights: a CPU has nothing to gain, and loses nothing.

@@ -29,6 +29,7 @@ inline constexpr Step kSteps[] = {
     {"layouts", "images with channels first or last", "graph", 2},
     {"expand-attention", "attention as products and softmax", "graph", 0},
     {"transposes", "transposes cancelled, weights transposed", "graph", 2},
+    {"move-rows", "rows moved by the kernels beside what moves them", "graph", 0},
     {"siblings", "products of one matrix as one, for GPUs", "graph", 0},
     {"quantize", "fewer bits, as --quantize and --precision ask", "graph", 0},
     {"split-concats", "concatenations a GPU's kernel can bind, long running sums in blocks",
