@@ -130,6 +130,19 @@ void SplitStages(Program& program, size_t step_number) {
   ReplaceStep(program, step_number, plain, KernelsOf(nests.kernel, PartsOf(nests)));
 }
 
+void SplitStages(Program& program, size_t step_number, const std::vector<size_t>& counts) {
+  const Launch& step = std::get<Launch>(program.steps[step_number]);
+  const loop::Kernel plain = program.KernelsAt(step.place)[step.kernel].plain;
+  const std::vector<loop::Stage> stages = loop::StagesOf(plain);
+  Parts parts;
+  auto next = stages.begin();
+  for (size_t count : counts) {
+    parts.emplace_back(next, next + static_cast<int64_t>(count));
+    next = parts.size() < counts.size() ? next + static_cast<int64_t>(count) : next;
+  }
+  ReplaceStep(program, step_number, plain, KernelsOf(plain, std::move(parts)));
+}
+
 std::vector<loop::Kernel> CutStages(const loop::Kernel& plain, size_t count) {
   std::vector<loop::Stage> stages = loop::StagesOf(plain);
   auto cut = stages.begin() + static_cast<int64_t>(count);

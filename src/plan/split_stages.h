@@ -17,6 +17,9 @@ namespace webnnc::plan {
 // workgroup's memory holds.
 void SplitStages(Program& program, size_t step);
 
+// The same into steps of so many stages each.
+void SplitStages(Program& program, size_t step, const std::vector<size_t>& counts);
+
 // Two kernels of one, of its first `count` stages and of the others. What flows between them is a
 // parameter of both, and buffers keep their ids.
 std::vector<loop::Kernel> CutStages(const loop::Kernel& plain, size_t count);

@@ -15,7 +15,7 @@ enum class Kind : uint8_t {
   kContraction,  // the same, of products whose two sides both have loops of their own
   kRows,         // several stages that share the loops over rows
   kOrdered,      // stages in ordered loops
-  kNone,         // none of these: no rule would know what to do
+  kNone,         // none of these: a step for each stage, but for panels that are made (cpu_panels)
 };
 std::string_view Name(Kind kind);
 

@@ -202,7 +202,9 @@ class Transformer {
       auto var = VariableOf(kernel_, index);
       if (!var || !is(*var)) continue;
       if (panels && *var == lane_.var) {
-        add({panel_ = kernel_.vars.Add({"o"}), CeilDiv(lane_.extent, kPanel)});
+        // Schedules tell by its name that it is the same loop.
+        add({panel_ = kernel_.vars.Add({kernel_.vars[lane_.var].name}),
+             CeilDiv(lane_.extent, kPanel)});
       } else if (const Dimension* dimension = DimensionOf(*var)) {
         add({dimension->tile, dimension->tiles});
       } else {

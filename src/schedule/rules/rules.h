@@ -6,7 +6,7 @@
 
 namespace webnnc::schedule {
 
-extern const Rule kCpuContraction, kCpuReduction, kCpuMap, kCpuRows, kCpuOrdered;
+extern const Rule kCpuContraction, kCpuReduction, kCpuMap, kCpuRows, kCpuOrdered, kCpuPanels;
 extern const Rule kGpuFewRows, kGpuContraction, kGpuDots, kGpuFragments, kGpuReduction, kGpuMap,
     kGpuRows, kGpuStream, kGpuOrdered, kGpuThreadEach;
 
@@ -17,10 +17,10 @@ struct RuleEntry {
 };
 
 inline constexpr RuleEntry kRules[] = {
-    {&kCpuContraction},     {&kCpuReduction}, {&kCpuMap},         {&kCpuRows},
-    {&kCpuOrdered},         {&kGpuFewRows},   {&kGpuContraction}, {&kGpuDots, true},
-    {&kGpuFragments, true}, {&kGpuReduction}, {&kGpuMap},         {&kGpuRows},
-    {&kGpuStream},          {&kGpuOrdered},   {&kGpuThreadEach},
+    {&kCpuContraction}, {&kCpuReduction},       {&kCpuMap},       {&kCpuRows},
+    {&kCpuOrdered},     {&kCpuPanels},          {&kGpuFewRows},   {&kGpuContraction},
+    {&kGpuDots, true},  {&kGpuFragments, true}, {&kGpuReduction}, {&kGpuMap},
+    {&kGpuRows},        {&kGpuStream},          {&kGpuOrdered},   {&kGpuThreadEach},
 };
 
 }  // namespace webnnc::schedule
