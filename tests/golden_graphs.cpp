@@ -32,6 +32,7 @@
 #include "plan/fuse_launches.h"
 #include "plan/memory.h"
 #include "plan/merge_kernels.h"
+#include "plan/pack_activations.h"
 #include "plan/pack_weights.h"
 #include "plan/schedule_for_gpu.h"
 #include "plan/schedule_kernels.h"
@@ -417,6 +418,14 @@ const Steps& GraphSteps() {
     if (Status kept = KeepSizes(program); !kept) return Describe(kept.error(), "");
     return plan::Print(program) + PrintAdded(program);
   };
+  auto pack_activations = [](plan::Program& program, auto&, auto&) {
+    std::set<std::string> narrowed;
+    plan::MergeKernels(program);
+    if (Status scheduled = plan::ScheduleForGpu(program, {}, {}, narrowed, {}); !scheduled)
+      return Describe(scheduled.error(), "");
+    plan::PackActivations(program);
+    return plan::Print(program);
+  };
   static const Steps kSteps = {
       {"graph", GraphPass([](Graph&) {})},
       {"fold-constants", GraphPass(WithBudget(graph::FoldConstants))},
@@ -455,6 +464,7 @@ const Steps& GraphSteps() {
       {"fewer-products", ProgramStep(Wasm(), transform)},
       {"fuse-launches", ProgramStep(WebGpu(), fuse)},
       {"schedule-kernels", ProgramStep(Wasm(), schedule)},
+      {"pack-activations", ProgramStep(WebGpu(), pack_activations)},
       {"keep-sizes", ProgramStep(WebGpu(), keep_sizes)},
       {"memory", ProgramStep(Wasm(), memory)},
       {"memory-gpu", ProgramStep(WebGpu(), memory)},

@@ -8,6 +8,7 @@
 #include "graph/passes/narrow_factors.h"
 #include "plan/form_kernels.h"
 #include "plan/name_kernels.h"
+#include "plan/pack_activations.h"
 #include "plan/schedule_for_gpu.h"
 
 namespace webnnc {
@@ -166,6 +167,7 @@ Status ScheduleVariants(Model& model, const schedule::Database& measured, const 
         program.target.IsGpu()
             ? plan::ScheduleForGpu(program, measured, model.likely, result.narrowed, note)
             : plan::ScheduleKernels(program, plan::Place::kDevice, measured, model.likely, note);
+    if (result.status && program.target.Has(Feature::kDots)) plan::PackActivations(program);
     if (result.status && program.host_kernels.size() > 0) {
       result.status =
           plan::ScheduleKernels(program, plan::Place::kHost, measured, model.likely, note);

@@ -119,7 +119,7 @@ std::vector<const Plan*> PlansOf(const Program& program) {
 Storage StorageOf(const Buffer& buffer) {
   switch (buffer.kind) {
     case BufferKind::kWeight: return Storage::kWeight;
-    case BufferKind::kActivation: return Storage::kActivation;
+    case BufferKind::kActivation: return buffer.packed ? Storage::kPacked : Storage::kActivation;
     default: return Storage::kPort;
   }
 }
@@ -135,12 +135,16 @@ std::vector<Storage> ParametersOf(const Program& program, KernelId kernel, Place
   return parameters;
 }
 
+static constexpr int64_t kWordBytes = 4;
+
 Dim ByteSize(const Program& program, const Buffer& buffer) {
   return ByteSize(program, buffer, buffer.elements);
 }
 
 Dim ByteSize(const Program& program, const Buffer& buffer, const Dim& elements) {
   DType stored = StoredType(program.TargetAt(buffer.place), buffer.dtype, StorageOf(buffer));
+  // Whole words.
+  if (buffer.packed) return CeilDiv(elements * ByteSize(stored), kWordBytes) * kWordBytes;
   return webnnc::ByteSize(TensorType{stored, {elements}});
 }
 
@@ -173,8 +177,8 @@ class Printer {
     out_ += "  " + std::string(kKinds[static_cast<int>(buffer.kind)]) + " %" +
             QuoteName(buffer.name) + ": " + std::string(webnnc::Name(buffer.dtype)) + "[" +
             webnnc::Print(buffer.elements) + "]" +
-            (buffer.place == Place::kHost ? " on host" : "") + (buffer.grows ? " grows" : "") +
-            (buffer.takes_places ? " takes places" : "") + "\n";
+            (buffer.place == Place::kHost ? " on host" : "") + (buffer.packed ? " packed" : "") +
+            (buffer.grows ? " grows" : "") + (buffer.takes_places ? " takes places" : "") + "\n";
   }
 
   std::string NameOf(BufferId id) const { return "%" + QuoteName(program_.buffers[id].name); }

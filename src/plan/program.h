@@ -62,6 +62,8 @@ struct Buffer {
   Place place = Place::kDevice;
   // It has no place of its own, but takes that of what it is swapped with.
   bool takes_places = false;
+  // On a GPU: its integers lie side by side in words (PackActivations).
+  bool packed = false;
   // Slices are added to it until nobody knows when: it has memory of its own, which grows.
   bool grows = false;
 };

@@ -41,7 +41,7 @@ std::string_view Name(Target::Kind kind) {
 }
 
 DType StoredType(const Target& target, DType dtype, Storage storage) {
-  if (storage == Storage::kWeight) return dtype;
+  if (storage == Storage::kWeight || storage == Storage::kPacked) return dtype;
   if (IsPacked(dtype)) dtype = IsSigned(dtype) ? DType::kI8 : DType::kU8;
   if (!target.IsGpu()) {
     // Without arithmetic on f16, kernels would widen each load and round each result.

@@ -75,6 +75,7 @@ enum class Storage : uint8_t {
   kPort,        // an input or output
   kWeight,      // in the weights file
   kActivation,  // between kernels
+  kPacked,      // the same, of integers that have no more bits in memory than their type has
 };
 
 // The type that elements of `dtype` have in a target's memory:
@@ -89,8 +90,8 @@ enum class Storage : uint8_t {
 //   i2, i4     i8       i32                i32
 //   u2, u4     u8       u32                u32
 //
-// Weights keep their bytes everywhere, and on wasm so do inputs and outputs. On WebGPU the page
-// converts these (runtime-js/elements.js).
+// Weights and what is packed keep their bytes everywhere, and on wasm so do inputs and outputs. On
+// WebGPU the page converts these (runtime-js/elements.js).
 DType StoredType(const Target& target, DType dtype, Storage storage);
 
 }  // namespace webnnc

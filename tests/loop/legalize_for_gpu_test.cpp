@@ -14,7 +14,7 @@ Kernel ParseKernel(const std::string& text) {
   return kernel ? kernel.value() : Kernel();
 }
 
-constexpr Storage kWeight = Storage::kWeight;
+constexpr Storage kWeight = Storage::kWeight, kPacked = Storage::kPacked;
 const Target kWithF16 = WebGpu({Feature::kF16}), kWithoutF16 = WebGpu();
 
 std::string Legalized(const std::string& text, const std::vector<Storage>& kinds = {},
@@ -57,6 +57,72 @@ TEST(LegalizeForGpu, ReadsWeightsOutOfWords) {
                       {kWeight}),
             "kernel @k(in %w: i32[20], out %y: i32[10]) {\n"
             "  for i in 10 {\n    %y[i] = %w[i * 2]\n  }\n}\n");
+}
+
+TEST(LegalizeForGpu, ReadsPackedActivationsOutOfWords) {
+  EXPECT_EQ(Legalized("kernel @k(in %x: i16[16], out %y: i32[16]) {\n"
+                      "  for i in 4 {\n    %y[i * 4 : 4] = i32(%x[i * 4 : 4])\n  }\n}",
+                      {kPacked}),
+            "kernel @k(in %x: i32[8], out %y: i32[16]) {\n  for i in 4 {\n"
+            "    %y[i * 4 : 4] = shr(shl(pack(%x[i * 2], %x[i * 2], %x[i * 2 + 1], "
+            "%x[i * 2 + 1]), pack(16, 0, 16, 0)), splat(16, 4))\n  }\n}\n");
+}
+
+TEST(LegalizeForGpu, StoresPackedActivationsByWords) {
+  EXPECT_EQ(Legalized("kernel @k(in %x: i32[16], out %y: i8[16]) {\n"
+                      "  for i in 4 {\n    %y[i * 4 : 4] = i8(%x[i * 4 : 4])\n  }\n}",
+                      {Storage::kActivation, kPacked}),
+            "kernel @k(in %x: i32[16], out %y: i32[4]) {\n  register %parts: i32[4]\n"
+            "  for i in 4 {\n"
+            "    %parts[0 : 4] = shr(shl(%x[i * 4 : 4], splat(24, 4)), splat(24, 4))\n"
+            "    %y[i] = or(or(or(and(%parts[0], 255), shl(and(%parts[1], 255), 8)), "
+            "shl(and(%parts[2], 255), 16)), shl(%parts[3], 24))\n  }\n}\n");
+  EXPECT_EQ(Legalized("kernel @k(in %x: i32[4], out %y: u16[4]) {\n"
+                      "  %y[0 : 4] = u16(max(%x[0 : 4], splat(0, 4)))\n}",
+                      {Storage::kActivation, kPacked}),
+            "kernel @k(in %x: i32[4], out %y: u32[2]) {\n  register %parts: u32[4]\n"
+            "  %parts[0 : 4] = and(u32(max(%x[0 : 4], splat(0, 4))), splat(65535:u32, 4))\n"
+            "  %y[0 : 2] = pack(or(and(%parts[0], 65535:u32), shl(%parts[1], 16:u32)), "
+            "or(and(%parts[2], 65535:u32), shl(%parts[3], 16:u32)))\n}\n");
+}
+
+TEST(LegalizeForGpu, RefusesToStorePartsOfWords) {
+  const std::vector<Storage> kinds{Storage::kActivation, kPacked};
+  EXPECT_EQ(Legalized("kernel @k(in %x: i8[8], out %y: i8[8]) {\n"
+                      "  for i in 8 {\n    %y[i] = %x[i]\n  }\n}",
+                      kinds),
+            "@k: %y is not stored by whole words");
+  EXPECT_EQ(Legalized("kernel @k(in %x: i8[8], out %y: i8[8]) {\n"
+                      "  for i in 2 {\n    %y[i * 2 : 4] = %x[i * 2 : 4]\n  }\n}",
+                      kinds),
+            "@k: %y is not stored by whole words");
+}
+
+TEST(LegalizeForGpu, TakesWordsThatAreThere) {
+  // A word of the bytes from `first` on, each with `step` to the next one.
+  auto word = [](const std::string& first, int step, const std::string& condition = "") {
+    std::string text;
+    for (int n = 0; n < 4; ++n) {
+      std::string part = "i32(%x[" + first + " + " + std::to_string(n * step) + "])";
+      if (!condition.empty()) part = "select(" + condition + ", " + part + ", 0)";
+      if (n < 3) part = "and(" + part + ", 255)";
+      if (n > 0) part = "shl(" + part + ", " + std::to_string(8 * n) + ")";
+      text = n > 0 ? "or(" + text + ", " + part + ")" : part;
+    }
+    std::string legal = Legalized(
+        "kernel @k(in %x: i8[64], out %y: i32[16]) {\n  for i in 8 {\n"
+        "    %y[i] = " +
+            text + "\n  }\n}",
+        {kPacked});
+    size_t at = legal.find("%y[i] = ") + 8;
+    return legal.substr(at, legal.find('\n', at) - at);
+  };
+  EXPECT_EQ(word("i * 4", 1), "%x[i]");
+  EXPECT_EQ(word("i * 8 + 4", 1), "%x[i * 2 + 1]");
+  EXPECT_EQ(word("i * 4", 1, "i < 5"), "select(i < 5, %x[i], 0)");
+  // They begin within a word, and are apart.
+  EXPECT_NE(word("i * 4 + 1", 1).find("shl"), std::string::npos);
+  EXPECT_NE(word("i * 4", 2).find("shl"), std::string::npos);
 }
 
 TEST(LegalizeForGpu, WrapsOnlyWhatMayLeaveItsType) {

@@ -1,6 +1,7 @@
 #include "loop/passes/legalize_for_gpu.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/overloaded.h"
@@ -10,6 +11,7 @@
 #include "loop/passes/packed_words.h"
 #include "loop/passes/round_half.h"
 #include "loop/passes/simplify.h"
+#include "loop/passes/words_in_memory.h"
 #include "loop/rewrite.h"
 
 namespace webnnc::loop {
@@ -88,6 +90,7 @@ class Legalizer {
     TRY(CheckTypes());
     ChangeBuffers(parameters);
     RunBlock(kernel_.body);
+    if (!error_.empty()) return Error{"@" + kernel_.name + ": " + error_};
     return GpuLegalization{narrowing_.Found()};
   }
 
@@ -119,10 +122,12 @@ class Legalizer {
       DType dtype = buffer.type.dtype;
       types_.push_back(dtype);
       bool is_parameter = IsParameter(buffer);
-      bool is_weight = is_parameter && parameter < parameters.size() &&
-                       parameters[parameter] == Storage::kWeight;
+      Storage storage = Storage::kActivation;
+      if (is_parameter && parameter < parameters.size()) storage = parameters[parameter];
       parameter += is_parameter;
-      is_packed_.push_back(is_weight && !IsFloat(dtype) && ByteSize(dtype) != 4);
+      bool is_weight = storage == Storage::kWeight,
+           keeps_bytes = is_weight || storage == Storage::kPacked;
+      is_packed_.push_back(keeps_bytes && !IsFloat(dtype) && ByteSize(dtype) != 4);
       if (is_packed_.back()) {
         buffer.type = {WordType(dtype), {WordCount(dtype, buffer.type.shape[0])}};
       } else if (!is_weight || !IsFloat(dtype)) {
@@ -137,11 +142,12 @@ class Legalizer {
   // ---- Statements
 
   void RunBlock(Block& block) {
+    Block legal;
     for (Stmt& stmt : block) {
       std::visit(Overloaded{
                      [&](For& loop) { RunFor(loop); },
                      [&](Let& let) { RunLet(let); },
-                     [&](Store& store) { RunStore(store); },
+                     [&](Store& store) { RunStore(store, legal); },
                      [&](If& test) {
                        narrowing_.Visit(test.condition);
                        test.condition = Legal(test.condition);
@@ -151,7 +157,9 @@ class Legalizer {
                      [](Barrier&) {},
                  },
                  static_cast<Stmt::variant&>(stmt));
+      legal.push_back(std::move(stmt));
     }
+    block = std::move(legal);
   }
 
   void RunFor(For& loop) {
@@ -172,12 +180,15 @@ class Legalizer {
     if (is_index) simplify_.Define(let.var, let.value);
   }
 
-  void RunStore(Store& store) {
+  // What comes before it is appended to `before_it`.
+  void RunStore(Store& store, Block& before_it) {
     narrowing_.VisitStore(store);
     DType before = TypeBefore(store.buffer);
     bool adds = store.update == Update::kAdd || store.update == Update::kMul;
     for (ExprId& index : store.index) index = Legal(index);
     ExprId value = Legal(store.value);
+    if (is_packed_[static_cast<size_t>(store.buffer.index)])
+      return StoreWords(store, value, before_it);
     // A narrow sum is read, wrapped and written.
     bool wraps = adds && IsInteger(before) && ByteSize(before) < 4;
     if (wraps) {
@@ -191,6 +202,25 @@ class Legalizer {
       store.update = store.update == Update::kAdd ? Update::kMax : Update::kMin;
     }
     store.value = build_.Convert(value, TypeNow(store.buffer));
+  }
+
+  // Threads would race to store parts of a word.
+  void StoreWords(Store& store, ExprId value, Block& before_it) {
+    const DType dtype = TypeBefore(store.buffer), word_type = TypeNow(store.buffer);
+    const int32_t lanes = kernel_.exprs[value].lanes;
+    const int64_t per_word = kWordBits / BitSize(dtype),
+                  divisor = simplify_.KnownDivisor(simplify_.ToPolynomial(store.index[0]));
+    bool whole = store.update == Update::kSet && dtype != DType::kBool && lanes % per_word == 0 &&
+                 divisor % per_word == 0;
+    if (!whole) error_ = "%" + kernel_.buffers[store.buffer].name + " is not stored by whole words";
+    if (!error_.empty()) return;
+    // A register, whose elements are the vector's.
+    auto [parts, is_new] = parts_.try_emplace({word_type, lanes});
+    if (is_new)
+      parts->second = kernel_.buffers.Add({"parts", {word_type, {lanes}}, Space::kRegister});
+    before_it.push_back(Store{parts->second, {build_.Int(0)}, build_.Convert(value, word_type)});
+    store.value = WordsOf(kernel_, parts->second, dtype);
+    store.index = {simplify_(build_.FloorDiv(store.index[0], build_.Int(per_word)))};
   }
 
   bool LoadsAnything(ExprId root) {
@@ -228,6 +258,7 @@ class Legalizer {
     if (auto* load = std::get_if<Load>(&expr.node)) return ComputeLoad(*load, expr.lanes);
     if (auto* unary = std::get_if<Unary>(&expr.node)) return ComputeUnary(id, *unary);
     if (auto* binary = std::get_if<Binary>(&expr.node)) {
+      if (ExprId word = StoredWord(id); word.valid()) return word;
       ExprId result = ComputeBinary(id, *binary);
       bool rounds = dtype == DType::kF16 && IsMeantToRound(kernel_, expr);
       return rounds ? RoundedAsHalf(result) : result;
@@ -263,6 +294,33 @@ class Legalizer {
     }
     return kernel_.exprs.Add({load, TypeNow(load.buffer), lanes});
   }
+
+  // What is put together, and is a word in memory already. Invalid if this is not so.
+  ExprId StoredWord(ExprId id) {
+    auto words = FindWords(kernel_, simplify_, id);
+    if (!words || !is_packed_[static_cast<size_t>(words->buffer.index)]) return {};
+    const auto lanes = static_cast<int32_t>(words->first.size());
+    std::vector<ExprId> loads;
+    bool neighbours = true;
+    for (int32_t lane = 0; lane < lanes; ++lane) {
+      const ExprId at = simplify_(build_.FloorDiv(Legal(words->first[static_cast<size_t>(lane)]),
+                                                  build_.Int(kBytesInWord)));
+      loads.push_back(build_.Load(words->buffer, {at}));
+      Polynomial next = simplify_.ToPolynomial(IndexOf(loads[0]));
+      next.constant += lane;
+      neighbours &= simplify_.ToPolynomial(at) == next;
+    }
+    ExprId word = build_.Pack(loads);
+    if (lanes == 1) word = loads[0];
+    if (lanes > 1 && neighbours)
+      word = kernel_.exprs.Add({Load{words->buffer, {IndexOf(loads[0])}}, DType::kI32, lanes});
+    const ExprId none = build_.Splat(build_.Int(0), lanes);
+    for (ExprId condition : words->conditions)
+      word = build_.Select(build_.Splat(Legal(condition), lanes), word, none);
+    return word;
+  }
+
+  ExprId IndexOf(ExprId load) const { return std::get<Load>(kernel_.exprs[load].node).index[0]; }
 
   ExprId ComputeUnary(ExprId id, const Unary& unary) {
     DType dtype = build_.dtype(unary.a);
@@ -346,6 +404,8 @@ class Legalizer {
     return build_.Apply(BinaryOp::kShiftRight, top, number(32 - bits));
   }
 
+  static constexpr int64_t kWordBits = 32, kBytesInWord = 4;
+
   Kernel& kernel_;
   Builder build_;
   Simplifier simplify_;
@@ -355,6 +415,9 @@ class Legalizer {
   // By buffer: the type before, and whether it is read out of words.
   std::vector<DType> types_;
   std::vector<bool> is_packed_;
+  // Vectors that words are made of, by type and lanes.
+  std::map<std::pair<DType, int32_t>, BufferId> parts_;
+  std::string error_;
   std::unordered_map<ExprId, ExprId> done_;
 };
 

@@ -24,6 +24,8 @@ class Reader {
     int64_t per_word = kWordBits / std::min(bits_, kWordBits);
     int64_t divisor = simplify_.KnownDivisor(simplify_.ToPolynomial(index));
     if (per_word > 1 && lanes == per_word && divisor % per_word == 0) return LoadWord(index, lanes);
+    if (per_word > 1 && lanes % per_word == 0 && divisor % per_word == 0)
+      return LoadWords(index, lanes, static_cast<int32_t>(per_word));
     std::vector<ExprId> elements;
     for (int32_t lane = 0; lane < lanes; ++lane) {
       elements.push_back(LoadElement(simplify_(build_.Add(index, build_.Int(lane)))));
@@ -41,6 +43,17 @@ class Reader {
     std::vector<ExprId> positions;
     for (int32_t lane = 0; lane < lanes; ++lane) positions.push_back(Number(ShiftOf(lane)));
     return Cut(build_.Splat(word, lanes), build_.Pack(positions), lanes);
+  }
+
+  // All elements of several.
+  ExprId LoadWords(ExprId index, int32_t lanes, int32_t per_word) {
+    std::vector<ExprId> words, positions;
+    for (int32_t lane = 0; lane < lanes; ++lane) {
+      ExprId first = simplify_(build_.Add(index, build_.Int(lane / per_word * per_word)));
+      words.push_back(WordAt(build_.FloorDiv(first, build_.Int(per_word))));
+      positions.push_back(Number(ShiftOf(lane % per_word)));
+    }
+    return Cut(build_.Pack(words), build_.Pack(positions), lanes);
   }
 
   ExprId LoadElement(ExprId index) {
@@ -89,6 +102,25 @@ Dim WordCount(DType dtype, const Dim& count) { return CeilDiv(count * BitSize(dt
 ExprId LoadFromWords(Kernel& kernel, Simplifier& simplify, BufferId buffer, DType dtype,
                      ExprId index, int32_t lanes) {
   return Reader(kernel, simplify, buffer, dtype).Load(index, lanes);
+}
+
+ExprId WordsOf(Kernel& kernel, BufferId elements, DType dtype) {
+  Builder build(kernel);
+  const int64_t bits = BitSize(dtype), per_word = kWordBits / bits,
+                count = kernel.buffers[elements].type.shape[0].value();
+  auto number = [&](int64_t n) { return build.Constant(Scalar::Integer(WordType(dtype), n)); };
+  std::vector<ExprId> words;
+  for (int64_t first = 0; first < count; first += per_word) {
+    ExprId word;
+    for (int64_t n = 0; n < per_word; ++n) {
+      ExprId part = build.Load(elements, {build.Int(first + n)});
+      if (n + 1 < per_word) part = build.And(part, number((int64_t{1} << bits) - 1));
+      if (n > 0) part = build.Apply(BinaryOp::kShiftLeft, part, number(n * bits));
+      word = n > 0 ? build.Or(word, part) : part;
+    }
+    words.push_back(word);
+  }
+  return words.size() == 1 ? words[0] : build.Pack(words);
 }
 
 }  // namespace webnnc::loop

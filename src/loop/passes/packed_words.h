@@ -15,4 +15,8 @@ Dim WordCount(DType dtype, const Dim& count);
 ExprId LoadFromWords(Kernel& kernel, Simplifier& simplify, BufferId buffer, DType dtype,
                      ExprId index, int32_t lanes);
 
+// The other way round: a vector of the words that hold all elements, of `dtype`, of a register,
+// whose number is a multiple of a word's. In the register each has a word's type.
+ExprId WordsOf(Kernel& kernel, BufferId elements, DType dtype);
+
 }  // namespace webnnc::loop
