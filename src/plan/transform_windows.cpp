@@ -26,6 +26,10 @@ constexpr int64_t kOutputs = 2;
 // kernels.
 constexpr double kLeastPart = 0.1, kLeastSaved = 2e-4;
 
+// Tiles and products together, of sizes as they are likely to be: more is memory that nobody
+// expects of a convolution.
+constexpr double kMostBytes = 96 << 20;
+
 // The buffers that a stage loads and the one that it stores.
 std::set<loop::BufferId> BuffersOf(const loop::Kernel& kernel, const loop::Stage& stage) {
   std::set<loop::BufferId> buffers{stage.buffer()};
@@ -57,6 +61,12 @@ class Costs {
     double bytes = 0;
     for (loop::BufferId buffer : BuffersOf(kernel, stage)) bytes += BytesOf(kernel, buffer);
     return ToMove(bytes) + OfProduct(kernel, stage);
+  }
+
+  // Of what is four times as large as the image and as the result.
+  double BytesOfTiles(const loop::Kernel& kernel) const {
+    const std::vector<loop::Stage> stages = loop::StagesOf(kernel);
+    return BytesOf(kernel, stages[1].buffer()) + BytesOf(kernel, stages[2].buffer());
   }
 
   // A step for each stage: filters, tiles, products, results.
@@ -125,6 +135,7 @@ std::optional<Steps> Transformed(const loop::Kernel& plain, const Target& target
   auto made = loop::TransformWindows(plain, kOutputs);
   if (!made) return std::nullopt;
   const Costs costs(target, sizes);
+  if (costs.BytesOfTiles(*made) > kMostBytes) return std::nullopt;
   const double whole = costs.OfStages(*made), panels = costs.ByPanels(*made),
                direct = costs.OfStage(plain, loop::StagesOf(plain)[0]);
   if (direct - std::min(whole, panels) < std::max(direct * kLeastPart, kLeastSaved))

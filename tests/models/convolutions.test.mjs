@@ -114,6 +114,7 @@ test('fewer products: an open batch', { skip: missing || false }, async () => {
 const DIRECT = {
   'stride 2': { x: [1, 32, 56, 56], filter: [64, 32, 3, 3], attributes: { pads: [1, 1, 1, 1], strides: [2, 2] }, y: [1, 64, 28, 28] },
   dilated: { x: [1, 32, 28, 28], filter: [64, 32, 3, 3], attributes: { pads: [2, 2, 2, 2], dilations: [2, 2] }, y: [1, 64, 28, 28] },
+  'more memory than expected': { x: [1, 32, 340, 340], filter: [32, 32, 3, 3], y: [1, 32, 338, 338] },
   'few channels': { x: [1, 3, 28, 28], filter: [16, 3, 3, 3], attributes: { pads: [1, 1, 1, 1] }, y: [1, 16, 28, 28] },
 };
 
