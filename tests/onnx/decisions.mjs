@@ -197,6 +197,21 @@ add('Loop whose condition is data', { x: ['f32', [2]], c: ['bool', []] }, [{ op:
 add('Loop whose carried value grows', { m: ['i64', []], x: ['f32', [1, 2]] }, [{ op: 'Loop', inputs: ['m', '', 'x'], outputs: ['y'], attributes: {
   body: body({ a: open(2) }, { b: open(2) }, [{ op: 'Identity', inputs: ['go'], outputs: ['gone'] }, { op: 'Concat', inputs: ['a', 'x'], outputs: ['t'], attributes: { axis: 0 } }, { op: 'Neg', inputs: ['t'], outputs: ['b'] }], 'gone') } }],
 [0, 1, 12].map((m) => ({ m: scalar(m), x: made('f32', [1, 2]) })), y(2));
+// Batches whose size is open, which are one: the first of a body's conditions counts.
+add('Loop whose conditions have an open size', { m: ['i64', ['k']], x: ['f32', ['n', 2]], c: ['bool', ['j']] }, [{ op: 'Loop', inputs: ['m', 'c', 'x'], outputs: ['y', 'all'], attributes: {
+  body: { graph: { inputs: { i: ['i64', []], go: ['bool', ['j']], a: ['f32', ['n', 2]] }, outputs: { goes: ['bool', ['n']], b: ['f32', ['n', 2]], s: ['f32', ['n']] }, nodes: [{ op: 'Add', inputs: ['a', 'a'], outputs: ['b'] }, { op: 'ReduceMax', inputs: ['b'], outputs: ['s'], attributes: { axes: [1], keepdims: 0 } }, { op: 'Less', inputs: ['s', 'ten'], outputs: ['goes'] }] } } } }],
+[[1, 5], [2, 9], [1, 2]].map(([n, m]) => ({ m: i64(m), x: made('f32', [n, 2]), c: given('bool', [1], [1]) })), { ...y(2), all: open(2) },
+{ opset: 17, constants: { ten: { type: ['f32', []], bytes: new Uint8Array(Float32Array.of(10).buffer) } } });
+add('If of a flag whose size is open', { c: ['bool', ['n']], x: ['f32', [3]] }, [{ op: 'If', inputs: ['c'], outputs: ['y'], attributes: {
+  then_branch: { graph: { inputs: {}, outputs: { a: ['f32', [3]] }, nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['a'] }] } }, else_branch: { graph: { inputs: {}, outputs: { b: ['f32', [3]] }, nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['b'] }] } } } }],
+[1, 0].map((c) => ({ c: given('bool', [1], [c]), x: made('f32', [3]) })), y(1));
+// As a decoder in the model goes on by its last token.
+add('Loop that goes on by the last of what grows', { m: ['i64', []], x: ['i64', [1, 'n']] }, [{ op: 'Loop', inputs: ['m', '', 'x'], outputs: ['y'], attributes: {
+  body: body({ a: ['i64', [1, 'o']] }, { b: ['i64', [1, 'p']] }, [{ op: 'Slice', inputs: ['a', 'last', 'far', 'one'], outputs: ['t'] }, { op: 'Add', inputs: ['t', 'two'], outputs: ['u'] }, { op: 'Concat', inputs: ['a', 'u'], outputs: ['b'], attributes: { axis: 1 } },
+    { op: 'Squeeze', inputs: ['u'], outputs: ['v'] }, { op: 'Less', inputs: ['v', 'limit'], outputs: ['goes'] }], 'goes') } }],
+[[1, 9], [3, 9], [2, 1]].map(([n, m]) => ({ m: scalar(m), x: made('i64', [1, n], 9) })), y(2, 'i64'), { constants: { last: [-1n], far: [9223372036854775807n], one: [1n], two: [2n], limit: { type: ['i64', []], bytes: new Uint8Array(BigInt64Array.of(12n).buffer) } } });
+one('Slice', 'the last of an open size', { x: ['f32', ['n', 3]] }, [1, 2, 5].map((n) => ({ x: made('f32', [n, 3]) })), 2, {}, ['x', 's', 'e']);
+Object.assign(CASES['Slice, the last of an open size'].model, { constants: { s: [-2n], e: [9223372036854775807n] } });
 add('Loop in a Loop', { m: ['i64', []], k: ['i64', []], x: ['f32', [2]] }, [{ op: 'Loop', inputs: ['m', '', 'x'], outputs: ['y', 'all'], attributes: {
   body: body({ a: ['f32', [2]] }, { b: ['f32', [2]], s: ['f32', [2]] }, [{ op: 'Identity', inputs: ['go'], outputs: ['gone'] }, { op: 'Loop', inputs: ['k', '', 'a'], outputs: ['b0'], attributes: {
     body: { graph: { inputs: { j: ['i64', []], g2: ['bool', []], p: ['f32', [2]] }, outputs: { g3: ['bool', []], q: ['f32', [2]] }, nodes: [{ op: 'Identity', inputs: ['g2'], outputs: ['g3'] }, { op: 'Add', inputs: ['p', 'x'], outputs: ['q'] }] } } } },

@@ -9,6 +9,34 @@
 
 namespace webnnc::onnx {
 
+namespace {
+
+// What decides is one element: sizes of it that are open are assumed to be 1.
+Result<ValueId> OneElement(NodeContext& c, ValueId x) {
+  Shape shape = c.TypeOf(x).shape;
+  if (ElementCount(shape).IsConstant()) return x;
+  for (Dim& size : shape) {
+    if (size.IsConstant()) continue;
+    c.AssumeEqual(size, 1);
+    size = 1;
+  }
+  return c.Add(graph::Refine{shape}, {x});
+}
+
+// The first where there may be several, as ONNX Runtime takes it of a loop's body.
+Result<ValueId> FirstElement(NodeContext& c, ValueId x) {
+  const Shape shape = c.TypeOf(x).shape;
+  graph::Slice first{graph::Sizes1D(shape.size(), 0), shape, std::vector<int64_t>(shape.size(), 1)};
+  for (Dim& size : first.sizes) {
+    if (size.IsConstant()) continue;
+    c.AssumeLessEqual(1, size);
+    size = 1;
+  }
+  return first.sizes == shape ? Result<ValueId>(x) : c.Add(first, {x});
+}
+
+}  // namespace
+
 // ---- If
 
 namespace {
@@ -221,7 +249,9 @@ std::optional<bool> TakeBySize(NodeContext& c) {
 
 }  // namespace
 
-static Result<Values> ImportIf(NodeContext& c) {
+static Result<Values> ImportIf(NodeContext& node) {
+  TRY_ASSIGN(auto one, OneElement(node, node[0]));
+  NodeContext c = node.WithOperand(0, one);
   if (!ElementCount(c.Type(0).shape).Is(1) || c.Type(0).dtype != DType::kBool)
     return Error{"the condition is " + Print(c.Type(0))};
   TRY_ASSIGN(auto condition, c.KnownConstant(0));
@@ -279,18 +309,19 @@ static Result<Values> ImportLoop(NodeContext& c) {
     loop.carried.push_back({body->input(static_cast<int>(i)).name(), c[i]});
   }
   if (c.Has(0)) {
-    if (!ElementCount(c.Type(0).shape).Is(1) || c.Type(0).dtype != DType::kI64)
+    TRY_ASSIGN(loop.trips, OneElement(c, c[0]));
+    if (!ElementCount(c.TypeOf(loop.trips).shape).Is(1) || c.Type(0).dtype != DType::kI64)
       return Error{"the number of iterations is " + Print(c.Type(0))};
-    loop.trips = c[0];
     TRY_ASSIGN(auto trips, c.FindSizes(0));
     if (trips) loop.known_trips = (*trips)[0];
   }
   if (c.Has(1)) {
-    if (!ElementCount(c.Type(1).shape).Is(1) || c.Type(1).dtype != DType::kBool)
+    TRY_ASSIGN(auto one, OneElement(c, c[1]));
+    if (!ElementCount(c.TypeOf(one).shape).Is(1) || c.Type(1).dtype != DType::kBool)
       return Error{"the condition is " + Print(c.Type(1))};
     TRY_ASSIGN(auto condition, c.KnownConstant(1));
     bool holds = condition && condition->data.At(DType::kBool, 0).integer != 0;
-    if (!holds) loop.condition = c[1];
+    if (!holds) loop.condition = one;
   }
   loop.has_condition = true;
   loop.iterate = [&](NodeContext& inside, ValueId iteration,
@@ -299,7 +330,10 @@ static Result<Values> ImportLoop(NodeContext& c) {
     TRY_ASSIGN(auto goes_on, inside.Scalar(DType::kBool, 1));
     Values inputs{iteration, goes_on};
     inputs.insert(inputs.end(), carried.begin(), carried.end());
-    return inside.Body("body", inputs);
+    TRY_ASSIGN(auto outputs, inside.Body("body", inputs));
+    if (outputs.empty() || inside.TypeOf(outputs[0]).dtype != DType::kBool) return outputs;
+    TRY_ASSIGN(outputs[0], FirstElement(inside, outputs[0]));
+    return outputs;
   };
   return AddLoop(c, loop);
 }

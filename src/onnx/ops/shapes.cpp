@@ -139,7 +139,13 @@ static Result<Values> ImportSqueeze(NodeContext& c) {
       c.AssumeEqual(shape[d], 1);
       known[d] = 1;
     }
-    bool drops = given ? named : shape[d].Is(1);
+    // Where there is no more than one element, there is one in any run that has some.
+    const bool is_one = shape[d].Is(1) || (!shape[d].IsConstant() && c.LargestOf(shape[d]) == 1);
+    if (!given && is_one && !shape[d].IsConstant()) {
+      c.AssumeEqual(shape[d], 1);
+      known[d] = 1;
+    }
+    bool drops = given ? named : is_one;
     if (drops) continue;
     // Which dimensions are left cannot depend on the run: this one stays.
     if (!given && !ProvablyLessEqual(2, shape[d]) && !shape[d].IsConstant())
@@ -380,6 +386,9 @@ static Result<Values> ImportSlice(NodeContext& c) {
       from = ClampBound(c, starts[i], size, 0, size);
       Dim to = ClampBound(c, ends[i], size, 0, size);
       count = Max(CeilDiv(to - from, step), 0);
+      // The last k of a row, where it has so many.
+      const bool is_from_end = starts[i].IsConstant() && starts[i].value() < 0;
+      if (step == 1 && is_from_end && to == size) count = Min(-starts[i].value(), size);
     } else {
       from = ClampBound(c, starts[i], size, 0, size - 1);
       Dim to = ClampBound(c, ends[i], size, -1, size - 1);
