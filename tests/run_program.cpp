@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "loop/interpret.h"
 #include "loop/parameters.h"
@@ -22,6 +23,15 @@ class Runner {
 
   Bytes& At(BufferId id) { return memory_[static_cast<size_t>(id.index)]; }
   const SymbolValues& symbols() const { return symbols_; }
+
+  // Inputs and outputs, which have other types on a GPU than callers see.
+  void Give(BufferId id, std::span<const uint8_t> bytes) {
+    Bytes given(bytes.begin(), bytes.end());
+    At(id) = Converted(given, program_.buffers[id].dtype, DTypeOf(id));
+  }
+  Bytes ForCaller(BufferId id) {
+    return Converted(At(id), DTypeOf(id), program_.buffers[id].dtype);
+  }
 
   // Runs from step `first` to the end of its region; gives the step behind it.
   Result<size_t> Run(size_t first) {
@@ -106,13 +116,16 @@ class Runner {
   }
 
   void RunTransfer(const plan::Transfer& transfer) {
-    const DType from = DTypeOf(transfer.from), to = DTypeOf(transfer.to);
-    const Bytes& given = At(transfer.from);
+    At(transfer.to) = Converted(At(transfer.from), DTypeOf(transfer.from), DTypeOf(transfer.to));
+  }
+
+  static Bytes Converted(const Bytes& given, DType from, DType to) {
+    if (from == to) return given;
     const auto count = static_cast<int64_t>(given.size()) / ByteSize(from);
     Bytes taken(static_cast<size_t>(count * ByteSize(to)));
     for (int64_t i = 0; i < count; ++i)
       WriteScalar(taken.data(), i, Convert(ReadScalar(given.data(), from, i), to));
-    At(transfer.to) = std::move(taken);
+    return taken;
   }
 
   Result<size_t> RunIf(size_t s, const plan::If& branch) {
@@ -233,8 +246,7 @@ Result<std::vector<Tensor>> RunProgram(const plan::Program& program,
   for (size_t i = 0; i < inputs.size(); ++i) {
     auto axis = AxisOf(program, &graph::State::input, i);
     const Tensor input = axis ? WithAxis(inputs[i], *axis, 0) : inputs[i];
-    auto bytes = input.data.bytes();
-    runner.At(program.inputs[i].buffer).assign(bytes.begin(), bytes.end());
+    runner.Give(program.inputs[i].buffer, input.data.bytes());
   }
   TRY(runner.Run(0));
   std::vector<Tensor> outputs;
@@ -244,7 +256,7 @@ Result<std::vector<Tensor>> RunProgram(const plan::Program& program,
     auto axis = AxisOf(program, &graph::State::output, i);
     if (axis)
       std::rotate(type.shape.begin(), type.shape.begin() + *axis, type.shape.begin() + *axis + 1);
-    Tensor output{type, TensorData::Own(runner.At(port.buffer))};
+    Tensor output{type, TensorData::Own(runner.ForCaller(port.buffer))};
     outputs.push_back(axis ? WithAxis(output, 0, *axis) : std::move(output));
   }
   return outputs;
