@@ -188,8 +188,9 @@ test('--on node measures, goes on from its file, and stops when it is told to', 
   // One that is measured again with less is written again.
   assert.equal(new Set(entries.map(({ schedule }) => schedule)).size, 12);
   assert.ok(entries.every(({ device, ns }) => device === labelOfCpu() && ns > 0));
-  const least = entries.reduce((a, b) => b.ns < a.ns ? b : a);
-  assert.equal(takenWith(output, least.target), least.schedule);
+  // Several may have taken as long.
+  const least = Math.min(...entries.map(({ ns }) => ns)), taken = takenWith(output, entries[0].target);
+  assert.equal(entries.find(({ schedule }) => schedule === taken)?.ns, least);
   const again = call(flags);
   assert.equal(again.status, 0, again.stderr);
   assert.deepEqual(entriesOf(output), entries);
