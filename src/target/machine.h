@@ -136,22 +136,21 @@ struct Machine {
     // With fewer vectors side by side, rows of a tile are padded: lanes that are served together
     // read several of them.
     int64_t unpadded_vectors = 8;
-    // Instructions that a core issues in a cycle, and what a vector takes that a warp reads from
-    // the right tile: the one hides the other. Where a thread's rows are vectors along m, all steps
-    // of a tile are unrolled and no read is waited for.
-    double issued_at_once = 2.5, issued_along_m = 4, column_load = 5;
-    // Of a vector that each thread of a warp moves to a tile, of which threads hold those of the
-    // next tile in registers; how many times that where rows become vectors; of a partial result
-    // that is combined.
-    double fill = 35, fill_ahead = 25, fill_along_m = 0.9, combine_element = 0.6;
+    // Instructions that a core issues in a cycle, and of an element that a thread reads from the
+    // right tile, for each vector that its warp reads at the same time: the one hides the other.
+    // Both are less where a thread's rows are vectors along m, and all steps of a tile are
+    // unrolled.
+    double issued_at_once = 2.37, issued_along_m = 4;
+    double column_spread = 0.324, column_spread_along_m = 0.129;
+    // Of vectors on their way to a tile, of which threads hold those of the next tile in registers;
+    // how many times that where rows become vectors; of a partial result that is combined.
+    double fill = 17.1, fill_ahead = 14.3, fill_along_m = 1.53, combine_element = 2.36;
     // Of a thread that waits for itself: for memory, in the middle of a product, at the start.
-    double memory_latency = 950, latency_ahead = 1100, product = 1, start = 100;
+    double memory_latency = 1540, latency_ahead = 658, product = 2.22, start = 3210;
     // 32-bit registers that as many threads share as run at full speed.
-    double registers = 18200;
-    // Tilings are alike if one costs up to so many times as much, or takes so many seconds more.
-    double alike = 1.03, alike_seconds = 0.6e-6;
+    double registers = 26700;
     // With fewer warps than this a core does not issue all that it could.
-    double busy_warps = 10, idle_warps = 0.42;
+    double busy_warps = 12.7, idle_warps = 0.159;
   } products;
 
   // One pass over rows (schedule::GpuStream), in cycles. Fitted to 807 kernels of ten attentions

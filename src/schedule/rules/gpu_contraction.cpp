@@ -39,7 +39,10 @@ class TiledProduct {
 
   std::vector<Point> Space() {
     std::vector<ProductSize> sizes = product_.sizes;
-    for (ProductSize& size : sizes) size.k = std::ceil(size.k / static_cast<double>(in_word_));
+    for (ProductSize& size : sizes) {
+      size.k = std::ceil(size.k / static_cast<double>(in_word_));
+      size.in_word = static_cast<double>(in_word_);
+    }
     return RankTilings(sizes, product_.machine);
   }
   double Seconds(const Point& point) { return point.seconds; }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 namespace webnnc::schedule {
 
@@ -62,35 +61,25 @@ GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine&
   const double threads = Real(t.threads()), warps = std::ceil(threads / cost.warp);
   const double steps = std::ceil(problem.k / Real(t.k())), depth = Real(t.depth);
   const double products = Real(t.m_each * t.n_vectors * kLanes);
-  // Of a step along k, for a warp. Where all steps of a tile are unrolled, along m, what they read
-  // is there before they need it.
-  double multiply =
-      t.along_m ? products / cost.issued_along_m
-                : std::max(products / cost.issued_at_once, Real(t.n_vectors) * cost.column_load);
-  double left = Real(t.k() * t.m()), right = Real(t.k() * t.n());
-  // Vectors of a tile that a thread moves, of which one thread may have one more than others.
-  auto moved = [&](double elements) { return std::ceil(elements / kLanes / threads); };
-  double fill = warps * (t.ahead ? cost.fill_ahead : cost.fill) *
-                ((t.along_m ? cost.fill_along_m : 1) * moved(left) + moved(right));
+  // Threads of a warp lie along n first. What several of them read is read once.
+  double columns = std::min(cost.warp, Real(t.n_threads));
+  double loads = Real(t.n_vectors * kLanes) * columns *
+                 (t.along_m ? cost.column_spread_along_m : cost.column_spread);
+  double issue = products / (t.along_m ? cost.issued_along_m : cost.issued_at_once);
+  double tiles = Real(t.k() * (t.m() + t.n()));
+  double fill = (t.ahead ? cost.fill_ahead : cost.fill) * (t.along_m ? cost.fill_along_m : 1) *
+                problem.in_word * warps / threads / kLanes;
   double combine = t.slices > 1 ? Real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
 
   double rows = t.along_m ? Real(t.m_each) / kLanes : Real(t.m_each);
   double registers =
-      products + kLanes * (rows + Real(t.n_vectors)) + (t.ahead ? (left + right) / threads : 0);
+      products + kLanes * (rows + Real(t.n_vectors)) + (t.ahead ? tiles / threads : 0);
   double room = std::min(Real(machine.threads_per_core), cost.registers / registers);
-  // Barriers are between what a workgroup moves and what it multiplies: only other workgroups hide
-  // the one behind the other.
-  double step = (t.ahead ? cost.latency_ahead : cost.memory_latency) + fill +
-                depth * std::max(products * cost.product, warps * multiply);
-  return {steps * (warps * depth * multiply + fill) + combine, steps * step + combine + cost.start,
+  return {warps * steps * depth * std::max(issue, loads) + steps * tiles * fill + combine,
+          steps * ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
+                   depth * (products * cost.product + loads)) +
+              combine + cost.start,
           std::max(1.0, std::floor(room / threads))};
-}
-
-// What orders tilings that cost the same: products that a thread's code has of a step, then all
-// else.
-auto CodeOf(const Tiling& t) {
-  return std::tuple(t.m_each * t.n_vectors * t.depth, t.slices, t.along_m, t.ahead, t.m_each,
-                    t.n_vectors, t.m_threads, t.n_threads);
 }
 
 }  // namespace
@@ -131,19 +120,6 @@ std::vector<RankedTiling> RankTilings(const std::vector<ProductSize>& products,
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return cost[a] < cost[b]; });
-  // The model cannot tell apart what costs nearly the same, and a launch varies by more than what
-  // short kernels differ by. Of those the first in an order of their own, so that similar products
-  // have the same tiling, and of the least code.
-  const double most = order.empty()
-                          ? 0
-                          : std::max(ranked[order[0]].seconds * machine.products.alike,
-                                     ranked[order[0]].seconds + Real(std::ssize(products)) *
-                                                                    machine.products.alike_seconds);
-  auto end =
-      std::find_if(order.begin(), order.end(), [&](size_t i) { return ranked[i].seconds > most; });
-  std::stable_sort(order.begin(), end, [&](size_t a, size_t b) {
-    return CodeOf(ranked[a].tiling) < CodeOf(ranked[b].tiling);
-  });
   std::vector<RankedTiling> sorted;
   for (size_t i : order) sorted.push_back(ranked[i]);
   return sorted;

@@ -28,6 +28,8 @@ struct Tiling {
 struct ProductSize {
   double batch = 1, m = 1, n = 1, k = 1;
   double element_bytes = 4;
+  // Elements that each of a tile is made of.
+  double in_word = 1;
 
   bool operator==(const ProductSize&) const = default;
 };
