@@ -218,8 +218,9 @@ if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    # What libraries print is not an answer.
-    answers, sys.stdout = sys.stdout, sys.stderr
+    # What libraries print is not an answer, be it from Python or from C++.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     for line in iter(sys.stdin.readline, ""):
         name = line.strip()
         torch.manual_seed(0)
