@@ -12,6 +12,8 @@ const query = Object.fromEntries(new URLSearchParams(location.search));
 /** @type {{name: string, dataType: string, shape: number[]}[]} */
 const inputs = JSON.parse(query.inputs);
 const WARM_UP = 3;
+/** A browser that has just started is busy with itself, on other cores too, for so long, in ms. */
+const SETTLING = 2000;
 /** Pages see time in steps of 0.1 ms, so that short runs are timed several at once, in ms. */
 const MEASURED = 5;
 
@@ -55,6 +57,7 @@ async function measure() {
     return performance.now() - before;
   };
   const second = await timed(1), told = await parts?.({ start, loaded, end, second });
+  await new Promise((done) => setTimeout(done, SETTLING));
   for (let i = 1; i < WARM_UP; ++i) await run();
   let together = 1;
   while (await timed(together) < MEASURED) together *= 2;
