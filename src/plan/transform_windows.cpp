@@ -13,6 +13,7 @@
 #include "plan/split_stages.h"
 #include "schedule/choose.h"
 #include "schedule/classify.h"
+#include "target/caches.h"
 
 namespace webnnc::plan {
 
@@ -89,7 +90,8 @@ class Costs {
     if (made / panels > static_cast<double>(machine_.register_bytes)) return most;
     double seconds = OfStage(kernel, filters) - ToMove(made);
     seconds += OfStage(kernel, tiles) + OfStage(kernel, products) - ToMove(made);
-    seconds += (panels - 1) * read * Distance(read + made / panels) / machine_.clock;
+    seconds +=
+        (panels - 1) * read * CyclesAByte(machine_.caches, read + made / panels) / machine_.clock;
     return seconds + OfStage(kernel, stages[3]);
   }
 
@@ -106,12 +108,6 @@ class Costs {
     if (!loop::IsReduction(stage)) return 0;
     auto candidates = schedule::Candidates(Alone(kernel, stage), target_, sizes_, {1, 0});
     return candidates.empty() ? 0 : candidates[0].seconds;
-  }
-
-  double Distance(double bytes) const {
-    const Machine::Caches& caches = machine_.caches;
-    if (bytes <= caches.l2) return caches.from_l2;
-    return bytes <= caches.l3 ? caches.from_l3 : caches.from_memory;
   }
 
   const Target& target_;

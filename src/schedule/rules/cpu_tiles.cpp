@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "target/caches.h"
+
 namespace webnnc::schedule {
 
 // In rows, one that is not in registers; cycles of a vector's product.
@@ -211,13 +213,6 @@ Border ContractionTiles::BorderToPeel(const NestLoop& loop) const {
   return small ? *border : Border{};
 }
 
-double ContractionTiles::Distance(double bytes) const {
-  const Machine::Caches& caches = machine_.caches;
-  if (bytes <= caches.l1) return 0;
-  if (bytes <= caches.l2) return caches.from_l2;
-  return bytes <= caches.l3 ? caches.from_l3 : caches.from_memory;
-}
-
 ContractionTiles::Traffic ContractionTiles::TrafficOfBatch() const {
   return {view_.Estimate(view_.Footprint(vectors_)) / Product(batch_),
           view_.Estimate(view_.Footprint(elements_)) / Product(batch_),
@@ -229,10 +224,10 @@ double ContractionTiles::Moved(const Traffic& traffic, const RowTile& tile,
   double weights = traffic.vectors, rows = traffic.elements, panels = traffic.panels;
   double outside = placement.iterations, tiles_inside = tile.tiles / outside;
   double slab = rows / outside, panel = weights / panels;
-  double cost = weights * Distance(weights + slab) * (outside - 1);
-  cost += rows * Distance(slab + panel) * (panels - 1);
-  cost += weights * outside * Distance(panel + slab / tiles_inside) * (tiles_inside - 1) *
-          machine_.caches.read_ahead;
+  double cost = weights * CyclesAByte(machine_.caches, weights + slab) * (outside - 1);
+  cost += rows * CyclesAByte(machine_.caches, slab + panel) * (panels - 1);
+  cost += weights * outside * CyclesAByte(machine_.caches, panel + slab / tiles_inside) *
+          (tiles_inside - 1) * machine_.caches.read_ahead;
   return cost;
 }
 

@@ -158,10 +158,6 @@ class ContractionTiles {
   // cost more than the ends of the loop do if these run apart.
   Border BorderToPeel(const NestLoop& loop) const;
 
-  // Cycles that a byte takes to come to where it is used, if what is read again and again has
-  // `bytes`.
-  double Distance(double bytes) const;
-
   // Bytes of a batch.
   struct Traffic {
     double vectors, elements, panels;
