@@ -188,9 +188,9 @@ test('--on node measures, goes on from its file, and stops when it is told to', 
   // One that is measured again with less is written again.
   assert.equal(new Set(entries.map(({ schedule }) => schedule)).size, 12);
   assert.ok(entries.every(({ device, ns }) => device === labelOfCpu() && ns > 0));
-  // Several may have taken as long.
-  const least = Math.min(...entries.map(({ ns }) => ns)), taken = takenWith(output, entries[0].target);
-  assert.equal(entries.find(({ schedule }) => schedule === taken)?.ns, least);
+  // Several may have taken as long, and one that was written twice counts with its least.
+  const leastOf = (/** @type {typeof entries} */ some) => Math.min(...some.map(({ ns }) => ns)), taken = takenWith(output, entries[0].target);
+  assert.equal(leastOf(entries.filter(({ schedule }) => schedule === taken)), leastOf(entries));
   const again = call(flags);
   assert.equal(again.status, 0, again.stderr);
   assert.deepEqual(entriesOf(output), entries);
