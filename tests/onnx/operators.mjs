@@ -133,6 +133,8 @@ CASES['DFT of an open size, one side'] = one('DFT', 17, { x: ['f32', ['b', 'n', 
 CASES['STFT of an open length'] = one('STFT', 17, { x: ['f32', ['b', 'n', 1]] }, {},
   [[1, 40], [2, 33], [1, 16]].map(([b, n]) => ({ x: made('f32', [b, n, 1], 1) })),
   { constants: { step: long(8), window: Array.from({ length: 16 }, (_, i) => Math.sin((i + 0.5) * Math.PI / 16)) }, outputs: y(4) });
+CASES['STFT of real numbers without a dimension of parts'] = one('STFT', 17, { x: ['f32', ['b', 'n']] }, {},
+  [[1, 40], [3, 16]].map(([b, n]) => ({ x: made('f32', [b, n], 1) })), { constants: { step: long(8), length: long(16) }, operands: ['x', 'step', '', 'length'], outputs: y(4) });
 CASES['STFT, both sides'] = one('STFT', 17, { x: ['f32', [1, 50, 1]] }, { onesided: 0 }, [{ x: made('f32', [1, 50, 1], 1) }],
   { constants: { step: long(7), length: long(10) }, operands: ['x', 'step', '', 'length'], outputs: y(4) });
 

@@ -533,9 +533,11 @@ static Result<Values> ImportDFT(NodeContext& c) {
   return Values{id};
 }
 
-// Transforms of pieces of a signal[batch, n, parts], each a step behind the one before.
+// Transforms of pieces of a signal[batch, n, parts], each a step behind the one before. Of real
+// numbers exporters leave out the dimension of parts, and ONNX Runtime takes that.
 static Result<Values> ImportSTFT(NodeContext& c) {
-  const TensorType type = c.Type(0);
+  TensorType type = c.Type(0);
+  if (type.rank() == 2) type.shape.push_back(1);
   TRY(CheckParts(type));
   if (type.rank() != 3) return Error{"the signal is " + Print(type)};
   TRY_ASSIGN(auto steps, c.Sizes(1));
@@ -561,7 +563,8 @@ static Result<Values> ImportSTFT(NodeContext& c) {
   Formula f(c);
   Term starts = Reshape(f.Iota(count, DType::kI32) * f.Size(steps[0], DType::kI32), {count, 1});
   Term places = starts + f.Iota(length, DType::kI32);
-  Term frames = Cast(f.Add(graph::Gather{1}, {f(c[0]), places}), dtype);
+  Term signal = Reshape(f(c[0]), type.shape);
+  Term frames = Cast(f.Add(graph::Gather{1}, {signal, places}), dtype);
   if (c.Has(2)) frames = frames * Cast(Reshape(f(c[2]), {length, 1}), dtype);
   Transform transform{length, false, c.Int("onesided", 1) != 0};
   const Shape shape{type.shape[0], count, length, type.shape[2]};
