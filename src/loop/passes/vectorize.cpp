@@ -58,13 +58,30 @@ class LaneVectorizer {
     for (ExprId operand : Operands(expr)) NoteLoads(operand, loads);
   }
 
-  // Whether `id` has no loads but these.
-  bool LoadsOnly(ExprId id, const std::set<ExprId>& loads) const {
+  // Whether `id` has no loads but these, and such as may be made wherever the loop runs.
+  bool LoadsOnly(ExprId id, const std::set<ExprId>& loads) {
     bool only = true;
     ForEachExpr(kernel_, id, [&](ExprId e) {
-      only &= !std::holds_alternative<Load>(kernel_.exprs[e].node) || loads.count(e) > 0;
+      auto* load = std::get_if<Load>(&kernel_.exprs[e].node);
+      only &= !load || loads.count(e) > 0 || IsWithin(*load);
     });
     return only;
+  }
+
+  // Whether this is an element of what the kernel is given, in each iteration and lane.
+  bool IsWithin(const Load& load) {
+    const Buffer& buffer = kernel_.buffers[load.buffer];
+    if (buffer.space != Space::kIn || HasLoads(load.index[0])) return false;
+    Polynomial place = simplify_.ToPolynomial(load.index[0]);
+    Polynomial last = simplify_.ToPolynomial(build_.Size(ElementCount(buffer.type.shape) - 1));
+    return simplify_.ProvablyNonNegative(place) && simplify_.ProvablyNonNegative(last - place);
+  }
+
+  bool HasLoads(ExprId id) const {
+    bool has = false;
+    ForEachExpr(kernel_, id,
+                [&](ExprId e) { has |= std::holds_alternative<Load>(kernel_.exprs[e].node); });
+    return has;
   }
 
   // `id` with the lane's number put in.
@@ -128,7 +145,7 @@ class LaneVectorizer {
                      lanes_});
               }
               // A condition may guard a load, which must then stay behind it, lane by lane; but not
-              // one that it makes itself.
+              // one that it makes itself, or that is within its buffer whatever the condition says.
               std::set<ExprId> made;
               NoteLoads(select.condition, made);
               if (!LoadsOnly(select.yes, made) || !LoadsOnly(select.no, made)) return PackLanes(id);
