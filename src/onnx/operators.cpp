@@ -10,23 +10,19 @@ static bool Before(const Operator& a, const Operator& b) {
 
 static std::vector<Operator> AllFamilies() {
   std::vector<Operator> all;
-  for (std::span<const Operator> family : {ActivationOperators(),      AttentionOperators(),
-                                           BlockQuantizedOperators(),  ControlOperators(),
-                                           ElementwiseOperators(),     FlexAttentionOperators(),
-                                           FusedAttentionOperators(),  GroupQueryOperators(),
-                                           IndexingOperators(),        IntegerProductOperators(),
-                                           LinearAttentionOperators(), LossOperators(),
-                                           MatrixOperators(),          NgramOperators(),
-                                           NormalizationOperators(),   OrderedOperators(),
-                                           ProductOperators(),         QuantizationOperators(),
-                                           QuantizedOperators(),       RandomOperators(),
-                                           RecurrentOperators(),       ReductionOperators(),
-                                           RegionOperators(),          ResizeOperators(),
-                                           SamplingOperators(),        ScanOperators(),
-                                           SelectionOperators(),       SequenceOperators(),
-                                           ShapeOperators(),           SignalOperators(),
-                                           SliceOperators(),           SourceOperators(),
-                                           SuppressionOperators(),     WindowOperators()})
+  for (std::span<const Operator> family :
+       {ActivationOperators(),    AttentionOperators(),      BlockQuantizedOperators(),
+        ControlOperators(),       ElementwiseOperators(),    ExpertOperators(),
+        FlexAttentionOperators(), FusedAttentionOperators(), GroupQueryOperators(),
+        IndexingOperators(),      IntegerProductOperators(), LinearAttentionOperators(),
+        LossOperators(),          MatrixOperators(),         NgramOperators(),
+        NormalizationOperators(), OrderedOperators(),        ProductOperators(),
+        QuantizationOperators(),  QuantizedOperators(),      RandomOperators(),
+        RecurrentOperators(),     ReductionOperators(),      RegionOperators(),
+        ResizeOperators(),        SamplingOperators(),       ScanOperators(),
+        SelectionOperators(),     SequenceOperators(),       ShapeOperators(),
+        SignalOperators(),        SliceOperators(),          SourceOperators(),
+        SuppressionOperators(),   WindowOperators()})
     all.insert(all.end(), family.begin(), family.end());
   std::sort(all.begin(), all.end(), Before);
   // Each has one row.

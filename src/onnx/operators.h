@@ -54,6 +54,7 @@ std::span<const Operator> AttentionOperators();
 std::span<const Operator> BlockQuantizedOperators();
 std::span<const Operator> ControlOperators();
 std::span<const Operator> ElementwiseOperators();
+std::span<const Operator> ExpertOperators();
 std::span<const Operator> FlexAttentionOperators();
 std::span<const Operator> FusedAttentionOperators();
 std::span<const Operator> GroupQueryOperators();

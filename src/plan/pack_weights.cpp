@@ -181,7 +181,15 @@ class Packer {
     bool has_cut = false;
     for (size_t d = 0; d < load.index.size(); ++d) {
       auto var = loop::VariableOf(kernel, load.index[d]);
-      if (!var) return std::nullopt;
+      if (!var) {
+        // One of several matrices, which data chooses, say: all of the sum is in it.
+        bool fixed = !loop::Mentions(kernel, load.index[d], [&](loop::VarId v) {
+          return v == *innermost || !loop::Names(kernel, product.stage, v);
+        });
+        if (!fixed) return std::nullopt;
+        packing.outer.push_back(d);
+        continue;
+      }
       if (*var == *innermost) {
         packing.cut = d;
         has_cut = true;

@@ -14,6 +14,9 @@ namespace webnnc::plan {
 //
 //   %w: i4[64,128]  %w[o, k]   ->   %w: i32[8,16,8]  shr(shl(%w[o/8, k/8, o%8], (7 - k%8)*4), 28)
 //
+// Data may choose which of several matrices is read, as long as all of a sum is in one:
+// %w[chosen[i], o, k] becomes %w[chosen[i], o/8, k, o%8].
+//
 // So the innermost loop walks through memory, on the CPU a vector at a time, and a GPU's threads
 // read whole lines. Both targets read the same bytes. Weights that are not read this way stay.
 void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights);

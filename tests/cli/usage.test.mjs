@@ -218,12 +218,12 @@ describe('files that are no models', () => {
 });
 
 test('nodes that are not supported are told by operator, with what to do', () => {
-  const nodes = Array.from({ length: 5 }, (_, i) => ({ op: 'QMoE', domain: 'com.microsoft', name: `quantise${i}`, inputs: ['x'], outputs: [`q${i}`] }));
+  const nodes = Array.from({ length: 5 }, (_, i) => ({ op: 'BeamSearch', domain: 'com.microsoft', name: `search${i}`, inputs: ['x'], outputs: [`q${i}`] }));
   nodes.push({ op: 'StringNormalizer', name: 'words', inputs: ['x'], outputs: ['y'] });
   writeFileSync(join(folder, 'unsupported.onnx'), onnxModel({ inputs: { x: ['f32', [2]] }, outputs: { y: ['i64', [1, 2]] }, nodes }));
   const { stderr } = run(['unsupported.onnx', '-o', 'unsupported']);
   assert.match(stderr, /error: 6 nodes cannot be compiled/);
-  assert.match(stderr, /5 nodes of com.microsoft.QMoE \("quantise0", "quantise1", "quantise2", ...\): the operator is not supported\n {4}note: it is one of ONNX Runtime's own/);
+  assert.match(stderr, /5 nodes of com.microsoft.BeamSearch \("search0", "search1", "search2", ...\): the operator is not supported\n {4}note: it is one of ONNX Runtime's own/);
   assert.match(stderr, /node "words" \(StringNormalizer, opset \d+\): the operator is not supported\n {4}note: text and files are prepared in the page/);
   assert.equal(stderr.trim().split('\n').length, 5);
 });
@@ -242,6 +242,34 @@ test('quantised models say what does not fit', () => {
   assert.match(refused('MatMulNBits', ['x', 'w', 'k'], types, { K: 32, N: 4, bits: 4, block_size: 32 }, 'com.microsoft'), /operand 1 must be known when the model is compiled/);
   assert.match(refused('MatMulNBits', ['x', 'w', 'k'], types, { K: 32, N: 4, bits: 3, block_size: 32 }, 'com.microsoft'), /elements of 3 bits are not supported/);
   assert.match(refused('Cast', ['x'], types, { to: 14 }), /the element type complex64 is not supported/);
+});
+
+test('mixtures of experts say what is not there', () => {
+  const E = 4, H = 32, I = 64, types = /** @type {Record<string, import('../onnx_model.mjs').Type>} */ ({ x: ['f32', ['n', H]], r: ['f32', ['n', E]] });
+  const tensor = (/** @type {'f32' | 'u8'} */ type, /** @type {number[]} */ ...shape) => ({ type: /** @type {[typeof type, number[]]} */ ([type, shape]), bytes: new Uint8Array(shape.reduce((a, b) => a * b) * (type === 'f32' ? 4 : 1)) });
+  const refused = (/** @type {string} */ op, /** @type {string} */ inputs, attributes = {}, constants = {}) => {
+    writeFileSync(join(folder, 'experts.onnx'), onnxModel({ inputs: types, outputs: { y: ['f32', ['n', H]] }, opset: 21, nodes: [{ op, domain: 'com.microsoft', name: 'node', inputs: inputs.split(','), outputs: ['y'], attributes }],
+      constants: { v: tensor('f32', E, I, H), w: tensor('f32', E, H, I), q: tensor('u8', E, I, H / 2), t: tensor('u8', E, H, I / 2), s: tensor('f32', E, I), k: tensor('f32', E, H), ...constants } }));
+    const { status, stderr } = run(['experts.onnx', '-o', 'experts']);
+    assert.equal(status, 1);
+    return stderr;
+  };
+  const floats = 'x,r,v,,w', bytes = 'x,r,q,s,,t,k';
+  assert.match(refused('MoE', floats, { k: 5 }), /node "node" \(com.microsoft.MoE, .*\): k is 5 of 4/);
+  assert.match(refused('MoE', floats, { k: 2, use_sparse_mixer: 1 }), /use_sparse_mixer is not supported/);
+  assert.match(refused('MoE', floats, { activation_type: 'tanh' }), /the activation "tanh" is not supported/);
+  assert.match(refused('MoE', floats, { activation_type: 'swiglu' }), /swiglu without swiglu_fusion needs fc3/);
+  assert.match(refused('MoE', `${floats},,v`, { activation_type: 'swiglu', swiglu_fusion: 1 }), /fc3 goes with a swiglu_fusion of 0/);
+  assert.match(refused('MoE', 'x,r,v'), /fc2 is missing/);
+  assert.match(refused('MoE', floats, {}, { v: tensor('f32', E, I, H + 1) }), /f32\[4,64,33\]/);
+  assert.match(refused('QMoE', bytes, { quant_type: 'fp4' }), /the quant_type "fp4" is not supported/);
+  assert.match(refused('QMoE', bytes, { expert_weight_bits: 3 }), /elements of 3 bits are not supported/);
+  // As CUDA's are packed beforehand.
+  assert.match(refused('QMoE', bytes, {}, { q: tensor('u8', E, H, I / 2) }), /fc1 is u8\[4,32,32\], not u4\[4,64,32\] in bytes/);
+  assert.match(refused('QMoE', bytes, { weights_prepacked: 1 }), /weights_prepacked is 1: the weights are packed for one processor/);
+  assert.match(refused('QMoE', 'x,r,q,,,t,k'), /fc1 has no scales/);
+  assert.match(refused('QMoE', 'x,r,q,k,,t,k'), /f32\[4,32\]/);
+  assert.match(refused('QMoE', 'x,r,q,s,,t,k,,,,,s'), /f32\[4,64\], which has no room for u4\[4,64\]/);
 });
 
 test('help fits a screen, and shows how to begin', () => {

@@ -5,7 +5,7 @@
 /** @typedef {import('../onnx_model.mjs').Type} Type */
 /** @typedef {import('../onnx_model.mjs').Node} Node */
 /** @typedef {{ shape: number[], data: any }} Value */
-/** @typedef {{ model: Model, runs: Record<string, Value>[], precise?: boolean }} Case */
+/** @typedef {{ model: Model, runs: Record<string, Value>[], precise?: boolean, reference?: Model }} Case `reference` is the same in operators that ONNX Runtime's CPU has */
 
 const ARRAYS = { f32: Float32Array, f64: Float64Array, i32: Int32Array, i64: BigInt64Array, bool: Uint8Array, u8: Uint8Array };
 

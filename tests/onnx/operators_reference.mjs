@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-// Writes what ONNX Runtime makes of the models of operators.mjs, or of decisions.mjs, detectors.mjs or narrow.mjs, without its
+// Writes what ONNX Runtime makes of the models of operators.mjs, or of decisions.mjs, detectors.mjs, experts.mjs or narrow.mjs, without its
 // optimisations; null where it refuses. Needs `tools/npm_ci tests/bench` (1.30.0 made the files). Tests read the
 // files and need nothing:
 //
 //   tests/onnx/operators_reference.mjs > tests/onnx/operators_reference.json
 //   tests/onnx/operators_reference.mjs decisions > tests/onnx/decisions_reference.json
 //   tests/onnx/operators_reference.mjs detectors > tests/onnx/detectors_reference.json
+//   tests/onnx/operators_reference.mjs experts > tests/onnx/experts_reference.json
 //   tests/onnx/operators_reference.mjs narrow > tests/onnx/narrow_reference.json
 
 import { createRequire } from 'node:module';
@@ -29,7 +30,7 @@ for (const [name, test] of Object.entries(CASES)) {
   /** @type {any[]} */
   const results = [];
   try {
-    const model = test.precise ? doubled(test.model) : test.model;
+    const plain = test.reference ?? test.model, model = test.precise ? doubled(plain) : plain;
     const session = await ort.InferenceSession.create(onnxModel(model), { graphOptimizationLevel: 'disabled', logSeverityLevel: 4 });
     for (const run of test.runs) {
       const feeds = Object.fromEntries(Object.entries(run).map(([input, { data, shape }]) => [input,

@@ -2,12 +2,12 @@
 // The bytes that a model has become constants of elements of so many bits: these stay as they are
 // in the weights file and in memory, and kernels widen what they read.
 
+#include "onnx/ops/block_quantized.h"
+
 #include "onnx/operators.h"
 #include "onnx/ops/quantization.h"
 
 namespace webnnc::onnx {
-
-namespace {
 
 Result<DType> UnsignedOf(int64_t bits) {
   switch (bits) {
@@ -17,6 +17,20 @@ Result<DType> UnsignedOf(int64_t bits) {
     default: return Error{"elements of " + std::to_string(bits) + " bits are not supported"};
   }
 }
+
+int64_t InWholeBytes(int64_t count, DType dtype) {
+  int64_t per_byte = 8 / BitSize(dtype);
+  return (count + per_byte - 1) / per_byte * per_byte;
+}
+
+Result<int64_t> BlockSize(NodeContext& c, int64_t otherwise) {
+  int64_t block = c.Int("block_size", otherwise);
+  if (block < 1 || block > INT32_MAX || block % 4 != 0)
+    return Error{"block_size is " + std::to_string(block)};
+  return block;
+}
+
+namespace {
 
 DType SignedOf(DType dtype) {
   switch (dtype) {
@@ -45,25 +59,6 @@ Term Named(Formula& f, size_t i, Tensor tensor) {
   return f.Take(c.scope().Add(graph::Constant{std::move(tensor), name}, {}, name));
 }
 
-Result<Term> Elements(Formula& f, size_t i, DType dtype, Shape shape) {
-  TRY_ASSIGN(auto tensor, ElementsOf(f, i, dtype, std::move(shape)));
-  return Named(f, i, std::move(tensor));
-}
-
-// The same less half of what they may be, which is where zero is if nothing is said: numbers with a
-// sign, whose top bits are the others' turned.
-Result<Term> CentredElements(Formula& f, size_t i, DType dtype, Shape shape) {
-  TRY_ASSIGN(auto tensor, ElementsOf(f, i, dtype, std::move(shape)));
-  uint8_t tops = 0;
-  for (int64_t bit = BitSize(dtype); bit <= 8; bit += BitSize(dtype)) tops |= 1 << (bit - 1);
-  std::span<const uint8_t> bytes = tensor.data.bytes();
-  std::vector<uint8_t> turned(bytes.begin(), bytes.end());
-  for (uint8_t& byte : turned) byte ^= tops;
-  tensor.type.dtype = SignedOf(dtype);
-  tensor.data = TensorData::Own(std::move(turned));
-  return Named(f, i, std::move(tensor));
-}
-
 // The halves of bytes that have the first element in the upper half, where ours have it in the
 // lower.
 Tensor WithHalvesSwapped(Tensor tensor) {
@@ -72,19 +67,6 @@ Tensor WithHalvesSwapped(Tensor tensor) {
   for (uint8_t& byte : swapped) byte = static_cast<uint8_t>(byte << 4 | byte >> 4);
   tensor.data = TensorData::Own(std::move(swapped));
   return tensor;
-}
-
-// How many elements of so many bits fill whole bytes, if there are to be `count`.
-int64_t InWholeBytes(int64_t count, DType dtype) {
-  int64_t per_byte = 8 / BitSize(dtype);
-  return (count + per_byte - 1) / per_byte * per_byte;
-}
-
-Result<int64_t> BlockSize(NodeContext& c, int64_t otherwise) {
-  int64_t block = c.Int("block_size", otherwise);
-  if (block < 1 || block > INT32_MAX || block % 4 != 0)
-    return Error{"block_size is " + std::to_string(block)};
-  return block;
 }
 
 // The sizes of a matrix of weights, [N, K].
@@ -99,6 +81,23 @@ Result<Sizes> SizesOf(NodeContext& c) {
 }
 
 }  // namespace
+
+Result<Term> Elements(Formula& f, size_t i, DType dtype, Shape shape) {
+  TRY_ASSIGN(auto tensor, ElementsOf(f, i, dtype, std::move(shape)));
+  return Named(f, i, std::move(tensor));
+}
+
+Result<Term> CentredElements(Formula& f, size_t i, DType dtype, Shape shape) {
+  TRY_ASSIGN(auto tensor, ElementsOf(f, i, dtype, std::move(shape)));
+  uint8_t tops = 0;
+  for (int64_t bit = BitSize(dtype); bit <= 8; bit += BitSize(dtype)) tops |= 1 << (bit - 1);
+  std::span<const uint8_t> bytes = tensor.data.bytes();
+  std::vector<uint8_t> turned(bytes.begin(), bytes.end());
+  for (uint8_t& byte : turned) byte ^= tops;
+  tensor.type.dtype = SignedOf(dtype);
+  tensor.data = TensorData::Own(std::move(turned));
+  return Named(f, i, std::move(tensor));
+}
 
 // y[..., n] = sum over k of a[..., k] * w[n, k] + bias[n], where w[n, k] is (b[n, k] - zero) *
 // scale with those of block k / block_size, or of block g_idx[k]. accuracy_level allows to compute

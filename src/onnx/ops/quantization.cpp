@@ -57,6 +57,7 @@ Term Real(Term x) { return Cast(x, DType::kF32); }
 }  // namespace
 
 Term Repeated(Term blocks, size_t axis, int64_t block, const Dim& size) {
+  if (!blocks.id.valid()) return blocks;
   Shape shape = blocks.formula->TypeOf(blocks).shape;
   auto at = static_cast<std::ptrdiff_t>(axis);
   Shape apart = shape, whole = shape;
