@@ -32,6 +32,7 @@
 #include "loop/passes/factor_reduction.h"
 #include "loop/passes/flatten.h"
 #include "loop/passes/guard_stores.h"
+#include "loop/passes/guard_sums.h"
 #include "loop/passes/inline_maps.h"
 #include "loop/passes/join_reductions.h"
 #include "loop/passes/keep_functions.h"
@@ -343,6 +344,7 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"unroll", KernelPass(loop::Unroll)},
       {"share-memory", KernelPass(loop::ShareMemory)},
       {"guard-stores", KernelPass(loop::GuardStores)},
+      {"guard-sums", KernelPass(loop::GuardSums)},
       {"promote-half",
        KernelPass([](loop::Kernel& kernel) { PromoteHalf(kernel, Storage::kPort); })},
       {"promote-half-between",

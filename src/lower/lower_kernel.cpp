@@ -6,6 +6,7 @@
 #include "loop/parallel.h"
 #include "loop/passes/flatten.h"
 #include "loop/passes/guard_stores.h"
+#include "loop/passes/guard_sums.h"
 #include "loop/passes/legalize_for_gpu.h"
 #include "loop/passes/promote_half.h"
 #include "loop/passes/share_memory.h"
@@ -216,6 +217,9 @@ Result<Lowered> LowerScheduled(loop::Kernel scheduled, const Options& options) {
     lowered.narrows_64_bits = legalization.narrows_64_bits;
     log("legalize", kernel);
     if (options.target.Has(Feature::kMatrices)) TRY(EightHalves(kernel).Check());
+  } else {
+    loop::GuardSums(kernel);
+    log("guard-sums", kernel);
   }
   TRY(loop::VerifyFlat(kernel));
   return lowered;

@@ -23,6 +23,7 @@
 
 #include "base/result.h"
 #include "wasm/kernel_emitter.h"
+#include "wasm/near_addresses.h"
 #include "wasm/vector_constants.h"
 
 extern "C" {
@@ -165,6 +166,7 @@ std::unique_ptr<llvm::Module> MakeModule(llvm::LLVMContext& context, const std::
   Optimize(*module, *machine);
   FuseMultiplyAdds(*module);
   LoadVectorConstants(*module);
+  AddToLowest(*module);
   return module;
 }
 

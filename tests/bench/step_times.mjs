@@ -1,12 +1,13 @@
 // Times a model's wasm kernels one by one, and says how much arithmetic each does.
 //
-//   node tests/bench/step_times.mjs [--chromium] [--relaxed] [--runs 20] [--dim NAME=N]... [--size NAME=N]... MODEL.onnx
+//   node tests/bench/step_times.mjs [--chromium] [--relaxed] [--runs 20] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx
 //
 //    12    0.221 ms   32.7 GFLOP/s  conv_add 784x32x144
 //
 // Times are the least of all runs; in Node and Deno the smaller of two clocks, the wall's and the one that other
 // processes do not advance. Multiply-adds are counted from the plain kernels that `--emit schedule`
 // prints; steps without are not given a speed. Every size must be known: --dim fixes symbols, --size leaves them open and runs with what is given.
+// The last line is a whole run. --against another compiler prints its times beside these, taken by turns in the same page.
 // Decide by --chromium, a page in Chromium without a window. Node 20's V8 makes other code than browsers' do, and Deno's compares each
 // address with the memory's size, which browsers leave to the processor: what runs at 57 GFLOP/s in Chromium runs at 42 there.
 // Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd.
@@ -30,11 +31,12 @@ const { values: options, positionals } = parseArgs({
     runs: { type: 'string', default: '20' },
     dim: { type: 'string', multiple: true, default: [] },
     size: { type: 'string', multiple: true, default: [] },
+    against: { type: 'string' },
   },
 });
 const [model] = positionals;
 if (!model) {
-  console.error('usage: step_times.mjs [--chromium] [--relaxed] [--runs N] [--dim NAME=N]... [--size NAME=N]... MODEL.onnx');
+  console.error('usage: step_times.mjs [--chromium] [--relaxed] [--runs N] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx');
   process.exit(1);
 }
 const dims = options.dim.flatMap((dim) => ['--dim', dim]);
@@ -86,17 +88,18 @@ function time(work) {
   return elapsed < 1 ? elapsed : Math.min(elapsed, (used.user + used.system) / 1000);
 }
 
-/** @param {string} bundle @param {string} file of wasm, in it @returns {Promise<number[]>} */
-async function timeInChromium(bundle, file) {
+/** @param {number} count of bundles @param {string} folder that they are in @param {string} file of wasm, in each */
+async function timeInChromium(count, folder, file) {
   const { launch, serve } = await import('../web/harness.mjs');
-  const server = await serve({ '/': here, '/model': bundle }, { isolate: true }), browser = await launch('chromium');
+  const server = await serve({ '/': here, '/models': folder }, { isolate: true }), browser = await launch('chromium');
   try {
     const page = await browser.open(`${server.url}/steps.html`, { timeout: 300_000 });
-    return await page.evaluate(async (/** @type {string} */ name, /** @type {number} */ runs, /** @type {Record<string, number>} */ open) => {
-      const bytes = async (/** @type {string} */ of) => new Uint8Array(await (await fetch(`/model/${of}`)).arrayBuffer());
-      const steps = await import('/steps.mjs');
-      return await steps.timeSteps(await bytes(name), await bytes('model.weights.bin'), runs, open);
-    }, file, +options.runs, sizes);
+    return await page.evaluate(async (/** @type {number} */ models, /** @type {string} */ name, /** @type {number} */ runs, /** @type {Record<string, number>} */ open) => {
+      const bytes = async (/** @type {string} */ of) => new Uint8Array(await (await fetch(`/models/${of}`)).arrayBuffer());
+      const steps = await import('/steps.mjs'), modules = [];
+      for (let m = 0; m < models; ++m) modules.push({ bytes: await bytes(`${m}/${name}`), weights: await bytes(`${m}/model.weights.bin`) });
+      return await steps.timeSteps(modules, runs, open);
+    }, count, file, +options.runs, sizes);
   } finally {
     await browser.close();
     await server.close();
@@ -107,17 +110,23 @@ const folder = mkdtempSync(join(tmpdir(), 'webnnc-steps-'));
 try {
   const schedule = execFileSync(webnnc, [model, ...dims, '--target', 'wasm', '--emit', 'schedule'], { maxBuffer: 1 << 30 });
   const steps = describeSteps(schedule.toString());
-  execFileSync(webnnc, [model, ...dims, '--target', 'wasm', '-o', join(folder, 'out'), '--quiet']);
+  const compilers = options.against ? [webnnc, options.against] : [webnnc];
+  compilers.forEach((compiler, c) => execFileSync(compiler, [model, ...dims, '--target', 'wasm', '-o', join(folder, `${c}`), '--quiet']));
   const file = options.relaxed ? 'model.relaxed.wasm' : 'model.wasm';
-  const bytes = (/** @type {string} */ of) => readFileSync(join(folder, 'out', of));
-  const best = options.chromium ? await timeInChromium(join(folder, 'out'), file)
-    : await timeSteps(bytes(file), bytes('model.weights.bin'), +options.runs, sizes, time);
-  best.forEach((ms, s) => {
+  const { best, whole } = options.chromium ? await timeInChromium(compilers.length, folder, file)
+    : await timeSteps(compilers.map((_, c) => ({ bytes: readFileSync(join(folder, `${c}`, file)), weights: readFileSync(join(folder, `${c}`, 'model.weights.bin')) })),
+      +options.runs, sizes, time);
+  const [times, others] = best;
+  const beside = (/** @type {number} */ ms) => others?.length === times.length ? ` against ${ms.toFixed(3).padStart(8)} ms` : '';
+  times.forEach((ms, s) => {
     const { name = '', loops = '', products = 0 } = steps[s] ?? {};
     const speed = products ? `${(2e-6 * products / ms).toFixed(1).padStart(6)} GFLOP/s` : ' '.repeat(14);
-    console.log(`${String(s).padStart(4)} ${ms.toFixed(3).padStart(8)} ms ${speed}  ${name} ${loops}`);
+    console.log(`${String(s).padStart(4)} ${ms.toFixed(3).padStart(8)} ms${beside(others?.[s])} ${speed}  ${name} ${loops}`);
   });
-  console.log(`all  ${best.reduce((sum, ms) => sum + ms, 0).toFixed(3).padStart(8)} ms`);
+  const all = best.map((list) => list.reduce((sum, ms) => sum + ms, 0));
+  for (const [label, sums] of /** @type {const} */ ([['all ', all], ['run ', whole]])) {
+    console.log(`${label} ${sums.map((ms) => `${ms.toFixed(3).padStart(8)} ms`).join(' against ')}`);
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -44,24 +44,30 @@ function wall(work) {
 }
 
 /**
- * The least time of each step, in ms.
- * @param {BufferSource} bytes of model.wasm
- * @param {Uint8Array} weights
+ * The least time of each step of each program, in ms. Programs take turns in each step, so that what disturbs one disturbs all.
+ * @param {{ bytes: BufferSource, weights: Uint8Array }[]} modules of model.wasm
  * @param {number} runs
  * @param {Record<string, number>} [sizes] of symbols
  * @param {(work: () => void) => number} [time] in ms
  */
-export async function timeSteps(bytes, weights, runs, sizes = {}, time = wall) {
-  const program = await instantiate(bytes, weights, sizes);
+export async function timeSteps(modules, runs, sizes = {}, time = wall) {
+  const programs = await Promise.all(modules.map(({ bytes, weights }) => instantiate(bytes, weights, sizes)));
   // Engines compile anew what has run for some time.
-  for (const end = performance.now() + 500; performance.now() < end;) program.run();
-  const best = new Array(program.stepCount).fill(Infinity);
-  for (let run = 0; run < runs; ++run) {
-    for (let s = 0; s < program.stepCount; ++s) {
-      const times = best[s] < SHORTEST ? Math.ceil(SHORTEST / Math.max(best[s], 0.001)) : 1;
-      const took = time(() => { for (let i = 0; i < times; ++i) program.step(s); });
-      best[s] = Math.min(best[s], took / times);
+  for (const { run } of programs) for (const end = performance.now() + 500; performance.now() < end;) run();
+  const best = programs.map(({ stepCount }) => new Array(stepCount).fill(Infinity));
+  for (let round = 0; round < runs; ++round) {
+    for (let s = 0; s < Math.max(...programs.map(({ stepCount }) => stepCount)); ++s) {
+      programs.forEach(({ step, stepCount }, p) => {
+        if (s >= stepCount) return;
+        const times = best[p][s] < SHORTEST ? Math.ceil(SHORTEST / Math.max(best[p][s], 0.001)) : 1;
+        const took = time(() => { for (let i = 0; i < times; ++i) step(s); });
+        best[p][s] = Math.min(best[p][s], took / times);
+      });
     }
   }
-  return best;
+  const whole = programs.map(() => Infinity);
+  for (let round = 0; round < runs; ++round) {
+    programs.forEach(({ run }, p) => { whole[p] = Math.min(whole[p], time(run)); });
+  }
+  return { best, whole };
 }
