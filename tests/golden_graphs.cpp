@@ -21,6 +21,7 @@
 #include "graph/passes/quantize_weights.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
+#include "graph/passes/subpixel_convolutions.h"
 #include "graph/passes/sum_in_floats.h"
 #include "graph/text.h"
 #include "graph/verify.h"
@@ -447,6 +448,7 @@ const Steps& GraphSteps() {
        GraphPass([](Graph& graph) { graph::BlockCumulations(graph, {.shortest = 10}); })},
       {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},
       {"move-rows", GraphPass(graph::MoveRows)},
+      {"subpixel-convolutions", GraphPass(graph::SubpixelConvolutions)},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},
       {"prepare-image-contain",

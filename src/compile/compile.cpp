@@ -46,6 +46,7 @@
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
+#include "graph/passes/subpixel_convolutions.h"
 #include "graph/passes/sum_in_floats.h"
 #include "onnx/import.h"
 #include "onnx/outline.h"
@@ -225,6 +226,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   // Layouts are written as transposes. The first round cancels those that meet; only then are
   // reshapes beside each other, which the second round merges. Transposed weights are constants.
   on_all(graph::Simplify);
+  on_all(graph::Simplify);
+  fold(graph::FoldConstants);
+  // On filters that are constants under their layout; what it makes of them is folded in turn.
+  on_all(graph::SubpixelConvolutions);
   on_all(graph::Simplify);
   fold(graph::FoldConstants);
   on_all(graph::MergeCommon);
