@@ -12,14 +12,14 @@ import { given, made, y } from './operators.mjs';
 export const CASES = {};
 
 /** @param {string} text @param {Node['attributes']} [attributes] "y z = Op(a, , b)" @returns {Node} */
-function node(text, attributes = {}, domain = '') {
+export function node(text, attributes = {}, domain = '') {
   const [, outputs, op, inputs] = /** @type {RegExpExecArray} */ (/^(.*) = (\w+)\((.*)\)$/.exec(text));
   return { op, name: outputs, domain, inputs: inputs.split(',').map((name) => name.trim()), outputs: outputs.split(' '), attributes };
 }
 /** @param {string} text @param {Node['attributes']} attributes */
-const fused = (text, attributes) => node(text, attributes, 'com.microsoft');
+export const fused = (text, attributes) => node(text, attributes, 'com.microsoft');
 /** @param {number} value */
-const float = (value) => ({ float: value });
+export const float = (value) => ({ float: value });
 
 /** @param {number[]} shape @param {number} seed @returns {Tensor} */
 const numbers = (shape, seed) => ({ type: ['f32', shape], bytes: new Uint8Array(made('f32', shape, 1, seed).data.buffer) });
@@ -28,9 +28,9 @@ const bytes = (shape, seed) => ({ type: ['u8', shape], bytes: made('u8', shape, 
 /** @param {number[]} shape @returns {Tensor} */
 const scales = (shape) => ({ type: ['f32', shape], bytes: new Uint8Array(Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => 0.002 + (i * 7 % 11) / 2000).buffer) });
 /** @param {...number} values @returns {Tensor} */
-const longs = (...values) => ({ type: ['i64', [values.length]], bytes: new Uint8Array(BigInt64Array.from(values, BigInt).buffer) });
+export const longs = (...values) => ({ type: ['i64', [values.length]], bytes: new Uint8Array(BigInt64Array.from(values, BigInt).buffer) });
 /** @param {number} value @returns {Tensor} */
-const scalar = (value) => ({ type: ['f32', []], bytes: new Uint8Array(Float32Array.of(value).buffer) });
+export const scalar = (value) => ({ type: ['f32', []], bytes: new Uint8Array(Float32Array.of(value).buffer) });
 
 const E = 5, ROWS = 7;
 /** @param {number} hidden @returns {Record<string, Type>} */

@@ -1,5 +1,5 @@
 // The models of operators.mjs in the interpreter, on wasm and WebGPU and as WASI commands. Results are ONNX Runtime's
-// (operators_reference.json, experts_reference.json, narrow_reference.json).
+// (operators_reference.json, contrib_reference.json, experts_reference.json, narrow_reference.json).
 //
 //   NODE_TESTS=build/node_tests node --test tests/onnx/operators.test.mjs
 
@@ -11,6 +11,7 @@ import { test } from 'node:test';
 
 import { onnxModel } from '../onnx_model.mjs';
 import { compareCases, readReference } from './compare_cases.mjs';
+import { CASES as CONTRIB } from './contrib.mjs';
 import { CASES as EXPERTS } from './experts.mjs';
 import { CASES as NARROW } from './narrow.mjs';
 import { CASES } from './operators.mjs';
@@ -24,6 +25,8 @@ const hasDoubles = (types) => Object.values(types).some(([type]) => type === 'f6
 
 test('operators on all backends', () => compare(({ model }) => !hasDoubles(model.inputs) && !hasDoubles(model.outputs), ['interpreter', 'wasm', 'wasi', 'webgpu']));
 test('operators of f64, which WebGPU does not have', () => compare(({ model }) => hasDoubles(model.inputs) || hasDoubles(model.outputs), ['interpreter', 'wasm']));
+
+test("ONNX Runtime's own", () => compareCases(CONTRIB, readReference('contrib'), ['interpreter', 'wasm', 'wasi', 'webgpu']));
 
 test('mixtures of experts', () => compareCases(EXPERTS, readReference('experts'), ['interpreter', 'wasm', 'wasi', 'webgpu']));
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// Writes what ONNX Runtime makes of the models of operators.mjs, or of decisions.mjs, detectors.mjs, experts.mjs or narrow.mjs, without its
+// Writes what ONNX Runtime makes of the models of operators.mjs, or of contrib.mjs, decisions.mjs, detectors.mjs, experts.mjs or narrow.mjs, without its
 // optimisations; null where it refuses. Needs `tools/npm_ci tests/bench` (1.30.0 made the files). Tests read the
 // files and need nothing:
 //
 //   tests/onnx/operators_reference.mjs > tests/onnx/operators_reference.json
+//   tests/onnx/operators_reference.mjs contrib > tests/onnx/contrib_reference.json
 //   tests/onnx/operators_reference.mjs decisions > tests/onnx/decisions_reference.json
 //   tests/onnx/operators_reference.mjs detectors > tests/onnx/detectors_reference.json
 //   tests/onnx/operators_reference.mjs experts > tests/onnx/experts_reference.json

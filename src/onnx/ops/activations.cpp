@@ -289,6 +289,19 @@ static Result<Values> ImportLogSoftmax(NodeContext& c) {
   return Values{result};
 }
 
+// softmax(x + bias): everything from the axis on together, as it was up to opset 12.
+// is_inner_broadcast says how the bias broadcasts, which its sizes say as well.
+static Result<Values> ImportBiasSoftmax(NodeContext& c) {
+  TRY_ASSIGN(auto axis, c.Axis(c.Int("axis", 1), c.Type(0).rank()));
+  std::vector<int64_t> axes;
+  for (; axis < c.Type(0).rank(); ++axis) axes.push_back(axis);
+  TRY_ASSIGN(auto sum, c.Binary(BinaryOp::kAdd, c[0], c[1]));
+  if (c.TypeOf(sum).rank() != c.Type(0).rank())
+    return Error{"the bias is " + Print(c.Type(1)) + " for " + Print(c.Type(0))};
+  TRY_ASSIGN(auto result, c.Add(graph::Softmax{axes, false}, {sum}));
+  return Values{result};
+}
+
 // 1 where the first largest element of the row is, 0 elsewhere.
 static Result<Values> ImportHardmax(NodeContext& c) {
   TRY_ASSIGN(auto axes, SoftmaxAxes(c));
@@ -337,6 +350,7 @@ static constexpr Operator kOperators[] = {
     {"", "ThresholdedRelu", 1, ImportThresholdedRelu},
     {"com.microsoft", "BiasAdd", 3, ImportBiasAdd},
     {"com.microsoft", "BiasGelu", 2, ImportBiasGelu},
+    {"com.microsoft", "BiasSoftmax", 2, ImportBiasSoftmax},
     {"com.microsoft", "BiasSplitGelu", 2, ImportBiasSplitGelu},
     {"com.microsoft", "FastGelu", 1, ImportFastGelu},
     {"com.microsoft", "Gelu", 1, ImportGelu},

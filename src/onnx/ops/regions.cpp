@@ -268,9 +268,59 @@ static Result<Values> ImportMaxRoiPool(NodeContext& c) {
   return Values{id};
 }
 
+// ONNX Runtime's, after TensorFlow: regions are in parts of the image, and the first and last place
+// of a crop are the middles of their outermost elements.
+static Result<Values> ImportCropAndResize(NodeContext& c) {
+  const TensorType type = c.Type(0), regions_type = c.Type(1);
+  TRY_ASSIGN(auto crop, c.Integers(3));
+  bool fits = type.rank() == 4 && regions_type.rank() == 2 && regions_type.shape[1].Is(4) &&
+              crop.size() == 2 && crop[0] > 0 && crop[1] > 0;
+  if (!fits)
+    return Error{"regions " + Print(regions_type) + " do not fit " + Print(type) +
+                 ", or crop_size is wrong"};
+  TRY(CheckHasElements(c, type));
+  if (!ProvablyLessEqual(1, type.shape[0])) c.AssumeLessEqual(1, type.shape[0]);
+  const Dim count = regions_type.shape[0];
+  TRY(c.CheckVector("batch_indices", c[2], count, "region"));
+  const std::string mode = c.String("mode", "bilinear");
+  if (mode != "bilinear" && mode != "nearest") return Error{"the mode is " + mode};
+  const bool nearest = mode == "nearest";
+  DType real = RealType(type.dtype);
+  Formula f(c);
+  Regions regions{count, Cast(f(c[1]), real)};
+  const Shape places{count, crop[0], crop[1], 1};
+  // Where the rows (columns) of crops are in x, and whether that is inside.
+  auto along = [&](int64_t d) {
+    const int64_t size = crop[static_cast<size_t>(d)];
+    Term last = f.Size(type.shape[static_cast<size_t>(2 + d)], real) - 1;
+    Term start = regions.Column(d) * last, end = regions.Column(d + 2) * last;
+    Term i = Reshape(f.Iota(size, real), {1, size, 1});
+    Term place = (regions.Column(d) + regions.Column(d + 2)) * 0.5 * last;
+    if (size > 1) {
+      place = start + i * ((end - start) / static_cast<double>(size - 1));
+      place = Where(i == static_cast<double>(size - 1), end, place);
+    }
+    Term inside = (f.Number(0, real) <= place) & (place <= last);
+    // A half goes up, and nothing below it, as place + 0.5 might be rounded.
+    if (nearest) place = Floor(place) + Floor((place - Floor(place)) * 2);
+    const Shape shape{count, d == 0 ? size : 1, d == 0 ? 1 : size, 1};
+    return std::pair(Expand(Reshape(place, shape), places), Reshape(inside, shape));
+  };
+  auto [row, in_rows] = along(0);
+  auto [column, in_columns] = along(1);
+  graph::Sample sample{nearest ? SampleMode::kNearest : SampleMode::kLinear,
+                       SamplePadding::kBorder};
+  Term crops = f.Add(sample, {f(c[0]), Concat({row, column}, 3), f(c[2])});
+  Term inside = Reshape(in_rows & in_columns, {count, 1, crop[0], crop[1]});
+  Term outside = f.Number(c.Float("extrapolation_value", 0), type.dtype);
+  TRY_ASSIGN(auto result, f.Result(Where(inside, crops, outside)));
+  return Values{result};
+}
+
 static constexpr Operator kOperators[] = {
     {"", "MaxRoiPool", 2, ImportMaxRoiPool, kAnyOpset},
     {"", "RoiAlign", 3, ImportRoiAlign},
+    {"com.microsoft", "CropAndResize", 4, ImportCropAndResize},
 };
 
 std::span<const Operator> RegionOperators() { return kOperators; }

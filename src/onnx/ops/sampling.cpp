@@ -277,6 +277,7 @@ static constexpr Operator kOperators[] = {
     {"", "Col2Im", 3, ImportCol2Im},
     {"", "DeformConv", 3, ImportDeformConv},
     {"", "GridSample", 2, ImportGridSample},
+    {"com.microsoft", "GridSample", 2, ImportGridSample},
 };
 
 std::span<const Operator> SamplingOperators() { return kOperators; }

@@ -177,6 +177,17 @@ static Result<Values> ImportUnsqueeze(NodeContext& c) {
   return Values{result};
 }
 
+// ONNX Runtime's: Unsqueeze with one axis.
+static Result<Values> ImportExpandDims(NodeContext& c) {
+  TRY_ASSIGN(auto axes, c.Integers(1));
+  if (axes.size() != 1) return Error{"the axis is " + Print(c.Type(1))};
+  Shape shape = c.Type(0).shape;
+  TRY_ASSIGN(auto axis, c.Axis(axes[0], c.Type(0).rank() + 1));
+  shape.insert(shape.begin() + axis, 1);
+  TRY_ASSIGN(auto result, c.Reshape(c[0], shape));
+  return Values{result};
+}
+
 static Result<Values> ImportTranspose(NodeContext& c) {
   int64_t rank = c.Type(0).rank();
   Integers order = c.Ints("perm");
@@ -399,6 +410,8 @@ static constexpr Operator kOperators[] = {
     {"", "Tile", 2, ImportTile},
     {"", "Transpose", 1, ImportTranspose, kAnyOpset},
     {"", "Unsqueeze", 1, ImportUnsqueeze, kAnyOpset},
+    {"com.microsoft", "ExpandDims", 2, ImportExpandDims},
+    {"com.microsoft", "Pad", 2, ImportPad},
 };
 
 std::span<const Operator> ShapeOperators() { return kOperators; }

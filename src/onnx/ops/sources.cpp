@@ -135,6 +135,14 @@ static Result<Values> ImportRange(NodeContext& c) {
   return Values{result};
 }
 
+// ONNX Runtime's, whose step is 1 if it is not there.
+static Result<Values> ImportRangeByOne(NodeContext& c) {
+  if (c.Has(2)) return ImportRange(c);
+  TRY_ASSIGN(auto one, c.Scalar(c.Type(0).dtype, 1));
+  NodeContext range = c.WithOperands({c[0], c[1], one});
+  return ImportRange(range);
+}
+
 static Result<Values> ImportEyeLike(NodeContext& c) {
   const TensorType type = c.Type(0);
   if (type.rank() != 2) return Error{"x is " + Print(type)};
@@ -158,6 +166,7 @@ static constexpr Operator kOperators[] = {
     {"", "Range", 3, ImportRange},
     {"", "Shape", 1, ImportShape, kAnyOpset},
     {"", "Size", 1, ImportSize, kAnyOpset},
+    {"com.microsoft", "Range", 2, ImportRangeByOne},
 };
 
 std::span<const Operator> SourceOperators() { return kOperators; }
