@@ -19,6 +19,7 @@
 #include "graph/passes/part_scatters.h"
 #include "graph/passes/prepare_image.h"
 #include "graph/passes/quantize_weights.h"
+#include "graph/passes/separate_windows.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
 #include "graph/passes/subpixel_convolutions.h"
@@ -449,6 +450,7 @@ const Steps& GraphSteps() {
       {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},
       {"move-rows", GraphPass(graph::MoveRows)},
       {"subpixel-convolutions", GraphPass(graph::SubpixelConvolutions)},
+      {"separate-windows", GraphPass(graph::SeparateWindows)},
       {"split-concats", GraphPass([](Graph& graph) { graph::SplitConcats(graph, 3); })},
       {"prepare-image", PictureStep({.mean = {0.5}, .std = {0.25}})},
       {"prepare-image-contain",

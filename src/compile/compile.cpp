@@ -44,6 +44,7 @@
 #include "graph/passes/move_rows.h"
 #include "graph/passes/narrow_factors.h"
 #include "graph/passes/part_scatters.h"
+#include "graph/passes/separate_windows.h"
 #include "graph/passes/simplify.h"
 #include "graph/passes/split_concats.h"
 #include "graph/passes/subpixel_convolutions.h"
@@ -230,6 +231,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   fold(graph::FoldConstants);
   // On filters that are constants under their layout; what it makes of them is folded in turn.
   on_all(graph::SubpixelConvolutions);
+  on_all(graph::SeparateWindows);
   on_all(graph::Simplify);
   fold(graph::FoldConstants);
   on_all(graph::MergeCommon);
