@@ -66,9 +66,10 @@ export function toElements({ name, dataType }, given) {
   const Type = ARRAYS[dataType];
   if (ArrayBuffer.isView(given) && isDetached(given)) refuse(name, 'is an array whose memory was transferred to somebody else');
   // By name: those of a frame, or of a test's own realm, have classes of their own. Not every engine's WebGPU takes
-  // these, or shared memory.
+  // these, or memory that is shared or may grow.
   const kind = ArrayBuffer.isView(given) ? /** @type {any} */ (given)[Symbol.toStringTag] : '';
-  if (kind && Reflect.get(given.buffer, Symbol.toStringTag) === 'SharedArrayBuffer') given = given.slice?.() ?? given;
+  const { buffer } = given ?? {};
+  if (kind && (buffer.resizable || Reflect.get(buffer, Symbol.toStringTag) === 'SharedArrayBuffer')) given = given.slice?.() ?? given;
   if (kind === Type.name) {
     const own = given instanceof Type ? given : viewAs(Type, given);
     return dataType === 'bool' ? checkBooleans(name, own) : own;
