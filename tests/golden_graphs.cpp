@@ -6,6 +6,7 @@
 #include "graph/passes/append_states.h"
 #include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
+#include "graph/passes/choose_sorts.h"
 #include "graph/passes/expand_attention.h"
 #include "graph/passes/find_attention.h"
 #include "graph/passes/fold_constants.h"
@@ -448,6 +449,9 @@ const Steps& GraphSteps() {
       {"block-cumulations",
        GraphPass([](Graph& graph) { graph::BlockCumulations(graph, {.shortest = 10}); })},
       {"part-scatters", GraphPass([](Graph& graph) { graph::PartScatters(graph, {10, 8}); })},
+      {"choose-sorts", GraphPass(graph::ChooseSortsForCpu)},
+      {"choose-sorts-gpu",
+       GraphPass([](Graph& graph) { graph::ChooseSortsForGpu(graph, {8, 16}); })},
       {"move-rows", GraphPass(graph::MoveRows)},
       {"subpixel-convolutions", GraphPass(graph::SubpixelConvolutions)},
       {"separate-windows", GraphPass(graph::SeparateWindows)},

@@ -34,6 +34,7 @@
 #include "graph/passes/append_states.h"
 #include "graph/passes/block_cumulations.h"
 #include "graph/passes/choose_layouts.h"
+#include "graph/passes/choose_sorts.h"
 #include "graph/passes/expand_attention.h"
 #include "graph/passes/find_attention.h"
 #include "graph/passes/fold_constants.h"
@@ -268,6 +269,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   for (Model& model : code.models) {
     if (!options.webgpu) continue;
     model.gpu_graph = model.graph;
+    if (graph::ChooseSortsForGpu(*model.gpu_graph)) {
+      graph::ForEachGraph(*model.gpu_graph, graph::Simplify);
+      graph::ForEachGraph(*model.gpu_graph, graph::MergeCommon);
+    }
     graph::ForEachGraph(*model.gpu_graph, [&](graph::Graph& g) {
       if (options.dots) graph::NarrowFactors(g, model.budget);
       graph::SumInFloats(g, model.budget);
@@ -276,6 +281,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
       graph::PartScatters(g, gpu_machine.scatters);
     });
   }
+  on_all(graph::ChooseSortsForCpu);
   TRY(trace.Graphs("split-concats", code));
   // Beyond this point the graphs do not change.
 

@@ -545,19 +545,24 @@ struct ScatterND {
   WEBNNC_EQUAL_SIZES;
 };
 
+// How rows are sorted (graph/passes/choose_sorts.h).
+enum class SortMethod : uint8_t {
+  kDigits,   // digit by digit of keys, the lowest first: as many steps as there are elements
+  kNetwork,  // by steps that each compare all pairs of places, side by side
+  kRanks,    // each element's rank is counted, by comparing all with all
+};
+
 // The `count` largest (smallest) elements along `axis`, in order, and where they were, as i64; of
 // equal ones the first comes first. NaN is larger than all numbers.
 struct TopK {
   int64_t axis = 0;
   Dim count;
   bool smallest = false;
+  SortMethod method = SortMethod::kDigits;
 
-  // Known rows up to this length are sorted; of others each element's rank is counted. A workgroup
-  // has room for twice as many indices.
-  static constexpr int64_t kLongestSorted = 1024;
-
-  static constexpr auto kFields = Fields(Field("axis", &TopK::axis), Field("count", &TopK::count),
-                                         Field("smallest", &TopK::smallest));
+  static constexpr auto kFields =
+      Fields(Field("axis", &TopK::axis), Field("count", &TopK::count),
+             Field("smallest", &TopK::smallest), Field("method", &TopK::method));
   WEBNNC_OPERATION("top_k", 1, 1);
 };
 

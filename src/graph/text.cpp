@@ -20,6 +20,7 @@ WEBNNC_ENUM_NAMES(Layout, "channels_first", "channels_last");
 WEBNNC_ENUM_NAMES(PoolKind, "max", "max_index", "average", "sum");
 WEBNNC_ENUM_NAMES(ReduceKind, "sum", "prod", "max", "min");
 WEBNNC_ENUM_NAMES(loop::Update, "set", "add", "mul", "max", "min");
+WEBNNC_ENUM_NAMES(SortMethod, "digits", "network", "ranks");
 WEBNNC_ENUM_NAMES(Cell, "rnn", "gru", "lstm");
 WEBNNC_ENUM_NAMES(Activation, "relu", "tanh", "sigmoid", "affine", "leaky_relu", "thresholded_relu",
                   "scaled_tanh", "hard_sigmoid", "elu", "softsign", "softplus");

@@ -218,6 +218,21 @@ for (const largest of [0, 1]) {
   CASES[`TopK of columns of an open size of integers, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['i32', ['n', 'm']] }, { largest, axis: 0 },
     [[150, 3], [3000, 2]].map((shape) => ({ x: made('i32', shape, 300) })), { constants: { k: [100n] }, outputs: { ...y(2, 'i32'), i: ['i64', ['i0', 'i1']] } });
 }
+for (const largest of [0, 1]) {
+  // All of a row; zeros of both signs are equal.
+  CASES[`TopK of whole rows, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['f32', [3, 'n']] }, { largest },
+    [200].map((n) => ({ x: given('f32', [3, n], Array.from(made('f32', [3, n], 9).data, (/** @type {number} */ x) => Math.abs(x) < 2 ? x < 0 ? -0 : 0 : Math.round(x))) })),
+    { constants: { k: [200n] }, outputs: { ...y(2), i: ['i64', ['i0', 'i1']] } });
+  // What f32, and i32, would take for equal.
+  const close = Array.from(made('i32', [100], 40).data, (/** @type {number} */ x) => x - 20);
+  CASES[`TopK of f64, ${largest ? 'largest' : 'smallest'}`] = one('TopK', 11, { x: ['f64', [100]] }, { largest },
+    [{ x: given('f64', [100], close.map((x) => x < 0 ? x * 1e-300 - 1 : 1 + x * 2 ** -50)) }], { constants: { k: [9n] }, outputs: { ...y(1, 'f64'), i: ['i64', ['i0']] } });
+  // WebGPU would take them for 32 bits.
+  CASES[`TopK of integers of 64 bits, ${largest ? 'largest' : 'smallest'}`] = { model: { inputs: { x: ['i64', [100]] }, outputs: { ...y(1, 'f64'), i: ['i64', ['i0']] },
+    opset: 17, constants: { k: [100n] }, nodes: [{ op: 'TopK', inputs: ['x', 'k'], outputs: ['m', 'i'], attributes: { largest } },
+      { op: 'Cast', inputs: ['m'], outputs: ['y'], attributes: { to: 11 } }] },
+    runs: [{ x: { shape: [100], data: BigInt64Array.from(close, (x) => x < -15 ? -(2n ** 63n) : BigInt(x) * 2n ** 32n * BigInt(x % 3) + BigInt(x)) } }] };
+}
 CASES['TopK of what has infinities'] = one('TopK', 11, { x: ['f32', [1030]] }, {}, [{ x: given('f32', [1030], [...Array(1029).fill(-Infinity), 1]) }],
   { constants: { k: [4n] }, outputs: { ...y(1), i: ['i64', ['i0']] } });
 

@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "graph/ops/rows.h"
+#include "graph/ops/sort_digits.h"
 
 namespace webnnc::graph {
 
@@ -23,9 +26,7 @@ class TopKLowering {
       : op_(op), to_(to), b_(to.build), x_(to.Operand(0)), rows_(to, x_.shape, {op.axis}) {}
 
   void Run() {
-    const Dim& size = Size();
-    bool sorts = size.IsConstant() && size.value() <= TopK::kLongestSorted;
-    loop::BufferId where = sorts ? Sort() : SelectByRank();
+    loop::BufferId where = Places();
     for (size_t result = 0; result < 2; ++result) {
       b_.ForEach(to_.Result(0).shape, [&](const loop::Index& at) {
         loop::ExprId index = b_.Load(where, Moved(at));
@@ -37,6 +38,13 @@ class TopKLowering {
   }
 
  private:
+  loop::BufferId Places() {
+    if (op_.method == SortMethod::kDigits)
+      return FirstByDigits(to_, {x_.dtype, rows_.rows(), Size(), op_.count, op_.smallest},
+                           [&](const loop::Index& row, loop::ExprId i) { return Element(row, i); });
+    return op_.method == SortMethod::kNetwork && Size().IsConstant() ? Sort() : SelectByRank();
+  }
+
   const Dim& Size() const { return x_.shape[static_cast<size_t>(op_.axis)]; }
 
   // A row's index, with a place along the axis.
