@@ -98,6 +98,11 @@ for (const sorted of [0, 1]) {
   one('Unique', sorted ? 'sorted' : 'in order', { x: ['f32', ['n']] }, [[3, 1, 2, 3, 1, 1, -0.5], [5], [2, 2, 2]].map((v) => ({ x: given('f32', [v.length], v) })), results, { sorted });
   for (const axis of [0, 1])
     one('Unique', `${sorted ? 'sorted' : 'in order'} along ${axis}`, { x: ['i64', [4, 3]] }, [[1, 2, 1, 0, 5, 0, 1, 2, 1, 1, 1, 1]].map((v) => ({ x: given('i64', [4, 3], v) })), { ...results, y: open(2, 'i64') }, { sorted, axis });
+  // Many, of which some are equal, also zeros of both signs; rows of three elements, which are sorted, and of nine, which are compared.
+  const many = Array.from(made('f32', [2500], 300).data, (/** @type {number} */ v) => Math.abs(v) < 9 ? v * 0 : Math.round(v));
+  one('Unique', `${sorted ? 'sorted' : 'in order'}, of many`, { x: ['f32', ['n']] }, [{ x: given('f32', [2500], many) }], results, { sorted });
+  for (const width of [3, 9])
+    one('Unique', `${sorted ? 'sorted' : 'in order'}, rows of ${width}`, { x: ['i64', ['n', width]] }, [[40, 2], [5, 1]].map(([n, most]) => ({ x: given('i64', [n, width], Array.from(made('i32', [n, width], most, n).data, (v, i) => i % width < 7 - width ? v : Math.floor(i / width) % 3)) })), { ...results, y: open(2, 'i64') }, { sorted, axis: 0 });
 }
 // Along the last axis: along others ONNX Runtime ends its process where there are no elements.
 one('Unique', 'rows that may have no elements', { x: ['f32', ['n', 'm']] }, [[3, 2], [0, 3], [0, 1]].map((shape) => ({ x: made('f32', shape) })), { y: open(2), i: open(1, 'i64'), j: open(1, 'i64'), k: open(1, 'i64') }, { axis: 1 });

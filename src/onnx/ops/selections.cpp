@@ -57,10 +57,11 @@ static Result<Values> ImportCompress(NodeContext& c) {
 
 namespace {
 
-// The rows of a matrix [n, m], each of which counts once. All are compared with all.
+// The rows of a matrix [n, m], each of which counts once: of each the first like it, of all rows
+// which one they are like, and how many are.
 class DistinctRows {
  public:
-  DistinctRows(Formula& f, Term rows) : f_(f), rows_(rows) {
+  DistinctRows(NodeContext& c, Formula& f, Term rows) : c_(c), f_(f), rows_(rows) {
     const TensorType type = f.TypeOf(rows);
     n_ = type.shape[0];
     m_ = type.shape[1];
@@ -72,6 +73,61 @@ class DistinctRows {
   };
   Result<Found> Run(bool sorted) {
     TRY(f_.Result(rows_));
+    // Each column is a sort, and of comparing all with all nothing but one more element.
+    constexpr int64_t kMostSorted = 8;
+    bool sorts = m_.IsConstant() && m_.value() <= kMostSorted;
+    return sorts ? BySorting(sorted) : ByComparing(sorted);
+  }
+
+ private:
+  // What is alike is side by side where rows are in order, the first of it first.
+  Result<Found> BySorting(bool sorted) {
+    TRY_ASSIGN(Term order, Order());
+    Term i = f_.Iota(n_, DType::kI64), above = Max(i - 1, 0);
+    Term all = f_.Add(graph::Gather{0}, {rows_, order});
+    Term equal = AreEqual(all, f_.Add(graph::Gather{0}, {all, above}));
+    Term is_equal = Reduce(ReduceKind::kMin, Cast(equal, DType::kI32), {1}) == 1;
+    Term begins = Not(is_equal) | (i == 0);
+    TRY_ASSIGN(auto groups, PositionsOf(f_, begins, "count"));
+    const Dim& count = groups.count;
+    Term last = f_.Size(count, DType::kI64) - 1, number = f_.Iota(count, DType::kI64);
+    Term next = f_.Add(graph::Gather{0}, {groups.where, Max(Min(number + 1, last), 0)});
+    Term end = Where(number == last, f_.Size(n_, DType::kI64), next);
+    Found found{f_.Add(graph::Gather{0}, {order, groups.where}), {}, end - groups.where};
+    Term group = f_.Add(graph::Cumulate{ReduceKind::kSum, 0}, {Cast(begins, DType::kI64)}) - 1;
+    found.inverse = f_.Add(graph::ScatterElements{0}, {Zeros(n_), order, group});
+    return sorted ? found : AsTheyCome(found, count);
+  }
+
+  // Columns one by one, the last first: what is equal stays in order.
+  Result<Term> Order() {
+    Term order = f_.Iota(n_, DType::kI64);
+    for (int64_t column = m_.value(); column-- > 0;) {
+      Term own = Reshape(Slice(rows_, 1, column, 1), {n_});
+      bool is_last = column + 1 == m_.value();
+      TRY_ASSIGN(auto keys, f_.Result(is_last ? own : f_.Add(graph::Gather{0}, {own, order})));
+      TRY_ASSIGN(auto results, c_.AddAll(graph::TopK{0, n_, true}, {keys}));
+      Term places = f_(results[1]);
+      order = is_last ? places : f_.Add(graph::Gather{0}, {order, places});
+    }
+    return order;
+  }
+
+  // Those that were sorted, by the first row of each.
+  Found AsTheyCome(const Found& found, const Dim& count) {
+    Term ones = Expand(f_.Number(1, DType::kI64), {count});
+    Term is_first = f_.Add(graph::ScatterElements{0}, {Zeros(n_), found.indices, ones});
+    Term own = f_.Add(graph::Cumulate{ReduceKind::kSum, 0, true}, {is_first});
+    Term number = f_.Add(graph::Gather{0}, {own, found.indices});
+    auto moved = [&](Term values) {
+      return f_.Add(graph::ScatterElements{0}, {Zeros(count), number, values});
+    };
+    return {moved(found.indices), f_.Add(graph::Gather{0}, {number, found.inverse}),
+            moved(found.counts)};
+  }
+  Term Zeros(const Dim& count) { return Expand(f_.Number(0, DType::kI64), {count}); }
+
+  Result<Found> ByComparing(bool sorted) {
     Term above = Reshape(rows_, {n_, 1, m_}), beside = Reshape(rows_, {1, n_, m_});
     Term equal = AreEqual(above, beside);
     Term is_equal = Reduce(ReduceKind::kMin, Cast(equal, DType::kI32), {2}) == 1;
@@ -97,7 +153,6 @@ class DistinctRows {
     return Found{indices, inverse, counts};
   }
 
- private:
   // NaN is like NaN.
   Term AreEqual(Term a, Term b) {
     Term equal = a == b;
@@ -113,6 +168,7 @@ class DistinctRows {
     return (a < b) | (Not(Unary(Function::kIsNan, a)) & Unary(Function::kIsNan, b));
   }
 
+  NodeContext& c_;
   Formula& f_;
   Term rows_;
   Dim n_, m_;
@@ -148,7 +204,7 @@ static Result<Values> ImportUnique(NodeContext& c) {
     Term column = f.Add(graph::Expand{{shape[0], 1}}, {f.Number(0, f.TypeOf(rows).dtype)});
     rows = f.Add(graph::Concat{1}, {rows, column});
   }
-  TRY_ASSIGN(auto found, DistinctRows(f, rows).Run(c.Int("sorted", 1) != 0));
+  TRY_ASSIGN(auto found, DistinctRows(c, f, rows).Run(c.Int("sorted", 1) != 0));
   Values results;
   for (Term term : {f.Add(graph::Gather{axis}, {x, found.indices}), found.indices, found.inverse,
                     found.counts}) {
