@@ -241,6 +241,10 @@ test('quantised models say what does not fit', () => {
   assert.match(refused('MatMulInteger', ['q', 'x'], types), /operand 1 is f32\[2,3\], but must be of integers of 8 bits/);
   assert.match(refused('MatMulNBits', ['x', 'w', 'k'], types, { K: 32, N: 4, bits: 4, block_size: 32 }, 'com.microsoft'), /operand 1 must be known when the model is compiled/);
   assert.match(refused('MatMulNBits', ['x', 'w', 'k'], types, { K: 32, N: 4, bits: 3, block_size: 32 }, 'com.microsoft'), /elements of 3 bits are not supported/);
+  const attention = /** @type {Record<string, import('../onnx_model.mjs').Type>} */ ({ x: ['f32', [1, 1, 4]], p: ['f32', [1, 2, 5, 2]], i: ['i32', [1, 1, 5]] });
+  assert.match(refused('DecoderMaskedMultiHeadAttention', ['x', 'x', 'x', '', '', 'p', 'p'], attention, { num_heads: 2, past_present_share_buffer: 1 }, 'com.microsoft'), /past_present_share_buffer needs past_sequence_length/);
+  assert.match(refused('DecoderMaskedMultiHeadAttention', ['x', 'x', 'x', '', '', '', '', '', '', 'i'], attention, { num_heads: 2 }, 'com.microsoft'), /cache_indirection is not supported/);
+  assert.match(refused('CropAndResize', ['p', 'm', 'i', 'i'], { ...attention, m: ['f32', [1, 4]] }, {}, 'com.microsoft'), /operand 3/);
   assert.match(refused('Cast', ['x'], types, { to: 14 }), /the element type complex64 is not supported/);
 });
 

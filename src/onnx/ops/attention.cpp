@@ -237,9 +237,50 @@ static Result<Values> ImportRotaryEmbedding(NodeContext& c) {
   return Values{result};
 }
 
+// As ONNX's, with the operands in another order: x, position_ids, cos_cache, sin_cache. One
+// position is that of the first element of each sequence.
+static Result<Values> ImportFusedRotaryEmbedding(NodeContext& c) {
+  const TensorType type = c.Type(0);
+  if (c.Int("is_packed_batching", 0) != 0) return Error{"is_packed_batching is not supported"};
+  bool flat = type.rank() == 3;
+  const TensorType table = c.Type(2);
+  if ((!flat && type.rank() != 4) || table.rank() != 2 || !table.shape[1].IsConstant())
+    return Error{"x is " + Print(type) + ", and cos_cache " + Print(table)};
+  Rotary rotary{c.Int("rotary_embedding_dim", 0), c.Int("interleaved", 0) != 0};
+  ValueId x = c[0];
+  if (flat) {
+    int64_t heads = c.Int("num_heads", 0);
+    // Without a number of heads, rows are as long as the table says.
+    Dim size = table.shape[1] * 2;
+    auto count = heads > 0 ? std::optional(Dim(heads)) : ExactDiv(type.shape[2], size);
+    auto each = count ? ExactDiv(type.shape[2], *count) : std::nullopt;
+    if (!each) return Error{"x is " + Print(type) + ", and num_heads is " + std::to_string(heads)};
+    TRY_ASSIGN(x, c.Reshape(x, {type.shape[0], type.shape[1], *count, *each}));
+  }
+  const Dim &batch = type.shape[0], &sequence = type.shape[flat ? 1 : 2];
+  ValueId places = c[1];
+  if (c.Type(1).rank() < 2) {
+    TRY_ASSIGN(auto first, c.Reshape(places, {1, 1}));
+    TRY_ASSIGN(auto each, Positions(c, sequence, 1, 2));
+    TRY_ASSIGN(places, c.Binary(BinaryOp::kAdd, each, first));
+  }
+  ValueId angles[2];
+  for (size_t i = 0; i < 2; ++i) {
+    TRY_ASSIGN(auto rows, c.Add(graph::Gather{0}, {c[i + 2], places}));
+    Dim batches = c.TypeOf(rows).shape[0].Is(1) ? Dim(1) : batch;
+    const Dim& half = table.shape[1];
+    TRY_ASSIGN(angles[i], flat ? c.Reshape(rows, {batches, sequence, 1, half})
+                               : c.Reshape(rows, {batches, 1, sequence, half}));
+  }
+  TRY_ASSIGN(auto rotated, Rotated(c, rotary, x, angles[0], angles[1]));
+  TRY_ASSIGN(auto result, c.Reshape(rotated, type.shape));
+  return Values{result};
+}
+
 static constexpr Operator kOperators[] = {
     {"", "Attention", 3, ImportAttention},
     {"", "RotaryEmbedding", 3, ImportRotaryEmbedding},
+    {"com.microsoft", "RotaryEmbedding", 4, ImportFusedRotaryEmbedding},
 };
 
 std::span<const Operator> AttentionOperators() { return kOperators; }

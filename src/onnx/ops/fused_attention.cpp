@@ -1,5 +1,5 @@
-// The attentions of ONNX Runtime: Attention, MultiHeadAttention. GroupQueryAttention is in
-// group_query.cpp.
+// The attentions of ONNX Runtime: Attention, MultiHeadAttention, and its form for one token.
+// GroupQueryAttention is in group_query.cpp.
 #include <cmath>
 
 #include "onnx/operators.h"
@@ -95,14 +95,17 @@ Result<std::optional<ValueId>> AddedToScores(NodeContext& c, std::optional<Value
   return std::optional(number);
 }
 
-// The output of an attention with one head of keys for each of the queries'.
+// The output of an attention with one head of keys for each of the queries'. `counts`: which keys
+// count, where it is not those of all positions, or up to each query's.
 Result<ValueId> Attended(NodeContext& c, const Heads& heads, const Dim& past,
-                         std::optional<ValueId> mask, size_t bias) {
+                         std::optional<ValueId> mask, size_t bias,
+                         std::optional<ValueId> counts = {}) {
   graph::Attention op;
   TRY_ASSIGN(op.scale, ScaleOf(c, heads.q));
   Masks masks;
   TRY_ASSIGN(masks.bias, AddedToScores(c, mask, bias, c.TypeOf(heads.q).dtype));
-  if (c.Int("unidirectional", 0) != 0) {
+  masks.mask = counts;
+  if (!counts && c.Int("unidirectional", 0) != 0) {
     op.causal = true;
     op.offset = past;
   }
@@ -217,13 +220,16 @@ class MultiHeadImporter {
   explicit MultiHeadImporter(NodeContext& c) : c_(c), count_(c.Int("num_heads", 0)) {}
 
   Result<Values> Run() {
-    TRY(Refuse(c_, {{kPastLength, "past_sequence_length"}, {kIndirection, "cache_indirection"}}));
+    TRY(Refuse(c_, {{kIndirection, "cache_indirection"}}));
     if (count_ < 1) return Error{"num_heads is " + std::to_string(count_)};
     TRY(ReadHeads());
     Dim past = 0;
     if (c_.Has(kPastKey) != c_.Has(kPastValue))
       return Error{"past_key and past_value are there together or not at all"};
-    if (c_.Has(kPastKey)) {
+    std::optional<ValueId> counts;
+    if (c_.Has(kPastLength)) {
+      TRY_ASSIGN(counts, PutIntoPast());
+    } else if (c_.Has(kPastKey)) {
       if (c_.Type(kPastKey).rank() == 4) past = c_.Type(kPastKey).shape[2];
       TRY_ASSIGN(heads_.k, Appended(c_, c_[kPastKey], heads_.k));
       TRY_ASSIGN(heads_.v, Appended(c_, c_[kPastValue], heads_.v));
@@ -234,7 +240,7 @@ class MultiHeadImporter {
       const Dim keys = c_.TypeOf(heads_.k).shape[2];
       TRY_ASSIGN(mask, PaddingMask(c_, c_[kMask], q[0], q[2], keys, past).Run());
     }
-    TRY_ASSIGN(auto result, Attended(c_, heads_, past, mask, kScoreBias));
+    TRY_ASSIGN(auto result, Attended(c_, heads_, past, mask, kScoreBias, counts));
     return Values{result, heads_.k, heads_.v};
   }
 
@@ -283,6 +289,42 @@ class MultiHeadImporter {
     return SplitHeads(c_, x, count_);
   }
 
+  // Keys and values become those of a past with room for more, of which the first `past_length` are
+  // there; gives which of them count. What is said of keys is said up to the last that is there.
+  Result<ValueId> PutIntoPast() {
+    if (!c_.Has(kPastKey) || c_.Type(kPastKey).rank() != 4 || c_.Type(kPastValue).rank() != 4)
+      return Error{"past_sequence_length needs a past of four dimensions"};
+    const Dim length = c_.Type(kPastKey).shape[2], now = c_.TypeOf(heads_.k).shape[2];
+    TRY_ASSIGN(auto integer, c_.Cast(c_[kPastLength], DType::kI64));
+    TRY_ASSIGN(auto before, c_.Reshape(integer, {1, 1, 1, 1}));
+    TRY_ASSIGN(auto places, Positions(c_, now, 2, 4));
+    TRY_ASSIGN(places, c_.Binary(BinaryOp::kAdd, places, before));
+    TRY_ASSIGN(heads_.k, Updated(c_, c_[kPastKey], heads_.k, places));
+    TRY_ASSIGN(heads_.v, Updated(c_, c_[kPastValue], heads_.v, places));
+    if (c_.Has(kMask) && c_.Type(kMask).rank() > 2)
+      return Error{"the mask is " + Print(c_.Type(kMask)) + " for a past with room for more"};
+    for (size_t i : {size_t{kMask}, size_t{kScoreBias}}) {
+      if (c_.Has(i) && c_.Type(i).rank() > 1) TRY(FillUp(i, length));
+    }
+    TRY_ASSIGN(auto key, Positions(c_, length, 3, 4));
+    if (c_.Int("unidirectional", 0) != 0) return c_.Binary(BinaryOp::kLessEqual, key, places);
+    TRY_ASSIGN(auto count, c_.Add(graph::Sizes{{now}, true}, {}));
+    TRY_ASSIGN(auto end, c_.Binary(BinaryOp::kAdd, before, count));
+    return c_.Binary(BinaryOp::kLess, key, end);
+  }
+
+  // An operand with zeros behind its last dimension, which is at most `length`.
+  Status FillUp(size_t operand, const Dim& length) {
+    const Shape shape = c_.Type(operand).shape;
+    if (!ProvablyLessEqual(shape.back(), length)) c_.AssumeLessEqual(shape.back(), length);
+    graph::Pad pad{graph::Sizes1D(shape.size(), 0), graph::Sizes1D(shape.size(), 0)};
+    pad.end.back() = length - shape.back();
+    TRY_ASSIGN(auto zero, c_.Scalar(c_.Type(operand).dtype, 0));
+    TRY_ASSIGN(auto whole, c_.Add(pad, {c_[operand], zero}));
+    c_.SetOperand(operand, whole);
+    return kSuccess;
+  }
+
   // [batch, sequence, heads, parts, size]
   Status ReadPacked(size_t operand, std::initializer_list<ValueId*> parts) {
     if (c_.Has(kBias)) return Error{"a bias of packed operands is not supported"};
@@ -309,51 +351,33 @@ static Result<Values> ImportMultiHeadAttention(NodeContext& c) {
   return MultiHeadImporter(c).Run();
 }
 
-// As ONNX's, with the operands in another order: x, position_ids, cos_cache, sin_cache. One
-// position is that of the first element of each sequence.
-static Result<Values> ImportFusedRotaryEmbedding(NodeContext& c) {
-  const TensorType type = c.Type(0);
-  if (c.Int("is_packed_batching", 0) != 0) return Error{"is_packed_batching is not supported"};
-  bool flat = type.rank() == 3;
-  const TensorType table = c.Type(2);
-  if ((!flat && type.rank() != 4) || table.rank() != 2 || !table.shape[1].IsConstant())
-    return Error{"x is " + Print(type) + ", and cos_cache " + Print(table)};
-  Rotary rotary{c.Int("rotary_embedding_dim", 0), c.Int("interleaved", 0) != 0};
-  ValueId x = c[0];
-  if (flat) {
-    int64_t heads = c.Int("num_heads", 0);
-    // Without a number of heads, rows are as long as the table says.
-    Dim size = table.shape[1] * 2;
-    auto count = heads > 0 ? std::optional(Dim(heads)) : ExactDiv(type.shape[2], size);
-    auto each = count ? ExactDiv(type.shape[2], *count) : std::nullopt;
-    if (!each) return Error{"x is " + Print(type) + ", and num_heads is " + std::to_string(heads)};
-    TRY_ASSIGN(x, c.Reshape(x, {type.shape[0], type.shape[1], *count, *each}));
-  }
-  const Dim &batch = type.shape[0], &sequence = type.shape[flat ? 1 : 2];
-  ValueId places = c[1];
-  if (c.Type(1).rank() < 2) {
-    TRY_ASSIGN(auto first, c.Reshape(places, {1, 1}));
-    TRY_ASSIGN(auto each, Positions(c, sequence, 1, 2));
-    TRY_ASSIGN(places, c.Binary(BinaryOp::kAdd, each, first));
-  }
-  ValueId angles[2];
-  for (size_t i = 0; i < 2; ++i) {
-    TRY_ASSIGN(auto rows, c.Add(graph::Gather{0}, {c[i + 2], places}));
-    Dim batches = c.TypeOf(rows).shape[0].Is(1) ? Dim(1) : batch;
-    const Dim& half = table.shape[1];
-    TRY_ASSIGN(angles[i], flat ? c.Reshape(rows, {batches, sequence, 1, half})
-                               : c.Reshape(rows, {batches, 1, sequence, half}));
-  }
-  TRY_ASSIGN(auto rotated, Rotated(c, rotary, x, angles[0], angles[1]));
-  TRY_ASSIGN(auto result, c.Reshape(rotated, type.shape));
-  return Values{result};
+// The same for one token, with the operands in another order. Beams are those of a loop around it.
+static Result<Values> ImportDecoderAttention(NodeContext& c) {
+  enum : size_t {
+    kMask = 3,
+    kScoreBias,
+    kPastKey,
+    kPastValue,
+    kPastLength,
+    kBeams,
+    kChosen,
+    kBias
+  };
+  auto at = [&](size_t i) { return c.Has(i) ? c[i] : ValueId(); };
+  if (c.Wants(3)) return Error{"the scores as a result (output_qk) are not supported"};
+  if (c.Int("past_present_share_buffer", 0) != 0 && c.Has(kPastKey) && !c.Has(kPastLength))
+    return Error{"past_present_share_buffer needs past_sequence_length"};
+  NodeContext attention =
+      c.WithOperands({c[0], at(1), at(2), at(kBias), at(kMask), at(kScoreBias), at(kPastKey),
+                      at(kPastValue), at(kPastLength), at(kChosen)});
+  return MultiHeadImporter(attention).Run();
 }
 
 static constexpr Operator kOperators[] = {
     {"com.microsoft", "Attention", 2, ImportFusedAttention},
+    {"com.microsoft", "DecoderMaskedMultiHeadAttention", 1, ImportDecoderAttention},
     {"com.microsoft", "MultiHeadAttention", 1, ImportMultiHeadAttention},
     {"com.microsoft", "QAttention", 5, ImportQuantizedAttention},
-    {"com.microsoft", "RotaryEmbedding", 4, ImportFusedRotaryEmbedding},
 };
 
 std::span<const Operator> FusedAttentionOperators() { return kOperators; }

@@ -175,11 +175,8 @@ class GroupQueryImporter {
   // present in one buffer: what is new is put where it belongs, and what is behind it stays as it
   // was, which no query sees.
   Result<ValueId> Updated(size_t past, ValueId now) {
-    TRY_ASSIGN(auto last, c_.Add(graph::Sizes{{length_ - 1}, true}, {}));
     TRY_ASSIGN(auto places, Places());
-    TRY_ASSIGN(auto inside, c_.Binary(BinaryOp::kMin, places, last));
-    TRY_ASSIGN(auto everywhere, c_.Add(graph::Expand{ShapeOf(now)}, {inside}));
-    return c_.Add(graph::ScatterElements{2, loop::Update::kSet, {}}, {c_[past], everywhere, now});
+    return onnx::Updated(c_, c_[past], now, places);
   }
 
   Result<ValueId> Attend() {

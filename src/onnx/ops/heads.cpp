@@ -66,6 +66,13 @@ Status Refuse(NodeContext& c, std::initializer_list<std::pair<size_t, const char
   return kSuccess;
 }
 
+Result<ValueId> Updated(NodeContext& c, ValueId cache, ValueId now, ValueId places) {
+  TRY_ASSIGN(auto last, c.Add(graph::Sizes{{c.TypeOf(cache).shape[2] - 1}, true}, {}));
+  TRY_ASSIGN(auto inside, c.Binary(BinaryOp::kMin, places, last));
+  TRY_ASSIGN(auto everywhere, c.Add(graph::Expand{c.TypeOf(now).shape}, {inside}));
+  return c.Add(graph::ScatterElements{2, loop::Update::kSet, {}}, {cache, everywhere, now});
+}
+
 Result<ValueId> Appended(NodeContext& c, ValueId past, ValueId now) {
   if (c.TypeOf(past).rank() != 4)
     return Error{"the past is " + Print(c.TypeOf(past)) + ", not [batch, heads, past, size]"};

@@ -38,6 +38,10 @@ Status Refuse(NodeContext& c, std::initializer_list<std::pair<size_t, const char
 // The keys of before and those of now, one behind the other.
 Result<ValueId> Appended(NodeContext& c, ValueId past, ValueId now);
 
+// A cache with room for all, [batch, heads, length, size], with what is new in it, at places
+// i64[batch or 1, 1, sequence, 1]. What was at others stays.
+Result<ValueId> Updated(NodeContext& c, ValueId cache, ValueId now, ValueId places);
+
 // What is added to scores and which of them count, each if there is one.
 struct Masks {
   std::optional<ValueId> bias, mask;
