@@ -65,11 +65,10 @@ int64_t Count(const Shape& shape, size_t first, size_t end) {
   return count;
 }
 
-// A table of `rows` as it is, or of what are columns, with rows filled up to `width`.
-std::vector<float> RowsOf(const Tensor& tensor, bool are_columns, int64_t width) {
+// Rows of `depth` elements as they are, or of what are columns, filled up to `width`.
+std::vector<float> RowsOf(const Tensor& tensor, bool are_columns, int64_t depth, int64_t width) {
   const std::vector<float> from = FloatsOf(tensor);
-  const int64_t rows = tensor.type.shape[are_columns ? 1 : 0].value();
-  const int64_t depth = tensor.type.shape[are_columns ? 0 : 1].value();
+  const int64_t rows = static_cast<int64_t>(from.size()) / depth;
   std::vector<float> to(static_cast<size_t>(rows * width));
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t k = 0; k < depth; ++k) {
@@ -133,9 +132,8 @@ class WeightQuantizer {
   }
 
   bool HasBlocks(const Node& node) const {
-    const bool is_product = std::holds_alternative<MatMul>(node.op);
-    return (is_product || std::holds_alternative<Gather>(node.op)) &&
-           ShapeOf(node.operands[is_product ? 1 : 0]).size() == 2;
+    if (std::holds_alternative<Gather>(node.op)) return true;
+    return std::holds_alternative<MatMul>(node.op) && ShapeOf(node.operands[1]).size() == 2;
   }
 
   // ---- Where scales are if each is that of a column, a channel or a row
@@ -150,9 +148,9 @@ class WeightQuantizer {
   std::optional<Scales> ScalesOf(const Node& node, const Gather& gather) const {
     const Shape& w = ShapeOf(node.operands[0]);
     if (gather.axis != 0 || w.size() < 2) return std::nullopt;
-    Shape shape(w.size(), 1);
-    shape[0] = w[0];
-    return Scales{{.outer = w[0].value(), .along = Count(w, 1, w.size())}, shape};
+    Shape shape = w;
+    shape.back() = 1;
+    return Scales{{.outer = Count(w, 0, w.size() - 1), .along = w.back().value()}, shape};
   }
   std::optional<Scales> ScalesOf(const Node& node, const MatMul& matmul) const {
     const Shape& w = ShapeOf(node.operands[1]);
@@ -212,7 +210,10 @@ class WeightQuantizer {
         Quantize(value.type, FloatsOf(value), scales.groups, DType::kI8, false);
     ValueId result = With(node, Widened(quantized.integers, weight));
     ValueId by = AddConstant(FloatTensor(quantized.scales, scales.shape), ScaleName(weight));
-    if (std::holds_alternative<Gather>(node.op)) by = Add(node.op, {by, node.operands[1]});
+    if (std::holds_alternative<Gather>(node.op)) {
+      by = Add(Expand{value.type.shape}, {by});
+      by = Add(node.op, {by, node.operands[1]});
+    }
     return Add(Binary{BinaryOp::kMul}, {result, by});
   }
 
@@ -223,15 +224,17 @@ class WeightQuantizer {
   };
   Blocks BlocksOf(const Weight& weight, bool are_columns) {
     const Tensor& value = weight.constant.value;
-    const int64_t rows = value.type.shape[are_columns ? 1 : 0].value();
-    const int64_t depth = value.type.shape[are_columns ? 0 : 1].value();
+    Shape shape = value.type.shape;
+    if (are_columns) std::swap(shape[0], shape[1]);
+    const int64_t depth = shape.back().value(), rows = Count(shape, 0, shape.size() - 1);
     const int64_t blocks = CeilDiv(Dim(depth), format_.block).value();
-    const TensorType type{DType::kF32, {rows, blocks * format_.block}};
     const Groups groups{.outer = rows, .along = blocks * format_.block, .block = format_.block};
-    const std::vector<float> values = RowsOf(value, are_columns, groups.along);
+    shape.back() = groups.along;
+    const TensorType type{DType::kF32, shape};
+    const std::vector<float> values = RowsOf(value, are_columns, depth, groups.along);
     QuantizedWeights quantized = Quantize(type, values, groups, DType::kI4, true);
     if (!AreNormal(quantized.scales)) quantized = Quantize(type, values, groups, DType::kI4, false);
-    const Shape shape{rows, blocks};
+    shape.back() = blocks;
     ValueId scales = AddConstant(AreNormal(quantized.scales) ? HalfTensor(quantized.scales, shape)
                                                              : FloatTensor(quantized.scales, shape),
                                  ScaleName(weight));
@@ -242,25 +245,29 @@ class WeightQuantizer {
     const MatMul& matmul = std::get<MatMul>(node.op);
     const Blocks blocks = BlocksOf(weight, !matmul.transpose_b);
     return Add(MatMul{matmul.transpose_a, true},
-               {node.operands[0], Multiplied(blocks.integers, blocks.scales, blocks.depth)});
+               {node.operands[0], Add(Binary{BinaryOp::kMul}, {Elements(blocks), Spread(blocks)})});
   }
 
+  // Scales are spread before they are looked up: a lookup of those of blocks would be read by each
+  // of their elements, and be stored for that.
   ValueId BlocksOfRows(const Node& node, const Weight& weight) {
     const Blocks blocks = BlocksOf(weight, false);
-    ValueId rows = Add(node.op, {blocks.integers, node.operands[1]});
-    return Multiplied(rows, Add(node.op, {blocks.scales, node.operands[1]}), blocks.depth);
+    auto looked_up = [&](ValueId table) { return Add(node.op, {table, node.operands[1]}); };
+    return Add(Binary{BinaryOp::kMul}, {looked_up(Elements(blocks)), looked_up(Spread(blocks))});
   }
 
-  // Each block of the last dimension by its scale, up to the end of the last block.
-  ValueId Multiplied(ValueId integers, ValueId scales, int64_t depth) {
-    const Shape whole = ShapeOf(integers);
-    Shape apart = ShapeOf(scales);
+  ValueId Elements(const Blocks& blocks) { return Shortened(blocks.integers, blocks.depth); }
+
+  // Of each element its block's scale.
+  ValueId Spread(const Blocks& blocks) {
+    const Shape whole = ShapeOf(blocks.integers);
+    Shape apart = ShapeOf(blocks.scales);
     apart.push_back(1);
-    ValueId by = Add(Reshape{apart}, {scales});
+    ValueId by = Add(Reshape{apart}, {blocks.scales});
     apart.back() = format_.block;
     by = Add(Reshape{whole}, {Add(Expand{apart}, {by})});
     if (graph_.values[by].type.dtype != DType::kF32) by = Add(Cast{DType::kF32}, {by});
-    return Add(Binary{BinaryOp::kMul}, {Shortened(integers, depth), Shortened(by, depth)});
+    return Shortened(by, blocks.depth);
   }
 
   ValueId Shortened(ValueId rows, int64_t depth) {

@@ -17,13 +17,14 @@ struct WeightFormat {
 //   f16    matmul(x, w)    ->    matmul(x, f32(h))
 //   i8     matmul(x, w)    ->    matmul(x, f32(q)) * s            a scale for each column or
 //   channel
-//          gather(w, i)    ->    gather(f32(q), i) * gather(s, i)              and for each row
+//          gather(w, i)    ->    gather(f32(q), i) * gather(expand(s), i)      and for each row
 //   i4     matmul(x, w)    ->    matmul(x, transpose(f32(q) * s))     one for each block of the sum
-//          gather(w, i)    ->    gather(f32(q), i) * gather(s, i)             and of the row
+//          gather(w, i)    ->    gather(f32(q), i) * gather(expand(s), i)     and of the row
 //
-// What has no blocks (filters, several matrices) takes i8 instead of i4. A weight stays as it is
-// where less than kFewestSaved bytes would be saved, and if it has elements that are not finite, or
-// would not be.
+// A row is what lies along the last dimension, also of tables whose entries are matrices, as those
+// of experts. What has no blocks (filters, several matrices) takes i8 instead of i4. A weight stays
+// as it is where less than kFewestSaved bytes would be saved, and if it has elements that are not
+// finite, or would not be.
 void QuantizeWeights(Graph& graph, const WeightFormat& format);
 inline constexpr int64_t kFewestSaved = 4096;
 
