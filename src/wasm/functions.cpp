@@ -475,6 +475,16 @@ llvm::Value* EmitConvert(llvm::IRBuilder<>& b, DType from, DType to, llvm::Value
   if (to == DType::kBool) return IsFloat(from) ? b.CreateFCmpUNE(a, zero) : b.CreateICmpNE(a, zero);
   if (IsFloat(from) && IsFloat(to)) return b.CreateFPCast(a, type);
   if (IsFloat(from)) {
+    // Vectors have an instruction for i32, of which less is what is within bounds.
+    if (ByteSize(to) < ByteSize(DType::kI32)) {
+      llvm::Value* wide = EmitConvert(b, from, DType::kI32, a);
+      auto bound = [&](const Scalar& value) {
+        return llvm::ConstantInt::get(wide->getType(), static_cast<uint64_t>(value.integer), true);
+      };
+      wide = b.CreateBinaryIntrinsic(llvm::Intrinsic::smax, wide, bound(Lowest(to)));
+      wide = b.CreateBinaryIntrinsic(llvm::Intrinsic::smin, wide, bound(Highest(to)));
+      return b.CreateTrunc(wide, type);
+    }
     ID id = IsSigned(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
     return b.CreateIntrinsic(id, {type, a->getType()}, {a});
   }
