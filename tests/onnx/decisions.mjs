@@ -112,6 +112,11 @@ for (const [name, center_point_box] of /** @type {const} */ ([['corners', 0], ['
   one('NonMaxSuppression', `${name}, thresholds and counts`, { b: ['f32', [1, 7, 4]], s: ['f32', [1, 2, 7]], m: ['i64', []], o: ['f32', []], t: ['f32', []] },
     [[3, 0.5, 0], [100, 0.5, 0.4], [2, 0, 0.25], [0, 0.5, 0], [100, 1, -1], [3, 0.5, 2]].map(([m, o, t]) => ({ b: corners, s: scores, m: scalar(m), o: given('f32', [], [o]), t: given('f32', [], [t]) })), { y: open(2, 'i64') }, { center_point_box });
 }
+// Many boxes, of which more or less have scores that are good enough: also all, one and none.
+one('NonMaxSuppression', 'many boxes of open sizes', { b: ['f32', ['batch', 'n', 4]], s: ['f32', ['batch', 3, 'n']], m: ['i64', []], o: ['f32', []], t: ['f32', []] },
+  [[2, 300, 400, 0.45, 1.7], [1, 500, 400, 0.3, -3], [2, 40, 5, 0.5, 1.99], [1, 20, 9, 0.5, 1.999999], [1, 1, 2, 0.5, 0]].map(([batch, n, m, o, t]) => ({
+    b: given('f32', [batch, n, 4], Array.from(made('f32', [batch, n, 4], 1, n).data, (/** @type {number} */ v, i) => i % 4 < 2 ? 20 * v : 3 + 2 * v)),
+    s: made('f32', [batch, 3, n], 2, m), m: scalar(m), o: given('f32', [], [o]), t: given('f32', [], [t]) })), { y: open(2, 'i64') }, { center_point_box: 1 });
 add('NonMaxSuppression of open sizes, and a Gather of what is left', { b: ['f32', ['batch', 'n', 4]], s: ['f32', ['batch', 'classes', 'n']] }, [
   { op: 'NonMaxSuppression', inputs: ['b', 's', 'most', 'overlap'], outputs: ['picked'] }, { op: 'Gather', name: 'c', inputs: ['picked', 'column'], outputs: ['c'], attributes: { axis: 1 } },
   { op: 'Squeeze', name: 'rows', inputs: ['c', 'one'], outputs: ['rows'] }, { op: 'Squeeze', name: 'flat', inputs: ['b', 'none'], outputs: ['flat'] }, { op: 'Gather', inputs: ['flat', 'rows'], outputs: ['y'] }],

@@ -60,7 +60,7 @@ class Suppression {
     Term all = Reshape(Cast(f_(c_[0]), DType::kF32), {batch_, count_, 4});
     Sides sides = SidesOf(f_, all, c_.Int("center_point_box", 0) != 0);
     std::vector<Term> each{sides.left, sides.top, sides.right, sides.bottom};
-    for (Term& side : each) side = Reshape(side, {1, batch_, count_});
+    for (Term& side : each) side = Reshape(side, {1, batch_, 1, count_});
     sides_ = Concat(each, 0);
     threshold_ = c_.Has(3) ? Cast(Reshape(f_(c_[3]), {}), DType::kF32) : f_.Number(0, DType::kF32);
     TRY_ASSIGN(auto picked, Pick());
@@ -80,11 +80,13 @@ class Suppression {
   // best box, or -1, is stacked. All classes are looked at side by side.
   Result<ValueId> Pick() {
     Term scores = Cast(f_(c_[1]), DType::kF32);
+    const Dim given = count_;
     // What is out of the running is -inf.
     Term left = Max(scores, std::numeric_limits<float>::lowest());
     if (c_.Has(4)) {
       Term least = Cast(Reshape(f_(c_[4]), {}), DType::kF32);
-      left = Where(least < scores, left, f_.Number(-kInfinity, DType::kF32));
+      Term is_good = least < scores;
+      TRY_ASSIGN(left, KeepGood(is_good, left));
     }
     Term most = f_.Number(0, DType::kI64);
     std::optional<Dim> known = Dim(0);
@@ -100,12 +102,12 @@ class Suppression {
     // A decision may have to wait for the GPU, so a few hundred boxes are picked without one. Of
     // others, the number of boxes does not matter, which the GPU alone may know.
     constexpr int64_t kMostUndecided = 256;
-    std::optional<Dim> all = known ? std::optional(Min(*known, count_)) : std::nullopt;
+    std::optional<Dim> all = known ? std::optional(Min(*known, given)) : std::nullopt;
     loop.has_condition = !all || UpperBound(*all).value_or(INT64_MAX) > kMostUndecided;
     if (loop.has_condition) {
       TRY_ASSIGN(loop.condition, f_.Result(AnyLeft(left)));
     } else {
-      most = Min(most, f_.Size(count_, DType::kI64));
+      most = Min(most, f_.Size(given, DType::kI64));
       known = all;
     }
     Term rounds = FloorDiv(most + (kRound - 1), f_.Number(kRound, DType::kI64));
@@ -121,6 +123,34 @@ class Suppression {
     // The last round may have picked more than were asked for.
     Term is_wanted = Reshape(f_.Iota(picks, DType::kI64) < most, {picks, 1, 1});
     return f_.Result(Where(is_wanted, picked, f_.Number(-1, DType::kI64)));
+  }
+
+  // Leaves the boxes of each class whose scores are good enough, as many as any class has: in most
+  // images these are few, and all are looked at for each that is picked. Gives their scores.
+  Result<Term> KeepGood(Term is_good, Term scores) {
+    Term numbers = Cast(is_good, DType::kI32);
+    Term counts = Reduce(ReduceKind::kSum, numbers, {2}, true);
+    // One if there is none, where there are boxes: rounds that nothing decides look for the best.
+    Term most = Max(Cast(Reduce(ReduceKind::kMax, counts, {0, 1, 2}), DType::kI64), 1);
+    most = Min(most, f_.Size(count_, DType::kI64));
+    TRY_ASSIGN(auto vector, f_.Result(Reshape(most, {1})));
+    TRY_ASSIGN(auto sizes, c_.DefineSizes(vector, "candidates", {count_}));
+    const Dim kept = sizes[0];
+    // Each goes to the place that is the number of those before it; the others behind all.
+    Term before = f_.Add(graph::Cumulate{ReduceKind::kSum, 2, true}, {numbers});
+    Term places = Where(is_good, before, f_.Size(kept, DType::kI32));
+    Term zeros = Expand(f_.Number(0, DType::kI32), {batch_, classes_, kept + 1});
+    Term each = Expand(f_.Iota(count_, DType::kI32), {batch_, classes_, count_});
+    Term all = f_.Add(graph::ScatterElements{2}, {zeros, places, each});
+    boxes_ = Slice(all, 2, 0, kept);
+    Term is_there = f_.Iota(kept, DType::kI32) < counts;
+    scores = f_.Add(graph::GatherElements{2}, {scores, boxes_});
+    Term four =
+        Expand(Reshape(boxes_, {1, batch_, 1, classes_ * kept}), {4, batch_, 1, classes_ * kept});
+    Term sides = f_.Add(graph::GatherElements{3}, {sides_, four});
+    sides_ = Reshape(sides, {4, batch_, classes_, kept});
+    count_ = kept;
+    return Where(is_there, scores, f_.Number(-kInfinity, DType::kF32));
   }
 
   static Term IsLeft(Term scores) {
@@ -160,14 +190,19 @@ class Suppression {
 
   // Which boxes overlap the one of this number, for each class of each batch.
   Term OverlapsWith(Formula& f, Term all_sides, Term number, Term threshold) const {
-    Term each = Expand(Reshape(number, {1, batch_, classes_}), {4, batch_, classes_});
-    Term its_sides = f.Add(graph::GatherElements{2}, {all_sides, each});
+    // All classes have the same boxes, or each has its own.
+    bool is_shared = !boxes_.id.valid();
+    Shape four = is_shared ? Shape{4, batch_, 1, classes_} : Shape{4, batch_, classes_, 1};
+    Shape one = four;
+    one[0] = 1;
+    Term each = Expand(Reshape(number, one), four);
+    Term its_sides = f.Add(graph::GatherElements{3}, {all_sides, each});
     auto sides = [&](Term of, const Shape& shape) {
       auto side = [&](int64_t i) { return Reshape(Slice(of, 0, i, 1), shape); };
       return Sides{side(0), side(1), side(2), side(3)};
     };
-    return Overlap(sides(its_sides, {batch_, classes_, 1}), sides(all_sides, {batch_, 1, count_}),
-                   threshold);
+    return Overlap(sides(its_sides, {batch_, classes_, 1}),
+                   sides(all_sides, {batch_, is_shared ? 1 : classes_, count_}), threshold);
   }
 
   // [iterations, batch, classes] to a row (batch, class, box) for each that was picked.
@@ -179,8 +214,14 @@ class Suppression {
     Term row = FloorDiv(positions.where, size(iterations));
     // Nothing needs to be checked of what says itself that it is the number of a box.
     Term box = f_.Add(graph::Gather{0}, {flat, positions.where});
-    std::vector<Term> columns{FloorDiv(row, size(classes_)), FloorMod(row, size(classes_)),
-                              Max(Min(box, f_.Size(count_, DType::kI64) - 1), 0)};
+    box = Max(Min(box, f_.Size(count_, DType::kI64) - 1), 0);
+    if (boxes_.id.valid()) {
+      Term all = Reshape(boxes_, {batch_ * classes_ * count_});
+      Term place = row * f_.Size(count_, DType::kI64) + box;
+      Term last = f_.Size(batch_ * classes_ * count_, DType::kI64) - 1;
+      box = Cast(f_.Add(graph::Gather{0}, {all, Max(Min(place, last), 0)}), DType::kI64);
+    }
+    std::vector<Term> columns{FloorDiv(row, size(classes_)), FloorMod(row, size(classes_)), box};
     for (Term& column : columns) column = Reshape(column, {positions.count, 1});
     TRY_ASSIGN(auto id, f_.Result(Concat(columns, 1)));
     return Values{id};
@@ -193,7 +234,10 @@ class Suppression {
   NodeContext& c_;
   Formula f_;
   Dim batch_, classes_, count_;
-  // Sides of boxes[4, batch, n] in the order of Sides, and how much may overlap.
+  // Of boxes whose scores are good enough alone: their numbers[batch, classes, count].
+  Term boxes_{};
+  // Sides of boxes[4, batch, classes, count] in the order of Sides, of one class if all have the
+  // same boxes, and how much may overlap.
   Term sides_{}, threshold_{};
 };
 
