@@ -36,6 +36,9 @@ class CpuOrdered : public OnePoint {
   }
 
  private:
+  // Vectors of four f32 in 64 bytes.
+  static constexpr int64_t kLineVectors = 4;
+
   bool AnyReduction() const {
     return std::any_of(views_.begin(), views_.end(),
                        [](const NestView* view) { return view->is_reduction(); });
@@ -60,15 +63,27 @@ class CpuOrdered : public OnePoint {
     return true;
   }
 
+  // Rows that one round takes: several vectors where these are neighbours in memory for each step,
+  // as many of them as a line of a cache has, so that a line is taken once, and so is its index.
+  int64_t VectorsOfRows() {
+    const NestLoop& rows = *views_[0]->nest().main.Find(rows_.back());
+    bool whole = KnownDivisor(rows.extent) % (kLineVectors * Machine::kLanes) == 0;
+    return whole && !AnyReduction() ? kLineVectors : 1;
+  }
+
   void AlongRows() {
     const std::string lane = rows_.back();
-    schedule_.push_back(Split{lane, {Machine::kLanes}, Tail::kGuard});
+    const int64_t vectors = VectorsOfRows();
+    Names inner{lane + ".1"};
+    if (vectors > 1) inner.push_back(lane + ".2");
+    schedule_.push_back(vectors > 1 ? Split{lane, {vectors, Machine::kLanes}, Tail::kGuard}
+                                    : Split{lane, {Machine::kLanes}, Tail::kGuard});
     Names shared(rows_.begin(), rows_.end() - 1);
     shared.push_back(lane + ".0");
     for (NestView* view : views_) {
       Names order = shared;
       for (const NestLoop* loop : Own(*view)) order.push_back(loop->name);
-      order.push_back(lane + ".1");
+      order.insert(order.end(), inner.begin(), inner.end());
       // One order is that of all stages without loops of their own.
       bool known = std::any_of(schedule_.begin(), schedule_.end(), [&](const Directive& directive) {
         auto* other = std::get_if<Order>(&directive);
@@ -78,7 +93,8 @@ class CpuOrdered : public OnePoint {
     }
     schedule_.push_back(Merge{shared});
     if (AnyReduction()) schedule_.push_back(Keep{shared.back()});
-    schedule_.push_back(Bind{{lane + ".1"}, loop::LoopKind::kVector});
+    if (vectors > 1) schedule_.push_back(Bind{{inner.front()}, loop::LoopKind::kUnrolled});
+    schedule_.push_back(Bind{{inner.back()}, loop::LoopKind::kVector});
   }
 
   void WithinRows() {
