@@ -25,6 +25,9 @@ export const LEFT_OUT = {
   ...Object.fromEntries(['MatMulBnb4', 'MatMulNBits', 'GatherBlockQuantized', 'QGemm', 'QLinearAveragePool'].map((op) => [`com.microsoft.${op}`, 'packed weights and scales that must fit; quantised networks have them (networks.mjs)'])),
   ...Object.fromEntries(['QAttention', 'QEmbedLayerNormalization', 'QLinearWhere', 'NhwcMaxPool'].map((op) => [`com.microsoft.${op}`, 'they are others of their operators (web_fused)'])),
   ...Object.fromEntries(['QLinearSoftmax', 'DynamicQuantizeLSTM'].map((op) => [`com.microsoft.${op}`, 'ONNX Runtime computes less exactly; web_fused and models_quantised have their forms'])),
+  ...Object.fromEntries(['MoE', 'QMoE'].map((op) => [`com.microsoft.${op}`, 'weights of experts that must fit, and a choice that jumps; onnx_operators has their forms'])),
+  ...Object.fromEntries(['BiasSoftmax', 'CropAndResize', 'ExpandDims', 'GridSample', 'Pad', 'Range'].map((op) => [`com.microsoft.${op}`, 'they are others of their operators; onnx_operators has their forms (contrib.mjs)'])),
+  'com.microsoft.DecoderMaskedMultiHeadAttention': 'caches and lengths that must agree; onnx_operators has its forms (contrib.mjs)',
   SequenceMap: 'graphs inside it; onnx_operators has its forms',
   'ai.onnx.preview.FlexAttention': 'graphs inside it; onnx_operators has its forms',
 };
