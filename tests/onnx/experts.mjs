@@ -64,6 +64,7 @@ add('MoE of batches', [fused('y = MoE(x, r, v, , w)', { k: 2 })], { v: first, w:
   rank: 3, inputs: { x: ['f32', ['batch', 'seq', H]], r: ['f32', ['rows', E]] },
   runs: [{ x: made('f32', [2, 3, H]), r: made('f32', [6, E], 3, 1) }, { x: made('f32', [1, 4, H], 2, 2), r: made('f32', [4, E], 3, 3) }],
 });
+add('MoE with as many experts as weights', [fused('y = MoE(x, r, v, , w)', { k: 2 })], { v: first, w: second }, { inputs: { ...open(H), r: ['f32', ['rows', 'experts']] } });
 add('MoE with sizes the other way round', [fused('y = MoE(x, r, v, , w)', { k: 2 })],
   { v: { ...first, type: ['f32', [E, H, I]] }, w: { ...second, type: ['f32', [E, I, H]] } });
 add('MoE whose weights are inputs', [fused('y = MoE(x, r, v, , w)', { k: 2 })], {},

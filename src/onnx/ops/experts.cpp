@@ -74,7 +74,7 @@ class ExpertsImporter {
                    " and " + Print(w)};
     hidden_ = x.shape.back();
     rows_ = router.shape[0];
-    experts_ = router.shape[1];
+    experts_ = w.shape[0];
     if (fc2.scales != Layer::kNone) {
       TRY_ASSIGN(element_, UnsignedOf(c_.Int("expert_weight_bits", 4)));
     }
