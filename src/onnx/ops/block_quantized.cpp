@@ -192,6 +192,11 @@ static Result<Values> ImportGatherBlockQuantized(NodeContext& c) {
   TRY_ASSIGN(auto axis, c.Axis(c.Int("quantize_axis", 1), table.rank()));
   TRY_ASSIGN(auto block, BlockSize(c, 128));
   if (along == axis) return Error{"gather_axis is quantize_axis"};
+  for (size_t i : {size_t{kScales}, size_t{kZeros}}) {
+    if (c.Has(i) && c.Type(i).rank() != table.rank())
+      return Error{"the table is " + Print(table) + ", and operand " + std::to_string(i) + " " +
+                   Print(c.Type(i))};
+  }
   Term data = f(c[kData]), scales = f(c[kScales]);
   std::optional<Term> zeros;
   if (c.Has(kZeros)) zeros = f(c[kZeros]);
@@ -214,23 +219,21 @@ static Result<Values> ImportGatherBlockQuantized(NodeContext& c) {
     }
   }
   auto gathered = [&](Term x) { return f.Add(graph::Gather{along}, {x, f(c[kIndices])}); };
-  Term rows = gathered(data);
-  // Where the quantised dimension is among those of the result.
-  int64_t added = c.Type(kIndices).rank() - 1;
-  auto at = static_cast<size_t>(axis + (axis > along ? added : 0));
-  const Shape shape = f.TypeOf(rows).shape;
-  auto spread = [&](Term by) {
-    if (f.TypeOf(by).rank() == 0) return by;
-    Term blocks = gathered(by);
+  const Dim size = f.TypeOf(data).shape[static_cast<size_t>(axis)];
+  // Spread before they are looked up: a lookup of those of blocks would be read by each of their
+  // elements, and be stored for that.
+  auto spread = [&](Term blocks) {
+    const Shape shape = f.TypeOf(blocks).shape;
+    if (shape.empty()) return blocks;
     // Zero points in whole bytes may be more than there are blocks.
-    if (at < f.TypeOf(blocks).shape.size() &&
-        f.TypeOf(blocks).shape[at] != CeilDiv(shape[at], block))
-      blocks = Slice(blocks, static_cast<int64_t>(at), 0, CeilDiv(shape[at], block));
-    return Repeated(blocks, at, block, shape[at]);
+    auto at = static_cast<size_t>(axis);
+    if (at < shape.size() && shape[at] != CeilDiv(size, block))
+      blocks = Slice(blocks, axis, 0, CeilDiv(size, block));
+    return gathered(Repeated(blocks, at, block, size));
   };
   Quantization by{spread(scales), std::nullopt};
   if (zeros) by.zero = spread(*zeros);
-  TRY_ASSIGN(auto real, f.Result(Dequantized(rows, by)));
+  TRY_ASSIGN(auto real, f.Result(Dequantized(gathered(data), by)));
   TRY_ASSIGN(auto result, c.CastExactly(real, c.Type(kScales).dtype));
   return Values{result};
 }
