@@ -36,21 +36,22 @@ class Splitter {
            });
   }
 
-  // Replaces the loop at `position` by the split's loops: `outer` times the factors, or times 1
-  // each where `whole` is false. Iterations start at `base`.
-  void Replace(LoopList& list, size_t position, const Dim& outer, const Dim& base, bool whole) {
+  // Replaces the loop at `position` by the split's loops: `outer` times these factors. Iterations
+  // start at `base`.
+  void Replace(LoopList& list, size_t position, const Dim& outer, const Dim& base,
+               const std::vector<int64_t>& factors) {
     NestLoop old = list.loops[position];
     std::vector<NestLoop> loops;
     loop::ExprId value = build_.Int(0);
-    for (size_t i = 0; i <= split_.factors.size(); ++i) {
-      int64_t factor = i == 0 || !whole ? 1 : split_.factors[i - 1];
+    for (size_t i = 0; i <= factors.size(); ++i) {
+      int64_t factor = i == 0 ? 1 : factors[i - 1];
       NestLoop loop = old;
       loop.name = old.name + "." + std::to_string(i);
       loop.var = kernel_.vars.Add({loop.name});
       loop.extent = i == 0 ? outer : Dim(factor);
       value = build_.Add(build_.Mul(value, build_.Int(factor)), build_.Var(loop.var));
       // The last whole tile starts no later than where it still fits.
-      bool last_tile = i == 0 && whole && shifts_;
+      bool last_tile = i == 0 && shifts_;
       if (last_tile) {
         loop::ExprId start = build_.Mul(build_.Var(loop.var), build_.Int(product_.value()));
         start_ = build_.Min(start, build_.Size(old.extent - product_));
@@ -64,6 +65,28 @@ class Splitter {
     list.loops.insert(list.loops.begin() + static_cast<int64_t>(position), loops.begin(),
                       loops.end());
     list.definitions.push_back({old.var, value});
+  }
+
+  // What whole tiles leave of a loop.
+  struct Rest {
+    Dim outer, base;
+    std::vector<int64_t> factors;
+  };
+
+  // Of a known number of iterations as many as fill the last factor, such as a vector, are one tile
+  // each; others come one by one.
+  std::vector<Rest> RestsOf(const Dim& extent) const {
+    std::vector<Rest> rests;
+    std::vector<int64_t> ones(split_.factors.size(), 1);
+    Dim left = Mod(extent, product_);
+    const int64_t last = split_.factors.back();
+    if (extent.IsConstant() && ones.size() > 1 && left.value() >= last) {
+      rests.push_back({FloorDiv(left, last), extent - left, ones});
+      rests.back().factors.back() = last;
+      left = Mod(left, last);
+    }
+    if (!left.Is(0)) rests.push_back({left, extent - left, ones});
+    return rests;
   }
 
   Status Run(Nest& nest, std::vector<Nest>& peeled) {
@@ -93,28 +116,24 @@ class Splitter {
       shifts_ = true;
     }
     Dim outer = tail == Tail::kPeel ? FloorDiv(extent, product_) : CeilDiv(extent, product_);
-    Dim left = Mod(extent, product_);
     if (tail == Tail::kPeel) {
-      if (reduction) {
-        std::vector<LoopList> rest;
-        for (LoopList* list : nest.Lists()) {
-          rest.push_back(*list);
-          auto at = static_cast<size_t>(list->Position(split_.loop));
-          Replace(rest.back(), at, left, extent - left, false);
+      for (const Rest& rest : RestsOf(extent)) {
+        if (!reduction) peeled.push_back(nest);
+        std::vector<LoopList> lists;
+        for (LoopList* list : reduction ? nest.Lists() : peeled.back().Lists()) {
+          const int at = list->Position(split_.loop);
+          if (at < 0) continue;  // a rest that was made before
+          if (reduction) lists.push_back(*list);
+          Replace(reduction ? lists.back() : *list, static_cast<size_t>(at), rest.outer, rest.base,
+                  rest.factors);
         }
-        nest.rest.insert(nest.rest.end(), rest.begin(), rest.end());
-      } else {
-        peeled.push_back(nest);
-        for (LoopList* list : peeled.back().Lists()) {
-          Replace(*list, static_cast<size_t>(list->Position(split_.loop)), left, extent - left,
-                  false);
-        }
+        nest.rest.insert(nest.rest.end(), lists.begin(), lists.end());
       }
     }
     for (LoopList* list : nest.Lists()) {
       int at = list->Position(split_.loop);
-      // The rest of a peeled reduction has been replaced above.
-      if (at >= 0) Replace(*list, static_cast<size_t>(at), outer, 0, true);
+      // The rests of a peeled reduction have been replaced above.
+      if (at >= 0) Replace(*list, static_cast<size_t>(at), outer, 0, split_.factors);
     }
     if (!divides && tail == Tail::kGuard) {
       nest.guards.push_back({build_.Less(build_.Var(var), build_.Size(extent)), reduction});
