@@ -132,7 +132,7 @@ test('--emit lowering ends with the kernels that code is made of', () => {
   const lowered = run(digits, '--emit', 'lowering').split(/^; ---- /m).slice(1).map((part) => {
     const passes = part.split(/^; /m);
     assert.deepEqual(passes.slice(1).map((pass) => /^[\w-]+/.exec(pass)?.[0]), / on wasm\n/.test(part)
-      ? ['schedule', 'flatten', 'vectorize', 'unroll', 'unpack-words', 'promote-half', 'simplify']
+      ? ['schedule', 'flatten', 'vectorize', 'unroll', 'unpack-words', 'promote-half', 'simplify', 'guard-sums']
       : ['schedule', 'give-thread', 'flatten', 'vectorize', 'unroll', 'share-memory', 'simplify', 'guard-stores', 'legalize']);
     const last = passes.findLast((pass) => pass.includes('\nkernel @'));
     return last?.slice(last.indexOf('kernel @')).trim();
