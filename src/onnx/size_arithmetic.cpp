@@ -38,15 +38,15 @@ Term Selected(Term values, Term mask, int64_t count) {
   return Reduce(ReduceKind::kSum, Where(taken, values, zero), {1});
 }
 
-// Each goes to the place that is the number of those before it; the others behind all.
+// Each goes to the place that is the number of those before it, in order: what is not among them
+// goes where the next one takes its place, or behind all.
 Result<Positions> PositionsOf(Formula& f, Term mask, const std::string& what) {
   TRY(f.Result(mask));
   const Dim size = f.TypeOf(mask).shape[0];
   Term numbers = Cast(mask, DType::kI64);
   TRY_ASSIGN(auto total, f.Result(Reduce(ReduceKind::kSum, numbers, {0})));
   TRY_ASSIGN(auto counts, f.context().DefineSizes(total, what, {size}));
-  Term order = f.Add(graph::Cumulate{ReduceKind::kSum, 0, true}, {numbers});
-  Term places = Where(mask, order, f.Size(size, DType::kI64));
+  Term places = f.Add(graph::Cumulate{ReduceKind::kSum, 0, true}, {numbers});
   Term zeros = Expand(f.Number(0, DType::kI64), {size + 1});
   Term sorted = f.Add(graph::ScatterElements{0}, {zeros, places, f.Iota(size, DType::kI64)});
   return Positions{Slice(sorted, 0, 0, counts[0]), counts[0]};

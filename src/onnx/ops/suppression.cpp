@@ -136,9 +136,8 @@ class Suppression {
     TRY_ASSIGN(auto vector, f_.Result(Reshape(most, {1})));
     TRY_ASSIGN(auto sizes, c_.DefineSizes(vector, "candidates", {count_}));
     const Dim kept = sizes[0];
-    // Each goes to the place that is the number of those before it; the others behind all.
-    Term before = f_.Add(graph::Cumulate{ReduceKind::kSum, 2, true}, {numbers});
-    Term places = Where(is_good, before, f_.Size(kept, DType::kI32));
+    // As in PositionsOf.
+    Term places = f_.Add(graph::Cumulate{ReduceKind::kSum, 2, true}, {numbers});
     Term zeros = Expand(f_.Number(0, DType::kI32), {batch_, classes_, kept + 1});
     Term each = Expand(f_.Iota(count_, DType::kI32), {batch_, classes_, count_});
     Term all = f_.Add(graph::ScatterElements{2}, {zeros, places, each});
