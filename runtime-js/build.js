@@ -10,7 +10,7 @@
  * @typedef {{id: string, bytes: number, pieces: [end: number, hash: string][]}} WeightsRecord
  * @typedef {{key?: string, name: string, programs: ProgramRecord[]}} ModelRecord what callers of several know a model by
  * @typedef {ModelRecord & {id: string, webnnc: string, wasm: FileRecord, relaxed: FileRecord,
- *   threads?: FileRecord, 'relaxed.threads'?: FileRecord, weights: WeightsRecord,
+ *   threads?: FileRecord, 'relaxed.threads'?: FileRecord, 'relaxed.dots'?: FileRecord, 'relaxed.threads.dots'?: FileRecord, weights: WeightsRecord,
  *   models?: ModelRecord[]} & Record<ShadersKind, FileRecord>} Build which has `models` instead of `programs` if there are several
  */
 

@@ -20,7 +20,7 @@ import { ModelLoadError, messageOf } from './errors.js';
 /** Where files are. @typedef {Pick<Files, 'find' | 'isGiven'>} Finder */
 /** @typedef {{signal?: AbortSignal, onProgress?: Api.LoadOptions['onProgress']}} LoadControl */
 
-const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', threads: 'model.threads.wasm', 'relaxed.threads': 'model.relaxed.threads.wasm', weights: 'model.weights.bin', worker: 'model.worker.js', profile: 'model.profile.js' };
+const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', threads: 'model.threads.wasm', 'relaxed.threads': 'model.relaxed.threads.wasm', 'relaxed.dots': 'model.relaxed.dots.wasm', 'relaxed.threads.dots': 'model.relaxed.threads.dots.wasm', weights: 'model.weights.bin', worker: 'model.worker.js', profile: 'model.profile.js' };
 
 /** @param {FileKind} kind @returns {string} */
 const nameOf = (kind) => /** @type {any} */ (NAMES)[kind] ?? `model.${kind}.json`;
@@ -33,11 +33,11 @@ const nameOf = (kind) => /** @type {any} */ (NAMES)[kind] ?? `model.${kind}.json
  */
 function beside(kind) {
   try {
-    switch (/** @type {Exclude<keyof typeof NAMES, 'threads' | 'relaxed.threads'> | 'shaders'} */ (kind)) {
+    switch (/** @type {Exclude<keyof typeof NAMES, 'threads' | `${string}.${string}`> | 'shaders'} */ (kind)) {
       case 'wasm': return new URL('model.wasm', import.meta.url);
       case 'relaxed': return new URL('model.relaxed.wasm', import.meta.url);
       case 'weights': return new URL('model.weights.bin', import.meta.url);
-      // Stands for what not every bundle has: files of shaders, and modules for threads. The compiler puts here those that there are
+      // Stands for what not every bundle has: files of shaders, and modules for threads or products of bytes. The compiler puts here those that there are
       // (src/bundle/identity.h).
       case 'shaders': return new URL('model.shaders.json', import.meta.url);
       case 'worker': return new URL('model.worker.js', import.meta.url);

@@ -12,7 +12,7 @@ import { BUILD } from './build.js';
 import { InputError, ModelLoadError, OutOfMemoryError } from './errors.js';
 import { failToLoad, pastCaches } from './files.js';
 import { MODELS, exportsOf } from './models.js';
-import { hasRelaxedSimd } from './relaxed_simd.js';
+import { hasRelaxedSimd, multipliesBytes } from './relaxed_simd.js';
 import { makeMemory, workOf } from './team.js';
 import { readWhole } from './whole.js';
 
@@ -36,8 +36,8 @@ import { readWhole } from './whole.js';
  */
 
 /** All there may be, the best first. @type {FileKind[]} */
-const MODULES = ['relaxed.threads', 'threads', 'relaxed', 'wasm'];
-const isForThreads = (/** @type {string} */ kind) => kind.endsWith('threads');
+const MODULES = ['relaxed.threads.dots', 'relaxed.threads', 'threads', 'relaxed.dots', 'relaxed', 'wasm'];
+const isForThreads = (/** @type {string} */ kind) => kind.includes('threads'), isForBytes = (/** @type {string} */ kind) => kind.endsWith('dots');
 
 /**
  * The best module that this engine can run, checked to be the build's, and in words which SIMD it has and why.
@@ -46,15 +46,16 @@ const isForThreads = (/** @type {string} */ kind) => kind.endsWith('threads');
  * @returns {Promise<{module: WebAssembly.Module, kind: FileKind, variant: string}>}
  */
 async function loadModule(files, control, isShared) {
-  const isRelaxed = hasRelaxedSimd();
+  const isRelaxed = hasRelaxedSimd(), hasDots = Object.keys(BUILD).some(isForBytes), isExact = isRelaxed && hasDots && multipliesBytes();
   // Whoever gives some gives all there are, or those that are wanted.
-  const kinds = MODULES.filter((kind) => (isShared || !isForThreads(kind)) && (isRelaxed || !kind.startsWith('relaxed')) &&
+  const kinds = MODULES.filter((kind) => (isShared || !isForThreads(kind)) && (isRelaxed || !kind.startsWith('relaxed')) && (isExact || !isForBytes(kind)) &&
     (kind === 'wasm' || files.isGiven(kind) || !files.isGiven('wasm')));
   let missing;
   for (const kind of kinds) {
     try {
       const module = await loadModuleFrom(await files.find(kind), control), why = !isRelaxed ? 'this engine has none' : `its module is not ${missing ? 'there' : 'given'}`;
-      return { module, kind, variant: kind.startsWith('relaxed') ? 'with relaxed SIMD' : `without relaxed SIMD: ${why}` };
+      const bytes = isForBytes(kind) ? ' that multiplies bytes' : hasDots && !isExact ? ', whose products of bytes are not exact in this engine' : '';
+      return { module, kind, variant: kind.startsWith('relaxed') ? `with relaxed SIMD${bytes}` : `without relaxed SIMD: ${why}` };
     } catch (error) {
       // Whoever left it out has another, which does the same.
       if (!(error instanceof ModelLoadError) || /** @type {any} */ (error).reason !== 'missing') throw missing ?? error;

@@ -56,6 +56,10 @@ export interface LoadOptions {
     threads?: FileSource;
     /** model.relaxed.threads.wasm, for several threads in engines that have relaxed SIMD. */
     'relaxed.threads'?: FileSource;
+    /** model.relaxed.dots.wasm, of quantised models, for engines whose relaxed SIMD multiplies bytes exactly. */
+    'relaxed.dots'?: FileSource;
+    /** model.relaxed.threads.dots.wasm, the same for several threads. */
+    'relaxed.threads.dots'?: FileSource;
     /** model.weights.bin. */
     weights?: FileSource;
     /** model.shaders.json, for GPUs; `'shaders.f16'` is model.shaders.f16.json, and so with all that there are. */

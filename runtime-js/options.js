@@ -32,7 +32,7 @@ export const LOAD_OPTIONS = {
 };
 /** The kinds of files that this build has. */
 export const filesOptions = () => {
-  const own = Object.keys(BUILD).filter((kind) => /^shaders|threads$/.test(kind));
+  const own = Object.keys(BUILD).filter((kind) => /^shaders|threads|dots$/.test(kind));
   return Object.fromEntries(['wasm', 'relaxed', 'weights', ...own, 'worker', 'profile'].map((kind) => [kind, null]));
 };
 /** The form of `outputs` depends on the model. */

@@ -22,7 +22,7 @@ import { sessionOf } from './state.js';
 import { startThread } from './threads.js';
 
 /** @type {FileKind[]} */
-const KINDS = ['wasm', 'relaxed', 'threads', 'relaxed.threads', 'weights'];
+const KINDS = ['wasm', 'relaxed', 'threads', 'relaxed.threads', 'relaxed.dots', 'relaxed.threads.dots', 'weights'];
 
 /** What a model uses of a line and a thread. @typedef {Pick<Line, 'call' | 'check' | 'tell' | 'end'> & Pick<Thread, 'stop'>} Extension */
 

@@ -233,6 +233,12 @@ auto WithBudget(Pass pass) {
   };
 }
 
+auto NarrowStep(graph::ByteFactors factors) {
+  return GraphPass(WithBudget([factors](Graph& graph, graph::EvaluationBudget& budget) {
+    graph::NarrowFactors(graph, budget, factors);
+  }));
+}
+
 using PrintProgram = std::function<std::string(
     plan::Program&, IdVector<plan::WeightTag, plan::Weight>&, const SymbolValues& symbols)>;
 
@@ -435,7 +441,8 @@ const Steps& GraphSteps() {
       {"simplify-graph", GraphPass(graph::Simplify)},
       {"merge-common", GraphPass(graph::MergeCommon)},
       {"keep-integers", GraphPass(WithBudget(graph::KeepIntegers))},
-      {"narrow-factors", GraphPass(WithBudget(graph::NarrowFactors))},
+      {"narrow-factors", NarrowStep(graph::ByteFactors::kSigned)},
+      {"narrow-factors-either", NarrowStep(graph::ByteFactors::kEither)},
       {"sum-in-floats", GraphPass(WithBudget(graph::SumInFloats))},
       {"fold-scales", GraphPass(WithBudget(graph::FoldScales))},
       {"layouts", GraphPass([](Graph& graph) { graph::ChooseLayouts(graph, WasmMachine()); })},

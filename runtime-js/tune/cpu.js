@@ -2,7 +2,7 @@
 
 /** @import { Machine } from './session.js' */
 
-import { hasRelaxedSimd } from '../relaxed_simd.js';
+import { hasRelaxedSimd, multipliesBytes } from '../relaxed_simd.js';
 
 /** A function of one instruction of SIMD, i8x16.splat. */
 const SIMD_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]);
@@ -33,5 +33,5 @@ export const labelOfCpu = () => `${engineOf({ v8: globalThis.process?.versions?.
 /** @param {Machine['open']} open @returns {Machine} */
 export function cpu(open) {
   if (!globalThis.WebAssembly || !WebAssembly.validate(SIMD_PROBE)) throw new Error('this engine has no WebAssembly with SIMD, without which no model runs: use a newer one');
-  return { label: labelOfCpu(), isSteady: true, has: (feature) => feature === 'relaxed-simd' && hasRelaxedSimd(), open };
+  return { label: labelOfCpu(), isSteady: true, has: (feature) => hasRelaxedSimd() && (feature === 'relaxed-simd' || feature === 'relaxed-dots' && multipliesBytes()), open };
 }

@@ -109,6 +109,7 @@ struct Contents {
   WeightsFile weights_file = {};
   // Whether there are modules for several threads.
   bool has_threads = false;
+  bool has_dots = false;
   // The bytes of the CPU's kernels in the module, by name.
   std::map<std::string, int64_t> function_bytes = {};
   // The id of the build (BuildId); empty until it is known.

@@ -63,8 +63,10 @@ std::string AddressCases(const Contents& contents) {
     cases += AddressCase(shaders.key(), ShaderTable::FileOf(shaders.features()));
   for (FeatureSet features : plan::Modules()) {
     const Module module{features, {}};
-    if (contents.has_threads && features.Has(Feature::kThreads))
-      cases += AddressCase(module.key(), module.file());
+    const bool threads = features.Has(Feature::kThreads), dots = features.Has(Feature::kDots);
+    const bool is_there =
+        (!threads || contents.has_threads) && (!dots || contents.has_dots) && (threads || dots);
+    if (is_there) cases += AddressCase(module.key(), module.file());
   }
   return cases;
 }

@@ -34,14 +34,16 @@ void ForEachWeight(const plan::Program& program, Visit visit) {
   }
 }
 
-std::vector<Readers> ReadersOf(const std::vector<const plan::Program*>& programs, int32_t count) {
+std::vector<Readers> ReadersOf(const WeightReaders& all, int32_t count) {
   std::vector<Readers> readers(static_cast<size_t>(count));
-  for (const plan::Program* program : programs) {
-    Readers reader = program->target.IsGpu() ? Readers::kGpu : Readers::kCpu;
-    ForEachWeight(*program, [&](plan::WeightId weight) {
-      Readers& known = readers[static_cast<size_t>(weight.index)];
-      known = known == Readers::kNone || known == reader ? reader : Readers::kBoth;
-    });
+  for (const auto& programs : all) {
+    for (const plan::Program* program : programs) {
+      Readers reader = program->target.IsGpu() ? Readers::kGpu : Readers::kCpu;
+      ForEachWeight(*program, [&](plan::WeightId weight) {
+        Readers& known = readers[static_cast<size_t>(weight.index)];
+        known = known == Readers::kNone || known == reader ? reader : Readers::kBoth;
+      });
+    }
   }
   return readers;
 }
@@ -55,16 +57,18 @@ int64_t EndOf(const plan::Weight& weight) { return weight.offset + ByteSize(weig
 // Without elements.
 bool IsNowhere(const plan::Weight& weight) { return EndOf(weight) == weight.offset; }
 
-WeightRange RangeOf(const plan::Program& program, const Weights& weights) {
+WeightRange RangeOf(const std::vector<const plan::Program*>& programs, const Weights& weights) {
   WeightRange range;
   bool any = false;
-  ForEachWeight(program, [&](plan::WeightId id) {
-    const plan::Weight& weight = weights[id];
-    if (IsNowhere(weight)) return;
-    range.first = any ? std::min(range.first, weight.offset) : weight.offset;
-    range.end = std::max(range.end, EndOf(weight));
-    any = true;
-  });
+  for (const plan::Program* program : programs) {
+    ForEachWeight(*program, [&](plan::WeightId id) {
+      const plan::Weight& weight = weights[id];
+      if (IsNowhere(weight)) return;
+      range.first = any ? std::min(range.first, weight.offset) : weight.offset;
+      range.end = std::max(range.end, EndOf(weight));
+      any = true;
+    });
+  }
   return range;
 }
 
@@ -135,9 +139,8 @@ class Hash {
 
 }  // namespace
 
-void PlaceWeights(const std::vector<const plan::Program*>& programs,
-                  IdVector<plan::WeightTag, plan::Weight>& weights) {
-  std::vector<Readers> readers = ReadersOf(programs, weights.size());
+void PlaceWeights(const WeightReaders& all, IdVector<plan::WeightTag, plan::Weight>& weights) {
+  std::vector<Readers> readers = ReadersOf(all, weights.size());
   int64_t end = kWeightsHeader;
   for (plan::Weight& weight : weights) weight.offset = -1;
   for (Readers group : {Readers::kCpu, Readers::kBoth, Readers::kGpu}) {
@@ -150,10 +153,10 @@ void PlaceWeights(const std::vector<const plan::Program*>& programs,
   }
 }
 
-WeightsFile DescribeWeights(const std::vector<const plan::Program*>& programs,
+WeightsFile DescribeWeights(const WeightReaders& readers,
                             const IdVector<plan::WeightTag, plan::Weight>& weights) {
   WeightsFile file;
-  for (const plan::Program* program : programs) file.ranges.push_back(RangeOf(*program, weights));
+  for (const auto& programs : readers) file.ranges.push_back(RangeOf(programs, weights));
   std::vector<const plan::Weight*> placed = Placed(weights);
   if (placed.empty()) return file;
   file.bytes = EndOf(*placed.back());

@@ -34,16 +34,19 @@ struct WeightsFile {
   int64_t bytes = 0;  // 0 if there are no weights, and then no file to read
   uint64_t id = 0;
   std::vector<WeightPiece> pieces;
-  // What each program reads.
+  // What each program of the manifest reads.
   std::vector<WeightRange> ranges;
 };
 
+// For each program of the manifest those that may stand for it: a page has read what any of a CPU's
+// programs reads before it knows which one its engine runs.
+using WeightReaders = std::vector<std::vector<const plan::Program*>>;
+
 // Gives the weights that any of the programs reads their place in the file, and no others.
-void PlaceWeights(const std::vector<const plan::Program*>& programs,
-                  IdVector<plan::WeightTag, plan::Weight>& weights);
+void PlaceWeights(const WeightReaders& readers, IdVector<plan::WeightTag, plan::Weight>& weights);
 
 // Reads all weights once. They have their places.
-WeightsFile DescribeWeights(const std::vector<const plan::Program*>& programs,
+WeightsFile DescribeWeights(const WeightReaders& readers,
                             const IdVector<plan::WeightTag, plan::Weight>& weights);
 
 // Weights are not gathered in memory: they may be larger than it.

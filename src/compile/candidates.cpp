@@ -204,6 +204,8 @@ Json DescribeTargets(const Code& code) {
       auto [found, is_new] = features.try_emplace(variant.name());
       if (is_new) names.push_back(variant.name());
       if (variant.target().Has(Feature::kRelaxedSimd)) found->second.insert("relaxed-simd");
+      const bool multiplies = !variant.target().IsGpu() && variant.target().Has(Feature::kDots);
+      if (multiplies) found->second.insert("relaxed-dots");
       for (const plan::Shader& shader : variant.shaders)
         found->second.insert(shader.features.begin(), shader.features.end());
     }

@@ -40,6 +40,28 @@ std::vector<plan::Program*> Code::all_programs() {
   return programs;
 }
 
+bundle::WeightReaders Code::weight_readers() const {
+  bundle::WeightReaders readers;
+  for (const Model& model : models) {
+    std::vector<const plan::Program*> cpu;
+    for (const plan::Variant& variant : model.variants) {
+      if (variant.target().IsGpu()) {
+        readers.push_back({&variant.program});
+      } else {
+        cpu.push_back(&variant.program);
+      }
+    }
+    if (!cpu.empty()) readers.push_back(std::move(cpu));
+  }
+  return readers;
+}
+
+std::vector<FeatureSet> Code::Modules() const {
+  std::vector<FeatureSet> modules = plan::Modules();
+  if (!HasDots()) std::erase_if(modules, [](FeatureSet f) { return f.Has(Feature::kDots); });
+  return modules;
+}
+
 schedule::Database SchedulesOf(const Code& code) {
   schedule::Database database;
   for (const Model& model : code.models) {
@@ -102,6 +124,11 @@ bundle::Contents BundleContents(const Code& code, const std::string& name) {
     contents.models.push_back(std::move(part));
   }
   return contents;
+}
+
+void SetVariants(bundle::Contents& contents, const Code& code, FeatureSet features) {
+  for (size_t m = 0; m < code.models.size(); ++m)
+    contents.models[m].variants = code.models[m].Module(features);
 }
 
 }  // namespace webnnc

@@ -32,6 +32,8 @@ struct Model {
   graph::Graph graph;
   // What GPUs compute, if it is asked for.
   std::optional<graph::Graph> gpu_graph;
+  // What CPUs compute that multiply bytes.
+  std::optional<graph::Graph> dots_graph;
   // What may be computed of it while it is compiled.
   graph::EvaluationBudget budget;
 
@@ -72,6 +74,12 @@ struct Code {
   // Of all models, in order: those of the module that every engine runs, or all.
   std::vector<const plan::Program*> programs() const;
   std::vector<plan::Program*> all_programs();
+  bundle::WeightReaders weight_readers() const;
+
+  // Whether there are programs for CPUs that multiply bytes.
+  bool HasDots() const { return models.front().dots_graph.has_value(); }
+  // The features of the modules that there are programs for.
+  std::vector<FeatureSet> Modules() const;
 
   // Whether the same size may have several names: in several models, or where runs define sizes.
   bool HasManyNames() const;
@@ -87,5 +95,7 @@ std::string PrintEach(const Code& code, const std::string& comment,
 // Views of it that other layers take.
 wasm::Build WasmBuild(const Code& code, FeatureSet features, const bundle::WeightsFile& weights);
 bundle::Contents BundleContents(const Code& code, const std::string& name);
+// Puts into it the programs of another of its modules.
+void SetVariants(bundle::Contents& contents, const Code& code, FeatureSet features);
 
 }  // namespace webnnc

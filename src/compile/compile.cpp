@@ -121,6 +121,21 @@ Result<bundle::Source> SourceOf(const Model& model) {
 // "wasm", "relaxed-wasm", "relaxed-threads-wasm"
 std::string StepOf(FeatureSet features) { return (Suffix(features, '-') + "-wasm").substr(1); }
 
+// What CPUs compute that multiply bytes, if any model gains by it: a module has all models.
+void NarrowForDots(const CompileOptions& options, Code& code) {
+  bool any = false;
+  for (Model& model : code.models) {
+    if (!options.wasm) continue;
+    model.dots_graph = model.graph;
+    graph::ForEachGraph(*model.dots_graph, [&](graph::Graph& g) {
+      graph::NarrowFactors(g, model.budget, graph::ByteFactors::kEither);
+      any |= graph::HasEitherByte(g);
+    });
+  }
+  if (any) return;
+  for (Model& model : code.models) model.dots_graph.reset();
+}
+
 // `subject` becomes what an error is about: a model's file, or all of them.
 Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(trace.Start());
@@ -266,6 +281,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   on_all([](graph::Graph& g) { graph::SplitConcats(g, kMostConcatenated); });
   // Every kernel of a GPU binds its result and at most so many operands, and runs through a row in
   // one thread. The CPU has no such limit, and no use for the copies.
+  NarrowForDots(options, code);
   for (Model& model : code.models) {
     if (!options.webgpu) continue;
     model.gpu_graph = model.graph;
@@ -274,7 +290,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
       graph::ForEachGraph(*model.gpu_graph, graph::MergeCommon);
     }
     graph::ForEachGraph(*model.gpu_graph, [&](graph::Graph& g) {
-      if (options.dots) graph::NarrowFactors(g, model.budget);
+      if (options.dots) graph::NarrowFactors(g, model.budget, graph::ByteFactors::kSigned);
       graph::SumInFloats(g, model.budget);
       graph::SplitConcats(g, static_cast<size_t>(gpu_machine.max_buffers) - 1);
       graph::BlockCumulations(g, gpu_machine.cumulations);
@@ -327,7 +343,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   TRY(each([&](Model& model) { return ScheduleVariants(model, measured, warnings.Of(model)); }));
   ShareKernels(code);
-  bundle::PlaceWeights(code.programs(), code.weights);
+  bundle::PlaceWeights(code.weight_readers(), code.weights);
   TRY(trace.Programs("schedule", code));
   TRY(trace("schedules", [&] { return SchedulesOf(code).Print(); }));
   TRY(trace("lowering", [&] { return PrintEach(code, "; ", PrintLowering); }));
@@ -354,10 +370,10 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   trace.Explain([&] { return PrintEach(code, "", Explain) + ExplainWeights(code); });
 
   // Modules differ in the CPU's kernels alone.
-  bundle::WeightsFile weights = bundle::DescribeWeights(code.programs(), code.weights);
+  bundle::WeightsFile weights = bundle::DescribeWeights(code.weight_readers(), code.weights);
   std::vector<wasm::Build> builds;
   const bool has_threads = IsWorthThreads(code);
-  for (FeatureSet features : plan::Modules()) {
+  for (FeatureSet features : code.Modules()) {
     if (has_threads || !features.Has(Feature::kThreads))
       builds.push_back(WasmBuild(code, features, weights));
   }
@@ -374,6 +390,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   bundle::Contents contents = BundleContents(code, NameOf(options, code));
   contents.weights_file = std::move(weights);
   contents.has_threads = has_threads;
+  contents.has_dots = code.HasDots();
   contents.version = Version();
   contents.command = options.command;
   contents.function_bytes = std::move(linked[0].function_bytes);
@@ -383,8 +400,11 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   }));
   contents.build = bundle::BuildId(contents, modules);
   // The section makes each module describe itself, its build included.
-  std::string section = wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents));
-  for (bundle::Module& module : modules) module.bytes += section;
+  for (bundle::Module& module : modules) {
+    SetVariants(contents, code, module.features);
+    module.bytes += wasm::CustomSection("webnnc.manifest", bundle::Manifest(contents));
+  }
+  SetVariants(contents, code, {});
 
   TRY_ASSIGN(auto folder, bundle::CreateFolder(options.output, options.force));
   TRY_ASSIGN(auto report, ReportOptionsOf(options));

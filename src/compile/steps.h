@@ -51,6 +51,8 @@ inline constexpr Step kSteps[] = {
     {"relaxed-wasm", "the module with relaxed SIMD", "wasm", 0},
     {"threads-wasm", "the module for several threads", "wasm", 0},
     {"relaxed-threads-wasm", "the module for several threads with relaxed SIMD", "wasm", 0},
+    {"relaxed-dots-wasm", "the module that multiplies bytes by relaxed SIMD", "wasm", 0},
+    {"relaxed-threads-dots-wasm", "the same for several threads", "wasm", 0},
     {"bundle", "the files of the bundle", "txt", 2},
 };
 inline constexpr size_t kStepCount = std::size(kSteps);

@@ -36,7 +36,7 @@ bool MultipliesBytes(const graph::Graph& graph) {
 
 // Whether there is a program for targets with the feature: another than for those without, and, of
 // what few models gain by, asked for.
-bool IsWanted(Feature feature, const Model& model) {
+bool IsWanted(Feature feature, Target::Kind kind, const Model& model) {
   const CompileOptions& options = model.options;
   switch (feature) {
     case Feature::kF16: return HasType(model.graph, DType::kF16);
@@ -44,14 +44,16 @@ bool IsWanted(Feature feature, const Model& model) {
     case Feature::kThreads: return true;
     case Feature::kSubgroups: return options.subgroups || options.matrices;
     case Feature::kMatrices: return options.matrices;
-    case Feature::kDots: return options.dots && MultipliesBytes(*model.gpu_graph);
+    case Feature::kDots:
+      return kind == Target::Kind::kWasm ? model.dots_graph.has_value()
+                                         : options.dots && MultipliesBytes(*model.gpu_graph);
   }
   return false;
 }
 
-bool IsWanted(FeatureSet features, const Model& model) {
+bool IsWanted(const plan::VariantKind& variant, const Model& model) {
   return std::all_of(std::begin(kFeatures), std::end(kFeatures), [&](Feature feature) {
-    return !features.Has(feature) || IsWanted(feature, model);
+    return !variant.features.Has(feature) || IsWanted(feature, variant.kind, model);
   });
 }
 
@@ -77,10 +79,12 @@ Status CheckWeights(const plan::Program& program, const Weights& weights) {
   return kSuccess;
 }
 
+bool HasDotsGraph(const Target& target) { return !target.IsGpu() && target.Has(Feature::kDots); }
+
 // Whether programs for the two are the same until they are scheduled: both store elements alike,
 // and count with the same machine.
 bool AreFormedAlike(const Target& a, const Target& b) {
-  return a.kind == b.kind && a.machine == b.machine &&
+  return a.kind == b.kind && a.machine == b.machine && HasDotsGraph(a) == HasDotsGraph(b) &&
          StoredType(a, DType::kF16, Storage::kActivation) ==
              StoredType(b, DType::kF16, Storage::kActivation);
 }
@@ -104,9 +108,10 @@ Result<std::vector<plan::Variant>> FormKind(const Model& model, const graph::Gra
                                             Weights& weights) {
   std::vector<plan::Variant> variants;
   for (const plan::VariantKind& variant : plan::kVariants) {
-    if (variant.kind != kind || !IsWanted(variant.features, model)) continue;
+    if (variant.kind != kind || !IsWanted(variant, model)) continue;
     Target target{kind, variant.features, &machine};
-    TRY_ASSIGN(auto program, Form(graph, target, variants, model, weights));
+    TRY_ASSIGN(auto program, Form(HasDotsGraph(target) ? *model.dots_graph : graph, target,
+                                  variants, model, weights));
     variants.push_back({std::move(program)});
   }
   return variants;
@@ -167,7 +172,8 @@ Status ScheduleVariants(Model& model, const schedule::Database& measured, const 
         program.target.IsGpu()
             ? plan::ScheduleForGpu(program, measured, model.likely, result.narrowed, note)
             : plan::ScheduleKernels(program, plan::Place::kDevice, measured, model.likely, note);
-    if (result.status && program.target.Has(Feature::kDots)) plan::PackActivations(program);
+    if (result.status && program.target.IsGpu() && program.target.Has(Feature::kDots))
+      plan::PackActivations(program);
     if (result.status && program.host_kernels.size() > 0) {
       result.status =
           plan::ScheduleKernels(program, plan::Place::kHost, measured, model.likely, note);
@@ -205,7 +211,7 @@ void ShareKernels(Code& code) {
   // Each module has the kernels of the CPU's programs for it, and all of hosts, whose names begin
   // otherwise.
   name([](const Target& target) { return target.IsGpu(); }, plan::Place::kHost);
-  for (FeatureSet features : plan::Modules()) {
+  for (FeatureSet features : code.Modules()) {
     name([&](const Target& target) { return !target.IsGpu() && target.features == features; },
          plan::Place::kDevice);
   }

@@ -124,12 +124,14 @@ enum class Function : uint8_t {
   kIsInf,
   kBits,
   kFromBits,
+  kDotByte,
+  kDotBytes,
   kRelu,        // max(x, 0)
   kSigmoid,     // 1 / (1 + exp(-x))
   kSoftplus,    // log(1 + exp(x))
   kReciprocal,  // 1 / x
 };
-inline constexpr int kFunctionCount = 33;
+inline constexpr int kFunctionCount = 35;
 std::string_view Name(Function function);
 
 // result[i...] = function(x[i...]). In text, the function's name is the operation's.

@@ -42,7 +42,9 @@ const Scalar* Builder::ConstantValue(ExprId id) const {
 }
 
 ExprId Builder::Apply(UnaryOp op, ExprId a) {
-  if (const Scalar* value = ConstantValue(a)) return Constant(Evaluate(op, *value));
+  const bool is_known = op != UnaryOp::kDotByte && op != UnaryOp::kDotBytes;
+  if (const Scalar* value = is_known ? ConstantValue(a) : nullptr)
+    return Constant(Evaluate(op, *value));
   const Expr& expr = kernel_.exprs[a];
   return kernel_.exprs.Add({Unary{op, a}, ResultType(op, expr.dtype), expr.lanes});
 }

@@ -35,7 +35,9 @@ static double EvaluateReal(UnaryOp op, double a) {
     case UnaryOp::kIsNan:
     case UnaryOp::kIsInf:
     case UnaryOp::kBits:
-    case UnaryOp::kFromBits: break;
+    case UnaryOp::kFromBits:
+    case UnaryOp::kDotByte:
+    case UnaryOp::kDotBytes: break;
   }
   CHECK(false);
   return 0;
@@ -61,6 +63,10 @@ Scalar Evaluate(UnaryOp op, const Scalar& a) {
       return Scalar::Integer(a.dtype, negative ? WrapNegate(a.integer) : a.integer);
     case UnaryOp::kSign: return Scalar::Integer(a.dtype, negative ? -1 : a.integer != 0);
     case UnaryOp::kBitNot: return Scalar::Integer(a.dtype, ~a.integer);
+    // As kDot4 has it here: with a sign.
+    case UnaryOp::kDotByte: return Scalar::Integer(a.dtype, a.integer - 128);
+    case UnaryOp::kDotBytes:
+      return Scalar::Integer(a.dtype, static_cast<int32_t>(a.integer) ^ INT32_C(-0x7f7f7f80));
     default: break;
   }
   CHECK(false);

@@ -99,6 +99,7 @@ IntegerRange IntegerRanges::OfUnary(const Unary& unary) {
     case UnaryOp::kAbs: return {a.low > 0 ? a.low : a.high < 0 ? -a.high : 0, Magnitude(a)};
     case UnaryOp::kSign: return {-1, 1};
     case UnaryOp::kBitNot: return {~a.high, ~a.low};
+    case UnaryOp::kDotByte: return {a.low - 128, a.high};
     default: return {};
   }
 }

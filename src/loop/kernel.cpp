@@ -104,9 +104,10 @@ DType ResultType(UnaryOp op, DType operand) {
 }
 
 static constexpr std::string_view kUnaryNames[] = {
-    "neg",  "abs",   "sign",  "not",   "bitnot", "floor", "ceil",  "round", "trunc",   "exp",
-    "log",  "sqrt",  "sin",   "cos",   "tan",    "asin",  "acos",  "atan",  "sinh",    "cosh",
-    "tanh", "asinh", "acosh", "atanh", "erf",    "isnan", "isinf", "bits",  "frombits"};
+    "neg",   "abs",   "sign",  "not",  "bitnot",   "floor",   "ceil",    "round",
+    "trunc", "exp",   "log",   "sqrt", "sin",      "cos",     "tan",     "asin",
+    "acos",  "atan",  "sinh",  "cosh", "tanh",     "asinh",   "acosh",   "atanh",
+    "erf",   "isnan", "isinf", "bits", "frombits", "dotbyte", "dotbytes"};
 static_assert(std::size(kUnaryNames) == kUnaryOpCount);
 
 static constexpr std::string_view kBinaryNames[] = {

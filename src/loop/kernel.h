@@ -123,8 +123,12 @@ enum class UnaryOp : uint8_t {
   kIsInf,     // gives bool
   kBits,      // of f32 and f64: their bits, as i32 and i64
   kFromBits,  // of i32 and i64: the f32 and f64 of these bits
+  // Of an i32 from 0 to 255: it, or less 128, whichever a processor's products of bytes take as
+  // second factor. So it is a constant only where the program runs.
+  kDotByte,
+  kDotBytes,  // of an i32: of each of its four bytes, for kDot4
 };
-inline constexpr int kUnaryOpCount = 29;
+inline constexpr int kUnaryOpCount = 31;
 
 struct Unary {
   UnaryOp op;

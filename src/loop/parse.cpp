@@ -380,6 +380,7 @@ class Parser {
                 : any_number               ? dtype != DType::kBool
                 : op == UnaryOp::kBits     ? dtype == DType::kF32 || dtype == DType::kF64
                 : op == UnaryOp::kFromBits ? dtype == DType::kI32 || dtype == DType::kI64
+                : op >= UnaryOp::kDotByte  ? dtype == DType::kI32
                                            : IsFloat(dtype);
     if (!fits) {
       return lexer_.Fail(std::string(Name(op)) + " does not take " + std::string(Name(dtype)));

@@ -31,7 +31,13 @@ static bool Widens(const loop::Kernel& kernel) {
   if (kernel.body.size() != 1) return false;
   const loop::ExprId value = loop::StagesOf(kernel)[0].value();
   loop::ExprId id = value;
-  while (auto* convert = std::get_if<loop::Convert>(&kernel.exprs[id].node)) id = convert->a;
+  for (;;) {
+    const loop::Expr& expr = kernel.exprs[id];
+    auto* convert = std::get_if<loop::Convert>(&expr.node);
+    auto* unary = std::get_if<loop::Unary>(&expr.node);
+    if (!convert && !(unary && unary->op == loop::UnaryOp::kDotByte)) break;
+    id = convert ? convert->a : unary->a;
+  }
   const loop::Expr& from = kernel.exprs[id];
   return std::holds_alternative<loop::Load>(from.node) &&
          IsWidened(from.dtype, kernel.exprs[value].dtype);

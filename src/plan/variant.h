@@ -27,6 +27,8 @@ inline constexpr VariantKind kVariants[] = {
     {Target::Kind::kWasm, {Feature::kRelaxedSimd}},
     {Target::Kind::kWasm, {Feature::kThreads}},
     {Target::Kind::kWasm, {Feature::kRelaxedSimd, Feature::kThreads}},
+    {Target::Kind::kWasm, {Feature::kRelaxedSimd, Feature::kDots}},
+    {Target::Kind::kWasm, {Feature::kRelaxedSimd, Feature::kThreads, Feature::kDots}},
 };
 
 // How many run a GPU's kernel, and the sizes that it is told.

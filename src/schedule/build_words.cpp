@@ -71,7 +71,13 @@ ExprId NestBuilder::ElementOfPair(ExprId word, const std::string& pair) {
 ExprId NestBuilder::ByteWord(const Operand& operand) {
   if (auto tile = tiles_.find(operand); tile != tiles_.end() && !tile->second.word.empty())
     return build_.Load(tile->second.buffer, TileIndex(tile->second));
-  const ExprId factor = ByteAsInteger(kernel_, RawOperand(operand));
+  const ExprId raw = RawOperand(operand);
+  if (auto* either = DotByteOf(kernel_, raw)) {
+    const ExprId number = either->a;
+    ExprId word = MakeWord(list_->loops.back(), [&] { return GuardedOperand(operand, number); });
+    return build_.Apply(loop::UnaryOp::kDotBytes, word);
+  }
+  const ExprId factor = ByteAsInteger(kernel_, raw);
   return MakeWord(list_->loops.back(), [&] { return GuardedOperand(operand, factor); });
 }
 

@@ -8,7 +8,14 @@ namespace webnnc::schedule {
 
 using loop::ExprId;
 
+const loop::Unary* DotByteOf(const loop::Kernel& kernel, ExprId factor) {
+  auto* unary = std::get_if<loop::Unary>(&kernel.exprs[factor].node);
+  return unary && unary->op == loop::UnaryOp::kDotByte ? unary : nullptr;
+}
+
 static bool IsByte(const loop::Kernel& kernel, loop::IntegerRanges& ranges, ExprId id) {
+  if (auto* either = DotByteOf(kernel, id))
+    return loop::RangeOf(DType::kU8).Holds(ranges.Of(either->a));
   const loop::Expr& expr = kernel.exprs[id];
   if (auto* constant = std::get_if<loop::Constant>(&expr.node)) {
     const double value = constant->value.AsReal();

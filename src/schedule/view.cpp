@@ -5,6 +5,7 @@
 
 #include "loop/builder.h"
 #include "loop/rewrite.h"
+#include "schedule/bytes.h"
 #include "target/machine.h"
 
 namespace webnnc::schedule {
@@ -222,6 +223,7 @@ bool NestView::HasFunctions() const {
 }
 
 std::optional<DType> NestView::WidenedFrom(loop::ExprId value) const {
+  if (auto* either = DotByteOf(kernel_, value)) value = either->a;
   auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[value].node);
   if (!convert) return std::nullopt;
   return kernel_.exprs[convert->a].dtype;
@@ -239,6 +241,14 @@ bool NestView::SumsPairs() const {
   };
   return is_product() && kernel_.exprs[nest_.value()].dtype == DType::kI32 && fits(left()) &&
          fits(right());
+}
+
+bool NestView::TakesEither(loop::ExprId value) const {
+  return DotByteOf(kernel_, value) && IsByte(kernel_, value);
+}
+
+bool NestView::IsSignedByte(loop::ExprId value) const {
+  return !DotByteOf(kernel_, value) && IsByte(kernel_, value);
 }
 
 bool NestView::IsMadeOfBytes(loop::ExprId value) const {

@@ -55,6 +55,9 @@ class NestView {
   bool IsNarrow(loop::ExprId value) const;
   // Whether products of integers of at most 16 bits are summed up in i32.
   bool SumsPairs() const;
+  // Whether `value` is a byte as products of four take their second factor, or one with a sign.
+  bool TakesEither(loop::ExprId value) const;
+  bool IsSignedByte(loop::ExprId value) const;
   // Whether `value` is an integer that is made of bytes.
   bool IsMadeOfBytes(loop::ExprId value) const;
   // Whether `value` is read in panels along the loop (plan::PackWeights): w[o/8, k, o%8].

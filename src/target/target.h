@@ -20,7 +20,9 @@ enum class Feature : uint8_t {
   kF16,          // WebGPU: arithmetic on f16 (shader-f16)
   kSubgroups,    // WebGPU: threads reduce with their neighbours (subgroups)
   kMatrices,     // WebGPU: subgroups of 32 multiply fragments of matrices (subgroup matrix)
-  kDots,         // WebGPU: products of four bytes at once (packed_4x8_integer_dot_product)
+  // Products of four bytes at once: WebGPU: packed_4x8_integer_dot_product; wasm: those of relaxed
+  // SIMD, on engines where they are exact
+  kDots,
 };
 inline constexpr Feature kFeatures[] = {Feature::kRelaxedSimd, Feature::kThreads,  Feature::kF16,
                                         Feature::kSubgroups,   Feature::kMatrices, Feature::kDots};

@@ -65,7 +65,8 @@ llvm::Value* Emitter::Emit(loop::ExprId id) {
   auto key = std::tuple(id, guard_, in_index_);
   auto found = values_.find(key);
   if (found != values_.end()) return found->second;
-  llvm::Value* value = Compute(kernel_.exprs[id]);
+  llvm::Value* value = features_.Has(Feature::kDots) ? SumOfBytes().Word(id) : nullptr;
+  if (!value) value = Compute(kernel_.exprs[id]);
   values_[key] = value;
   return value;
 }

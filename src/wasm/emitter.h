@@ -11,6 +11,7 @@
 #include "loop/kernel.h"
 #include "wasm/kernel_emitter.h"
 #include "wasm/llvm.h"
+#include "wasm/quads.h"
 #include "wasm/split_index.h"
 
 namespace webnnc::wasm {
@@ -47,7 +48,13 @@ class Emitter {
 
   llvm::Value* Combined(const loop::Store& store, llvm::Value* old);
 
+  // What a load gives from the element on that `id` loads, under a condition perhaps; null if it is
+  // none.
+  llvm::Value* LoadLanes(loop::ExprId id, int32_t lanes);
+
   llvm::Value* SumOfPairs(loop::ExprId value);
+
+  Quads SumOfBytes();
 
   // ---- Parallel loops (emit_parallel.cpp): functions of their own for some of the iterations
 

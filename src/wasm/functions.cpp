@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "wasm/quads.h"
+
 namespace webnnc::wasm {
 
 using llvm::Intrinsic::ID;
@@ -215,6 +217,8 @@ llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm
     case UnaryOp::kRound: return b.CreateUnaryIntrinsic(llvm::Intrinsic::nearbyint, a);
     case UnaryOp::kTrunc: return b.CreateUnaryIntrinsic(llvm::Intrinsic::trunc, a);
     case UnaryOp::kSqrt: return b.CreateUnaryIntrinsic(llvm::Intrinsic::sqrt, a);
+    case UnaryOp::kDotByte: return EmitDotByte(b, a);
+    case UnaryOp::kDotBytes: return EmitDotBytes(b, a);
     case UnaryOp::kBits: {
       llvm::Type* integer = b.getIntNTy(type->getScalarSizeInBits());
       return b.CreateBitCast(a, type->getWithNewType(integer));

@@ -6,6 +6,7 @@
 #include "wasm/emitter.h"
 #include "wasm/functions.h"
 #include "wasm/pairs.h"
+#include "wasm/quads.h"
 #include "wasm/side_by_side.h"
 
 namespace webnnc::wasm {
@@ -177,8 +178,10 @@ void Emitter::EmitStore(const loop::Store& store) {
 
 llvm::Value* Emitter::Combined(const loop::Store& store, llvm::Value* old) {
   const loop::Expr& value = kernel_.exprs[store.value];
-  if (llvm::Value* sum = store.update == loop::Update::kAdd ? SumOfPairs(store.value) : nullptr)
-    return b_.CreateAdd(sum, old);
+  if (store.update == loop::Update::kAdd) {
+    if (llvm::Value* sum = SumOfBytes().Sum(store.value, old)) return sum;
+    if (llvm::Value* sum = SumOfPairs(store.value)) return b_.CreateAdd(sum, old);
+  }
   // A sum of products is what fused multiply-add is for.
   auto* product = std::get_if<loop::Binary>(&value.node);
   bool fuses = features_.Has(Feature::kRelaxedSimd) && store.update == loop::Update::kAdd &&
@@ -198,15 +201,24 @@ llvm::Value* Emitter::Combined(const loop::Store& store, llvm::Value* old) {
   return EmitBinary(b_, op, value.dtype, Emit(store.value), old);
 }
 
+llvm::Value* Emitter::LoadLanes(loop::ExprId id, int32_t lanes) {
+  const loop::Expr& expr = kernel_.exprs[id];
+  if (auto* select = std::get_if<loop::Select>(&expr.node)) return EmitPaddedLoad(*select, lanes);
+  auto* load = std::get_if<loop::Load>(&expr.node);
+  return load ? LoadFrom(Address(load->buffer, load->index.back()), expr.dtype, lanes) : nullptr;
+}
+
 llvm::Value* Emitter::SumOfPairs(loop::ExprId value) {
-  auto load = [&](loop::ExprId id, int32_t lanes) -> llvm::Value* {
-    const loop::Expr& expr = kernel_.exprs[id];
-    if (auto* select = std::get_if<loop::Select>(&expr.node)) return EmitPaddedLoad(*select, lanes);
-    auto* load = std::get_if<loop::Load>(&expr.node);
-    if (!load) return nullptr;
-    return LoadFrom(Address(load->buffer, load->index.back()), expr.dtype, lanes);
-  };
-  return Pairs(kernel_, b_, [&](loop::ExprId id) { return Emit(id); }, load).Sum(value);
+  return Pairs(
+             kernel_, b_, [&](loop::ExprId id) { return Emit(id); },
+             [&](loop::ExprId id, int32_t lanes) { return LoadLanes(id, lanes); })
+      .Sum(value);
+}
+
+Quads Emitter::SumOfBytes() {
+  return Quads(
+      kernel_, b_, [&](loop::ExprId id) { return Emit(id); },
+      [&](loop::ExprId id, int32_t lanes) { return LoadLanes(id, lanes); });
 }
 
 uint64_t StackBytes(const loop::Kernel& kernel) {

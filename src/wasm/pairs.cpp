@@ -1,6 +1,7 @@
 #include "wasm/pairs.h"
 
 #include "wasm/functions.h"
+#include "wasm/quads.h"
 
 namespace webnnc::wasm {
 
@@ -11,9 +12,54 @@ static const loop::Binary* BinaryOf(const loop::Kernel& kernel, ExprId id, loop:
   return binary && binary->op == op ? binary : nullptr;
 }
 
+static const loop::Unary* DotByteOf(const loop::Kernel& kernel, ExprId id) {
+  auto* unary = std::get_if<loop::Unary>(&kernel.exprs[id].node);
+  return unary && unary->op == loop::UnaryOp::kDotByte ? unary : nullptr;
+}
+
 // Types whose numbers are i16's, too.
 static bool FitsHalf(DType dtype) {
   return dtype == DType::kI8 || dtype == DType::kU8 || dtype == DType::kI16;
+}
+
+std::optional<int64_t> DistanceOf(const loop::Kernel& kernel, ExprId x, ExprId y) {
+  auto *a = std::get_if<loop::Select>(&kernel.exprs[x].node),
+       *c = std::get_if<loop::Select>(&kernel.exprs[y].node);
+  if (a && c && a->condition == c->condition && a->no == c->no)
+    return DistanceOf(kernel, a->yes, c->yes);
+  auto *first = std::get_if<loop::Load>(&kernel.exprs[x].node),
+       *second = std::get_if<loop::Load>(&kernel.exprs[y].node);
+  if (!first || !second || first->buffer != second->buffer) return std::nullopt;
+  auto split = [&](ExprId index) -> std::pair<ExprId, int64_t> {
+    auto* sum = BinaryOf(kernel, index, loop::BinaryOp::kAdd);
+    auto* constant = sum ? std::get_if<loop::Constant>(&kernel.exprs[sum->b].node) : nullptr;
+    if (!constant) return {index, 0};
+    return {sum->a, constant->value.integer};
+  };
+  auto [base, from] = split(first->index.back());
+  auto [other, to] = split(second->index.back());
+  return base == other ? std::optional(to - from) : std::nullopt;
+}
+
+llvm::Value* LanesFrom(llvm::IRBuilder<>& b, llvm::Value* vector, unsigned at, unsigned lanes) {
+  std::vector<int> take;
+  for (unsigned i = 0; i < lanes; ++i) take.push_back(static_cast<int>(at + i));
+  return b.CreateShuffleVector(vector, take);
+}
+
+llvm::Value* Joined(llvm::IRBuilder<>& b, std::vector<llvm::Value*> parts) {
+  while (parts.size() > 1) {
+    std::vector<llvm::Value*> joined;
+    CHECK(parts.size() % 2 == 0);
+    for (size_t i = 0; i < parts.size(); i += 2) {
+      auto lanes = llvm::cast<llvm::FixedVectorType>(parts[i]->getType())->getNumElements();
+      std::vector<int> all;
+      for (unsigned lane = 0; lane < 2 * lanes; ++lane) all.push_back(static_cast<int>(lane));
+      joined.push_back(b.CreateShuffleVector(parts[i], parts[i + 1], all));
+    }
+    parts = std::move(joined);
+  }
+  return parts[0];
 }
 
 llvm::Value* Pairs::Sum(ExprId value) {
@@ -47,7 +93,8 @@ std::optional<int64_t> Pairs::Apart(ExprId x, ExprId y) const {
   bool made = std::holds_alternative<loop::Splat>(a.node) ||
               std::holds_alternative<loop::Convert>(a.node) ||
               std::holds_alternative<loop::Binary>(a.node);
-  return same && made ? Apart(loop::Operands(a)[0], loop::Operands(c)[0]) : Distance(x, y);
+  return same && made ? Apart(loop::Operands(a)[0], loop::Operands(c)[0])
+                      : DistanceOf(kernel_, x, y);
 }
 
 // Beside each number of one side stands a zero.
@@ -65,6 +112,7 @@ bool Pairs::IsNarrow(ExprId id) const {
   const loop::Expr& expr = kernel_.exprs[id];
   if (FitsHalf(expr.dtype)) return true;
   if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return IsNarrow(splat->a);
+  if (auto* either = DotByteOf(kernel_, id)) return IsNarrow(either->a);
   auto* convert = std::get_if<loop::Convert>(&expr.node);
   return convert && FitsHalf(kernel_.exprs[convert->a].dtype);
 }
@@ -88,6 +136,11 @@ llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
     bool widens = ByteSize(from) < ByteSize(a.dtype) && FitsHalf(from);
     if (!widens || kernel_.exprs[other].dtype != from) return InterleavedLeaves(x, y);
     return EmitConvert(b_, from, DType::kI16, Interleaved(convert->a, other));
+  }
+  if (auto* either = DotByteOf(kernel_, x)) {
+    auto* other = DotByteOf(kernel_, y);
+    llvm::Value* numbers = other ? Interleaved(either->a, other->a) : nullptr;
+    return numbers ? EmitDotByte(b_, numbers) : nullptr;
   }
   if (auto* binary = std::get_if<loop::Binary>(&a.node)) {
     auto& other = std::get<loop::Binary>(c.node);
@@ -119,7 +172,7 @@ llvm::Value* Pairs::Words(ExprId x, ExprId y) {
 
 llvm::Value* Pairs::InterleavedLeaves(ExprId x, ExprId y) {
   const int32_t lanes = kernel_.exprs[x].lanes;
-  if (lanes == 1 && Distance(x, y) == 1) {
+  if (lanes == 1 && DistanceOf(kernel_, x, y) == 1) {
     if (llvm::Value* both = load_(x, 2)) return both;
   }
   auto narrow = [&](ExprId id) {
@@ -147,24 +200,6 @@ llvm::Value* Pairs::Repeated(llvm::Value* pair, int32_t times) {
   return b_.CreateBitCast(b_.CreateVectorSplat(count, word), type);
 }
 
-std::optional<int64_t> Pairs::Distance(ExprId x, ExprId y) const {
-  auto *a = std::get_if<loop::Select>(&kernel_.exprs[x].node),
-       *c = std::get_if<loop::Select>(&kernel_.exprs[y].node);
-  if (a && c && a->condition == c->condition && a->no == c->no) return Distance(a->yes, c->yes);
-  auto *first = std::get_if<loop::Load>(&kernel_.exprs[x].node),
-       *second = std::get_if<loop::Load>(&kernel_.exprs[y].node);
-  if (!first || !second || first->buffer != second->buffer) return std::nullopt;
-  auto split = [&](ExprId index) -> std::pair<ExprId, int64_t> {
-    auto* sum = BinaryOf(kernel_, index, loop::BinaryOp::kAdd);
-    auto* constant = sum ? std::get_if<loop::Constant>(&kernel_.exprs[sum->b].node) : nullptr;
-    if (!constant) return {index, 0};
-    return {sum->a, constant->value.integer};
-  };
-  auto [base, from] = split(first->index.back());
-  auto [other, to] = split(second->index.back());
-  return base == other ? std::optional(to - from) : std::nullopt;
-}
-
 // Of vectors twice as long as the result.
 llvm::Value* Pairs::Dot(llvm::Value* x, llvm::Value* y) {
   constexpr unsigned kPairs = 4;
@@ -176,25 +211,10 @@ llvm::Value* Pairs::Dot(llvm::Value* x, llvm::Value* y) {
   };
   std::vector<llvm::Value*> parts;
   for (unsigned at = 0; at < count; at += 2 * kPairs) {
-    std::vector<int> take;
-    for (unsigned i = 0; i < 2 * kPairs; ++i) take.push_back(static_cast<int>(at + i));
-    parts.push_back(b_.CreateIntrinsic(
-        llvm::Intrinsic::wasm_dot, {},
-        {b_.CreateShuffleVector(widened(x), take), b_.CreateShuffleVector(widened(y), take)}));
+    auto part = [&](llvm::Value* v) { return LanesFrom(b_, widened(v), at, 2 * kPairs); };
+    parts.push_back(b_.CreateIntrinsic(llvm::Intrinsic::wasm_dot, {}, {part(x), part(y)}));
   }
-  // Vectors that are joined have the same length.
-  while (parts.size() > 1) {
-    std::vector<llvm::Value*> joined;
-    CHECK(parts.size() % 2 == 0);
-    for (size_t i = 0; i < parts.size(); i += 2) {
-      auto lanes = llvm::cast<llvm::FixedVectorType>(parts[i]->getType())->getNumElements();
-      std::vector<int> all;
-      for (unsigned lane = 0; lane < 2 * lanes; ++lane) all.push_back(static_cast<int>(lane));
-      joined.push_back(b_.CreateShuffleVector(parts[i], parts[i + 1], all));
-    }
-    parts = std::move(joined);
-  }
-  return parts[0];
+  return Joined(b_, std::move(parts));
 }
 
 }  // namespace webnnc::wasm

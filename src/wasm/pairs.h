@@ -12,6 +12,14 @@
 
 namespace webnnc::wasm {
 
+// How many elements behind what x loads that is what y loads, if that is known.
+std::optional<int64_t> DistanceOf(const loop::Kernel& kernel, loop::ExprId x, loop::ExprId y);
+
+// So many lanes of `vector` from `at` on.
+llvm::Value* LanesFrom(llvm::IRBuilder<>& b, llvm::Value* vector, unsigned at, unsigned lanes);
+// Of vectors of the same length, a power of two of them.
+llvm::Value* Joined(llvm::IRBuilder<>& b, std::vector<llvm::Value*> parts);
+
 class Pairs {
  public:
   // Emits an expression.
@@ -36,8 +44,6 @@ class Pairs {
   llvm::Value* InterleavedLeaves(loop::ExprId x, loop::ExprId y);
   llvm::Value* Repeated(llvm::Value* pair, int32_t times);
   bool IsNarrow(loop::ExprId id) const;
-  // How many elements behind what x loads that is what y loads, if that is known.
-  std::optional<int64_t> Distance(loop::ExprId x, loop::ExprId y) const;
   // The same of what is made of loads in the same way.
   std::optional<int64_t> Apart(loop::ExprId x, loop::ExprId y) const;
   llvm::Value* Dot(llvm::Value* x, llvm::Value* y);

@@ -12,6 +12,8 @@ static bool Takes(Function function, DType dtype) {
     case Function::kSign:
     case Function::kRelu: return dtype != DType::kBool;
     case Function::kBits: return dtype == DType::kF32 || dtype == DType::kF64;
+    case Function::kDotByte:
+    case Function::kDotBytes: return dtype == DType::kI32;
     case Function::kFromBits: return dtype == DType::kI32 || dtype == DType::kI64;
     default: return IsFloat(dtype);
   }

@@ -11,9 +11,7 @@ namespace {
 
 using loop::BinaryOp;
 
-const Range kByte = RangeOf(DType::kI8);
-
-// A number is that of i8 and a constant, less a zero point that the model computes.
+// A number is a byte and a constant, less a zero point that the model computes.
 struct Shifted {
   ValueId bytes;
   int64_t shift = 0;
@@ -27,8 +25,13 @@ struct Columns {
 
 class Narrower {
  public:
-  Narrower(Graph& graph, EvaluationBudget& budget)
-      : budget_(budget), links_(graph), rewrite_(graph), definitions_(graph, rewrite_, links_) {}
+  Narrower(Graph& graph, EvaluationBudget& budget, ByteFactors factors)
+      : budget_(budget),
+        byte_(factors == ByteFactors::kSigned ? DType::kI8 : DType::kU8),
+        is_signed_(factors == ByteFactors::kSigned),
+        links_(graph),
+        rewrite_(graph),
+        definitions_(graph, rewrite_, links_) {}
 
   void Run() {
     definitions_.ReplaceEach(
@@ -51,16 +54,19 @@ class Narrower {
   // Whether products multiply the number by weights that are bytes: for others it stays as it is.
   bool IsFactor(ValueId id) const {
     if (TypeOf(id).dtype != DType::kI16) return false;
-    const auto& users = links_.UsersOf(id);
-    return std::any_of(users.begin(), users.end(), [&](const Node* user) {
+    bool multiplies = false;
+    for (const Node* user : links_.UsersOf(id)) {
       if (!std::holds_alternative<Cast>(user->op) || TypeOf(user->result()).dtype != DType::kI32)
-        return false;
-      const auto& products = links_.UsersOf(user->result());
-      return std::any_of(products.begin(), products.end(), [&](const Node* product) {
-        return ColumnsOf(*product) && product->operands[0] == user->result() &&
-               IsOfBytes(product->operands[1]);
-      });
-    });
+        continue;
+      for (const Node* product : links_.UsersOf(user->result())) {
+        bool narrows = ColumnsOf(*product) && product->operands[0] == user->result() &&
+                       IsOfBytes(product->operands[1]);
+        // Those that stay as they are would widen it again and again.
+        if (!narrows && !is_signed_ && std::holds_alternative<Conv>(product->op)) return false;
+        multiplies |= narrows;
+      }
+    }
+    return multiplies;
   }
 
   bool IsOfBytes(ValueId weights) const {
@@ -74,12 +80,12 @@ class Narrower {
   // The number as one that is i8 where it is defined.
   std::optional<ValueId> Narrow(const Node& node) {
     definitions_.Remember(node);
-    const Range range = RangeOf(definitions_, node.result());
-    const int64_t shift = range.IsWithin(kByte) ? 0 : range.low - kByte.low;
-    if (range.high - shift > kByte.high) return std::nullopt;
+    const Range range = RangeOf(definitions_, node.result()), byte = RangeOf(byte_);
+    const int64_t shift = range.IsWithin(byte) ? 0 : range.low - byte.low;
+    if (range.high - shift > byte.high) return std::nullopt;
     const ValueId number = definitions_.Add(node.op, node.operands);
     const ValueId by = definitions_.Scalar(DType::kI16, static_cast<double>(shift));
-    Shifted shifted{As(DType::kI8, shift ? Of(BinaryOp::kSub, number, by) : number), shift, {}};
+    Shifted shifted{As(byte_, shift ? Of(BinaryOp::kSub, number, by) : number), shift, {}};
     ValueId wide = As(DType::kI16, shifted.bytes);
     if (shift) wide = Of(BinaryOp::kAdd, wide, by);
     shifted_[wide] = shifted;
@@ -91,24 +97,24 @@ class Narrower {
     if (!narrow || TypeOf(factor).dtype != DType::kI32) return std::nullopt;
     auto known = shifted_.find(*narrow);
     if (known != shifted_.end()) return known->second;
-    if (TypeOf(*narrow).dtype == DType::kI8) return Shifted{*narrow};
-    if (TypeOf(*narrow).dtype == DType::kU8) return OfUnsigned(*narrow);
+    if (auto shifted = OfByte(*narrow)) return shifted;
     // Less a zero point that is computed.
     const Node* difference = definitions_.As<Binary>(*narrow);
     if (!difference || std::get<Binary>(difference->op).op != BinaryOp::kSub) return std::nullopt;
     const ValueId *q = CastFrom(difference->operands[0]), zero = difference->operands[1];
     if (!q || !ElementCount(TypeOf(zero).shape).Is(1)) return std::nullopt;
-    std::optional<Shifted> shifted;
-    if (TypeOf(*q).dtype == DType::kI8) shifted = Shifted{*q};
-    if (TypeOf(*q).dtype == DType::kU8) shifted = OfUnsigned(*q);
+    std::optional<Shifted> shifted = OfByte(*q);
     if (shifted) shifted->zero = zero;
     return shifted;
   }
 
-  Shifted OfUnsigned(ValueId q) {
-    const int64_t shift = -kByte.low;
+  std::optional<Shifted> OfByte(ValueId q) {
+    const DType dtype = TypeOf(q).dtype;
+    if (dtype == byte_) return Shifted{q};
+    if (dtype != DType::kI8 && dtype != DType::kU8) return std::nullopt;
+    const int64_t shift = RangeOf(dtype).low - RangeOf(byte_).low;
     const ValueId by = definitions_.Scalar(DType::kI16, static_cast<double>(shift));
-    return {As(DType::kI8, Of(BinaryOp::kSub, As(DType::kI16, q), by)), shift, {}};
+    return Shifted{As(byte_, Of(BinaryOp::kSub, As(DType::kI16, q), by)), shift, {}};
   }
 
   // ---- Products
@@ -120,6 +126,8 @@ class Narrower {
     const size_t rank = TypeOf(node.operands[1]).rank();
     if (auto* conv = std::get_if<Conv>(&node.op)) {
       if (conv->groups != 1 || conv->outside != 0) return std::nullopt;
+      // What stands for 0 outside would have to be known.
+      if (!is_signed_ && HasPads(*conv)) return std::nullopt;
       bool first = conv->layout == Layout::kChannelsFirst;
       return first ? Columns{0, rank - 2} : Columns{rank - 1, 0};
     }
@@ -142,13 +150,23 @@ class Narrower {
     auto value = ComputedConstant(definitions_, *weights, budget_);
     if (!value) return std::nullopt;
     Op op = node.op;
-    if (conv) std::get<Conv>(op).outside = -x->shift;
-    ValueId sum = definitions_.Add(op, {As(DType::kI32, x->bytes), node.operands[1]});
+    if (conv && is_signed_) std::get<Conv>(op).outside = -x->shift;
+    const ValueId bytes = As(DType::kI32, x->bytes);
+    auto zero = [&] { return As(DType::kI32, definitions_.Reshaped(*x->zero, {})); };
+    if (!is_signed_) {
+      ValueId sum = definitions_.Add(op, {DotByte(bytes), node.operands[1]});
+      ValueId by = definitions_.Scalar(DType::kI32, static_cast<double>(x->shift));
+      by = Of(BinaryOp::kSub, by, DotByte(definitions_.Scalar(DType::kI32, 0)));
+      if (x->zero) by = Of(BinaryOp::kSub, by, zero());
+      return Of(BinaryOp::kAdd, sum, Of(BinaryOp::kMul, Sums(*value, *columns, 1), by));
+    }
+    ValueId sum = definitions_.Add(op, {bytes, node.operands[1]});
     if (x->shift) sum = Of(BinaryOp::kAdd, sum, Sums(*value, *columns, x->shift));
     if (!x->zero) return sum;
-    ValueId zero = As(DType::kI32, definitions_.Reshaped(*x->zero, {}));
-    return Of(BinaryOp::kSub, sum, Of(BinaryOp::kMul, Sums(*value, *columns, 1), zero));
+    return Of(BinaryOp::kSub, sum, Of(BinaryOp::kMul, Sums(*value, *columns, 1), zero()));
   }
+
+  ValueId DotByte(ValueId number) { return definitions_.Add(Unary{Function::kDotByte}, {number}); }
 
   static bool HasPads(const Conv& conv) {
     auto some = [](const Integers& pads) {
@@ -173,6 +191,8 @@ class Narrower {
   }
 
   EvaluationBudget& budget_;
+  const DType byte_;
+  const bool is_signed_;
   Links links_;
   Rewriter rewrite_;
   Definitions definitions_;
@@ -181,7 +201,9 @@ class Narrower {
 
 }  // namespace
 
-void NarrowFactors(Graph& graph, EvaluationBudget& budget) { Narrower(graph, budget).Run(); }
+void NarrowFactors(Graph& graph, EvaluationBudget& budget, ByteFactors factors) {
+  Narrower(graph, budget, factors).Run();
+}
 
 bool HasByteProducts(const Graph& graph) {
   const Links links(graph);
@@ -194,6 +216,13 @@ bool HasByteProducts(const Graph& graph) {
     bool multiplies =
         std::holds_alternative<Conv>(node.op) || std::holds_alternative<MatMul>(node.op);
     return multiplies && std::all_of(node.operands.begin(), node.operands.end(), is_byte);
+  });
+}
+
+bool HasEitherByte(const Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    auto* unary = std::get_if<Unary>(&node.op);
+    return unary && unary->function == Function::kDotByte;
   });
 }
 

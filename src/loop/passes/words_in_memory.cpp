@@ -11,13 +11,25 @@ namespace {
 
 constexpr size_t kBytesInWord = 4;
 
+bool IsNumber(const Kernel& kernel, ExprId id, int64_t number) {
+  if (auto* splat = std::get_if<Splat>(&kernel.exprs[id].node)) id = splat->a;
+  auto* constant = std::get_if<Constant>(&kernel.exprs[id].node);
+  return constant && IsInteger(constant->value.dtype) && constant->value.integer == number;
+}
+
+std::optional<std::pair<ExprId, ExprId>> OperandsOf(const Kernel& kernel, BinaryOp op, ExprId id) {
+  auto* binary = std::get_if<Binary>(&kernel.exprs[id].node);
+  if (!binary || binary->op != op || kernel.exprs[id].dtype != DType::kI32) return std::nullopt;
+  return std::pair(binary->a, binary->b);
+}
+
 class Finder {
  public:
   Finder(Kernel& kernel, Simplifier& simplify)
       : kernel_(kernel), build_(kernel), simplify_(simplify) {}
 
   std::optional<WordsInMemory> Run(ExprId id) {
-    auto parts = PartsOf(id);
+    auto parts = BytesOfWord(kernel_, id);
     if (!parts) return std::nullopt;
     WordsInMemory words;
     for (int32_t lane = 0; lane < kernel_.exprs[id].lanes; ++lane) {
@@ -50,38 +62,7 @@ class Finder {
     std::vector<ExprId> conditions;
   };
 
-  // What is in each byte, from the lowest on.
-  std::optional<std::array<ExprId, kBytesInWord>> PartsOf(ExprId id) const {
-    std::array<ExprId, kBytesInWord> parts;
-    for (size_t n = kBytesInWord; n-- > 0;) {
-      parts[n] = id;
-      if (n > 0) {
-        auto either = OperandsOf(BinaryOp::kOr, id);
-        auto shifted = either ? OperandsOf(BinaryOp::kShiftLeft, either->second) : std::nullopt;
-        if (!shifted || !IsNumber(shifted->second, static_cast<int64_t>(8 * n)))
-          return std::nullopt;
-        id = either->first;
-        parts[n] = shifted->first;
-      }
-      if (n + 1 == kBytesInWord) continue;
-      auto masked = OperandsOf(BinaryOp::kAnd, parts[n]);
-      if (!masked || !IsNumber(masked->second, UINT8_MAX)) return std::nullopt;
-      parts[n] = masked->first;
-    }
-    return parts;
-  }
-
-  std::optional<std::pair<ExprId, ExprId>> OperandsOf(BinaryOp op, ExprId id) const {
-    auto* binary = std::get_if<Binary>(&kernel_.exprs[id].node);
-    if (!binary || binary->op != op || kernel_.exprs[id].dtype != DType::kI32) return std::nullopt;
-    return std::pair(binary->a, binary->b);
-  }
-
-  bool IsNumber(ExprId id, int64_t number) const {
-    if (auto* splat = std::get_if<Splat>(&kernel_.exprs[id].node)) id = splat->a;
-    const Scalar* value = build_.ConstantValue(id);
-    return value && IsInteger(value->dtype) && value->integer == number;
-  }
+  bool IsZero(ExprId id) const { return IsNumber(kernel_, id, 0); }
 
   // A lane of what is loaded, widened and chosen.
   std::optional<Byte> ByteOf(ExprId id, int32_t lane) {
@@ -96,7 +77,7 @@ class Finder {
     if (auto* select = std::get_if<Select>(&expr.node)) {
       auto byte = ByteOf(select->yes, lane);
       const ExprId condition = LaneOf(select->condition, lane);
-      if (!byte || !condition.valid() || !IsNumber(select->no, 0)) return std::nullopt;
+      if (!byte || !condition.valid() || !IsZero(select->no)) return std::nullopt;
       byte->conditions.push_back(condition);
       return byte;
     }
@@ -122,6 +103,35 @@ class Finder {
 };
 
 }  // namespace
+
+std::optional<std::array<ExprId, kBytesInWord>> BytesOfWord(const Kernel& kernel, ExprId id) {
+  // A byte that has no sign needs no mask.
+  auto unmasked = [&](ExprId part) -> std::optional<ExprId> {
+    auto masked = OperandsOf(kernel, BinaryOp::kAnd, part);
+    if (masked && IsNumber(kernel, masked->second, UINT8_MAX)) return masked->first;
+    auto* convert = std::get_if<Convert>(&kernel.exprs[part].node);
+    bool is_byte = convert && kernel.exprs[convert->a].dtype == DType::kU8;
+    return is_byte ? std::optional(part) : std::nullopt;
+  };
+  std::array<ExprId, kBytesInWord> parts;
+  for (size_t n = kBytesInWord; n-- > 0;) {
+    parts[n] = id;
+    if (n > 0) {
+      auto either = OperandsOf(kernel, BinaryOp::kOr, id);
+      auto shifted =
+          either ? OperandsOf(kernel, BinaryOp::kShiftLeft, either->second) : std::nullopt;
+      if (!shifted || !IsNumber(kernel, shifted->second, static_cast<int64_t>(8 * n)))
+        return std::nullopt;
+      id = either->first;
+      parts[n] = shifted->first;
+    }
+    if (n + 1 == kBytesInWord) continue;
+    auto part = unmasked(parts[n]);
+    if (!part) return std::nullopt;
+    parts[n] = *part;
+  }
+  return parts;
+}
 
 std::optional<WordsInMemory> FindWords(Kernel& kernel, Simplifier& simplify, ExprId id) {
   return Finder(kernel, simplify).Run(id);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -19,5 +20,8 @@ struct WordsInMemory {
   std::vector<ExprId> conditions;  // the word is 0 where one of these does not hold
 };
 std::optional<WordsInMemory> FindWords(Kernel& kernel, Simplifier& simplify, ExprId id);
+
+// What such a word is put together of, from the lowest byte on, without masks.
+std::optional<std::array<ExprId, 4>> BytesOfWord(const Kernel& kernel, ExprId id);
 
 }  // namespace webnnc::loop

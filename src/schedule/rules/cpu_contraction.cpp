@@ -85,13 +85,14 @@ class CpuContraction : public ContractionTiles {
     schedule_.push_back(panel);
   }
 
-  // Integers are multiplied in pairs along the innermost of the sums.
+  // Integers are multiplied in pairs along the innermost of the sums, or four bytes at once.
   std::vector<std::string> SplitPairs(std::vector<std::string>& sums) {
     const NestLoop& loop = *sums_.back();
     bool has_pairs = paired_ && loop.extent.IsConstant() && loop.extent.value() >= 2;
     if (!has_pairs || IsWidened() || view_.PhasesOf(elements_, loop) > 1) return {};
     bool even = loop.extent.value() % 2 == 0;
-    schedule_.push_back(Split{loop.name, {2}, even ? Tail::kGuard : Tail::kPeel});
+    const int64_t count = SumsBytes(tile_) ? 4 : 2;
+    schedule_.push_back(Split{loop.name, {count}, even ? Tail::kGuard : Tail::kPeel});
     sums.back() = loop.name + ".0";
     return {loop.name + ".1"};
   }

@@ -279,6 +279,12 @@ bool ContractionTiles::MakesPairs(const Border& border) const {
          view_.IsMadeOfBytes(vectors_);
 }
 
+bool ContractionTiles::SumsBytes(const RowTile& tile) const {
+  constexpr int64_t kBytes = 4;
+  return tile.tiles > 1 && MakesPairs(tile.border) && sums_.back()->extent.value() % kBytes == 0 &&
+         view_.TakesEither(elements_) && view_.IsSignedByte(vectors_);
+}
+
 bool ContractionTiles::IsNarrow(const Border& border) const {
   return !paired_ && !sums_.empty() && border.first + border.last == 0 && view_.IsNarrow(vectors_);
 }

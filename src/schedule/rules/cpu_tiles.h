@@ -79,6 +79,10 @@ class ContractionTiles {
   // Whether elements of a few bits are cut out of words.
   bool IsWidened() const;
 
+  // Whether four products of bytes are summed up at once: of words, whose panels are made once for
+  // all rows.
+  bool SumsBytes(const RowTile& tile) const;
+
   NestView& view_;
   const Machine& machine_;
   const bool paired_;
