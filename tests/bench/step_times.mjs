@@ -1,6 +1,6 @@
 // Times a model's wasm kernels one by one, and says how much arithmetic each does.
 //
-//   node tests/bench/step_times.mjs [--chromium] [--relaxed] [--runs 20] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx
+//   node tests/bench/step_times.mjs [--chromium] [--relaxed | --dots] [--runs 20] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx
 //
 //    12    0.221 ms   32.7 GFLOP/s  conv_add 784x32x144
 //
@@ -10,7 +10,7 @@
 // The last line is a whole run. --against another compiler prints its times beside these, taken by turns in the same page.
 // Decide by --chromium, a page in Chromium without a window. Node 20's V8 makes other code than browsers' do, and Deno's compares each
 // address with the memory's size, which browsers leave to the processor: what runs at 57 GFLOP/s in Chromium runs at 42 there.
-// Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd.
+// --dots takes the module that multiplies bytes, whose steps are known by their names alone. Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -28,6 +28,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     chromium: { type: 'boolean', default: false },
     relaxed: { type: 'boolean', default: false },
+    dots: { type: 'boolean', default: false },
     runs: { type: 'string', default: '20' },
     dim: { type: 'string', multiple: true, default: [] },
     size: { type: 'string', multiple: true, default: [] },
@@ -36,7 +37,7 @@ const { values: options, positionals } = parseArgs({
 });
 const [model] = positionals;
 if (!model) {
-  console.error('usage: step_times.mjs [--chromium] [--relaxed] [--runs N] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx');
+  console.error('usage: step_times.mjs [--chromium] [--relaxed | --dots] [--runs N] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx');
   process.exit(1);
 }
 const dims = options.dim.flatMap((dim) => ['--dim', dim]);
@@ -79,6 +80,12 @@ function describeSteps(text) {
   return [...text.matchAll(/^  run @([^(]*)/gm)].map(([, name]) => kernels.get(name));
 }
 
+/** What a module calls its steps, in a section of its own. @param {Buffer} module @returns {string[]} */
+function namesOf(module) {
+  const text = module.toString('latin1'), at = text.lastIndexOf('"steps":[');
+  return at < 0 ? [] : JSON.parse(text.slice(at + 8, text.indexOf(']', at) + 1));
+}
+
 /** @param {() => void} work */
 function time(work) {
   const cpu = process.cpuUsage(), wall = performance.now();
@@ -109,10 +116,11 @@ async function timeInChromium(count, folder, file) {
 const folder = mkdtempSync(join(tmpdir(), 'webnnc-steps-'));
 try {
   const schedule = execFileSync(webnnc, [model, ...dims, '--target', 'wasm', '--emit', 'schedule'], { maxBuffer: 1 << 30 });
-  const steps = describeSteps(schedule.toString());
+  const steps = options.dots ? [] : describeSteps(schedule.toString());
   const compilers = options.against ? [webnnc, options.against] : [webnnc];
   compilers.forEach((compiler, c) => execFileSync(compiler, [model, ...dims, '--target', 'wasm', '-o', join(folder, `${c}`), '--quiet']));
-  const file = options.relaxed ? 'model.relaxed.wasm' : 'model.wasm';
+  const file = options.dots ? 'model.relaxed.dots.wasm' : options.relaxed ? 'model.relaxed.wasm' : 'model.wasm';
+  if (options.dots) steps.push(...namesOf(readFileSync(join(folder, '0', file))).map((name) => ({ name, loops: '', products: 0 })));
   const { best, whole } = options.chromium ? await timeInChromium(compilers.length, folder, file)
     : await timeSteps(compilers.map((_, c) => ({ bytes: readFileSync(join(folder, `${c}`, file)), weights: readFileSync(join(folder, `${c}`, 'model.weights.bin')) })),
       +options.runs, sizes, time);

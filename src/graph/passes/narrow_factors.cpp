@@ -93,6 +93,14 @@ class Narrower {
   }
 
   std::optional<Shifted> ShiftedOf(ValueId factor) {
+    // What only moves elements may come behind.
+    const Node* move = definitions_.Of(factor);
+    if (move && (std::holds_alternative<Reshape>(move->op) ||
+                 std::holds_alternative<Transpose>(move->op))) {
+      auto shifted = ShiftedOf(move->operands[0]);
+      if (shifted) shifted->bytes = definitions_.Add(move->op, {shifted->bytes});
+      return shifted;
+    }
     const ValueId* narrow = CastFrom(factor);
     if (!narrow || TypeOf(factor).dtype != DType::kI32) return std::nullopt;
     auto known = shifted_.find(*narrow);

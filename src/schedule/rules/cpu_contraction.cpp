@@ -53,10 +53,12 @@ class CpuContraction : public ContractionTiles {
     outer.push_back(lane_->name + ".0");
     for (size_t i = placement.outside; i < rows.size(); ++i)
       Append(outer, RowLoops(rows[i], cut && rows[i] == tile_.loop));
-    // Inside the sums: the tile.
-    std::vector<std::string> tile;
-    if (tile_.loop) tile.push_back(tile_.loop->name + (cut ? ".2" : ".1"));
-    for (const std::string& name : lane_parts_) tile.push_back(name);
+    // Inside the sums: the tile. Of bytes, whose products are one instruction each, all rows take a
+    // vector at once, so that few are in registers.
+    std::vector<std::string> tile = lane_parts_;
+    if (tile_.loop)
+      tile.insert(SumsBytes(tile_) ? tile.end() - 1 : tile.begin(),
+                  tile_.loop->name + (cut ? ".2" : ".1"));
     FuseSums();
     LongestSumInside();
     std::vector<std::string> order = phases, sums = Names(sums_), pair = SplitPairs(sums);
@@ -65,7 +67,7 @@ class CpuContraction : public ContractionTiles {
     Append(order, tile);
     Append(order, pair);
     schedule_.push_back(Order{order});
-    schedule_.push_back(Keep{outer.back(), view_.HasFunctions()});
+    schedule_.push_back(Keep{outer.back(), view_.HasFunctions() || SumsBytes(tile_)});
     if (Widens(tile_)) StagePanel(sums);
     UnrollPhases(phases);
     Unroll(tile);
