@@ -38,23 +38,25 @@ import { readWhole } from './whole.js';
 /** All there may be, the best first. @type {FileKind[]} */
 const MODULES = ['relaxed.threads.dots', 'relaxed.threads', 'threads', 'relaxed.dots', 'relaxed', 'wasm'];
 const isForThreads = (/** @type {string} */ kind) => kind.includes('threads'), isForBytes = (/** @type {string} */ kind) => kind.endsWith('dots');
+/** Whether there are modules that multiply bytes. */
+export const HAS_DOTS = Object.keys(BUILD ?? {}).some(isForBytes);
 
 /**
  * The best module that this engine can run, checked to be the build's, and in words which SIMD it has and why.
  *
- * @param {Finder} files @param {LoadControl} control @param {boolean} isShared whether threads are to share its work
+ * @param {Finder} files @param {LoadControl} control @param {Hired} hired who is to share its work
  * @returns {Promise<{module: WebAssembly.Module, kind: FileKind, variant: string}>}
  */
-async function loadModule(files, control, isShared) {
-  const isRelaxed = hasRelaxedSimd(), hasDots = Object.keys(BUILD).some(isForBytes), isExact = isRelaxed && hasDots && multipliesBytes();
+async function loadModule(files, control, { team, isOnGpu }) {
+  const isRelaxed = hasRelaxedSimd(), asksForBytes = HAS_DOTS && isRelaxed && !isOnGpu, multiplies = asksForBytes && multipliesBytes();
   // Whoever gives some gives all there are, or those that are wanted.
-  const kinds = MODULES.filter((kind) => (isShared || !isForThreads(kind)) && (isRelaxed || !kind.startsWith('relaxed')) && (isExact || !isForBytes(kind)) &&
+  const kinds = MODULES.filter((kind) => (team || !isForThreads(kind)) && (isRelaxed || !kind.startsWith('relaxed')) && (multiplies || !isForBytes(kind)) &&
     (kind === 'wasm' || files.isGiven(kind) || !files.isGiven('wasm')));
   let missing;
   for (const kind of kinds) {
     try {
       const module = await loadModuleFrom(await files.find(kind), control), why = !isRelaxed ? 'this engine has none' : `its module is not ${missing ? 'there' : 'given'}`;
-      const bytes = isForBytes(kind) ? ' that multiplies bytes' : hasDots && !isExact ? ', whose products of bytes are not exact in this engine' : '';
+      const bytes = isForBytes(kind) ? ' that multiplies bytes' : asksForBytes && !multiplies ? ', whose products of bytes are not exact in this engine' : '';
       return { module, kind, variant: kind.startsWith('relaxed') ? `with relaxed SIMD${bytes}` : `without relaxed SIMD: ${why}` };
     } catch (error) {
       // Whoever left it out has another, which does the same.
@@ -100,7 +102,7 @@ export class Host {
    * @param {Finder} files @param {Shaders} shaders @param {LoadControl} control @param {Promise<Hired>} hiring who is to share the work @returns {Promise<Host[]>}
    */
   static async load(files, shaders, control, hiring) {
-    const hired = await hiring, { module, kind, variant } = await loadModule(files, control, hired.team !== undefined);
+    const hired = await hiring, { module, kind, variant } = await loadModule(files, control, hired);
     // The imports serve the WASI command. Nothing that is called here uses them.
     /** @type {Record<string, Record<string, () => number>>} */
     const imports = {};

@@ -13,7 +13,7 @@ import { Frames, decodeFiles, takesPictures } from './frames.js';
 import { importProfiler } from './files.js';
 import { GpuBackend, releaseFrames } from './gpu_backend.js';
 import { searchGpu, variantOf } from './gpu_device.js';
-import { Host } from './host.js';
+import { HAS_DOTS, Host } from './host.js';
 import { checkIndices, checkRange } from './indices.js';
 import { bindSymbols, checkSizes, parseInput } from './inputs.js';
 import { abortable } from './line.js';
@@ -528,18 +528,16 @@ class Model {
 }
 
 /**
- * Who is to share the work of models on the CPU: nobody if they are on a GPU, where modules do little. So that is waited for, unless
- * there is one thread anyway.
+ * Who is to share the work of models on the CPU: nobody if they are on a GPU, where modules do little, and the smallest one does. So that is
+ * waited for, unless there is nothing to choose.
  *
  * @param {Api.LoadOptions} options @param {Finder} files @param {Promise<Found>} search @returns {Promise<Hired>}
  */
 async function hireFor({ backend, threads }, files, search) {
-  const { count, reason } = planThreads(threads);
-  if (globalThis.WEBNNC_THREADS !== false && count > 1) {
-    const isOnGpu = backend !== 'wasm' && await search.then(() => true, () => false);
-    return isOnGpu ? { reason: 'the model was loaded for a GPU' } : { team: new Team(count, files) };
-  }
-  return { reason };
+  const { count, reason } = planThreads(threads), isShared = globalThis.WEBNNC_THREADS !== false && count > 1;
+  const isOnGpu = backend !== 'wasm' && (isShared || HAS_DOTS) && await search.then(() => true, () => false);
+  if (!isShared) return { reason, isOnGpu };
+  return isOnGpu ? { reason: 'the model was loaded for a GPU', isOnGpu } : { team: new Team(count, files) };
 }
 
 /**

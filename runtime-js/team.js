@@ -31,7 +31,7 @@ const crewOf = () => (/** @type {any} */ (globalThis))[Symbol.for('webnnc.team.1
 const isProgram = () => typeof globalThis.process === 'object' && !globalThis.document;
 
 /** How many threads a model is to have, and why only one if that may be news. @typedef {{count: number, reason?: string}} ThreadPlan */
-/** What came of it: those who will share the work. @typedef {{team?: Team, reason?: string}} Hired */
+/** What came of it: those who will share the work, and whether a GPU does it, if that is known. @typedef {{team?: Team, reason?: string, isOnGpu?: boolean}} Hired */
 /** Who shares the work on the CPU, or why nobody does; memory may be shared all the same. @typedef {{team?: Team, reason?: string, isShared?: boolean}} Work */
 
 /** @param {number | undefined} wanted the option @returns {ThreadPlan} */

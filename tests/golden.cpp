@@ -382,6 +382,10 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"cpu", [](const std::string& in) { return ChooseForCpu(in, {}); }},
       {"cpu-relaxed",
        [](const std::string& in) { return ChooseForCpu(in, {Feature::kRelaxedSimd}); }},
+      {"cpu-dots",
+       [](const std::string& in) {
+         return ChooseForCpu(in, {Feature::kRelaxedSimd, Feature::kDots});
+       }},
       {"gpu", [](const std::string& in) { return ChooseForGpu(in, {}); }},
       {"gpu-dots", [](const std::string& in) { return ChooseForGpu(in, {Feature::kDots}); }},
       {"schedule-text", ReadSchedule},

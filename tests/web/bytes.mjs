@@ -8,8 +8,12 @@
 const numbers = (count, low, high, seed) => Array.from({ length: count }, (_, i) => low + ((Math.imul(i + seed, 2654435761) >>> 8) % (high - low + 1)));
 /** @param {readonly (number | string)[]} shape */
 const sizeOf = (shape) => shape.reduce((/** @type {number} */ all, size) => all * (size === 'n' ? 7 : Number(size)), 1);
-/** Weights have 7 bits: ONNX Runtime's sums of two products saturate on processors without VNNI. @param {number[]} shape @returns {{type: Type, bytes: Uint8Array}} */
-const weights = (shape) => ({ type: ['i8', shape], bytes: new Uint8Array(Int8Array.from(numbers(sizeOf(shape), -63, 63, 11)).buffer) });
+/**
+ * Weights of 7 bits, but where it is about all 8: ONNX Runtime's sums of two products saturate on processors without VNNI.
+ *
+ * @param {number[]} shape @param {number} [low] @param {number} [high] @returns {{type: Type, bytes: Uint8Array}}
+ */
+const weights = (shape, low = -63, high = 63) => ({ type: ['i8', shape], bytes: new Uint8Array(Int8Array.from(numbers(sizeOf(shape), low, high, 11)).buffer) });
 /** @param {'u8' | 'i8'} type @param {number} value @returns {{type: Type, bytes: Uint8Array}} */
 const byte = (type, value) => ({ type: [type, []], bytes: Uint8Array.of(value) });
 /** @param {number} value @returns {{type: Type, bytes: Uint8Array}} */
@@ -17,15 +21,17 @@ const scale = (value) => ({ type: ['f32', []], bytes: new Uint8Array(Float32Arra
 /** @param {string} op @param {string} inputs @param {string} output @param {Record<string, number[]>} [attributes] */
 const node = (op, inputs, output, attributes) => ({ op, name: output, inputs: inputs.split(' '), outputs: [output], attributes });
 
-/** @param {'u8' | 'i8'} type @param {(number | string)[]} x @param {number[]} w @param {(number | string)[]} y @returns {Model} */
-const matmul = (type, x, w, y) => ({
-  inputs: { x: [type, x], z: [type, []] }, outputs: { y: ['i32', y] }, constants: { w: weights(w) }, nodes: [node('MatMulInteger', 'x w z', 'y')], opset: 17,
+/** @param {'u8' | 'i8'} type @param {(number | string)[]} x @param {number[]} w @param {(number | string)[]} y @param {number[]} [bounds] of weights @returns {Model} */
+const matmul = (type, x, w, y, bounds = []) => ({
+  inputs: { x: [type, x], z: [type, []] }, outputs: { y: ['i32', y] }, constants: { w: weights(w, ...bounds) }, nodes: [node('MatMulInteger', 'x w z', 'y')], opset: 17,
 });
 
 /** @type {Record<string, Model>} */
 export const MODELS = {
   'rows of u8 with a zero point that comes with them': matmul('u8', [33, 37], [37, 24], [33, 24]),
   'rows of i8 with a zero point that comes with them': matmul('i8', [33, 64], [64, 32], [33, 32]),
+  'rows of u8 by weights of 8 bits': matmul('u8', [17, 64], [64, 32], [17, 32], [-128, 127]),
+  'rows of i8 by weights near the ends': matmul('i8', [17, 64], [64, 32], [17, 32], [126, 127]),
   'any number of rows': matmul('u8', ['n', 48], [48, 20], ['n', 20]),
   'a window of u8 with a zero point': {
     inputs: { x: ['u8', [1, 20, 9, 9]] }, outputs: { y: ['i32', [1, 24, 9, 9]] }, constants: { w: weights([24, 20, 3, 3]), z: byte('u8', 113) },
