@@ -10,7 +10,8 @@ import { ModelLoadError, messageOf } from './errors.js';
 
 /** @import { Profiler } from './model.profile.js' */
 
-/** @typedef {keyof typeof NAMES | ShadersKind} FileKind */
+/** @typedef {'wasm' | 'relaxed' | 'threads' | 'relaxed.threads' | 'relaxed.dots' | 'relaxed.threads.dots'} ModuleKind */
+/** @typedef {keyof typeof NAMES | ModuleKind | ShadersKind} FileKind */
 /** @typedef {URL | Blob | Uint8Array<ArrayBuffer> | Response} Place where a file's bytes are */
 /**
  * Where to read a file, and what to call it. Of some places the first bytes, up to `from`, are left out.
@@ -20,10 +21,10 @@ import { ModelLoadError, messageOf } from './errors.js';
 /** Where files are. @typedef {Pick<Files, 'find' | 'isGiven'>} Finder */
 /** @typedef {{signal?: AbortSignal, onProgress?: Api.LoadOptions['onProgress']}} LoadControl */
 
-const NAMES = { wasm: 'model.wasm', relaxed: 'model.relaxed.wasm', threads: 'model.threads.wasm', 'relaxed.threads': 'model.relaxed.threads.wasm', 'relaxed.dots': 'model.relaxed.dots.wasm', 'relaxed.threads.dots': 'model.relaxed.threads.dots.wasm', weights: 'model.weights.bin', worker: 'model.worker.js', profile: 'model.profile.js' };
+const NAMES = { wasm: 'model.wasm', weights: 'model.weights.bin', worker: 'model.worker.js', profile: 'model.profile.js' };
 
 /** @param {FileKind} kind @returns {string} */
-const nameOf = (kind) => /** @type {any} */ (NAMES)[kind] ?? `model.${kind}.json`;
+const nameOf = (kind) => /** @type {any} */ (NAMES)[kind] ?? `model.${kind}.${kind.startsWith('shaders') ? 'json' : 'wasm'}`;
 
 /**
  * The address of a file beside this script. Spelt out one by one, bundlers find these files. In the body of a `try`,
@@ -33,7 +34,7 @@ const nameOf = (kind) => /** @type {any} */ (NAMES)[kind] ?? `model.${kind}.json
  */
 function beside(kind) {
   try {
-    switch (/** @type {Exclude<keyof typeof NAMES, 'threads' | `${string}.${string}`> | 'shaders'} */ (kind)) {
+    switch (/** @type {keyof typeof NAMES | 'relaxed' | 'shaders'} */ (kind)) {
       case 'wasm': return new URL('model.wasm', import.meta.url);
       case 'relaxed': return new URL('model.relaxed.wasm', import.meta.url);
       case 'weights': return new URL('model.weights.bin', import.meta.url);

@@ -6,8 +6,8 @@
  * asked for, it stands as it is here: then esbuild leaves out what depends on it.
  */
 declare var WEBNNC_WALKS: boolean | undefined;
-/** The same of models that several threads may compute. */
-declare var WEBNNC_THREADS: boolean | undefined;
+/** The same of models that several threads may compute, or that multiply bytes: there are more modules than two. */
+declare var WEBNNC_MORE_MODULES: boolean | undefined;
 /** The same of scripts that serve several models in one bundle. */
 declare var WEBNNC_MODELS: boolean | undefined;
 /** The same of models with inputs or outputs that are lists of tensors. */

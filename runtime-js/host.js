@@ -36,10 +36,10 @@ import { readWhole } from './whole.js';
  */
 
 /** All there may be, the best first. @type {FileKind[]} */
-const MODULES = ['relaxed.threads.dots', 'relaxed.threads', 'threads', 'relaxed.dots', 'relaxed', 'wasm'];
+const MODULES = globalThis.WEBNNC_MORE_MODULES === false ? ['relaxed', 'wasm'] : ['relaxed.threads.dots', 'relaxed.threads', 'threads', 'relaxed.dots', 'relaxed', 'wasm'];
 const isForThreads = (/** @type {string} */ kind) => kind.includes('threads'), isForBytes = (/** @type {string} */ kind) => kind.endsWith('dots');
 /** Whether there are modules that multiply bytes. */
-export const HAS_DOTS = Object.keys(BUILD ?? {}).some(isForBytes);
+export const HAS_DOTS = globalThis.WEBNNC_MORE_MODULES !== false && Object.keys(BUILD ?? {}).some(isForBytes);
 
 /**
  * The best module that this engine can run, checked to be the build's, and in words which SIMD it has and why.
@@ -48,7 +48,7 @@ export const HAS_DOTS = Object.keys(BUILD ?? {}).some(isForBytes);
  * @returns {Promise<{module: WebAssembly.Module, kind: FileKind, variant: string}>}
  */
 async function loadModule(files, control, { team, isOnGpu }) {
-  const isRelaxed = hasRelaxedSimd(), asksForBytes = HAS_DOTS && isRelaxed && !isOnGpu, multiplies = asksForBytes && multipliesBytes();
+  const isRelaxed = hasRelaxedSimd(), asksForBytes = HAS_DOTS && isRelaxed && !isOnGpu, multiplies = globalThis.WEBNNC_MORE_MODULES !== false && asksForBytes && multipliesBytes();
   // Whoever gives some gives all there are, or those that are wanted.
   const kinds = MODULES.filter((kind) => (team || !isForThreads(kind)) && (isRelaxed || !kind.startsWith('relaxed')) && (multiplies || !isForBytes(kind)) &&
     (kind === 'wasm' || files.isGiven(kind) || !files.isGiven('wasm')));
@@ -56,7 +56,7 @@ async function loadModule(files, control, { team, isOnGpu }) {
   for (const kind of kinds) {
     try {
       const module = await loadModuleFrom(await files.find(kind), control), why = !isRelaxed ? 'this engine has none' : `its module is not ${missing ? 'there' : 'given'}`;
-      const bytes = isForBytes(kind) ? ' that multiplies bytes' : asksForBytes && !multiplies ? ', whose products of bytes are not exact in this engine' : '';
+      const bytes = globalThis.WEBNNC_MORE_MODULES === false ? '' : isForBytes(kind) ? ' that multiplies bytes' : asksForBytes && !multiplies ? ', whose products of bytes are not exact in this engine' : '';
       return { module, kind, variant: kind.startsWith('relaxed') ? `with relaxed SIMD${bytes}` : `without relaxed SIMD: ${why}` };
     } catch (error) {
       // Whoever left it out has another, which does the same.
@@ -109,10 +109,10 @@ export class Host {
     for (const entry of WebAssembly.Module.imports(module)) {
       if (entry.kind === 'function') (imports[entry.module] ??= {})[entry.name] = () => 52;
     }
-    const memory = globalThis.WEBNNC_THREADS !== false && isForThreads(kind) ? makeMemory(/** @type {any} */ (BUILD)[kind].pages) : undefined;
+    const memory = globalThis.WEBNNC_MORE_MODULES !== false && isForThreads(kind) ? makeMemory(/** @type {any} */ (BUILD)[kind].pages) : undefined;
     if (memory) imports.env = /** @type {any} */ ({ memory });
     const instance = await WebAssembly.instantiate(module, imports), exports = memory ? { ...instance.exports, memory } : instance.exports;
-    const work = globalThis.WEBNNC_THREADS !== false ? await workOf(module, memory, exports, hired) : {}, { models, ...manifest } = manifestOf(module);
+    const work = globalThis.WEBNNC_MORE_MODULES !== false ? await workOf(module, memory, exports, hired) : {}, { models, ...manifest } = manifestOf(module);
     if (globalThis.WEBNNC_MODELS !== false && models) {
       const turn = {};
       return MODELS.map((_, index) => new Host(exportsOf(exports, index, turn), { ...manifest, ...models[index] }, variant, shaders, index, work));

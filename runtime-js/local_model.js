@@ -534,10 +534,13 @@ class Model {
  * @param {Api.LoadOptions} options @param {Finder} files @param {Promise<Found>} search @returns {Promise<Hired>}
  */
 async function hireFor({ backend, threads }, files, search) {
-  const { count, reason } = planThreads(threads), isShared = globalThis.WEBNNC_THREADS !== false && count > 1;
-  const isOnGpu = backend !== 'wasm' && (isShared || HAS_DOTS) && await search.then(() => true, () => false);
-  if (!isShared) return { reason, isOnGpu };
-  return isOnGpu ? { reason: 'the model was loaded for a GPU', isOnGpu } : { team: new Team(count, files) };
+  const { count, reason } = planThreads(threads);
+  if (globalThis.WEBNNC_MORE_MODULES !== false) {
+    const isOnGpu = backend !== 'wasm' && (count > 1 || HAS_DOTS) && await search.then(() => true, () => false);
+    if (count === 1) return { reason, isOnGpu };
+    return isOnGpu ? { reason: 'the model was loaded for a GPU', isOnGpu } : { team: new Team(count, files) };
+  }
+  return { reason };
 }
 
 /**

@@ -16,7 +16,7 @@ const lines = new Map();
 /** Node's workers hear through a port. @type {any} */
 const scope = typeof addEventListener === 'function' ? globalThis : globalThis.process.getBuiltinModule('node:worker_threads').parentPort;
 // Where a page's policy allows no other worker, it is one of a team as well.
-if (globalThis.WEBNNC_THREADS !== false) serveTeams();
+if (globalThis.WEBNNC_MORE_MODULES !== false) serveTeams();
 scope.addEventListener('message', (/** @type {MessageEvent} */ { data }) => {
   const id = data?.webnnc;
   if (id !== undefined && data.name === 'load') lines.set(id, serve(id));

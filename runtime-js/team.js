@@ -37,7 +37,7 @@ const isProgram = () => typeof globalThis.process === 'object' && !globalThis.do
 /** @param {number | undefined} wanted the option @returns {ThreadPlan} */
 export function planThreads(wanted) {
   // Of models that take no time worth sharing there are no modules for threads.
-  if (globalThis.WEBNNC_THREADS === false || wanted === 1 || !BUILD.threads) return { count: 1 };
+  if (globalThis.WEBNNC_MORE_MODULES === false || wanted === 1 || !BUILD.threads) return { count: 1 };
   if (globalThis.crossOriginIsolated !== true && !isProgram()) {
     return { count: 1, reason: 'the page is not cross-origin isolated, which takes the headers Cross-Origin-Opener-Policy: same-origin and ' +
       'Cross-Origin-Embedder-Policy: require-corp' };

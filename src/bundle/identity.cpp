@@ -86,7 +86,7 @@ std::string ScriptFor(const Contents& contents, std::string_view name) {
                        : HasLists(contents)  ? "lists."
                        : Walks(contents)     ? "walking."
                                              : "";
-  if (contents.has_threads) prefix += "threads.";
+  if (contents.has_threads || contents.has_dots) prefix += "more.";
   std::string script(PageFile(prefix + std::string(name)));
   // The one that stands for all in runtime-js/files.js. The worker's script asks the page.
   const std::string any = AddressCase("shaders", "model.shaders.json");

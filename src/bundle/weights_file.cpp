@@ -48,8 +48,8 @@ std::vector<Readers> ReadersOf(const WeightReaders& all, int32_t count) {
   return readers;
 }
 
-int64_t AlignUp(int64_t offset) {
-  return (offset + plan::kWeightAlignment - 1) / plan::kWeightAlignment * plan::kWeightAlignment;
+int64_t AlignUp(int64_t offset, int64_t alignment = plan::kWeightAlignment) {
+  return (offset + alignment - 1) / alignment * alignment;
 }
 
 int64_t EndOf(const plan::Weight& weight) { return weight.offset + ByteSize(weight.type).value(); }
@@ -141,13 +141,15 @@ class Hash {
 
 void PlaceWeights(const WeightReaders& all, IdVector<plan::WeightTag, plan::Weight>& weights) {
   std::vector<Readers> readers = ReadersOf(all, weights.size());
+  // A CPU's vectors are not cut by the lines of a cache.
+  constexpr int64_t kVectorBytes = 16;
   int64_t end = kWeightsHeader;
   for (plan::Weight& weight : weights) weight.offset = -1;
   for (Readers group : {Readers::kCpu, Readers::kBoth, Readers::kGpu}) {
     for (int32_t w = 0; w < weights.size(); ++w) {
       if (readers[static_cast<size_t>(w)] != group) continue;
       plan::Weight& weight = weights[plan::WeightId{w}];
-      weight.offset = AlignUp(end);
+      weight.offset = AlignUp(end, group == Readers::kCpu ? kVectorBytes : plan::kWeightAlignment);
       end = EndOf(weight);
     }
   }

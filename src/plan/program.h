@@ -36,7 +36,8 @@ struct Weight {
   // The weight that this is another layout of, and which (PackWeights).
   WeightId packed_from = {};
   std::string packing = {};
-  // Byte offset in the weights file, a multiple of kWeightAlignment; -1 if no program reads it.
+  // Byte offset in the weights file, a multiple of kWeightAlignment if a GPU reads it; -1 if no
+  // program reads it.
   int64_t offset = -1;
 };
 inline constexpr int64_t kWeightAlignment = 256;

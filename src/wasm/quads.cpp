@@ -76,13 +76,13 @@ llvm::Value* Quads::Sum(ExprId value, llvm::Value* old) {
 llvm::Value* Quads::Word(ExprId value) {
   auto parts = loop::BytesOfWord(kernel_, value);
   if (!parts) return nullptr;
-  for (ExprId& part : *parts) {
-    auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[part].node);
-    if (!convert || ByteSize(kernel_.exprs[convert->a].dtype) != 1) return nullptr;
-    part = convert->a;
-  }
   const int32_t lanes = kernel_.exprs[value].lanes;
   if (lanes == 1) {
+    for (ExprId& part : *parts) {
+      auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[part].node);
+      if (!convert || ByteSize(kernel_.exprs[convert->a].dtype) != 1) return nullptr;
+      part = convert->a;
+    }
     for (size_t n = 1; n < kBytesInWord; ++n) {
       if (DistanceOf(kernel_, (*parts)[0], (*parts)[n]) != static_cast<int64_t>(n)) return nullptr;
     }
@@ -90,7 +90,8 @@ llvm::Value* Quads::Word(ExprId value) {
     return all ? b_.CreateBitCast(all, b_.getInt32Ty()) : nullptr;
   }
   std::vector<llvm::Value*> rows;
-  for (ExprId part : *parts) rows.push_back(emit_(part));
+  auto* bytes = llvm::FixedVectorType::get(b_.getInt8Ty(), static_cast<unsigned>(lanes));
+  for (ExprId part : *parts) rows.push_back(b_.CreateTrunc(emit_(part), bytes));
   std::vector<int> by_turns;
   for (int32_t lane = 0; lane < lanes; ++lane) {
     for (int32_t n = 0; n < static_cast<int32_t>(kBytesInWord); ++n)

@@ -72,7 +72,7 @@ class BundleTest : public testing::Test {
     }
     variants = {{OneStep(WebGpu(), plan::WeightId{0}), {shader}},
                 {OneStep(Wasm(), plan::WeightId{2})}};
-    PlaceWeights({&gpu(), &cpu()}, weights);
+    PlaceWeights({{&gpu()}, {&cpu()}}, weights);
     contents.name = "test";
     contents.weights = &weights;
     contents.models.resize(1);
@@ -111,7 +111,7 @@ TEST_F(BundleTest, WeightsOfTheCpuComeFirst) {
   // Nobody reads this one.
   EXPECT_EQ(weights[plan::WeightId{1}].offset, -1);
 
-  WeightsFile file = DescribeWeights({&gpu(), &cpu()}, weights);
+  WeightsFile file = DescribeWeights({{&gpu()}, {&cpu()}}, weights);
   EXPECT_EQ(file.bytes, 528);
   EXPECT_EQ(file.ranges[0].first, 512);
   EXPECT_EQ(file.ranges[0].end, 528);
@@ -136,7 +136,7 @@ TEST_F(BundleTest, ManifestHasProgramsInTheOrderOfTheModule) {
 }
 
 TEST_F(BundleTest, TheBuildHasAnIdMadeOfItsContent) {
-  contents.weights_file = DescribeWeights({&gpu(), &cpu()}, weights);
+  contents.weights_file = DescribeWeights({{&gpu()}, {&cpu()}}, weights);
   std::string id = BuildId(contents, {{{}, "module"}, {{}, "relaxed"}});
   EXPECT_EQ(id, BuildId(contents, {{{}, "module"}, {{}, "relaxed"}}));
   EXPECT_NE(id, BuildId(contents, {{{}, "module"}, {{}, "relaxer"}}));
@@ -182,7 +182,7 @@ TEST_F(BundleTest, EachVariantHasAFileOfShadersWithItsOwn) {
 }
 
 TEST_F(BundleTest, ScriptsNameTheFilesOfShadersThatThereAre) {
-  contents.weights_file = DescribeWeights({&gpu(), &cpu()}, weights);
+  contents.weights_file = DescribeWeights({{&gpu()}, {&cpu()}}, weights);
   EXPECT_EQ(AddressesIn(ScriptFor(contents, "model.js")),
             std::set<std::string>({"model.shaders.json"}));
   Json record = Json::parse(BuildRecord(contents, {}));
@@ -232,7 +232,7 @@ class SeveralTest : public BundleTest {
     others[0].shaders[0].wgsl = "fn main() {;}";
     other.variants = plan::ModuleVariants(others, {});
     other.states = {graph::State{.input = 0, .output = 0}};
-    contents.weights_file = DescribeWeights({&gpu(), &cpu(), &gpu(), &cpu()}, weights);
+    contents.weights_file = DescribeWeights({{&gpu()}, {&cpu()}, {&gpu()}, {&cpu()}}, weights);
   }
 
   std::vector<plan::Variant> others;

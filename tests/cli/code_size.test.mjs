@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -34,18 +34,18 @@ if (!models) console.log('skipped: the code of MobileNetV2 in ../shared, which i
  * @param {string} model @param {string} module
  */
 function downloadsOf(model, module) {
-  const { stdout } = spawnSync(webnnc, [model, '-o', join(folder, 'sizes'), '--json'], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const out = join(folder, 'sizes'), { stdout } = spawnSync(webnnc, [model, '-o', out, '--json'], { encoding: 'utf8', maxBuffer: 1 << 28 });
   /** @type {Map<string, number>} */
   const sizes = new Map(JSON.parse(stdout).files.map((/** @type {any} */ { name, gzipBytes }) => [name, gzipBytes]));
   const cpu = Number(sizes.get('model.js')) + Number(sizes.get(module)), gpu = cpu + Math.max(...[...sizes].map(([name, bytes]) => name.startsWith('model.shaders.') ? bytes : 0));
   console.log(`${module}: ${(cpu / 1000).toFixed(1)} kB on the CPU, ${(gpu / 1000).toFixed(1)} kB on WebGPU`);
-  return { cpu, gpu };
+  return { cpu, gpu, weights: statSync(join(out, 'model.weights.bin')).size };
 }
 
-for (const [module, cpu, gpu] of /** @type {[string, number, number][]} */ ([['model.relaxed.wasm', 49_000, 60_000], ['model.wasm', 53_000, 65_000]])) {
+for (const [module, cpu, gpu] of /** @type {[string, number, number][]} */ ([['model.relaxed.wasm', 49_000, 60_000], ['model.wasm', 53_000, 65_000], ['model.relaxed.dots.wasm', 52_000, Infinity]])) {
   test(`a quantised MobileNetV2 with ${module}`, { skip: !models }, () => {
     const sizes = downloadsOf(join(models, 'mobilenet_v2_100_224_qdq/model.onnx'), module);
-    assert.ok(sizes.cpu <= cpu && sizes.gpu <= gpu, JSON.stringify(sizes));
+    assert.ok(sizes.cpu <= cpu && sizes.gpu <= gpu && sizes.weights <= 3_700_000, JSON.stringify(sizes));
   });
 }
 test('MobileNetV2 with pictures', { skip: !models }, () => check(join(models, 'mobilenet_v2_100_224/model.onnx'), '60kB', '--image', 'imagenet'));

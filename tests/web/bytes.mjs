@@ -14,6 +14,8 @@ const sizeOf = (shape) => shape.reduce((/** @type {number} */ all, size) => all 
  * @param {number[]} shape @param {number} [low] @param {number} [high] @returns {{type: Type, bytes: Uint8Array}}
  */
 const weights = (shape, low = -63, high = 63) => ({ type: ['i8', shape], bytes: new Uint8Array(Int8Array.from(numbers(sizeOf(shape), low, high, 11)).buffer) });
+/** Those of 8 bits without a sign, of which a zero point is taken off. @param {number[]} shape @returns {{type: Type, bytes: Uint8Array}} */
+const unsignedWeights = (shape) => ({ type: ['u8', shape], bytes: Uint8Array.from(numbers(sizeOf(shape), 0, 255, 13)) });
 /** @param {'u8' | 'i8'} type @param {number} value @returns {{type: Type, bytes: Uint8Array}} */
 const byte = (type, value) => ({ type: [type, []], bytes: Uint8Array.of(value) });
 /** @param {number} value @returns {{type: Type, bytes: Uint8Array}} */
@@ -32,6 +34,15 @@ export const MODELS = {
   'rows of i8 with a zero point that comes with them': matmul('i8', [33, 64], [64, 32], [33, 32]),
   'rows of u8 by weights of 8 bits': matmul('u8', [17, 64], [64, 32], [17, 32], [-128, 127]),
   'rows of i8 by weights near the ends': matmul('i8', [17, 64], [64, 32], [17, 32], [126, 127]),
+  'rows by weights that have a zero point': {
+    inputs: { x: ['u8', [17, 64]], z: ['u8', []] }, outputs: { y: ['i32', [17, 32]] }, constants: { w: unsignedWeights([64, 32]), v: byte('u8', 101) },
+    nodes: [node('MatMulInteger', 'x w z v', 'y')], opset: 17,
+  },
+  ...Object.fromEntries([16, 48].map((channels) => [`windows of one pixel and ${channels} channels by weights that have a zero point`, /** @type {Model} */ ({
+    inputs: { x: ['u8', [1, channels, 7, 9]] }, outputs: { y: ['u8', [1, 24, 7, 9]] },
+    constants: { w: unsignedWeights([24, channels, 1, 1]), xs: scale(0.5), xz: byte('u8', 3), ws: scale(0.25), wz: byte('u8', 117), ys: scale(512), yz: byte('u8', 131) },
+    nodes: [node('QLinearConv', 'x xs xz w ws wz ys yz', 'y')], opset: 17,
+  })])),
   'any number of rows': matmul('u8', ['n', 48], [48, 20], ['n', 20]),
   'a window of u8 with a zero point': {
     inputs: { x: ['u8', [1, 20, 9, 9]] }, outputs: { y: ['i32', [1, 24, 9, 9]] }, constants: { w: weights([24, 20, 3, 3]), z: byte('u8', 113) },

@@ -47,7 +47,8 @@ for (const [name, example] of Object.entries(MODELS)) {
       const { y } = await model.run(inputs);
       model.dispose();
       assert.deepEqual([...y.data].map(Number), reference[name], `${backend} ${language}`);
-      assert.equal(dots > 0, language.length > 0, `${dots} shaders of dots on ${backend} ${language}`);
+      // On GPUs weights that have a zero point are no bytes.
+      assert.equal(dots > 0, language.length > 0 && !/by weights that have/.test(name), `${dots} shaders of dots on ${backend} ${language}`);
     }
   });
 }

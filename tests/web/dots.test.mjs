@@ -27,7 +27,7 @@ const without = new Set(['a window of u8 with a zero point', 'a window whose res
 async function runIn(browser, out, example, options, isSigned) {
   const server = await serve({ '/m': out, '/test': pages }), page = await browser.open(`${server.url}/test/blank.html`);
   const inputs = Object.entries(inputsOf(example)).map(([name, { data, shape }]) => ({ name, type: data.constructor.name, data: [...data], shape }));
-  const said = await page.evaluate(async (/** @type {typeof inputs} */ inputs, /** @type {any} */ options, /** @type {boolean} */ isSigned) => {
+  const said = await page.evaluate(async (/** @type {{name: string, type: string, data: number[], shape: number[]}[]} */ inputs, /** @type {any} */ options, /** @type {boolean} */ isSigned) => {
     if (isSigned) (await import(/** @type {any} */ ('/test/signed_engine.mjs'))).install();
     const { load } = await import(/** @type {any} */ ('/m/model.js')), model = await load(options), { backendReason } = model;
     const { y } = await model.run(Object.fromEntries(inputs.map(({ name, type, data, shape }) => [name, { data: new (/** @type {any} */ (globalThis)[type])(data), shape }])));

@@ -18,6 +18,13 @@ struct Shifted {
   std::optional<ValueId> zero;
 };
 
+// Constant weights are bytes with a sign and a constant.
+struct Weights {
+  ValueId bytes;  // as i32
+  Tensor value;   // of the bytes, i8
+  int64_t shift = 0;
+};
+
 // The dimension of a product's weights that its result has, behind which that has so many more.
 struct Columns {
   size_t at = 0, behind = 0;
@@ -59,8 +66,8 @@ class Narrower {
       if (!std::holds_alternative<Cast>(user->op) || TypeOf(user->result()).dtype != DType::kI32)
         continue;
       for (const Node* product : links_.UsersOf(user->result())) {
-        bool narrows = ColumnsOf(*product) && product->operands[0] == user->result() &&
-                       IsOfBytes(product->operands[1]);
+        bool narrows =
+            ColumnsOf(*product) && product->operands[0] == user->result() && IsByBytes(*product);
         // Those that stay as they are would widen it again and again.
         if (!narrows && !is_signed_ && std::holds_alternative<Conv>(product->op)) return false;
         multiplies |= narrows;
@@ -69,12 +76,30 @@ class Narrower {
     return multiplies;
   }
 
-  bool IsOfBytes(ValueId weights) const {
-    // What is written already has gone from where the links say.
-    const Node* known = definitions_.Of(weights);
-    const Node* cast = known ? known : links_.DefinitionOf(weights);
-    return cast && std::holds_alternative<Cast>(cast->op) &&
-           TypeOf(cast->operands[0]).dtype == DType::kI8;
+  // Of what is written already, and of what has gone from where the links say.
+  const Node* DefinitionOf(ValueId id) const {
+    const Node* known = definitions_.Of(id);
+    return known ? known : links_.DefinitionOf(id);
+  }
+
+  // Whether the weights are bytes, or less a zero point that rows' sums can make up for.
+  bool IsByBytes(const Node& product) const {
+    const Node* cast = DefinitionOf(product.operands[1]);
+    if (!cast || !std::holds_alternative<Cast>(cast->op)) return false;
+    const ValueId narrow = cast->operands[0];
+    if (TypeOf(narrow).dtype == DType::kI8) return true;
+    bool may_be = !is_signed_ && TypeOf(narrow).dtype == DType::kI16 && SummedAxis(product);
+    const Node* node = may_be ? DefinitionOf(narrow) : nullptr;
+    if (!node) return false;
+    if (auto* constant = std::get_if<Constant>(&node->op)) {
+      const Range range = RangeOf(constant->value);
+      return range.high - range.low <= UINT8_MAX;
+    }
+    auto* binary = std::get_if<Binary>(&node->op);
+    const Node* widened =
+        binary && binary->op == BinaryOp::kSub ? DefinitionOf(node->operands[0]) : nullptr;
+    return widened && std::holds_alternative<Cast>(widened->op) &&
+           ByteSize(TypeOf(widened->operands[0]).dtype) == 1;
   }
 
   // The number as one that is i8 where it is defined.
@@ -147,34 +172,116 @@ class Narrower {
 
   std::optional<ValueId> Product(const Node& node) {
     auto columns = ColumnsOf(node);
-    const ValueId* weights = columns ? CastFrom(node.operands[1]) : nullptr;
-    if (!weights || TypeOf(*weights).dtype != DType::kI8 ||
-        !IsMadeOfConstants(definitions_, *weights))
-      return std::nullopt;
+    auto weights = columns ? WeightsOf(node) : std::nullopt;
+    if (!weights) return std::nullopt;
     auto x = ShiftedOf(node.operands[0]);
     auto conv = std::get_if<Conv>(&node.op);
     // What is outside is the zero point, which must be known.
     if (!x || (x->zero && conv && HasPads(*conv))) return std::nullopt;
-    auto value = ComputedConstant(definitions_, *weights, budget_);
-    if (!value) return std::nullopt;
+    if (!is_signed_) return OfEither(node, *x, *weights, *columns);
     Op op = node.op;
-    if (conv && is_signed_) std::get<Conv>(op).outside = -x->shift;
-    const ValueId bytes = As(DType::kI32, x->bytes);
-    auto zero = [&] { return As(DType::kI32, definitions_.Reshaped(*x->zero, {})); };
-    if (!is_signed_) {
-      ValueId sum = definitions_.Add(op, {DotByte(bytes), node.operands[1]});
-      ValueId by = definitions_.Scalar(DType::kI32, static_cast<double>(x->shift));
-      by = Of(BinaryOp::kSub, by, DotByte(definitions_.Scalar(DType::kI32, 0)));
-      if (x->zero) by = Of(BinaryOp::kSub, by, zero());
-      return Of(BinaryOp::kAdd, sum, Of(BinaryOp::kMul, Sums(*value, *columns, 1), by));
-    }
-    ValueId sum = definitions_.Add(op, {bytes, node.operands[1]});
-    if (x->shift) sum = Of(BinaryOp::kAdd, sum, Sums(*value, *columns, x->shift));
+    if (conv) std::get<Conv>(op).outside = -x->shift;
+    ValueId sum = definitions_.Add(op, {As(DType::kI32, x->bytes), weights->bytes});
+    if (x->shift) sum = Of(BinaryOp::kAdd, sum, Sums(weights->value, *columns, x->shift));
     if (!x->zero) return sum;
-    return Of(BinaryOp::kSub, sum, Of(BinaryOp::kMul, Sums(*value, *columns, 1), zero()));
+    return Of(BinaryOp::kSub, sum,
+              Of(BinaryOp::kMul, Sums(weights->value, *columns, 1), ZeroOf(*x)));
   }
 
+  ValueId ZeroOf(const Shifted& x) { return As(DType::kI32, definitions_.Reshaped(*x.zero, {})); }
+
+  // Numbers are b + s, weights v + t:
+  //
+  //   sum((b + s) * (v + t)) = sum(b * v) + s * sum(v) + t * (sum(b) + s * count)
+  ValueId OfEither(const Node& node, const Shifted& x, const Weights& weights,
+                   const Columns& columns) {
+    const ValueId bytes = DotByte(As(DType::kI32, x.bytes));
+    ValueId s = Of(BinaryOp::kSub, Number(x.shift), DotByte(Number(0)));
+    if (x.zero) s = Of(BinaryOp::kSub, s, ZeroOf(x));
+    // Ahead of the product, which so is what joins the kernel of what comes behind.
+    std::optional<ValueId> of_row;
+    if (weights.shift != 0) {
+      const size_t axis = *SummedAxis(node);
+      const ValueId count = Number(TypeOf(x.bytes).shape[axis].value());
+      const ValueId row =
+          Of(BinaryOp::kAdd, RowSums(x.bytes, bytes, axis), Of(BinaryOp::kMul, s, count));
+      of_row = Of(BinaryOp::kMul, row, Number(weights.shift));
+    }
+    const ValueId sums = As(DType::kI32, Sums(weights.value, columns, 1));
+    ValueId sum = definitions_.Add(node.op, {bytes, weights.bytes});
+    sum = Of(BinaryOp::kAdd, sum, Of(BinaryOp::kMul, sums, s));
+    return of_row ? Of(BinaryOp::kAdd, sum, *of_row) : sum;
+  }
+
+  ValueId Number(int64_t number) {
+    return definitions_.Scalar(DType::kI32, static_cast<double>(number));
+  }
   ValueId DotByte(ValueId number) { return definitions_.Add(Unary{Function::kDotByte}, {number}); }
+
+  // Of all bytes that a product sums up, once for all products.
+  ValueId RowSums(ValueId stored, ValueId bytes, size_t axis) {
+    auto [known, is_new] = row_sums_.try_emplace(std::pair(stored, axis));
+    if (is_new) {
+      known->second =
+          definitions_.Add(Reduce{ReduceKind::kSum, {static_cast<int64_t>(axis)}, true}, {bytes});
+    }
+    return known->second;
+  }
+
+  // The dimension of the first factor that is summed over, of products that are of a row each.
+  std::optional<size_t> SummedAxis(const Node& node) const {
+    const size_t rank = TypeOf(node.operands[0]).rank();
+    auto* conv = std::get_if<Conv>(&node.op);
+    const size_t axis = conv && conv->layout == Layout::kChannelsFirst ? 1 : rank - 1;
+    if (!TypeOf(node.operands[0]).shape[axis].IsConstant()) return std::nullopt;
+    if (!conv) return axis;
+    bool is_one = std::all_of(conv->strides.begin(), conv->strides.end(),
+                              [](int64_t stride) { return stride == 1; });
+    const Shape& window = TypeOf(node.operands[1]).shape;
+    const size_t first = conv->layout == Layout::kChannelsFirst ? 2 : 0;
+    for (size_t i = 0; i + 2 < rank; ++i) is_one &= window[first + i].Is(1);
+    return is_one ? std::optional(axis) : std::nullopt;
+  }
+
+  // ---- Weights
+
+  // As they are in the file, less what leaves no zero point in them.
+  std::optional<Weights> WeightsOf(const Node& node) {
+    const ValueId factor = node.operands[1];
+    const ValueId* narrow = CastFrom(factor);
+    if (!narrow || !IsMadeOfConstants(definitions_, *narrow)) return std::nullopt;
+    if (TypeOf(*narrow).dtype == DType::kI8) {
+      auto value = ComputedConstant(definitions_, *narrow, budget_);
+      return value ? std::optional(Weights{factor, std::move(*value)}) : std::nullopt;
+    }
+    if (is_signed_ || TypeOf(*narrow).dtype != DType::kI16 || !SummedAxis(node))
+      return std::nullopt;
+    auto value = ComputedConstant(definitions_, *narrow, budget_);
+    if (!value) return std::nullopt;
+    const Range range = RangeOf(*value);
+    const int64_t least = RangeOf(DType::kI8).low;
+    const Node* less = definitions_.As<Binary>(*narrow);
+    const ValueId* stored = less ? CastFrom(less->operands[0]) : nullptr;
+    auto zero = less ? definitions_.Uniform(less->operands[1]) : std::nullopt;
+    if (less && (std::get<Binary>(less->op).op != BinaryOp::kSub || !stored || !zero))
+      return std::nullopt;
+    int64_t shift = range.low - least;
+    if (stored) shift = RangeOf(TypeOf(*stored).dtype).low - least - static_cast<int64_t>(*zero);
+    if (range.low - shift < least || range.high - shift > RangeOf(DType::kI8).high)
+      return std::nullopt;
+    Weights weights{{}, {{DType::kI8, value->type.shape}, {}}, shift};
+    std::vector<int64_t> bytes;
+    for (int64_t i = 0; i < ElementCount(value->type.shape).value(); ++i)
+      bytes.push_back(value->data.At(DType::kI16, i).integer - shift);
+    weights.value.data = IntegerTensor(DType::kI8, bytes).data;
+    // What is stored stays as it is, for other programs read it, too.
+    const ValueId numbers =
+        stored ? Of(BinaryOp::kSub, As(DType::kI16, *stored),
+                    definitions_.Scalar(DType::kI16, *zero + static_cast<double>(shift)))
+               : definitions_.Add(Constant{weights.value, definitions_.name}, {});
+    weights.bytes = As(DType::kI32, numbers);
+    return weights;
+  }
 
   static bool HasPads(const Conv& conv) {
     auto some = [](const Integers& pads) {
@@ -194,7 +301,11 @@ class Narrower {
     Shape upright(columns.behind + 1, 1);
     upright[0] = size;
     for (int64_t& sum : sums) sum *= factor;
-    Tensor tensor{{DType::kI32, upright}, IntegerTensor(DType::kI32, sums).data};
+    // Other programs of the same weights do not read them: they take few bytes.
+    auto fits = [&](int64_t sum) { return RangeOf(DType::kI16).low <= sum && sum <= INT16_MAX; };
+    bool is_narrow = !is_signed_ && std::all_of(sums.begin(), sums.end(), fits);
+    const DType dtype = is_narrow ? DType::kI16 : DType::kI32;
+    Tensor tensor{{dtype, upright}, IntegerTensor(dtype, sums).data};
     return definitions_.Add(Constant{std::move(tensor), definitions_.name}, {});
   }
 
@@ -205,6 +316,7 @@ class Narrower {
   Rewriter rewrite_;
   Definitions definitions_;
   std::map<ValueId, Shifted> shifted_;
+  std::map<std::pair<ValueId, size_t>, ValueId> row_sums_;
 };
 
 }  // namespace
