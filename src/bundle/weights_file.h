@@ -1,7 +1,8 @@
 // model.weights.bin: where each weight is in it, and how a page tells that it has the right bytes.
 //
 //     0     "webnnc weights\n" and a zero, then the id in 8 bytes, least significant first
-//     256   the weights, each at a multiple of 256, or of 16 where no GPU reads it; between them zeros
+//     256   the weights, each at a multiple of 256, or of 16 where no GPU reads it; between them
+//           zeros
 //
 // The id is a hash of the bytes behind the header. They are also hashed in pieces, so that a page
 // can check them as they arrive. No piece straddles the end of what one program reads. The hash is
