@@ -24,7 +24,7 @@ TEST(VariantTest, EachHasANameOfItsOwn) {
   EXPECT_EQ(names,
             (std::set<std::string>{"generic", "generic-f16", "generic-dots", "generic-subgroups",
                                    "generic-f16-subgroups", "generic-f16-subgroups-matrices",
-                                   "wasm", "wasm-relaxed"}));
+                                   "wasm", "wasm-relaxed", "wasm-relaxed-dots"}));
 }
 
 // model.js has a fallback for every browser, and a WASI engine a module that it can run.
