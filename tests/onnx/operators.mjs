@@ -265,6 +265,16 @@ CASES['If in functions, twice'] = { model: { inputs: { x: ['f32', ['n', 3]] }, o
   nodes: [{ op: 'maybe', name: 'first', domain: 'local', inputs: ['x'], outputs: ['y'] }, { op: 'maybe', name: 'second', domain: 'local', inputs: ['y'], outputs: ['z'] }] },
   runs: [{ x: made('f32', [2, 3], 9) }] };
 
+// ---- Batch normalization that trains, as opsets before 14 say by its results
+
+for (const [opset, used] of /** @type {[number, string[]][]} */ ([[7, []], [9, ['mean', 'var', 'saved_mean', 'saved_var']], [13, ['var']]])) {
+  CASES[`BatchNormalization of opset ${opset} in training, ${['y', ...used].join(', ')}`] = {
+    model: { inputs: { x: ['f32', ['n', 3, 4]] }, outputs: { ...y(3), ...Object.fromEntries(used.map((name) => [name, ['f32', [3]]])) }, opset, constants: { scale: [1, 0.5, -2], bias: [0, 1, 0.25], m: [0.5, -1, 0], v: [1, 4, 0.25] },
+      nodes: [{ op: 'BatchNormalization', inputs: ['x', 'scale', 'bias', 'm', 'v'], outputs: ['b', 'mean', 'var', 'saved_mean', 'saved_var'], attributes: { epsilon: float(0.01), momentum: float(0.75) } }, { op: 'Relu', inputs: ['b'], outputs: ['y'] }] },
+    runs: [{ x: made('f32', [2, 3, 4]) }, { x: made('f32', [1, 3, 4], 9, 1) }],
+  };
+}
+
 // ---- What pooling took, grams
 
 CASES['MaxUnpool of what MaxPool found'] = {

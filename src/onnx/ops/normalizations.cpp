@@ -73,12 +73,21 @@ Result<ValueId> Running(NodeContext& c, ValueId old, ValueId now, double momentu
 
 }  // namespace
 
+// Whether mean and variance are those of x: since opset 14 an attribute says so, before that those
+// results do that there are in training alone.
+static Result<bool> Trains(NodeContext& c) {
+  if (c.opset() >= 14) return c.Int("training_mode", 0) != 0;
+  const bool listed = c.Wants(1) || c.Wants(2) || c.Wants(3) || c.Wants(4);
+  if (listed && c.opset() < 7) {
+    return Error{
+        "it is in the training mode of opsets before 7", {}, {"export the model for inference"}};
+  }
+  return listed;
+}
+
 // Mean and variance are given or, in training, those of x. In f32 where the operands are f16.
 static Result<Values> ImportBatchNormalization(NodeContext& c) {
-  if (c.opset() < 14 && c.Wants(1)) {
-    return Error{
-        "it is in the training mode of opsets before 14", {}, {"export the model for inference"}};
-  }
+  TRY_ASSIGN(const bool trains, Trains(c));
   int64_t rank = c.Type(0).rank();
   if (rank < 2) return Error{"x is " + Print(c.Type(0))};
   DType dtype = c.Type(0).dtype, precise = c.Type(3).dtype;
@@ -90,16 +99,24 @@ static Result<Values> ImportBatchNormalization(NodeContext& c) {
   }
   auto [scale, shift, mean, variance] = parts;
   TRY_ASSIGN(auto x, c.Cast(c[0], precise));
-  Values results{ValueId(), ValueId(), ValueId()};
-  if (c.Int("training_mode", 0) != 0) {
+  Values results(5, ValueId());
+  if (trains) {
     TRY_ASSIGN(auto current, ChannelStatistics(c, x));
     std::tie(mean, variance) = std::pair(current.mean, current.variance);
     double momentum = c.Float("momentum", 0.9);
     TRY_ASSIGN(results[1], Running(c, c[3], mean, momentum));
     TRY_ASSIGN(results[2], Running(c, c[4], variance, momentum));
+    if (c.opset() < 14) {
+      TRY_ASSIGN(results[3], c.Reshape(mean, c.Type(3).shape));
+    }
   }
   TRY_ASSIGN(auto wide, c.Binary(BinaryOp::kAdd, variance, c.Float("epsilon", 1e-5)));
   TRY_ASSIGN(auto deviation, c.Unary(Function::kSqrt, wide));
+  if (trains && c.opset() < 14) {
+    // As in ONNX Runtime: what is saved of the variance is what x is multiplied by.
+    TRY_ASSIGN(auto inverse, c.Unary(Function::kReciprocal, deviation));
+    TRY_ASSIGN(results[4], c.Reshape(inverse, c.Type(4).shape));
+  }
   TRY_ASSIGN(auto factor, c.Binary(BinaryOp::kDiv, scale, deviation));
   // x * factor + (shift - mean * factor): what is behind x is constant in inference.
   TRY_ASSIGN(auto middle, c.Binary(BinaryOp::kMul, mean, factor));
