@@ -90,6 +90,20 @@ for (const [op, auto_pad, opset, attributes] of SAME_POOLS)
   CASES[`${op} of open sizes, ${auto_pad}, in steps of ${attributes?.strides}`] = one(op, opset, { x: ['f32', ['n', 3, 'h', 'w']] }, { kernel_shape: [3, 4], auto_pad, ...attributes },
     [[1, 3, 6, 8], [2, 3, 7, 9], [1, 3, 5, 10], [1, 3, 4, 4]].map((shape) => ({ x: made('f32', shape) })), { outputs: y(4) });
 
+for (const [auto_pad, attributes] of /** @type {[string, Node['attributes']][]} */ ([['SAME_UPPER', { strides: [2, 2] }], ['SAME_LOWER', { strides: [3, 2] }], ['SAME_LOWER', { strides: [2, 1], storage_order: 1 }], ['SAME_UPPER', { strides: [2, 3] }]]))
+  CASES[`MaxPool of open sizes with indices, ${auto_pad}, ${JSON.stringify(attributes)}`] = one('MaxPool', 12, { x: ['f32', ['n', 3, 'h', 'w']] }, { kernel_shape: [3, 4], auto_pad, ...attributes },
+    [[1, 3, 6, 8], [2, 3, 7, 9], [1, 3, 5, 10], [1, 3, 4, 4]].map((shape) => ({ x: made('f32', shape) })), { outputs: { ...y(4), z: ['i64', ['z0', 'z1', 'z2', 'z3']] } });
+CASES['MaxPool of an open row with indices'] = one('MaxPool', 12, { x: ['f32', ['n', 'c', 'l']] }, { kernel_shape: [5], auto_pad: 'SAME_LOWER', strides: [2] },
+  [[2, 3, 6], [1, 2, 1]].map((shape) => ({ x: made('f32', shape) })), { outputs: { ...y(3), z: ['i64', ['z0', 'z1', 'z2']] } });
+// Bytes that are as low as pads are: ONNX Runtime finds none of them, so that the reference is of f32. Its automatic pads do not count dilations.
+for (const [dilations, pads] of [[1, [1, 1]], [2, [3, 3]]]) {
+  const outputs = { y: /** @type {Type} */ (['u8', ['y0', 'y1', 'y2']]), z: /** @type {Type} */ (['i64', ['z0', 'z1', 'z2']]) }, kernel = { kernel_shape: [dilations === 1 ? 3 : 4], strides: [2], dilations: [Number(dilations)] };
+  const example = one('MaxPool', 12, { x: ['u8', ['n', 'c', 'l']] }, { ...kernel, auto_pad: 'SAME_UPPER' }, [{ x: given('u8', [1, 2, 5], [0, 0, 0, 0, 0, 0, 3, 0, 0, 0]) }], { outputs });
+  CASES[`MaxPool of open rows of zeros with indices, dilated by ${dilations}`] = { ...example, reference: { ...example.model, nodes: [
+    { op: 'Cast', inputs: ['x'], outputs: ['f'], attributes: { to: 1 } }, { op: 'MaxPool', inputs: ['f'], outputs: ['g', 'z'], attributes: { ...kernel, pads: /** @type {number[]} */ (pads) } },
+    { op: 'Cast', name: 'bytes', inputs: ['g'], outputs: ['y'], attributes: { to: 2 } }] } };
+}
+
 // ---- Windows and spectra
 
 for (const op of ['HannWindow', 'HammingWindow', 'BlackmanWindow']) {

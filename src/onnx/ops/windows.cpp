@@ -305,16 +305,46 @@ Result<WindowAttributes> ReadPoolWindow(NodeContext& c) {
 
 }  // namespace
 
+namespace {
+
+// What counts through x with what is padded apart, as what counts through x alone. Where a window's
+// elements are all as low as the pads, its first element may be a pad: it stands for the first
+// that is in x, in each dimension by itself.
+Result<ValueId> CountedWithoutPads(NodeContext& c, const WindowAttributes& window, ValueId index,
+                                   const Shape& padded, bool column_major) {
+  const Shape& shape = c.Type(0).shape;
+  std::vector<size_t> fastest_first;
+  for (size_t d = window.kernel.size(); d-- > 0;) fastest_first.push_back(d);
+  if (column_major && window.kernel.size() >= 2) std::swap(fastest_first[0], fastest_first[1]);
+  Formula f(c);
+  Term rest = f(index), result = f.Number(0, DType::kI64);
+  Dim step = 1;
+  for (size_t d : fastest_first) {
+    Term size = f.Size(padded[d + 2], DType::kI64);
+    Term at = FloorMod(rest, size) - f.Size(window.open_begin[d], DType::kI64);
+    Term first = FloorMod(at, f.Number(static_cast<double>(window.dilations[d]), DType::kI64));
+    result = result + Where(at < 0, first, at) * f.Size(step, DType::kI64);
+    rest = FloorDiv(rest, size);
+    step = step * shape[d + 2];
+  }
+  return f.Result(result + rest * f.Size(step, DType::kI64));
+}
+
+}  // namespace
+
 static Result<Values> ImportMaxPool(NodeContext& c) {
   TRY_ASSIGN(auto window, ReadPoolWindow(c));
   bool ceil = c.Int("ceil_mode", 0) != 0;
-  if (!window.open_begin.empty() && c.Wants(1)) return OpenPadsError(c);
   TRY_ASSIGN(auto x, PadOpen(c, window, c[0], LowestOf(c.Type(0).dtype)));
   TRY_ASSIGN(auto result, c.Add(PoolOf(graph::PoolKind::kMax, window, ceil), {x}));
   if (!c.Wants(1)) return Values{result};
   graph::Pool index = PoolOf(graph::PoolKind::kMaxIndex, window, ceil);
   index.column_major = c.Int("storage_order", 0) != 0;
-  TRY_ASSIGN(auto indices, c.Add(index, {c[0]}));
+  TRY_ASSIGN(auto indices, c.Add(index, {x}));
+  if (!window.open_begin.empty()) {
+    const Shape padded = c.TypeOf(x).shape;
+    TRY_ASSIGN(indices, CountedWithoutPads(c, window, indices, padded, index.column_major));
+  }
   return Values{result, indices};
 }
 
