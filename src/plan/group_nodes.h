@@ -118,6 +118,7 @@ class NodeGroups {
   std::pair<bool, int64_t> WorkOf(const Group& group) const;
   double Count(const Group& group, const Dim& dim) const;
   double Repeats(const Group& producer, const Group& merged) const;
+  bool HasWindowsOfRuns(const Group& producer, const Group& merged) const;
   bool Worth(const Group& producer, const Group& consumer, const Group& merged) const;
   bool MultipliesLongRows(const Group& group) const;
   bool JoiningIsWorth(const Group& producer, const Group& consumer, const Group& merged) const;

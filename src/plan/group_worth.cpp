@@ -106,6 +106,41 @@ double NodeGroups::Repeats(const Group& producer, const Group& merged) const {
   return most;
 }
 
+// Whether a CPU's product reads windows that overlap, and in each place of them at least a vector
+// of what is side by side in the producer's result. Where that is less, as with an image's colours,
+// little is gained. Tiles of a GPU read elements in any order. `merged` was formed last.
+bool NodeGroups::HasWindowsOfRuns(const Group& producer, const Group& merged) const {
+  const Shape& shape = graph_.values[ResultsOf(producer)[0]].type.shape;
+  if (TargetOf(merged).IsGpu() || shape.empty() || Count(merged, shape.back()) < Machine::kLanes)
+    return false;
+  const loop::Kernel& kernel = merged.kernel;
+  std::set<loop::BufferId> sources;
+  for (size_t n : producer.nodes) {
+    for (ValueId operand : NodeAt(n).operands) {
+      auto found = buffers.find(operand);
+      if (found != buffers.end()) sources.insert(found->second);
+    }
+  }
+  // How often an element is read for one of the product's columns.
+  double elements = Count(merged, ElementCount(shape)), most = 0;
+  for (const loop::Stage& stage : loop::StagesOf(kernel)) {
+    if (!loop::IsReduction(stage)) continue;
+    loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
+      auto* load = std::get_if<loop::Load>(&kernel.exprs[id].node);
+      if (!load || !sources.count(load->buffer)) return;
+      double read = 1;
+      for (const loop::StageLoop& loop : stage.loops) {
+        bool moves = std::any_of(load->index.begin(), load->index.end(), [&](loop::ExprId index) {
+          return loop::Mentions(kernel, index, [&](loop::VarId var) { return var == loop.var; });
+        });
+        if (moves) read *= Count(merged, loop.extent);
+      }
+      most = std::max(most, read / elements);
+    });
+  }
+  return most > CostsOf(merged).window;
+}
+
 // Whether a kernel of rows multiplies a row by a matrix, which keeps a workgroup longer than it
 // should work alone. (A product of many rows is a contraction.) On a CPU, where starting a kernel
 // takes no time, that is any matrix to speak of; as a kernel's only reduction its weight is packed.
@@ -161,6 +196,7 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   if (multiplies && WidensWeights(producer)) return true;
   // A window reads every element several times: better where neighbours are.
   bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > costs.window;
+  if (multiplies) windows = HasWindowsOfRuns(producer, merged);
   if (producer.is_free) return !(windows && MovesNeighbours(producer));
   // Arithmetic is repeated where the consumer reads an element more than once.
   double repeats = Repeats(producer, merged);
