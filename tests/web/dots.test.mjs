@@ -1,11 +1,14 @@
 // The module that multiplies bytes by relaxed SIMD runs where that is exact, whether the engine takes bytes with a sign or without, and its
 // results are ONNX Runtime's; elsewhere another one runs, and it is said why. In Chromium with the processor's instruction for it and
-// without, in one that takes bytes with a sign, and in Firefox.
+// without, in one that takes bytes with a sign, and in Firefox. Of random networks, which other tests compare with ONNX Runtime, it computes
+// what the module without does.
 //
 //   WEBNNC=build/webnnc node --test tests/web/dots.test.mjs
 
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -96,5 +99,54 @@ describe('which module is downloaded', { skip: hasBrowser('chromium') ? false : 
     assert.deepEqual(y, reference[subject]);
     assert.match(backendReason, /wasm runs it with relaxed SIMD$/);
     assert.equal(files.at(-1), 'model.relaxed.wasm');
+  });
+});
+
+describe('random networks', { skip: hasBrowser('chromium') ? false : 'there is no Chromium' }, () => {
+  /** Networks that multiply bytes, of the seeds from this one on. */
+  const FIRST = 700, COUNT = 12;
+  const ARRAYS = /** @type {Record<string, string>} */ ({ f32: 'Float32Array', i64: 'BigInt64Array', i32: 'Int32Array', u8: 'Uint8Array', i8: 'Int8Array', bool: 'Uint8Array' });
+  const folder = mkdtempSync(join(tmpdir(), 'webnnc-dots-'));
+  /** @type {Awaited<ReturnType<typeof launch>>} */ let browser;
+  before(async () => {
+    browser = await launch('chromium', { gpu: false });
+  });
+  after(async () => {
+    await browser.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  const hasReference = existsSync(new URL('../bench/node_modules/onnxruntime-node', import.meta.url));
+  test('both modules compute the same', { skip: hasReference ? false : 'networks are drawn with ONNX Runtime: tools/npm_ci tests/bench' }, async () => {
+    const { modelOf } = await import('../random/graphs/compare.mjs'), { Reference } = await import('../random/graphs/reference.mjs'), draws = new Reference();
+    let ran = 0;
+    for (let seed = FIRST; ran < COUNT && seed < FIRST + 20 * COUNT; ++seed) {
+      const made = await draws.generate(seed, undefined, true), file = join(folder, 'model.onnx'), out = join(folder, `out-${seed}`);
+      const inputs = Object.entries(made?.runs[0].graph.leaves ?? {}).filter(([, { constant }]) => !constant)
+        .map(([name, { type, shape, data }]) => ({ name, type: ARRAYS[type], shape, bytes: [...new Uint8Array(data.buffer, data.byteOffset, data.byteLength)] }));
+      if (!made || inputs.some(({ type }) => !type)) continue;
+      writeFileSync(file, modelOf(made.runs[0]));
+      execFileSync(process.env.WEBNNC ?? 'build/webnnc', [file, '-o', out, '--no-report', '--quiet', '--target', 'wasm']);
+      if (!existsSync(join(out, 'model.relaxed.dots.wasm'))) continue;
+      const server = await serve({ '/m': out, '/test': pages }), page = await browser.open(`${server.url}/test/blank.html`);
+      const [bytes, halves] = await page.evaluate(async (/** @type {{name: string, type: string, shape: number[], bytes: number[]}[]} */ inputs) => {
+        (await import(/** @type {any} */ ('/test/signed_engine.mjs'))).install();
+        const { load } = await import(/** @type {any} */ ('/m/model.js')), said = [];
+        for (const files of [undefined, { wasm: '/m/model.wasm', relaxed: '/m/model.relaxed.wasm' }]) {
+          const model = await load({ files }), results = await model.run(Object.fromEntries(inputs.map(({ name, type, shape, bytes }) => [name, { shape, data: new (/** @type {any} */ (globalThis)[type])(new Uint8Array(bytes).buffer) }])));
+          said.push({ reason: model.backendReason, results: Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, [...data].map(String)])) });
+          model.dispose();
+        }
+        return said;
+      }, inputs);
+      await page.close();
+      await server.close();
+      assert.match(bytes.reason, /that multiplies bytes$/);
+      assert.doesNotMatch(halves.reason, /that multiplies bytes$/);
+      assert.deepEqual(bytes.results, halves.results, `seed ${seed}`);
+      ++ran;
+    }
+    draws.close();
+    assert.equal(ran, COUNT);
   });
 });

@@ -21,7 +21,7 @@ const nodeTests = process.env.NODE_TESTS ?? fileURLToPath(new URL('../../../buil
 const onnxTensor = ({ type, shape, data }) => ({ type: [type, shape], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) });
 
 /** @param {Run} run */
-function modelOf({ graph, values }) {
+export function modelOf({ graph, values }) {
   const inside = constantsInside(graph), isInside = new Set([...inside.values()].flat());
   const leaves = Object.entries(graph.leaves), constants = leaves.filter(([name, { constant }]) => constant && !isInside.has(name));
   return onnxModel({
