@@ -51,6 +51,16 @@ std::optional<int64_t> NestView::StepOf(const loop::Polynomial& index, const Nes
   return step;
 }
 
+bool NestView::MovesInShortSteps(loop::ExprId value, const NestLoop& loop) {
+  int64_t longest = 0;
+  for (const loop::Load& load : LoadsOf(value)) {
+    auto step = StepOf(simplify_->ToPolynomial(FlatIndex(load.buffer, load.index)), loop);
+    if (!step || *step < 0) return false;
+    longest = std::max(longest, *step);
+  }
+  return longest > 1 && longest < Machine::kLanes;
+}
+
 bool NestView::RunsOn(loop::ExprId value, const NestLoop& outer, const NestLoop& inner) {
   if (!inner.extent.IsConstant()) return false;
   for (const loop::Load& load : LoadsOf(value)) {

@@ -45,6 +45,9 @@ class NestView {
   bool DependsOn(loop::ExprId value, const NestLoop& loop) const;
   // How the loads of `value` move: kOther as soon as one does.
   Stride StrideOf(loop::ExprId value, const NestLoop& loop);
+  // Whether the loads of `value` move by so few elements, more than one, that vectors of what is
+  // between hold several of them; or not at all, or by one.
+  bool MovesInShortSteps(loop::ExprId value, const NestLoop& loop);
   // Whether an iteration of `outer` moves the loads of `value` as far as all of `inner` do.
   bool RunsOn(loop::ExprId value, const NestLoop& outer, const NestLoop& inner);
   // How the result, or what the writers store, moves.

@@ -109,16 +109,61 @@ llvm::Value* Emitter::Compute(const loop::Expr& expr) {
             return b_.CreateVectorSplat(static_cast<unsigned>(expr.lanes), Emit(node.a));
           },
           [&](const loop::Ramp& node) { return ComputeRamp(node, expr); },
-          [&](const loop::Pack& node) {
-            llvm::Value* vector =
-                llvm::PoisonValue::get(ValueType(context_, expr.dtype, expr.lanes));
-            for (size_t lane = 0; lane < node.lanes.size(); ++lane) {
-              vector = b_.CreateInsertElement(vector, Emit(node.lanes[lane]), lane);
-            }
-            return vector;
-          },
+          [&](const loop::Pack& node) { return ComputePack(node, expr); },
       },
       expr.node);
+}
+
+llvm::Value* Emitter::ComputePack(const loop::Pack& node, const loop::Expr& expr) {
+  if (llvm::Value* apart = LoadInSteps(node)) return apart;
+  llvm::Value* vector = llvm::PoisonValue::get(ValueType(context_, expr.dtype, expr.lanes));
+  for (size_t lane = 0; lane < node.lanes.size(); ++lane) {
+    vector = b_.CreateInsertElement(vector, Emit(node.lanes[lane]), lane);
+  }
+  return vector;
+}
+
+// An index as another one and a constant that is added to it.
+static std::pair<loop::ExprId, int64_t> WithoutConstant(const loop::Kernel& kernel,
+                                                        loop::ExprId index) {
+  auto* sum = std::get_if<loop::Binary>(&kernel.exprs[index].node);
+  bool adds = sum && sum->op == loop::BinaryOp::kAdd;
+  if (!adds && !(sum && sum->op == loop::BinaryOp::kSub)) return {index, 0};
+  auto* constant = std::get_if<loop::Constant>(&kernel.exprs[sum->b].node);
+  if (!constant) return {index, 0};
+  return {sum->a, adds ? constant->value.integer : -constant->value.integer};
+}
+
+// Lanes that are two or three elements apart, as two vectors: one from the first lane's element on,
+// and one up to the last lane's, so that nothing beyond these is read. Null if they are not.
+llvm::Value* Emitter::LoadInSteps(const loop::Pack& node) {
+  constexpr int64_t kLanes = Machine::kLanes;
+  if (node.lanes.size() != kLanes || in_index_) return nullptr;
+  const loop::Load* first = nullptr;
+  int64_t step = 0;
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    const loop::Expr& expr = kernel_.exprs[node.lanes[static_cast<size_t>(lane)]];
+    auto* load = std::get_if<loop::Load>(&expr.node);
+    if (!load || ByteSize(expr.dtype) != 4) return nullptr;
+    if (!first) first = load;
+    auto [from, begin] = WithoutConstant(kernel_, first->index.back());
+    auto [index, at] = WithoutConstant(kernel_, load->index.back());
+    if (lane == 1) step = at - begin;
+    if (load->buffer != first->buffer || index != from || at - begin != lane * step) return nullptr;
+  }
+  if (step != 2 && step != 3) return nullptr;
+  const DType dtype = kernel_.exprs[node.lanes[0]].dtype;
+  const int64_t second = (kLanes - 1) * (step - 1);
+  llvm::Value* address = Address(first->buffer, first->index.back());
+  llvm::Value* low = LoadFrom(address, dtype, kLanes);
+  llvm::Value* high =
+      LoadFrom(b_.CreateConstInBoundsGEP1_32(MemoryType(context_, dtype, 1), address,
+                                             static_cast<unsigned>(second)),
+               dtype, kLanes);
+  std::vector<int> take;
+  for (int64_t at = 0; at < kLanes * step; at += step)
+    take.push_back(static_cast<int>(at < kLanes ? at : kLanes + at - second));
+  return b_.CreateShuffleVector(low, high, take);
 }
 
 llvm::Value* Emitter::EmitArgument(const loop::Unary& node) {

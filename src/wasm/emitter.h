@@ -151,6 +151,8 @@ class Emitter {
   bool HasLoad(loop::ExprId id);
 
   llvm::Value* ComputeRamp(const loop::Ramp& node, const loop::Expr& expr);
+  llvm::Value* ComputePack(const loop::Pack& node, const loop::Expr& expr);
+  llvm::Value* LoadInSteps(const loop::Pack& node);
 
   const loop::Kernel& kernel_;
   FeatureSet features_;

@@ -36,7 +36,7 @@ class CpuReduction : public OnePoint {
 
   bool Fits() {
     // A vector of sums is stored element by element, once for all that is summed.
-    return FindLanes(Stride::kOne) || FindSum() || FindLanes(Stride::kOther);
+    return FindLanes(Stride::kOne) || FindSum() || FindLanes(Stride::kOther) || FindSteps();
   }
 
   Schedule Write(const Point&) { return lane_->reduction ? AlongSum() : AlongResult(); }
@@ -52,6 +52,24 @@ class CpuReduction : public OnePoint {
                   view_.Estimate(loop.extent) >= Machine::kLanes;
       if (!fits) continue;
       lane_ = &loop;
+      return true;
+    }
+    return false;
+  }
+
+  // Lanes are a few elements apart in the operand, as with a stride of two: vectors hold several of
+  // them, but not where each lane asks whether it is inside. So borders run apart.
+  bool FindSteps() {
+    for (size_t i = spatial_.size(); i-- > 0;) {
+      const NestLoop& loop = *spatial_[i];
+      if (!loop.extent.IsConstant() || view_.StoreStride(loop) != Stride::kOne ||
+          !view_.MovesInShortSteps(value_, loop))
+        continue;
+      auto border = view_.BorderOf(value_, loop);
+      if (!border || loop.extent.value() - border->first - border->last < Machine::kLanes) continue;
+      lane_ = &loop;
+      border_ = *border;
+      in_steps_ = true;
       return true;
     }
     return false;
@@ -100,8 +118,10 @@ class CpuReduction : public OnePoint {
 
   Schedule AlongResult() {
     std::vector<std::string> unrolled = UnrolledSums();
-    const NestLoop* window = unrolled.empty() ? nullptr : WindowLoop();
+    const NestLoop* window = unrolled.empty() || in_steps_ ? nullptr : WindowLoop();
     std::vector<std::string> outer, inner;
+    if (border_.first + border_.last > 0)
+      schedule_.push_back(Peel{lane_->name, border_.first, border_.last});
     if (window) SplitWindow(*window);
     for (const NestLoop* loop : spatial_) {
       if (loop == lane_ || loop == window) continue;
@@ -231,6 +251,9 @@ class CpuReduction : public OnePoint {
   loop::ExprId value_;
   Loops spatial_, sums_;
   const NestLoop* lane_ = nullptr;
+  // Of lanes that are apart in the operand.
+  bool in_steps_ = false;
+  Border border_;
   Schedule schedule_;
 };
 
