@@ -7,6 +7,7 @@
 #include "base/diagnostics.h"
 #include "compile/npy.h"
 #include "compile/port_flags.h"
+#include "graph/run_work.h"
 
 namespace webnnc {
 
@@ -111,8 +112,9 @@ void Mend(const std::vector<const Assumption*>& rules, SymbolValues& sizes) {
 
 // Sizes like these that fit each other: a model assumes, say, that a mask has as many columns as
 // there are tokens of before and of now, and of these no more than a table has rows. Where nothing
-// fits, smaller ones may. Sizes that data decides are not known; what speaks of them is left to the
-// run.
+// fits, smaller ones may, and where a run would take long: the largest whose work is within bounds,
+// or else the smallest, as long as no more tensors are empty. Sizes that data decides are not
+// known; what speaks of them is left to the run.
 SymbolValues SizesThatFit(const graph::Graph& graph, const SymbolValues& likely) {
   std::vector<const Assumption*> rules;
   for (const Assumption& rule : graph.assumptions) {
@@ -122,13 +124,20 @@ SymbolValues SizesThatFit(const graph::Graph& graph, const SymbolValues& likely)
       rules.push_back(&rule);
   }
   constexpr int64_t kSmallest = 64;
+  // Some seconds a run, of which there are up to three.
+  constexpr double kMostSteps = 8e9;
+  const graph::RunWork work(graph);
+  std::optional<SymbolValues> found;
   for (int64_t part = 1; part <= kSmallest; part *= 2) {
     SymbolValues sizes = likely;
     for (auto& [symbol, size] : sizes) size = std::max<int64_t>(1, size / part);
     Mend(rules, sizes);
-    if (Broken(rules, sizes) == 0) return sizes;
+    if (Broken(rules, sizes) > 0) continue;
+    if (found && work.Empty(sizes) > work.Empty(*found)) break;
+    found = sizes;
+    if (work.Steps(sizes) <= kMostSteps) break;
   }
-  return likely;
+  return found.value_or(likely);
 }
 
 }  // namespace

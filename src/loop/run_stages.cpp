@@ -431,6 +431,10 @@ class StripMachine {
 
 }  // namespace
 
+size_t ExpressionsOf(const Kernel& plain, const Stage& stage) {
+  return ExprsOf(plain, stage).size();
+}
+
 StagesCost CostOfStages(const Kernel& plain) {
   StagesCost cost;
   for (const Stage& stage : StagesOf(plain)) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "loop/kernel.h"
+#include "loop/stage.h"
 
 namespace webnnc::loop {
 
@@ -17,6 +18,9 @@ struct StagesCost {
   int64_t bytes = 0;
 };
 StagesCost CostOfStages(const Kernel& plain);
+
+// How many expressions an iteration of a stage computes.
+size_t ExpressionsOf(const Kernel& plain, const Stage& stage);
 
 // `operands` are the bytes of the kernel's `in` buffers, in order; the results are those of its
 // `out` buffers. Fails on an index outside its buffer: the kernel is wrong.

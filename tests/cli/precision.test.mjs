@@ -117,6 +117,17 @@ test('inputs that are made up have sizes that fit each other', () => {
   assert.ok(quantization.madeUp && quantization.precision.values > 0);
 });
 
+// Of sizes of 128 a run takes minutes, and is ended.
+test('inputs that are made up are as large as a run of seconds allows', () => {
+  writeFileSync(join(folder, 'volume.onnx'), onnxModel({
+    inputs: { x: ['f32', ['n', 'd', 'h', 'w', 64]] }, outputs: { y: ['f32', ['n', 'd', 'h', 'w', 64]] },
+    nodes: [{ op: 'MatMul', inputs: ['x', 'v'], outputs: ['m'] }, { op: 'Relu', inputs: ['m'], outputs: ['r'] }, { op: 'MatMul', inputs: ['r', 'v'], outputs: ['y'] }],
+    constants: { v: madeUp([64, 64]) },
+  }));
+  const { quantization } = build('volume.onnx');
+  assert.ok(quantization.madeUp && quantization.precision.values > 0);
+});
+
 test('a budget holds', () => {
   const { status, stderr } = run('plain.onnx', '-o', 'budget', '--precision', 'f16', '--max-error', '1e-6');
   assert.equal(status, 1);
