@@ -2,8 +2,10 @@
 #include <cmath>
 
 #include "base/overloaded.h"
+#include "wasm/emission.h"
 #include "wasm/emitter.h"
 #include "wasm/functions.h"
+#include "wasm/quads.h"
 #include "wasm/rounding.h"
 #include "webnnc/abi.h"
 
@@ -65,7 +67,9 @@ llvm::Value* Emitter::Emit(loop::ExprId id) {
   auto key = std::tuple(id, guard_, in_index_);
   auto found = values_.find(key);
   if (found != values_.end()) return found->second;
-  llvm::Value* value = features_.Has(Feature::kDots) ? SumOfBytes().Word(id) : nullptr;
+  // Of four bytes, as products take them.
+  bool may_be_word = features_.Has(Feature::kDots) && BinaryOf(kernel_, id, loop::BinaryOp::kOr);
+  llvm::Value* value = may_be_word ? Quads(emission_).Word(id) : nullptr;
   if (!value) value = Compute(kernel_.exprs[id]);
   values_[key] = value;
   return value;
@@ -121,17 +125,6 @@ llvm::Value* Emitter::ComputePack(const loop::Pack& node, const loop::Expr& expr
     vector = b_.CreateInsertElement(vector, Emit(node.lanes[lane]), lane);
   }
   return vector;
-}
-
-// An index as another one and a constant that is added to it.
-static std::pair<loop::ExprId, int64_t> WithoutConstant(const loop::Kernel& kernel,
-                                                        loop::ExprId index) {
-  auto* sum = std::get_if<loop::Binary>(&kernel.exprs[index].node);
-  bool adds = sum && sum->op == loop::BinaryOp::kAdd;
-  if (!adds && !(sum && sum->op == loop::BinaryOp::kSub)) return {index, 0};
-  auto* constant = std::get_if<loop::Constant>(&kernel.exprs[sum->b].node);
-  if (!constant) return {index, 0};
-  return {sum->a, adds ? constant->value.integer : -constant->value.integer};
 }
 
 // Lanes that are two or three elements apart, as two vectors: one from the first lane's element on,

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "loop/kernel.h"
+#include "wasm/emission.h"
 #include "wasm/kernel_emitter.h"
 #include "wasm/llvm.h"
-#include "wasm/quads.h"
 #include "wasm/split_index.h"
 
 namespace webnnc::wasm {
@@ -51,10 +51,6 @@ class Emitter {
   // What a load gives from the element on that `id` loads, under a condition perhaps; null if it is
   // none.
   llvm::Value* LoadLanes(loop::ExprId id, int32_t lanes);
-
-  llvm::Value* SumOfPairs(loop::ExprId value);
-
-  Quads SumOfBytes();
 
   // ---- Parallel loops (emit_parallel.cpp): functions of their own for some of the iterations
 
@@ -172,6 +168,8 @@ class Emitter {
   std::map<loop::ExprId, bool> has_load_;
   std::vector<EnclosingLoop> loops_;  // from the outermost in
   std::vector<loop::VarId> lets_;     // of the blocks around
+  const Emission emission_{kernel_, b_, [this](loop::ExprId id) { return Emit(id); },
+                           [this](loop::ExprId id, int32_t lanes) { return LoadLanes(id, lanes); }};
 };
 
 }  // namespace webnnc::wasm

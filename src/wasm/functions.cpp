@@ -31,8 +31,7 @@ static int32_t LanesOf(llvm::Value* value) {
 
 // ---- Parts ------------------------------------------------------------------------------------
 
-// A vector's parts of so many lanes each.
-static std::vector<llvm::Value*> PartsOf(llvm::IRBuilder<>& b, llvm::Value* vector, int32_t lanes) {
+std::vector<llvm::Value*> PartsOf(llvm::IRBuilder<>& b, llvm::Value* vector, int32_t lanes) {
   if (LanesOf(vector) == lanes) return {vector};
   std::vector<llvm::Value*> parts;
   for (int32_t at = 0; at < LanesOf(vector); at += lanes) {
@@ -47,8 +46,7 @@ static std::vector<llvm::Value*> PartsOf(llvm::IRBuilder<>& b, llvm::Value* vect
   return parts;
 }
 
-// The vector that they are the parts of.
-static llvm::Value* Joined(llvm::IRBuilder<>& b, const std::vector<llvm::Value*>& parts) {
+llvm::Value* Joined(llvm::IRBuilder<>& b, const std::vector<llvm::Value*>& parts) {
   if (parts.size() == 1) return parts[0];
   if (parts[0]->getType()->isVectorTy()) return llvm::concatenateVectors(b, parts);
   auto count = static_cast<unsigned>(parts.size());

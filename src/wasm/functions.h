@@ -11,6 +11,10 @@ llvm::Type* ValueType(llvm::LLVMContext& context, DType dtype, int32_t lanes);
 // The type in memory: bool is a byte, f16 its bits.
 llvm::Type* MemoryType(llvm::LLVMContext& context, DType dtype, int32_t lanes);
 
+// A vector's parts of so many lanes each, and the vector that they are the parts of.
+std::vector<llvm::Value*> PartsOf(llvm::IRBuilder<>& b, llvm::Value* vector, int32_t lanes);
+llvm::Value* Joined(llvm::IRBuilder<>& b, const std::vector<llvm::Value*>& parts);
+
 // Whether it is a function that several vectors of four have at once, and how many.
 constexpr size_t kVectorsAtOnce = 4;
 bool HasVectorFunction(loop::UnaryOp op, DType dtype);

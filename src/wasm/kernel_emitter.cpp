@@ -179,8 +179,8 @@ void Emitter::EmitStore(const loop::Store& store) {
 llvm::Value* Emitter::Combined(const loop::Store& store, llvm::Value* old) {
   const loop::Expr& value = kernel_.exprs[store.value];
   if (store.update == loop::Update::kAdd) {
-    if (llvm::Value* sum = SumOfBytes().Sum(store.value, old)) return sum;
-    if (llvm::Value* sum = SumOfPairs(store.value)) return b_.CreateAdd(sum, old);
+    if (llvm::Value* sum = Quads(emission_).Sum(store.value, old)) return sum;
+    if (llvm::Value* sum = Pairs(emission_).Sum(store.value)) return b_.CreateAdd(sum, old);
   }
   // A sum of products is what fused multiply-add is for.
   auto* product = std::get_if<loop::Binary>(&value.node);
@@ -206,19 +206,6 @@ llvm::Value* Emitter::LoadLanes(loop::ExprId id, int32_t lanes) {
   if (auto* select = std::get_if<loop::Select>(&expr.node)) return EmitPaddedLoad(*select, lanes);
   auto* load = std::get_if<loop::Load>(&expr.node);
   return load ? LoadFrom(Address(load->buffer, load->index.back()), expr.dtype, lanes) : nullptr;
-}
-
-llvm::Value* Emitter::SumOfPairs(loop::ExprId value) {
-  return Pairs(
-             kernel_, b_, [&](loop::ExprId id) { return Emit(id); },
-             [&](loop::ExprId id, int32_t lanes) { return LoadLanes(id, lanes); })
-      .Sum(value);
-}
-
-Quads Emitter::SumOfBytes() {
-  return Quads(
-      kernel_, b_, [&](loop::ExprId id) { return Emit(id); },
-      [&](loop::ExprId id, int32_t lanes) { return LoadLanes(id, lanes); });
 }
 
 uint64_t StackBytes(const loop::Kernel& kernel) {

@@ -7,59 +7,9 @@ namespace webnnc::wasm {
 
 using loop::ExprId;
 
-static const loop::Binary* BinaryOf(const loop::Kernel& kernel, ExprId id, loop::BinaryOp op) {
-  auto* binary = std::get_if<loop::Binary>(&kernel.exprs[id].node);
-  return binary && binary->op == op ? binary : nullptr;
-}
-
-static const loop::Unary* DotByteOf(const loop::Kernel& kernel, ExprId id) {
-  auto* unary = std::get_if<loop::Unary>(&kernel.exprs[id].node);
-  return unary && unary->op == loop::UnaryOp::kDotByte ? unary : nullptr;
-}
-
 // Types whose numbers are i16's, too.
 static bool FitsHalf(DType dtype) {
   return dtype == DType::kI8 || dtype == DType::kU8 || dtype == DType::kI16;
-}
-
-std::optional<int64_t> DistanceOf(const loop::Kernel& kernel, ExprId x, ExprId y) {
-  auto *a = std::get_if<loop::Select>(&kernel.exprs[x].node),
-       *c = std::get_if<loop::Select>(&kernel.exprs[y].node);
-  if (a && c && a->condition == c->condition && a->no == c->no)
-    return DistanceOf(kernel, a->yes, c->yes);
-  auto *first = std::get_if<loop::Load>(&kernel.exprs[x].node),
-       *second = std::get_if<loop::Load>(&kernel.exprs[y].node);
-  if (!first || !second || first->buffer != second->buffer) return std::nullopt;
-  auto split = [&](ExprId index) -> std::pair<ExprId, int64_t> {
-    auto* sum = BinaryOf(kernel, index, loop::BinaryOp::kAdd);
-    auto* constant = sum ? std::get_if<loop::Constant>(&kernel.exprs[sum->b].node) : nullptr;
-    if (!constant) return {index, 0};
-    return {sum->a, constant->value.integer};
-  };
-  auto [base, from] = split(first->index.back());
-  auto [other, to] = split(second->index.back());
-  return base == other ? std::optional(to - from) : std::nullopt;
-}
-
-llvm::Value* LanesFrom(llvm::IRBuilder<>& b, llvm::Value* vector, unsigned at, unsigned lanes) {
-  std::vector<int> take;
-  for (unsigned i = 0; i < lanes; ++i) take.push_back(static_cast<int>(at + i));
-  return b.CreateShuffleVector(vector, take);
-}
-
-llvm::Value* Joined(llvm::IRBuilder<>& b, std::vector<llvm::Value*> parts) {
-  while (parts.size() > 1) {
-    std::vector<llvm::Value*> joined;
-    CHECK(parts.size() % 2 == 0);
-    for (size_t i = 0; i < parts.size(); i += 2) {
-      auto lanes = llvm::cast<llvm::FixedVectorType>(parts[i]->getType())->getNumElements();
-      std::vector<int> all;
-      for (unsigned lane = 0; lane < 2 * lanes; ++lane) all.push_back(static_cast<int>(lane));
-      joined.push_back(b.CreateShuffleVector(parts[i], parts[i + 1], all));
-    }
-    parts = std::move(joined);
-  }
-  return parts[0];
 }
 
 llvm::Value* Pairs::Sum(ExprId value) {
@@ -100,7 +50,7 @@ std::optional<int64_t> Pairs::Apart(ExprId x, ExprId y) const {
 // Beside each number of one side stands a zero.
 llvm::Value* Pairs::One(const loop::Binary& product) {
   if (!IsNarrow(product.a) || !IsNarrow(product.b)) return nullptr;
-  llvm::Value *x = emit_(product.a), *y = emit_(product.b);
+  llvm::Value *x = of_.emit(product.a), *y = of_.emit(product.b);
   auto lanes = llvm::cast<llvm::FixedVectorType>(x->getType())->getNumElements();
   auto* halves = llvm::FixedVectorType::get(b_.getInt16Ty(), lanes);
   auto* pairs = llvm::FixedVectorType::get(b_.getInt16Ty(), 2 * lanes);
@@ -112,7 +62,7 @@ bool Pairs::IsNarrow(ExprId id) const {
   const loop::Expr& expr = kernel_.exprs[id];
   if (FitsHalf(expr.dtype)) return true;
   if (auto* splat = std::get_if<loop::Splat>(&expr.node)) return IsNarrow(splat->a);
-  if (auto* either = DotByteOf(kernel_, id)) return IsNarrow(either->a);
+  if (auto* either = UnaryOf(kernel_, id, loop::UnaryOp::kDotByte)) return IsNarrow(either->a);
   auto* convert = std::get_if<loop::Convert>(&expr.node);
   return convert && FitsHalf(kernel_.exprs[convert->a].dtype);
 }
@@ -137,8 +87,8 @@ llvm::Value* Pairs::Interleaved(ExprId x, ExprId y) {
     if (!widens || kernel_.exprs[other].dtype != from) return InterleavedLeaves(x, y);
     return EmitConvert(b_, from, DType::kI16, Interleaved(convert->a, other));
   }
-  if (auto* either = DotByteOf(kernel_, x)) {
-    auto* other = DotByteOf(kernel_, y);
+  if (auto* either = UnaryOf(kernel_, x, loop::UnaryOp::kDotByte)) {
+    auto* other = UnaryOf(kernel_, y, loop::UnaryOp::kDotByte);
     llvm::Value* numbers = other ? Interleaved(either->a, other->a) : nullptr;
     return numbers ? EmitDotByte(b_, numbers) : nullptr;
   }
@@ -167,18 +117,19 @@ llvm::Value* Pairs::Words(ExprId x, ExprId y) {
                      is_half(low->b) && is_half(high->b);
   if (!of_one_word || kernel_.exprs[x].dtype != DType::kI32) return nullptr;
   auto lanes = static_cast<unsigned>(kernel_.exprs[x].lanes);
-  return b_.CreateBitCast(emit_(high->a), llvm::FixedVectorType::get(b_.getInt16Ty(), 2 * lanes));
+  return b_.CreateBitCast(of_.emit(high->a),
+                          llvm::FixedVectorType::get(b_.getInt16Ty(), 2 * lanes));
 }
 
 llvm::Value* Pairs::InterleavedLeaves(ExprId x, ExprId y) {
   const int32_t lanes = kernel_.exprs[x].lanes;
   if (lanes == 1 && DistanceOf(kernel_, x, y) == 1) {
-    if (llvm::Value* both = load_(x, 2)) return both;
+    if (llvm::Value* both = of_.load(x, 2)) return both;
   }
   auto narrow = [&](ExprId id) {
     auto* convert = std::get_if<loop::Convert>(&kernel_.exprs[id].node);
     ExprId from = convert ? convert->a : id;
-    return EmitConvert(b_, kernel_.exprs[from].dtype, DType::kI16, emit_(from));
+    return EmitConvert(b_, kernel_.exprs[from].dtype, DType::kI16, of_.emit(from));
   };
   llvm::Value *first = narrow(x), *second = narrow(y);
   if (lanes > 1) {
@@ -202,19 +153,18 @@ llvm::Value* Pairs::Repeated(llvm::Value* pair, int32_t times) {
 
 // Of vectors twice as long as the result.
 llvm::Value* Pairs::Dot(llvm::Value* x, llvm::Value* y) {
-  constexpr unsigned kPairs = 4;
+  constexpr int32_t kPairs = 4;
   unsigned count = llvm::cast<llvm::FixedVectorType>(x->getType())->getNumElements();
   auto widened = [&](llvm::Value* v) {
     return v->getType()->getScalarSizeInBits() == 16
                ? v
                : b_.CreateSExt(v, llvm::FixedVectorType::get(b_.getInt16Ty(), count));
   };
-  std::vector<llvm::Value*> parts;
-  for (unsigned at = 0; at < count; at += 2 * kPairs) {
-    auto part = [&](llvm::Value* v) { return LanesFrom(b_, widened(v), at, 2 * kPairs); };
-    parts.push_back(b_.CreateIntrinsic(llvm::Intrinsic::wasm_dot, {}, {part(x), part(y)}));
-  }
-  return Joined(b_, std::move(parts));
+  std::vector<llvm::Value*> xs = PartsOf(b_, widened(x), 2 * kPairs),
+                            ys = PartsOf(b_, widened(y), 2 * kPairs), sums;
+  for (size_t i = 0; i < xs.size(); ++i)
+    sums.push_back(b_.CreateIntrinsic(llvm::Intrinsic::wasm_dot, {}, {xs[i], ys[i]}));
+  return Joined(b_, sums);
 }
 
 }  // namespace webnnc::wasm

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "loop/passes/words_in_memory.h"
-#include "wasm/pairs.h"
+#include "wasm/functions.h"
 
 namespace webnnc::wasm {
 
@@ -11,7 +11,7 @@ using loop::ExprId;
 
 namespace {
 
-constexpr unsigned kWords = 4, kBytesInWord = 4;
+constexpr int32_t kWords = 4, kBytesInWord = 4;
 
 llvm::Value* Multiplied(llvm::IRBuilder<>& b, llvm::Value* x, llvm::Value* y, llvm::Value* old) {
   auto* bytes = llvm::FixedVectorType::get(b.getInt8Ty(), kWords * kBytesInWord);
@@ -48,29 +48,28 @@ llvm::Value* EmitDotBytes(llvm::IRBuilder<>& b, llvm::Value* words) {
 
 const loop::Unary* Quads::SecondOf(ExprId id) const {
   if (auto* splat = std::get_if<loop::Splat>(&kernel_.exprs[id].node)) id = splat->a;
-  auto* unary = std::get_if<loop::Unary>(&kernel_.exprs[id].node);
-  return unary && unary->op == loop::UnaryOp::kDotBytes ? unary : nullptr;
+  return UnaryOf(kernel_, id, loop::UnaryOp::kDotBytes);
 }
 
 llvm::Value* Quads::Sum(ExprId value, llvm::Value* old) {
   const loop::Expr& expr = kernel_.exprs[value];
-  auto* product = std::get_if<loop::Binary>(&expr.node);
-  bool sums = product && product->op == loop::BinaryOp::kDot4 && expr.lanes % kWords == 0;
-  if (!sums) return nullptr;
+  auto* product = BinaryOf(kernel_, value, loop::BinaryOp::kDot4);
+  if (!product || expr.lanes % kWords != 0) return nullptr;
   const loop::Unary *a = SecondOf(product->a), *b = SecondOf(product->b);
   if (!a == !b) return nullptr;
-  llvm::Value* first = emit_(a ? product->b : product->a);
+  llvm::Value* first = of_.emit(a ? product->b : product->a);
   // As vectors of the processor's length, so that what makes bytes of them is one instruction.
-  llvm::Value* second = emit_(a ? a->a : b->a);
+  llvm::Value* second = of_.emit(a ? a->a : b->a);
   const bool is_one = !second->getType()->isVectorTy();
   if (is_one) second = EmitDotBytes(b_, b_.CreateVectorSplat(kWords, second));
-  std::vector<llvm::Value*> parts;
-  for (unsigned at = 0; at < static_cast<unsigned>(expr.lanes); at += kWords) {
-    auto part = [&](llvm::Value* v) { return LanesFrom(b_, v, at, kWords); };
-    llvm::Value* own = is_one ? second : EmitDotBytes(b_, part(second));
-    parts.push_back(Multiplied(b_, part(first), own, part(old)));
+  const std::vector<llvm::Value*> ys = PartsOf(b_, first, kWords), olds = PartsOf(b_, old, kWords);
+  std::vector<llvm::Value*> xs(ys.size(), second), sums;
+  if (!is_one) {
+    xs = PartsOf(b_, second, kWords);
+    for (llvm::Value*& x : xs) x = EmitDotBytes(b_, x);
   }
-  return Joined(b_, std::move(parts));
+  for (size_t i = 0; i < ys.size(); ++i) sums.push_back(Multiplied(b_, ys[i], xs[i], olds[i]));
+  return Joined(b_, sums);
 }
 
 llvm::Value* Quads::Word(ExprId value) {
@@ -86,19 +85,19 @@ llvm::Value* Quads::Word(ExprId value) {
     for (size_t n = 1; n < kBytesInWord; ++n) {
       if (DistanceOf(kernel_, (*parts)[0], (*parts)[n]) != static_cast<int64_t>(n)) return nullptr;
     }
-    llvm::Value* all = load_((*parts)[0], kBytesInWord);
+    llvm::Value* all = of_.load((*parts)[0], kBytesInWord);
     return all ? b_.CreateBitCast(all, b_.getInt32Ty()) : nullptr;
   }
   std::vector<llvm::Value*> rows;
   auto* bytes = llvm::FixedVectorType::get(b_.getInt8Ty(), static_cast<unsigned>(lanes));
-  for (ExprId part : *parts) rows.push_back(b_.CreateTrunc(emit_(part), bytes));
+  for (ExprId part : *parts) rows.push_back(b_.CreateTrunc(of_.emit(part), bytes));
   std::vector<int> by_turns;
   for (int32_t lane = 0; lane < lanes; ++lane) {
     for (int32_t n = 0; n < static_cast<int32_t>(kBytesInWord); ++n)
       by_turns.push_back(n * lanes + lane);
   }
   return b_.CreateBitCast(
-      b_.CreateShuffleVector(Joined(b_, std::move(rows)), by_turns),
+      b_.CreateShuffleVector(Joined(b_, rows), by_turns),
       llvm::FixedVectorType::get(b_.getInt32Ty(), static_cast<unsigned>(lanes)));
 }
 

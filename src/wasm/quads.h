@@ -8,10 +8,7 @@
 //   acc + dot4(dotbytes(word), y)        the instruction, of y and the former
 #pragma once
 
-#include <functional>
-
-#include "loop/kernel.h"
-#include "wasm/llvm.h"
+#include "wasm/emission.h"
 
 namespace webnnc::wasm {
 
@@ -21,12 +18,7 @@ llvm::Value* EmitDotBytes(llvm::IRBuilder<>& b, llvm::Value* words);
 
 class Quads {
  public:
-  // As those of Pairs.
-  using Emit = std::function<llvm::Value*(loop::ExprId)>;
-  using Load = std::function<llvm::Value*(loop::ExprId id, int32_t lanes)>;
-
-  Quads(const loop::Kernel& kernel, llvm::IRBuilder<>& b, Emit emit, Load load)
-      : kernel_(kernel), b_(b), emit_(std::move(emit)), load_(std::move(load)) {}
+  explicit Quads(const Emission& of) : of_(of), kernel_(of.kernel), b_(of.b) {}
 
   // `old` and a vector of i32, if that is kDot4 of what kDotBytes gives.
   llvm::Value* Sum(loop::ExprId value, llvm::Value* old);
@@ -39,10 +31,9 @@ class Quads {
   // Null if it is not made by kDotBytes.
   const loop::Unary* SecondOf(loop::ExprId id) const;
 
+  const Emission& of_;
   const loop::Kernel& kernel_;
   llvm::IRBuilder<>& b_;
-  Emit emit_;
-  Load load_;
 };
 
 }  // namespace webnnc::wasm

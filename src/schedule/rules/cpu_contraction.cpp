@@ -15,6 +15,7 @@
 // of one side are transposed, each once for all rows; if these are few, lanes sum parts.
 #include <algorithm>
 
+#include "schedule/bytes.h"
 #include "schedule/rules/cpu_tiles.h"
 
 namespace webnnc::schedule {
@@ -93,7 +94,7 @@ class CpuContraction : public ContractionTiles {
     bool has_pairs = paired_ && loop.extent.IsConstant() && loop.extent.value() >= 2;
     if (!has_pairs || IsWidened() || view_.PhasesOf(elements_, loop) > 1) return {};
     bool even = loop.extent.value() % 2 == 0;
-    const int64_t count = SumsBytes(tile_) ? 4 : 2;
+    const int64_t count = SumsBytes(tile_) ? kBytesInWord : 2;
     schedule_.push_back(Split{loop.name, {count}, even ? Tail::kGuard : Tail::kPeel});
     sums.back() = loop.name + ".0";
     return {loop.name + ".1"};

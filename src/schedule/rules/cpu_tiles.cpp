@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "schedule/bytes.h"
 #include "target/caches.h"
 
 namespace webnnc::schedule {
@@ -280,9 +281,9 @@ bool ContractionTiles::MakesPairs(const Border& border) const {
 }
 
 bool ContractionTiles::SumsBytes(const RowTile& tile) const {
-  constexpr int64_t kBytes = 4;
-  return tile.tiles > 1 && MakesPairs(tile.border) && sums_.back()->extent.value() % kBytes == 0 &&
-         view_.TakesEither(elements_) && view_.IsSignedByte(vectors_);
+  return tile.tiles > 1 && MakesPairs(tile.border) &&
+         sums_.back()->extent.value() % kBytesInWord == 0 && view_.TakesEither(elements_) &&
+         view_.IsSignedByte(vectors_);
 }
 
 bool ContractionTiles::IsNarrow(const Border& border) const {

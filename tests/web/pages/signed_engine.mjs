@@ -1,7 +1,7 @@
 // Makes this page's engine one that takes the second factor of i32x4.relaxed_dot_i8x16_i7x16_add_s with a sign, as engines on ARM do: in
 // all modules that are compiled from here on, a function takes the place of the instruction. A call of it takes as many bytes.
 
-const TYPE = 1, IMPORT = 2, FUNCTION = 3, CODE = 10, FUNCTION_KIND = 0;
+const TYPE = 1, IMPORT = 2, FUNCTION = 3, CODE = 10, FUNCTION_KIND = 0, MEMORY_KIND = 2;
 const V128 = 0x7b;
 const lanes = (/** @type {number[]} */ words) => words.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
 // Products of 16 bits, sums of two in 32, sums of two of these, and the third operand.
@@ -45,11 +45,10 @@ function importedFunctions(bytes) {
     }
     const kind = bytes[at++];
     if (kind === FUNCTION_KIND) ++functions;
-    if (kind !== FUNCTION_KIND) at += kind === 2 ? 1 : 0;
+    else if (kind !== MEMORY_KIND) throw new Error(`an import of kind ${kind}`);
     // A function's type; a memory's limits behind their flags.
-    const numbers = kind === FUNCTION_KIND ? 1 : kind === 2 ? 1 + (bytes[at - 1] & 1) : NaN;
-    if (Number.isNaN(numbers)) throw new Error(`an import of kind ${kind}`);
-    for (let n = 0; n < numbers; ++n) [, at] = readLeb(bytes, at);
+    const limits = kind === MEMORY_KIND ? 1 + (bytes[at++] & 1) : 1;
+    for (let n = 0; n < limits; ++n) [, at] = readLeb(bytes, at);
   }
   return functions;
 }
