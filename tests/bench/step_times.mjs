@@ -1,6 +1,7 @@
 // Times a model's wasm kernels one by one, and says how much arithmetic each does.
 //
-//   node tests/bench/step_times.mjs [--chromium] [--relaxed | --dots] [--runs 20] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx
+//   node tests/bench/step_times.mjs [--chromium] [--relaxed | --dots] [--runs 20] [--dim NAME=N]... [--size NAME=N]...
+//                                   [--threads N | --against WEBNNC] MODEL.onnx
 //
 //    12    0.221 ms   32.7 GFLOP/s  conv_add 784x32x144
 //
@@ -8,6 +9,7 @@
 // processes do not advance. Multiply-adds are counted from the plain kernels that `--emit schedule`
 // prints; steps without are not given a speed. Every size must be known: --dim fixes symbols, --size leaves them open and runs with what is given.
 // The last line is a whole run. --against another compiler prints its times beside these, taken by turns in the same page.
+// --threads prints the times of one thread, of N, and how many times as fast these are.
 // Decide by --chromium, a page in Chromium without a window. Node 20's V8 makes other code than browsers' do, and Deno's compares each
 // address with the memory's size, which browsers leave to the processor: what runs at 57 GFLOP/s in Chromium runs at 42 there.
 // --dots takes the module that multiplies bytes, whose steps are known by their names alone. Relaxed SIMD takes a newer Node than 20, or --experimental-wasm-relaxed-simd.
@@ -32,12 +34,13 @@ const { values: options, positionals } = parseArgs({
     runs: { type: 'string', default: '20' },
     dim: { type: 'string', multiple: true, default: [] },
     size: { type: 'string', multiple: true, default: [] },
+    threads: { type: 'string' },
     against: { type: 'string' },
   },
 });
 const [model] = positionals;
-if (!model) {
-  console.error('usage: step_times.mjs [--chromium] [--relaxed | --dots] [--runs N] [--dim NAME=N]... [--size NAME=N]... [--against WEBNNC] MODEL.onnx');
+if (!model || options.threads && options.against) {
+  console.error('usage: step_times.mjs [--chromium] [--relaxed | --dots] [--runs N] [--dim NAME=N]... [--size NAME=N]... [--threads N | --against WEBNNC] MODEL.onnx');
   process.exit(1);
 }
 const dims = options.dim.flatMap((dim) => ['--dim', dim]);
@@ -95,18 +98,20 @@ function time(work) {
   return elapsed < 1 ? elapsed : Math.min(elapsed, (used.user + used.system) / 1000);
 }
 
-/** @param {number} count of bundles @param {string} folder that they are in @param {string} file of wasm, in each */
-async function timeInChromium(count, folder, file) {
+/** A module's file. @typedef {{path: string, weights: string, threads?: number}} Timed in the folder of bundles */
+
+/** @param {Timed[]} timed @param {string} folder */
+async function timeInChromium(timed, folder) {
   const { launch, serve } = await import('../web/harness.mjs');
-  const server = await serve({ '/': here, '/models': folder }, { isolate: true }), browser = await launch('chromium');
+  const server = await serve({ '/': here, '/models': folder, '/runtime-js': join(here, '../../runtime-js') }, { isolate: true }), browser = await launch('chromium');
   try {
     const page = await browser.open(`${server.url}/steps.html`, { timeout: 300_000 });
-    return await page.evaluate(async (/** @type {number} */ models, /** @type {string} */ name, /** @type {number} */ runs, /** @type {Record<string, number>} */ open) => {
+    return await page.evaluate(async (/** @type {Timed[]} */ files, /** @type {number} */ runs, /** @type {Record<string, number>} */ open) => {
       const bytes = async (/** @type {string} */ of) => new Uint8Array(await (await fetch(`/models/${of}`)).arrayBuffer());
       const steps = await import('/steps.mjs'), modules = [];
-      for (let m = 0; m < models; ++m) modules.push({ bytes: await bytes(`${m}/${name}`), weights: await bytes(`${m}/model.weights.bin`) });
+      for (const { path, weights, threads } of files) modules.push({ bytes: await bytes(path), weights: await bytes(weights), threads });
       return await steps.timeSteps(modules, runs, open);
-    }, count, file, +options.runs, sizes);
+    }, timed, +options.runs, sizes);
   } finally {
     await browser.close();
     await server.close();
@@ -121,19 +126,24 @@ try {
   compilers.forEach((compiler, c) => execFileSync(compiler, [model, ...dims, '--target', 'wasm', '-o', join(folder, `${c}`), '--quiet']));
   const file = options.dots ? 'model.relaxed.dots.wasm' : options.relaxed ? 'model.relaxed.wasm' : 'model.wasm';
   if (options.dots) steps.push(...namesOf(readFileSync(join(folder, '0', file))).map((name) => ({ name, loops: '', products: 0 })));
-  const { best, whole } = options.chromium ? await timeInChromium(compilers.length, folder, file)
-    : await timeSteps(compilers.map((_, c) => ({ bytes: readFileSync(join(folder, `${c}`, file)), weights: readFileSync(join(folder, `${c}`, 'model.weights.bin')) })),
-      +options.runs, sizes, time);
+  /** @type {Timed[]} */
+  const timed = compilers.map((_, c) => ({ path: `${c}/${file}`, weights: `${c}/model.weights.bin` }));
+  if (options.threads) timed.push({ ...timed[0], path: `0/${file.replace(/(\.dots)?\.wasm$/, '.threads$&')}`, threads: Number(options.threads) });
+  // The processor's time is that of all threads.
+  const { best, whole } = options.chromium ? await timeInChromium(timed, folder)
+    : await timeSteps(timed.map(({ path, weights, threads }) => ({ bytes: readFileSync(join(folder, path)), weights: readFileSync(join(folder, weights)), threads })),
+      +options.runs, sizes, options.threads ? undefined : time);
   const [times, others] = best;
-  const beside = (/** @type {number} */ ms) => others?.length === times.length ? ` against ${ms.toFixed(3).padStart(8)} ms` : '';
+  const ratio = (/** @type {number} */ one, /** @type {number} */ several) => options.threads ? ` ${(one / several).toFixed(2).padStart(5)} x` : '';
+  const beside = (/** @type {number} */ s) => others?.length === times.length ? ` against ${others[s].toFixed(3).padStart(8)} ms${ratio(times[s], others[s])}` : '';
   times.forEach((ms, s) => {
     const { name = '', loops = '', products = 0 } = steps[s] ?? {};
     const speed = products ? `${(2e-6 * products / ms).toFixed(1).padStart(6)} GFLOP/s` : ' '.repeat(14);
-    console.log(`${String(s).padStart(4)} ${ms.toFixed(3).padStart(8)} ms${beside(others?.[s])} ${speed}  ${name} ${loops}`);
+    console.log(`${String(s).padStart(4)} ${ms.toFixed(3).padStart(8)} ms${beside(s)} ${speed}  ${name} ${loops}`);
   });
   const all = best.map((list) => list.reduce((sum, ms) => sum + ms, 0));
   for (const [label, sums] of /** @type {const} */ ([['all ', all], ['run ', whole]])) {
-    console.log(`${label} ${sums.map((ms) => `${ms.toFixed(3).padStart(8)} ms`).join(' against ')}`);
+    console.log(`${label} ${sums.map((ms) => `${ms.toFixed(3).padStart(8)} ms`).join(' against ')}${ratio(sums[0], sums[1])}`);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -1,28 +1,50 @@
 // Runs the kernels of a bundle's wasm one by one, in Node, Deno or a page (step_times.mjs).
 
+import { Team, makeMemory } from '../../runtime-js/team.js';
+
 /** Below this, in ms, a step is run several times: pages see time in steps of 5 µs. */
 const SHORTEST = 0.2;
 
+/** Pages that a module for threads finds, which asks for some number of them. */
+const SHARED_PAGES = 2048;
+
+/**
+ * A module and its weights; one for several threads says how many.
+ * @typedef {{bytes: BufferSource, weights: Uint8Array, threads?: number}} Program
+ */
+
 /**
  * The CPU's program, ready to run on whatever is in memory.
- * @param {BufferSource} bytes of model.wasm
- * @param {Uint8Array} weights
+ * @param {Program} program
  * @param {Record<string, number>} sizes of symbols
  */
-async function instantiate(bytes, weights, sizes) {
+async function instantiate({ bytes, weights, threads = 1 }, sizes) {
   const module = await WebAssembly.compile(bytes);
   /** @type {Record<string, Record<string, () => number>>} */
   const imports = {};
   // WASI's, which only the command uses.
   for (const { module: from, name } of WebAssembly.Module.imports(module)) (imports[from] ??= {})[name] = () => 0;
-  const exports = /** @type {any} */ ((await WebAssembly.instantiate(module, imports)).exports);
+  const shared = threads > 1 ? makeMemory(SHARED_PAGES) : undefined;
+  if (shared) imports.env = /** @type {any} */ ({ memory: shared });
+  const instance = await WebAssembly.instantiate(module, imports), exports = /** @type {any} */ ({ ...instance.exports, ...shared && { memory: shared } });
   setSizes(exports.memory.buffer, exports.webnnc_model(), sizes);
   if (exports.webnnc_sizes() !== 0 || exports.webnnc_prepare(0) !== 0) throw new Error('sizes are not known: fix symbols with --dim, or give them with --size');
   const view = new DataView(exports.memory.buffer), root = exports.webnnc_model();
   // Fields of abi::Model: programs is number 10, weights number 12; of abi::Program: step_count number 5.
   const stepCount = view.getUint32(view.getUint32(root + 40, true) + 20, true);
   new Uint8Array(exports.memory.buffer).set(weights, view.getUint32(root + 48, true));
-  return { stepCount, run: () => exports.webnnc_run(0), step: exports.webnnc_step };
+  const team = shared ? new Team(threads, /** @type {any} */ (undefined)) : undefined;
+  await team?.join(module, /** @type {WebAssembly.Memory} */ (shared), exports);
+  /** Ends when all threads are waiting for work. */
+  const gather = async () => {
+    if (!team) return;
+    do {
+      team.call();
+      // Their answers to earlier calls are heard meanwhile.
+      await new Promise((done) => setTimeout(done));
+    } while (exports.webnnc_helpers() < threads - 1);
+  };
+  return { stepCount, run: () => exports.webnnc_run(0), step: exports.webnnc_step, gather, dispose: () => team?.dispose() };
 }
 
 /** Symbols come first in dims. @param {ArrayBuffer} memory @param {number} model @param {Record<string, number>} sizes */
@@ -45,29 +67,37 @@ function wall(work) {
 
 /**
  * The least time of each step of each program, in ms. Programs take turns in each step, so that what disturbs one disturbs all.
- * @param {{ bytes: BufferSource, weights: Uint8Array }[]} modules of model.wasm
+ * @param {Program[]} modules
  * @param {number} runs
  * @param {Record<string, number>} [sizes] of symbols
  * @param {(work: () => void) => number} [time] in ms
  */
 export async function timeSteps(modules, runs, sizes = {}, time = wall) {
-  const programs = await Promise.all(modules.map(({ bytes, weights }) => instantiate(bytes, weights, sizes)));
+  const programs = await Promise.all(modules.map((module) => instantiate(module, sizes)));
   // Engines compile anew what has run for some time.
-  for (const { run } of programs) for (const end = performance.now() + 500; performance.now() < end;) run();
+  for (const { run, gather } of programs) {
+    await gather();
+    for (const end = performance.now() + 500; performance.now() < end;) run();
+  }
   const best = programs.map(({ stepCount }) => new Array(stepCount).fill(Infinity));
   for (let round = 0; round < runs; ++round) {
     for (let s = 0; s < Math.max(...programs.map(({ stepCount }) => stepCount)); ++s) {
-      programs.forEach(({ step, stepCount }, p) => {
-        if (s >= stepCount) return;
+      for (const [p, { step, stepCount, gather }] of programs.entries()) {
+        if (s >= stepCount) continue;
+        await gather();
         const times = best[p][s] < SHORTEST ? Math.ceil(SHORTEST / Math.max(best[p][s], 0.001)) : 1;
         const took = time(() => { for (let i = 0; i < times; ++i) step(s); });
         best[p][s] = Math.min(best[p][s], took / times);
-      });
+      }
     }
   }
   const whole = programs.map(() => Infinity);
   for (let round = 0; round < runs; ++round) {
-    programs.forEach(({ run }, p) => { whole[p] = Math.min(whole[p], time(run)); });
+    for (const [p, { run, gather }] of programs.entries()) {
+      await gather();
+      whole[p] = Math.min(whole[p], time(run));
+    }
   }
+  for (const { dispose } of programs) dispose();
   return { best, whole };
 }
