@@ -34,7 +34,7 @@ uint32_t webnnc_stack();
 // How many threads take part, counting its own.
 void webnnc_threads(uint32_t count);
 
-// How many are in webnnc_help.
+// How many are in webnnc_help. A run is about to begin: those that sleep wake up meanwhile.
 uint32_t webnnc_helpers();
 
 // Ends webnnc_help in all threads as soon as they have done what they took.
