@@ -140,7 +140,7 @@ bool NodeGroups::TryMerge(size_t from, size_t into) {
   Group merged;
   std::set_union(producer.nodes.begin(), producer.nodes.end(), consumer.nodes.begin(),
                  consumer.nodes.end(), std::back_inserter(merged.nodes));
-  if (!Form(merged) || !Worth(producer, consumer, merged)) return false;
+  if (!Form(merged) || !Worth(producer, consumer, merged, used_elsewhere)) return false;
   Replace(used_elsewhere ? std::vector<size_t>{} : std::vector{from}, into, std::move(merged));
   return true;
 }

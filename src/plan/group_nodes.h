@@ -119,7 +119,11 @@ class NodeGroups {
   double Count(const Group& group, const Dim& dim) const;
   double Repeats(const Group& producer, const Group& merged) const;
   bool HasWindowsOfRuns(const Group& producer, const Group& merged) const;
-  bool Worth(const Group& producer, const Group& consumer, const Group& merged) const;
+  // `stays`: the producer's result is stored all the same.
+  bool Worth(const Group& producer, const Group& consumer, const Group& merged, bool stays) const;
+  bool MultipliesWeights(const Group& group) const;
+  bool FillingIsWorth(const Group& producer, const Group& consumer, const Group& merged) const;
+  bool RepeatingIsWorth(const Group& producer, const Group& consumer, const Group& merged) const;
   bool MultipliesLongRows(const Group& group) const;
   bool JoiningIsWorth(const Group& producer, const Group& consumer, const Group& merged) const;
   bool ChooseBlock(Group& group) const;
@@ -127,6 +131,11 @@ class NodeGroups {
                        int64_t parts) const;
   double Seconds(const Group& group) const;
   double SecondsOf(const loop::Kernel& kernel, const Target& target) const;
+  double ScheduledSeconds(const loop::Kernel& kernel, const Target& target) const;
+  double BytesOfParameters(const loop::Kernel& kernel) const;
+  double BytesOf(const TensorType& type) const;
+  double OperationsOf(const Group& group) const;
+  double StoringSeconds(const Group& producer) const;
   bool HasSeveralSources(const Group& producer) const;
   bool WidensWeights(const Group& producer) const;
   static bool MovesNeighbours(const Group& producer);

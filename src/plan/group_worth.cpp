@@ -14,17 +14,11 @@
 #include "plan/group_nodes.h"
 #include "plan/split_stages.h"
 #include "schedule/choose.h"
+#include "schedule/element_work.h"
 
 namespace webnnc::plan {
 
 using graph::ValueId;
-
-static bool IsNarrow(DType dtype) { return IsInteger(dtype) && BitSize(dtype) < 32; }
-
-// Whether numbers are stored in fewer bits than those that kernels compute with.
-static bool IsWidened(DType from, DType to) {
-  return IsNarrow(from) ? BitSize(to) > BitSize(from) : from == DType::kF16 && to == DType::kF32;
-}
 
 // Whether a kernel does nothing but make wider numbers of what is stored in few bits.
 static bool Widens(const loop::Kernel& kernel) {
@@ -40,7 +34,7 @@ static bool Widens(const loop::Kernel& kernel) {
   }
   const loop::Expr& from = kernel.exprs[id];
   return std::holds_alternative<loop::Load>(from.node) &&
-         IsWidened(from.dtype, kernel.exprs[value].dtype);
+         schedule::IsWidened(from.dtype, kernel.exprs[value].dtype);
 }
 
 // Whether a map computes nothing, or little from indices alone, which a GPU sooner does again than
@@ -48,43 +42,10 @@ static bool Widens(const loop::Kernel& kernel) {
 std::pair<bool, int64_t> NodeGroups::WorkOf(const Group& group) const {
   const Machine::Fusion& costs = CostsOf(group);
   if (group.kind != schedule::Kind::kMap || group.kernel.body.size() != 1) return {false, 0};
-  const loop::Kernel& kernel = group.kernel;
-  loop::Stage stage = loop::StagesOf(kernel)[0];
-  int64_t work = 0;
-  bool looks_up = false, loads = false;
-  loop::ForEachExpr(kernel, stage.value(), [&](loop::ExprId id) {
-    const loop::Expr& expr = kernel.exprs[id];
-    if (auto* load = std::get_if<loop::Load>(&expr.node)) {
-      loads = true;
-      for (loop::ExprId index : load->index) {
-        loop::ForEachExpr(kernel, index, [&](loop::ExprId e) {
-          looks_up |= std::holds_alternative<loop::Load>(kernel.exprs[e].node);
-        });
-      }
-    }
-    // i32 is what indices are computed in; narrower integers, and f16, are widened where they are
-    // read.
-    auto* convert = std::get_if<loop::Convert>(&expr.node);
-    const DType from = convert ? kernel.exprs[convert->a].dtype : expr.dtype;
-    bool widens = convert && (IsNarrow(from) || IsWidened(from, expr.dtype));
-    bool rounds = convert && IsFloat(from) && !widens;
-    bool is_free =
-        widens || expr.dtype == DType::kI32 || expr.dtype == DType::kBool || IsNarrow(expr.dtype);
-    if (is_free && !rounds) return;
-    if (auto* unary = std::get_if<loop::Unary>(&expr.node)) {
-      bool simple = unary->op <= loop::UnaryOp::kTrunc || unary->op >= loop::UnaryOp::kIsNan;
-      work += simple ? 1 : costs.function;
-    }
-    if (auto* b = std::get_if<loop::Binary>(&expr.node)) {
-      work += b->op == loop::BinaryOp::kPow   ? costs.power
-              : b->op == loop::BinaryOp::kDiv ? costs.division
-                                              : 1;
-    }
-    work += convert != nullptr;
-  });
-  if (looks_up) work += costs.look_up;
-  bool of_indices = TargetOf(group).IsGpu() && !loads && work <= costs.cheap;
-  return {work == 0 || of_indices, work};
+  const schedule::ElementWork work =
+      schedule::WorkOf(group.kernel, loop::StagesOf(group.kernel)[0].value(), costs);
+  bool of_indices = TargetOf(group).IsGpu() && work.loads == 0 && work.operations <= costs.cheap;
+  return {work.operations == 0 || of_indices, work.operations};
 }
 
 // A size, or what an open one stands for.
@@ -167,7 +128,8 @@ bool NodeGroups::MultipliesLongRows(const Group& group) const {
   return false;
 }
 
-bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group& merged) const {
+bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group& merged,
+                       bool stays) const {
   const Machine::Fusion& costs = CostsOf(merged);
   using schedule::Kind;
   // What comes after whole rows is computed where they are.
@@ -187,24 +149,30 @@ bool NodeGroups::Worth(const Group& producer, const Group& consumer, const Group
   if (producer.kind == Kind::kOrdered) return false;
   if (producer.kind != Kind::kMap) {
     // The producer's result would be stored in a stage of its own, or computed anew.
-    return merged.kind == producer.kind || merged.kind == Kind::kRows;
+    if (merged.kind == Kind::kRows) return RepeatingIsWorth(producer, consumer, merged);
+    return merged.kind == producer.kind;
   }
   bool products = consumer.kind == Kind::kContraction || consumer.kind == Kind::kReduction ||
                   consumer.streams();
-  if (producer.is_free && products && HasSeveralSources(producer)) return false;
   bool multiplies = consumer.kind == Kind::kContraction && merged.kind == Kind::kContraction;
+  const bool has_several_sources = HasSeveralSources(producer);
+  if (multiplies && TargetOf(merged).IsGpu() && !stays &&
+      (!producer.is_free || has_several_sources) && !WidensWeights(producer))
+    return FillingIsWorth(producer, consumer, merged);
+  if (producer.is_free && products && has_several_sources) return false;
   if (multiplies && WidensWeights(producer)) return true;
   // A window reads every element several times: better where neighbours are.
   bool windows = consumer.kind == Kind::kReduction && Repeats(producer, merged) > costs.window;
   if (multiplies) windows = HasWindowsOfRuns(producer, merged);
   if (producer.is_free) return !(windows && MovesNeighbours(producer));
   // Arithmetic is repeated where the consumer reads an element more than once.
-  double repeats = Repeats(producer, merged);
-  if (repeats <= costs.once) return true;
-  bool cheap = producer.work <= costs.cheap;
-  if (consumer.kind == Kind::kRows) return cheap && repeats <= costs.repeats_in_rows;
-  if (consumer.kind == Kind::kMap) return cheap && repeats <= costs.repeats_in_maps;
-  return false;
+  const bool is_cheap = producer.work <= costs.cheap;
+  if (Repeats(producer, merged) <= costs.once && (is_cheap || consumer.kind != Kind::kRows))
+    return true;
+  if (consumer.kind == Kind::kReduction && !TargetOf(merged).IsGpu()) return false;
+  bool repeats = consumer.kind == Kind::kMap || consumer.kind == Kind::kRows ||
+                 (consumer.kind == Kind::kReduction && merged.kind == Kind::kReduction);
+  return repeats && RepeatingIsWorth(producer, consumer, merged);
 }
 
 // What all reductions of a kernel compute, in operations on elements.
@@ -282,24 +250,6 @@ double NodeGroups::StreamSeconds(const Group& group, const loop::Kernel& collaps
   double seconds = candidates[0].seconds + target.machine->launch;
   if (parts > 1) seconds += SecondsOf(kernels[1], target);
   return seconds;
-}
-
-double NodeGroups::Seconds(const Group& group) const {
-  loop::Kernel kernel = group.kernel;
-  loop::Collapse(kernel);
-  return SecondsOf(kernel, TargetOf(group));
-}
-
-// What a kernel takes, roughly: if no rule knows, as long as what it reads and writes.
-double NodeGroups::SecondsOf(const loop::Kernel& kernel, const Target& target) const {
-  auto candidates = schedule::Candidates(kernel, target, sizes_, {1, 0});
-  double seconds = candidates.empty() ? 0 : candidates[0].seconds, bytes = 0;
-  for (loop::BufferId parameter : loop::ParametersOf(kernel)) {
-    const TensorType& type = kernel.buffers[parameter].type;
-    bytes +=
-        sizes_.Typical(ElementCount(type.shape)) * static_cast<double>(BitSize(type.dtype)) / 8;
-  }
-  return std::max(seconds, bytes / target.machine->bandwidth) + target.machine->launch;
 }
 
 // A concatenation and the like: choosing where to read from would stand in the innermost loop.

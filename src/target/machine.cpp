@@ -28,7 +28,6 @@ static Machine Gpu(std::string_view name, std::string_view description) {
   machine.launch = 2.5e-6;
   machine.bandwidth = 1.5e12;
   machine.threads_per_core = 1024;
-  machine.fusion.repeats_in_maps = std::numeric_limits<double>::infinity();
   return machine;
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -205,10 +204,9 @@ struct Machine {
     int64_t open_size = 64;
     // Operations that an element takes: functions like exp, powers, divisions, looked-up indices.
     int64_t function = 12, power = 20, division = 4, look_up = 4;
-    // Work up to this is cheap. It may be repeated so often in rows, and in maps, where a launch
-    // costs as much as many repeated operations on a GPU; on the CPU there is none.
+    // Work up to this is cheap: a map of it that is computed as often as before is not looked at
+    // any closer, and one that reads nothing is sooner computed again than waited for.
     int64_t cheap = 6;
-    double repeats_in_rows = 4, repeats_in_maps = 4;
     // What counts as once, and from when on a window's neighbours should lie side by side.
     double once = 1.01, window = 1.5;
   } fusion;

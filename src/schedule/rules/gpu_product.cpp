@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "schedule/element_work.h"
+
 namespace webnnc::schedule {
 
 GpuProduct::GpuProduct(Problem& problem) : view(problem.view()), machine(problem.machine()) {
@@ -26,6 +28,11 @@ GpuProduct::GpuProduct(Problem& problem) : view(problem.view()), machine(problem
   for (const NestLoop* loop : view.ReductionLoops()) {
     k.push_back(loop->name);
     Grow(&ProductSize::k, loop->extent);
+  }
+  const ElementWork work = WorkOf(view.kernel(), rows, machine.fusion);
+  for (ProductSize& product : sizes) {
+    product.row_loads = std::max(1.0, static_cast<double>(work.loads));
+    product.row_operations = static_cast<double>(work.operations);
   }
   auto is_half = [&](loop::ExprId side) { return view.WidenedFrom(side) == DType::kF16; };
   widened = problem.target().Has(Feature::kF16) && is_half(rows) && is_half(columns);

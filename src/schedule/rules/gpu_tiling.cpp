@@ -29,25 +29,36 @@ std::vector<Tiling> Allowed(const ProductSize& problem, const Machine& machine) 
   };
   auto is_allowed = [&](const Tiling& t) {
     bool is_whole = !t.along_m || (t.m_each % kLanes == 0 && t.depth <= cost.most_unrolled);
-    return is_whole && t.threads() >= cost.fewest_threads && t.threads() <= machine.max_threads &&
-           t.m_each * t.n_vectors <= cost.most_vectors &&
-           WorkgroupBytes(t, machine) <= machine.workgroup_bytes && fits(t.m(), problem.m) &&
-           (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) && fits(t.k(), problem.k);
+    return is_whole && t.threads() >= cost.fewest_threads &&
+           WorkgroupBytes(t, machine) <= machine.workgroup_bytes && fits(t.k(), problem.k);
+  };
+  // What is not allowed whatever the others are is left out as soon as that is known: there are
+  // tens of thousands of combinations.
+  auto for_rest = [&](Tiling t) {
+    for (int64_t slices : {1, 2, 4, 8, 16}) {
+      t.slices = slices;
+      if (t.threads() > machine.max_threads) break;
+      for (int64_t depth : {4, 8, 16, 32}) {
+        for (bool ahead : {false, true}) {
+          for (bool along_m : {false, true}) {
+            t.depth = depth;
+            t.ahead = ahead;
+            t.along_m = along_m;
+            if (is_allowed(t)) found.push_back(t);
+          }
+        }
+      }
+    }
   };
   for (int64_t m_each : {1, 2, 3, 4, 5, 6, 7, 8, 12, 16}) {
     for (int64_t n_vectors : {1, 2, 4}) {
+      if (m_each * n_vectors > cost.most_vectors) continue;
       for (int64_t m_threads : {1, 2, 4, 8, 16, 32}) {
+        Tiling t{.m_threads = m_threads, .m_each = m_each, .n_vectors = n_vectors};
+        if (!fits(t.m(), problem.m)) continue;
         for (int64_t n_threads : {2, 4, 8, 16, 32}) {
-          for (int64_t slices : {1, 2, 4, 8, 16}) {
-            for (int64_t depth : {4, 8, 16, 32}) {
-              for (bool ahead : {false, true}) {
-                for (bool along_m : {false, true}) {
-                  Tiling t{m_threads, n_threads, slices, m_each, n_vectors, depth, ahead, along_m};
-                  if (is_allowed(t)) found.push_back(t);
-                }
-              }
-            }
-          }
+          t.n_threads = n_threads;
+          if (t.n() <= Machine::kPanelWidth || fits(t.n(), problem.n)) for_rest(t);
         }
       }
     }
@@ -66,7 +77,9 @@ GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine&
   double loads = Real(t.n_vectors * kLanes) * columns *
                  (t.along_m ? cost.column_spread_along_m : cost.column_spread);
   double issue = products / (t.along_m ? cost.issued_along_m : cost.issued_at_once);
-  double tiles = Real(t.k() * (t.m() + t.n()));
+  double tiles = Real(t.k()) * (Real(t.m()) * problem.row_loads + Real(t.n()));
+  double operations = Real(t.k() * t.m()) * problem.row_operations;
+  double compute = operations / cost.warp / cost.issued_at_once;
   double fill = (t.ahead ? cost.fill_ahead : cost.fill) * (t.along_m ? cost.fill_along_m : 1) *
                 problem.in_word * warps / threads / kLanes;
   double combine = t.slices > 1 ? Real(t.slices * t.m() * t.n()) * cost.combine_element : 0;
@@ -75,11 +88,12 @@ GroupCycles CyclesOf(const ProductSize& problem, const Tiling& t, const Machine&
   double registers =
       products + kLanes * (rows + Real(t.n_vectors)) + (t.ahead ? tiles / threads : 0);
   double room = std::min(Real(machine.threads_per_core), cost.registers / registers);
-  return {warps * steps * depth * std::max(issue, loads) + steps * tiles * fill + combine,
-          steps * ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
-                   depth * (products * cost.product + loads)) +
-              combine + cost.start,
-          std::max(1.0, std::floor(room / threads))};
+  return {
+      warps * steps * depth * std::max(issue, loads) + steps * (tiles * fill + compute) + combine,
+      steps * ((t.ahead ? cost.latency_ahead : cost.memory_latency) +
+               depth * (products * cost.product + loads) + operations / threads * cost.product) +
+          combine + cost.start,
+      std::max(1.0, std::floor(room / threads))};
 }
 
 }  // namespace

@@ -30,6 +30,9 @@ struct ProductSize {
   double element_bytes = 4;
   // Elements that each of a tile is made of.
   double in_word = 1;
+  // What an element of the rows is made of when a tile is filled: elements that are read, and
+  // operations on them.
+  double row_loads = 1, row_operations = 0;
 
   bool operator==(const ProductSize&) const = default;
 };
