@@ -50,6 +50,7 @@
 #include "lower/lower_kernel.h"
 #include "schedule/choose.h"
 #include "schedule/classify.h"
+#include "schedule/pack.h"
 #include "schedule/schedule.h"
 
 namespace webnnc {
@@ -84,19 +85,26 @@ SymbolValues Symbols(const loop::Kernel& kernel) {
   return values;
 }
 
-// The bytes of the results, in order.
-Result<std::vector<std::vector<uint8_t>>> Run(const loop::Kernel& kernel, bool check_races) {
+// The bytes of the results, in order. `packed`: how weights lie that were in other panels.
+Result<std::vector<std::vector<uint8_t>>> Run(const loop::Kernel& kernel, bool check_races,
+                                              const std::vector<schedule::Packed>& packed = {}) {
   SymbolValues symbols = Symbols(kernel);
   loop::Memory memory(static_cast<size_t>(kernel.buffers.size()));
   int64_t inputs = 0;
   for (int32_t b = 0; b < kernel.buffers.size(); ++b) {
     const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
     if (buffer.space != loop::Space::kIn) continue;
-    int64_t count = ElementCount(buffer.type.shape).Evaluate(symbols);
+    TensorType type = buffer.type;
+    for (size_t p = packed.size(); p-- > 0;) {
+      if (packed[p].buffer == loop::BufferId{b}) type = packed[p].from;
+    }
+    int64_t count = ElementCount(type.shape).Evaluate(symbols);
     auto& bytes = memory[static_cast<size_t>(b)];
-    bytes.resize(static_cast<size_t>(count * ByteSize(buffer.type.dtype)));
-    for (int64_t i = 0; i < count; ++i)
-      WriteScalar(bytes.data(), i, MadeUp(buffer.type.dtype, i, inputs));
+    bytes.resize(static_cast<size_t>(count * ByteSize(type.dtype)));
+    for (int64_t i = 0; i < count; ++i) WriteScalar(bytes.data(), i, MadeUp(type.dtype, i, inputs));
+    for (const schedule::Packed& each : packed) {
+      if (each.buffer == loop::BufferId{b}) bytes = schedule::Repack(bytes, each);
+    }
     ++inputs;
   }
   TRY(loop::Interpret(kernel, memory, {symbols, check_races}));
@@ -108,10 +116,12 @@ Result<std::vector<std::vector<uint8_t>>> Run(const loop::Kernel& kernel, bool c
   return results;
 }
 
-// Whether two kernels with the same parameters compute the same.
-Status Compare(const loop::Kernel& before, const loop::Kernel& after) {
+// Whether two kernels with the same parameters compute the same, if weights of the second are
+// packed as its schedule says.
+Status Compare(const loop::Kernel& before, const loop::Kernel& after,
+               const schedule::Schedule& schedule = {}) {
   TRY_ASSIGN(auto expected, Run(before, false));
-  TRY_ASSIGN(auto actual, Run(after, true));
+  TRY_ASSIGN(auto actual, Run(after, true, schedule::PackedBy(before, schedule)));
   std::vector<DType> stored;
   for (const loop::Buffer& buffer : after.buffers) {
     if (buffer.space == loop::Space::kOut) stored.push_back(buffer.type.dtype);
@@ -147,7 +157,8 @@ Result<loop::Kernel> ParseKernel(Lexer& lexer) {
   return graph::LowerNode(graph, graph.nodes.back());
 }
 
-Outcome Checked(const loop::Kernel& before, const loop::Kernel& after) {
+Outcome Checked(const loop::Kernel& before, const loop::Kernel& after,
+                const schedule::Schedule& schedule = {}) {
   std::string text = loop::Print(after);
   if (Status status = loop::Verify(after); !status) return Failure(status.error(), text);
   // What is printed is read back.
@@ -155,7 +166,7 @@ Outcome Checked(const loop::Kernel& before, const loop::Kernel& after) {
   if (!again) return Failure(again.error(), text);
   if (loop::Print(again.value()) != text)
     return {"the text form is read back as\n" + loop::Print(again.value()), true};
-  if (Status status = Compare(before, after); !status) {
+  if (Status status = Compare(before, after, schedule); !status) {
     return {Describe(status.error(), text) + text, true};
   }
   return {text, false};
@@ -172,11 +183,17 @@ Outcome OnKernel(const std::string& input,
   return Checked(before, after);
 }
 
-Status ApplySchedule(loop::Kernel& kernel, Lexer& lexer) {
-  TRY_ASSIGN(auto schedule, schedule::ParseSchedule(lexer));
-  TRY(loop::VerifyPlain(kernel));
-  TRY_ASSIGN(kernel, schedule::Apply(kernel, schedule));
-  return kSuccess;
+Outcome ApplySchedule(const std::string& input) {
+  Lexer lexer(input);
+  auto kernel = ParseKernel(lexer);
+  if (!kernel) return Failure(kernel.error(), input);
+  if (Status status = loop::VerifyPlain(kernel.value()); !status)
+    return Failure(status.error(), input);
+  auto schedule = schedule::ParseSchedule(lexer);
+  if (!schedule) return Failure(schedule.error(), input);
+  auto after = schedule::Apply(kernel.value(), schedule.value());
+  if (!after) return Failure(after.error(), input);
+  return Checked(kernel.value(), after.value(), schedule.value());
 }
 
 // Of a kernel all of whose parameters are inputs and outputs, or all between kernels.
@@ -308,7 +325,7 @@ Outcome PrintScheduleSteps(const std::string& input) {
       text += "not yet: " + kernel.error().message + "\n";
       continue;
     }
-    Outcome outcome = Checked(plain.value(), kernel.value());
+    Outcome outcome = Checked(plain.value(), kernel.value(), so_far);
     if (outcome.failed) return {text + outcome.text, true};
     text += outcome.text;
   }
@@ -389,7 +406,7 @@ Outcome RunStep(const std::string& step, const std::string& input) {
       {"gpu", [](const std::string& in) { return ChooseForGpu(in, {}); }},
       {"gpu-dots", [](const std::string& in) { return ChooseForGpu(in, {Feature::kDots}); }},
       {"schedule-text", ReadSchedule},
-      {"schedule", KernelPass(ApplySchedule)},
+      {"schedule", ApplySchedule},
       {"schedule-steps", PrintScheduleSteps},
       {"schedule-flat", KernelPass([](loop::Kernel& kernel, Lexer& lexer) -> Status {
          TRY_ASSIGN(auto schedule, schedule::ParseSchedule(lexer));

@@ -7,6 +7,7 @@
 #include "compile/shaders.h"
 #include "plan/schedule_for_gpu.h"
 #include "schedule/choose.h"
+#include "schedule/pack.h"
 
 namespace webnnc {
 
@@ -39,7 +40,9 @@ plan::Alternatives AlternativesOf(const ExpensiveKernel& kernel, const plan::Sha
   std::vector<plan::Shader>& shaders = alternatives.shaders;
   for (const schedule::Schedule& other : OthersOf(kernel, measured)) {
     if (shaders.size() == kMostShaders) break;
-    auto lowered = plan::LowerForGpu(program, kernel.id, other);
+    // All of them read the same weights.
+    auto lowered =
+        plan::LowerForGpu(program, kernel.id, schedule::PackedLike(other, kernel.get().schedule));
     if (!lowered) continue;
     auto shader = EmitShader(lowered.value().flat, plan::ParametersOf(program, kernel.id),
                              program.target, many_names);

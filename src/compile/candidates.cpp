@@ -147,18 +147,26 @@ std::optional<Described> Describe(const Kernel& kernel, const Candidate& candida
   return described;
 }
 
-// As they are stored.
-Json DescribeBuffers(const Kernel& kernel) {
+int64_t BytesOf(const Model& model, const TensorType& type) {
+  return Whole(model, ElementCount(type.shape)) * ByteSize(type.dtype);
+}
+
+// As they are stored, with room for all candidates: weights may be packed otherwise.
+Json DescribeBuffers(const Kernel& kernel, const std::vector<Described>& candidates) {
   const loop::Kernel& flat = kernel.get().flat;
   std::vector<Storage> storage = plan::ParametersOf(*kernel.program, kernel.id);
   Json buffers = Json::array();
   for (loop::BufferId id : loop::ParametersOf(flat)) {
-    const TensorType& type = flat.buffers[id].type;
-    bool is_weight = storage[buffers.size()] == Storage::kWeight;
-    buffers.push_back(
-        {{"type", std::string(Name(type.dtype))},
-         {"bytes", Whole(*kernel.model, ElementCount(type.shape)) * ByteSize(type.dtype)},
-         {"isWeight", is_weight}});
+    const size_t at = buffers.size();
+    int64_t bytes = BytesOf(*kernel.model, flat.buffers[id].type);
+    for (const Described& candidate : candidates) {
+      const loop::Kernel& other = candidate.flat;
+      bytes = std::max(bytes,
+                       BytesOf(*kernel.model, other.buffers[loop::ParametersOf(other)[at]].type));
+    }
+    buffers.push_back({{"type", std::string(Name(flat.buffers[id].type.dtype))},
+                       {"bytes", bytes},
+                       {"isWeight", storage[at] == Storage::kWeight}});
   }
   return buffers;
 }
@@ -190,7 +198,7 @@ Json Describe(const Kernel& kernel, const std::vector<Described>& candidates) {
           {"launches", kernel.launches},
           {"operations", kernel.operations},
           {"bytes", kernel.bytes},
-          {"buffers", DescribeBuffers(kernel)},
+          {"buffers", DescribeBuffers(kernel, candidates)},
           {"candidates", list}};
 }
 

@@ -56,6 +56,7 @@
 #include "plan/fuse_launches.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_weights.h"
+#include "plan/repack_weights.h"
 #include "plan/share_constants.h"
 #include "plan/transform_windows.h"
 #include "webnnc/compiler.h"
@@ -342,6 +343,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(each(CheckKernels));
 
   TRY(each([&](Model& model) { return ScheduleVariants(model, measured, warnings.Of(model)); }));
+  for (plan::Program* program : code.all_programs()) plan::RepackWeights(*program, code.weights);
   ShareKernels(code);
   bundle::PlaceWeights(code.weight_readers(), code.weights);
   TRY(trace.Programs("schedule", code));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "loop/parallel.h"
+#include "loop/parameters.h"
 #include "loop/passes/flatten.h"
 #include "loop/passes/guard_stores.h"
 #include "loop/passes/guard_sums.h"
@@ -18,6 +19,7 @@
 #include "loop/thread_rows.h"
 #include "loop/verify.h"
 #include "schedule/bound_sums.h"
+#include "schedule/pack.h"
 
 namespace webnnc::lower {
 
@@ -159,10 +161,24 @@ void GiveThread(loop::Kernel& kernel) {
   loop::KeepPromises(kernel);
 }
 
+// What others write lies as they write it.
+Status CheckPacked(const loop::Kernel& plain, const schedule::Schedule& schedule,
+                   const std::vector<Storage>& storage) {
+  const std::vector<loop::BufferId> parameters = loop::ParametersOf(plain);
+  for (const schedule::Packed& packed : schedule::PackedBy(plain, schedule)) {
+    const auto at = static_cast<size_t>(
+        std::find(parameters.begin(), parameters.end(), packed.buffer) - parameters.begin());
+    if (at >= storage.size() || storage[at] != Storage::kWeight)
+      return Error{"pack: %" + plain.buffers[packed.buffer].name + " is no weight"};
+  }
+  return kSuccess;
+}
+
 }  // namespace
 
 Result<Lowered> LowerKernel(const loop::Kernel& plain, schedule::Schedule schedule,
                             const Options& options) {
+  TRY(CheckPacked(plain, schedule, options.parameters));
   schedule::BoundSums(plain, schedule);
   TRY_ASSIGN(auto kernel, schedule::Apply(plain, schedule));
   if (options.log) options.log("schedule", kernel);

@@ -17,6 +17,9 @@ namespace webnnc::plan {
 // Data may choose which of several matrices is read, as long as all of a sum is in one:
 // %w[chosen[i], o, k] becomes %w[chosen[i], o/8, k, o%8].
 //
+// This is the form of plain kernels; a schedule may ask for panels of another width, which
+// RepackWeights makes of them.
+//
 // So the innermost loop walks through memory, on the CPU a vector at a time, and a GPU's threads
 // read whole lines. Both targets read the same bytes. Weights that are not read this way stay.
 void PackWeights(Program& program, IdVector<WeightTag, Weight>& weights);

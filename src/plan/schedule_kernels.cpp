@@ -9,6 +9,7 @@
 #include "schedule/choose.h"
 #include "schedule/key.h"
 #include "schedule/nest.h"
+#include "schedule/pack.h"
 
 namespace webnnc::plan {
 
@@ -33,8 +34,10 @@ static void AddVersion(Kernel& kernel, const lower::Options& options, const Like
   std::optional<EqualVersion> version = VersionOf(kernel.plain, sizes, *options.target.machine);
   if (!version) return;
   Kernel equal{version->plain, {}, {}};
-  if (Apply(equal, schedule::Choose(equal.plain, options.target, sizes), options))
-    AddVersion(kernel.flat, *version, equal.flat);
+  // It reads the same weights.
+  schedule::Schedule own =
+      schedule::PackedLike(schedule::Choose(equal.plain, options.target, sizes), kernel.schedule);
+  if (Apply(equal, own, options)) AddVersion(kernel.flat, *version, equal.flat);
 }
 
 Status ScheduleKernels(Program& program, Place place, const schedule::Database& measured,

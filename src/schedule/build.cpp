@@ -289,6 +289,7 @@ Status ApplyAll(Nests& nests, const Schedule& schedule) {
           if constexpr (std::is_same_v<T, Narrow>) return ApplyNarrow(nests, d);
           if constexpr (std::is_same_v<T, Subtotal>) return ApplySubtotal(nests, d);
           if constexpr (std::is_same_v<T, Stage>) return ApplyStage(nests, d);
+          if constexpr (std::is_same_v<T, Pack>) return ApplyPack(nests, d);
         },
         directive);
     if (status) status = CheckPromises(nests);

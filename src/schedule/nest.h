@@ -155,6 +155,7 @@ Status ApplyDot(Nests& nests, const Dot& dot);
 Status ApplyNarrow(Nests& nests, const Narrow& narrow);
 Status ApplySubtotal(Nests& nests, const Subtotal& subtotal);
 Status ApplyStage(Nests& nests, const Stage& stage);
+Status ApplyPack(Nests& nests, const Pack& pack);
 
 // What later directives may change: whether merged loops are still shared, those around a hosted
 // nest as they were, and narrow sums short.

@@ -200,8 +200,15 @@ struct Stage {
   bool ahead = false;
 };
 
+// A weight that the kernel reads in panels lies in memory in panels of so many columns
+// (schedule/pack.h).
+struct Pack {
+  std::string buffer;
+  int64_t width = 1;
+};
+
 using Directive = std::variant<Split, Peel, Fuse, Order, Merge, At, Bind, Keep, Skip, Combine,
-                               Replicate, Dot, Narrow, Subtotal, Stage>;
+                               Replicate, Dot, Narrow, Subtotal, Stage, Pack>;
 using Schedule = std::vector<Directive>;
 
 // "k.0", or "s1.k.0".

@@ -96,6 +96,9 @@ std::string Print(const Directive& directive) {
             if (stage.ahead) out += " ahead";
             return out;
           },
+          [](const Pack& pack) {
+            return "pack %" + pack.buffer + " " + std::to_string(pack.width);
+          },
       },
       directive);
 }
@@ -109,11 +112,11 @@ std::string Print(const Schedule& schedule) {
 namespace {
 
 constexpr std::string_view kKeywords[] = {
-    "split",    "peel",      "fuse",     "order",       "merge",       "at",         "bind",
-    "unroll",   "vector",    "keep",     "skip",        "combine",     "replicate",  "everywhere",
-    "stage",    "thread",    "subgroup", "matrix",      "dot",         "into",       "tail",
-    "fill",     "lanes",     "pad",      "row",         "ahead",       "apart",      "narrow",
-    "subtotal", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
+    "split",  "peel",     "fuse",      "order",    "merge",       "at",          "bind",
+    "unroll", "vector",   "keep",      "skip",     "combine",     "replicate",   "everywhere",
+    "stage",  "pack",     "thread",    "subgroup", "matrix",      "dot",         "into",
+    "tail",   "fill",     "lanes",     "pad",      "row",         "ahead",       "apart",
+    "narrow", "subtotal", "workgroup", "register", "workgroup.x", "workgroup.y", "workgroup.z"};
 
 class Parser {
  public:
@@ -245,6 +248,15 @@ class Parser {
         if (!is_power) return lexer_.Fail("a subtotal is of 2, 4, 8... up to 2^30 iterations");
       }
       return Directive(subtotal);
+    }
+    if (lexer_.Eat("pack")) {
+      Pack pack;
+      TRY(lexer_.Expect("%"));
+      TRY_ASSIGN(pack.buffer, lexer_.Word());
+      TRY_ASSIGN(pack.width, lexer_.Integer());
+      if (pack.width < 1 || pack.width > 1 << 20)
+        return lexer_.Fail("a panel has from 1 to 2^20 columns");
+      return Directive(pack);
     }
     TRY(lexer_.Expect("stage"));
     return ParseStage();

@@ -171,8 +171,32 @@ class Writer {
     return {index, size, "and(0 <= " + index + ", " + index + " < size(" + size + "))"};
   }
 
+  // What a new weight holds that lies in panels, the columns of an axis eight by eight.
+  Value LoadPanels(const std::vector<int>& axes) {
+    static const int64_t kWidth = 8;
+    std::vector<int> known;
+    std::copy_if(axes.begin(), axes.end(), std::back_inserter(known),
+                 [&](int a) { return !AxisOf(a).open && AxisOf(a).size > 0; });
+    if (known.empty()) return Constant(1);
+    std::vector<int> used = Some(known, 1);
+    const size_t cut = static_cast<size_t>(choices_.Below(static_cast<int>(used.size())));
+    std::string shape, index, column = Index(used[cut]);
+    for (size_t d = 0; d < used.size(); ++d) {
+      const Axis& axis = AxisOf(used[d]);
+      const int64_t panels = (axis.size + kWidth - 1) / kWidth;
+      shape += (d == cut ? std::to_string(panels) : axis.extent) + ",";
+      index += (d == cut ? "floordiv(" + column + ", 8)" : axis.name) + ", ";
+    }
+    std::string name = "x" + std::to_string(kernel_.inputs.size());
+    kernel_.inputs.push_back({name, true});
+    parameters_.push_back("in %" + name + ": " + std::string(Name(dtype_)) + "[" + shape +
+                          "8] panels");
+    return {"%" + name + "[" + index + "floormod(" + column + ", 8)]", 3.0, 0, true};
+  }
+
   // What a new input holds at a place that these axes tell.
   Value LoadInput(const std::vector<int>& axes) {
+    if (choices_.Chance(8)) return LoadPanels(axes);
     std::vector<int> used = Some(axes, 0);
     std::string shape, index, inside;
     for (int a : used) {

@@ -162,8 +162,21 @@ class Drawer {
     return schedule::Merge{names};
   }
 
+  // Of some weight in panels, if there is one.
+  Directive DrawPack() {
+    static const std::vector<int64_t> kWidths{16, 4, 1, 2, 3, 8, 100};
+    std::vector<std::string> weights;
+    for (const loop::Buffer& buffer : nests_.kernel.buffers) {
+      if (buffer.panels) weights.push_back(buffer.name);
+    }
+    return schedule::Pack{weights.empty() ? "none" : choices_.Pick(weights),
+                          choices_.Pick(kWidths)};
+  }
+
   Directive DrawRare(const NestLoop& loop) {
-    switch (choices_.Below(4)) {
+    switch (choices_.Below(6)) {
+      case 4:
+      case 5: return DrawPack();
       case 0: return schedule::Peel{loop.name, choices_.Below(3), choices_.Below(3)};
       case 1: return schedule::Skip{};
       case 2: return schedule::Replicate{loop.name, "each", 2};

@@ -8,10 +8,12 @@
 // after them, are held to the same. LowerKernel may refuse a schedule that was drawn, with an
 // error; what it takes must verify and compute the same. A failure is printed
 // with its seed, and shrunk: the smallest kernel and the shortest schedule that were found to fail.
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstring>
 #include <iostream>
+#include <set>
 
 #include "base/diagnostics.h"
 #include "loop/interpret.h"
@@ -28,6 +30,7 @@
 #include "lower/lower_kernel.h"
 #include "schedule/choose.h"
 #include "schedule/classify.h"
+#include "schedule/pack.h"
 #include "schedule/schedule.h"
 #include "tests/random/random_kernel.h"
 #include "tests/random/random_schedule.h"
@@ -36,7 +39,7 @@ namespace webnnc::tests {
 namespace {
 
 struct Counts {
-  int64_t kernels = 0, factored = 0, drawn = 0, refused = 0, ruled = 0, directives = 0;
+  int64_t kernels = 0, factored = 0, drawn = 0, refused = 0, ruled = 0, directives = 0, packed = 0;
 };
 
 // ---- Data -------------------------------------------------------------------------------------
@@ -138,7 +141,13 @@ class Case {
       const loop::Buffer& buffer = kernel.buffers[loop::BufferId{b}];
       auto at = static_cast<size_t>(b);
       if (buffer.space == loop::Space::kIn) {
-        memory[at] = Carried(inputs_[input], input_types_[input], buffer.type.dtype);
+        // Weights are as in their file, whatever a GPU reads them as.
+        if (weights_.count(input)) {
+          memory[at] = inputs_[input];
+          memory[at].resize(BytesOf(buffer, random_.symbols).size());
+        } else {
+          memory[at] = Carried(inputs_[input], input_types_[input], buffer.type.dtype);
+        }
         ++input;
       } else if (buffer.space == loop::Space::kOut) {
         memory[at] = BytesOf(buffer, random_.symbols);
@@ -260,6 +269,8 @@ class Case {
   Status CheckLowered(const std::string& what, const loop::Kernel& plain,
                       const schedule::Schedule& schedule, lower::Options options) {
     text_ = loop::Print(plain) + schedule::Print(schedule);
+    const Contents lying = inputs_;
+    PackInputs(plain, schedule, options);
     const RandomKernel& bounds = Narrows(schedule) ? NarrowBounds() : random_;
     Status wrong = kSuccess;
     bool fits = false;
@@ -268,10 +279,29 @@ class Case {
       if (wrong) wrong = CheckKernel(what + ", after " + std::string(pass), kernel, bounds);
     };
     auto lowered = lower::LowerKernel(plain, schedule, options);
+    inputs_ = lying;
+    weights_.clear();
     TRY(wrong);
     if (lowered) return loop::VerifyFlat(lowered.value().flat);
     ++counts_.refused;
     return fits ? Status(lowered.error()) : kSuccess;
+  }
+
+  // What the schedule packs is a weight, and lies as it says.
+  void PackInputs(const loop::Kernel& plain, const schedule::Schedule& schedule,
+                  lower::Options& options) {
+    const std::vector<loop::BufferId> parameters = loop::ParametersOf(plain);
+    options.parameters.resize(parameters.size(), Storage::kActivation);
+    for (const schedule::Packed& packed : schedule::PackedBy(plain, schedule)) {
+      size_t input = 0;
+      for (size_t p = 0; parameters[p] != packed.buffer; ++p)
+        input += plain.buffers[parameters[p]].space == loop::Space::kIn;
+      const auto at = std::find(parameters.begin(), parameters.end(), packed.buffer);
+      options.parameters[static_cast<size_t>(at - parameters.begin())] = Storage::kWeight;
+      inputs_[input] = schedule::Repack(inputs_[input], packed);
+      weights_.insert(input);
+      ++counts_.packed;
+    }
   }
 
   lower::Options ForCpu(const loop::Kernel& plain) {
@@ -338,6 +368,7 @@ class Case {
   std::optional<RandomKernel> narrow_;
   std::string text_;
   Contents inputs_, expected_;
+  std::set<size_t> weights_;  // of the inputs
   std::vector<DType> input_types_, result_types_;
 };
 
@@ -400,7 +431,7 @@ int main(int argc, char** argv) {
   }
   std::cout << counts.kernels << " kernels (" << counts.factored << " factored), " << counts.ruled
             << " schedules of rules, " << counts.drawn << " drawn (" << counts.directives
-            << " directives, " << counts.refused << " schedules refused), " << failed
-            << " failed\n";
+            << " directives, " << counts.packed << " weights packed, " << counts.refused
+            << " schedules refused), " << failed << " failed\n";
   return failed != 0;
 }
