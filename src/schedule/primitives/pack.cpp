@@ -53,6 +53,7 @@ std::optional<BufferId> FindPanels(const loop::Kernel& kernel, const std::string
     const loop::Buffer& buffer = kernel.buffers[BufferId{b}];
     if (buffer.name != name) continue;
     const bool packs = buffer.panels && buffer.space == loop::Space::kIn &&
+                       buffer.type.shape.size() > 1 &&
                        std::all_of(buffer.type.shape.begin(), buffer.type.shape.end(),
                                    [](const Dim& size) { return size.IsConstant(); });
     if (packs) return BufferId{b};
