@@ -33,6 +33,7 @@
 #include "plan/factor_reductions.h"
 #include "plan/form_kernels.h"
 #include "plan/fuse_launches.h"
+#include "plan/join_launches.h"
 #include "plan/memory.h"
 #include "plan/merge_kernels.h"
 #include "plan/pack_activations.h"
@@ -300,6 +301,7 @@ std::function<Outcome(const std::string&)> AppendStep(const Target& target) {
       plan::MergeKernels(program);
       Status scheduled = plan::ScheduleForGpu(program, {}, {}, narrowed, {});
       if (!scheduled) return Failure(scheduled.error(), text);
+      plan::JoinLaunches(program, {});
       text += "\n" + plan::Print(program);
     } else {
       text += "\n" + PrintKernels(program);
@@ -435,6 +437,19 @@ const Steps& GraphSteps() {
     plan::PackActivations(program);
     return plan::Print(program);
   };
+  auto join = [](plan::Program& program, auto&, auto&) {
+    std::set<std::string> narrowed;
+    plan::MergeKernels(program);
+    if (Status scheduled = plan::ScheduleForGpu(program, {}, {}, narrowed, {}); !scheduled)
+      return Describe(scheduled.error(), "");
+    plan::JoinLaunches(program, {});
+    std::string text = plan::Print(program);
+    for (const plan::Kernel& kernel : program.kernels) {
+      if (!kernel.parts.empty())
+        text += "\n; plain\n" + loop::Print(kernel.plain) + "; flat\n" + loop::Print(kernel.flat);
+    }
+    return text;
+  };
   static const Steps kSteps = {
       {"graph", GraphPass([](Graph&) {})},
       {"fold-constants", GraphPass(WithBudget(graph::FoldConstants))},
@@ -480,6 +495,7 @@ const Steps& GraphSteps() {
       {"fuse-launches", ProgramStep(WebGpu(), fuse)},
       {"schedule-kernels", ProgramStep(Wasm(), schedule)},
       {"pack-activations", ProgramStep(WebGpu(), pack_activations)},
+      {"join-launches", ProgramStep(WebGpu(), join)},
       {"keep-sizes", ProgramStep(WebGpu(), keep_sizes)},
       {"memory", ProgramStep(Wasm(), memory)},
       {"memory-gpu", ProgramStep(WebGpu(), memory)},

@@ -128,6 +128,15 @@ Json MemoryJson(const plan::Program& program, const LikelySizes& sizes) {
   return json;
 }
 
+// Of kernels that run beside each other that of each.
+std::string ScheduleText(const plan::Kernel& kernel) {
+  if (kernel.parts.empty()) return schedule::Print(kernel.schedule);
+  std::string text;
+  for (const plan::Kernel& part : kernel.parts)
+    text += "@" + part.plain.name + " " + schedule::Print(part.schedule);
+  return text;
+}
+
 Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const LikelySizes& sizes) {
   Json results = Json::array();
   for (const loop::Buffer& buffer : kernel.plain.buffers) {
@@ -137,7 +146,7 @@ Json KernelJson(const plan::Kernel& kernel, int64_t code_bytes, const LikelySize
           {"results", results},
           {"codeBytes", code_bytes},
           {"multiplyAdds", plan::MultiplyAdds(kernel.plain).Evaluate(sizes.typical())},
-          {"schedule", schedule::Print(kernel.schedule)}};
+          {"schedule", ScheduleText(kernel)}};
 }
 
 Json StepJson(const plan::Program& program, const plan::Launch& step, const LikelySizes& sizes) {

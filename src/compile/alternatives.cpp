@@ -64,6 +64,7 @@ void AddAlternatives(Code& code, const schedule::Database& measured) {
       // Pages walk through programs that do more by themselves.
       if (!variant.target().IsGpu() || !IsStraight(variant.program)) continue;
       std::vector<ExpensiveKernel> kernels = ExpensiveKernels(model, variant);
+      std::erase_if(kernels, [](const ExpensiveKernel& k) { return !k.get().parts.empty(); });
       kernels.resize(std::min(kernels.size(), kMostKernels));
       std::vector<plan::Alternatives> all(kernels.size());
       InParallel(kernels.size(), [&](size_t k) {

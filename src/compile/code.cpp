@@ -66,9 +66,14 @@ schedule::Database SchedulesOf(const Code& code) {
   schedule::Database database;
   for (const Model& model : code.models) {
     for (const plan::Variant& variant : model.variants) {
-      for (const plan::Kernel& kernel : variant.program.kernels)
+      auto add = [&](const plan::Kernel& kernel) {
         database.Add(variant.name(), schedule::KeyOf(kernel.plain, model.likely), kernel.schedule,
                      schedule::TitleOf(kernel.plain));
+      };
+      for (const plan::Kernel& kernel : variant.program.kernels) {
+        if (kernel.parts.empty()) add(kernel);
+        for (const plan::Kernel& part : kernel.parts) add(part);
+      }
     }
   }
   return database;

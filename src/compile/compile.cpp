@@ -344,6 +344,8 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
 
   TRY(each([&](Model& model) { return ScheduleVariants(model, measured, warnings.Of(model)); }));
   for (plan::Program* program : code.all_programs()) plan::RepackWeights(*program, code.weights);
+  // What is measured is each by itself.
+  if (options.emit != "candidates") JoinLaunches(code);
   ShareKernels(code);
   bundle::PlaceWeights(code.weight_readers(), code.weights);
   TRY(trace.Programs("schedule", code));

@@ -30,6 +30,13 @@ std::string ExplainKernel(const plan::Program& program, plan::KernelId id) {
                     std::string(schedule::Name(schedule::Classify(plain))) + ", computes " +
                     std::to_string(origins.size()) + (origins.size() == 1 ? " node\n" : " nodes\n");
   for (const std::string& origin : origins) out += "    node " + QuoteName(origin) + "\n";
+  for (const plan::Kernel& part : kernel.parts) {
+    out += "    beside each other: @" + QuoteName(part.plain.name) + ", " +
+           std::string(schedule::Name(schedule::Classify(part.plain))) + "\n";
+    for (const schedule::Directive& directive : part.schedule)
+      out += "      " + schedule::Print(directive) + "\n";
+  }
+  if (!kernel.parts.empty()) return out;
   if (kernel.schedule.empty()) return out + "    schedule: loops as they are written\n";
   for (const schedule::Directive& directive : kernel.schedule)
     out += "    " + schedule::Print(directive) + "\n";
@@ -46,6 +53,7 @@ std::string ExplainMemory(const plan::Program& program, const LikelySizes& sizes
 // A pass that changes nothing is named only.
 std::string PrintPasses(const plan::Program& program, plan::KernelId id) {
   const plan::Kernel& kernel = program.kernels[id];
+  if (!kernel.parts.empty()) return "; run-beside\n" + loop::Print(kernel.flat);
   std::string out, last = loop::Print(kernel.plain);
   lower::Options options{program.target, plan::ParametersOf(program, id)};
   options.spills = true;  // whether it may, has been decided

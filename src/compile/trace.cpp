@@ -51,7 +51,10 @@ std::string PrintKernel(const plan::Program& program, plan::KernelId id) {
   for (const std::string& origin : plan::OriginsOf(program, id)) out += " " + QuoteName(origin);
   out += "\n" + loop::Print(kernel.plain);
   if (!IsScheduled(kernel)) return out;
-  return out + schedule::Print(kernel.schedule) + "; flat\n" + loop::Print(kernel.flat);
+  for (const plan::Kernel& part : kernel.parts)
+    out += "; @" + QuoteName(part.plain.name) + "\n" + schedule::Print(part.schedule);
+  if (kernel.parts.empty()) out += schedule::Print(kernel.schedule);
+  return out + "; flat\n" + loop::Print(kernel.flat);
 }
 
 std::string PrintPrograms(const Model& model) {

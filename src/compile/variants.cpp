@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "graph/passes/narrow_factors.h"
 #include "plan/form_kernels.h"
+#include "plan/join_launches.h"
 #include "plan/name_kernels.h"
 #include "plan/pack_activations.h"
 #include "plan/schedule_for_gpu.h"
@@ -194,6 +195,14 @@ Status ScheduleVariants(Model& model, const schedule::Database& measured, const 
     variant.program.target = target;
   }
   return kSuccess;
+}
+
+void JoinLaunches(Code& code) {
+  for (Model& model : code.models) {
+    for (plan::Variant& variant : model.variants) {
+      if (variant.target().IsGpu()) plan::JoinLaunches(variant.program, model.likely);
+    }
+  }
 }
 
 void ShareKernels(Code& code) {

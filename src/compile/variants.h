@@ -18,6 +18,9 @@ Status FormVariants(Model& model, IdVector<plan::WeightTag, plan::Weight>& weigh
 // compiler's own.
 Status ScheduleVariants(Model& model, const schedule::Database& measured, const plan::Warn& warn);
 
+// Then: launches on GPUs that know nothing of each other become one.
+void JoinLaunches(Code& code);
+
 // Then: names by which kernels are told apart in their module; those that are the same but for
 // names of sizes are one.
 void ShareKernels(Code& code);

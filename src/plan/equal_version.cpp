@@ -4,8 +4,8 @@
 #include <map>
 #include <set>
 
-#include "base/overloaded.h"
 #include "loop/builder.h"
+#include "loop/import.h"
 #include "loop/parameters.h"
 #include "loop/passes/collapse.h"
 #include "loop/passes/replace_symbols.h"
@@ -136,73 +136,14 @@ std::optional<Dim> TargetOf(const std::set<Dim>& sizes) {
   return circular ? std::nullopt : target;
 }
 
-// Puts a flat kernel's statements into another kernel with the same parameters.
-class Merger {
- public:
-  Merger(loop::Kernel& to, const loop::Kernel& from) : to_(to), from_(from) {
-    std::vector<loop::BufferId> parameters = loop::ParametersOf(to);
-    size_t next = 0;
-    for (loop::Buffer buffer : from.buffers) {
-      bool is_parameter = IsParameter(buffer);
-      // The other version may have one of this name.
-      buffer.name += "_equal";
-      buffers_.push_back(is_parameter ? parameters.at(next++) : to.buffers.Add(std::move(buffer)));
-    }
-    for (const loop::Var& var : from.vars) vars_.push_back(to.vars.Add(var));
-    // Operands come before users.
-    for (int32_t e = 0; e < from.exprs.size(); ++e) exprs_.push_back(Copy(from.exprs[{e}]));
-  }
-
-  loop::Block Run() { return Copy(from_.body); }
-
- private:
-  loop::BufferId Of(loop::BufferId id) const { return buffers_[static_cast<size_t>(id.index)]; }
-  loop::VarId Of(loop::VarId id) const { return vars_[static_cast<size_t>(id.index)]; }
-  loop::ExprId Of(loop::ExprId id) const { return exprs_[static_cast<size_t>(id.index)]; }
-
-  loop::ExprId Copy(loop::Expr expr) {
-    std::vector<loop::ExprId> operands = loop::Operands(expr);
-    for (loop::ExprId& operand : operands) operand = Of(operand);
-    expr = loop::WithOperands(std::move(expr), operands);
-    if (auto* load = std::get_if<loop::Load>(&expr.node)) load->buffer = Of(load->buffer);
-    if (auto* variable = std::get_if<loop::Variable>(&expr.node)) variable->var = Of(variable->var);
-    return to_.exprs.Add(std::move(expr));
-  }
-
-  loop::Block Copy(const loop::Block& block) {
-    loop::Block copy;
-    for (const loop::Stmt& stmt : block) {
-      copy.push_back(
-          std::visit(Overloaded{
-                         [&](const loop::For& loop) -> loop::Stmt {
-                           return loop::For{Of(loop.var), loop.extent, loop.kind, Copy(loop.body)};
-                         },
-                         [&](const loop::Let& let) -> loop::Stmt {
-                           return loop::Let{Of(let.var), Of(let.value)};
-                         },
-                         [&](loop::Store store) -> loop::Stmt {
-                           store.buffer = Of(store.buffer);
-                           for (loop::ExprId& index : store.index) index = Of(index);
-                           store.value = Of(store.value);
-                           return store;
-                         },
-                         [](const loop::Reduce& reduce) -> loop::Stmt { return reduce; },
-                         [&](const loop::If& test) -> loop::Stmt {
-                           return loop::If{Of(test.condition), Copy(test.body)};
-                         },
-                         [](const loop::Barrier& barrier) -> loop::Stmt { return barrier; },
-                     },
-                     static_cast<const loop::Stmt::variant&>(stmt)));
-    }
-    return copy;
-  }
-
-  loop::Kernel& to_;
-  const loop::Kernel& from_;
-  std::vector<loop::BufferId> buffers_;
-  std::vector<loop::VarId> vars_;
-  std::vector<loop::ExprId> exprs_;
-};
+// A flat kernel's statements, put into another kernel with the same parameters.
+loop::Block StatementsIn(loop::Kernel& to, const loop::Kernel& from) {
+  std::map<loop::BufferId, loop::BufferId> parameters;
+  std::vector<loop::BufferId> own = loop::ParametersOf(from), others = loop::ParametersOf(to);
+  for (size_t p = 0; p < own.size(); ++p) parameters[own[p]] = others.at(p);
+  // The other version may have a buffer of this name.
+  return loop::Import(to, from, std::move(parameters), "_equal").Statements();
+}
 
 }  // namespace
 
@@ -253,7 +194,7 @@ void AddVersion(loop::Kernel& general, const EqualVersion& version, const loop::
   auto also = [&](loop::ExprId test) { holds = holds.valid() ? build.And(holds, test) : test; };
   for (const auto& [a, b] : version.equal) also(build.Equal(build.Size(a), build.Size(b)));
   for (const Dim& size : version.several) also(build.LessEqual(build.Int(2), build.Size(size)));
-  loop::Block fast = Merger(general, flat).Run(), slow = std::move(general.body);
+  loop::Block fast = StatementsIn(general, flat), slow = std::move(general.body);
   general.body.clear();
   general.body.push_back(loop::If{holds, std::move(fast)});
   general.body.push_back(loop::If{build.Not(holds), std::move(slow)});

@@ -28,7 +28,8 @@ loop::Index Reindex(loop::Builder& build, const Shape& from, const Shape& to,
   return out;
 }
 
-// Where one is read as more elements than the other, each stays a parameter.
+}  // namespace
+
 void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& arguments) {
   std::vector<loop::BufferId> parameters = loop::ParametersOf(kernel);
   std::map<std::pair<BufferId, Dim>, loop::BufferId> first;
@@ -57,6 +58,8 @@ void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& argument
   arguments = std::move(kept);
   loop::DropUnused(kernel);
 }
+
+namespace {
 
 void NameBuffers(loop::Kernel& kernel) {
   std::map<loop::Space, int> counts;

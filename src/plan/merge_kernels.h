@@ -22,4 +22,8 @@ void NameParameters(Program& program);
 // What kernels have in common that are the same for a launch: `plain` is its kernel.
 std::string KeyOf(const Program& program, const Launch& launch, loop::Kernel plain);
 
+// Lets a kernel have one parameter for a buffer that it is given more than once. Where one is read
+// as more elements than the other, each stays a parameter.
+void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& arguments);
+
 }  // namespace webnnc::plan

@@ -73,6 +73,9 @@ struct Kernel {
   loop::Kernel plain;
   schedule::Schedule schedule;
   loop::Kernel flat;
+  // What it consists of where it is several that run side by side (JoinLaunches): they have the
+  // schedules, it has none.
+  std::vector<Kernel> parts = {};
 };
 
 // ---- Steps

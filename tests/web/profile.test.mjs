@@ -63,7 +63,12 @@ const elementwise = compile({
   inputs: { x: ['f32', ['n', 6]] }, outputs: { y: ['f32', ['n', 6]] }, constants: { w: weight(6) },
   nodes: [{ op: 'Mul', inputs: ['x', 'w'], outputs: ['m'] }, { op: 'Exp', inputs: ['m'], outputs: ['e'] }, { op: 'Add', inputs: ['e', 'x'], outputs: ['y'] }],
 });
+// Rows so long have memory that threads share: on a GPU the other step is no part of their dispatch.
 const apart = compile({
+  inputs: { x: ['f32', ['n', 512]], w: ['f32', [8]] }, outputs: { y: ['f32', ['n', 512]], z: ['f32', [8]] },
+  nodes: [{ op: 'Softmax', inputs: ['x'], outputs: ['y'] }, { op: 'Exp', inputs: ['w'], outputs: ['z'] }],
+});
+const beside = compile({
   inputs: { x: ['f32', ['n', 4]], w: ['f32', [8]] }, outputs: { y: ['f32', ['n', 4]], z: ['f32', [8]] },
   nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }, { op: 'Exp', inputs: ['w'], outputs: ['z'] }],
 });
@@ -112,8 +117,20 @@ for (const backend of /** @type {const} */ (['wasm', 'webgpu'])) {
     });
 
     test('a step without elements takes no work from those behind it', async () => {
-      const model = await open(apart, backend), { kernels } = await model.profile({ x: { data: numbers(0), shape: [0, 4] }, w: numbers(8) }, { runs: 1 });
+      const model = await open(apart, backend), { kernels } = await model.profile({ x: { data: numbers(0), shape: [0, 512] }, w: numbers(8) }, { runs: 1 });
       assert.deepEqual(kernels.filter(({ bytes }) => bytes > 0).map(({ kernel, operations, bytes }) => [kernel, operations, bytes]), [['exp', 8, 64]]);
+      model.dispose();
+    });
+
+    test('steps that are one dispatch count as one', async () => {
+      const model = await open(beside, backend);
+      for (const n of [3, 0]) {
+        const { kernels } = await model.profile({ x: { data: numbers(n * 4), shape: [n, 4] }, w: numbers(8) }, { runs: 1 });
+        // They come in the order of their times.
+        const all = kernels.filter(({ bytes }) => bytes > 0).map(({ operations, bytes }) => [operations, bytes]).sort((a, b) => b[0] - a[0]);
+        const neg = n > 0 ? [[n * 4, n * 32]] : [];
+        assert.deepEqual(all, backend === 'webgpu' ? [[n * 4 + 8, n * 32 + 64]] : [...neg, [8, 64]]);
+      }
       model.dispose();
     });
 
