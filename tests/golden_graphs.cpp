@@ -418,6 +418,7 @@ const Steps& GraphSteps() {
     return PrintKernels(program);
   };
   auto fuse = [](plan::Program& program, auto&, auto&) {
+    plan::FactorReductions(program, {});
     plan::FuseLaunches(program, {});
     return PrintKernels(program);
   };

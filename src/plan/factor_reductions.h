@@ -11,7 +11,9 @@ namespace webnnc::plan {
 //   run @matmul_add(%x, %w, %b, %y)    ->    run @matmul_add_0(%x, %w, %parts)
 //                                            run @matmul_add_1(%parts, %b, %y)
 //
-// Whether it pays, and how many parts are best, is what the machine's cost model says.
+// So are sums of few results, such as a norm's over few long rows, whose stages become steps of
+// their own before (SplitStages). Whether it pays, and how many parts are best, is what the
+// machine's cost model says.
 void FactorReductions(Program& program, const LikelySizes& sizes);
 
 }  // namespace webnnc::plan

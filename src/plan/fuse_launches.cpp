@@ -7,6 +7,8 @@
 
 #include "loop/builder.h"
 #include "loop/parameters.h"
+#include "loop/passes/collapse.h"
+#include "loop/passes/inline_maps.h"
 #include "loop/rewrite.h"
 #include "loop/stage.h"
 #include "plan/merge_kernels.h"
@@ -191,7 +193,11 @@ class Fuser {
     const loop::Kernel& kernel = program_.kernels[map->kernel].plain;
     auto stage = MapOf(kernel);
     if (!stage) return false;
-    const BufferId result = ArgumentsOf(kernel, *map).at(stage->buffer());
+    const std::map<loop::BufferId, BufferId> arguments = ArgumentsOf(kernel, *map);
+    const auto stored = arguments.find(stage->buffer());
+    // A stage of its own may be one whose result nothing reads, since there are no elements.
+    if (stored == arguments.end()) return false;
+    const BufferId result = stored->second;
     if (program_.buffers[result].kind != BufferKind::kActivation &&
         program_.buffers[result].kind != BufferKind::kOutput)
       return false;
@@ -218,7 +224,10 @@ class Fuser {
   bool TryJoin(const loop::Stage& stage, size_t s, size_t t, BufferId result) {
     const Launch &map = *LaunchAt(s), &rows = *LaunchAt(t);
     const loop::Kernel& to = program_.kernels[rows.kernel].plain;
-    if (schedule::Classify(to) != schedule::Kind::kRows || Writes(rows, {result})) return false;
+    if (Writes(rows, {result})) return false;
+    const bool inlines = !IsNeeded(result, s, t) && ReadsOnce(to, ParameterOf(to, rows, result));
+    const schedule::Kind kind = inlines ? schedule::Kind::kMap : schedule::Kind::kRows;
+    if (schedule::Classify(to) != kind) return false;
     // A parameter is one buffer once (MergeKernels).
     for (BufferId argument : map.arguments) {
       bool shared =
@@ -228,10 +237,11 @@ class Fuser {
     Joiner joiner(program_.kernels[map.kernel].plain, map, to, rows);
     if (!joiner.Run(stage, IsNeeded(result, s, t))) return false;
     loop::Kernel& joined = joiner.kernel();
+    if (inlines) loop::InlineMaps(joined);
     const Machine& machine = *program_.target.machine;
     if (static_cast<int64_t>(loop::ParametersOf(joined).size()) > machine.max_buffers ||
-        schedule::Classify(joined) != schedule::Kind::kRows ||
-        !IsWorth(program_.buffers[result].dtype, joined))
+        schedule::Classify(joined) != kind ||
+        !(inlines || IsWorth(program_.buffers[result].dtype, joined)))
       return false;
     schedule::AlignLoops(joined);
     Launch launch{{}, joiner.Arguments(), map.origins, Place::kDevice};
@@ -239,9 +249,30 @@ class Fuser {
       if (!std::count(launch.origins.begin(), launch.origins.end(), origin))
         launch.origins.push_back(origin);
     }
+    loop::DropUnused(joined);
     launch.kernel = program_.kernels.Add({std::move(joined), {}, {}});
     program_.steps[t] = std::move(launch);
     return true;
+  }
+
+  static loop::BufferId ParameterOf(const loop::Kernel& kernel, const Launch& launch,
+                                    BufferId argument) {
+    for (const auto& [parameter, given] : ArgumentsOf(kernel, launch)) {
+      if (given == argument) return parameter;
+    }
+    CHECK(false);
+  }
+
+  // Whether a kernel is a map that reads as many elements as the parameter has, so that computing
+  // them there is no more work than reading them.
+  static bool ReadsOnce(const loop::Kernel& kernel, loop::BufferId parameter) {
+    std::vector<loop::Stage> stages = loop::StagesOf(kernel);
+    if (stages.size() != 1) return false;
+    int reads = 0;
+    loop::ForEachLoad(kernel, stages[0],
+                      [&](const loop::Load& load) { reads += load.buffer == parameter; });
+    return reads == 1 &&
+           loop::IterationsOf(stages[0]) == ElementCount(kernel.buffers[parameter].type.shape);
   }
 
   // Whether anything but these two steps uses the buffer.

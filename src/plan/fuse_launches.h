@@ -11,9 +11,11 @@ namespace webnnc::plan {
 //   run @add(%x, %y, %sum)          ->    run @add_normalize(%x, %y, %sum, %z)
 //   run @normalize(%sum, %z)
 //
-// FormKernels makes kernels of one result each, and FactorReductions leaves sums of parts. What is
-// joined must be a map, with nothing between the two steps that reads or writes what it uses. Each
-// joining takes a step away, so it ends.
+// A map whose result one other map reads, each element once, is computed there.
+//
+// FormKernels makes kernels of one result each, and FactorReductions leaves sums of parts, and last
+// stages of norms. What is joined must be a map, with nothing between the two steps that reads or
+// writes what it uses. Each joining takes a step away, so it ends.
 void FuseLaunches(Program& program, const LikelySizes& sizes);
 
 }  // namespace webnnc::plan

@@ -433,3 +433,14 @@ CASES['a Concat of what each element chooses by itself'] = {
     runs: [{ i: given('i64', [3, 2], [0, 23, 8, 7, -1, 15]), x: made('f32', [5, 8]) }, { i: given('i64', [1, 2], [9, 16]), x: made('f32', [1, 8]) }],
   };
 }
+
+// Few long rows and sums, which a GPU's workgroups share.
+CASES['norms of few long rows, and sums of all elements'] = {
+  model: { inputs: { x: ['f32', [1, 8, 256, 128]] }, outputs: { y: ['f32', [1, 8]], l: ['f32', []], least: ['f32', []], means: ['f32', [8]] }, opset: 17, constants: { scale: [1, 2, -1, 0.5, 3, 1, 1, 2], bias: [0, 1, 2, -1, 0, 0.5, 1, 0], w: [1, -1, 2, 1, 1, 0.5, -2, 1] }, nodes: [
+    { op: 'InstanceNormalization', inputs: ['x', 'scale', 'bias'], outputs: ['n'] },
+    { op: 'Transpose', inputs: ['n'], outputs: ['t'], attributes: { perm: [0, 2, 3, 1] } }, { op: 'Mul', inputs: ['t', 'w'], outputs: ['m'] },
+    { op: 'ReduceMax', inputs: ['m'], outputs: ['y'], attributes: { axes: [1, 2], keepdims: 0 } },
+    { op: 'ReduceL2', inputs: ['x'], outputs: ['l'], attributes: { keepdims: 0 } }, { op: 'ReduceMin', inputs: ['x'], outputs: ['least'], attributes: { keepdims: 0 } },
+    { op: 'Abs', inputs: ['x'], outputs: ['a'] }, { op: 'ReduceMean', inputs: ['a'], outputs: ['means'], attributes: { axes: [0, 2, 3], keepdims: 0 } }] },
+  runs: [{ x: made('f32', [1, 8, 256, 128]) }],
+};

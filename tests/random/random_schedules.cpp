@@ -212,10 +212,11 @@ class Case {
     return kSuccess;
   }
 
-  // In as few parts as the sum can be cut into.
+  // In as few parts as the sum can be cut into, of which few are written out, and of every other
+  // kernel in more.
   void FactorReduction(loop::Kernel& plain) {
     int64_t length = loop::FactorableLength(plain).value_or(0);
-    for (int64_t parts = 2; parts <= std::min<int64_t>(length, 8); ++parts) {
+    for (int64_t parts = counts_.kernels % 2 ? 9 : 2; parts <= length; ++parts) {
       if (length % parts != 0) continue;
       loop::FactorReduction(plain, parts);
       ++counts_.factored;

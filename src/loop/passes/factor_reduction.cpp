@@ -11,6 +11,9 @@ namespace webnnc::loop {
 
 namespace {
 
+// Parts up to which a sum of them is written out.
+constexpr int64_t kMostWritten = 8;
+
 // The kernel's only reduction among its stages, and the loop of it that is cut.
 struct Found {
   size_t stage, loop;
@@ -64,15 +67,27 @@ void FactorReduction(Kernel& kernel, int64_t parts) {
 
   const Scalar neutral = Neutral(stage.update, type.dtype);
   const Scalar* start = build.ConstantValue(stage.parts[0].start);
-  std::optional<ExprId> whole;
-  if (!start || !(*start == neutral)) whole = stage.parts[0].start;
-  for (int64_t p = 0; p < parts; ++p) {
+  auto load = [&](ExprId which) {
     Index at = stage.place;
-    at.insert(at.begin(), build.Int(p));
-    ExprId value = build.Load(partial, at);
-    whole = whole ? Combine(kernel, stage.update, *whole, value) : value;
+    at.insert(at.begin(), which);
+    return build.Load(partial, at);
+  };
+  Stage combine;
+  if (parts <= kMostWritten) {
+    std::optional<ExprId> whole;
+    if (!start || !(*start == neutral)) whole = stage.parts[0].start;
+    for (int64_t p = 0; p < parts; ++p) {
+      ExprId value = load(build.Int(p));
+      whole = whole ? Combine(kernel, stage.update, *whole, value) : value;
+    }
+    combine = MapStage(PlaceLoops(kernel, stage), {stage.buffer(), stage.place, *whole});
+  } else {
+    const VarId p = kernel.vars.Add({"p"});
+    combine = stage;
+    combine.loops = PlaceLoops(kernel, stage);
+    combine.loops.push_back({p, parts});
+    combine.parts[0].term = load(build.Var(p));
   }
-  Stage combine = MapStage(PlaceLoops(kernel, stage), {stage.buffer(), stage.place, *whole});
 
   Substitution at(
       kernel,

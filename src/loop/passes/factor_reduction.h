@@ -16,8 +16,8 @@ namespace webnnc::loop {
 //   for i { %y[i] = 1.0 + %parts[0, i] + %parts[1, i] + %parts[2, i] + %parts[3, i] }
 //
 // No two runs differ, since parts are combined in order. The second stage is a map, which becomes
-// part of what uses it. `plain` has one reduction, of one value, whose longest loop `parts` divides
-// (FactorableLength).
+// part of what uses it, or of more than a few parts a reduction. `plain` has one reduction, of one
+// value, whose longest loop `parts` divides (FactorableLength).
 void FactorReduction(Kernel& plain, int64_t parts);
 
 // How long the loop is that FactorReduction cuts; nothing if the kernel is none of those.

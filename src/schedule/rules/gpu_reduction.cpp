@@ -210,11 +210,18 @@ class Threads {
       for (const NestLoop& loop : view_.loops()) {
         // What is kept is one thread's, all of it.
         bool is_kept = std::find(kept_.begin(), kept_.end(), loop.name) != kept_.end();
-        if (!lane_.empty() || loop.reduction != reduction || is_kept ||
+        // So are the elements of a word, whose loop is cut already.
+        bool is_cut = reduction && !in_word_.empty();
+        if (!lane_.empty() || loop.reduction != reduction || is_kept || is_cut ||
             KnownDivisor(loop.extent) % kLanes != 0)
           continue;
         Stride stride = reduction ? ValueStride(loop) : view_.StoreStride(loop);
         if (stride != Stride::kOne) continue;
+        // Four results of one thread are three workgroups less, and its reads lie apart.
+        bool apart = !reduction && in_word_.empty() &&
+                     view_.nest().kind == loop::StageKind::kReduce &&
+                     ValueStride(loop) != Stride::kOne;
+        if (apart && results_ < Real(kLanes * machine_.cores)) continue;
         lane_reduces_ = reduction;
         auto parts = build_.Split(loop.name, {kLanes});
         lane_ = parts[1];

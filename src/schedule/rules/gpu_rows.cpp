@@ -14,6 +14,8 @@ using Names = ScheduleBuilder::Names;
 
 namespace {
 
+constexpr double kElementBytes = 4;
+
 // The loops of the stage that has most within a row, and of these the one that runs longest.
 std::vector<NestLoop> LongestStage(const loop::Kernel& plain, size_t rows,
                                    const LikelySizes& sizes) {
@@ -92,6 +94,7 @@ class GpuRows {
     // A gate for each channel, and an image multiplied by it: rows are all that the two have in
     // common, and by itself the second stage has work for the whole machine.
     bool few = fewest_rows_ < static_cast<double>(machine_.cores * limits_.alone);
+    if (few && IsFasterApart()) return false;
     return !few || length_ <= limits_.parted_row || LoopsAreSame(plain_, rows_.size());
   }
 
@@ -119,6 +122,22 @@ class GpuRows {
   double Seconds(const Point&) { return 0; }
 
  private:
+  // Whether a few cores that go through long rows take longer than all of them, with launches for
+  // each stage and for the sums' parts.
+  bool IsFasterApart() const {
+    const std::vector<loop::Stage> stages = loop::StagesOf(plain_);
+    double passes = 0, launches = 0;
+    for (const loop::Stage& stage : stages) {
+      if (stage.loops.size() <= rows_.size()) continue;
+      ++passes;
+      launches += loop::IsReduction(stage) ? 2 : 1;
+    }
+    const double row = length_ * kElementBytes / machine_.bandwidth * passes;
+    const double cores = static_cast<double>(machine_.cores);
+    double together = row * std::max(fewest_rows_, cores), apart = row * fewest_rows_;
+    return apart + launches * machine_.launch < together * machine_.products.worth_factoring;
+  }
+
   // Many short rows: a workgroup takes several, so that its threads read what lies side by side,
   // and each has some elements.
   std::optional<Point> SideBySide() const {
