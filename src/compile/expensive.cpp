@@ -9,10 +9,7 @@ namespace webnnc {
 
 double ExpensiveKernel::Cost() const {
   const Machine& machine = *program->target.machine;
-  double operations_a_second =
-      static_cast<double>(machine.cores) * machine.clock * machine.products.warp * 2;
-  return launches *
-         (machine.launch + std::max(operations / operations_a_second, bytes / machine.bandwidth));
+  return launches * (machine.launch + plan::LeastSeconds(operations, bytes, machine));
 }
 
 std::vector<ExpensiveKernel> ExpensiveKernels(const Model& model, const plan::Variant& variant) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "loop/kernel.h"
@@ -18,6 +20,15 @@ inline std::vector<BufferId> ParametersOf(const Kernel& kernel) {
     if (IsParameter(kernel.buffers[BufferId{b}])) parameters.push_back(BufferId{b});
   }
   return parameters;
+}
+
+// Names buffers by what they are for and the place they have among those: x0, x1, ..., y0, t0.
+inline void NameByPlace(Kernel& kernel) {
+  std::map<Space, int> counts;
+  for (Buffer& buffer : kernel.buffers) {
+    const char* name = buffer.space == Space::kIn ? "x" : buffer.space == Space::kOut ? "y" : "t";
+    buffer.name = name + std::to_string(counts[buffer.space]++);
+  }
 }
 
 }  // namespace webnnc::loop

@@ -237,7 +237,7 @@ class Fuser {
     Joiner joiner(program_.kernels[map.kernel].plain, map, to, rows);
     if (!joiner.Run(stage, IsNeeded(result, s, t))) return false;
     loop::Kernel& joined = joiner.kernel();
-    if (inlines) loop::InlineMaps(joined);
+    if (inlines && !loop::InlineMapsUpTo(joined, loop::kLargestExpr)) return false;
     const Machine& machine = *program_.target.machine;
     if (static_cast<int64_t>(loop::ParametersOf(joined).size()) > machine.max_buffers ||
         schedule::Classify(joined) != kind ||

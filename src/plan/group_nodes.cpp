@@ -233,7 +233,7 @@ bool NodeGroups::Form(Group& group) {
   loop::StoreSingleTerms(kernel);
   if (group.nodes.size() == 1) {
     loop::InlineMaps(kernel);
-  } else if (!loop::InlineMapsUpTo(kernel, kLargestExpr) ||
+  } else if (!loop::InlineMapsUpTo(kernel, loop::kLargestExpr) ||
              loop::StagesOf(kernel).size() > kMostStages) {
     return false;
   }

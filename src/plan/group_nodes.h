@@ -72,9 +72,6 @@ class NodeGroups {
 
  private:
   static constexpr size_t kNoGroup = SIZE_MAX;
-  // The most that an element of a kernel of several nodes takes. Those of networks have some
-  // hundred operations.
-  static constexpr loop::ExprLimits kLargestExpr = {.code = 2000, .text = 8000};
   // Those of networks have at most 13. LLVM takes a time that grows with the square of a kernel's
   // length.
   static constexpr size_t kMostStages = 24;
@@ -134,6 +131,7 @@ class NodeGroups {
   double ScheduledSeconds(const loop::Kernel& kernel, const Target& target) const;
   double BytesOfParameters(const loop::Kernel& kernel) const;
   double BytesOf(const TensorType& type) const;
+  static double OperationsASecond(const Machine& gpu);
   double OperationsOf(const Group& group) const;
   double StoringSeconds(const Group& producer) const;
   bool HasSeveralSources(const Group& producer) const;

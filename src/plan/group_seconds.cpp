@@ -90,6 +90,12 @@ bool NodeGroups::FillingIsWorth(const Group& producer, const Group& consumer,
   return reading > 0 && filling <= reading + Seconds(producer);
 }
 
+// That a GPU issues.
+double NodeGroups::OperationsASecond(const Machine& gpu) {
+  return static_cast<double>(gpu.cores) * gpu.clock * gpu.products.warp *
+         gpu.products.issued_at_once;
+}
+
 // Operations on elements, of all stages, as the kernel will have them.
 double NodeGroups::OperationsOf(const Group& group) const {
   loop::Kernel kernel = group.kernel;
@@ -124,10 +130,8 @@ bool NodeGroups::RepeatingIsWorth(const Group& producer, const Group& consumer,
   const Target& target = TargetOf(merged);
   const Machine& machine = *target.machine;
   const double more = OperationsOf(merged) - OperationsOf(producer) - OperationsOf(consumer);
-  const double a_second = target.IsGpu()
-                              ? static_cast<double>(machine.cores) * machine.clock *
-                                    machine.products.warp * machine.products.issued_at_once
-                              : machine.clock * Machine::kLanes;
+  const double a_second =
+      target.IsGpu() ? OperationsASecond(machine) : machine.clock * Machine::kLanes;
   return more <= a_second * StoringSeconds(producer);
 }
 

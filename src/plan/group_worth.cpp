@@ -212,9 +212,7 @@ bool NodeGroups::JoiningIsWorth(const Group& producer, const Group& consumer,
   if (parts * machine.max_threads * Machine::kLanes * 4 > machine.workgroup_bytes) return false;
   double more = ReducedOperations(joined, sizes_) - ReducedOperations(producer.kernel, sizes_) -
                 ReducedOperations(consumer.kernel, sizes_);
-  double issued = static_cast<double>(machine.cores) * machine.clock * machine.products.warp *
-                  machine.products.issued_at_once;
-  return more / issued <= machine.launch;
+  return more <= OperationsASecond(machine) * machine.launch;
 }
 
 // How long blocks of rows are that one pass runs over, and by how many parts, if that makes a

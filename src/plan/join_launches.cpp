@@ -166,11 +166,8 @@ class Joiner {
   bool IsShort(const Launch& launch) {
     const Work& work = WorkOf(launch.kernel);
     if (!work.may_join) return false;
-    double operations_a_second =
-        static_cast<double>(machine_.cores) * machine_.clock * machine_.products.warp * 2;
     double bytes = sizes_.Typical(BytesMoved(program_, launch, work.touched));
-    return std::max(work.operations / operations_a_second, bytes / machine_.bandwidth) <=
-           machine_.launch;
+    return LeastSeconds(work.operations, bytes, machine_) <= machine_.launch;
   }
 
   Launch Join(const Group& group) {

@@ -61,16 +61,6 @@ void JoinRepeatedArguments(loop::Kernel& kernel, std::vector<BufferId>& argument
 
 namespace {
 
-void NameBuffers(loop::Kernel& kernel) {
-  std::map<loop::Space, int> counts;
-  for (loop::Buffer& buffer : kernel.buffers) {
-    const char* name = buffer.space == loop::Space::kIn    ? "x"
-                       : buffer.space == loop::Space::kOut ? "y"
-                                                           : "t";
-    buffer.name = name + std::to_string(counts[buffer.space]++);
-  }
-}
-
 void MergeKernels(Program& program, Place place) {
   std::vector<Launch*> launches = LaunchesOf(program);
   std::erase_if(launches, [&](const Launch* launch) { return launch->place != place; });
@@ -120,7 +110,7 @@ void NameParameters(Program& program) {
     if (!seen.insert({launch->place, launch->kernel}).second) continue;
     loop::Kernel& kernel = program.KernelsAt(launch->place)[launch->kernel].plain;
     JoinRepeatedArguments(kernel, launch->arguments);
-    NameBuffers(kernel);
+    loop::NameByPlace(kernel);
   }
 }
 

@@ -281,15 +281,7 @@ class Packer {
     return BufferOf(PackedWeight(source, type, packing));
   }
 
-  BufferId BufferOf(WeightId packed) {
-    for (int32_t b = 0; b < program_.buffers.size(); ++b) {
-      const Buffer& existing = program_.buffers[BufferId{b}];
-      if (existing.kind == BufferKind::kWeight && existing.weight == packed) return BufferId{b};
-    }
-    const Weight& weight = weights_[packed];
-    return program_.buffers.Add({weight.name, weight.type.dtype, ElementCount(weight.type.shape),
-                                 BufferKind::kWeight, packed});
-  }
+  BufferId BufferOf(WeightId packed) { return WeightBuffer(program_, weights_, packed); }
 
   static std::string LayoutOf(const TensorType& type, const Packing& packing) {
     std::string layout;

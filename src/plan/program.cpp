@@ -253,4 +253,14 @@ class Printer {
 
 std::string Print(const Program& program) { return Printer(program).Run(); }
 
+BufferId WeightBuffer(Program& program, const IdVector<WeightTag, Weight>& weights, WeightId id) {
+  for (int32_t b = 0; b < program.buffers.size(); ++b) {
+    const Buffer& known = program.buffers[BufferId{b}];
+    if (known.kind == BufferKind::kWeight && known.weight == id) return BufferId{b};
+  }
+  const Weight& weight = weights[id];
+  return program.buffers.Add(
+      {weight.name, weight.type.dtype, ElementCount(weight.type.shape), BufferKind::kWeight, id});
+}
+
 }  // namespace webnnc::plan

@@ -220,6 +220,8 @@ bool IsStraight(const Program& program);
 
 // The buffers that a step reads or writes.
 std::vector<BufferId> BuffersOf(const Step& step);
+// The program's buffer for a weight, which gets one if there is none.
+BufferId WeightBuffer(Program& program, const IdVector<WeightTag, Weight>& weights, WeightId id);
 
 // The ONNX nodes that a kernel computes, in all launches of it.
 std::vector<std::string> OriginsOf(const Program& program, KernelId kernel,

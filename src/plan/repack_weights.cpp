@@ -26,15 +26,6 @@ WeightId Repacked(IdVector<WeightTag, Weight>& weights, WeightId source,
   return weights.Add(std::move(weight));
 }
 
-BufferId BufferOf(Program& program, const Weight& weight, WeightId id) {
-  for (int32_t b = 0; b < program.buffers.size(); ++b) {
-    const Buffer& existing = program.buffers[BufferId{b}];
-    if (existing.kind == BufferKind::kWeight && existing.weight == id) return BufferId{b};
-  }
-  return program.buffers.Add(
-      {weight.name, weight.type.dtype, ElementCount(weight.type.shape), BufferKind::kWeight, id});
-}
-
 }  // namespace
 
 void RepackWeights(Program& program, IdVector<WeightTag, Weight>& weights) {
@@ -46,7 +37,7 @@ void RepackWeights(Program& program, IdVector<WeightTag, Weight>& weights) {
       const auto at = std::find(parameters.begin(), parameters.end(), packed.buffer);
       BufferId& argument = launch->arguments[static_cast<size_t>(at - parameters.begin())];
       const WeightId id = Repacked(weights, program.buffers[argument].weight, packed);
-      argument = BufferOf(program, weights[id], id);
+      argument = WeightBuffer(program, weights, id);
     }
   }
 }

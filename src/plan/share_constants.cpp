@@ -226,12 +226,7 @@ class Sharing {
       if (++tables_ > 1) weight.name += "_" + std::to_string(tables_);
       id = weights_.Add(std::move(weight));
     }
-    for (int32_t b = 0; b < program_.buffers.size(); ++b) {
-      const Buffer& buffer = program_.buffers[BufferId{b}];
-      if (buffer.kind == BufferKind::kWeight && buffer.weight == id) return BufferId{b};
-    }
-    return program_.buffers.Add({weights_[id].name, DType::kF32,
-                                 ElementCount(weights_[id].type.shape), BufferKind::kWeight, id});
+    return WeightBuffer(program_, weights_, id);
   }
 
   Program& program_;

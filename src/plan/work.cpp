@@ -1,5 +1,6 @@
 #include "plan/work.h"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_map>
 #include <unordered_set>
@@ -155,6 +156,13 @@ Dim BytesMoved(const Program& program, const Launch& launch, const std::vector<D
   for (size_t i = 0; i < touched.size(); ++i)
     bytes = bytes + ByteSize(program, program.buffers[launch.arguments[i]], touched[i]);
   return bytes;
+}
+
+double LeastSeconds(double operations, double bytes, const Machine& machine) {
+  // A multiply-add is two, in an instruction of each lane.
+  const double a_second =
+      static_cast<double>(machine.cores) * machine.clock * machine.products.warp * 2;
+  return std::max(operations / a_second, bytes / machine.bandwidth);
 }
 
 }  // namespace webnnc::plan

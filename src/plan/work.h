@@ -2,6 +2,7 @@
 #pragma once
 
 #include "plan/program.h"
+#include "target/machine.h"
 
 namespace webnnc::plan {
 
@@ -21,5 +22,8 @@ std::vector<Dim> ElementsTouched(const loop::Kernel& plain);
 
 // The bytes that a launch has to move, whose kernel touches so many elements of each argument.
 Dim BytesMoved(const Program& program, const Launch& launch, const std::vector<Dim>& touched);
+
+// What the machine takes at the least to compute as much and to move as much (a roofline).
+double LeastSeconds(double operations, double bytes, const Machine& machine);
 
 }  // namespace webnnc::plan

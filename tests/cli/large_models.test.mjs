@@ -31,6 +31,8 @@ test('a chain of 20,000 nodes is compiled', () => {
   const { status, stdout, stderr } = compileChain(20_000, 'Sin', 1);
   assert.equal(status, 0, stderr);
   assert.match(stdout, /\d+ kernels on wasm/);
+  // An element of a kernel takes at most 2,000 operations, however long the chain is.
+  assert.ok(Number(/(\d+) dispatches on webgpu/.exec(stdout)?.[1]) >= 10, stdout);
 });
 
 test('a chain of 20,000 products is refused', () => {

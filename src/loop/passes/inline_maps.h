@@ -17,6 +17,8 @@ void InlineMaps(Kernel& kernel);
 struct ExprLimits {
   int64_t code = 0, text = 0;
 };
+// The most that an element of a kernel should take. Those of networks have some hundred operations.
+inline constexpr ExprLimits kLargestExpr = {.code = 2000, .text = 8000};
 
 // The same, but returns false, and leaves a kernel that is no use, as soon as an expression exceeds
 // `limits`: what is loaded at several places is there as often, so chains of maps may grow

@@ -58,14 +58,6 @@ class Joiner {
   std::vector<BufferId> parameters_;
 };
 
-void NameBuffers(Kernel& kernel) {
-  std::map<Space, int> counts;
-  for (Buffer& buffer : kernel.buffers) {
-    const char* name = buffer.space == Space::kIn ? "x" : buffer.space == Space::kOut ? "y" : "t";
-    buffer.name = name + std::to_string(counts[buffer.space]++);
-  }
-}
-
 }  // namespace
 
 bool MayRunBeside(const Kernel& flat) {
@@ -115,7 +107,7 @@ Kernel RunBeside(const std::vector<const Kernel*>& flats,
   }
   kernel.body.clear();
   kernel.body.push_back(For{group_var, begin, LoopKind::kWorkgroupX, std::move(body)});
-  NameBuffers(kernel);
+  NameByPlace(kernel);
   return std::move(kernel);
 }
 
@@ -129,7 +121,7 @@ Kernel RunBehind(const std::vector<const Kernel*>& plains) {
     for (Stmt& stmt : joiner.Add(*plain, parameters).Statements()) body.push_back(std::move(stmt));
   }
   joiner.kernel.body = std::move(body);
-  NameBuffers(joiner.kernel);
+  NameByPlace(joiner.kernel);
   return std::move(joiner.kernel);
 }
 
