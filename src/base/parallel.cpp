@@ -14,14 +14,14 @@ void InParallel(size_t count, const std::function<void(size_t)>& work) {
     for (size_t i = next++; i < count; i = next++) work(i);
   };
   size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  std::vector<std::thread> helpers;
+  // Joined when this function is left, also by an exception.
+  std::vector<std::jthread> helpers;
   try {
     while (helpers.size() + 1 < std::min(cores, count)) helpers.emplace_back(run);
   } catch (const std::system_error&) {
     // Where there may be no more threads, those that there are do it.
   }
   run();
-  for (std::thread& helper : helpers) helper.join();
 }
 
 }  // namespace webnnc

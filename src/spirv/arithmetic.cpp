@@ -18,13 +18,6 @@ static Value Infinite(const Value& x) {
   return (bits & Like(bits, 0x7fffffff)) == Like(bits, 0x7f800000);
 }
 
-static Value Tanh(const Value& x) {
-  // tanh rounds to 1 well before; drivers compute it from exponentials, which overflow.
-  constexpr double kSaturated = 15;
-  Value clamped = x.code->Math(GLSLstd450FClamp, {x, Like(x, -kSaturated), Like(x, kSaturated)});
-  return x.code->Math(GLSLstd450Tanh, {clamped});
-}
-
 // The functions of f32 whose accuracy would suffer in f16.
 static Value EmitFunction(UnaryOp op, const Value& x) {
   CodeBuilder& code = *x.code;
@@ -35,7 +28,7 @@ static Value EmitFunction(UnaryOp op, const Value& x) {
     case UnaryOp::kSin: return Sin(x);
     case UnaryOp::kCos: return Cos(x);
     case UnaryOp::kTan: return Tan(x);
-    case UnaryOp::kSinh: return code.Math(GLSLstd450Sinh, {x});
+    case UnaryOp::kSinh: return Sinh(x);
     case UnaryOp::kCosh: return code.Math(GLSLstd450Cosh, {x});
     case UnaryOp::kTanh: return Tanh(x);
     case UnaryOp::kAsin: return Asin(x);

@@ -77,6 +77,39 @@ Value Log(const Value& x) {
 
 // ---- Transcendental functions -----------------------------------------------------------------
 
+// WebGPU lets tanh and sinh be computed from exponentials, whose difference has no digits left near
+// 0: an error of 1e-5 or more, whatever the argument. Both are odd power series there.
+
+// Cephes 2.2, single precision, tanhf.c. Above, tanh is 1 - 2/(exp(2x) + 1), and 1 to the last
+// place from 10 on.
+static Value TanhBody(const Value& x) {
+  Value a = Abs(x), square = x * x;
+  Value below = Polynomial(square, {-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2,
+                                    1.33314422036e-1, -3.33332819422e-1});
+  below = below * square * x + x;
+  Value power = Exp(Min(a, Like(x, 15)) * 2.0);
+  Value above = 1.0 - 2.0 / (power + 1.0);
+  // So that NaN goes the way that keeps it.
+  return Select(0.625 <= a, WithSignOf(x, above), below);
+}
+
+Value Tanh(const Value& x) {
+  return CallFunction("hyperbolic_tangent", {"x"}, {x}, DType::kF32,
+                      [](const Arguments& a) { return TanhBody(a[0]); });
+}
+
+static Value SinhBody(const Value& x) {
+  Value square = x * x;
+  Value below = Polynomial(square, {1.0 / 362880, 1.0 / 5040, 1.0 / 120, 1.0 / 6});
+  below = below * square * x + x;
+  return Select(1.0 <= Abs(x), x.code->Math(GLSLstd450Sinh, {x}), below);
+}
+
+Value Sinh(const Value& x) {
+  return CallFunction("hyperbolic_sine", {"x"}, {x}, DType::kF32,
+                      [](const Arguments& a) { return SinhBody(a[0]); });
+}
+
 // S. L. Moshier, Cephes Mathematical Library 2.2, single precision, ndtrf.c: a polynomial up to 1,
 // and 1 - exp(-x^2)/x * P(1/x^2) above. Its second table, for x > 2, matters only to the relative
 // error of erfc.

@@ -18,6 +18,8 @@ Value Tan(const Value& x);
 Value Atan(const Value& x);  // 1.7e-7
 Value Asin(const Value& x);  // 2e-7
 Value Acos(const Value& x);  // 4.1e-7
+Value Sinh(const Value& x);
+Value Tanh(const Value& x);  // 1.2e-7 of it
 Value Asinh(const Value& x);
 Value Acosh(const Value& x);
 Value Atanh(const Value& x);

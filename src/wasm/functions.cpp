@@ -234,7 +234,11 @@ llvm::Value* EmitUnary(llvm::IRBuilder<>& b, loop::UnaryOp op, DType dtype, llvm
   }
   std::string name = MathName(op);
   if (HasVectorFunction(op, dtype)) return CallVector(b, name, {a})[0];
-  return CallScalar(b, dtype == DType::kF32 ? name + "f" : name, {a});
+  llvm::Value* result = CallScalar(b, dtype == DType::kF32 ? name + "f" : name, {a});
+  if (op != UnaryOp::kAcosh) return result;
+  // musl's gives numbers below 1 as well, where there is no result.
+  llvm::Value* exists = b.CreateFCmpUGE(a, llvm::ConstantFP::get(type, 1));
+  return b.CreateSelect(exists, result, llvm::ConstantFP::getNaN(type));
 }
 
 std::vector<llvm::Value*> EmitFunction(llvm::IRBuilder<>& b, loop::UnaryOp op,

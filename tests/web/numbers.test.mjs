@@ -93,6 +93,25 @@ for (const c of [3, 7, 10, 41, 49, 255]) {
   });
 }
 
+const softplus = (/** @type {number} */ x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+/** @type {Record<string, (x: number) => number>} */
+const FUNCTIONS = { Tanh: Math.tanh, Sinh: Math.sinh, Asinh: Math.asinh, Atanh: Math.atanh, Softplus: softplus, Mish: (x) => x * Math.tanh(softplus(x)), Softsign: (x) => x / (1 + Math.abs(x)) };
+for (const [op, exact] of Object.entries(FUNCTIONS)) {
+  test(`${op} keeps its digits near 0 and far below it`, async () => {
+    const far = op === 'Atanh' ? 0.99 : 80, x = floats(4000, (i) => (i % 2 ? -1 : 1) * far * 2 ** (-i / 125));
+    for (const model of await compile(/** @type {any} */ ({ ...chain([[op]]), opset: 18 }))) {
+      const { y } = await model.run(vector(x));
+      // WGSL's exp may be off by 3 + 2|x| units, and its smallest results be 0.
+      x.forEach((value, i) => assert.ok(Math.abs(y.data[i] - exact(value)) <= (1e-6 + 2 ** -22 * Math.abs(value)) * Math.abs(exact(value)) + 1e-37, `${model.backend}: ${op}(${value}) is ${y.data[i]}, not ${exact(value)}`));
+    }
+  });
+}
+
+test('Acosh has no result below 1', async () => {
+  const x = floats(400, (i) => 0.99 - i / 4);
+  for (const model of await compile(/** @type {any} */ (chain([['Acosh']])))) assert.ok((await model.run(vector(x))).y.data.every(Number.isNaN), model.backend);
+});
+
 test('a quotient behind a convolution keeps its floor', async () => {
   const loaded = await compile({
     inputs: { x: ['f32', [1, 1, 300]] }, outputs: { y: ['f32', [1, 1, 300]] },

@@ -29,6 +29,15 @@ Result<Types> Unary::Infer(std::span<const TensorType> operands) const {
   return Types{result};
 }
 
+// Of numbers below -11, where f16 has results and does not hold the exponentials of 1/(1 +
+// exp(-x)).
+static loop::ExprId SmallSigmoid(loop::Builder& b, loop::ExprId x) {
+  loop::ExprId zero = b.Real(b.dtype(x), 0), one = b.Real(b.dtype(x), 1);
+  loop::ExprId magnitude = b.Apply(loop::UnaryOp::kAbs, x);
+  loop::ExprId power = b.Apply(loop::UnaryOp::kExp, b.Apply(loop::UnaryOp::kNegate, magnitude));
+  return b.Div(b.Select(b.Less(x, zero), power, one), b.Add(one, power));
+}
+
 void Unary::Lower(loop::Lowering& to) const {
   loop::Builder& b = to.build;
   DType dtype = to.Operand(0).dtype;
@@ -38,6 +47,7 @@ void Unary::Lower(loop::Lowering& to) const {
     switch (function) {
       case Function::kRelu: return b.Max(x, constant(0));
       case Function::kSigmoid: {
+        if (dtype == DType::kF16) return SmallSigmoid(b, x);
         loop::ExprId power = b.Apply(loop::UnaryOp::kExp, b.Apply(loop::UnaryOp::kNegate, x));
         return b.Div(constant(1), b.Add(constant(1), power));
       }

@@ -76,19 +76,22 @@ void Finish(loop::Lowering& to, loop::BufferId accumulator) {
   });
 }
 
-// max(x, 0) + log(1 + e) with e = exp(-|x|). Next to 1 a small e has no digits left, so its series
-// takes the logarithm's place: e - e^2/2 + e^3/3.
+// max(x, 0) + log(1 + e) with e = exp(-|x|). Next to 1 a small e has no digits left, and WebGPU
+// asks for few of a logarithm near 1: so it is 2 atanh(e/(2 + e)), by the power series of atanh,
+// whose argument is at most 1/3.
 loop::ExprId Softplus(loop::Builder& build, loop::ExprId x) {
   DType dtype = build.dtype(x);
   auto real = [&](double value) { return build.Real(dtype, value); };
   loop::ExprId magnitude = build.Apply(loop::UnaryOp::kAbs, x);
   loop::ExprId e = build.Apply(loop::UnaryOp::kExp, build.Apply(loop::UnaryOp::kNegate, magnitude));
-  loop::ExprId log = build.Apply(loop::UnaryOp::kLog, build.Add(real(1), e));
-  loop::ExprId rest = build.Sub(real(0.5), build.Mul(e, real(1.0 / 3)));
-  loop::ExprId series = build.Mul(e, build.Sub(real(1), build.Mul(e, rest)));
-  // What the series leaves out, e^4/4, is less than a rounding of e.
-  double small = dtype == DType::kF64 ? 0x1p-17 : 0x1p-7;
-  return build.Add(build.Max(x, real(0)), build.Select(build.Less(e, real(small)), series, log));
+  loop::ExprId t = build.Div(e, build.Add(e, real(2)));
+  loop::ExprId square = build.Mul(t, t);
+  // What the terms leave out is less than a rounding.
+  int terms = dtype == DType::kF64 ? 17 : 7;
+  loop::ExprId series = real(1.0 / (2 * terms - 1));
+  for (int k = terms - 2; k >= 0; --k)
+    series = build.Add(build.Mul(series, square), real(1.0 / (2 * k + 1)));
+  return build.Add(build.Max(x, real(0)), build.Mul(build.Add(t, t), series));
 }
 
 loop::ExprId EqualOrNan(loop::Builder& build, loop::ExprId element, loop::ExprId best) {

@@ -22,8 +22,17 @@ export const RULES = {
   ReduceL2: (operands, node) => ofSmallIntegers(operands) || keepsElements(operands, node),
   NegativeLogLikelihoodLoss: ofTargets, SoftmaxCrossEntropyLoss: ofTargets,
   MeanVarianceNormalization: ([x]) => x && (new Set(toNumbers(x)).size < 2 || x.shape.includes(1)) && 'ONNX Runtime divides by the deviation, where ONNX adds 1e-9',
+  DynamicQuantizeMatMul: betweenSteps,
   SkipLayerNormalization: sameShape, SkipSimplifiedLayerNormalization: sameShape,
 };
+
+/** What is quantised inside, as all is whose lowest and highest are opposite: 127.5 steps. @param {(Value | undefined)[]} operands */
+function betweenSteps([x]) {
+  if (!x || count(x.shape) === 0) return undefined;
+  const numbers = toNumbers(x), low = numbers.reduce((a, b) => Math.min(a, b), 0), high = numbers.reduce((a, b) => Math.max(a, b), 0), scale = (high - low) / 255;
+  const isBetween = (/** @type {number} */ number) => Math.abs(Math.abs(number / scale) % 1 - 0.5) < 1e-4 + 4 * x.error / scale;
+  return (isBetween(low) || numbers.some(isBetween)) && 'which of two steps a number in the middle becomes is decided by how its quotient was rounded, which WGSL leaves open';
+}
 
 /** @param {(Value | undefined)[]} operands */
 function sameShape([x, skip]) {
