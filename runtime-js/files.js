@@ -243,17 +243,17 @@ function checkAnswer(source, response) {
  *
  * @param {Source} source @param {{first: number, end: number, total: number}} range `end` and `total`
  *   may be Infinity, for a file that may have another length
- * @param {{signal?: AbortSignal, fresh?: Freshness, started?: Promise<Response>}} control `started`: what `request` gave
- *   for these bytes
+ * @param {{signal?: AbortSignal, fresh?: Freshness, started?: Promise<Response>, room?: number}} control `started`: what `request`
+ *   gave for these bytes; `room`: of so many bytes, which chunks may come in one after the other, each used before the next is asked for
  * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
  */
-export async function* readBytes(source, { first, end, total }, { signal, fresh = 0, started }) {
+export async function* readBytes(source, { first, end, total }, { signal, fresh = 0, started, room }) {
   let at = first, failures = 0;
   while (at < end) {
     const stop = new AbortController();
     signal?.addEventListener('abort', () => stop.abort(signal.reason), { signal: stop.signal });
     try {
-      for await (const chunk of chunksOf(source, at, end, total, fresh, stop.signal, started)) {
+      for await (const chunk of chunksOf(source, at, end, total, fresh, stop.signal, started, room)) {
         yield chunk;
         at += chunk.length;
         failures = 0;
@@ -276,10 +276,10 @@ export async function* readBytes(source, { first, end, total }, { signal, fresh 
 
 /**
  * @param {Source} source @param {number} first @param {number} end @param {number} total @param {Freshness} fresh
- * @param {AbortSignal} signal @param {Promise<Response>} [started]
+ * @param {AbortSignal} signal @param {Promise<Response>} [started] @param {number} [room]
  * @returns {AsyncGenerator<Uint8Array<ArrayBuffer>>}
  */
-async function* chunksOf(source, first, end, total, fresh, signal, started) {
+async function* chunksOf(source, first, end, total, fresh, signal, started, room) {
   const { place, from = 0 } = source;
   if (isNodeFile(place)) {
     const { createReadStream } = await nodeFs();
@@ -287,32 +287,35 @@ async function* chunksOf(source, first, end, total, fresh, signal, started) {
   } else if (place instanceof Uint8Array) {
     yield place.subarray(first, end);
   } else if (place instanceof Blob) {
-    yield* partOf(place.slice(first - from, end - from).stream().getReader(), 0, end - first);
+    yield* partOf(place.slice(first - from, end - from).stream(), 0, end - first, room);
   } else if (place instanceof Response) {
     if (place.bodyUsed) throw new WrongFileError(source, 'damaged', 'the Response that was given has been read before: give a URL or a Blob');
-    yield* partOf(bodyOf(place), first, end - first);
+    yield* partOf(bodyOf(place), first, end - first, room);
   } else {
     const response = checkAnswer(source, await inTime(started ?? request(place, first, end < total ? end : first > 0 && total < Infinity ? total : Infinity, fresh, signal)));
     const size = Number(/\/(\d+)$/.exec(response.headers.get('Content-Range') ?? '')?.[1] ?? total);
     if (size !== total && total < Infinity) throw new WrongFileError(source, 'damaged', `it has ${size} bytes, not ${total}`);
     // Servers may answer with the whole file.
-    yield* partOf(bodyOf(response), response.status === 206 ? 0 : first, end - first);
+    yield* partOf(bodyOf(response), response.status === 206 ? 0 : first, end - first, room);
   }
 }
 
+/** @typedef {ReadableStream<Uint8Array<ArrayBuffer>>} Body */
+
 /** @param {Response} response */
-const bodyOf = (response) => /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).getReader();
+const bodyOf = (response) => /** @type {Body} */ (response.body);
 
 /**
  * What a stream gives, without its first `skip` bytes and at most `left`.
  *
- * @param {ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>} reader @param {number} skip @param {number} left
+ * @param {Body} body @param {number} skip @param {number} left @param {number} [room]
  */
-async function* partOf(reader, skip, left) {
+async function* partOf(body, skip, left, room) {
+  const { reader, read } = readerOf(body, room);
   try {
     for (;;) {
       // The end is read as well, so that the download counts as finished.
-      const { value } = await inTime(reader.read());
+      const { value } = await inTime(read());
       if (!value) return;
       const chunk = value.subarray(skip, skip + left), rest = value.length - skip - chunk.length;
       skip = Math.max(0, skip - value.length);
@@ -324,6 +327,34 @@ async function* partOf(reader, skip, left) {
     // Of no effect when all was read.
     reader.cancel().catch(() => {});
   }
+}
+
+/**
+ * A stream's reader. With `room`, bytes come into the same memory again and again, which is in the processor's cache and need not be made
+ * anew, if the stream is one of bytes and the engine knows such readers.
+ *
+ * @param {Body} body @param {number} [room]
+ * @returns {{reader: {cancel: () => Promise<void>}, read: () => Promise<{value?: Uint8Array<ArrayBuffer>}>}}
+ */
+function readerOf(body, room) {
+  if (room) {
+    try {
+      const reader = body.getReader({ mode: 'byob' });
+      let memory = new ArrayBuffer(room);
+      return {
+        reader,
+        async read() {
+          const { value } = await reader.read(new Uint8Array(memory));
+          if (value) memory = value.buffer;
+          return { value: value?.length ? value : undefined };
+        },
+      };
+    } catch {
+      // Any stream can be read as it comes.
+    }
+  }
+  const reader = body.getReader();
+  return { reader, read: () => reader.read() };
 }
 
 /** @template T @param {Promise<T>} arrival @returns {Promise<T>} */

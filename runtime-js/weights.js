@@ -8,6 +8,8 @@ import { BUILD } from './build.js';
 import { WrongFileError, failToLoad, isNodeFile, pastCaches, readBytes, request, whatIsIt } from './files.js';
 
 const CACHE = 'webnnc';
+/** For what arrives, in bytes: as much as a browser has ready at once, and a processor's cache holds. */
+const ROOM = 1 << 20;
 
 /** @typedef {{first: number, end: number}} Range of the weights file */
 /**
@@ -65,7 +67,7 @@ export class Weights {
     let heard = first;
     const take = async (/** @type {Source} */ source, /** @type {{fresh?: Freshness, started?: Promise<Response>}} */ how) => {
       let at = todo[0].start;
-      for await (const chunk of readBytes(source, { first: at, end, total: BUILD.weights.bytes }, { ...how, signal })) {
+      for await (const chunk of readBytes(source, { first: at, end, total: BUILD.weights.bytes }, { ...how, signal, room: ROOM })) {
         signal?.throwIfAborted();
         for (let used = 0; used < chunk.length;) {
           const [piece] = todo, address = sink.address(piece.start), part = chunk.subarray(used, used + piece.end - at);

@@ -2,7 +2,7 @@
 //
 //   page.html?engine=webnnc|ort|litert|tfjs&backend=wasm|webgpu&threads=1&inputs=JSON&runs=20[&parts=1]
 //
-// The first result counts from here, when the page is ready and has loaded nothing of the engine. With `parts` it is measured what
+// The first result counts from when the page is ready, has loaded nothing of the engine, and its browser is at rest. With `parts` it is measured what
 // that of webnnc is made of.
 
 import { ENGINES } from './engines.mjs';
@@ -43,11 +43,14 @@ function asType(dataType, values) {
   }
 }
 
+const settled = () => new Promise((done) => setTimeout(done, SETTLING));
+
 async function measure() {
   const setting = {
     backend: query.backend, threads: Number(query.threads),
     inputs: inputs.map((input, i) => ({ ...input, data: asType(input.dataType, madeUp(product(input.shape), i + 1)) })),
   };
+  await settled();
   const parts = query.parts ? watch() : undefined, start = performance.now();
   const run = await ENGINES[query.engine](setting), loaded = performance.now();
   const output = Array.from(await run(), Number), end = performance.now();
@@ -57,7 +60,7 @@ async function measure() {
     return performance.now() - before;
   };
   const second = await timed(1), told = await parts?.({ start, loaded, end, second });
-  await new Promise((done) => setTimeout(done, SETTLING));
+  await settled();
   for (let i = 1; i < WARM_UP; ++i) await run();
   let together = 1;
   while (await timed(together) < MEASURED) together *= 2;

@@ -87,6 +87,45 @@ describe('servers that fail', () => {
     await flaky.close();
   });
 
+  test('weights come into memory that is there, or as the stream gives them', async () => {
+    const server = await serve({ '/': one }), { fetch } = globalThis;
+    /** Answers with a stream of the file's bytes. @param {(bytes: Uint8Array) => any} sourceOf */
+    const resultBy = async (sourceOf) => {
+      globalThis.fetch = async (address, init) => {
+        const response = await fetch(address, init);
+        return String(address).includes('weights') ? new Response(new ReadableStream(sourceOf(new Uint8Array(await response.arrayBuffer())))) : response;
+      };
+      try {
+        return await resultOf(module, { baseUrl: `${server.url}/` });
+      } finally {
+        globalThis.fetch = fetch;
+      }
+    };
+    const memories = new Set(), sizes = [7, 4093, 70001];
+    let at = 0, turn = 0;
+    // As fetch's own are in most engines: the reader says where bytes are to be.
+    assert.deepEqual(await resultBy((bytes) => ({
+      type: 'bytes',
+      pull(/** @type {any} */ controller) {
+        const { byobRequest } = controller, { view } = byobRequest, part = bytes.subarray(at, at += Math.min(sizes[turn++ % 3], view.length, bytes.length - at));
+        memories.add(view.buffer.byteLength);
+        if (!part.length) controller.close();
+        else view.set(part);
+        byobRequest.respond(part.length);
+      },
+    })), wanted);
+    assert.ok(at > 100_000 && turn > 3 && memories.size === 1, `${at} bytes in ${turn} parts`);
+    // Of a service worker's making, or in an engine without others.
+    at = turn = 0;
+    assert.deepEqual(await resultBy((bytes) => ({
+      pull(/** @type {any} */ controller) {
+        if (at === bytes.length) controller.close();
+        else controller.enqueue(bytes.slice(at, at = Math.min(at + sizes[turn++ % 3], bytes.length)));
+      },
+    })), wanted);
+    assert.ok(turn > 3);
+  });
+
   test('a connection that always breaks is given up, and the file named', async () => {
     for (const ending of ['.wasm', '.bin']) {
       const broken = await serve({ '/': one }, { cut: (path) => path.endsWith(ending) ? 0 : Infinity });
