@@ -172,15 +172,16 @@ Outcome Checked(const loop::Kernel& before, const loop::Kernel& after,
   return {text, false};
 }
 
-Outcome OnKernel(const std::string& input,
-                 const std::function<Status(loop::Kernel&, Lexer&)>& step) {
+// `schedule` is what the step has applied, if it has chosen one.
+Outcome OnKernel(const std::string& input, const std::function<Status(loop::Kernel&, Lexer&)>& step,
+                 const std::optional<schedule::Schedule>& schedule = {}) {
   Lexer lexer(input);
   auto parsed = ParseKernel(lexer);
   if (!parsed) return Failure(parsed.error(), input);
   loop::Kernel before = parsed.value(), after = before;
   if (Status status = loop::Verify(before); !status) return Failure(status.error(), input);
   if (Status status = step(after, lexer); !status) return Failure(status.error(), input);
-  return Checked(before, after);
+  return Checked(before, after, schedule.value_or(schedule::Schedule{}));
 }
 
 Outcome ApplySchedule(const std::string& input) {
@@ -208,8 +209,14 @@ Status MakeFlat(loop::Kernel& kernel) {
   return kSuccess;
 }
 
+// What is read in panels is a weight, as in programs.
 Status LowerForCpu(loop::Kernel& kernel, const schedule::Schedule& schedule, const Target& target) {
-  TRY_ASSIGN(auto lowered, lower::LowerKernel(kernel, schedule, {target}));
+  lower::Options options{target};
+  for (loop::BufferId parameter : loop::ParametersOf(kernel)) {
+    options.parameters.push_back(kernel.buffers[parameter].panels ? Storage::kWeight
+                                                                  : Storage::kActivation);
+  }
+  TRY_ASSIGN(auto lowered, lower::LowerKernel(kernel, schedule, options));
   kernel = std::move(lowered.flat);
   return kSuccess;
 }
@@ -248,13 +255,14 @@ using Choose =
 Outcome RunChosen(const std::string& input, const Choose& choose,
                   const std::function<Status(loop::Kernel&, const schedule::Schedule&)>& lower) {
   std::optional<schedule::Schedule> chosen;
-  Outcome outcome = OnKernel(input, [&](loop::Kernel& kernel, Lexer& lexer) -> Status {
+  auto step = [&](loop::Kernel& kernel, Lexer& lexer) -> Status {
     TRY(loop::VerifyPlain(kernel));
     TRY_ASSIGN(auto sizes, ParseLikely(lexer));
     schedule::AlignLoops(kernel);
     chosen = choose(kernel, sizes);
     return chosen ? lower(kernel, *chosen) : kSuccess;
-  });
+  };
+  Outcome outcome = OnKernel(input, step, chosen);
   if (!outcome.failed)
     outcome.text = chosen ? schedule::Print(*chosen) : "none: a dispatch a stage\n";
   return outcome;

@@ -343,6 +343,7 @@ Status Run(const CompileOptions& options, Trace& trace, std::string& subject) {
   TRY(each(CheckKernels));
 
   TRY(each([&](Model& model) { return ScheduleVariants(model, measured, warnings.Of(model)); }));
+  TRY(AgreeOnPanels(code, measured));
   for (plan::Program* program : code.all_programs()) plan::RepackWeights(*program, code.weights);
   // What is measured is each by itself.
   if (options.emit != "candidates") JoinLaunches(code);

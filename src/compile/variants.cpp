@@ -6,6 +6,7 @@
 
 #include "base/parallel.h"
 #include "graph/passes/narrow_factors.h"
+#include "plan/agree_on_panels.h"
 #include "plan/form_kernels.h"
 #include "plan/join_launches.h"
 #include "plan/name_kernels.h"
@@ -195,6 +196,15 @@ Status ScheduleVariants(Model& model, const schedule::Database& measured, const 
     variant.program.target = target;
   }
   return kSuccess;
+}
+
+Status AgreeOnPanels(Code& code, const schedule::Database& measured) {
+  std::vector<plan::ScheduledProgram> programs;
+  for (Model& model : code.models) {
+    for (plan::Variant& variant : model.variants)
+      programs.push_back({variant.program, model.likely});
+  }
+  return plan::AgreeOnPanels(programs, measured);
 }
 
 void JoinLaunches(Code& code) {

@@ -18,6 +18,9 @@ Status FormVariants(Model& model, IdVector<plan::WeightTag, plan::Weight>& weigh
 // compiler's own.
 Status ScheduleVariants(Model& model, const schedule::Database& measured, const plan::Warn& warn);
 
+// Then: what all programs read of weights is laid out alike, unless a measured schedule wants it.
+Status AgreeOnPanels(Code& code, const schedule::Database& measured);
+
 // Then: launches on GPUs that know nothing of each other become one.
 void JoinLaunches(Code& code);
 

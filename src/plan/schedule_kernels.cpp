@@ -76,6 +76,24 @@ Status ScheduleKernels(Program& program, Place place, const schedule::Database& 
   return kSuccess;
 }
 
+Status ScheduleUnpacked(Program& program, KernelId id, const LikelySizes& sizes) {
+  Kernel& kernel = program.kernels[id];
+  const lower::Options options{.target = program.target, .parameters = ParametersOf(program, id)};
+  Error reason{"no rule fits"};
+  constexpr size_t kAll = SIZE_MAX;
+  for (const schedule::Candidate& candidate :
+       schedule::Candidates(kernel.plain, program.target, sizes, {kAll, 0})) {
+    if (schedule::Packs(candidate.schedule)) continue;
+    Status applied = Apply(kernel, candidate.schedule, options);
+    if (applied) {
+      AddVersion(kernel, options, sizes);
+      return applied;
+    }
+    reason = applied.error();
+  }
+  return Error{"@" + kernel.plain.name + ": " + reason.message};
+}
+
 Result<lower::Lowered> LowerForCpu(const Program& program, KernelId id,
                                    const schedule::Schedule& schedule) {
   return lower::LowerKernel(program.kernels[id].plain, schedule,

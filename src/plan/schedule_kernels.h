@@ -23,6 +23,10 @@ std::string MisfitWarning(const Target& target, const Kernel& kernel, const Like
 Status ScheduleKernels(Program& program, Place place, const schedule::Database& measured,
                        const LikelySizes& sizes, const Warn& warn);
 
+// Gives a kernel of the device that is scheduled the best schedule that leaves weights in the
+// panels that they are in.
+Status ScheduleUnpacked(Program& program, KernelId kernel, const LikelySizes& sizes);
+
 // A kernel of a program for the CPU that is scheduled, as it would be with another schedule. Fails
 // if that does not fit.
 Result<lower::Lowered> LowerForCpu(const Program& program, KernelId kernel,

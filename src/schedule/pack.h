@@ -10,7 +10,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "loop/kernel.h"
@@ -25,6 +27,12 @@ struct Packed {
   size_t counts = 0;
   TensorType from, to;
 };
+
+// How many columns the panels of this parameter hold, those that fill up the last one included;
+// nothing if `pack` is not for it.
+std::optional<int64_t> PackableColumns(const loop::Kernel& plain, const std::string& name);
+
+bool Packs(const Schedule& schedule);
 
 // Of all directives that pack, in their order; those that do not fit the kernel are left out.
 std::vector<Packed> PackedBy(const loop::Kernel& plain, const Schedule& schedule);

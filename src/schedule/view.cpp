@@ -268,12 +268,16 @@ bool NestView::IsMadeOfBytes(loop::ExprId value) const {
 }
 
 bool NestView::IsPanelled(loop::ExprId value, const NestLoop& loop) const {
-  bool panelled = false;
-  loop::ForEachExpr(kernel_, value, [&](loop::ExprId id) {
-    auto* load = std::get_if<loop::Load>(&kernel_.exprs[id].node);
-    panelled |= load && kernel_.buffers[load->buffer].panels && DependsOn(load->index.back(), loop);
-  });
-  return panelled;
+  return !PanelsAlong(value, loop).empty();
+}
+
+std::vector<loop::BufferId> NestView::PanelsAlong(loop::ExprId value, const NestLoop& loop) const {
+  std::set<loop::BufferId> panels;
+  for (const loop::Load& load : LoadsOf(value)) {
+    if (kernel_.buffers[load.buffer].panels && DependsOn(load.index.back(), loop))
+      panels.insert(load.buffer);
+  }
+  return {panels.begin(), panels.end()};
 }
 
 bool NestView::ReadsPanels(loop::ExprId value) const {

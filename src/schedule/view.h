@@ -65,6 +65,8 @@ class NestView {
   bool IsMadeOfBytes(loop::ExprId value) const;
   // Whether `value` is read in panels along the loop (plan::PackWeights): w[o/8, k, o%8].
   bool IsPanelled(loop::ExprId value, const NestLoop& loop) const;
+  // The parameters that `value` reads in panels along the loop, each once.
+  std::vector<loop::BufferId> PanelsAlong(loop::ExprId value, const NestLoop& loop) const;
   // How many elements along the loop `value` reads out of each word that it loads
   // (plan::PackWeights); 1 if it does not.
   int64_t ElementsInWord(loop::ExprId value, const NestLoop& loop) const;

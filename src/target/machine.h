@@ -75,6 +75,10 @@ struct Machine {
     int64_t border_sum = 8;
     // Vectors of elementwise work, and of a reduction's results, that are computed side by side.
     int64_t map_vectors = 2, result_vectors = 4;
+    // Of sums that take an addition or a product each: as many as registers hold, and cycles of one
+    // that waits for the one before; of a term's loop, and of each vector in it.
+    int64_t most_result_vectors = 10;
+    double addition = 4, sum_step = 1, sum_vector = 0.5;
     // Vectors that one sum is kept in.
     int64_t sum_vectors = 4;
     // Vectors are side by side in loops that have at least so many times as many; in maps.
@@ -90,6 +94,9 @@ struct Machine {
   struct Caches {
     double l1 = 24e3, l2 = 384e3, l3 = 8e6;
     double from_l2 = 0.02, from_l3 = 0.06, from_memory = 0.2;
+    // Cycles until what is read one after another, and comes from beyond the second cache, is read
+    // ahead.
+    double stream = 200;
     // How much of it is seen where what comes next is read ahead.
     double read_ahead = 0.25;
   } caches;

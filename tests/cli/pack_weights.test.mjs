@@ -100,6 +100,32 @@ test('a weight is stored for each layout that programs read it in, and once wher
   assert.equal(compile('all', packed(/./, ['pack %x1 4'])).bytes, usual.bytes);
 });
 
+test('rules pack what one row is multiplied by, so that a tile is one stream, and the file stays as large', async () => {
+  // A row by a matrix that is beyond the second cache; a lookup reads the rows of another, which is a product's, too.
+  const inner = 512, columns = 320, file = join(folder, 'row.onnx'), tied = join(folder, 'tied.onnx');
+  const matrix = Float32Array.from({ length: inner * columns }, (_, i) => (i * 29 % 83 - 41) / 64), row = Float32Array.from({ length: inner }, (_, i) => (i * 37 % 101 - 50) / 32);
+  const constants = /** @type {const} */ ({ w: { type: ['f32', [inner, columns]], bytes: new Uint8Array(matrix.buffer) } });
+  writeFileSync(file, onnxModel({ inputs: { x: ['f32', [1, inner]] }, outputs: { y: ['f32', [1, columns]] }, nodes: [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }], constants }));
+  writeFileSync(tied, onnxModel({
+    inputs: { x: ['f32', [1, inner]], z: ['f32', [7, inner]] }, outputs: { y: ['f32', [1, columns]], all: ['f32', [7, columns]] },
+    nodes: [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }, { op: 'MatMul', inputs: ['z', 'w'], outputs: ['all'] }], constants,
+  }));
+  const packs = (/** @type {string[]} */ ...flags) => (execFileSync(webnnc, [...flags, '--emit', 'schedules', '--quiet'], { encoding: 'utf8' }).match(/pack %/g) ?? []).length;
+  assert.ok(packs(file, '--target', 'wasm') > 0);
+  // GPUs read panels of eight, and so do products of several rows.
+  assert.equal(packs(file), 0);
+  assert.equal(packs(tied, '--target', 'wasm'), 0);
+  for (const flags of [['--target', 'wasm'], []]) {
+    const out = join(folder, `row${flags.length}`);
+    execFileSync(webnnc, [file, '-o', out, '--quiet', ...flags]);
+    const { size } = statSync(join(out, 'model.weights.bin'));
+    assert.ok(size < 4 * inner * columns + 512, `${size} bytes`);
+    const { load } = await import(pathToFileURL(join(out, 'model.js')).href);
+    const { y } = await (await load({ backend: 'wasm' })).run({ x: row });
+    close(y.data, Array.from({ length: columns }, (_, j) => row.reduce((sum, value, k) => sum + value * matrix[k * columns + j], 0)));
+  }
+});
+
 test('what is no weight in panels is not packed', async () => {
   for (const [buffer, reason] of [['x0', 'is no weight in panels'], ['nothing', 'is no weight in panels'], ['x1', 'has no more than 104 columns']]) {
     const { out, stderr } = compile(`not-${buffer}`, packed(/^wasm$/, [`pack %${buffer} 105`], '--target', 'wasm'), '--target', 'wasm');

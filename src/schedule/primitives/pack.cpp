@@ -135,6 +135,19 @@ Status ApplyPack(Nests& nests, const Pack& pack) {
   return kSuccess;
 }
 
+std::optional<int64_t> PackableColumns(const loop::Kernel& plain, const std::string& name) {
+  Nests nests = ExtractNests(plain);
+  auto buffer = FindPanels(nests.kernel, name);
+  auto counts = buffer ? FindCounts(nests, *buffer) : std::nullopt;
+  if (!counts) return std::nullopt;
+  const Shape& shape = nests.kernel.buffers[*buffer].type.shape;
+  return (shape[*counts] * shape.back()).value();
+}
+
+static bool IsPack(const Directive& directive) { return std::holds_alternative<Pack>(directive); }
+
+bool Packs(const Schedule& schedule) { return std::ranges::any_of(schedule, IsPack); }
+
 std::vector<Packed> PackedBy(const loop::Kernel& plain, const Schedule& schedule) {
   std::vector<Packed> all;
   std::optional<Nests> nests;
@@ -171,10 +184,9 @@ std::vector<uint8_t> Repack(std::span<const uint8_t> bytes, const Packed& packed
 }
 
 Schedule PackedLike(Schedule schedule, const Schedule& other) {
-  auto packs = [](const Directive& directive) { return std::holds_alternative<Pack>(directive); };
-  std::erase_if(schedule, packs);
+  std::erase_if(schedule, IsPack);
   Schedule all;
-  std::copy_if(other.begin(), other.end(), std::back_inserter(all), packs);
+  std::ranges::copy_if(other, std::back_inserter(all), IsPack);
   all.insert(all.end(), schedule.begin(), schedule.end());
   return all;
 }

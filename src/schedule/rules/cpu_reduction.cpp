@@ -8,10 +8,13 @@
 //   } } }
 //
 // A window's neighbours share most of what they read, so that a few stay in registers together.
+// Of other sums as many vectors do as hide how long an addition takes, and weights may be in panels
+// as wide as those, so that they are read as one stream (cpu_panel_width.h).
 // Where the operand's neighbours are summed over instead, lanes sum parts of it.
 #include <algorithm>
 #include <cmath>
 
+#include "schedule/rules/cpu_panel_width.h"
 #include "schedule/rules/rules.h"
 #include "schedule/rules/subtotals.h"
 
@@ -21,15 +24,28 @@ namespace {
 
 using Loops = std::vector<const NestLoop*>;
 
-class CpuReduction : public OnePoint {
+// Cycles that must be saved so that a vector more is worth its code.
+constexpr double kVectorsCode = 100;
+
+class CpuReduction {
  public:
+  // How many vectors of results are side by side, where there may be several, and the panels' width
+  // if it is another one than weights have.
+  struct Point {
+    int64_t vectors = 1, panel = 0;
+    double seconds = 0;
+  };
+
   static constexpr std::string_view kName = "cpu_reduction";
   static constexpr Processor kProcessor = Processor::kCpu;
   static constexpr Kind kKinds[] = {Kind::kReduction, Kind::kContraction};
 
   explicit CpuReduction(Problem& problem)
       : view_(problem.view()),
+        plain_(problem.kernel()),
         limits_(problem.machine().tiles),
+        caches_(problem.machine().caches),
+        clock_(problem.machine().clock),
         value_(view_.nest().value()),
         spatial_(view_.SpatialLoops()),
         sums_(view_.ReductionLoops()) {}
@@ -39,7 +55,33 @@ class CpuReduction : public OnePoint {
     return FindLanes(Stride::kOne) || FindSum() || FindLanes(Stride::kOther) || FindSteps();
   }
 
-  Schedule Write(const Point&) { return lane_->reduction ? AlongSum() : AlongResult(); }
+  std::vector<Point> Space() {
+    if (lane_->reduction || !SumsSimply()) return {{.vectors = UsualVectors()}};
+    std::vector<Point> points;
+    const std::vector<int64_t> columns = ColumnsOf(plain_, view_.PanelsAlong(value_, *lane_));
+    for (int64_t vectors = 1; vectors <= limits_.most_result_vectors; ++vectors) {
+      const int64_t width = vectors * Machine::kLanes;
+      if (width > std::max(lane_->extent.value(), Machine::kLanes)) break;
+      points.push_back({vectors, 0, SecondsOf(vectors, Machine::kPanelWidth)});
+      if (CanPack(columns, width)) points.push_back({vectors, width, SecondsOf(vectors, width)});
+    }
+    std::ranges::stable_sort(points, {}, [&](const Point& point) {
+      return point.seconds + static_cast<double>(point.vectors) * kVectorsCode / clock_;
+    });
+    return points;
+  }
+
+  Schedule Write(const Point& point) {
+    schedule_.clear();
+    if (lane_->reduction) return AlongSum();
+    if (point.panel > 0) {
+      for (loop::BufferId panels : view_.PanelsAlong(value_, *lane_))
+        schedule_.push_back(Pack{view_.kernel().buffers[panels].name, point.panel});
+    }
+    return AlongResult(point.vectors);
+  }
+
+  double Seconds(const Point& point) { return point.seconds; }
 
  private:
   // ---- Lanes are neighbours in the result
@@ -116,7 +158,55 @@ class CpuReduction : public OnePoint {
     return best;
   }
 
-  Schedule AlongResult() {
+  // Without a cost: a window's neighbours are side by side instead, and of what functions are
+  // computed of, additions are not what takes time.
+  int64_t UsualVectors() const {
+    return view_.Estimate(lane_->extent) >=
+                   static_cast<double>(limits_.result_vectors * Machine::kLanes)
+               ? limits_.result_vectors
+               : 1;
+  }
+
+  // Whether what is summed is loaded, or a product of two that are, so that it is additions one
+  // after another that take time. Sums of an open length have code of their own for those that are
+  // long, which would be as much more.
+  bool SumsSimply() const {
+    auto is_load = [&](loop::ExprId id) {
+      const loop::Expr& expr = view_.kernel().exprs[id];
+      return std::holds_alternative<loop::Load>(expr.node) && expr.dtype == DType::kF32;
+    };
+    const bool simple =
+        view_.is_product() ? is_load(view_.left()) && is_load(view_.right()) : is_load(value_);
+    return simple && !in_steps_ &&
+           std::ranges::all_of(view_.loops(),
+                               [&](const NestLoop& loop) {
+                                 return loop.extent.IsConstant() ||
+                                        (loop.name != lane_->name && !loop.reduction);
+                               }) &&
+           UnrolledSums().empty();
+  }
+
+  // Of all sums, with whole tiles first and then vectors and elements one by one. Weights that come
+  // from far away are waited for where a panel begins.
+  double SecondsOf(int64_t vectors, int64_t panel) {
+    const int64_t extent = lane_->extent.value(), width = vectors * Machine::kLanes;
+    const double tiles = static_cast<double>(extent / width),
+                 rest = static_cast<double>(extent % width / Machine::kLanes +
+                                            extent % Machine::kLanes);
+    double sums = 1, others = 1;
+    for (const NestLoop* loop : sums_) sums *= std::max(1.0, view_.Estimate(loop->extent));
+    for (const NestLoop* loop : spatial_) {
+      if (loop != lane_) others *= std::max(1.0, view_.Estimate(loop->extent));
+    }
+    const double step = std::max(
+        limits_.addition, limits_.sum_step + static_cast<double>(vectors) * limits_.sum_vector);
+    double cycles = others * sums * (tiles * step + rest * limits_.addition);
+    const double bytes = BytesOfPanels(view_, view_.PanelsAlong(value_, *lane_));
+    if (bytes > caches_.l2) cycles += others * StreamsOf(extent, width, panel) * caches_.stream;
+    return cycles / clock_;
+  }
+
+  Schedule AlongResult(int64_t vectors) {
     std::vector<std::string> unrolled = UnrolledSums();
     const NestLoop* window = unrolled.empty() || in_steps_ ? nullptr : WindowLoop();
     std::vector<std::string> outer, inner;
@@ -132,7 +222,7 @@ class CpuReduction : public OnePoint {
       inner.push_back(window->name + ".1");
     }
     const NestLoop* paired = PairedSum(window != nullptr);
-    SplitLanes(!window, !window && paired, inner);
+    SplitLanes(window ? 1 : vectors, !window && paired, inner);
     outer.push_back(lane_->name + ".0");
     std::vector<std::string> order = outer;
     std::vector<NestLoop> sums;
@@ -197,16 +287,14 @@ class CpuReduction : public OnePoint {
   }
 
   // Vectors of what is multiplied in pairs are as long as two of results.
-  void SplitLanes(bool several, bool pairs, std::vector<std::string>& inner) {
-    int64_t lanes = Machine::kLanes, vectors = limits_.result_vectors;
-    const double extent = view_.Estimate(lane_->extent);
-    if (pairs && extent >= static_cast<double>(2 * lanes)) {
+  void SplitLanes(int64_t vectors, bool pairs, std::vector<std::string>& inner) {
+    int64_t lanes = Machine::kLanes;
+    if (pairs && view_.Estimate(lane_->extent) >= static_cast<double>(2 * lanes)) {
       lanes *= 2;
-      vectors /= 2;
+      vectors = std::max<int64_t>(1, vectors / 2);
     }
     std::vector<int64_t> factors{lanes};
-    if (several && extent >= static_cast<double>(vectors * lanes))
-      factors.insert(factors.begin(), vectors);
+    if (vectors > 1) factors.insert(factors.begin(), vectors);
     schedule_.push_back(Split{lane_->name, factors, Tail::kPeel});
     for (size_t i = 1; i <= factors.size(); ++i)
       inner.push_back(lane_->name + "." + std::to_string(i));
@@ -247,7 +335,10 @@ class CpuReduction : public OnePoint {
   }
 
   NestView& view_;
+  const loop::Kernel& plain_;
   const Machine::Tiles& limits_;
+  const Machine::Caches& caches_;
+  const double clock_;
   loop::ExprId value_;
   Loops spatial_, sums_;
   const NestLoop* lane_ = nullptr;
