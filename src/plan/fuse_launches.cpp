@@ -21,12 +21,19 @@ namespace {
 
 using loop::ExprId;
 
-// The only stage of a kernel that is a map whose loops are its result's dimensions, in order.
+// The last stage of a kernel, if it is a map whose loops are its result's dimensions, in order, and
+// nothing else is a result.
 std::optional<loop::Stage> MapOf(const loop::Kernel& kernel) {
   std::vector<loop::Stage> stages = loop::StagesOf(kernel);
-  if (stages.size() != 1 || stages[0].kind != loop::StageKind::kMap || stages[0].ordered)
+  if (stages.empty() || loop::IsOrdered(stages) || stages.back().kind != loop::StageKind::kMap)
     return std::nullopt;
-  const loop::Stage& map = stages[0];
+  const loop::Stage map = std::move(stages.back());
+  stages.pop_back();
+  for (const loop::Stage& stage : stages) {
+    for (const loop::Part& part : stage.parts) {
+      if (kernel.buffers[part.buffer].space != loop::Space::kTemporary) return std::nullopt;
+    }
+  }
   if (map.place.size() != map.loops.size()) return std::nullopt;
   for (size_t d = 0; d < map.place.size(); ++d) {
     if (loop::VariableOf(kernel, map.place[d]) != map.loops[d].var) return std::nullopt;
@@ -42,7 +49,7 @@ std::map<loop::BufferId, BufferId> ArgumentsOf(const loop::Kernel& kernel, const
   return arguments;
 }
 
-// A kernel of rows with a map before it.
+// A kernel with a map before it, and with what that map is of.
 class Joiner {
  public:
   Joiner(const loop::Kernel& map_kernel, const Launch& map, const loop::Kernel& rows_kernel,
@@ -74,7 +81,9 @@ class Joiner {
     compute.place = place;
     compute.parts = {{value, Import(map.value()), {}}};
 
-    std::vector<loop::Stage> stages = loop::StagesOf(to_);
+    std::vector<loop::Stage> stages = ImportStagesBefore(map);
+    const auto ahead = static_cast<int64_t>(stages.size());
+    for (loop::Stage& stage : loop::StagesOf(to_)) stages.push_back(std::move(stage));
     loop::ExprRewriter read_value(to_, [&](ExprId id, ExprId) {
       loop::Expr expr = to_.exprs[id];
       auto* load = std::get_if<loop::Load>(&expr.node);
@@ -97,12 +106,12 @@ class Joiner {
       for (ExprId index : place) at.push_back(rename(index));
       store.place = at;
       store.parts = {{parameter, build.Load(value, at), {}}};
-      stages.insert(stages.begin(), std::move(store));
+      stages.insert(stages.begin() + ahead, std::move(store));
     } else {
       to_.buffers[parameter].space = loop::Space::kTemporary;
       arguments_.erase(parameter);
     }
-    stages.insert(stages.begin(), std::move(compute));
+    stages.insert(stages.begin() + ahead, std::move(compute));
     loop::SetStages(to_, std::move(stages));
     to_.name = from_.name + "_" + to_.name;
     return true;
@@ -118,19 +127,48 @@ class Joiner {
   }
 
  private:
-  // What the map's variables are at `place`: the same dimensions, or one that runs through all.
+  // What the map's variables are at `place`: the same dimensions, but for the first, which may run
+  // through several.
   bool PlaceVariables(const loop::Stage& map, const Shape& shape, const loop::Index& place,
                       loop::Builder& build) {
-    if (from_.buffers[map.buffer()].type.shape == shape) {
-      for (size_t d = 0; d < shape.size(); ++d) variables_[map.loops[d].var] = place[d];
-      return true;
-    }
-    if (map.loops.size() != 1 || map.loops[0].extent != ElementCount(shape)) return false;
+    const Shape& own = from_.buffers[map.buffer()].type.shape;
+    size_t same = 0;
+    while (same < own.size() && same < shape.size() &&
+           own[own.size() - 1 - same] == shape[shape.size() - 1 - same])
+      ++same;
+    for (size_t d = 0; d < same; ++d)
+      variables_[map.loops[own.size() - 1 - d].var] = place[shape.size() - 1 - d];
+    if (same == own.size() && same == shape.size()) return true;
+    if (same + 1 != own.size()) return false;
+    const Shape outer(shape.begin(), shape.end() - static_cast<int64_t>(same));
+    if (map.loops[0].extent != ElementCount(outer)) return false;
     ExprId at = build.Int(0);
-    for (size_t d = 0; d < shape.size(); ++d)
-      at = build.Add(build.Mul(at, build.Size(shape[d])), place[d]);
+    for (size_t d = 0; d < outer.size(); ++d)
+      at = build.Add(build.Mul(at, build.Size(outer[d])), place[d]);
     variables_[map.loops[0].var] = at;
     return true;
+  }
+
+  // What the map is of.
+  std::vector<loop::Stage> ImportStagesBefore(const loop::Stage& map) {
+    std::vector<loop::Stage> stages = loop::StagesOf(from_);
+    CHECK(stages.back().buffer() == map.buffer());
+    stages.pop_back();
+    loop::Builder build(to_);
+    for (loop::Stage& stage : stages) {
+      for (loop::StageLoop& loop : stage.loops) {
+        loop::VarId var = to_.vars.Add(from_.vars[loop.var]);
+        variables_[loop.var] = build.Var(var);
+        loop.var = var;
+      }
+      for (ExprId& index : stage.place) index = Import(index);
+      for (loop::Part& part : stage.parts) {
+        part.buffer = ImportBuffer(part.buffer);
+        part.term = Import(part.term);
+        if (part.start.valid()) part.start = Import(part.start);
+      }
+    }
+    return stages;
   }
 
   // An expression of the map's kernel in that of rows.
@@ -151,7 +189,7 @@ class Joiner {
     auto [found, is_new] = buffers_.emplace(id, loop::BufferId());
     if (is_new) {
       found->second = to_.buffers.Add(from_.buffers[id]);
-      arguments_[found->second] = from_arguments_.at(id);
+      if (IsParameter(from_.buffers[id])) arguments_[found->second] = from_arguments_.at(id);
     }
     return found->second;
   }
@@ -225,25 +263,34 @@ class Fuser {
     const Launch &map = *LaunchAt(s), &rows = *LaunchAt(t);
     const loop::Kernel& to = program_.kernels[rows.kernel].plain;
     if (Writes(rows, {result})) return false;
-    const bool inlines = !IsNeeded(result, s, t) && ReadsOnce(to, ParameterOf(to, rows, result));
-    const schedule::Kind kind = inlines ? schedule::Kind::kMap : schedule::Kind::kRows;
-    if (schedule::Classify(to) != kind) return false;
+    const loop::Kernel& from = program_.kernels[map.kernel].plain;
+    const bool is_map = loop::StagesOf(from).size() == 1, is_needed = IsNeeded(result, s, t);
+    const bool inlines = !is_map || (!is_needed && ReadsOnce(to, ParameterOf(to, rows, result)));
+    schedule::Kind kind = inlines ? schedule::Kind::kMap : schedule::Kind::kRows;
+    const schedule::Kind reads = schedule::Classify(to);
+    const bool sums = reads == schedule::Kind::kReduction || reads == schedule::Kind::kContraction;
+    const bool are_rows = !is_needed && sums && schedule::Classify(from) == schedule::Kind::kRows;
+    if (is_map ? reads != kind : !are_rows) return false;
     // A parameter is one buffer once (MergeKernels).
     for (BufferId argument : map.arguments) {
       bool shared =
           argument != result && std::count(rows.arguments.begin(), rows.arguments.end(), argument);
       if (shared) return false;
     }
-    Joiner joiner(program_.kernels[map.kernel].plain, map, to, rows);
+    Joiner joiner(from, map, to, rows);
     if (!joiner.Run(stage, IsNeeded(result, s, t))) return false;
     loop::Kernel& joined = joiner.kernel();
     if (inlines && !loop::InlineMapsUpTo(joined, loop::kLargestExpr)) return false;
     const Machine& machine = *program_.target.machine;
-    if (static_cast<int64_t>(loop::ParametersOf(joined).size()) > machine.max_buffers ||
-        schedule::Classify(joined) != kind ||
-        !(inlines || IsWorth(program_.buffers[result].dtype, joined)))
+    if (static_cast<int64_t>(loop::ParametersOf(joined).size()) > machine.max_buffers) return false;
+    if (!is_map) {
+      kind = schedule::Classify(joined);
+      if (!IsFaster(joined, s, t)) return false;
+    } else if (schedule::Classify(joined) != kind ||
+               !(inlines || IsWorth(program_.buffers[result].dtype, joined))) {
       return false;
-    schedule::AlignLoops(joined);
+    }
+    schedule::AlignLoops(joined, kind);
     Launch launch{{}, joiner.Arguments(), map.origins, Place::kDevice};
     for (const std::string& origin : rows.origins) {
       if (!std::count(launch.origins.begin(), launch.origins.end(), origin))
@@ -284,6 +331,28 @@ class Fuser {
       if (std::count(used.begin(), used.end(), buffer)) return true;
     }
     return false;
+  }
+
+  // Whether a kernel that computes rows where it sums them up takes no longer than both. Of the
+  // first that must be known.
+  bool IsFaster(const loop::Kernel& joined, size_t s, size_t t) const {
+    const Machine& machine = *program_.target.machine;
+    auto scheduled = [&](const loop::Kernel& kernel) {
+      const auto candidates = schedule::Candidates(kernel, program_.target, sizes_, {1, 0});
+      return candidates.empty() ? 0 : candidates[0].seconds;
+    };
+    auto apart = [&](size_t step) {
+      const loop::Kernel& kernel = program_.kernels[LaunchAt(step)->kernel].plain;
+      double bytes = 0;
+      for (loop::BufferId parameter : loop::ParametersOf(kernel)) {
+        const TensorType& type = kernel.buffers[parameter].type;
+        bytes +=
+            sizes_.Typical(ElementCount(type.shape)) * static_cast<double>(BitSize(type.dtype)) / 8;
+      }
+      return std::max(scheduled(kernel), bytes / machine.bandwidth) + machine.launch;
+    };
+    const double together = scheduled(joined);
+    return together > 0 && together + machine.launch <= apart(s) + apart(t);
   }
 
   // A row's workgroup does for the row what the whole machine did. That must take no longer than

@@ -11,11 +11,16 @@ namespace webnnc::plan {
 //   run @add(%x, %y, %sum)          ->    run @add_normalize(%x, %y, %sum, %z)
 //   run @normalize(%sum, %z)
 //
-// A map whose result one other map reads, each element once, is computed there.
+// A map whose result one other map reads, each element once, is computed there. Rows that nothing
+// but one product or sum reads are computed in front of each of its workgroups, if that takes no
+// longer by the machine's cost model (schedule::kGpuRowsAhead):
+//
+//   run @normalize(%x, %n)          ->    run @normalize_matmul(%w, %y, %x)
+//   run @matmul(%n, %w, %y)
 //
 // FormKernels makes kernels of one result each, and FactorReductions leaves sums of parts, and last
-// stages of norms. What is joined must be a map, with nothing between the two steps that reads or
-// writes what it uses. Each joining takes a step away, so it ends.
+// stages of norms. What is joined must end with a map, with nothing between the two steps that
+// reads or writes what it uses. Each joining takes a step away, so it ends.
 void FuseLaunches(Program& program, const LikelySizes& sizes);
 
 }  // namespace webnnc::plan

@@ -54,7 +54,9 @@ class Largest {
 
 class Bounder {
  public:
-  Bounder(const loop::Kernel& plain, Nests& nests) : largest_(plain), nests_(nests) {}
+  Bounder(const loop::Kernel& plain, Nests& nests) : largest_(plain), nests_(nests) {
+    for (const Nest& nest : nests.nests) is_hosted_ |= nest.host.has_value();
+  }
 
   Schedule Run() {
     for (Nest& nest : nests_.nests) {
@@ -84,7 +86,7 @@ class Bounder {
       if (largest_(terms) <= most) continue;
       int64_t every = cut > 0 ? cut * kPart : 2;
       while (cut == 0 && every * 2 * inside <= kPart) every *= 2;
-      terms = Cut(loop, every, most);
+      terms = Cut(loop, list.stage, every, most);
     }
   }
 
@@ -111,9 +113,10 @@ class Bounder {
   }
 
   // Gives how many terms there are outside of the parts.
-  Dim Cut(const NestLoop& loop, int64_t every, int64_t most) {
+  Dim Cut(const NestLoop& loop, int stage, int64_t every, int64_t most) {
     for (;; every *= kPart) {
-      Subtotal subtotal{loop.name, every};
+      // Loops of a stage inside another one's may be called as that one's.
+      Subtotal subtotal{is_hosted_ ? LoopId(loop.name, stage) : LoopId(loop.name), every};
       CHECK(ApplySubtotal(nests_, subtotal));
       schedule_.push_back(subtotal);
       Dim left = CeilDiv(ExtentOf(loop), every);
@@ -124,6 +127,7 @@ class Bounder {
 
   Largest largest_;
   Nests& nests_;
+  bool is_hosted_ = false;
   Schedule schedule_;
 };
 

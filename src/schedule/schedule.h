@@ -93,9 +93,9 @@ struct Merge {
 
 // Computes a stage inside a loop of a later one, also one that the later stage sums over: at the
 // start of each iteration, as much as the iteration reads. The stage's results, which nothing else
-// reads, have room for that alone, in workgroup memory or registers, and the stage's loops are as
-// long. Comes after what changes the loop and those around it, and before all that changes the
-// stage.
+// reads but stages behind it that are computed in the same loop, have room for that alone, in
+// workgroup memory or registers, and the stage's loops are as long. Comes after what changes the
+// loop and those around it, and before all that changes the stage.
 //
 //   at s0 s1.k.0     for m { for k.0 { s0: h[k.1] = relu(sum_j x[m, j] * w[j, 8*k.0 + k.1])
 //                                      s1: y[m, n] += h[k.1] * v[8*k.0 + k.1, n] } }

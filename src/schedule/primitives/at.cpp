@@ -31,6 +31,13 @@ class Hosting {
         guest_(guest),
         host_(host) {
     for (const NestLoop& loop : host.main.loops) simplify_.Bind(loop.var, loop.extent);
+    const std::string& at = host.main.loops[depth].name;
+    for (const Nest& nest : nests.nests) {
+      bool same = nest.host && nest.host->stage == host.main.stage && nest.host->loop == at;
+      if (!same || &nest < &guest) continue;
+      beside_.push_back(&nest);
+      for (const NestLoop& loop : nest.main.loops) simplify_.Bind(loop.var, loop.extent);
+    }
     for (size_t i = 0; i <= depth; ++i) around_.push_back(host.main.loops[i].var);
   }
 
@@ -90,14 +97,20 @@ class Hosting {
     return reads;
   }
 
-  // Whether a nest reads it, but for the terms of the host.
+  bool IsBeside(const Nest& nest) const {
+    return std::find(beside_.begin(), beside_.end(), &nest) != beside_.end();
+  }
+
+  // Whether a nest reads it, but for the terms of the host, and what is computed in the same place
+  // behind it.
   bool ReadsElsewhere(const Nest& nest) const {
     bool reads = std::any_of(nest.place.begin(), nest.place.end(),
                              [&](ExprId index) { return Reads(index); });
+    const bool beside = IsBeside(nest), terms = beside || &nest == &host_;
     for (const loop::Part& part : nest.parts)
-      reads |= Reads(part.start) || (&nest != &host_ && Reads(part.term));
+      reads |= Reads(part.start) || (!terms && Reads(part.term));
     for (const loop::Store& store : nest.writers) {
-      reads |= Reads(store.value);
+      reads |= !beside && Reads(store.value);
       for (ExprId index : store.index) reads |= Reads(index);
     }
     return reads;
@@ -114,10 +127,20 @@ class Hosting {
       if (&nest != &guest_ && ReadsElsewhere(nest))
         return Error{"at: what the stage computes is read elsewhere, too"};
     }
+    TRY(WidenBy(host_));
+    for (const Nest* nest : beside_) TRY(WidenBy(*nest));
+    return kSuccess;
+  }
+
+  // By what an iteration of these loops reads.
+  Status WidenBy(const Nest& nest) {
     std::vector<loop::Load> loads;
-    for (const loop::Part& part : host_.parts)
-      ForEachRead(part.term, [&](const loop::Load& load) { loads.push_back(load); });
-    loop::Substitution resolve(kernel_, ValuesOf(kernel_, host_.main));
+    auto note = [&](const loop::Load& load) { loads.push_back(load); };
+    for (const loop::Part& part : nest.parts) ForEachRead(part.term, note);
+    if (IsBeside(nest)) {
+      for (const loop::Store& store : nest.writers) ForEachRead(store.value, note);
+    }
+    loop::Substitution resolve(kernel_, ValuesOf(kernel_, nest.main));
     for (const loop::Load& load : loads) {
       auto& dimensions = reads_[load.buffer];
       dimensions.resize(load.index.size());
@@ -230,6 +253,8 @@ class Hosting {
   loop::Builder build_;
   loop::Simplifier simplify_;
   Nest &guest_, &host_;
+  // Stages behind it that are computed in the same loop.
+  std::vector<const Nest*> beside_;
   std::vector<VarId> around_;
   std::set<BufferId> stored_;
   std::map<BufferId, std::vector<std::optional<Region>>> reads_;

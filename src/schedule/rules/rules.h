@@ -8,7 +8,7 @@ namespace webnnc::schedule {
 
 extern const Rule kCpuContraction, kCpuReduction, kCpuMap, kCpuRows, kCpuOrdered, kCpuPanels;
 extern const Rule kGpuFewRows, kGpuContraction, kGpuDots, kGpuFragments, kGpuReduction, kGpuMap,
-    kGpuRows, kGpuStream, kGpuOrdered, kGpuThreadEach;
+    kGpuRows, kGpuRowsAhead, kGpuStream, kGpuOrdered, kGpuThreadEach;
 
 struct RuleEntry {
   const Rule* rule;
@@ -20,7 +20,8 @@ inline constexpr RuleEntry kRules[] = {
     {&kCpuContraction}, {&kCpuReduction},       {&kCpuMap},       {&kCpuRows},
     {&kCpuOrdered},     {&kCpuPanels},          {&kGpuFewRows},   {&kGpuContraction},
     {&kGpuDots, true},  {&kGpuFragments, true}, {&kGpuReduction}, {&kGpuMap},
-    {&kGpuRows},        {&kGpuStream},          {&kGpuOrdered},   {&kGpuThreadEach},
+    {&kGpuRows},        {&kGpuRowsAhead},       {&kGpuStream},    {&kGpuOrdered},
+    {&kGpuThreadEach},
 };
 
 }  // namespace webnnc::schedule
