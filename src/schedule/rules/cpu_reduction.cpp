@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "loop/rewrite.h"
 #include "schedule/rules/cpu_panel_width.h"
 #include "schedule/rules/rules.h"
 #include "schedule/rules/subtotals.h"
@@ -24,8 +25,9 @@ namespace {
 
 using Loops = std::vector<const NestLoop*>;
 
-// Cycles that must be saved so that a vector more is worth its code.
-constexpr double kVectorsCode = 100;
+// Cycles that must be saved so that a vector more than usual is worth its code: for its sum, and
+// for each operation on the result.
+constexpr double kOperationsCode = 300;
 
 class CpuReduction {
  public:
@@ -65,8 +67,10 @@ class CpuReduction {
       points.push_back({vectors, 0, SecondsOf(vectors, Machine::kPanelWidth)});
       if (CanPack(columns, width)) points.push_back({vectors, width, SecondsOf(vectors, width)});
     }
+    const double code = kOperationsCode * static_cast<double>(1 + OperationsOnResult());
     std::ranges::stable_sort(points, {}, [&](const Point& point) {
-      return point.seconds + static_cast<double>(point.vectors) * kVectorsCode / clock_;
+      const int64_t more = std::max<int64_t>(0, point.vectors - UsualVectors());
+      return point.seconds + static_cast<double>(more) * code / clock_;
     });
     return points;
   }
@@ -82,6 +86,17 @@ class CpuReduction {
   }
 
   double Seconds(const Point& point) { return point.seconds; }
+
+ protected:
+  // Whether it is a product by weights of rows of which there is typically one, but may be more.
+  bool HasOneRow() {
+    if (lane_->reduction || !SumsSimply() || !view_.IsPanelled(value_, *lane_)) return false;
+    double rows = 1;
+    for (const NestLoop* loop : spatial_) {
+      if (loop != lane_) rows *= view_.Estimate(loop->extent);
+    }
+    return rows < 2;
+  }
 
  private:
   // ---- Lanes are neighbours in the result
@@ -156,6 +171,19 @@ class CpuReduction {
       best = tile;
     }
     return best;
+  }
+
+  int64_t OperationsOnResult() const {
+    int64_t count = 0;
+    for (const loop::Store& writer : view_.nest().writers) {
+      loop::ForEachExpr(view_.kernel(), writer.value, [&](loop::ExprId id) {
+        const auto& node = view_.kernel().exprs[id].node;
+        count += std::holds_alternative<loop::Unary>(node) ||
+                 std::holds_alternative<loop::Binary>(node) ||
+                 std::holds_alternative<loop::Convert>(node);
+      });
+    }
+    return count;
   }
 
   // Without a cost: a window's neighbours are side by side instead, and of what functions are
@@ -348,8 +376,21 @@ class CpuReduction {
   Schedule schedule_;
 };
 
+// Tiles of several rows would be left with one row, and with no more of its sums than those of a
+// panel. One after another, rows take not much longer where there are more.
+class CpuOneRow : public CpuReduction {
+ public:
+  static constexpr std::string_view kName = "cpu_one_row";
+  static constexpr Kind kKinds[] = {Kind::kContraction};
+
+  using CpuReduction::CpuReduction;
+
+  bool Fits() { return CpuReduction::Fits() && HasOneRow(); }
+};
+
 }  // namespace
 
+constinit const Rule kCpuOneRow = RuleOf<CpuOneRow>();
 constinit const Rule kCpuReduction = RuleOf<CpuReduction>();
 
 }  // namespace webnnc::schedule

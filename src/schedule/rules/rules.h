@@ -6,7 +6,8 @@
 
 namespace webnnc::schedule {
 
-extern const Rule kCpuContraction, kCpuReduction, kCpuMap, kCpuRows, kCpuOrdered, kCpuPanels;
+extern const Rule kCpuOneRow, kCpuContraction, kCpuReduction, kCpuMap, kCpuRows, kCpuOrdered,
+    kCpuPanels;
 extern const Rule kGpuFewRows, kGpuContraction, kGpuDots, kGpuFragments, kGpuReduction, kGpuMap,
     kGpuRows, kGpuRowsAhead, kGpuStream, kGpuOrdered, kGpuThreadEach;
 
@@ -17,11 +18,11 @@ struct RuleEntry {
 };
 
 inline constexpr RuleEntry kRules[] = {
-    {&kCpuContraction}, {&kCpuReduction},       {&kCpuMap},       {&kCpuRows},
-    {&kCpuOrdered},     {&kCpuPanels},          {&kGpuFewRows},   {&kGpuContraction},
-    {&kGpuDots, true},  {&kGpuFragments, true}, {&kGpuReduction}, {&kGpuMap},
-    {&kGpuRows},        {&kGpuRowsAhead},       {&kGpuStream},    {&kGpuOrdered},
-    {&kGpuThreadEach},
+    {&kCpuOneRow},      {&kCpuContraction}, {&kCpuReduction},       {&kCpuMap},
+    {&kCpuRows},        {&kCpuOrdered},     {&kCpuPanels},          {&kGpuFewRows},
+    {&kGpuContraction}, {&kGpuDots, true},  {&kGpuFragments, true}, {&kGpuReduction},
+    {&kGpuMap},         {&kGpuRows},        {&kGpuRowsAhead},       {&kGpuStream},
+    {&kGpuOrdered},     {&kGpuThreadEach},
 };
 
 }  // namespace webnnc::schedule
