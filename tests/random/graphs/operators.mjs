@@ -35,7 +35,7 @@ export const LEFT_OUT = {
 /** What the compiler must know of operators' operands, whose sizes cannot be open then. @type {Record<string, string>} */
 export const MUST_KNOW = {
   DFT: 'whether numbers are real or complex', STFT: 'whether numbers are real or complex', Det: 'the size of a matrix', Inverse: 'the size of a matrix', DeformConv: 'the sizes of the filter and what it moves over',
-  Col2Im: 'the number of channels', Conv: 'the sizes of the filter', ConvTranspose: 'the sizes of the filter', DepthToSpace: 'the number of channels', GroupNormalization: 'the number of channels', AffineGrid: 'the number of dimensions', GridSample: 'the number of dimensions',
+  Col2Im: 'the number of channels', Conv: 'the sizes of the filter', ConvInteger: 'the sizes of the filter', QLinearConv: 'the sizes of the filter', ConvTranspose: 'the sizes of the filter', DepthToSpace: 'the number of channels', GroupNormalization: 'the number of channels', AffineGrid: 'the number of dimensions', GridSample: 'the number of dimensions',
   GatherND: 'how long an index is', ScatterND: 'how long an index is', Attention: 'the size of a head', MultiHeadAttention: 'the size of a head', RotaryEmbedding: 'the size of a head',
   If: 'that the condition is one element', Loop: 'that the condition and the number of iterations are one element', NonMaxSuppression: 'that a box is four numbers',
   RNN: 'the size of the state', GRU: 'the size of the state', LSTM: 'the size of the state',
