@@ -4,13 +4,15 @@
 //
 // Each measurement is a process of its own; rounds interleave engines and numbers of threads. Inputs are made up, and sizes that are
 // open are 1. WebAssembly's relaxed instructions are used where Node has them. ORT_WEB may name the folder of ONNX Runtime Web's package.
+// The column "apart" is what the machine has to give: how many runs as many processes of one thread end in the time in which one process
+// alone ends one. Cores that others use, too, that share their units or run slower side by side give less than their number.
 
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 
 import { printTable } from './table.mjs';
 
@@ -72,8 +74,16 @@ async function measure() {
 
 const median = (/** @type {number[]} */ values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
+/** Takes the time of an engine's runs in a process of its own. @param {string} engine @param {string} threads @param {string} bundle @param {string} model */
+async function timesOf(engine, threads, bundle, model) {
+  const flags = process.allowedNodeEnvironmentFlags.has('--experimental-wasm-relaxed-simd') ? ['--experimental-wasm-relaxed-simd'] : [];
+  const { stdout } = await promisify(execFile)(process.execPath,
+    [...flags, fileURLToPath(import.meta.url), '--engine', engine, '--threads', threads, '--runs', options.runs, bundle, model]);
+  return /** @type {number[]} */ (JSON.parse(stdout));
+}
+
 /** @param {string} model */
-function report(model) {
+async function report(model) {
   const bundle = mkdtempSync(join(tmpdir(), 'webnnc-scaling-')), counts = options.threads.split(',');
   try {
     execFileSync(webnnc, [model, '-o', bundle, '--quiet', '--target', 'wasm', '--no-report']);
@@ -82,30 +92,29 @@ function report(model) {
     for (let round = 0; round < Number(options.rounds); ++round) {
       for (const threads of counts) {
         for (const engine of Object.keys(ENGINES)) {
-          const flags = process.allowedNodeEnvironmentFlags.has('--experimental-wasm-relaxed-simd') ? ['--experimental-wasm-relaxed-simd'] : [];
-          const text = execFileSync(process.execPath, [...flags, fileURLToPath(import.meta.url), '--engine', engine, '--threads', threads, '--runs', options.runs, bundle, model],
-            { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
           const key = `${engine} ${threads}`;
-          times.set(key, [...times.get(key) ?? [], ...JSON.parse(text)]);
+          times.set(key, [...times.get(key) ?? [], ...await timesOf(engine, threads, bundle, model)]);
         }
+        const apart = await Promise.all(Array.from({ length: Number(threads) }, () => timesOf('webnnc', '1', bundle, model)));
+        times.set(`apart ${threads}`, [...times.get(`apart ${threads}`) ?? [], ...apart.flat()]);
       }
     }
     const of = (/** @type {string} */ engine, /** @type {string} */ threads) => times.get(`${engine} ${threads}`) ?? [];
     const one = of('webnnc', counts[0]);
     const rows = counts.map((threads) => {
-      const own = of('webnnc', threads), ort = of('ort', threads);
+      const own = of('webnnc', threads), ort = of('ort', threads), apart = Number(threads) * median(one) / median(of('apart', threads));
       return [threads, median(own).toPrecision(3), Math.min(...own).toPrecision(3), (median(one) / median(own)).toFixed(2), (Math.min(...one) / Math.min(...own)).toFixed(2),
-        median(ort).toPrecision(3), (median(ort) / median(own)).toFixed(2)];
+        apart.toFixed(2), median(ort).toPrecision(3), (median(ort) / median(own)).toFixed(2)];
     });
     console.log(`\n${basename(dirname(model))}/${basename(model)}\n`);
-    printTable([['threads', 'ms', 'best', `speed to ${counts[0]}`, 'best', 'ONNX Runtime Web, ms', 'ratio'], ...rows]);
+    printTable([['threads', 'ms', 'best', `speed to ${counts[0]}`, 'best', 'apart', 'ONNX Runtime Web, ms', 'ratio'], ...rows]);
   } finally {
     rmSync(bundle, { recursive: true });
   }
 }
 
 if (options.engine) await measure();
-else if (positionals.length) positionals.forEach(report);
+else if (positionals.length) for (const model of positionals) await report(model);
 else {
   console.error('usage: scaling.mjs [--threads 1,2,4,8] [--rounds N] [--runs N] MODEL.onnx...');
   process.exit(1);
