@@ -122,8 +122,9 @@ struct Machine {
     double longest_side_by_side = 256;
     // Few rows longer than this are no reason to keep stages together whose loops differ.
     double parted_row = 64;
-    // A thread that works alone does no more than this.
-    double longest_alone = 1024;
+    // A thread that works alone does no more than this; and in cycles, how long it waits for a
+    // step's memory.
+    double longest_alone = 1024, step_alone = 450;
   } threads;
 
   // Cycles of a product in tiles, roughly: what a core must issue, move between its memories and

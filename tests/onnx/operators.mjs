@@ -23,6 +23,8 @@ export function made(type, shape, size = 2, seed = 0) {
 export const given = (type, shape, values) => ({ shape, data: type === 'i64' ? BigInt64Array.from(values, BigInt) : ARRAYS[type].from(values) });
 /** A constant. @param {number[]} values @returns {import('../onnx_model.mjs').Tensor} */
 const given32 = (values) => ({ type: ['i32', [values.length]], bytes: new Uint8Array(Int32Array.from(values).buffer) });
+/** The same. @param {...number} values @returns {import('../onnx_model.mjs').Tensor} */
+const given64 = (...values) => ({ type: ['i64', [values.length]], bytes: new Uint8Array(BigInt64Array.from(values, BigInt).buffer) });
 /** @param {...number} values */
 const longs = (...values) => values.map(BigInt);
 
@@ -444,3 +446,15 @@ CASES['norms of few long rows, and sums of all elements'] = {
     { op: 'Abs', inputs: ['x'], outputs: ['a'] }, { op: 'ReduceMean', inputs: ['a'], outputs: ['means'], attributes: { axes: [0, 2, 3], keepdims: 0 } }] },
   runs: [{ x: made('f32', [1, 8, 256, 128]) }],
 };
+
+// A pooled image brought back to its size, as in atrous spatial pooling: of one element nothing is interpolated.
+for (const mode of ['linear', 'cubic', 'nearest']) {
+  CASES[`Resize of one element, ${mode}`] = {
+    model: { inputs: { x: ['f32', [1, 24, 6, 5]], row: ['f32', [1, 2, 1, 4]] }, outputs: { ...y(4), z: ['f32', [1, 2, 3, 7]] }, opset: 17,
+      constants: { w: { type: ['f32', [8, 24, 1, 1]], bytes: new Uint8Array(made('f32', [192]).data.buffer) }, all: given64(1, 8, 6, 5), wide: given64(1, 2, 3, 7) }, nodes: [
+        { op: 'GlobalAveragePool', inputs: ['x'], outputs: ['p'] }, { op: 'Conv', inputs: ['p', 'w'], outputs: ['c'] }, { op: 'Relu', inputs: ['c'], outputs: ['r'] },
+        { op: 'Resize', inputs: ['r', '', '', 'all'], outputs: ['y'], attributes: { mode, coordinate_transformation_mode: 'half_pixel' } },
+        { op: 'Resize', name: 'rows', inputs: ['row', '', '', 'wide'], outputs: ['z'], attributes: { mode, coordinate_transformation_mode: 'half_pixel' } }] },
+    runs: [{ x: made('f32', [1, 24, 6, 5]), row: made('f32', [1, 2, 1, 4]) }],
+  };
+}

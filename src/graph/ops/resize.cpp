@@ -158,6 +158,8 @@ class ResizeLowering {
     bool whole = !crops || (resize_.roi_begin[d] == 0 && resize_.roi_end[d] == 1);
     bool same_scale = resize_.scales[d] == 1 || resize_.scales[d] == 0;
     if (resize_.sizes[d] == x_.shape[d] && same_scale && whole) return {{i, {}}};
+    // Weights add up to 1, so of one element nothing is interpolated.
+    if (x_.shape[d] == Dim(1) && !crops) return {{b_.Int(0), {}}};
     if (resize_.mode == ResizeMode::kNearest) {
       if (auto exact = ExactNearest(d, i)) return {{*exact, {}}};
       if (auto place = ExactCoordinate(d, i)) return {{Clamp(Nearest(*place), d), {}}};

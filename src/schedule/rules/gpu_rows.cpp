@@ -89,7 +89,7 @@ class GpuRows {
   bool Fits() {
     // Few rows whose stages differ in their loops: nothing to divide among threads.
     bool idle = fewest_rows_ < static_cast<double>(machine_.cores * machine_.threads_per_core) &&
-                length_ > limits_.longest_alone;
+                IsTooLongAlone();
     if (!agree_) return !rows_.empty() && !idle;
     // A gate for each channel, and an image multiplied by it: rows are all that the two have in
     // common, and by itself the second stage has work for the whole machine.
@@ -122,6 +122,21 @@ class GpuRows {
   double Seconds(const Point&) { return 0; }
 
  private:
+  // Whether a thread that goes through a row's stages step by step, each of which waits for memory,
+  // is slower than launches for each stage and for the sums' parts.
+  bool IsTooLongAlone() const {
+    double steps = 0, launches = 0;
+    for (const loop::Stage& stage : loop::StagesOf(plain_)) {
+      double length = 1;
+      for (size_t i = rows_.size(); i < stage.loops.size(); ++i)
+        length *= sizes_.Typical(stage.loops[i].extent);
+      steps += length;
+      launches += loop::IsReduction(stage) ? 2 : 1;
+    }
+    return steps > limits_.longest_alone ||
+           steps * limits_.step_alone / machine_.clock > launches * machine_.launch;
+  }
+
   // Whether a few cores that go through long rows take longer than all of them, with launches for
   // each stage and for the sums' parts.
   bool IsFasterApart() const {
