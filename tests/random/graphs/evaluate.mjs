@@ -118,8 +118,8 @@ async function openSession(node, opset, values, leaves) {
 /** How far a node's results may be off, of what its bodies compute. @param {Node} node @param {Value[]} results @param {Value[]} computed */
 function judgedByBodies(node, results, computed) {
   // A condition is [] in each iteration by ONNX's text; ONNX Runtime hands on the shape that the last one left.
-  const gives = node.op === 'Loop' && node.bodies?.body.outputs[0], [, isNext] = node.bodies?.body.inputs ?? [];
-  if (gives && gives.rank > 0 && allNodes(node.bodies?.body.nodes ?? []).flatMap(({ inputs }) => inputs).concat(node.bodies?.body.outputs.slice(1).map(({ name }) => name) ?? []).includes(isNext.name))
+  const loop = node.op === 'Loop' ? node.bodies?.body : undefined;
+  if (loop && loop.outputs[0].rank > 0 && [...allNodes(loop.nodes).flatMap(({ inputs }) => inputs), ...loop.outputs.slice(1).map(({ name }) => name)].includes(loop.inputs[1].name))
     throw new NotTaken('ONNX Runtime hands on the shape of a condition that is no scalar');
   return results.map((result) => {
     const { exact, error, shape, ...more } = computed[node.outputs.indexOf(result.name)], judged = { ...result, exact, error }, most = allowed(judged);
